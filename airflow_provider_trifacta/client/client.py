@@ -1,0 +1,51 @@
+"""The client: one object for one instance, usable without Airflow."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from .config import ClientConfig
+from .deployments import Deployments
+from .people import People
+from .releases import Releases
+from .transport import Transport
+
+
+class TrifactaClient:
+    """The Trifacta v4 API of one instance.
+
+    .. code-block:: python
+
+        config = ClientConfig(base_url="https://trifacta.example.com:3005", login="me", password="...")
+        with TrifactaClient(config) as client:
+            print(client.people.current().email)
+
+    :param config: where the instance is and how to talk to it
+    :param transport: what sends the requests, if not the usual one
+    """
+
+    def __init__(self, config: ClientConfig, *, transport: Transport | None = None) -> None:
+        self.config = config
+        self._transport = transport or Transport(config)
+        self.people = People(self._transport)
+        self.deployments = Deployments(self._transport)
+        self.releases = Releases(self._transport)
+
+    def __enter__(self) -> TrifactaClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the instance."""
+        self._transport.close()
+
+    def deployment_url(self, deployment_id: int) -> str:
+        """Return the address of a deployment's page, for people.
+
+        :param deployment_id: the deployment
+        """
+        return f"{self.config.base_url}/deployments/{deployment_id}"

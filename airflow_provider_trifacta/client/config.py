@@ -1,0 +1,134 @@
+"""Everything the client needs to know of an instance, validated once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+#: Seconds for a connection to come about.
+DEFAULT_CONNECT_TIMEOUT = 10.0
+#: Seconds between two pieces of an answer to anything but an upload.
+DEFAULT_READ_TIMEOUT = 60.0
+#: Seconds for the answer to an upload: the server imports the package within that request.
+DEFAULT_UPLOAD_TIMEOUT = 600.0
+#: How often a read is asked again before the failure is reported.
+DEFAULT_READ_RETRIES = 4
+
+#: What Airflow shows instead of a stored secret; it comes back when such a view is saved as a new connection.
+_MASK = "***"
+
+
+@dataclass(frozen=True)
+class ClientConfig:
+    """Where an instance is, and how to talk to it.
+
+    With a ``login`` the password is its password (Basic); without one it is an access token (Bearer).
+    Vendor pages: API Authentication, Manage API Access Tokens v4.
+
+    :param base_url: scheme, host, port and base path, without ``/v4``; see :func:`resolve_base_url`
+    :param password: the login's password, or the access token
+    :param login: user name, or None for token authentication
+    :param verify: True, False, or the path of a CA bundle
+    :param cert: client certificate: one PEM path, or a pair of certificate and key
+    :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply besides
+    :param connect_timeout: seconds for a connection to come about
+    :param read_timeout: seconds to wait for an answer
+    :param upload_timeout: seconds to wait for the answer to an upload
+    :param read_retries: how often a failed read is asked again; writes are not governed by it
+    :raises ConfigurationError: without usable credentials
+    """
+
+    base_url: str
+    password: str = field(repr=False)
+    login: str | None = None
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
+    read_timeout: float = DEFAULT_READ_TIMEOUT
+    upload_timeout: float = DEFAULT_UPLOAD_TIMEOUT
+    read_retries: int = DEFAULT_READ_RETRIES
+
+    def __post_init__(self) -> None:
+        if not self.password:
+            raise ConfigurationError(
+                "The connection has no password. Put the login's password there, or an access token with the "
+                "login left empty."
+            )
+        for name, value in (("login", self.login), ("password", self.password)):
+            if value == _MASK:
+                raise ConfigurationError(
+                    f"The connection's {name} is {_MASK}, the mask that Airflow shows instead of a secret; the "
+                    "real one was overwritten when a masked view was saved. Enter it again."
+                )
+            if value and not value.isprintable():
+                # Header injection, and the usual line break at the end of a secret read from a file.
+                raise ConfigurationError(
+                    f"The connection's {name} holds a line break or another control character. Remove it."
+                )
+        if self.login and ":" in self.login:
+            raise ConfigurationError("The connection's login holds a colon, which Basic authentication excludes.")
+
+
+def resolve_base_url(host: str | None, *, schema: str | None = None, port: int | None = None) -> str:
+    """Put the fields of a connection together into one base URL.
+
+    ``host`` may be a bare name, ``name:port``, ``name/base/path`` or a full URL; https is the default. Without a
+    port the scheme's own applies: self-managed instances often listen on 3005, but that is never guessed.
+
+    :param host: the connection's host
+    :param schema: ``http`` or ``https``, or nothing
+    :param port: port number, or nothing
+    :raises ConfigurationError: when the fields are unusable or contradict each other; the message names them
+    """
+    text = (host or "").strip()
+    scheme_field = (schema or "").strip().lower().removesuffix("://")
+    if not text:
+        raise ConfigurationError(
+            "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
+        )
+    if scheme_field not in ("", "http", "https"):
+        raise ConfigurationError(f"The connection's schema must be http or https, not {schema!r}.")
+    has_scheme = "://" in text
+    try:
+        url = urlsplit(text if has_scheme else f"//{text}")
+        host_port = url.port
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The connection's host {_without_userinfo(text)!r} is not a host or URL: {error}."
+        ) from None
+    if url.username is not None or url.password is not None:
+        raise ConfigurationError(
+            "The connection's host holds credentials (user@host). Put them into login and password."
+        )
+    if has_scheme and url.scheme not in ("http", "https"):
+        raise ConfigurationError(f"The connection's host must start with http:// or https://, not {url.scheme}://.")
+    if url.query or url.fragment:
+        raise ConfigurationError(f"The connection's host {text!r} must not hold '?' or '#': give the base URL only.")
+    if not url.hostname or any(character.isspace() for character in text):
+        raise ConfigurationError(f"The connection's host {text!r} is not a host or URL.")
+    if has_scheme and scheme_field and scheme_field != url.scheme:
+        raise ConfigurationError(
+            f"The connection's host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out."
+        )
+    if host_port is not None and port is not None and host_port != port:
+        raise ConfigurationError(
+            f"The connection's host says port {host_port} but its port field says {port}. Leave one out."
+        )
+    path = url.path.rstrip("/")
+    if path.rsplit("/", 1)[-1].lower() == "v4":
+        raise ConfigurationError(f"The connection's host {text!r} ends with /v4. Leave that out; the client adds it.")
+    final_port = host_port if host_port is not None else port
+    if final_port is not None and not 0 < final_port < 65536:
+        raise ConfigurationError(f"The connection's port {final_port} is not between 1 and 65535.")
+    scheme = url.scheme if has_scheme else (scheme_field or "https")
+    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    netloc = name if final_port is None else f"{name}:{final_port}"
+    return f"{scheme}://{netloc}{path}"
+
+
+def _without_userinfo(text: str) -> str:
+    return text.rpartition("@")[2]

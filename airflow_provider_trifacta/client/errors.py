@@ -1,0 +1,201 @@
+"""Every error the client raises: one root, and a class for each case that a caller would treat differently.
+
+Two class attributes carry the decisions, so that every mode and layer takes the same ones:
+
+* ``transient``: the same *read* may well succeed in a moment; the client asks again by itself.
+* ``retryable``: a later attempt of the whole task may succeed, so Airflow's ``retries`` apply and a waiting
+  sensor goes on for a while. Everything else needs a person first and must not be repeated blindly.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TrifactaError(Exception):
+    """Root of all errors of this package.
+
+    Attributes are set as keywords and survive pickling, because every class can be rebuilt from its message.
+
+    :param message: the whole text for the reader: what happened, and what to do next
+    """
+
+    transient: ClassVar[bool] = False
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+
+
+class ConfigurationError(TrifactaError):
+    """The connection is incomplete, contradictory or holds a value that cannot be used."""
+
+
+class InvalidInputError(TrifactaError):
+    """An argument (an id, a mode) is not usable; nothing was sent."""
+
+
+class PackageError(TrifactaError):
+    """The package file cannot be promoted; nothing was sent."""
+
+
+class PackageNotFoundError(PackageError):
+    """There is no readable regular file at the given path on this host."""
+
+
+class PackageFormatError(PackageError):
+    """The file is not a flow package: no ZIP, or not exactly one readable flow definition in it."""
+
+
+class PackageTooLargeError(PackageError):
+    """The ZIP would unpack to far more than a flow package can hold (a ZIP bomb)."""
+
+
+class PackageChangedError(PackageError):
+    """The file changed while it was being sent. The upload was broken off before its end."""
+
+    retryable = True
+
+
+class TransportError(TrifactaError):
+    """No answer was obtained."""
+
+    transient = True
+    retryable = True
+
+
+class ConnectError(TransportError):
+    """No connection came about, so nothing was sent.
+
+    :param refused: the host answered that nothing listens on the port
+    """
+
+    def __init__(self, message: str = "", *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class TLSError(TransportError):
+    """The TLS handshake failed, usually because the server's certificate is not trusted."""
+
+    transient = False
+
+
+class RequestTimeoutError(TransportError):
+    """The server did not answer in time. What it did with the request is unknown."""
+
+
+class ConnectionLostError(TransportError):
+    """The connection broke after it was made. What the server did with the request is unknown."""
+
+
+class UnexpectedResponseError(TrifactaError):
+    """An answer came that the API does not document: no JSON, or a field missing or of another type."""
+
+    retryable = True
+
+
+class RedirectError(TrifactaError):
+    """The server redirects to a login page or another host; credentials are not sent there."""
+
+
+class APIError(TrifactaError):
+    """The API answered with an error status. Subclasses tell the cases apart.
+
+    :param method: HTTP method of the request
+    :param path: path of the request, without host and query
+    :param status: HTTP status of the answer
+    :param name: the API's name of the exception, where it gave one
+    :param request_id: value of ``x-trifacta-request-id``, for the server's administrator
+    :param retry_after: seconds that the server asked to wait, where it did
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        method: str = "",
+        path: str = "",
+        status: int = 0,
+        name: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.method = method
+        self.path = path
+        self.status = status
+        self.name = name
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class BadRequestError(APIError):
+    """400, 415, 422 and every other 4xx without a class of its own: the request itself is refused."""
+
+
+class AuthenticationError(APIError):
+    """401: the credentials are missing, wrong or expired."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the user is known but may not do this."""
+
+
+class NotFoundError(APIError):
+    """404: there is no such object, or this user cannot see it."""
+
+
+class GoneError(NotFoundError):
+    """410: the object was deleted."""
+
+
+class PayloadTooLargeError(APIError):
+    """413: the server, or a proxy before it, takes no upload of this size."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests; nothing was done."""
+
+    transient = True
+    retryable = True
+
+
+class ServerError(APIError):
+    """5xx (and 408, 425): the server failed or is busy."""
+
+    transient = True
+    retryable = True
+
+
+class ReleaseDeletedError(TrifactaError):
+    """The release that is waited for does not exist (any more), so it can never become active."""
+
+
+class ReleaseSupersededError(TrifactaError):
+    """A newer release of the deployment is live instead of the one that is waited for."""
+
+
+class DroppedObjectsError(TrifactaError):
+    """The import left objects of the package out. The release exists and is live."""
+
+
+#: The class for each error status that has one; :func:`api_error_class` decides the rest.
+_STATUS_CLASSES: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: ServerError,
+    410: GoneError,
+    413: PayloadTooLargeError,
+    425: ServerError,
+    429: RateLimitError,
+}
+
+
+def api_error_class(status: int) -> type[APIError]:
+    """Tell which class stands for an HTTP error status.
+
+    :param status: HTTP status, 400 or above
+    """
+    return _STATUS_CLASSES.get(status, ServerError if status >= 500 else BadRequestError)

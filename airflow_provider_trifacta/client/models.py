@@ -1,0 +1,160 @@
+"""Typed results of the API. Fields that are not listed here are ignored, so newer servers do no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pendulum
+
+from .errors import UnexpectedResponseError
+
+
+def _object(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UnexpectedResponseError(f"{what} is not a JSON object but {type(value).__name__}.")
+    return value
+
+
+def _id(value: object, what: str) -> int:
+    # bool is an int to Python, and an id of True would travel far before anyone noticed.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UnexpectedResponseError(f"{what} is {value!r}, not an integer.")
+    return value
+
+
+def _optional_id(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def parse_time(value: object) -> pendulum.DateTime | None:
+    """Read a time of the API (ISO 8601); times without a zone are UTC.
+
+    :returns: a timezone-aware time, or None where there is no readable one
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = pendulum.parse(value)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, pendulum.DateTime) else None
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user. https://api.trifacta.com -> people."""
+
+    id: int
+    email: str | None
+
+    @classmethod
+    def from_json(cls, body: object) -> Person:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+        data = _object(body, "The person")
+        return cls(id=_id(data.get("id"), "The person's id"), email=_text(data.get("email")))
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment: the container of a flow's releases (API Deployments Get List v4)."""
+
+    id: int
+    name: str | None
+    created_at: pendulum.DateTime | None
+    updated_at: pendulum.DateTime | None
+
+    @classmethod
+    def from_json(cls, body: object) -> Deployment:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+        data = _object(body, "The deployment")
+        return cls(
+            id=_id(data.get("id"), "The deployment's id"),
+            name=_text(data.get("name")),
+            created_at=parse_time(data.get("createdAt")),
+            updated_at=parse_time(data.get("updatedAt")),
+        )
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release: one import of a package into a deployment (API Releases Get v4).
+
+    ``active`` is true for the live release only: the API says ``true`` or ``null``, never false.
+    """
+
+    id: int
+    active: bool
+    package_uuid: str | None
+    notes: str | None
+    deployment_id: int | None
+    created_at: pendulum.DateTime | None
+    updated_at: pendulum.DateTime | None
+
+    @classmethod
+    def from_json(cls, body: object) -> Release:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+        data = _object(body, "The release")
+        deployment = data.get("deployment")
+        return cls(
+            id=_id(data.get("id"), "The release's id"),
+            active=data.get("active") is True,
+            package_uuid=_text(data.get("packageUuid")),
+            notes=_text(data.get("notes")),
+            deployment_id=_optional_id(deployment.get("id")) if isinstance(deployment, Mapping) else None,
+            created_at=parse_time(data.get("createdAt")),
+            updated_at=parse_time(data.get("updatedAt")),
+        )
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import made (API Releases Create v4).
+
+    ``primary_flow_ids`` are the new flows' ids in this instance, never the ids inside the package; None when the
+    answer did not tell them. ``deleted_objects`` is what the import left out, as the API gave it.
+    """
+
+    release: Release
+    primary_flow_ids: list[int] | None
+    deleted_objects: object
+
+    @classmethod
+    def from_json(cls, body: object) -> ImportResult:
+        """Build it from the answer to a create; raises :class:`.UnexpectedResponseError` without a release id.
+
+        The release id alone is indispensable: the release is live by now, and an answer that lacks anything else
+        must not hide its id.
+        """
+        data = _object(body, "The answer to the upload")
+        flow_ids = data.get("primaryFlowIds")
+        ids = [_optional_id(flow_id) for flow_id in flow_ids] if isinstance(flow_ids, list) else [None]
+        known = [flow_id for flow_id in ids if flow_id is not None]
+        return cls(
+            release=Release.from_json(data.get("release")),
+            primary_flow_ids=known if len(known) == len(ids) else None,
+            deleted_objects=data.get("deletedObjects"),
+        )
+
+    @property
+    def dropped(self) -> dict[str, Any]:
+        """The parts of ``deleted_objects`` that hold something; empty when the import kept everything.
+
+        The page only shows an empty object, so any filled leaf at any depth counts.
+        """
+        deleted = self.deleted_objects
+        named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
+        return {str(kind): value for kind, value in named.items() if _holds_something(value)}
+
+
+def _holds_something(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_something, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_something, value))
+    return bool(value)

@@ -1,0 +1,237 @@
+"""Reading a flow package, the ZIP that a Dev instance exports, before it is sent anywhere."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import pendulum
+import pyjson5
+
+from .errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
+from .models import parse_time
+from .upload import MultipartFile
+
+#: Bytes that a flow definition may unpack to. The largest real one seen has half a megabyte.
+MAX_DEFINITION_SIZE = 64 * 1024 * 1024
+#: Bytes that all members may unpack to before their ratio to the file's size is looked at, and that ratio.
+#: Real packages stay below 30.
+MAX_UNPACKED_SIZE = 256 * 1024 * 1024
+MAX_RATIO = 100
+
+
+@dataclass(frozen=True)
+class PackageConnection:
+    """A connection that the package's flows refer to. Packages hold its description, never its credentials."""
+
+    id: int | None
+    name: str | None
+    uuid: str | None
+    type: str | None
+    vendor: str | None
+
+
+@dataclass(frozen=True)
+class PackageInfo:
+    """What a package says of itself. Every id in it is the *source* instance's.
+
+    ``uuid`` is new with every export and becomes the release's ``packageUuid``.
+    """
+
+    uuid: str
+    exported_at: pendulum.DateTime | None
+    product_version: str | None
+    edition: str | None
+    flow_names: list[str]
+    connections: list[PackageConnection]
+
+
+class FlowPackage:
+    """An open flow package: inspected once, and sent from the same open file.
+
+    Use it as a context manager. :func:`open_package` makes it.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._opened = os.fstat(file.fileno())
+        self.name = name
+        self.size = self._opened.st_size
+        self.info = _inspect(file, self.size, name)
+
+    def __enter__(self) -> FlowPackage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def body(self, progress: Callable[[int, int], None] | None = None) -> MultipartFile:
+        """Return the request body that sends this file.
+
+        :param progress: called with (bytes sent, bytes in all) after each block
+        """
+        return MultipartFile(self._file, self.size, self.name, progress=progress, before_end=self._ensure_unchanged)
+
+    def _ensure_unchanged(self) -> None:
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self.size, self._opened.st_mtime_ns):
+            raise PackageChangedError(
+                f"The package {self.name} was written to after it was checked. Nothing was imported. Do not write to "
+                "a package while it is promoted."
+            )
+
+
+def open_package(path: str | os.PathLike[str]) -> FlowPackage:
+    """Open a local package file and read what it says of itself, within milliseconds.
+
+    :param path: path on this host
+    :raises PackageNotFoundError: when there is no readable file
+    :raises PackageFormatError: when it is no ZIP with exactly one readable flow definition
+    :raises PackageTooLargeError: when it would unpack to far more than a package can hold
+    """
+    text = os.fspath(path)
+    host = socket.gethostname()
+    if not text or not text.strip():
+        raise PackageNotFoundError("package_path is empty. Give the path of an exported flow package (a ZIP).")
+    try:
+        # Looked at before it is opened: opening a named pipe would wait for ever.
+        if not stat.S_ISREG(Path(text).stat().st_mode):
+            raise PackageNotFoundError(f"{text} on host {host} is not a regular file but a folder or device.")
+        file = Path(text).open("rb")  # noqa: SIM115 - closed by FlowPackage
+    except FileNotFoundError:
+        raise PackageNotFoundError(
+            f"There is no file {text} on host {host}, where this task runs. Workers may not share a disk: put the "
+            "package where every worker can read it."
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise PackageNotFoundError(f"{text!r} on host {host} cannot be read: {error}.") from None
+    try:
+        return FlowPackage(file, Path(text).name)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _inspect(file: BinaryIO, size: int, name: str) -> PackageInfo:
+    if size == 0:
+        raise PackageFormatError(f"The package {name} is empty (0 bytes). Export the flow again.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _refuse_bombs(archive, size, name)
+            member = _definition_member(archive, name)
+            raw = _read_member(archive, member, name)
+    except zipfile.BadZipFile as error:
+        raise PackageFormatError(
+            f"The package {name} is not a readable ZIP file ({error}). It may be cut short, or an error page saved "
+            "in its place: export the flow again."
+        ) from None
+    return _parse_definition(raw, member.filename, name)
+
+
+def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MAX_UNPACKED_SIZE and unpacked > MAX_RATIO * size:
+        raise PackageTooLargeError(
+            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow package does. "
+            "Refused as a ZIP bomb."
+        )
+
+
+def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Find the flow definition: the one JSON or JSON5 file. Other members are artifacts of the flow."""
+    definitions = [
+        member
+        for member in archive.infolist()
+        if member.filename.lower().endswith((".json", ".json5")) and not member.filename.startswith("__MACOSX/")
+    ]
+    if not definitions:
+        raise PackageFormatError(
+            f"The package {name} holds no flow definition (a .json or .json5 file) among its "
+            f"{len(archive.infolist())} members. Is it the ZIP that Trifacta exported?"
+        )
+    if len(definitions) > 1:
+        names = ", ".join(member.filename for member in definitions[:5])
+        raise PackageFormatError(
+            f"The package {name} holds {len(definitions)} flow definitions ({names}) where exactly one belongs. "
+            "Promote each exported ZIP by itself."
+        )
+    return definitions[0]
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
+    where = f"The flow definition {member.filename} in {name}"
+    if member.flag_bits & 0x1:
+        raise PackageFormatError(f"{where} is encrypted. Trifacta cannot read it either: export the flow again.")
+    try:
+        with archive.open(member) as stream:
+            raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may lie
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+        raise PackageFormatError(f"{where} is damaged and cannot be unpacked ({error}). Export it again.") from None
+    if len(raw) > MAX_DEFINITION_SIZE:
+        raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. Refused as a ZIP bomb.")
+    return raw
+
+
+def _parse_definition(raw: bytes, member: str, name: str) -> PackageInfo:
+    where = f"The flow definition {member} in {name}"
+    try:
+        definition = pyjson5.decode(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise PackageFormatError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+    except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
+        reason = str(error.args[0]) if error.args else type(error).__name__
+        raise PackageFormatError(f"{where} is not readable JSON or JSON5: {reason}. Export it again.") from None
+    if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
+        raise PackageFormatError(f"{where} has no metadata: it is not a flow exported by Trifacta.")
+    if definition.get("type", "flow") != "flow":
+        raise PackageFormatError(f"{where} is a {definition['type']}. Only flows can become releases.")
+    metadata = definition["metadata"]
+    data = definition.get("data")
+    return PackageInfo(
+        uuid=_uuid(metadata.get("uuid"), where),
+        exported_at=parse_time(metadata.get("exportedAt")),
+        product_version=_text(metadata.get("trifactaVersion")),
+        edition=_text(metadata.get("edition")),
+        flow_names=[str(flow["name"]) for flow in _rows(data, "flows") if "name" in flow],
+        connections=[_connection(row) for row in _rows(data, "connections")],
+    )
+
+
+def _uuid(value: object, where: str) -> str:
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        raise PackageFormatError(
+            f"{where} has no usable metadata.uuid ({value!r}), which tells one export from another. Export it again."
+        ) from None
+
+
+def _rows(data: object, table: str) -> list[Mapping[str, Any]]:
+    rows = data.get(table) if isinstance(data, Mapping) else None
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def _connection(row: Mapping[str, Any]) -> PackageConnection:
+    connection_id = row.get("id")
+    return PackageConnection(
+        id=connection_id if isinstance(connection_id, int) else None,
+        name=_text(row.get("name")),
+        uuid=_text(row.get("uuid")),
+        type=_text(row.get("type")),
+        vendor=_text(row.get("vendor")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

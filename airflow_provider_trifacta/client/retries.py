@@ -1,0 +1,93 @@
+"""When a request is sent again, and how long to wait before: one place for every call of the client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+import tenacity
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
+
+from .errors import APIError, ConnectError, RateLimitError, ServerError
+
+log = logging.getLogger(__name__)
+
+#: Seconds: first wait before a repetition, and the longest one; each gets up to a second of jitter.
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 20.0
+#: Seconds: the longest wait that a server may ask for. Its quotas are per minute; absurd values are cut to this.
+LONGEST_RETRY_AFTER = 120.0
+#: How often a write is sent again where that is safe.
+WRITE_RETRIES = 4
+
+
+def may_repeat_read(error: BaseException) -> bool:
+    """A read changes nothing, so it is asked again after every passing failure."""
+    return bool(getattr(error, "transient", False))
+
+
+def may_repeat_write(error: BaseException) -> bool:
+    """A write is sent again only where the server provably did nothing.
+
+    The API knows no idempotency key: after a lost answer, a timeout or any other 5xx, a repetition could act twice.
+    """
+    if isinstance(error, ConnectError):
+        return error.refused
+    if isinstance(error, RateLimitError):
+        return True
+    return isinstance(error, ServerError) and error.status == 503 and error.retry_after is not None
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read how long the server asks to wait: ``Retry-After`` (seconds or date) or ``x-retry-after`` (seconds).
+
+    :returns: seconds, at most :data:`LONGEST_RETRY_AFTER`; None without a readable header
+    """
+    for name in ("Retry-After", "x-retry-after"):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = Retry().parse_retry_after(value.strip())
+        except (HTTPError, ValueError, OverflowError):
+            continue
+        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return None
+
+
+def retrying(
+    may_repeat: Callable[[BaseException], bool], repetitions: int, sleep: Callable[[float], None]
+) -> tenacity.Retrying:
+    """Make the loop that runs one call.
+
+    :param may_repeat: :func:`may_repeat_read` or :func:`may_repeat_write`
+    :param repetitions: how often the call may be sent again
+    :param sleep: how to wait, in seconds
+    """
+    backoff = tenacity.wait_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT) + tenacity.wait_random(0, 1)
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, APIError) else None
+        return backoff(state) if asked is None else max(asked, backoff(state))
+
+    def announce(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        log.warning(
+            "Attempt %s of %s failed, next one in %.1f s: %s",
+            state.attempt_number,
+            repetitions + 1,
+            seconds,
+            error,
+        )
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(may_repeat),
+        stop=tenacity.stop_after_attempt(repetitions + 1),
+        wait=wait,
+        sleep=sleep,
+        before_sleep=announce,
+        reraise=True,
+    )

@@ -1,0 +1,182 @@
+"""One request to the API: credentials, timeouts, redirects, repetitions and errors. The only user of ``requests``."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import LocationParseError
+
+from .adapter import TrifactaAdapter
+from .config import ClientConfig
+from .errors import ConfigurationError, RedirectError, TrifactaError, UnexpectedResponseError
+from .responses import Redactor, read_json, transport_error
+from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, retrying
+from .upload import MultipartFile
+
+#: Redirects of one read that are followed, within the same host.
+_MAX_REDIRECTS = 3
+#: Seconds that one block of an upload may take to leave: ``requests`` sends under its connect timeout.
+_UPLOAD_BLOCK_TIMEOUT = 60.0
+
+
+class _Credentials(requests.auth.AuthBase):
+    """Sets the header itself: header dictionaries lose to a ``.netrc`` file, and text is UTF-8 here."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        if config.login:
+            pair = f"{config.login}:{config.password}".encode()
+            self._value = f"Basic {base64.b64encode(pair).decode()}"
+        else:
+            self._value = f"Bearer {config.password}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value.encode()  # type: ignore[assignment]
+        return request
+
+
+class Transport:
+    """Sends requests to one instance. May be shared by threads; close it when done.
+
+    :param config: where and how
+    :param sleep: how to wait between repetitions, in seconds
+    """
+
+    def __init__(self, config: ClientConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.config = config
+        self._sleep = sleep
+        self._redact = Redactor(config)
+        self._auth = _Credentials(config)
+        self._session = requests.Session()
+        # The server's session cookie is not needed, and a stale one must not outlive a changed password.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers["Accept"] = "application/json"
+        adapter = TrifactaAdapter()
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def read(self, path: str, params: Mapping[str, Any] | None = None) -> object:
+        """GET a path, again after passing failures.
+
+        :param path: path below the base URL, starting with ``/v4``
+        :returns: the JSON body
+        :raises TrifactaError: in the class that fits, see :mod:`.errors`
+        """
+        loop = retrying(may_repeat_read, self.config.read_retries, self._sleep)
+        return loop(self._send, "GET", path, params=params)
+
+    def write(self, method: str, path: str, *, json: object = None, body: MultipartFile | None = None) -> object:
+        """Send a change, again only where the server provably did nothing with it.
+
+        :param json: body as JSON, or
+        :param body: body as an upload
+        :returns: the JSON body of the answer
+        :raises TrifactaError: in the class that fits, see :mod:`.errors`
+        """
+        loop = retrying(may_repeat_write, WRITE_RETRIES, self._sleep)
+        return loop(self._send, method, path, json=json, body=body)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: object = None,
+        body: MultipartFile | None = None,
+    ) -> object:
+        url = f"{self.config.base_url}{path}"
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = self._send_once(method, url, params=params, json=json, body=body)
+            location = response.headers.get("Location")
+            if not (300 <= response.status_code < 400 and location):
+                break
+            target = urljoin(url, location)
+            self._check_redirect(method, url, target)
+            url, params = target, None  # the target brings its own query
+        else:
+            raise RedirectError(f"{method} {path} was redirected more than {_MAX_REDIRECTS} times, last to {url}.")
+        if response.status_code < 300 and urlsplit(url).path.rstrip("/") != self._path_of(path) and _is_html(response):
+            raise RedirectError(
+                f"{method} {path} was redirected to the page {url}, which looks like a login page. Check the "
+                "connection's credentials; behind a reverse-proxy single sign-on tokens do not work, use login and "
+                "password."
+            )
+        if 300 <= response.status_code < 400:
+            raise UnexpectedResponseError(f"{method} {path} answered {response.status_code} without a target.")
+        return read_json(response, method, path, self._redact)
+
+    def _path_of(self, path: str) -> str:
+        return urlsplit(f"{self.config.base_url}{path}").path.rstrip("/")
+
+    def _send_once(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None,
+        json: object,
+        body: MultipartFile | None,
+    ) -> requests.Response:
+        config = self.config
+        if body is None:
+            timeout = (config.connect_timeout, config.read_timeout)
+        else:
+            timeout = (max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT), config.upload_timeout)
+        try:
+            return self._session.request(
+                method,
+                url,
+                params=params,
+                json=json,
+                data=body,  # an iterable with a length is streamed
+                headers={"Content-Type": body.content_type} if body else None,
+                auth=self._auth,
+                timeout=timeout,
+                allow_redirects=False,  # followed here, where another host never gets the credentials
+                verify=config.verify,
+                cert=config.cert,
+                proxies=dict(config.proxies) or None,
+            )
+        except TrifactaError:
+            raise  # from the body's iterator
+        except (requests.exceptions.InvalidURL, LocationParseError) as error:  # requests lets the second one through
+            raise ConfigurationError(
+                f"The connection's host makes no usable URL: {self._redact(str(error))}."
+            ) from None
+        except requests.RequestException as error:
+            raise transport_error(error, method, url, self._redact, upload=body is not None) from None
+        except OSError as error:  # a CA bundle or certificate that is not there
+            raise ConfigurationError(f"The connection's TLS files cannot be used: {error}.") from None
+
+    def _check_redirect(self, method: str, url: str, target: str) -> None:
+        old, new = urlsplit(url), urlsplit(target)
+        same_host = old.hostname == new.hostname
+        upgrade = old.scheme == "http" and new.scheme == "https"
+        same_server = same_host and (upgrade or (old.scheme, old.port) == (new.scheme, new.port))
+        if method == "GET" and same_server:
+            return
+        if same_server and upgrade:
+            advice = f"Set the connection's host to {new.scheme}://{new.netloc}."
+        elif same_host and new.scheme == "http":
+            advice = "Credentials are not sent over plain http."
+        else:
+            advice = (
+                "Credentials are not sent there, and changes are never repeated elsewhere. If it is a login page, "
+                "check the credentials; if the instance moved, set the connection's host to its new URL."
+            )
+        shown = self._redact(f"{new.scheme}://{new.netloc}{new.path}")
+        raise RedirectError(f"{method} {old.path} was redirected to {shown}. {advice}")
+
+
+def _is_html(response: requests.Response) -> bool:
+    return "html" in response.headers.get("Content-Type", "").lower()

@@ -1,0 +1,96 @@
+"""Waiting for a release: one decision for each poll, taken alike by every mode of the sensor."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from .errors import InvalidInputError, NotFoundError, ReleaseDeletedError, ReleaseSupersededError, TrifactaError
+
+if TYPE_CHECKING:
+    from .client import TrifactaClient
+    from .models import Release
+
+log = logging.getLogger(__name__)
+
+#: What to do when a newer release is live: fail, or wait on.
+ON_SUPERSEDED = ("fail", "wait")
+
+
+class ReleaseWatch:
+    """Watches one release until it is the live one. It only ever reads.
+
+    :param release_id: the release
+    :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: somebody may go back
+    :param tolerated_failures: how many polls in a row may fail in passing (connection, timeout, 429, 5xx)
+    :raises InvalidInputError: for another mode or a negative number
+    """
+
+    def __init__(self, release_id: int, *, on_superseded: str, tolerated_failures: int) -> None:
+        if on_superseded not in ON_SUPERSEDED:
+            raise InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
+        if not isinstance(tolerated_failures, int) or tolerated_failures < 0:
+            raise InvalidInputError(f"tolerated_failures must be 0 or more, not {tolerated_failures!r}.")
+        self.release_id = release_id
+        self.on_superseded = on_superseded
+        self.tolerated_failures = tolerated_failures
+        #: Polls that failed in passing since the last one that did not.
+        self.failures = 0
+        self._deployment_id: int | None = None
+
+    def poll(self, client: TrifactaClient) -> bool:
+        """Ask once.
+
+        :param client: a client that does not repeat reads: the tolerance is here
+        :returns: True when the release is active, and only then; False to go on waiting
+        :raises ReleaseDeletedError: the release is gone
+        :raises ReleaseSupersededError: a newer one is live, and that matters
+        :raises TrifactaError: a failure that does not pass, or one too many that might
+        """
+        try:
+            active = self._is_active(client)
+        except TrifactaError as error:
+            if not error.retryable:
+                raise
+            self.failures += 1
+            if self.failures > self.tolerated_failures:
+                raise
+            log.warning("Poll failed (%s of %s tolerated in a row): %s", self.failures, self.tolerated_failures, error)
+            return False
+        self.failures = 0
+        log.info("Release %s is %s", self.release_id, "active" if active else "not active")
+        return active
+
+    def _is_active(self, client: TrifactaClient) -> bool:
+        release, siblings = self._look(client)
+        if release.active:
+            return True
+        if self.on_superseded == "fail":
+            newer = [sibling.id for sibling in siblings if sibling.active and sibling.id > self.release_id]
+            if newer:
+                raise ReleaseSupersededError(
+                    f"Release {self.release_id} is not active: the newer release {newer[0]} of deployment "
+                    f"{self._deployment_id} is. Wait for that one, activate this one in Trifacta, or set "
+                    "on_superseded='wait'."
+                )
+        return False
+
+    def _look(self, client: TrifactaClient) -> tuple[Release, list[Release]]:
+        """Read the release and, if it matters, its siblings; with one request wherever that is enough."""
+        siblings: list[Release] = []
+        if self._deployment_id is not None and self.on_superseded == "fail":
+            siblings = client.releases.list(self._deployment_id)
+            for release in siblings:
+                if release.id == self.release_id:
+                    return release, siblings
+        try:
+            release = client.releases.get(self.release_id)
+        except NotFoundError as error:
+            raise ReleaseDeletedError(
+                f"Release {self.release_id} does not exist or was deleted, so it cannot become active. {error}"
+            ) from error
+        if self._deployment_id is None and release.deployment_id is not None:
+            self._deployment_id = release.deployment_id
+            if not release.active and self.on_superseded == "fail":
+                siblings = client.releases.list(release.deployment_id)
+        return release, siblings

@@ -1,0 +1,3 @@
+"""Hooks: from Airflow connections to clients."""
+
+from __future__ import annotations

@@ -1,0 +1,75 @@
+"""The hook: an Airflow connection becomes a client of one Trifacta instance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .._compat import BaseHook
+from .connection import config_from_connection
+
+if TYPE_CHECKING:
+    from ..client import ClientConfig, TrifactaClient
+
+_warned_of_plain_http = False
+
+
+class TrifactaHook(BaseHook):
+    """Manages the connection to a self-managed Trifacta instance (Alteryx Designer Cloud).
+
+    .. seealso:: :doc:`/connection` for the fields and extras of a connection of type ``trifacta``.
+
+    :param trifacta_conn_id: the Airflow connection
+    """
+
+    conn_name_attr = "trifacta_conn_id"
+    default_conn_name = "trifacta_default"
+    conn_type = "trifacta"
+    hook_name = "Trifacta"
+
+    def __init__(self, trifacta_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.trifacta_conn_id = trifacta_conn_id
+
+    @cached_property
+    def client(self) -> TrifactaClient:
+        """The client of the connection's instance; made on first use.
+
+        :raises ConfigurationError: when the connection cannot be used; the message names the field
+        """
+        return self._make_client(self._config)
+
+    @cached_property
+    def polling_client(self) -> TrifactaClient:
+        """A client for waits: it does not repeat reads, since the next poll does.
+
+        :raises ConfigurationError: as :attr:`client`
+        """
+        return self._make_client(replace(self._config, read_retries=0))
+
+    def get_conn(self) -> TrifactaClient:
+        """Return :attr:`client`, under the name that Airflow's hooks share."""
+        return self.client
+
+    @cached_property
+    def _config(self) -> ClientConfig:
+        config = config_from_connection(self.get_connection(self.trifacta_conn_id))
+        self.log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
+        if config.base_url.startswith("http://"):
+            self._warn_of_plain_http()
+        return config
+
+    @staticmethod
+    def _make_client(config: ClientConfig) -> TrifactaClient:
+        from ..client import TrifactaClient  # not at import: it loads requests, and DAG parsing need not
+
+        return TrifactaClient(config)
+
+    def _warn_of_plain_http(self) -> None:
+        global _warned_of_plain_http
+        if not _warned_of_plain_http:
+            _warned_of_plain_http = True
+            self.log.warning(
+                "Connection %s uses plain http: credentials cross the network unencrypted.", self.trifacta_conn_id
+            )

@@ -1,0 +1,41 @@
+# Sourced by the scripts: makes environments under .build/, and nothing outside the project's folder.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+build=$root/.build
+mkdir -p "$build"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=$build/pip-cache
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+# find_python FIRST LAST: prints a Python whose version lies in 3.FIRST to 3.LAST; fails when there is none.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-} python3 $(seq -f 'python3.%g' "$2" -1 "$1"); do
+    if "$candidate" -c "import sys; sys.exit(not (3, $1) <= sys.version_info[:2] <= (3, $2))" 2>/dev/null; then
+      # The interpreter itself, not a shim in front of it.
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return
+    fi
+  done
+  return 1
+}
+
+# make_env LINE EXTRA [NAME REQUIREMENT...]: makes .build/env-NAME (default: LINE) with this project (editable), its
+# EXTRA, the line's constraints and further requirements, and sets $bin to its programs. Does nothing when that is
+# there already.
+make_env() {
+  local line=$1 extra=$2 name=${3:-$1} last=14 python stamp
+  shift $(($# < 3 ? $# : 3))
+  [[ $line == 3.3 || $line == 3.2 ]] || last=12
+  bin=$build/env-$name/bin
+  python=$(find_python 10 "$last") || { echo "No Python 3.10 to 3.$last found for Airflow $line." >&2; return 1; }
+  stamp=$(cat "$root/pyproject.toml" "$root/constraints/airflow-$line.txt" <(echo "$python $extra $*") | cksum)
+  [[ -f $bin/../stamp && $(<"$bin/../stamp") == "$stamp" ]] && return
+  echo "Making the environment for Airflow $line (a few minutes the first time) ..." >&2
+  rm -rf "${bin%/bin}"
+  "$python" -m venv "${bin%/bin}"
+  "$bin/pip" install --quiet --editable "$root[$extra]" "apache-airflow~=$line.0" "$@" \
+    --constraint "$root/constraints/airflow-$line.txt" >&2
+  echo "$stamp" >"$bin/../stamp"
+}

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.client.config import ClientConfig, resolve_base_url
+from airflow_provider_trifacta.client.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("host", "schema", "port", "expected"),
+    [
+        ("trifacta.example.com", None, None, "https://trifacta.example.com"),
+        ("trifacta.example.com", "", None, "https://trifacta.example.com"),
+        ("trifacta.example.com", "http", None, "http://trifacta.example.com"),
+        ("trifacta.example.com", "HTTP", 3005, "http://trifacta.example.com:3005"),
+        ("trifacta.example.com", "https://", 3005, "https://trifacta.example.com:3005"),
+        ("trifacta.example.com:3005", None, None, "https://trifacta.example.com:3005"),
+        ("trifacta.example.com:3005", None, 3005, "https://trifacta.example.com:3005"),
+        ("http://trifacta.example.com:3005/", None, None, "http://trifacta.example.com:3005"),
+        ("HTTPS://Trifacta.Example.com", None, None, "https://trifacta.example.com"),
+        ("https://trifacta.example.com", "https", 443, "https://trifacta.example.com:443"),
+        ("https://trifacta.example.com/base/path/", None, None, "https://trifacta.example.com/base/path"),
+        ("trifacta.example.com/base", None, 3005, "https://trifacta.example.com:3005/base"),
+        (" trifacta.example.com ", None, None, "https://trifacta.example.com"),
+        ("10.1.2.3:3005", "http", None, "http://10.1.2.3:3005"),
+        ("[::1]:3005", "http", None, "http://[::1]:3005"),
+        ("https://[fe80::1]/x", None, None, "https://[fe80::1]/x"),
+    ],
+)
+def test_fields_become_one_base_url(host, schema, port, expected):
+    assert resolve_base_url(host, schema=schema, port=port) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "schema", "port", "words"),
+    [
+        (None, None, None, "no host"),
+        ("  ", None, None, "no host"),
+        ("http://a.example.com", "https", None, "host says http:// but its schema field says https"),
+        ("a.example.com:3005", None, 443, "host says port 3005 but its port field says 443"),
+        ("ftp://a.example.com", None, None, "must start with http:// or https://"),
+        ("a.example.com", "trifacta", None, "schema must be http or https"),
+        ("a.example.com:port", None, None, "not a host or URL"),
+        ("a.example.com:99999", None, None, "not a host or URL"),
+        ("a.example.com", None, 0, "port 0 is not between"),
+        ("a.example.com?x=1", None, None, "must not hold"),
+        ("a example.com", None, None, "not a host or URL"),
+        ("https://", None, None, "not a host or URL"),
+        ("::1", None, None, "not a host or URL"),
+        ("https://a.example.com/v4", None, None, "Leave that out"),
+    ],
+)
+def test_unusable_or_contradicting_fields_are_named(host, schema, port, words):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_base_url(host, schema=schema, port=port)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["https://me:hunter2-secret@a.example.com", "me:hunter2-secret@a.example.com:port"])
+def test_credentials_in_the_host_are_refused_and_not_shown(host):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_base_url(host)
+    assert "hunter2-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "words"),
+    [
+        ("me", "", "no password"),
+        (None, "", "no password"),
+        ("me", "***", "password is ***"),
+        ("***", "long-secret", "login is ***"),
+        ("me", "long-secret\n", "line break"),
+        ("m:e", "long-secret", "colon"),
+    ],
+)
+def test_unusable_credentials_are_refused_without_showing_them(login, password, words):
+    with pytest.raises(ConfigurationError) as caught:
+        ClientConfig(base_url="https://a", login=login, password=password)
+    assert words in str(caught.value)
+    assert "long-secret" not in str(caught.value)
+
+
+def test_the_configuration_does_not_show_its_secrets():
+    config = ClientConfig(base_url="https://a", password="long-secret", proxies={"https": "http://u:proxy-secret@p"})
+    assert "secret" not in repr(config)

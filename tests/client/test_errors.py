@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.errors import APIError, ConnectError, TrifactaError, api_error_class
+
+CLASSES = [
+    member
+    for _, member in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(member, TrifactaError) and member.__module__ == errors.__name__
+]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("clone", [lambda error: pickle.loads(pickle.dumps(error)), copy.deepcopy])
+def test_every_error_survives_pickle_and_copy(cls, clone):
+    keywords = {}
+    if issubclass(cls, APIError):
+        keywords = {
+            "method": "POST",
+            "path": "/v4/x",
+            "status": 503,
+            "name": "N",
+            "request_id": "r",
+            "retry_after": 2.0,
+        }
+    elif cls is ConnectError:
+        keywords = {"refused": True}
+    error = cls("what happened", **keywords)
+    twin = clone(error)
+    assert type(twin) is cls
+    assert str(twin) == "what happened"
+    assert twin.__dict__ == error.__dict__
+    assert all(getattr(twin, key) == value for key, value in keywords.items())
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_errors_have_one_root_and_a_passing_failure_is_always_retryable(cls):
+    assert issubclass(cls, TrifactaError)
+    assert not cls.transient or cls.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "retryable"),
+    [
+        (400, "BadRequestError", False),
+        (401, "AuthenticationError", False),
+        (403, "PermissionDeniedError", False),
+        (404, "NotFoundError", False),
+        (405, "BadRequestError", False),
+        (408, "ServerError", True),
+        (409, "BadRequestError", False),
+        (410, "GoneError", False),
+        (413, "PayloadTooLargeError", False),
+        (415, "BadRequestError", False),
+        (425, "ServerError", True),
+        (429, "RateLimitError", True),
+        (500, "ServerError", True),
+        (502, "ServerError", True),
+        (503, "ServerError", True),
+        (599, "ServerError", True),
+    ],
+)
+def test_each_status_has_its_class(status, name, retryable):
+    cls = api_error_class(status)
+    assert cls.__name__ == name
+    assert cls.retryable is retryable

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+import trustme
+
+from airflow_provider_trifacta.client.config import ClientConfig
+from airflow_provider_trifacta.client.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConnectError,
+    ConnectionLostError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RedirectError,
+    RequestTimeoutError,
+    ServerError,
+    TLSError,
+    UnexpectedResponseError,
+)
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.client.upload import MultipartFile
+
+SECRET = "very-long-secret"  # noqa: S105
+BASIC = "bWU6dmVyeS1sb25nLXNlY3JldA=="
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def connect(waits):
+    """Return a function that makes a transport which does not really wait."""
+    made = []
+
+    def make(url, **options):
+        config = ClientConfig(base_url=url, login="me", password=SECRET, **options)
+        made.append(Transport(config, sleep=waits.append))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        transport.close()
+
+
+@pytest.fixture
+def upload(tmp_path):
+    def make(size=3_000_000):
+        path = tmp_path / "big.zip"
+        path.write_bytes(b"x" * size)
+        return MultipartFile(path.open("rb"), size, path.name)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Return a server context for localhost and the path of the CA bundle that trusts it."""
+    ca = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(bundle)
+    return context, str(bundle)
+
+
+def sequence(*answers):
+    """Answer one after the other, the last one for ever."""
+    left = list(answers)
+    return lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+
+# Credentials
+
+
+def test_basic_credentials_go_with_every_request(scripted, connect):
+    server = scripted(lambda request: (200, {}, {"id": 1}))
+    connect(server.url).read("/v4/people/current", {"a": 1})
+    (request,) = server.seen
+    assert (request.method, request.path) == ("GET", "/v4/people/current?a=1")
+    assert request.headers["Authorization"] == f"Basic {BASIC}"
+    assert request.headers["Accept"] == "application/json"
+
+
+def test_without_a_login_the_password_is_a_bearer_token_whatever_netrc_says(scripted, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password wrong\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = scripted(lambda request: (200, {}, {}))
+    Transport(ClientConfig(base_url=server.url, password="tökén-long")).read("/v4/x")
+    assert server.seen[0].headers["Authorization"].encode("latin-1").decode() == "Bearer tökén-long"
+
+
+def test_a_base_path_is_kept(scripted, connect):
+    server = scripted(lambda request: (200, {}, {}))
+    connect(f"{server.url}/base").read("/v4/x")
+    assert server.seen[0].path == "/base/v4/x"
+
+
+def test_session_cookies_are_not_kept(scripted, connect):
+    server = scripted(lambda request: (200, {"Set-Cookie": "sid=stale; Path=/"}, {}))
+    transport = connect(server.url)
+    transport.read("/v4/x")
+    transport.read("/v4/x")
+    assert "Cookie" not in server.seen[1].headers
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("status", "cls", "advice"),
+    [
+        (400, BadRequestError, "product version"),
+        (401, AuthenticationError, "login and password"),
+        (403, PermissionDeniedError, "Deployment role"),
+        (413, PayloadTooLargeError, "upload limit"),
+    ],
+)
+def test_an_error_names_method_path_status_words_request_and_next_step(scripted, connect, status, cls, advice):
+    body = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": {"field": "x"}}}
+    server = scripted(lambda request: (status, {"x-trifacta-request-id": "req-7"}, body))
+    with pytest.raises(cls) as caught:
+        connect(server.url).read("/v4/deployments/1")
+    error = caught.value
+    assert f"GET /v4/deployments/1 answered {status}" in str(error)
+    assert 'ValidationFailed: Input validation failed: {"field": "x"}' in str(error)
+    assert "request id req-7" in str(error)
+    assert advice in str(error)
+    assert (error.method, error.path, error.status, error.name) == (
+        "GET",
+        "/v4/deployments/1",
+        status,
+        "ValidationFailed",
+    )
+    assert len(server.seen) == 1, "a refusal is not asked again"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html><h1>Bad Gateway</h1></html>", b'"Unauthorized"', b"[1, 2]", b"null", b"{", b'{"exception": "text"}'],
+)
+def test_error_bodies_of_any_shape_are_survived(scripted, connect, body):
+    server = scripted(lambda request: (401, {"Content-Type": "text/html"}, body))
+    with pytest.raises(AuthenticationError, match="answered 401"):
+        connect(server.url).read("/v4/x")
+
+
+def test_long_foreign_texts_are_cut(scripted, connect):
+    server = scripted(lambda request: (400, {}, b"y" * 100_000))
+    with pytest.raises(BadRequestError) as caught:
+        connect(server.url).read("/v4/x")
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_page_instead_of_json_is_told(scripted, connect):
+    server = scripted(lambda request: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>"))
+    with pytest.raises(UnexpectedResponseError, match=r"text/html '<html>Welcome</html>' instead of JSON"):
+        connect(server.url).read("/v4/x")
+
+
+@pytest.mark.parametrize("echo", [SECRET, BASIC])
+def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, connect, echo, caplog):
+    caplog.set_level(logging.DEBUG)
+    server = scripted(lambda request: (500, {}, {"exception": {"name": "E", "message": f"saw {echo} here"}}))
+    with pytest.raises(ServerError) as caught:
+        connect(server.url).read("/v4/x")
+    assert "saw *** here" in str(caught.value)
+    assert echo not in caplog.text
+    assert caplog.records
+
+
+# Repetitions
+
+
+@pytest.mark.parametrize(
+    "failure", [(429, {}, {}), (500, {}, {}), (502, {}, b"<html>"), (503, {}, {}), (408, {}, {}), None]
+)
+def test_a_read_is_asked_again_after_a_passing_failure(scripted, connect, waits, failure):
+    server = scripted(sequence(failure, failure, (200, {}, {"ok": 1})))
+    assert connect(server.url).read("/v4/x") == {"ok": 1}
+    assert len(server.seen) == 3
+    assert len(waits) == 2
+    assert all(0 < wait <= 21 for wait in waits)
+
+
+def test_a_read_gives_up_after_read_retries(scripted, connect, waits):
+    server = scripted(sequence((500, {}, {})))
+    with pytest.raises(ServerError):
+        connect(server.url, read_retries=2).read("/v4/x")
+    assert len(server.seen) == 3
+    assert len(waits) == 2
+
+
+def in_the_future(seconds):
+    return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"Retry-After": "7"}, 7, 7),
+        ({"x-retry-after": "57"}, 57, 57),
+        ({"Retry-After": in_the_future(40)}, 20, 40),
+        ({"Retry-After": "99999999"}, 120, 120),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 120, 120),
+        ({"Retry-After": "soon"}, 0.5, 2),
+        ({"Retry-After": "-5"}, 0, 2),
+        ({"Retry-After": ""}, 0.5, 2),
+        ({"Retry-After": "Mon, 01 Jan 1990 00:00:00 GMT"}, 0, 2),
+    ],
+)
+def test_the_server_says_how_long_to_wait_within_reason(scripted, connect, waits, headers, least, most):
+    server = scripted(sequence((429, headers, {}), (200, {}, {})))
+    connect(server.url).read("/v4/x")
+    assert least <= waits[0] <= most
+
+
+@pytest.mark.parametrize(
+    "busy", [(429, {}, {}), (429, {"x-retry-after": "3"}, {}), (503, {"Retry-After": "3"}, b"busy")]
+)
+def test_an_upload_is_sent_again_where_the_server_did_nothing(scripted, connect, upload, waits, busy):
+    answers = sequence(busy, (201, {}, {"id": 1}))
+    bodies = []
+
+    def respond(request):
+        bodies.append(request.read_body())
+        return answers(request)
+
+    server = scripted(respond)
+    assert connect(server.url).write("POST", "/v4/x", body=upload()) == {"id": 1}
+    assert len(server.seen) == 2
+    assert bodies[0] == bodies[1]
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize(
+    "failure", [(500, {}, {}), (502, {}, {}), (503, {}, {}), (503, {"Retry-After": "?"}, {}), (504, {}, {}), None]
+)
+def test_an_upload_in_doubt_is_never_sent_again(scripted, connect, upload, waits, failure):
+    def respond(request):
+        request.read_body()
+        return failure
+
+    server = scripted(respond)
+    body = upload()
+    with pytest.raises((ServerError, ConnectionLostError)):
+        connect(server.url).write("POST", "/v4/x", body=body)
+    assert len(server.seen) == 1
+    assert waits == []
+    assert body.sent_completely
+
+
+def test_a_refused_connection_is_tried_again_and_mentions_the_usual_port(connect, waits, upload):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(ConnectError, match=r"nothing listens there.*3005") as caught:
+        connect(f"http://127.0.0.1:{port}").write("POST", "/v4/x", body=upload(10))
+    assert caught.value.refused
+    assert len(waits) == 4
+
+
+def test_an_unknown_host_is_told_without_a_port_hint(connect):
+    with pytest.raises(ConnectError, match="Check the host name") as caught:
+        connect("http://nowhere.invalid", read_retries=0).read("/v4/x")
+    assert not caught.value.refused
+
+
+def test_a_host_that_makes_no_url_is_a_configuration_error(connect):
+    with pytest.raises(ConfigurationError, match="no usable URL"):
+        connect("http://a..b").read("/v4/x")
+
+
+def test_a_silent_server_is_a_timeout_that_names_the_option(scripted, connect):
+    release = threading.Event()
+    server = scripted(lambda request: release.wait(30) and None)
+    with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
+        connect(server.url, read_timeout=0.05, read_retries=0).read("/v4/x")
+    with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
+        connect(server.url, read_timeout=0.05).write("PATCH", "/v4/x", json={})
+    release.set()
+
+
+def test_a_truncated_answer_is_a_lost_connection(scripted, connect):
+    server = scripted(lambda request: (200, {"Content-Length": "100"}, b"{}") and cut(request))
+
+    def cut(request):
+        request.handler.send_response(200)
+        request.handler.send_header("Content-Length", "100")
+        request.handler.end_headers()
+        request.handler.wfile.write(b'{"id"')
+
+    with pytest.raises(ConnectionLostError):
+        connect(server.url, read_retries=0).read("/v4/x")
+
+
+# Redirects
+
+
+def test_a_read_follows_a_redirect_within_the_server(scripted, connect):
+    def respond(request):
+        return (302, {"Location": "/v4/x/"}, b"") if request.path == "/v4/x?a=1" else (200, {}, {"path": request.path})
+
+    assert connect(scripted(respond).url).read("/v4/x", {"a": 1}) == {"path": "/v4/x/"}
+
+
+def test_an_endless_redirect_ends(scripted, connect):
+    server = scripted(lambda request: (302, {"Location": request.path + "x"}, b""))
+    with pytest.raises(RedirectError, match="more than 3 times"):
+        connect(server.url).read("/v4/x")
+    assert len(server.seen) == 4
+
+
+def test_credentials_never_reach_another_host(scripted, connect):
+    other = scripted(lambda request: (200, {}, {}))
+    elsewhere = other.url.replace("127.0.0.1", "localhost")
+    server = scripted(lambda request: (307, {"Location": f"{elsewhere}/v4/x"}, b""))
+    with pytest.raises(RedirectError, match="redirected to http://localhost"):
+        connect(server.url).read("/v4/x")
+    assert other.seen == []
+
+
+def test_credentials_never_go_from_https_to_http(scripted, connect, authority):
+    context, bundle = authority
+    plain = scripted(lambda request: (200, {}, {}))
+    location = plain.url.replace("127.0.0.1", "localhost")
+    server = scripted(lambda request: (302, {"Location": location}, b""), tls=context)
+    with pytest.raises(RedirectError, match="not sent over plain http"):
+        connect(server.url, verify=bundle).read("/v4/x")
+    assert plain.seen == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_write_follows_no_redirect(scripted, connect, upload, status):
+    def respond(request):
+        request.read_body()
+        return (status, {"Location": "/login"}, b"")
+
+    server = scripted(respond)
+    with pytest.raises(RedirectError, match=r"POST /v4/x was redirected to http://127.0.0.1:\d+/login"):
+        connect(server.url).write("POST", "/v4/x", body=upload(10))
+    assert len(server.seen) == 1
+
+
+def test_a_login_page_is_recognised(scripted, connect):
+    def respond(request):
+        if request.path == "/login":
+            return (200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>Sign in</html>")
+        return (302, {"Location": "/login"}, b"")
+
+    with pytest.raises(RedirectError, match="looks like a login page"):
+        connect(scripted(respond).url).read("/v4/x")
+
+
+# TLS and uploads
+
+
+def test_an_untrusted_certificate_is_told_and_not_asked_again(scripted, connect, authority, waits):
+    server = scripted(lambda request: (200, {}, {}), tls=authority[0])
+    with pytest.raises(TLSError, match="CA bundle"):
+        connect(server.url).read("/v4/x")
+    assert waits == []
+
+
+@pytest.mark.parametrize("environment", [{}, {"REQUESTS_CA_BUNDLE": "/nonexistent"}])
+def test_verify_takes_a_bundle_or_false_whatever_the_environment_says(
+    scripted, connect, authority, monkeypatch, environment
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    context, bundle = authority
+    server = scripted(lambda request: (200, {}, {"ok": 1}), tls=context)
+    assert connect(server.url, verify=bundle).read("/v4/x") == {"ok": 1}
+    with pytest.warns(match="Unverified HTTPS"):
+        assert connect(server.url, verify=False).read("/v4/x") == {"ok": 1}
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(("status", "cls"), [(401, AuthenticationError), (413, PayloadTooLargeError)])
+def test_an_answer_before_the_end_of_an_upload_is_reported_as_such(
+    scripted, connect, upload, authority, tls, status, cls
+):
+    def respond(request):
+        body = b'{"exception": {"name": "Early", "message": "no"}}'
+        handler = request.handler
+        handler.rfile.read(100_000)
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.wfile.flush()
+        # As a server that has made up its mind: it reads a little more, and closes.
+        handler.connection.settimeout(5)
+        handler.rfile.read(1_000_000)
+        handler.connection.close()
+
+    context, bundle = authority
+    server = scripted(respond, tls=context if tls else None)
+    body = upload(40_000_000)
+    with pytest.raises(cls, match=f"answered {status}: Early: no"):
+        connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(scripted, connect, upload, authority, tls):
+    def respond(request):
+        request.handler.rfile.read(100_000)
+        request.handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        request.handler.connection.close()
+
+    context, bundle = authority
+    server = scripted(respond, tls=context if tls else None)
+    body = upload(40_000_000)
+    with pytest.raises(ConnectionLostError, match="may have refused the file"):
+        connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
+    assert len(server.seen) == 1
+    assert not body.sent_completely
+
+
+def test_errors_are_what_the_root_class_promises():
+    assert issubclass(RateLimitError, APIError)
+    assert RateLimitError.transient
+    assert not AuthenticationError.retryable

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import logging
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_trifacta._compat import Connection
+from airflow_provider_trifacta.client.config import ClientConfig
+from airflow_provider_trifacta.client.errors import ConfigurationError
+from airflow_provider_trifacta.hooks.connection import config_from_connection
+
+
+def connection(extra=None, **fields) -> Connection:
+    fields = {"host": "a.example.com", "login": "me", "password": "long-secret", **fields}
+    return Connection(
+        conn_id="c", conn_type="trifacta", extra=json.dumps(extra) if isinstance(extra, dict) else extra, **fields
+    )
+
+
+def test_a_bare_connection_gets_the_defaults():
+    assert config_from_connection(connection()) == ClientConfig(
+        base_url="https://a.example.com", login="me", password="long-secret"
+    )
+
+
+@pytest.mark.parametrize("login", [None, ""])
+def test_without_a_login_the_password_is_a_token(login):
+    config = config_from_connection(connection(login=login, password="the-long-token"))
+    assert (config.login, config.password) == (None, "the-long-token")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).touch()
+
+
+@pytest.mark.parametrize(
+    ("extra", "field", "expected"),
+    [
+        ({"verify": True}, "verify", True),
+        ({"verify": False}, "verify", False),
+        ({"verify": "false"}, "verify", False),
+        ({"verify": " True "}, "verify", True),
+        ({"verify": "ca.pem"}, "verify", "ca.pem"),
+        ({"verify": "."}, "verify", "."),
+        ({"cert": "cert.pem"}, "cert", "cert.pem"),
+        ({"cert": ["cert.pem", "key.pem"]}, "cert", ("cert.pem", "key.pem")),
+        ({"cert": '["cert.pem", "key.pem"]'}, "cert", ("cert.pem", "key.pem")),
+        ({"proxies": {"https": "http://p:1"}}, "proxies", {"https": "http://p:1"}),
+        ({"proxies": '{"https": "http://p:1"}'}, "proxies", {"https": "http://p:1"}),
+        ({"proxies": "http://p:1"}, "proxies", {"http": "http://p:1", "https": "http://p:1"}),
+        ({"connect_timeout": 3}, "connect_timeout", 3.0),
+        ({"connect_timeout": "3.5"}, "connect_timeout", 3.5),
+        ({"read_timeout": "7"}, "read_timeout", 7.0),
+        ({"upload_timeout": 1200}, "upload_timeout", 1200.0),
+        ({"read_retries": "0"}, "read_retries", 0),
+        ({"read_retries": 10}, "read_retries", 10),
+    ],
+)
+def test_extras_are_read_typed_or_as_text(files, extra, field, expected):
+    value = getattr(config_from_connection(connection(extra)), field)
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize("blank", [None, "", "  "])
+def test_blank_extras_mean_the_default(blank):
+    names = ["verify", "cert", "proxies", "connect_timeout", "read_timeout", "upload_timeout", "read_retries"]
+    assert config_from_connection(connection(dict.fromkeys(names, blank))) == config_from_connection(connection())
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"verify": "no-such.pem"}, "'verify' must be true, false or the path"),
+        ({"verify": 1}, "'verify' must be true, false or the path"),
+        ({"cert": "no-such.pem"}, "'cert' must be the path"),
+        ({"cert": ["a", "b", "c"]}, "'cert' must be the path"),
+        ({"cert": 5}, "'cert' must be the path"),
+        ({"proxies": "p:1"}, "'proxies' must be one proxy URL"),
+        ({"proxies": ["http://p"]}, "'proxies' must be one proxy URL"),
+        ({"proxies": {"https": 1}}, "'proxies' must be one proxy URL"),
+        ({"connect_timeout": 0}, "'connect_timeout' must be more than 0"),
+        ({"connect_timeout": "soon"}, "'connect_timeout' must be a number, not 'soon'"),
+        ({"connect_timeout": True}, "'connect_timeout' must be a number"),
+        ({"read_timeout": -1}, "'read_timeout' must be more than 0"),
+        ({"read_timeout": "NaN"}, "'read_timeout' must be a number"),
+        ({"upload_timeout": "Infinity"}, "'upload_timeout' must be a number"),
+        ({"read_retries": 1.5}, "'read_retries' must be a whole number from 0 to 10"),
+        ({"read_retries": 11}, "'read_retries' must be a whole number from 0 to 10"),
+        ({"read_retries": "-1"}, "'read_retries' must be a whole number from 0 to 10"),
+        ("[1]", "extra is not a JSON object"),
+    ],
+)
+def test_unusable_extras_are_named(files, extra, words):
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_connection(connection(extra))
+    assert words in str(caught.value)
+
+
+def test_a_proxy_password_is_not_shown():
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_connection(connection({"proxies": {"https": "http://u:proxy-secret@p", "http": 1}}))
+    assert "proxy-secret" not in str(caught.value)
+
+
+def test_unknown_extras_are_reported_once(caplog):
+    caplog.set_level(logging.WARNING)
+    config_from_connection(connection({"veryfy": False, "verify": True}))
+    assert "not known and have no effect: veryfy." in caplog.text
+
+
+def test_a_connection_uri_brings_the_same():
+    query = f"verify=false&connect_timeout=3&read_retries=1&proxies={quote('http://p:1', safe='')}"
+    uri = f"trifacta://us%40er:p%40ss%2F%3A%23@https%3A%2F%2Fcloud.example.com:3005/?{query}"
+    config = config_from_connection(
+        Connection.from_uri(uri, conn_id="c") if hasattr(Connection, "from_uri") else Connection(conn_id="c", uri=uri)
+    )
+    assert config.base_url == "https://cloud.example.com:3005"
+    assert (config.login, config.password) == ("us@er", "p@ss/:#")
+    assert (config.verify, config.connect_timeout, config.read_retries) == (False, 3.0, 1)
+    assert config.proxies == {"http": "http://p:1", "https": "http://p:1"}
