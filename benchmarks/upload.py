@@ -98,7 +98,7 @@ def run_files(port: int, path: str) -> None:
     import requests
 
     def upload(path: str) -> None:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             url = f"http://127.0.0.1:{port}/v4/deployments/1/releases"
             requests.post(url, files={"data": file}, timeout=(10, 600)).raise_for_status()
 

@@ -6,17 +6,25 @@ import tempfile
 # Before Airflow is imported anywhere: each test process has an Airflow home, and so a database, of its own.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "example_dags"
+)
 
+import itertools
 import json
+import logging
 import shutil
 import ssl
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from airflow_provider_trifacta.emulator import build_package
 
 pytest_plugins = ["airflow_provider_trifacta.emulator.pytest_plugin"]
 
@@ -99,3 +107,93 @@ def scripted():
     yield start
     for server in servers:
         server.close()
+
+
+class TaskInstance:
+    """Stands for Airflow's task instance in a context: it keeps what is pushed."""
+
+    def __init__(self, try_number: int = 1) -> None:
+        self.try_number = try_number
+        self.pushed: dict[str, object] = {}
+
+    def xcom_push(self, key: str, value: object) -> None:
+        assert key not in self.pushed, f"XCom {key} is pushed twice"
+        assert value is not None, f"XCom {key} is null"
+        self.pushed[key] = json.loads(json.dumps(value))
+
+    def get_first_reschedule_date(self, context: object) -> None:
+        return None
+
+
+@pytest.fixture
+def execute(monkeypatch):
+    """Return a function that runs an operator without a database and returns (result, task instance).
+
+    The task instance of a failed run is ``execute.ti``.
+    """
+
+    def run(operator, **keywords):
+        run.ti = TaskInstance(**keywords)
+        # caplog sees this one on every Airflow version
+        monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
+        return operator.execute({"ti": run.ti, "task_instance": run.ti, "params": {}}), run.ti
+
+    return run
+
+
+@pytest.fixture
+def use_connection(monkeypatch):
+    """Return a function that makes a server the connection trifacta_default."""
+
+    def use(url: str, conn_id: str = "trifacta_default", **fields) -> None:
+        value = {
+            "conn_type": "trifacta",
+            "host": url,
+            "login": "admin@example.com",
+            "password": "admin-password",
+            **fields,
+        }
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(value))
+
+    return use
+
+
+@pytest.fixture
+def emulator(trifacta_emulator, use_connection):
+    """An emulator with one deployment (id 1), as the connection trifacta_default."""
+    use_connection(trifacta_emulator.url)
+    trifacta_emulator.store.create_deployment("Orders")
+    return trifacta_emulator
+
+
+@pytest.fixture
+def make_package(tmp_path):
+    """Return a function that writes a new package and returns its path."""
+    made = itertools.count(1)
+
+    def make(**options) -> Path:
+        path = tmp_path / f"flow_{next(made)}.zip"
+        path.write_bytes(build_package(**options))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """An Airflow database, for tests that run a whole DAG."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def example_dag(airflow_db):
+    """Return a function that runs an example DAG and returns the run and its task instances by id."""
+    from airflow.models import DagBag
+
+    def run(name: str, conf: dict[str, object], dag_id: str | None = None):
+        bag = DagBag(str(ROOT / "example_dags" / f"{name}.py"))
+        assert bag.import_errors == {}
+        dag_run = bag.dags[dag_id or name].test(run_conf=conf)
+        return dag_run, {instance.task_id: instance for instance in dag_run.get_task_instances()}
+
+    return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,13 +13,15 @@ from .connection import config_from_connection
 if TYPE_CHECKING:
     from ..client import ClientConfig, TrifactaClient
 
+log = logging.getLogger(__name__)
+
 _warned_of_plain_http = False
 
 
 class TrifactaHook(BaseHook):
     """Manages the connection to a self-managed Trifacta instance (Alteryx Designer Cloud).
 
-    .. seealso:: :doc:`/connection` for the fields and extras of a connection of type ``trifacta``.
+    ``docs/connection.md`` describes the fields and extras of a connection of type ``trifacta``.
 
     :param trifacta_conn_id: the Airflow connection
     """
@@ -55,7 +58,7 @@ class TrifactaHook(BaseHook):
     @cached_property
     def _config(self) -> ClientConfig:
         config = config_from_connection(self.get_connection(self.trifacta_conn_id))
-        self.log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
+        log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
         if config.base_url.startswith("http://"):
             self._warn_of_plain_http()
         return config
@@ -70,6 +73,6 @@ class TrifactaHook(BaseHook):
         global _warned_of_plain_http
         if not _warned_of_plain_http:
             _warned_of_plain_http = True
-            self.log.warning(
+            log.warning(
                 "Connection %s uses plain http: credentials cross the network unencrypted.", self.trifacta_conn_id
             )

@@ -29,7 +29,7 @@ class CreateReleaseOperator(BaseOperator):
 
     The package is checked before anything is sent. API page: API Releases Create v4.
 
-    .. seealso:: :doc:`/operators` for the XComs, and what a retry or clear does.
+    ``docs/howto.md`` tells what a retry or a clear does.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param package_path: path of the exported ZIP on the worker (templated)

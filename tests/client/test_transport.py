@@ -30,7 +30,7 @@ from airflow_provider_trifacta.client.errors import (
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.client.upload import MultipartFile
 
-SECRET = "very-long-secret"  # noqa: S105
+SECRET = "very-long-secret"
 BASIC = "bWU6dmVyeS1sb25nLXNlY3JldA=="
 
 

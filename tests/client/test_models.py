@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.client.errors import UnexpectedResponseError
+from airflow_provider_trifacta.client.models import Deployment, ImportResult, Person, Release, parse_time
+
+
+def test_times_are_timezone_aware():
+    assert parse_time("2019-02-13T20:39:41.764Z").isoformat() == "2019-02-13T20:39:41.764000+00:00"
+    assert parse_time("2019-02-13T20:39:41").utcoffset().total_seconds() == 0
+
+
+@pytest.mark.parametrize("value", [None, 5, "", "soon", "P1D", "2019-13-45"])
+def test_unreadable_times_are_unknown(value):
+    assert parse_time(value) is None
+
+
+@pytest.mark.parametrize(
+    ("active", "expected"), [(True, True), (None, False), (False, False), ("true", False), (1, False)]
+)
+def test_only_true_is_active(active, expected):
+    assert Release.from_json({"id": 1, "active": active}).active is expected
+
+
+def test_unknown_and_missing_fields_do_no_harm():
+    release = Release.from_json({"id": 1, "new": {"deep": []}, "deployment": 7, "createdAt": 5, "packageUuid": 9})
+    assert (release.deployment_id, release.created_at, release.package_uuid) == (None, None, None)
+    assert Deployment.from_json({"id": 2}).name is None
+    assert Person.from_json({"id": 3}).email is None
+
+
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 1.0}])
+@pytest.mark.parametrize("model", [Person, Deployment, Release])
+def test_without_an_integer_id_nothing_is_believed(model, body):
+    with pytest.raises(UnexpectedResponseError):
+        model.from_json(body)
+
+
+@pytest.mark.parametrize("release", [None, {}, {"id": "101"}, {"id": None}, []])
+def test_an_import_without_an_integer_release_id_fails(release):
+    with pytest.raises(UnexpectedResponseError):
+        ImportResult.from_json({"primaryFlowIds": [6], "release": release})
+
+
+@pytest.mark.parametrize("flow_ids", [None, "6", ["6"], [True], {"a": 6}])
+def test_unreadable_flow_ids_are_unknown_and_do_not_hide_the_release(flow_ids):
+    result = ImportResult.from_json({"primaryFlowIds": flow_ids, "release": {"id": 1}})
+    assert result.primary_flow_ids is None
+    assert result.release.id == 1
+
+
+@pytest.mark.parametrize(
+    ("deleted", "dropped"),
+    [
+        ({}, {}),
+        (None, {}),
+        ([], {}),
+        ({"flows": [], "x": {"data": []}, "count": 0}, {}),
+        ({"flows": [], "outputs": {"data": [{"id": 5}]}}, {"outputs": {"data": [{"id": 5}]}}),
+        ([1], {"deletedObjects": [1]}),
+        ("two objects", {"deletedObjects": "two objects"}),
+        ({"count": 2}, {"count": 2}),
+    ],
+)
+def test_any_filled_leaf_is_a_dropped_object(deleted, dropped):
+    assert ImportResult.from_json({"release": {"id": 1}, "deletedObjects": deleted}).dropped == dropped

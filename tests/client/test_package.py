@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import zipfile
+from datetime import datetime, timezone
+
+import pytest
+
+from airflow_provider_trifacta.client import package as package_module
+from airflow_provider_trifacta.client.errors import (
+    PackageChangedError,
+    PackageError,
+    PackageFormatError,
+    PackageNotFoundError,
+    PackageTooLargeError,
+)
+from airflow_provider_trifacta.client.package import PackageConnection, open_package
+from airflow_provider_trifacta.emulator import Connection, build_package
+
+UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
+DEFINITION = {"metadata": {"uuid": UUID}, "data": {"flows": [{"name": "f"}], "connections": []}}
+
+
+def zipped(*members, compression=zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content if isinstance(content, (bytes, str)) else json.dumps(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(content: bytes):
+        path = tmp_path / "flow.zip"
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
+EXPECTED = {
+    "flow_13__v6.0": ("6d21a0c0-7f37-11e9-86eb-1bd94541d5a7", "6.0.1", "Enterprise", ["Contrôles v2"], ["postgres"]),
+    "flow_63__v6.8": ("53399fb0-5253-11ea-8fec-9d890937dbb6", "6.8.0", "Enterprise", ["SQL test2"], ["PostgreSQL"]),
+    "flow_custom_calendars__v7.8": (
+        "97d7cc90-2f30-11eb-8f3a-133e6698dc68",
+        "7.8.0",
+        "Dataprep",
+        ["Custom Calendars"],
+        [],
+    ),
+    "flow_google_forms__v8.0_json5": (
+        *("f10b7550-75c1-11eb-971e-55dd858f4ddb", "8.0.0", "Dataprep"),
+        *(["Google Forms Analytics Design Pattern"], []),
+    ),
+    "flow_pricing__v8.6_json5_artifact": (
+        *("0c6ac080-00eb-11ec-874e-e19f319844ba", "8.6.0", "Dataprep"),
+        *(["Pricing Optimization Design Pattern"], []),
+    ),
+}
+
+
+def test_real_packages_are_read(real_package):
+    with open_package(real_package) as package:
+        info = package.info
+        uuid, version, edition, flows, connections = EXPECTED[real_package.stem]
+        assert info.uuid == uuid
+        assert info.product_version.startswith(f"{version}+")
+        assert info.edition == edition
+        assert info.flow_names == flows
+        assert [connection.name for connection in info.connections] == connections
+        assert info.exported_at.tzinfo is not None
+        assert package.size == real_package.stat().st_size
+
+
+@pytest.mark.parametrize("generation", ["6.0", "6.8", "8.0"])
+def test_every_generation_is_read(write, generation):
+    exported = datetime(2024, 5, 6, 7, 8, 9, 123000, tzinfo=timezone.utc)
+    content = build_package(
+        flow_name="Pöst 'Sales'",
+        generation=generation,
+        uuid=UUID,
+        exported_at=exported,
+        connections=[
+            Connection(id=5, name="db", uuid="e75c2470-d728-11e9-8f1a-a3332515213f", type="jdbc", vendor="postgres")
+        ],
+    )
+    with open_package(write(content)) as package:
+        assert package.info.uuid == UUID
+        assert package.info.exported_at == exported
+        assert package.info.product_version.startswith(generation)
+        assert package.info.flow_names == ["Pöst 'Sales'"]
+        (connection,) = package.info.connections
+        assert isinstance(connection, PackageConnection)
+        assert (connection.id, connection.name, connection.type) == (5, "db", "jdbc")
+        assert connection.uuid == "e75c2470-d728-11e9-8f1a-a3332515213f"
+
+
+def encrypted() -> bytes:
+    content = bytearray(zipped(("flow.json", DEFINITION)))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    return bytes(content)
+
+
+def damaged() -> bytes:
+    content = bytearray(zipped(("flow.json", DEFINITION), compression=zipfile.ZIP_STORED))
+    content[content.index(b"metadata")] ^= 0xFF
+    return bytes(content)
+
+
+def unknown_compression() -> bytes:
+    content = bytearray(zipped(("flow.json", DEFINITION)))
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + offset] = 99
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty (0 bytes)"),
+        (b"<html>Not found</html>", "is not a readable ZIP file"),
+        (zipped(("flow.json", DEFINITION))[:-30], "is not a readable ZIP file"),
+        (zipped(), "holds no flow definition"),
+        (
+            zipped(("artifact_1.data", b"x"), ("readme.txt", b"x")),
+            "holds no flow definition (a .json or .json5 file) among its 2",
+        ),
+        (zipped(("a.json", DEFINITION), ("b.JSON5", DEFINITION)), "holds 2 flow definitions (a.json, b.JSON5)"),
+        (zipped(("flow.json", b"{")), "is not readable JSON or JSON5"),
+        (zipped(("flow.json", b"")), "is not readable JSON or JSON5"),
+        (zipped(("flow.json", b"[" * 200_000)), "is not readable JSON or JSON5"),
+        (zipped(("flow.json", b"\xff\xfe{}")), "is not UTF-8 text"),
+        (zipped(("flow.json", b"[1]")), "has no metadata"),
+        (zipped(("flow.json", {"data": {}})), "has no metadata"),
+        (zipped(("flow.json", {"type": "plan", **DEFINITION})), "is a plan. Only flows"),
+        (zipped(("flow.json", {"metadata": {}})), "has no usable metadata.uuid (None)"),
+        (zipped(("flow.json", {"metadata": {"uuid": "abc"}})), "has no usable metadata.uuid ('abc')"),
+        (encrypted(), "is encrypted"),
+        (damaged(), "is damaged and cannot be unpacked"),
+        (unknown_compression(), "is damaged and cannot be unpacked"),
+    ],
+)
+def test_each_defect_has_its_own_error(write, content, words):
+    with pytest.raises(PackageFormatError) as caught:
+        open_package(write(content))
+    assert words in str(caught.value)
+    assert "flow.zip" in str(caught.value)
+
+
+def test_odd_but_sound_packages_are_taken(write):
+    definition = b"\xef\xbb\xbf" + json.dumps({**DEFINITION, "data": None}).encode()
+    content = zipped(("__MACOSX/._flow.json", b"x"), ("sub/flow.JSON", definition))
+    with open_package(write(content)) as package:
+        assert package.info.uuid == UUID
+        assert package.info.flow_names == []
+        assert package.info.exported_at is None
+
+
+def test_zip_bombs_are_refused_without_unpacking(write, monkeypatch):
+    monkeypatch.setattr(package_module, "MAX_UNPACKED_SIZE", 1_000_000)
+    with pytest.raises(PackageTooLargeError, match="ZIP bomb"):
+        open_package(write(zipped(("flow.json", DEFINITION), ("artifact_1.data", b"\0" * 2_000_000))))
+
+
+def test_a_big_honest_package_is_no_bomb(write, monkeypatch):
+    monkeypatch.setattr(package_module, "MAX_UNPACKED_SIZE", 1_000_000)
+    with open_package(write(zipped(("flow.json", DEFINITION), ("artifact_1.data", os.urandom(2_000_000))))) as package:
+        assert package.size > 2_000_000
+
+
+def test_a_definition_is_read_up_to_a_limit_whatever_the_directory_says(write, monkeypatch):
+    monkeypatch.setattr(package_module, "MAX_DEFINITION_SIZE", 1000)
+    with pytest.raises(PackageTooLargeError, match="more than 1000 bytes"):
+        open_package(write(zipped(("flow.json", b" " * 1001))))
+
+
+def test_a_missing_file_names_the_host(tmp_path):
+    with pytest.raises(PackageNotFoundError) as caught:
+        open_package(tmp_path / "none.zip")
+    assert str(tmp_path / "none.zip") in str(caught.value)
+    assert socket.gethostname() in str(caught.value)
+
+
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(PackageNotFoundError, match="not a regular file"):
+            open_package(path)
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_an_empty_path_is_explained(path):
+    with pytest.raises(PackageNotFoundError, match="package_path is empty"):
+        open_package(path)
+
+
+def test_an_impossible_path_is_explained():
+    with pytest.raises(PackageNotFoundError, match="cannot be read"):
+        open_package("a\0b")
+
+
+def test_all_defects_are_package_errors():
+    assert issubclass(PackageFormatError, PackageError)
+    assert not PackageFormatError.retryable
+
+
+def test_what_was_inspected_is_what_is_sent(write):
+    path = write(build_package(uuid=UUID))
+    content = path.read_bytes()
+    with open_package(path) as package:
+        path.unlink()
+        path.write_bytes(b"another file of the same name")
+        body = b"".join(package.body())
+    assert content in body
+    assert len(body) == len(package.body())
+
+
+@pytest.mark.parametrize("change", ["truncate", "append", "rewrite"])
+def test_a_package_written_to_meanwhile_breaks_the_upload_off(write, change):
+    path = write(build_package(uuid=UUID))
+    with open_package(path) as package:
+        body = package.body()
+        blocks = iter(body)
+        next(blocks)
+        with path.open("r+b") as file:
+            if change == "truncate":
+                file.truncate(100)
+            elif change == "append":
+                file.seek(0, os.SEEK_END)
+                file.write(b"x")
+            else:
+                file.write(b"x")
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(PackageChangedError, match="Nothing was imported"):
+            list(blocks)
+        assert not body.sent_completely

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import io
+
+from airflow_provider_trifacta.client.upload import BLOCK_SIZE, MultipartFile
+
+
+def body(content=b"zip", filename="flow.zip", **options):
+    return MultipartFile(io.BytesIO(content), len(content), filename, **options)
+
+
+def test_there_is_exactly_one_part_and_the_length_is_right():
+    upload = body(b"content")
+    text = b"".join(upload)
+    assert len(upload) == len(text)
+    boundary = upload.content_type.partition("boundary=")[2].encode()
+    before, part, after = text.split(b"--" + boundary)
+    assert (before, after) == (b"", b"--\r\n")
+    head, _, content = part.partition(b"\r\n\r\n")
+    assert head.split(b"\r\n") == [
+        b"",
+        b'Content-Disposition: form-data; name="data"; filename="flow.zip"',
+        b"Content-Type: application/zip",
+    ]
+    assert content == b"content\r\n"
+
+
+def test_a_file_name_cannot_break_the_header():
+    text = b"".join(body(filename='a"b\r\nX: 1\u20ac.zip')).decode()
+    assert 'filename="a%22b%0D%0AX: 1€.zip"' in text
+
+
+def test_it_is_streamed_in_blocks_and_can_start_over():
+    upload = body(b"x" * (2 * BLOCK_SIZE + 1))
+    first = [len(block) for block in upload]
+    assert max(first) == BLOCK_SIZE
+    assert [len(block) for block in upload] == first
+
+
+def test_progress_is_told_after_each_block():
+    seen = []
+    size = BLOCK_SIZE + 1
+    list(body(b"x" * size, progress=lambda *numbers: seen.append(numbers)))
+    assert seen == [(BLOCK_SIZE, size), (size, size)]
+
+
+def test_it_knows_from_when_on_the_server_may_have_it_all():
+    upload = body()
+    blocks = iter(upload)
+    next(blocks)
+    next(blocks)
+    assert not upload.sent_completely
+    next(blocks)
+    assert upload.sent_completely
+    next(iter(upload))
+    assert not upload.sent_completely
+
+
+def test_it_has_no_read_method_that_would_slow_requests_down():
+    assert not hasattr(body(), "read")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from airflow_provider_trifacta.client.errors import ConfigurationError
+from airflow_provider_trifacta.hooks import trifacta
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    def put(conn_id="trifacta_default", **fields):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "trifacta", **fields}))
+
+    return put
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch):
+    monkeypatch.setattr(trifacta, "_warned_of_plain_http", False)
+
+
+def test_the_default_connection_becomes_a_client(connect):
+    connect(host="a.example.com", login="me", password="long-secret", extra={"read_timeout": 5})
+    hook = TrifactaHook()
+    assert hook.get_conn() is hook.client
+    assert hook.client.config.base_url == "https://a.example.com"
+    assert hook.client.config.read_timeout == 5.0
+    assert hook.client.deployment_url(3) == "https://a.example.com/deployments/3"
+
+
+def test_a_polling_client_does_not_repeat_reads(connect):
+    connect(host="a.example.com", login="me", password="long-secret")
+    assert TrifactaHook().polling_client.config.read_retries == 0
+    assert TrifactaHook().client.config.read_retries > 0
+
+
+def test_plain_http_warns_once_per_process(connect, caplog):
+    caplog.set_level(logging.WARNING)
+    connect(host="http://a.example.com", login="me", password="long-secret")
+    connect("other", host="http://b.example.com", login="me", password="long-secret")
+    for conn_id in ("trifacta_default", "other", "trifacta_default"):
+        assert TrifactaHook(conn_id).client
+    assert [record.getMessage() for record in caplog.records if "plain http" in record.getMessage()] == [
+        "Connection trifacta_default uses plain http: credentials cross the network unencrypted."
+    ]
+
+
+def test_https_does_not_warn(connect, caplog):
+    connect(host="https://a.example.com", login="me", password="long-secret")
+    assert TrifactaHook().client
+    assert "plain http" not in caplog.text
+
+
+def test_a_bad_connection_is_told_at_use_and_not_at_construction(connect):
+    connect(host="", login="me", password="long-secret")
+    hook = TrifactaHook()
+    with pytest.raises(ConfigurationError, match="no host"):
+        hook.client  # noqa: B018
+
+
+def test_no_secret_in_representations_or_logs(connect, caplog):
+    caplog.set_level(logging.DEBUG)
+    connect(
+        host="http://a.example.com", login="me", password="long-secret", extra={"proxies": "http://u:proxy-secret@p"}
+    )
+    hook = TrifactaHook()
+    texts = [repr(hook), repr(hook.client), repr(hook.client.config), str(vars(hook)), caplog.text]
+    assert not [text for text in texts if "long-secret" in text or "proxy-secret" in text]

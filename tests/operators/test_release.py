@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import logging
+import pickle
+import traceback
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.operators import release as module
+from airflow_provider_trifacta.operators.release import CreateReleaseOperator
+
+UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
+
+
+@pytest.fixture
+def create(execute, make_package):
+    """Return a function that runs the operator on a new package, or on the one given."""
+
+    def run(*, try_number=1, package_path=None, **options):
+        path = package_path if package_path is not None else str(make_package(uuid=UUID))
+        operator = CreateReleaseOperator(**{"task_id": "create", "deployment_id": 1, "package_path": path, **options})
+        return execute(operator, try_number=try_number)
+
+    return run
+
+
+def uploads(emulator):
+    return [call for call in emulator.calls if call.method == "POST"]
+
+
+def test_a_package_becomes_the_live_release(create, emulator):
+    result, ti = create()
+    release = emulator.store.active_release(1)
+    assert result == {
+        "deployment_id": 1,
+        "package_uuid": UUID,
+        "release_url": f"{emulator.url}/deployments/1",
+        "release_id": release.id,
+        "primary_flow_ids": result["primary_flow_ids"],
+        "outcome": "created",
+    }
+    assert ti.pushed == result
+    assert len(uploads(emulator)) == 1
+    assert release.package_uuid == UUID
+    (flow_id,) = result["primary_flow_ids"]
+    assert isinstance(flow_id, int)
+
+
+@pytest.mark.parametrize("deployment_id", [1, "1", " 1 "])
+def test_ids_may_be_text(create, emulator, deployment_id):
+    assert create(deployment_id=deployment_id)[0]["deployment_id"] == 1
+
+
+def test_the_constructor_only_assigns():
+    operator = CreateReleaseOperator(
+        task_id="t", deployment_id="{{ x }}", package_path="{{ y }}", trifacta_conn_id="{{ z }}", on_deleted_objects="?"
+    )
+    assert {name: getattr(operator, name) for name in operator.template_fields} == {
+        "deployment_id": "{{ x }}",
+        "package_path": "{{ y }}",
+        "trifacta_conn_id": "{{ z }}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"deployment_id": "None"}, "InvalidInputError: deployment_id must be"),
+        ({"deployment_id": True}, "InvalidInputError: deployment_id must be"),
+        ({"on_deleted_objects": "ignore"}, "InvalidInputError: on_deleted_objects must be 'fail' or 'warn'"),
+        ({"package_path": "/nowhere/flow.zip"}, "PackageNotFoundError: There is no file /nowhere/flow.zip"),
+        ({"package_path": __file__}, "PackageFormatError: The package test_release.py is not a readable ZIP"),
+    ],
+)
+def test_bad_input_fails_without_retry_and_before_any_request(create, execute, emulator, options, words):
+    with pytest.raises(AirflowFailException) as caught:
+        create(**options)
+    assert str(caught.value).startswith(words)
+    assert isinstance(caught.value.__cause__, errors.TrifactaError)
+    assert emulator.calls == []
+    assert execute.ti.pushed == {}
+
+
+def test_a_bad_connection_fails_without_retry(create, emulator, use_connection):
+    use_connection("", "trifacta_default")
+    with pytest.raises(AirflowFailException, match="ConfigurationError: The connection has no host"):
+        create()
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "words"),
+    [
+        ({"password": "wrong-password"}, {}, "AuthenticationError: POST /v4/deployments/1/releases answered 401"),
+        ({"login": "author@example.com", "password": "author-password"}, {}, "PermissionDeniedError: POST"),
+        ({}, {"deployment_id": 99}, "NotFoundError: POST /v4/deployments/99/releases answered 404"),
+    ],
+)
+def test_a_refusal_fails_without_retry(create, execute, emulator, use_connection, fields, options, words):
+    use_connection(emulator.url, **fields)
+    with pytest.raises(AirflowFailException) as caught:
+        create(**options)
+    assert words in str(caught.value)
+    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "release_url"}, "known before the upload"
+    assert len(uploads(emulator)) == 1
+    assert emulator.store.releases() == ()
+
+
+def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(create, emulator, make_package):
+    with pytest.raises(AirflowFailException, match=r"BadRequestError: .*ValidationFailed"):
+        create(package_path=str(make_package(product_version="99.0.0+1.20990101000000.abcdef0")))
+
+
+def test_dropped_objects_fail_after_the_xcoms(create, execute, emulator):
+    emulator.drop_on_next_import({"datasources": [12]})
+    with pytest.raises(AirflowFailException) as caught:
+        create()
+    release = emulator.store.active_release(1)
+    assert "DroppedObjectsError" in str(caught.value)
+    assert '{"datasources": [12]}' in str(caught.value)
+    assert f"Release {release.id} is live without them" in str(caught.value)
+    assert execute.ti.pushed["release_id"] == release.id
+    assert execute.ti.pushed["outcome"] == "created"
+
+
+def test_dropped_objects_may_be_a_warning(create, emulator, caplog):
+    emulator.drop_on_next_import({"datasources": [12]})
+    result, _ = create(on_deleted_objects="warn")
+    assert result["release_id"] == emulator.store.active_release(1).id
+    assert '{"datasources": [12]}' in caplog.text
+
+
+# Servers that follow the vendor's page differently
+
+
+def answer(body, status=201):
+    def respond(request):
+        request.read_body()
+        return status, {}, body
+
+    return respond
+
+
+GOOD = {
+    "primaryFlowIds": [6, 7],
+    "deletedObjects": {},
+    "importRuleChanges": {"object": [], "value": []},
+    "release": {"id": 11, "packageUuid": UUID, "active": True, "deployment": {"id": 1}},
+}
+
+
+def test_the_page_of_the_vendor_is_enough(create, scripted, use_connection):
+    server = scripted(answer(GOOD))
+    use_connection(server.url)
+    result, _ = create()
+    assert result["release_id"] == 11
+    assert result["primary_flow_ids"] == [6, 7]
+
+
+@pytest.mark.parametrize("release", [None, {}, {"id": None}, {"id": "11"}, {"id": True}])
+def test_a_201_without_an_integer_release_id_fails_loudly(create, execute, scripted, use_connection, release):
+    use_connection(scripted(answer({**GOOD, "release": release})).url)
+    with pytest.raises(errors.UnexpectedResponseError):
+        create()
+    assert "release_id" not in execute.ti.pushed
+
+
+def test_a_release_that_is_not_active_yet_succeeds_and_says_so(create, scripted, use_connection, caplog):
+    use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], "active": None}})).url)
+    assert create()[0]["release_id"] == 11
+    assert "not active yet" in caplog.text
+
+
+def test_unknown_flow_ids_are_null_and_not_pushed(create, scripted, use_connection, caplog):
+    use_connection(scripted(answer({"release": GOOD["release"]})).url)
+    result, ti = create()
+    assert result["primary_flow_ids"] is None
+    assert "primary_flow_ids" not in ti.pushed
+    assert "did not tell the primary flows' ids" in caplog.text
+
+
+def test_failures_that_may_pass_are_left_to_airflows_retries(create, scripted, use_connection):
+    use_connection(scripted(answer({}, 500)).url)
+    with pytest.raises(errors.ServerError) as caught:
+        create()
+    assert pickle.loads(pickle.dumps(caught.value)).status == 500
+
+
+def test_no_secret_in_logs_errors_or_xcoms(create, execute, scripted, use_connection, caplog):
+    caplog.set_level(logging.DEBUG)
+    secret, header = "admin-password", "YWRtaW5AZXhhbXBsZS5jb206YWRtaW4tcGFzc3dvcmQ="
+    echo = {"exception": {"name": "E", "message": f"got {secret} and Basic {header}"}}
+    use_connection(scripted(answer(echo, 400)).url)
+    with pytest.raises(AirflowFailException) as caught:
+        create()
+    shown = "".join(traceback.format_exception(caught.value)) + caplog.text + str(execute.ti.pushed)
+    assert "got *** and Basic ***" in shown
+    assert secret not in shown
+    assert header not in shown
+
+
+def test_a_long_upload_tells_its_progress(create, emulator, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(module, "_PROGRESS_INTERVAL", 0.0)
+    create()
+    assert "100 %" in caplog.text
+
+
+def test_a_short_upload_does_not(create, emulator, caplog):
+    caplog.set_level(logging.INFO)
+    create()
+    assert "MiB" not in caplog.text
+
+
+def test_real_packages_are_promoted(create, use_connection, real_package):
+    from airflow_provider_trifacta.client.package import open_package
+    from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
+
+    with open_package(real_package) as package:
+        info = package.info
+    with Emulator(EmulatorOptions(product_version=info.product_version)) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        result, _ = create(package_path=str(real_package))
+        assert result["package_uuid"] == info.uuid
+        assert result["release_id"] == emulator.store.active_release(1).id
+        assert len(result["primary_flow_ids"]) == 1

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.client import TrifactaClient
+from airflow_provider_trifacta.client.config import ClientConfig
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.sensors import release as module
+from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+except ImportError:
+    from airflow.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+
+
+@pytest.fixture
+def client(emulator):
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config) as client:
+        yield client
+
+
+@pytest.fixture
+def releases(client, make_package):
+    """Two releases of deployment 1; the second is live."""
+    ids = []
+    for _ in range(2):
+        with open_package(make_package()) as package:
+            ids.append(client.releases.create(1, package).release.id)
+    return ids
+
+
+class Time:
+    """The sensor's clock: sleeping takes no time, and something may happen meanwhile."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.slept = []
+        self.events = []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.events:
+            self.events.pop(0)()
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch):
+    fake = Time()
+    for target in (module.time, __import__("time")):
+        monkeypatch.setattr(target, "sleep", fake.sleep)
+    import airflow.sdk.bases.sensor as base
+
+    monkeypatch.setattr(base, "time", fake)
+    return fake
+
+
+def sensor(release_id, **options):
+    return ReleaseActiveSensor(**{"task_id": "wait", "release_id": release_id, "poke_interval": 10, **options})
+
+
+def polls(emulator):
+    return [call.path for call in emulator.calls if call.method == "GET"]
+
+
+@pytest.mark.parametrize("as_text", [int, str])
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_an_active_release_succeeds_at_once(execute, emulator, releases, mode, as_text):
+    execute(sensor(as_text(releases[1]), mode=mode))
+    assert len(polls(emulator)) == 1
+
+
+def test_it_waits_until_somebody_activates_the_release(execute, emulator, releases, client, time):
+    client.releases.deactivate(releases[1])
+    time.events = [lambda: None, lambda: client.releases.activate(releases[1])]
+    execute(sensor(releases[1]))
+    assert time.slept == [10, 10]
+
+
+def test_reschedule_frees_the_slot_between_polls(execute, emulator, releases, client):
+    client.releases.deactivate(releases[1])
+    with pytest.raises(AirflowRescheduleException):
+        execute(sensor(releases[1], mode="reschedule"))
+    client.releases.activate(releases[1])
+    execute(sensor(releases[1], mode="reschedule"))
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_newer_live_release_fails_at_once(execute, emulator, releases, mode):
+    with pytest.raises(AirflowFailException, match=f"ReleaseSupersededError: Release {releases[0]} is not active"):
+        execute(sensor(releases[0], mode=mode))
+
+
+def test_being_superseded_while_waiting_fails_too(execute, emulator, releases, client, time):
+    client.releases.deactivate(releases[1])
+    time.events = [lambda: client.releases.activate(releases[1])]
+    with pytest.raises(AirflowFailException, match="ReleaseSupersededError"):
+        execute(sensor(releases[0]))
+
+
+def test_a_newer_live_release_may_be_waited_out(execute, emulator, releases, client, time):
+    time.events = [lambda: client.releases.activate(releases[0])]
+    execute(sensor(releases[0], on_superseded="wait"))
+    assert time.slept == [10]
+
+
+def test_an_older_live_release_does_not_supersede(execute, emulator, releases, client, time):
+    client.releases.activate(releases[0])
+    time.events = [lambda: client.releases.activate(releases[1])]
+    execute(sensor(releases[1]))
+
+
+def test_a_deleted_release_fails_at_once(execute, emulator, releases):
+    emulator.store.delete_release(releases[1])
+    with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
+        execute(sensor(releases[1]))
+
+
+def test_a_release_deleted_while_waiting_fails(execute, emulator, releases, client, time):
+    client.releases.deactivate(releases[1])
+    time.events = [lambda: emulator.store.delete_release(releases[1])]
+    with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
+        execute(sensor(releases[1]))
+
+
+def test_an_unknown_release_fails_at_once(execute, emulator):
+    with pytest.raises(AirflowFailException, match="ReleaseDeletedError: Release 77 does not exist"):
+        execute(sensor(77))
+
+
+def test_waiting_changes_nothing(execute, emulator, releases, client, time):
+    client.releases.deactivate(releases[1])
+    before = len(emulator.calls)
+    with pytest.raises(AirflowSensorTimeout):
+        execute(sensor(releases[1], timeout=35))
+    assert {call.method for call in emulator.calls[before:]} == {"GET"}
+
+
+@pytest.mark.parametrize(("soft_fail", "outcome"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_the_timeout(execute, emulator, releases, client, time, soft_fail, outcome):
+    client.releases.deactivate(releases[1])
+    with pytest.raises(outcome):
+        execute(sensor(releases[1], timeout=35, soft_fail=soft_fail))
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_every_failure_is_a_skip_with_soft_fail(execute, emulator, releases, mode):
+    with pytest.raises(AirflowSkipException, match="ReleaseSupersededError"):
+        execute(sensor(releases[0], soft_fail=True, mode=mode))
+
+
+# Failing polls
+
+
+class Flaky:
+    """A server whose answers are listed, then a live release for ever."""
+
+    def __init__(self, *answers):
+        self.left = list(answers)
+
+    def __call__(self, request):
+        if self.left:
+            return self.left.pop(0)
+        return 200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}
+
+
+FAILURES = [(500, {}, {}), (502, {}, b"<html>"), (429, {"Retry-After": "999"}, {}), None, (200, {}, b"<html>")]
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failures_that_pass_are_tolerated(execute, scripted, use_connection, time, mode, failure):
+    server = scripted(Flaky(failure, failure))
+    use_connection(server.url)
+    execute(sensor(5, tolerated_failures=2, mode=mode))
+    assert len(server.seen) == 3
+    assert time.slept == [10, 10]
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize(("soft_fail", "outcome"), [(False, errors.ServerError), (True, AirflowSkipException)])
+def test_one_failure_too_many_ends_the_wait(execute, scripted, use_connection, time, mode, soft_fail, outcome):
+    server = scripted(Flaky(*[(503, {}, {})] * 9))
+    use_connection(server.url)
+    with pytest.raises(outcome):
+        execute(sensor(5, tolerated_failures=2, mode=mode, soft_fail=soft_fail))
+    assert len(server.seen) == 3
+
+
+def test_the_count_starts_anew_after_an_answer(execute, scripted, use_connection, time):
+    waiting = (200, {}, {"id": 5, "active": None})
+    server = scripted(Flaky(None, None, waiting, None, None, waiting, None, None))
+    use_connection(server.url)
+    execute(sensor(5, tolerated_failures=2))
+    assert len(server.seen) == 9
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405])
+def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
+    server = scripted(lambda request: (status, {}, {}))
+    use_connection(server.url)
+    with pytest.raises(AirflowFailException, match=f"answered {status}"):
+        execute(sensor(5))
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"release_id": "None"}, "InvalidInputError: release_id must be"),
+        ({"release_id": 5, "on_superseded": "ignore"}, "InvalidInputError: on_superseded must be one of"),
+        ({"release_id": 5, "tolerated_failures": -1}, "InvalidInputError: tolerated_failures must be"),
+    ],
+)
+def test_bad_input_is_told_before_any_request(execute, emulator, options, words):
+    with pytest.raises(AirflowFailException, match=words):
+        execute(sensor(**options))
+    assert emulator.calls == []
