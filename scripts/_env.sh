@@ -35,7 +35,7 @@ make_env() {
   echo "Making the environment for Airflow $line (a few minutes the first time) ..." >&2
   rm -rf "${bin%/bin}"
   "$python" -m venv "${bin%/bin}"
-  "$bin/pip" install --quiet --editable "$root[$extra]" "apache-airflow~=$line.0" "$@" \
+  "$bin/pip" install --quiet --quiet --editable "$root[$extra]" "apache-airflow~=$line.0" "$@" \
     --constraint "$root/constraints/airflow-$line.txt" >&2
   echo "$stamp" >"$bin/../stamp"
 }

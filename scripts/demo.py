@@ -96,6 +96,8 @@ class Emulator:
 def _configure_airflow(url: str, package: Path) -> None:
     port = _free_port()
     os.environ |= {
+        # "airflow standalone" starts its parts by this name
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "AIRFLOW_HOME": str(HOME / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
