@@ -100,10 +100,13 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
     :raises PackageFormatError: when it is no ZIP with exactly one readable flow definition
     :raises PackageTooLargeError: when it would unpack to far more than a package can hold
     """
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
     host = socket.gethostname()
-    if not text or not text.strip():
-        raise PackageNotFoundError("package_path is empty. Give the path of an exported flow package (a ZIP).")
+    if not isinstance(text, str) or text.strip() in ("", "None"):
+        raise PackageNotFoundError(
+            f"package_path must be the path of an exported flow package (a ZIP), not {path!r}. If it comes from a "
+            "template or an XCom, check that the task before gave it."
+        )
     try:
         # Looked at before it is opened: opening a named pipe would wait for ever.
         if not stat.S_ISREG(Path(text).stat().st_mode):

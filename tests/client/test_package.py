@@ -193,9 +193,9 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
             open_package(path)
 
 
-@pytest.mark.parametrize("path", ["", "  "])
-def test_an_empty_path_is_explained(path):
-    with pytest.raises(PackageNotFoundError, match="package_path is empty"):
+@pytest.mark.parametrize("path", ["", "  ", None, "None", 5, ["a.zip"]])
+def test_a_path_that_is_none_is_explained(path):
+    with pytest.raises(PackageNotFoundError, match="package_path must be the path"):
         open_package(path)
 
 
