@@ -1,0 +1,55 @@
+"""
+An emulator of the Trifacta v4 REST API with Deployment Manager, for tests and trials without an instance.
+
+It is an independent reading of the vendor's documents and shares no code with the client of this provider.
+Marks in the code name the evidence: [R] read in the vendor's documents, [P] seen in a real artefact,
+[I] inferred, [M] from memory, [?] not known. Sources behind them:
+
+* SEED - the page *API Releases Create v4*; D50 to D68 - the pages of releases 5.0 to 6.8 on docs.trifacta.com;
+  VS-nnn - a page there by its page id; SMC87 to SMC104 - the documentation of self-managed 8.7 to 10.4;
+* AAC25 - a public Python client generated from the vendor's API description 2025.23; SDK - the vendor's Python
+  package; VC - a Trifacta engineer's public scripts and packages; GR - a public Airflow plug-in.
+
+Needs ``pip install 'airflow-provider-trifacta[emulator]'``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_trifacta.emulator.clock import ManualClock
+    from airflow_provider_trifacta.emulator.middleware import Call
+    from airflow_provider_trifacta.emulator.options import EmulatorOptions, PresetToken, User
+    from airflow_provider_trifacta.emulator.package_builder import build_package
+    from airflow_provider_trifacta.emulator.package_content import Connection
+    from airflow_provider_trifacta.emulator.server import Emulator
+
+__all__ = [
+    "Call",
+    "Connection",
+    "Emulator",
+    "EmulatorOptions",
+    "ManualClock",
+    "PresetToken",
+    "User",
+    "build_package",
+]
+_MODULES = {
+    "Call": "middleware",
+    "Connection": "package_content",
+    "Emulator": "server",
+    "EmulatorOptions": "options",
+    "ManualClock": "clock",
+    "PresetToken": "options",
+    "User": "options",
+    "build_package": "package_builder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that the command line can say what to install when the extra is missing.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

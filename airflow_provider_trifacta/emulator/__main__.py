@@ -1,0 +1,156 @@
+"""Command line: ``python -m airflow_provider_trifacta.emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_trifacta.emulator import EmulatorOptions, User
+
+_DEFAULT_PORT = 3005  # of self-managed instances [R: D50 API Authentication]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Serve until Ctrl-C or SIGTERM.
+
+    :param arguments: command line; default that of the process.
+    :return: exit status.
+    """
+    # python-multipart is looked for too: Starlette misses it only at the first upload.
+    if not all(map(find_spec, ("starlette", "uvicorn", "python_multipart"))):
+        print("The emulator needs: pip install 'airflow-provider-trifacta[emulator]'", file=sys.stderr)
+        return 2
+    from airflow_provider_trifacta.emulator import Emulator
+
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    try:
+        options = _options(parsed)
+        emulator = Emulator(options, host=parsed.host, port=parsed.port)
+    except ValueError as error:
+        parser.error(str(error))
+    for name in parsed.deployment:
+        emulator.store.create_deployment(name)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        emulator.start()
+    except OSError as error:
+        print(f"Cannot listen on {parsed.host}:{parsed.port}: {error}", file=sys.stderr)
+        return 1
+    try:
+        if parsed.url_file:
+            _write_whole(parsed.url_file, emulator.url)
+        _announce(emulator.url, options)
+        stopped.wait()
+    finally:
+        emulator.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from airflow_provider_trifacta.emulator.options import EmulatorOptions, choices
+
+    defaults, allowed = EmulatorOptions(), choices()
+    listed = "; ".join(
+        f"{name} = {' | '.join(map(_written, values))} (default {_written(getattr(defaults, name))})"
+        for name, values in allowed.items()
+        if name != "instance_type"
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_trifacta.emulator",
+        description="Emulates the Trifacta v4 REST API with Deployment Manager. State lives in memory.",
+        epilog=f"Choices, explained at EmulatorOptions: {listed}.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="0 = any free one (default: %(default)s)")
+    parser.add_argument("--product-version", default=defaults.product_version, help="default: %(default)s")
+    parser.add_argument("--edition", default=defaults.edition, help="default: %(default)s")
+    parser.add_argument(
+        "--instance-type",
+        choices=allowed["instance_type"],
+        default=defaults.instance_type,
+        help="who may use deployments: nobody (dev), everybody (prod), the Deployment role (both, default)",
+    )
+    parser.add_argument(
+        "--user",
+        action="append",
+        type=_user,
+        default=[],
+        metavar="EMAIL:PASSWORD[:ROLE,ROLE]",
+        help="a user in place of the default ones; no colon in the password; may be repeated",
+    )
+    parser.add_argument("--deployment", action="append", default=[], metavar="NAME", help="create it; may be repeated")
+    parser.add_argument("--choice", action="append", type=_choice, default=[], metavar="NAME=VALUE", help="see below")
+    parser.add_argument("--url-file", type=Path, metavar="PATH", help="write the URL there once it serves")
+    return parser
+
+
+def _options(parsed: argparse.Namespace) -> EmulatorOptions:
+    from airflow_provider_trifacta.emulator.options import DEFAULT_USERS, EmulatorOptions
+
+    return EmulatorOptions(
+        product_version=parsed.product_version,
+        edition=parsed.edition,
+        instance_type=parsed.instance_type,
+        users=tuple(parsed.user) or DEFAULT_USERS,
+        **dict(parsed.choice),
+    )
+
+
+def _user(text: str) -> User:
+    from airflow_provider_trifacta.emulator.options import User
+
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(parts[:2]):
+        raise argparse.ArgumentTypeError(f"not EMAIL:PASSWORD[:ROLE,ROLE]: {text!r}")
+    roles = tuple(filter(None, parts[2].split(","))) if len(parts) == 3 else ()
+    return User(parts[0], parts[1], roles)
+
+
+def _choice(text: str) -> tuple[str, Any]:
+    from airflow_provider_trifacta.emulator.options import choices
+
+    name, _, written = text.partition("=")
+    allowed = choices()
+    allowed.pop("instance_type")  # has an argument of its own
+    if name not in allowed:
+        raise argparse.ArgumentTypeError(f"unknown choice {name!r}; there are: {', '.join(allowed)}")
+    for value in allowed[name]:
+        if written == _written(value):
+            return name, value
+    raise argparse.ArgumentTypeError(f"{name} is one of {', '.join(map(_written, allowed[name]))}")
+
+
+def _written(value: Any) -> str:
+    # true, null and numbers as in JSON, words without quotes.
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _announce(url: str, options: EmulatorOptions) -> None:
+    print(f"Trifacta emulator ({options.edition} {options.product_version}): {url}")
+    print(f"Page for people: {url}/")
+    for user in options.users:
+        print(f"User: {user.email}  password: {user.password}  roles: {', '.join(user.roles) or 'none'}")
+    print("Stop with Ctrl-C.", flush=True)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    # A reader that waits for the file must never see half of it.
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(f"{text}\n", encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Puts the emulated API together as one ASGI application."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from airflow_provider_trifacta.emulator import api_tokens, deployments, open_api, page, people, releases
+from airflow_provider_trifacta.emulator.auth import Authenticator
+from airflow_provider_trifacta.emulator.endpoint import Context, routes
+from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, error_response
+from airflow_provider_trifacta.emulator.middleware import AuthMiddleware, Call, LogMiddleware, PathMiddleware
+from airflow_provider_trifacta.emulator.options import EmulatorOptions
+from airflow_provider_trifacta.emulator.store import Store
+
+_ALL_ENDPOINTS = (
+    *people.ENDPOINTS,
+    *open_api.ENDPOINTS,
+    *api_tokens.ENDPOINTS,
+    *deployments.ENDPOINTS,
+    *releases.ENDPOINTS,
+)
+_CLIENT_GONE = 499
+
+
+def create_app(options: EmulatorOptions, store: Store, auth: Authenticator, calls: list[Call]) -> ASGIApp:
+    """
+    Make the application.
+
+    :param options: the instance's options.
+    :param store: its state.
+    :param auth: its users and tokens.
+    :param calls: where to log requests.
+    """
+    served = tuple(
+        endpoint for endpoint in _ALL_ENDPOINTS if endpoint.option is None or getattr(options, endpoint.option)
+    )
+    app = Starlette(
+        routes=[*routes(served), Route("/", page.show, methods=["GET"])],
+        exception_handlers=dict.fromkeys(_HANDLED, _on_error),
+    )
+    app.router.redirect_slashes = False
+    app.state.context = Context(options, store, auth, served)
+    return LogMiddleware(PathMiddleware(AuthMiddleware(app, auth, options)), calls)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        return error_response(error)
+    if isinstance(error, MissingObjectError):
+        # 404 or 400 for unknown ids, 410 for deleted ones [P: AAC25 error table]: the options decide.
+        options: EmulatorOptions = request.app.state.context.options
+        status = options.unknown_id_status if error.reason == "unknown" else options.deleted_id_status
+        return error_response(ApiError(status, str(error)))
+    if isinstance(error, HTTPException):
+        # Unknown routes, wrong methods and multipart bodies that cannot be parsed.
+        details = error.detail if error.status_code == 400 else f"Cannot {request.method} {request.url.path}"
+        return error_response(ApiError(error.status_code, details, dict(error.headers or {})))
+    if isinstance(error, ClientDisconnect):
+        # Nobody reads this; it only ends up in the log of calls.
+        return Response(status_code=_CLIENT_GONE)
+    # A bug of the emulator: the traceback goes to the server's log, not to the client.
+    return error_response(ApiError(500, f"{type(error).__name__} in the emulator"))
+
+
+_HANDLED = (ApiError, MissingObjectError, HTTPException, ClientDisconnect, Exception)

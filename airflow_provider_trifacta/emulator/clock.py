@@ -1,0 +1,55 @@
+"""Time as the emulator sees it: every date and every token expiry comes from one injectable clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Give the real time, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class ManualClock:
+    """
+    A clock that stands still until it is told to go on, for tests without waiting.
+
+    :param start: first time it shows, with a time zone; default 2024-01-01 00:00 UTC.
+    """
+
+    def __init__(self, start: datetime = datetime(2024, 1, 1, tzinfo=timezone.utc)) -> None:
+        self._now = start
+
+    def __call__(self) -> datetime:
+        """Give the current time."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move on.
+
+        :param seconds: by how much; may be a fraction.
+        """
+        self._now += timedelta(seconds=seconds)
+
+
+def iso(moment: datetime) -> str:
+    """
+    Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].
+
+    :param moment: a time with a time zone.
+    """
+    text = moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def iso_or_none(moment: datetime | None) -> str | None:
+    """
+    Write a time that may be missing; ``None`` stays ``None``.
+
+    :param moment: a time with a time zone, or ``None``.
+    """
+    return None if moment is None else iso(moment)

@@ -1,0 +1,138 @@
+"""What the emulated instance is, and which way it goes where the vendor's documents are silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from airflow_provider_trifacta.emulator.clock import Clock, utc_now
+
+
+@dataclass(frozen=True)
+class User:
+    """
+    A person of the emulated workspace; the id is the position in the list of users, from 1.
+
+    :param email: sign-in name.
+    :param password: password for Basic authentication.
+    :param roles: of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P: AAC25].
+    """
+
+    email: str
+    password: str
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PresetToken:
+    """
+    An access token that exists from the start.
+
+    :param value: the secret that goes after ``Bearer``.
+    :param email: the user it belongs to.
+    :param expires_at: time with a time zone, ``None`` = never.
+    """
+
+    value: str
+    email: str
+    expires_at: datetime | None = None
+
+
+DEFAULT_USERS = (
+    User("admin@example.com", "admin-password", ("admin", "deployment")),
+    User("author@example.com", "author-password"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulatorOptions:
+    """
+    Options of the emulator. Those from ``unauthorized_body`` on are our choices: open questions of the
+    vendor's documents, each with the default of our reading; a client has to bear every value.
+
+    :param product_version: release of the instance; decides which packages import (packages up to 6.x only
+        into the same release and build, from 6.8 on never into an earlier release [R: SMC97 import-flow])
+        and the shape of the import's answer. A build may follow: ``6.0.1+235.20190426172824.493d6f8``.
+    :param edition: edition of the instance, compared up to 6.x only.
+    :param instance_type: who may use deployments: ``dev`` nobody, ``prod`` everybody, ``both`` the holders
+        of the Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default is ``dev``, where
+        there is nothing to emulate; ours is ``both``.
+    :param users: people who may sign in.
+    :param tokens: access tokens that exist from the start.
+    :param clock: gives the time, for all dates and for the expiry of tokens.
+    :param api_tokens_enabled: workspace setting *API Access Token*; off stops all tokens [R: SMC97].
+    :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off (default, as
+        documented) leaves that to administrators [R: SMC97].
+    :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97].
+    :param import_enabled: workspace setting *Import*; off refuses every upload. That it must be on is
+        documented [R: SMC97 configure-deployment-manager], the 403 is our choice.
+    :param unauthorized_body: body of a 401: the exception as JSON, or plain text.
+    :param unknown_id_status: status for an id that never existed; 400 is documented as possible [P: AAC25].
+    :param deleted_id_status: status for a soft-deleted id.
+    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R: VS-143186685].
+    :param accept_file_part: also take the package from a part named ``file``; the page says ``data``.
+    :param releases_order: order of a list of releases without ``sort``.
+    :param latest_release: ``latestRelease`` of a deployment as an object or as an id.
+    :param counts_on_create: whether POST deployments also answers ``numReleases`` and ``latestRelease``.
+    :param unique_deployment_names: refuse a second deployment of the same name with 400.
+    :param delete_active_release: allow deleting the active release, or refuse it with 400.
+    :param releases_need_deployment_id: answer 400 to GET releases without ``deploymentId`` rather than all.
+    :param list_releases_route: also serve GET deployments/:id/releases [M].
+    :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases.
+    :param release_notes: ``comment``: ``notes`` is the package's comment, or else the primary flow's name;
+        ``flow_name``: always that name [I].
+    """
+
+    product_version: str = "9.7.0"
+    edition: str = "Enterprise"
+    instance_type: Literal["both", "prod", "dev"] = "both"
+    users: tuple[User, ...] = DEFAULT_USERS
+    tokens: tuple[PresetToken, ...] = ()
+    clock: Clock = utc_now
+    api_tokens_enabled: bool = True
+    user_tokens_allowed: bool = False
+    max_token_lifetime_days: int = -1
+    import_enabled: bool = True
+    unauthorized_body: Literal["json", "text"] = "json"
+    unknown_id_status: Literal[404, 400] = 404
+    deleted_id_status: Literal[410, 404] = 410
+    inactive_value: Literal[None, False] = None
+    accept_file_part: bool = False
+    releases_order: Literal["newest", "oldest"] = "newest"
+    latest_release: Literal["object", "id"] = "object"
+    counts_on_create: bool = False
+    unique_deployment_names: bool = False
+    delete_active_release: Literal["allow", "refuse"] = "allow"
+    releases_need_deployment_id: bool = False
+    list_releases_route: bool = False
+    embed_paging: bool = True
+    release_notes: Literal["comment", "flow_name"] = "comment"
+
+    def __post_init__(self) -> None:
+        for name, allowed in choices().items():
+            # ``1 == True`` in Python, hence the look at the type as well.
+            value = getattr(self, name)
+            if not any(value == one and type(value) is type(one) for one in allowed):
+                raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+        known = {user.email for user in self.users}
+        if not self.users:
+            raise ValueError("at least one user is needed")
+        if len(known) < len(self.users):
+            raise ValueError("two users have the same email")
+        for token in self.tokens:
+            if token.email not in known:
+                raise ValueError(f"token of an unknown user: {token.email}")
+
+
+def choices() -> dict[str, tuple[Any, ...]]:
+    """List the options with a closed set of values: name to the values it may have."""
+    hints = get_type_hints(EmulatorOptions)
+    allowed: dict[str, tuple[Any, ...]] = {}
+    for field in fields(EmulatorOptions):
+        hint = hints[field.name]
+        if hint is bool:
+            allowed[field.name] = (True, False)
+        elif get_origin(hint) is Literal:
+            allowed[field.name] = get_args(hint)
+    return allowed

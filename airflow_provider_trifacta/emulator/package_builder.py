@@ -1,0 +1,148 @@
+"""Builds flow packages with the structure of real exports and invented content, for tests and trials."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+import uuid as uuids
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+from airflow_provider_trifacta.emulator.clock import iso, utc_now
+from airflow_provider_trifacta.emulator.package_content import FLOW_ID, Connection, flat_data, nested_data
+
+Generation = Literal["6.0", "6.8", "8.0"]
+
+_PRODUCT_VERSIONS: dict[Generation, str] = {
+    "6.0": "6.0.1+235.20190426172824.493d6f8",
+    "6.8": "6.8.0+186.20191205223719.226ea1c",
+    "8.0": "8.0.0+97.20210216155943.0fb70dd",
+}
+_UUID_EPOCH = datetime(1582, 10, 15, tzinfo=timezone.utc)
+_KEY = re.compile(r"[A-Za-z_$][\w$]*")
+
+
+def build_package(
+    flow_name: str = "Example flow",
+    *,
+    generation: Generation = "8.0",
+    uuid: str | None = None,
+    exported_at: datetime | None = None,
+    product_version: str | None = None,
+    edition: str = "Enterprise",
+    comment: str = "",
+    connections: Sequence[Connection] = (),
+    artifacts: Mapping[str, bytes] | None = None,
+    adhoc_output: bool = True,
+) -> bytes:
+    """
+    Make the ZIP of one flow: a dataset, a recipe on it and, if wanted, a manual output.
+
+    The same arguments give the same bytes when ``exported_at`` is given: a ``uuid`` that is missing then
+    follows from it, as a UUID of version 1 of that time, like the vendor's [P].
+
+    :param flow_name: name of the flow.
+    :param generation: structure: ``6.0`` flat tables, ``6.8`` nested (both JSON), ``8.0`` nested in JSON5.
+    :param uuid: ``metadata.uuid``.
+    :param exported_at: with a time zone; default now. Kept to the millisecond.
+    :param product_version: ``metadata.trifactaVersion``; default one of the generation.
+    :param edition: ``metadata.edition``.
+    :param comment: ``metadata.comment``; not written in generations before 7.8, which had none.
+    :param connections: the flow's dataset reads from the first one, or from a file without any.
+    :param artifacts: further members of the ZIP, e.g. ``{"artifact_24830.data": b"..."}``.
+    :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
+    :return: the ZIP.
+    :raises ValueError: unknown generation.
+    """
+    if generation not in _PRODUCT_VERSIONS:
+        raise ValueError(f"generation must be one of {', '.join(_PRODUCT_VERSIONS)}, not {generation!r}")
+    moment = exported_at or utc_now()
+    # From the start of the interval of milliseconds, so that the uuid's time equals exportedAt exactly.
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    package_uuid = uuid or str(_uuid1(moment, fixed=exported_at is not None))
+    metadata: dict[str, Any] = {
+        "trifactaVersion": product_version or _PRODUCT_VERSIONS[generation],
+        "exportedAt": iso(moment),
+        "exportedBy": 1,
+        "uuid": package_uuid,
+        "primaryFlowIds": [FLOW_ID],
+        "edition": edition,
+    }
+    if generation == "6.0":
+        data = flat_data(flow_name, connections, iso(moment), adhoc_output)
+        document: dict[str, Any] = {"metadata": metadata, "data": data}
+    else:
+        metadata["lastMigration"] = "20191114200410"
+        if generation == "8.0":
+            metadata["comment"] = comment
+        data = nested_data(flow_name, connections, adhoc_output)
+        document = {"type": "flow", "kind": "artifact", "metadata": metadata, "data": data}
+        # 24 bytes in base64; how the vendor computes them is not known.
+        digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
+        document["hash"] = base64.b64encode(digest).decode()
+    if generation == "8.0":
+        name, text = f"flow_{re.sub(r'[^A-Za-z0-9]+', '_', flow_name)}.json5", _json5(document) + "\n"
+    else:
+        name = f"flow_{FLOW_ID}_{package_uuid}.json"
+        # 6.0 writes one line, 6.8 indents [P].
+        text = json.dumps(document, ensure_ascii=False, indent=None if generation == "6.0" else 2)
+    return _zip({name: text.encode(), **(artifacts or {})}, moment)
+
+
+def _zip(members: Mapping[str, bytes], moment: datetime) -> bytes:
+    # ZIP cannot date anything before 1980.
+    date_time = max(moment.astimezone(timezone.utc).timetuple()[:6], (1980, 1, 1, 0, 0, 0))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, date_time)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def _uuid1(moment: datetime, *, fixed: bool) -> uuids.UUID:
+    ticks = (moment - _UUID_EPOCH) // timedelta(microseconds=1) * 10
+    # Two exports within a millisecond still differ, unless the caller wants the same bytes again.
+    clock_seq, node = (0x2A11, 0x2A2B2C2D2E2F) if fixed else _random_tail()
+    fields = (
+        ticks & 0xFFFFFFFF,
+        ticks >> 32 & 0xFFFF,
+        ticks >> 48 & 0x0FFF | 0x1000,
+        clock_seq >> 8 & 0x3F | 0x80,
+        clock_seq & 0xFF,
+        node,
+    )
+    return uuids.UUID(fields=fields)
+
+
+def _random_tail() -> tuple[int, int]:
+    random = uuids.uuid4().int
+    return random & 0x3FFF, random >> 80
+
+
+def _json5(value: Any, indent: str = "") -> str:
+    # Unquoted keys, single quotes, a comma after the last element: the vendor's style [P].
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        members = (f"{inner}{_json5_key(key)}: {_json5(one, inner)},\n" for key, one in value.items())
+        return f"{{\n{''.join(members)}{indent}}}"
+    if isinstance(value, list) and value:
+        return f"[\n{''.join(f'{inner}{_json5(one, inner)},' + chr(10) for one in value)}{indent}]"
+    if isinstance(value, str):
+        return _json5_text(value)
+    return json.dumps(value)
+
+
+def _json5_key(key: str) -> str:
+    return key if _KEY.fullmatch(key) else _json5_text(key)
+
+
+def _json5_text(text: str) -> str:
+    escaped = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,179 @@
+"""
+Reads a flow package: a ZIP with one flow definition, in JSON or JSON5, of any generation.
+
+Both shapes end up as the same flat tables, so that the import knows one shape only: 6.0 to 6.4 have flat
+tables already, from 6.8 on everything is nested in its flow [P: exported packages].
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import IO, Any
+
+import pyjson5
+
+from airflow_provider_trifacta.emulator.errors import ValidationError
+from airflow_provider_trifacta.emulator.versions import Version, parse_version
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
+# At the root of the ZIP: flow_<id>_<uuid>.json, flow_<name>.json, flow_<name>.json5 [P].
+_DEFINITION = re.compile(r"flow_[^/]*\.json5?")
+# The largest definition seen is 0.5 MB [P]; the bound only keeps a ZIP bomb out of memory.
+MAX_DEFINITION_BYTES = 64 * 1024 * 1024
+
+# Our table name: its name in the flat form, its name within a flow.
+_TABLES = {
+    "flownodes": ("flownodes", "flownodes"),
+    "flowedges": ("flowedges", "flowedges"),
+    "recipes": ("editablescripts", "recipes"),
+    "datasources": ("datasources", "datasources"),
+    "outputobjects": ("outputobjects", "outputobjects"),
+    "references": ("referenceinfos", "references"),
+    "webhookflowtasks": ("webhookflowtasks", "webhookflowtasks"),
+}
+
+
+@dataclass(frozen=True)
+class Package:
+    """
+    A flow package as read, with the ids of the exporting instance.
+
+    :param uuid: ``metadata.uuid``; new at each export.
+    :param version: ``metadata.trifactaVersion``.
+    :param edition: ``metadata.edition``, or ``""``.
+    :param comment: ``metadata.comment``, or ``""`` (before 7.8 there is none).
+    :param primary_flow_ids: ``metadata.primaryFlowIds``.
+    :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, outputobjects,
+        references, webhookflowtasks, connections.
+    """
+
+    uuid: str
+    version: Version
+    edition: str
+    comment: str
+    primary_flow_ids: tuple[int, ...]
+    tables: Tables
+
+    @property
+    def primary_flow_name(self) -> str:
+        """Name of the first primary flow."""
+        names = {row["id"]: str(row["name"]) for row in self.tables["flows"]}
+        return names[self.primary_flow_ids[0]]
+
+
+def read_package(file: IO[bytes]) -> Package:
+    """
+    Read and check a package.
+
+    :param file: the ZIP, seekable; stays open.
+    :raises ValidationError: not a ZIP, no or several definitions, unreadable or incomplete definition.
+    """
+    # Before Python 3.11 a SpooledTemporaryFile lacks the methods zipfile needs; the file inside it has them.
+    raw = getattr(file, "_file", file)
+    try:
+        with zipfile.ZipFile(raw) as archive:
+            name, content = _definition(archive)
+    # Damaged offsets and names end in a ValueError or struct.error.
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
+        raise ValidationError(f"The file is not a readable ZIP archive: {error}") from error
+    # Encrypted members raise RuntimeError, unknown compressions NotImplementedError, one of its kind.
+    except RuntimeError as error:
+        raise ValidationError(f"The archive cannot be unpacked: {error}") from error
+    try:
+        text = content.decode("utf-8-sig")
+        document = pyjson5.decode(text) if name.endswith("5") else json.loads(text)
+    except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
+        raise ValidationError(f"The flow definition {name!r} cannot be parsed: {error}") from error
+    return _package(document)
+
+
+def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
+    found = [info for info in archive.infolist() if _DEFINITION.fullmatch(info.filename)]
+    if len(found) != 1:
+        names = ", ".join(repr(info.filename) for info in found[:5]) or "none"
+        raise ValidationError(f"The package must hold exactly one flow definition (flow_*.json); found: {names}")
+    # The size in the directory may lie, so the read itself is bounded too.
+    with archive.open(found[0]) as member:
+        content = member.read(MAX_DEFINITION_BYTES + 1)
+    if len(content) > MAX_DEFINITION_BYTES:
+        raise ValidationError(f"The flow definition is larger than {MAX_DEFINITION_BYTES} bytes")
+    return found[0].filename, content
+
+
+def _package(document: Any) -> Package:
+    metadata, data = (_object(document, key) for key in ("metadata", "data"))
+    if document.get("type", "flow") != "flow":
+        raise ValidationError(f"Not a flow package but a package of type {document['type']!r}")
+    try:
+        version = parse_version(_text(metadata, "trifactaVersion"))
+    except ValueError as error:
+        raise ValidationError(f"metadata.trifactaVersion: {error}") from error
+    tables = _tables(data)
+    primary = metadata.get("primaryFlowIds")
+    known = {row["id"] for row in tables["flows"]}
+    if not isinstance(primary, list) or not primary or any(one not in known for one in map(_id, primary)):
+        raise ValidationError(f"metadata.primaryFlowIds names no flow of the package: {primary!r}")
+    comment, edition = metadata.get("comment"), metadata.get("edition")
+    return Package(
+        uuid=_text(metadata, "uuid"),
+        version=version,
+        edition=edition if isinstance(edition, str) else "",
+        comment=comment if isinstance(comment, str) else "",
+        primary_flow_ids=tuple(primary),
+        tables=tables,
+    )
+
+
+def _tables(data: dict[str, Any]) -> Tables:
+    flows = _rows(data, "flows")
+    for flow in flows:
+        _text(flow, "name")
+    # A flow of the nested form carries its own nodes.
+    nested = "flownodes" not in data
+    tables: Tables = {"flows": flows, "connections": _rows(data, "connections")}
+    for table, (flat_name, nested_name) in _TABLES.items():
+        if nested:
+            tables[table] = [{**row, "flowId": flow["id"]} for flow in flows for row in _rows(flow, nested_name)]
+        else:
+            tables[table] = _rows(data, flat_name)
+    for source in tables["datasources"]:
+        location = source.get("storageLocation")
+        if isinstance(location, dict):
+            source["storageLocationId"] = _id(location.get("id"))
+    return tables
+
+
+def _rows(parent: dict[str, Any], key: str) -> list[Row]:
+    rows = parent.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValidationError(f"{key} of the flow definition is not a list of objects")
+    for row in rows:
+        if not isinstance(row.get("id"), int):
+            raise ValidationError(f"{key} of the flow definition holds an object without an id")
+    return rows
+
+
+def _id(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _object(parent: Any, key: str) -> dict[str, Any]:
+    value = parent.get(key) if isinstance(parent, dict) else None
+    if not isinstance(value, dict):
+        raise ValidationError(f"The flow definition has no {key}")
+    return value
+
+
+def _text(parent: dict[str, Any], key: str) -> str:
+    value = parent.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValidationError(f"The flow definition has no {key}")
+    return value

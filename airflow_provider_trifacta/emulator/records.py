@@ -1,0 +1,49 @@
+"""What the store holds: immutable records, replaced as a whole when something changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_trifacta.emulator.imports import ImportedPackage
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment: a named container of releases. Times have a time zone, people are user ids."""
+
+    id: int
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Release:
+    """One import of a package into a deployment; ``imported`` holds what it made."""
+
+    id: int
+    deployment_id: int
+    package_uuid: str
+    notes: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    imported: ImportedPackage
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, for the page and for assertions: ``what`` is e.g. ``release activated``."""
+
+    at: datetime
+    user_id: int
+    deployment_id: int
+    release_id: int | None
+    what: str

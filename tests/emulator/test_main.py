@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from airflow_provider_trifacta.emulator import __main__ as command
+
+MODULE = "airflow_provider_trifacta.emulator"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_the_signal(tmp_path, number):
+    url_file = tmp_path / "url"
+    arguments = ["--port", "0", "--product-version", "8.6.0", "--deployment", "prod", "--deployment", "test"]
+    arguments += ["--user", "me@example.com:pw:deployment,admin", "--choice", "unknown_id_status=400"]
+    arguments += ["--choice", "inactive_value=false", "--url-file", str(url_file)]
+    with subprocess.Popen(
+        [sys.executable, "-m", MODULE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        shown = ""
+        for line in process.stdout:
+            shown += line
+            if "Ctrl-C" in line:
+                break
+        url = url_file.read_text().strip()
+        session = requests.Session()
+        session.auth = ("me@example.com", "pw")
+        rows = session.get(f"{url}/v4/deployments", timeout=30).json()["data"]
+        assert [row["name"] for row in rows] == ["test", "prod"]
+        assert session.get(f"{url}/v4/deployments/9", timeout=30).status_code == 400
+        assert session.get(f"{url}/v4/open-api-spec", timeout=30).json()["info"]["version"] == "8.6.0"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert f"{url}/\n" in shown
+    assert "me@example.com  password: pw  roles: deployment, admin" in shown
+    assert "admin-password" not in shown
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "python_multipart"])
+def test_without_the_extra(missing):
+    code = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module({MODULE!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "The emulator needs: pip install 'airflow-provider-trifacta[emulator]'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--choice", "nothing=1"], "unknown choice 'nothing'"),
+        (["--choice", "instance_type=dev"], "unknown choice 'instance_type'"),
+        (["--choice", "unknown_id_status=500"], "unknown_id_status is one of 404, 400"),
+        (["--choice", "embed_paging"], "embed_paging is one of true, false"),
+        (["--user", "me@example.com"], "EMAIL:PASSWORD"),
+        (["--user", "a:b", "--user", "a:c"], "same email"),
+        (["--product-version", "x"], "not a product version"),
+        (["--instance-type", "x"], "invalid choice"),
+    ],
+)
+def test_wrong_arguments(capsys, arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_port_in_use(api, capsys):
+    port = api.emulator.url.rpartition(":")[2]
+    assert command.main(["--port", port]) == 1
+    assert "Cannot listen" in capsys.readouterr().err
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    assert "inactive_value = null | false" in " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.emulator import EmulatorOptions, PresetToken, User
+from airflow_provider_trifacta.emulator.options import choices
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unknown_id_status": 500},
+        {"inactive_value": 0},
+        {"embed_paging": 1},
+        {"instance_type": "test"},
+        {"users": ()},
+        {"users": (User("a", "b"), User("a", "c"))},
+        {"tokens": (PresetToken("t", "nobody@example.com"),)},
+    ],
+)
+def test_refuses(wrong):
+    with pytest.raises(ValueError, match=r"must be one of|user"):
+        EmulatorOptions(**wrong)
+
+
+def test_every_choice_takes_all_its_values():
+    for name, values in choices().items():
+        for value in values:
+            assert getattr(EmulatorOptions(**{name: value}), name) == value
+
+
+def test_every_option_is_documented():
+    assert all(f":param {name}:" in EmulatorOptions.__doc__ for name in EmulatorOptions.__dataclass_fields__)
