@@ -20,6 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_trifacta.emulator.clock import ManualClock
+    from airflow_provider_trifacta.emulator.effects import (
+        Answer,
+        Delay,
+        Hold,
+        LateActivation,
+        LateCommit,
+        PackageUuid,
+        Reset,
+        Truncate,
+    )
+    from airflow_provider_trifacta.emulator.faults import ArmedFault, Fault
     from airflow_provider_trifacta.emulator.middleware import Call
     from airflow_provider_trifacta.emulator.options import EmulatorOptions, PresetToken, User
     from airflow_provider_trifacta.emulator.package_builder import build_package
@@ -27,22 +38,42 @@ if TYPE_CHECKING:
     from airflow_provider_trifacta.emulator.server import Emulator
 
 __all__ = [
+    "Answer",
+    "ArmedFault",
     "Call",
     "Connection",
+    "Delay",
     "Emulator",
     "EmulatorOptions",
+    "Fault",
+    "Hold",
+    "LateActivation",
+    "LateCommit",
     "ManualClock",
+    "PackageUuid",
     "PresetToken",
+    "Reset",
+    "Truncate",
     "User",
     "build_package",
 ]
 _MODULES = {
+    "Answer": "effects",
+    "ArmedFault": "faults",
     "Call": "middleware",
     "Connection": "package_content",
+    "Delay": "effects",
     "Emulator": "server",
     "EmulatorOptions": "options",
+    "Fault": "faults",
+    "Hold": "effects",
+    "LateActivation": "effects",
+    "LateCommit": "effects",
     "ManualClock": "clock",
+    "PackageUuid": "effects",
     "PresetToken": "options",
+    "Reset": "effects",
+    "Truncate": "effects",
     "User": "options",
     "build_package": "package_builder",
 }

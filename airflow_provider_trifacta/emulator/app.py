@@ -9,10 +9,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from airflow_provider_trifacta.emulator import api_tokens, deployments, open_api, page, people, releases
+from airflow_provider_trifacta.emulator import (
+    admin,
+    api_tokens,
+    deployments,
+    import_rules,
+    open_api,
+    page,
+    people,
+    releases,
+)
 from airflow_provider_trifacta.emulator.auth import Authenticator
+from airflow_provider_trifacta.emulator.connections import ConnectionMiddleware
 from airflow_provider_trifacta.emulator.endpoint import Context, routes
 from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, error_response
+from airflow_provider_trifacta.emulator.fault_middleware import FaultMiddleware
+from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.middleware import AuthMiddleware, Call, LogMiddleware, PathMiddleware
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.store import Store
@@ -22,12 +34,15 @@ _ALL_ENDPOINTS = (
     *open_api.ENDPOINTS,
     *api_tokens.ENDPOINTS,
     *deployments.ENDPOINTS,
+    *import_rules.ENDPOINTS,
     *releases.ENDPOINTS,
 )
 _CLIENT_GONE = 499
 
 
-def create_app(options: EmulatorOptions, store: Store, auth: Authenticator, calls: list[Call]) -> ASGIApp:
+def create_app(
+    options: EmulatorOptions, store: Store, auth: Authenticator, calls: list[Call], faults: Faults
+) -> ASGIApp:
     """
     Make the application.
 
@@ -35,17 +50,19 @@ def create_app(options: EmulatorOptions, store: Store, auth: Authenticator, call
     :param store: its state.
     :param auth: its users and tokens.
     :param calls: where to log requests.
+    :param faults: what is to go wrong.
     """
     served = tuple(
         endpoint for endpoint in _ALL_ENDPOINTS if endpoint.option is None or getattr(options, endpoint.option)
     )
     app = Starlette(
-        routes=[*routes(served), Route("/", page.show, methods=["GET"])],
+        routes=[*routes(served), Route("/", page.show, methods=["GET"]), *admin.ROUTES],
         exception_handlers=dict.fromkeys(_HANDLED, _on_error),
     )
     app.router.redirect_slashes = False
-    app.state.context = Context(options, store, auth, served)
-    return LogMiddleware(PathMiddleware(AuthMiddleware(app, auth, options)), calls)
+    app.state.context = Context(options, store, auth, served, faults)
+    faulty = FaultMiddleware(AuthMiddleware(app, auth, options), faults, store)
+    return ConnectionMiddleware(LogMiddleware(PathMiddleware(faulty), calls))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -1,11 +1,11 @@
-"""JSON of deployments and releases."""
+"""JSON of deployments, releases and import rules."""
 
 from __future__ import annotations
 
 from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.endpoint import Context
 from airflow_provider_trifacta.emulator.package_reader import Row
-from airflow_provider_trifacta.emulator.records import Deployment, Release
+from airflow_provider_trifacta.emulator.records import Deployment, ImportRule, Release
 
 
 def deployment_body(context: Context, deployment: Deployment, *, counts: bool, deleted_at: bool = False) -> Row:
@@ -57,6 +57,23 @@ def release_body(context: Context, release: Release, *, deleted_at: bool = False
     if deleted_at:
         body["deleted_at"] = iso(release.deleted_at) if release.deleted_at else None
     return body
+
+
+def rule_body(rule: ImportRule) -> Row:
+    """
+    Write an import rule: what was sent, and the usual columns [M].
+
+    :param rule: what to write.
+    """
+    return {
+        **rule.rule,
+        "id": rule.id,
+        "createdAt": iso(rule.created_at),
+        "updatedAt": iso(rule.updated_at),
+        "deployment": {"id": rule.deployment_id},
+        "creator": {"id": rule.creator},
+        "updater": {"id": rule.updater},
+    }
 
 
 def updated_body(record: Deployment | Release) -> Row:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from airflow_provider_trifacta.emulator.auth import Authenticator, Person
 from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError
+from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.store import Store
 
@@ -49,6 +50,7 @@ class Context:
     store: Store
     auth: Authenticator
     endpoints: tuple[Endpoint, ...]
+    faults: Faults
 
 
 def context_of(request: Request) -> Context:
@@ -90,16 +92,27 @@ async def json_object(request: Request) -> dict[str, Any]:
     :raises ApiError: 415 for another Content-Type [P: AAC25 error table].
     :raises ValidationError: no JSON object.
     """
-    if media_type(request) != "application/json":
-        raise ApiError(415, "Content-Type must be application/json")
-    try:
-        body = await request.json()
-    # UnicodeDecodeError is a ValueError too.
-    except (ValueError, RecursionError) as error:
-        raise ValidationError(f"The body is not valid JSON: {error}") from error
+    body = await json_value(request)
     if not isinstance(body, dict):
         raise ValidationError("The body must be a JSON object")
     return body
+
+
+async def json_value(request: Request) -> Any:
+    """
+    Read a body that must be JSON.
+
+    :param request: the request.
+    :raises ApiError: 415 for another Content-Type [P: AAC25 error table].
+    :raises ValidationError: no JSON.
+    """
+    if media_type(request) != "application/json":
+        raise ApiError(415, "Content-Type must be application/json")
+    try:
+        return await request.json()
+    # UnicodeDecodeError is a ValueError too.
+    except (ValueError, RecursionError) as error:
+        raise ValidationError(f"The body is not valid JSON: {error}") from error
 
 
 def media_type(request: Request) -> str:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from starlette.responses import JSONResponse
 
-# ``ValidationFailed`` is the vendor's own example [P: AAC25]; ``AjaxUnauthorized`` is [M]; the other names
-# are our choice, as no page shows them.
+# ``ValidationFailed`` and ``TooManyRequestsException`` are the vendor's own examples [P: AAC25];
+# ``AjaxUnauthorized`` is [M]; the other names are our choice, as no page shows them.
 _NAMES = {
     400: "ValidationFailed",
     401: "AjaxUnauthorized",
@@ -17,6 +17,7 @@ _NAMES = {
     405: "MethodNotAllowedException",
     410: "GoneException",
     415: "UnsupportedMediaTypeException",
+    429: "TooManyRequestsException",
     500: "InternalServerErrorException",
 }
 _MESSAGES = {400: "Input validation failed"}
@@ -70,7 +71,11 @@ def error_response(error: ApiError) -> JSONResponse:
 
     :param error: what to report.
     """
-    name = _NAMES.get(error.status, HTTPStatus(error.status).phrase.replace(" ", ""))
-    message = _MESSAGES.get(error.status, HTTPStatus(error.status).phrase)
+    try:
+        phrase = HTTPStatus(error.status).phrase
+    except ValueError:
+        phrase = "Unknown Error"
+    name = _NAMES.get(error.status, phrase.replace(" ", ""))
+    message = _MESSAGES.get(error.status, phrase)
     body = {"exception": {"name": name, "message": message, "details": error.details}}
     return JSONResponse(body, status_code=error.status, headers=error.headers)

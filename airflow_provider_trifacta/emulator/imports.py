@@ -28,6 +28,8 @@ _FIRST_IDS = {
     "storagelocations": 7001,
     "references": 8001,
     "webhookflowtasks": 9001,
+    "objectimportrules": 10001,
+    "valueimportrules": 11001,
 }
 # Which column of which table refers to which table.
 _REFERENCES = {

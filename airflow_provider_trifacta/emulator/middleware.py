@@ -10,24 +10,29 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_trifacta.emulator.auth import Authenticator
+from airflow_provider_trifacta.emulator.connections import RESET
 from airflow_provider_trifacta.emulator.errors import ApiError, error_response
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 
+#: In ``http.response.start``: true when the answer comes from something in front of the API.
+FROM_PROXY = "emulator.from_proxy"
+_NO_ANSWER = 0
 _SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie"}
 
 
 @dataclass(frozen=True)
 class Call:
     """
-    A request the emulator answered.
+    A request the emulator answered, or broke off.
 
     :param method: HTTP method.
     :param path: as sent, without the query.
     :param query: query string as sent, without ``?``.
-    :param status: status of the answer; 499 = the client went away before it sent everything.
+    :param status: status of the answer; 499 = the client went away before it sent everything; 0 = the connection
+        was reset without an answer.
     :param headers: request headers, names in lower case, without credentials.
     :param request_bytes: size of the body as far as it was read; an early answer leaves it at 0.
-    :param response_bytes: size of the answer's body.
+    :param response_bytes: size of the answer's body, as declared.
     """
 
     method: str
@@ -41,7 +46,9 @@ class Call:
 
 class LogMiddleware:
     """
-    Adds ``x-trifacta-request-id`` to every answer [P: AAC25] and logs the call before the answer leaves.
+    Adds ``x-trifacta-request-id`` to every answer of the API [P: AAC25] and logs the call before the answer leaves.
+
+    Calls of the emulator's administration are not logged: they are none of the API.
 
     :param app: what answers.
     :param calls: where to log.
@@ -54,6 +61,7 @@ class LogMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI wants it."""
         received = 0
+        answered = False
 
         async def counting_receive() -> Message:
             nonlocal received
@@ -61,23 +69,32 @@ class LogMiddleware:
             received += len(message.get("body", b""))
             return message
 
+        def log(status: int, response_bytes: int) -> None:
+            if scope["path"].lower().startswith("/emulator/"):
+                return
+            headers = {name: value for name, value in Headers(scope=scope).items() if name not in _SECRET_HEADERS}
+            call = Call(
+                method=scope["method"],
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                status=status,
+                headers=headers,
+                request_bytes=received,
+                response_bytes=response_bytes,
+            )
+            self._calls.append(call)
+
         async def logging_send(message: Message) -> None:
+            nonlocal answered
+            # Before the client can see the answer: an assertion on the log never comes too early.
             if message["type"] == "http.response.start":
+                answered = True
                 headers = MutableHeaders(scope=message)
-                headers["x-trifacta-request-id"] = str(uuid.uuid4())
-                call = Call(
-                    method=scope["method"],
-                    path=scope["path"],
-                    query=scope["query_string"].decode("latin-1"),
-                    status=message["status"],
-                    headers={
-                        name: value for name, value in Headers(scope=scope).items() if name not in _SECRET_HEADERS
-                    },
-                    request_bytes=received,
-                    response_bytes=int(headers.get("content-length", "0")),
-                )
-                # Before the client can see the answer: an assertion on the log never comes too early.
-                self._calls.append(call)
+                if not message.get(FROM_PROXY):
+                    headers["x-trifacta-request-id"] = str(uuid.uuid4())
+                log(message["status"], int(headers.get("content-length", "0")))
+            elif message["type"] == RESET and not answered:
+                log(_NO_ANSWER, 0)
             await send(message)
 
         await self._app(scope, counting_receive, logging_send)

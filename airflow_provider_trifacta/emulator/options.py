@@ -80,6 +80,7 @@ class EmulatorOptions:
     :param releases_need_deployment_id: answer 400 to GET releases without ``deploymentId`` rather than all.
     :param list_releases_route: also serve GET deployments/:id/releases [M].
     :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases.
+    :param import_rules_readable: GET of a deployment's import rules, which is [M], works; off answers 404.
     :param release_notes: ``comment``: ``notes`` is the package's comment, or else the primary flow's name;
         ``flow_name``: always that name [I].
     """
@@ -107,6 +108,7 @@ class EmulatorOptions:
     releases_need_deployment_id: bool = False
     list_releases_route: bool = False
     embed_paging: bool = True
+    import_rules_readable: bool = True
     release_notes: Literal["comment", "flow_name"] = "comment"
 
     def __post_init__(self) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 from airflow_provider_trifacta.emulator.imports import ImportedPackage
+
+RuleKind = Literal["object", "value"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,20 @@ class Release:
     updater: int
     imported: ImportedPackage
     deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ImportRule:
+    """One import rule of a deployment; ``rule`` is what was sent. A change makes new rules with new ids."""
+
+    id: int
+    deployment_id: int
+    kind: RuleKind
+    rule: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
 
 
 @dataclass(frozen=True)

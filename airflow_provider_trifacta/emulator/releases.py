@@ -19,6 +19,7 @@ from airflow_provider_trifacta.emulator.endpoint import (
     person_of,
 )
 from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError
+from airflow_provider_trifacta.emulator.fault_middleware import ACTIVATE_LATER
 from airflow_provider_trifacta.emulator.import_answers import import_answer
 from airflow_provider_trifacta.emulator.package_reader import Package, Row, read_package
 from airflow_provider_trifacta.emulator.query import embeds, flag, list_answer, select_fields
@@ -30,7 +31,12 @@ async def create(request: Request) -> Response:
     context, deployment_id = context_of(request), path_id(request)
     package = await _uploaded_package(request, deployment_id)
     # One step under the store's lock: concurrent uploads never leave two active releases.
-    release = context.store.create_release(deployment_id, package, person_of(request).id)
+    activate_later = request.scope["state"].get(ACTIVATE_LATER)
+    release = context.store.create_release(
+        deployment_id, package, person_of(request).id, activate=activate_later is None
+    )
+    if activate_later is not None:
+        activate_later(release.id)
     answer = import_answer(release.imported, parse_version(context.options.product_version))
     answer["release"] = release_body(context, release)
     return JSONResponse(answer, status_code=201)

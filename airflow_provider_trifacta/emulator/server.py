@@ -14,6 +14,8 @@ import uvicorn
 
 from airflow_provider_trifacta.emulator.app import create_app
 from airflow_provider_trifacta.emulator.auth import Authenticator
+from airflow_provider_trifacta.emulator.connections import Protocol
+from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.middleware import Call
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.store import Store
@@ -94,6 +96,8 @@ class Emulator:
         self.store = Store(self.options)
         #: Users and tokens.
         self.auth = Authenticator(self.options)
+        #: What is to go wrong; see :class:`Fault`.
+        self.faults = Faults()
         #: The requests answered so far, oldest first.
         self.calls: list[Call] = []
         self._host = host
@@ -126,9 +130,9 @@ class Emulator:
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
         config = uvicorn.Config(
-            create_app(self.options, self.store, self.auth, self.calls),
+            create_app(self.options, self.store, self.auth, self.calls, self.faults),
             # The same in every environment, whatever optional packages are there.
-            http="h11",
+            http=Protocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -141,6 +145,7 @@ class Emulator:
         config.load()
         # Bound before the thread starts: the port is known and ours.
         listener = self._bind()
+        self.faults.room.open()
         self._server = server = _Server(config)
         self._thread = threading.Thread(target=server.run, args=([listener],), name="trifacta-emulator", daemon=True)
         self._thread.start()
@@ -151,9 +156,14 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving and end the thread; does nothing when not running."""
+        """
+        Stop serving and end the thread; does nothing when not running.
+
+        Held requests are reset; late commits and activations that wait never come.
+        """
         if self._server is None or self._thread is None:
             return
+        self.faults.room.close()
         self._server.stop()
         self._thread.join()
         self._server = self._thread = self._bound_port = None
@@ -165,6 +175,22 @@ class Emulator:
         :param dropped: becomes ``deletedObjects`` of the answer, e.g. ``{"datasources": [12]}``.
         """
         self.store.drop_on_next_import(dropped)
+
+    def activate_late(self) -> int:
+        """
+        Activate the releases whose activation is late; see :class:`LateActivation`.
+
+        :return: how many.
+        """
+        return self.faults.activate_late()
+
+    def commit_late(self) -> int:
+        """
+        Handle the uploads whose commit is late; see :class:`LateCommit`.
+
+        :return: how many.
+        """
+        return self.faults.commit_late()
 
     def __enter__(self) -> Emulator:
         return self.start()

@@ -1,5 +1,5 @@
 """
-State of the emulated instance: deployments, releases and what happened to them.
+State of the emulated instance: deployments, their import rules, releases and what happened to them.
 
 Records are immutable and replaced as a whole, and every method holds one lock, so that a reader never sees
 half a change: at most one release of a deployment is active at any moment [R: D60 API Releases Patch v4].
@@ -8,16 +8,17 @@ half a change: at most one release of a deployment is active at any moment [R: D
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_trifacta.emulator.errors import MissingObjectError, ValidationError
+from airflow_provider_trifacta.emulator.import_rule_checks import checked_rules
 from airflow_provider_trifacta.emulator.imports import IdSequences, ImportedPackage, import_package
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.package_reader import Package
-from airflow_provider_trifacta.emulator.records import Deployment, Event, Release
+from airflow_provider_trifacta.emulator.records import Deployment, Event, ImportRule, Release, RuleKind
 from airflow_provider_trifacta.emulator.versions import parse_version, why_not_importable
 
 
@@ -35,6 +36,7 @@ class Store:
         self._ids = IdSequences()
         self._deployments: dict[int, Deployment] = {}
         self._releases: dict[int, Release] = {}
+        self._rules: dict[tuple[int, RuleKind], tuple[ImportRule, ...]] = {}
         self._events: list[Event] = []
         self._dropped_next: Mapping[str, Any] | None = None
 
@@ -117,15 +119,67 @@ class Store:
             self._deployments[deployment_id] = replace(found, deleted_at=now, updated_at=now, updater=user_id)
             self._log(now, user_id, deployment_id, None, "deployment deleted")
 
+    # -- import rules --------------------------------------------------------------------------------------
+
+    def import_rules(self, deployment_id: int, kind: RuleKind) -> tuple[ImportRule, ...]:
+        """
+        List the import rules of a deployment in the order in which they apply.
+
+        :param deployment_id: its id.
+        :param kind: ``object`` or ``value``.
+        :raises MissingObjectError: deployment unknown or deleted.
+        """
+        with self._lock:
+            self.deployment(deployment_id)
+            return self._rules.get((deployment_id, kind), ())
+
+    def replace_import_rules(
+        self, deployment_id: int, kind: RuleKind, rules: Sequence[Mapping[str, Any]], user_id: int = 1
+    ) -> tuple[ImportRule, ...]:
+        """
+        Replace all import rules of one kind.
+
+        :param deployment_id: of which deployment.
+        :param kind: ``object`` or ``value``.
+        :param rules: the new rules, in order, as the API takes them; empty = none.
+        :param user_id: who does it; default the first user.
+        :return: the rules that were replaced.
+        :raises MissingObjectError: deployment unknown or deleted.
+        :raises ValidationError: a rule is wrong; nothing is changed then.
+        """
+        with self._lock:
+            replaced = self.import_rules(deployment_id, kind)
+            checked = checked_rules(kind, rules)
+            now = self._options.clock()
+            self._rules[deployment_id, kind] = tuple(
+                ImportRule(
+                    id=self._ids.next(f"{kind}importrules"),
+                    deployment_id=deployment_id,
+                    kind=kind,
+                    rule=rule,
+                    created_at=now,
+                    updated_at=now,
+                    creator=user_id,
+                    updater=user_id,
+                )
+                for rule in checked
+            )
+            what = f"{kind} import rules changed: {len(checked)} in place of {len(replaced)}"
+            self._log(now, user_id, deployment_id, None, what)
+            return replaced
+
     # -- releases ------------------------------------------------------------------------------------------
 
-    def create_release(self, deployment_id: int, package: Package, user_id: int = 1) -> Release:
+    def create_release(
+        self, deployment_id: int, package: Package, user_id: int = 1, *, activate: bool = True
+    ) -> Release:
         """
         Import a package as a new release, which becomes the active one [R: SEED, SMC104].
 
         :param deployment_id: where to.
         :param package: the package, as read by ``read_package``.
         :param user_id: who does it; default the first user.
+        :param activate: off leaves it inactive and the current one active; for the fault *late activation*.
         :raises MissingObjectError: deployment unknown or deleted.
         :raises ValidationError: the package does not fit the instance's version.
         """
@@ -134,7 +188,8 @@ class Store:
             self._dropped_next = None
             release_id = self._ids.next("releases")
             now = imported.at
-            self._deactivate_current(deployment_id, now, user_id)
+            if activate:
+                self._deactivate_current(deployment_id, now, user_id)
             by_comment = self._options.release_notes == "comment" and package.comment
             self._releases[release_id] = Release(
                 id=release_id,
@@ -142,14 +197,15 @@ class Store:
                 package_uuid=package.uuid,
                 # [I] from the export's ``comment``, "displayed when flow is imported in a deployment package".
                 notes=package.comment if by_comment else package.primary_flow_name,
-                active=True,
+                active=activate,
                 created_at=now,
                 updated_at=now,
                 creator=user_id,
                 updater=user_id,
                 imported=imported,
             )
-            self._log(now, user_id, deployment_id, release_id, "release created and activated")
+            what = "release created and activated" if activate else "release created"
+            self._log(now, user_id, deployment_id, release_id, what)
             return self._releases[release_id]
 
     def preview_import(self, deployment_id: int, package: Package, user_id: int = 1) -> ImportedPackage:
@@ -278,6 +334,7 @@ class Store:
         reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
         if reason is not None:
             raise ValidationError(reason)
+        # The place where ``self._rules`` of the deployment will be handed over; they are not applied yet.
         return import_package(
             package, ids, at=self._options.clock(), user_id=user_id, deleted_objects=self._dropped_next
         )

@@ -1,0 +1,66 @@
+"""``/emulator/...``: faults on demand over HTTP. Not part of the product; needs no login."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_provider_trifacta.emulator.endpoint import Handler, context_of, json_object
+from airflow_provider_trifacta.emulator.errors import ValidationError
+from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.emulator.waiting import WaitingKind
+
+_LOGIN_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Sign in</title></head>
+<body><h1>Sign in</h1><form method="post"><input name="user"><input name="password" type="password"></form></body>
+</html>
+"""
+
+
+async def _add(request: Request) -> Response:
+    """POST a fault."""
+    body = await json_object(request)
+    try:
+        fault = Fault.from_json(body)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+    return JSONResponse(context_of(request).faults.add(fault).to_json(), status_code=201)
+
+
+async def _list(request: Request) -> Response:
+    """GET the faults, those used up too, with what they did."""
+    return JSONResponse({"data": [armed.to_json() for armed in context_of(request).faults.all()]})
+
+
+async def _clear(request: Request) -> Response:
+    """DELETE all faults."""
+    context_of(request).faults.clear()
+    return Response(status_code=204)
+
+
+def _finisher(kind: WaitingKind) -> Handler:
+    async def finish(request: Request) -> Response:
+        """POST: finish what waits; it is done when the answer comes."""
+        items = context_of(request).faults.room.take(kind=kind)
+        for item in items:
+            await item.finish()
+        return JSONResponse({"released": len(items)})
+
+    return finish
+
+
+async def _login(_: Request) -> Response:
+    """Show the page that :meth:`Answer.login_redirect` leads to, whatever the method."""
+    return HTMLResponse(_LOGIN_PAGE)
+
+
+ROUTES = (
+    Route("/emulator/faults", _add, methods=["POST"]),
+    Route("/emulator/faults", _list, methods=["GET"]),
+    Route("/emulator/faults", _clear, methods=["DELETE"]),
+    Route("/emulator/release-held", _finisher("held"), methods=["POST"]),
+    Route("/emulator/commit-late", _finisher("commit"), methods=["POST"]),
+    Route("/emulator/activate-late", _finisher("activation"), methods=["POST"]),
+    Route("/login", _login, methods=["GET", "POST"]),
+)

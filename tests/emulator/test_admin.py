@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from airflow_provider_trifacta.emulator import Answer, Fault
+
+RESET = {"effect": {"type": "reset", "when": "after_commit"}, "method": "POST"}
+
+
+@pytest.fixture
+def admin(api):
+    """Call the administration, without a login."""
+
+    def _admin(method, path, **kwargs):
+        return requests.request(method, f"{api.emulator.url}/emulator/{path}", timeout=30, **kwargs)
+
+    return _admin
+
+
+def test_add_list_and_clear(api, admin):
+    assert admin("GET", "faults").json() == {"data": []}
+    response = admin("POST", "faults", json={"effect": {"type": "answer", "status": 503}, "times": 2, "skip": 1})
+    assert response.status_code == 201
+    fault = Fault(Answer(503), times=2, skip=1).to_json()
+    expected = {"id": 1, "fault": fault, "seen": 0, "fired": 0, "left": 2, "waiting": 0, "outcomes": []}
+    assert response.json() == expected
+    assert [api.get("/v4/deployments").status_code for _ in range(2)] == [200, 503]
+    [row] = admin("GET", "faults").json()["data"]
+    assert row == {**expected, "seen": 2, "fired": 1, "left": 1}
+    assert admin("DELETE", "faults").status_code == 204
+    assert admin("GET", "faults").json() == {"data": []}
+    assert api.get("/v4/deployments").status_code == 200
+
+
+def test_what_was_listed_can_be_added(api, admin):
+    fault = admin("POST", "faults", json=RESET).json()["fault"]
+    assert admin("POST", "faults", json=fault).json()["fault"] == fault
+    assert api.emulator.faults.all()[0].fault == api.emulator.faults.all()[1].fault
+
+
+@pytest.mark.parametrize(
+    ("body", "details"),
+    [
+        ({"effect": {"type": "answer"}}, "effect answer: status is required"),
+        ({"effect": {"type": "hold"}, "wen": 1}, "there is no 'wen'; there are: effect, method, path, skip, times"),
+        ([], "The body must be a JSON object"),
+    ],
+)
+def test_wrong_faults(admin, body, details):
+    response = admin("POST", "faults", json=body)
+    assert response.status_code == 400
+    assert response.json()["exception"]["details"] == details
+    assert admin("GET", "faults").json() == {"data": []}
+
+
+def test_wrong_requests(admin):
+    assert admin("POST", "faults", data="{}").status_code == 415
+    assert admin("PUT", "faults").status_code == 405
+    assert admin("GET", "nothing").status_code == 404
+
+
+def test_calls_are_not_logged(api, admin):
+    admin("GET", "faults")
+    api.get("/v4/deployments")
+    assert [call.path for call in api.emulator.calls] == ["/v4/deployments"]
+
+
+def test_release_held(api, admin):
+    admin("POST", "faults", json={"effect": {"type": "delay", "seconds": 3600}})
+    with ThreadPoolExecutor(1) as pool:
+        url = f"{api.emulator.url}/v4/deployments"
+        answer = pool.submit(requests.get, url, auth=api.session.auth, timeout=60)
+        while not admin("GET", "faults").json()["data"][0]["waiting"]:
+            pass
+        assert admin("POST", "release-held").json() == {"released": 1}
+        assert answer.result(30).status_code == 200
+    assert admin("POST", "release-held").json() == {"released": 0}
+
+
+def test_late_ones(api, admin, package):
+    api.deployment()
+    admin("POST", "faults", json={"effect": {"type": "late_commit"}})
+    admin("POST", "faults", json={"effect": {"type": "late_activation"}})
+    assert api.upload(1, package).status_code == 504
+    assert api.upload(1, package).json()["release"]["active"] is None
+    assert admin("POST", "activate-late").json() == {"released": 1}
+    assert api.emulator.store.active_release(1).id == 101
+    assert admin("POST", "commit-late").json() == {"released": 1}
+    assert api.emulator.store.active_release(1).id == 102
+    assert admin("GET", "faults").json()["data"][0]["outcomes"] == [201]
+
+
+def test_own_process(tmp_path, package):
+    url_file = tmp_path / "url"
+    command = [sys.executable, "-m", "airflow_provider_trifacta.emulator", "--port", "0", "--deployment", "prod"]
+    with subprocess.Popen([*command, "--url-file", str(url_file)], stdout=subprocess.PIPE, text=True) as process:
+        while "Ctrl-C" not in process.stdout.readline():
+            pass
+        url = url_file.read_text().strip()
+        session = requests.Session()
+        session.auth = ("admin@example.com", "admin-password")
+        assert session.post(f"{url}/emulator/faults", json=RESET, timeout=30).status_code == 201
+        hold = {"effect": {"type": "hold"}, "path": "/v4/people/current"}
+        assert session.post(f"{url}/emulator/faults", json=hold, timeout=30).status_code == 201
+        with pytest.raises(requests.ConnectionError):
+            session.post(f"{url}/v4/deployments/1/releases", files={"data": package}, timeout=30)
+        assert len(session.get(f"{url}/v4/releases", timeout=30).json()["data"]) == 1
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(requests.get, f"{url}/v4/people/current", auth=session.auth, timeout=60)
+            while not session.get(f"{url}/emulator/faults", timeout=30).json()["data"][1]["waiting"]:
+                pass
+            # A held request does not keep the process from ending.
+            process.terminate()
+            assert process.wait(30) == 0
+            with pytest.raises(requests.ConnectionError):
+                held.result(30)
+        session.close()
