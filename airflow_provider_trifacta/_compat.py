@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
 
 if TYPE_CHECKING:  # types are checked against the newest Airflow
-    from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, Connection, Context
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+    from airflow.sdk import (
+        BaseHook,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        Connection,
+        Context,
+    )
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+    from airflow.sdk.execution_time.xcom import XCom
 else:
     try:  # Airflow 3.1
         from airflow.sdk import BaseHook
@@ -17,6 +27,11 @@ else:
         from airflow.sdk import BaseOperator
     except ImportError:
         from airflow.models import BaseOperator
+
+    try:  # Airflow 3.0
+        from airflow.sdk import BaseOperatorLink
+    except ImportError:
+        from airflow.models import BaseOperatorLink
 
     try:  # Airflow 3.0
         from airflow.sdk import BaseSensorOperator
@@ -33,17 +48,37 @@ else:
     except ImportError:
         from airflow.utils.context import Context
 
-    try:  # Airflow 3.2
-        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+    try:  # Airflow 3.0
+        from airflow.sdk.execution_time.xcom import XCom
     except ImportError:
-        from airflow.exceptions import AirflowFailException, AirflowSkipException
+        from airflow.models.xcom import XCom
+
+    try:  # Airflow 3.2
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+    except ImportError:
+        from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
+
+def object_storage_path(url: str) -> Any:
+    """Return the ``ObjectStoragePath`` of a URL; imported late, since it brings fsspec and few DAG files need it."""
+    try:  # Airflow 3.0
+        from airflow.sdk import ObjectStoragePath
+    except ImportError:
+        from airflow.io.path import ObjectStoragePath  # type: ignore[no-redef, import-not-found, unused-ignore]
+    return ObjectStoragePath(url)
+
 
 __all__ = [
     "AirflowFailException",
+    "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",
     "BaseOperator",
+    "BaseOperatorLink",
     "BaseSensorOperator",
     "Connection",
     "Context",
+    "XCom",
+    "conf",
+    "object_storage_path",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .hooks.form import CONN_FIELDS, UI_FIELD_BEHAVIOUR
+
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata; Airflow calls this at every start, so it imports nothing else."""
+    """Return the provider's metadata; Airflow calls this at every start, so it imports next to nothing."""
     return {
         "package-name": "airflow-provider-trifacta",
         "name": "Trifacta",
@@ -22,16 +24,28 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.hooks.trifacta"]},
         ],
         "operators": [
-            {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.operators.release"]},
+            {
+                "integration-name": "Trifacta",
+                "python-modules": [
+                    "airflow_provider_trifacta.operators.deployment",
+                    "airflow_provider_trifacta.operators.release",
+                ],
+            },
         ],
         "sensors": [
             {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.sensors.release"]},
         ],
+        "triggers": [
+            {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.triggers.release"]},
+        ],
+        "extra-links": ["airflow_provider_trifacta.links.TrifactaDeploymentLink"],
         "connection-types": [
             {
                 "connection-type": "trifacta",
                 "hook-class-name": "airflow_provider_trifacta.hooks.trifacta.TrifactaHook",
                 "hook-name": "Trifacta",
+                "conn-fields": CONN_FIELDS,
+                "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
             }
         ],
     }

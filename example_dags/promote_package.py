@@ -1,12 +1,16 @@
-"""Promote a flow package to production: upload it, wait until the release is active, use its ids.
+"""Promote a flow package to production: record the baseline, upload, wait until the release is active, use its ids.
 
 Needs the connection ``trifacta_default`` of the production instance. The parameters say what to promote where; a
 DAG that runs on a schedule would fix them instead.
+
+Each run makes a release of its own. Clearing ``create_release`` finds the release that its run made; clearing
+``baseline`` too imports the package anew.
 """
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pendulum
 
@@ -17,6 +21,7 @@ except ImportError:  # Airflow 2
     from airflow.decorators import task
     from airflow.models.param import Param
 
+from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
@@ -34,10 +39,15 @@ with DAG(
         "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
     },
 ) as dag:
+    baseline = GetDeploymentOperator(task_id="baseline", deployment_id="{{ params.deployment_id }}")
+
     create = CreateReleaseOperator(
         task_id="create_release",
         deployment_id="{{ params.deployment_id }}",
         package_path="{{ params.package_path }}",
+        baseline=baseline.output,
+        retries=2,
+        retry_delay=pendulum.duration(minutes=2),
     )
 
     wait = ReleaseActiveSensor(
@@ -48,10 +58,15 @@ with DAG(
     )
 
     @task
-    def announce(release_id: int, primary_flow_ids: list[int]) -> str:
-        """Use the ids: they are the production instance's, so a run or a notification can name them."""
-        message = f"release {release_id} is live with primary flows {primary_flow_ids}"
+    def announce(release: dict[str, Any]) -> str:
+        """Use the ids: they are the production instance's, so a run or a notification can name them.
+
+        The flows' ids are unknown when the answer to the upload was lost, or its release was made before.
+        """
+        flows = release["primary_flow_ids"]
+        named = f"primary flows {flows}" if flows is not None else "primary flows that Trifacta's page shows"
+        message = f"release {release['release_id']} ({release['outcome']}) is live with {named}"
         print(message)  # noqa: T201 - a task's output is its log
         return message
 
-    wait >> announce(create.output["release_id"], create.output["primary_flow_ids"])
+    wait >> announce(create.output)

@@ -140,10 +140,10 @@ def _run_dag(emulator: Emulator, package: Path) -> int:
     import requests
     from airflow.models import DagBag
 
-    dag = DagBag(str(ROOT / "example_dags" / "promote_package.py")).dags["promote_package"]
     log = HOME / "dag.log"
     print(f"airflow      running the DAG promote_package; its log goes to {log.relative_to(ROOT)}", flush=True)
     with _output_to(log):
+        dag = DagBag(str(ROOT / "example_dags" / "promote_package.py")).dags["promote_package"]
         run = dag.test(run_conf={"deployment_id": 1, "package_path": str(package)})
     print(f"run          {run.run_id}: {run.state}")
     instances = {instance.task_id: instance for instance in run.get_task_instances()}

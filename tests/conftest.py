@@ -10,9 +10,11 @@ os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "example_dags"
 )
 
+import asyncio
 import itertools
 import json
 import logging
+import pkgutil
 import shutil
 import ssl
 import subprocess
@@ -25,6 +27,11 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_trifacta.emulator import build_package
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred
 
 pytest_plugins = ["airflow_provider_trifacta.emulator.pytest_plugin"]
 
@@ -127,7 +134,7 @@ class TaskInstance:
 
 @pytest.fixture
 def execute(monkeypatch):
-    """Return a function that runs an operator without a database and returns (result, task instance).
+    """Return a function that runs an operator, deferred or not, without a database: (result, task instance).
 
     The task instance of a failed run is ``execute.ti``.
     """
@@ -136,7 +143,22 @@ def execute(monkeypatch):
         run.ti = TaskInstance(**keywords)
         # caplog sees this one on every Airflow version
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
-        return operator.execute({"ti": run.ti, "task_instance": run.ti, "params": {}}), run.ti
+        context = {"ti": run.ti, "task_instance": run.ti, "params": {}}
+        try:
+            return operator.execute(context), run.ti
+        except TaskDeferred as deferred:
+            run.deferred = deferred
+        path, trigger_keywords = run.deferred.trigger.serialize()
+        trigger = pkgutil.resolve_name(path)(**json.loads(json.dumps(trigger_keywords)))
+
+        async def first_event():
+            async for event in trigger.run():
+                return event
+            return None
+
+        event = asyncio.run(asyncio.wait_for(first_event(), 60))
+        keywords = {**(run.deferred.kwargs or {}), "event": json.loads(json.dumps(event.payload))}
+        return operator.resume_execution(run.deferred.method_name, keywords, context), run.ti
 
     return run
 

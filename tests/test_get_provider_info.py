@@ -6,7 +6,11 @@ import sys
 from importlib import import_module
 from importlib.metadata import entry_points
 
+import pytest
+
 import airflow_provider_trifacta
+
+pytestmark = pytest.mark.every_airflow
 
 
 def test_airflow_finds_the_provider():

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from .config import ClientConfig
 from .deployments import Deployments
+from .import_rules import ImportRules
 from .people import People
 from .releases import Releases
 from .transport import Transport
@@ -30,6 +31,7 @@ class TrifactaClient:
         self.people = People(self._transport)
         self.deployments = Deployments(self._transport)
         self.releases = Releases(self._transport)
+        self.import_rules = ImportRules(self._transport)
 
     def __enter__(self) -> TrifactaClient:
         return self

@@ -59,11 +59,7 @@ class ClientConfig:
                 "login left empty."
             )
         for name, value in (("login", self.login), ("password", self.password)):
-            if value == _MASK:
-                raise ConfigurationError(
-                    f"The connection's {name} is {_MASK}, the mask that Airflow shows instead of a secret; the "
-                    "real one was overwritten when a masked view was saved. Enter it again."
-                )
+            refuse_mask(name, value)
             if value and not value.isprintable():
                 # Header injection, and the usual line break at the end of a secret read from a file.
                 raise ConfigurationError(
@@ -71,6 +67,20 @@ class ClientConfig:
                 )
         if self.login and ":" in self.login:
             raise ConfigurationError("The connection's login holds a colon, which Basic authentication excludes.")
+
+
+def refuse_mask(name: str, value: object) -> None:
+    """Refuse what Airflow shows instead of a secret.
+
+    :param name: name of the field or extra
+    :param value: its value
+    :raises ConfigurationError: when it is the mask
+    """
+    if value == _MASK:
+        raise ConfigurationError(
+            f"The connection's {name} is {_MASK}, the mask that Airflow shows instead of a secret; the real one was "
+            "overwritten when a masked view was saved. Enter it again."
+        )
 
 
 def resolve_base_url(host: str | None, *, schema: str | None = None, port: int | None = None) -> str:

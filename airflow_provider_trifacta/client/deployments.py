@@ -30,6 +30,10 @@ class Deployments:
         """Return all deployments that the user can see (API Deployments Get List v4)."""
         return [Deployment.from_json(item) for item in list_all(self._transport, "/v4/deployments")]
 
+    def probe(self) -> None:
+        """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``)."""
+        self._transport.read("/v4/deployments", {"limit": 1})
+
     def get(self, deployment_id: int) -> Deployment:
         """Return one deployment (``GET /v4/deployments/:id``).
 

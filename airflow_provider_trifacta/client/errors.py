@@ -176,8 +176,34 @@ class ReleaseSupersededError(TrifactaError):
     """A newer release of the deployment is live instead of the one that is waited for."""
 
 
+class FailedWaitError(TrifactaError):
+    """A wait elsewhere (in the triggerer) failed for good; the text names the error."""
+
+
+class PassingWaitError(FailedWaitError):
+    """A wait elsewhere (in the triggerer) met more passing failures in a row than it tolerates."""
+
+    retryable = True
+
+
 class DroppedObjectsError(TrifactaError):
     """The import left objects of the package out. The release exists and is live."""
+
+
+class ReleaseNotLiveError(TrifactaError):
+    """The package was imported before, but another release is live now: somebody decided so since."""
+
+
+class UnexpectedLiveReleaseError(TrifactaError):
+    """Another release is live than the one that the baseline recorded. Nothing was written."""
+
+
+class OlderPackageError(TrifactaError):
+    """The package was exported before the one that is live. Nothing was written."""
+
+
+class AmbiguousSubmissionError(TrifactaError):
+    """It cannot be told whether an upload made a release. A person has to look before anything is sent again."""
 
 
 #: The class for each error status that has one; :func:`api_error_class` decides the rest.

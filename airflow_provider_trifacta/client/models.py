@@ -113,6 +113,20 @@ class Release:
 
 
 @dataclass(frozen=True)
+class ImportRule:
+    """One import rule of a deployment (API Deployments Object / Value Import Rules Patch v4)."""
+
+    id: int
+    created_at: pendulum.DateTime | None
+
+    @classmethod
+    def from_json(cls, body: object) -> ImportRule:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+        data = _object(body, "The import rule")
+        return cls(id=_id(data.get("id"), "The import rule's id"), created_at=parse_time(data.get("createdAt")))
+
+
+@dataclass(frozen=True)
 class ImportResult:
     """What an import made (API Releases Create v4).
 

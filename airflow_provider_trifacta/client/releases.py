@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .models import ImportResult, Release
-from .package import FlowPackage
 from .paging import list_all
 from .transport import Transport
+from .upload import MultipartFile
 
 
 class Releases:
@@ -16,25 +14,17 @@ class Releases:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(
-        self,
-        deployment_id: int,
-        package: FlowPackage,
-        *,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> ImportResult:
+    def create(self, deployment_id: int, package: MultipartFile) -> ImportResult:
         """Upload a package as a new release (API Releases Create v4). The new release is live at once.
 
         The request is sent again only after a refused connection, a 429, or a 503 with Retry-After. After any other
         failure the release may exist.
 
         :param deployment_id: the deployment
-        :param package: an open package; its file is streamed
-        :param progress: called with (bytes sent, bytes in all) after each block
+        :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent
         :returns: the release and what was imported
         """
-        body = package.body(progress)
-        answer = self._transport.write("POST", f"/v4/deployments/{deployment_id}/releases", body=body)
+        answer = self._transport.write("POST", f"/v4/deployments/{deployment_id}/releases", body=package)
         return ImportResult.from_json(answer)
 
     def list(self, deployment_id: int) -> list[Release]:

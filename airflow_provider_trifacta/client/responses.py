@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import errno
 import json
+import socket
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, urlsplit
 
@@ -151,12 +151,14 @@ def transport_error(
     if isinstance(error, requests.ReadTimeout):
         option = "upload_timeout" if upload else "read_timeout"
         return RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
-    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in _chain(error)):
-        refused = any(getattr(link, "errno", None) == errno.ECONNREFUSED for link in _chain(error))
-        refused = refused or "refused" in cause.lower()
+    links = list(_chain(error))
+    if any(isinstance(link, socket.gaierror) for link in links):
+        return ConnectError(f"{where} could not connect: the host name is not known ({cause}). Check the host.")
+    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in links):
+        refused = any(isinstance(link, ConnectionRefusedError) for link in links)
         hint = "Check host and port: nothing listens there. Self-managed instances often use port 3005."
         return ConnectError(
-            f"{where} could not connect: {cause}. {hint if refused else 'Check the host name and the network.'}",
+            f"{where} could not connect: {cause}. {hint if refused else 'Check the host and the network.'}",
             refused=refused,
         )
     hint = " The server may have refused the file before reading all of it." if upload else ""

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 
 import tenacity
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from .errors import APIError, ConnectError, RateLimitError, ServerError
 
@@ -44,6 +42,10 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
     :returns: seconds, at most :data:`LONGEST_RETRY_AFTER`; None without a readable header
     """
+    # Not at import: operators load this module for its decisions, and DAG parsing needs no HTTP library.
+    from urllib3.exceptions import HTTPError
+    from urllib3.util import Retry
+
     for name in ("Retry-After", "x-retry-after"):
         value = headers.get(name)
         if value is None:

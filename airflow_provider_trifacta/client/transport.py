@@ -45,9 +45,12 @@ class Transport:
 
     :param config: where and how
     :param sleep: how to wait between repetitions, in seconds
+    :param connections: how many connections are kept open; as many as threads share it
     """
 
-    def __init__(self, config: ClientConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, config: ClientConfig, *, sleep: Callable[[float], None] = time.sleep, connections: int = 1
+    ) -> None:
         self.config = config
         self._sleep = sleep
         self._redact = Redactor(config)
@@ -56,7 +59,7 @@ class Transport:
         # The server's session cookie is not needed, and a stale one must not outlive a changed password.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["Accept"] = "application/json"
-        adapter = TrifactaAdapter()
+        adapter = TrifactaAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 

@@ -23,10 +23,11 @@ class ReleaseWatch:
     :param release_id: the release
     :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: somebody may go back
     :param tolerated_failures: how many polls in a row may fail in passing (connection, timeout, 429, 5xx)
+    :param failures: how many polls failed in a row before this watch began
     :raises InvalidInputError: for another mode or a negative number
     """
 
-    def __init__(self, release_id: int, *, on_superseded: str, tolerated_failures: int) -> None:
+    def __init__(self, release_id: int, *, on_superseded: str, tolerated_failures: int, failures: int = 0) -> None:
         if on_superseded not in ON_SUPERSEDED:
             raise InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
         if not isinstance(tolerated_failures, int) or tolerated_failures < 0:
@@ -35,8 +36,10 @@ class ReleaseWatch:
         self.on_superseded = on_superseded
         self.tolerated_failures = tolerated_failures
         #: Polls that failed in passing since the last one that did not.
-        self.failures = 0
-        self._deployment_id: int | None = None
+        self.failures = failures
+        #: The release's deployment, known from the first answer on.
+        self.deployment_id: int | None = None
+        self._was_active: bool | None = None
 
     def poll(self, client: TrifactaClient) -> bool:
         """Ask once.
@@ -58,7 +61,10 @@ class ReleaseWatch:
             log.warning("Poll failed (%s of %s tolerated in a row): %s", self.failures, self.tolerated_failures, error)
             return False
         self.failures = 0
-        log.info("Release %s is %s", self.release_id, "active" if active else "not active")
+        # Thousands of waits may share a process: only what changes is news.
+        level = logging.DEBUG if active is self._was_active else logging.INFO
+        log.log(level, "Release %s is %s", self.release_id, "active" if active else "not active")
+        self._was_active = active
         return active
 
     def _is_active(self, client: TrifactaClient) -> bool:
@@ -70,7 +76,7 @@ class ReleaseWatch:
             if newer:
                 raise ReleaseSupersededError(
                     f"Release {self.release_id} is not active: the newer release {newer[0]} of deployment "
-                    f"{self._deployment_id} is. Wait for that one, activate this one in Trifacta, or set "
+                    f"{self.deployment_id} is. Wait for that one, activate this one in Trifacta, or set "
                     "on_superseded='wait'."
                 )
         return False
@@ -78,8 +84,8 @@ class ReleaseWatch:
     def _look(self, client: TrifactaClient) -> tuple[Release, list[Release]]:
         """Read the release and, if it matters, its siblings; with one request wherever that is enough."""
         siblings: list[Release] = []
-        if self._deployment_id is not None and self.on_superseded == "fail":
-            siblings = client.releases.list(self._deployment_id)
+        if self.deployment_id is not None and self.on_superseded == "fail":
+            siblings = client.releases.list(self.deployment_id)
             for release in siblings:
                 if release.id == self.release_id:
                     return release, siblings
@@ -89,8 +95,8 @@ class ReleaseWatch:
             raise ReleaseDeletedError(
                 f"Release {self.release_id} does not exist or was deleted, so it cannot become active. {error}"
             ) from error
-        if self._deployment_id is None and release.deployment_id is not None:
-            self._deployment_id = release.deployment_id
+        if self.deployment_id is None and release.deployment_id is not None:
+            self.deployment_id = release.deployment_id
             if not release.active and self.on_superseded == "fail":
                 siblings = client.releases.list(release.deployment_id)
         return release, siblings

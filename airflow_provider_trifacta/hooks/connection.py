@@ -15,6 +15,7 @@ from ..client.config import (
     DEFAULT_READ_TIMEOUT,
     DEFAULT_UPLOAD_TIMEOUT,
     ClientConfig,
+    refuse_mask,
     resolve_base_url,
 )
 from ..client.errors import ConfigurationError
@@ -123,6 +124,7 @@ def _cert(name: str, value: object) -> str | tuple[str, str] | None:
 
 
 def _proxies(name: str, value: object) -> dict[str, str]:
+    refuse_mask(f"extra {name!r}", value)  # Airflow masks extras of this name, proxy URLs may hold passwords
     if _absent(value):
         return {}
     parsed = _parsed(value)

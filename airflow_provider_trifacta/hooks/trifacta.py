@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseHook
+from ..client.errors import ConfigurationError
 from .connection import config_from_connection
+from .form import field_behaviour, form_widgets
 
 if TYPE_CHECKING:
     from ..client import ClientConfig, TrifactaClient
@@ -49,7 +51,12 @@ class TrifactaHook(BaseHook):
 
         :raises ConfigurationError: as :attr:`client`
         """
-        return self._make_client(replace(self._config, read_retries=0))
+        return self._make_client(self.polling_config)
+
+    @cached_property
+    def polling_config(self) -> ClientConfig:
+        """The configuration of :attr:`polling_client`."""
+        return replace(self._config, read_retries=0)
 
     def get_conn(self) -> TrifactaClient:
         """Return :attr:`client`, under the name that Airflow's hooks share."""
@@ -62,6 +69,30 @@ class TrifactaHook(BaseHook):
         if config.base_url.startswith("http://"):
             self._warn_of_plain_http()
         return config
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Test the connection; Airflow's Test button calls this in its API server.
+
+        ``python -m airflow_provider_trifacta.check CONN_ID`` does the same from a worker.
+
+        :returns: whether promotions can work, and what was found
+        """
+        from ..client.check import check
+
+        try:
+            return check(self._config)
+        except ConfigurationError as error:
+            return False, str(error)
+
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """Return the form's fields, for Airflow before 3.2; the provider's metadata says the same to later ones."""
+        return form_widgets()
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Return the form's relabelling, for Airflow before 3.2."""
+        return field_behaviour()
 
     @staticmethod
     def _make_client(config: ClientConfig) -> TrifactaClient:

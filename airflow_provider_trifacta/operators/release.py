@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
 from .._failures import airflow_failures
+from ..client.baseline import Baseline
 from ..client.errors import DroppedObjectsError, InvalidInputError
 from ..client.ids import parse_id
-from ..client.package import FlowPackage, open_package
+from ..client.promotion import DEFAULT_SETTLE_TIMEOUT, Promoter, Promotion
 from ..hooks.trifacta import TrifactaHook
+from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ._facts import Facts
+from ._source import open_source
 
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client.models import ImportResult
+    from ..client.package import FlowPackage
 
 #: Seconds between two lines about a running upload.
 _PROGRESS_INTERVAL = 15.0
@@ -25,24 +30,34 @@ _DROPPED_EXCERPT = 1000
 
 
 class CreateReleaseOperator(BaseOperator):
-    """Uploads a flow package to a deployment, where it becomes the live release at once.
+    """Makes a flow package the live release of a deployment: at most one release per promotion, and no silent doubt.
 
-    The package is checked before anything is sent. API page: API Releases Create v4.
+    The package is checked before anything is sent. A release that was made of the same package and is live is
+    reused; with a ``baseline`` only one that this run made, so that retries and clears find their own release.
+    ``docs/howto.md`` has the table of what happens when, and what to do about each error.
 
-    ``docs/howto.md`` tells what a retry or a clear does.
+    API page: API Releases Create v4.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
-    :param package_path: path of the exported ZIP on the worker (templated)
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage such as
+        ``s3://conn_id@bucket/flow.zip`` (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
+    :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before (templated)
+    :param if_exists: what to do when the package was imported before: ``"reuse"`` that release, or ``"create"``
+        another one whatever is there, which is not safe to retry
+    :param allow_older: whether the package may replace a live one that was exported after it
+    :param settle_timeout: seconds that the server is given to finish or drop an upload whose answer was lost
     :param on_deleted_objects: what to do when the import left objects of the package out, after which the release
         is live without them: ``"fail"`` (no retry) or ``"warn"``
     :returns: a dict with ``release_id``, ``primary_flow_ids``, ``deployment_id``, ``package_uuid``,
-        ``release_url`` and ``outcome``; each is also pushed as an XCom key of that name, unless it is unknown
+        ``release_url``, ``previous_release_id`` and ``outcome`` (``created``, ``reused`` or ``adopted``); each is
+        also pushed as an XCom key of that name, unless it is unknown, which is None in the dict
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
     """
 
-    template_fields: Sequence[str] = ("deployment_id", "package_path", "trifacta_conn_id")
+    template_fields: Sequence[str] = ("deployment_id", "package_path", "trifacta_conn_id", "baseline")
+    operator_extra_links = (TrifactaDeploymentLink(),)
     ui_color = "#e8f3ec"
 
     def __init__(
@@ -51,6 +66,10 @@ class CreateReleaseOperator(BaseOperator):
         deployment_id: Any,
         package_path: str,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
+        baseline: Any = None,
+        if_exists: str = "reuse",
+        allow_older: bool = False,
+        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         on_deleted_objects: str = "fail",
         **kwargs: Any,
     ) -> None:
@@ -58,20 +77,56 @@ class CreateReleaseOperator(BaseOperator):
         self.deployment_id = deployment_id
         self.package_path = package_path
         self.trifacta_conn_id = trifacta_conn_id
+        self.baseline = baseline
+        self.if_exists = if_exists
+        self.allow_older = allow_older
+        self.settle_timeout = settle_timeout
         self.on_deleted_objects = on_deleted_objects
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the package, upload it, and hand out the ids."""
+        """Check the package, promote it, and hand out the ids."""
         with airflow_failures():
             deployment_id = parse_id(self.deployment_id, "deployment_id")
+            baseline = None if self.baseline is None else Baseline.parse(self.baseline, deployment_id)
             if self.on_deleted_objects not in ("fail", "warn"):
                 raise InvalidInputError(
                     f"on_deleted_objects must be 'fail' or 'warn', not {self.on_deleted_objects!r}."
                 )
-            with open_package(self.package_path) as package:
-                return self._create(context, deployment_id, package)
+            with open_source(self.package_path) as package:
+                return self._promote(context, deployment_id, baseline, package)
 
-    def _create(self, context: Context, deployment_id: int, package: FlowPackage) -> dict[str, Any]:
+    def _promote(
+        self, context: Context, deployment_id: int, baseline: Baseline | None, package: FlowPackage
+    ) -> dict[str, Any]:
+        self._describe(package)
+        client = TrifactaHook(self.trifacta_conn_id).client
+        promoter = Promoter(
+            client,
+            deployment_id,
+            package,
+            baseline=baseline,
+            first_attempt=context["ti"].try_number <= 1,
+            if_exists=self.if_exists,
+            allow_older=self.allow_older,
+            settle_timeout=self.settle_timeout,
+            progress=self._progress(),
+        )
+        facts = Facts(context)
+        facts.add(deployment_id=deployment_id, package_uuid=package.info.uuid)
+        facts.add(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+        with client:
+            promotion = promoter.run()
+        imported = promotion.imported
+        facts.add(
+            release_id=promotion.release.id,
+            primary_flow_ids=imported.primary_flow_ids if imported else None,
+            previous_release_id=promotion.previous_release_id,
+            outcome=promotion.outcome,
+        )
+        self._report(promotion)
+        return facts.values
+
+    def _describe(self, package: FlowPackage) -> None:
         info = package.info
         self.log.info(
             "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
@@ -83,43 +138,42 @@ class CreateReleaseOperator(BaseOperator):
             info.flow_names,
             [connection.name for connection in info.connections],
         )
-        facts = _Facts(context)
-        facts.add(deployment_id=deployment_id, package_uuid=info.uuid)
-        client = TrifactaHook(self.trifacta_conn_id).client
-        facts.add(release_url=client.deployment_url(deployment_id))
-        with client:
-            result = client.releases.create(deployment_id, package, progress=self._progress())
-        release = result.release
-        facts.add(release_id=release.id, primary_flow_ids=result.primary_flow_ids, outcome="created")
+
+    def _report(self, promotion: Promotion) -> None:
+        release, imported = promotion.release, promotion.imported
         self.log.info(
-            "Release %s of deployment %s created; primary flows %s; %s",
+            "Release %s %s; the release before: %s; primary flows: %s",
             release.id,
-            deployment_id,
-            result.primary_flow_ids,
-            facts.values["release_url"],
+            promotion.outcome,
+            promotion.previous_release_id or "unknown or none",
+            imported.primary_flow_ids if imported else "unknown",
         )
-        if result.primary_flow_ids is None:
-            self.log.warning("The answer did not tell the primary flows' ids; there is no XCom primary_flow_ids.")
         if not release.active:
             self.log.warning("Release %s is not active yet. A ReleaseActiveSensor can wait for it.", release.id)
-        self._report_dropped_objects(result)
-        return facts.values
-
-    def _report_dropped_objects(self, result: ImportResult) -> None:
-        dropped = result.dropped
-        if not dropped:
+        if imported is None:
+            self.log.warning(
+                "The answer to the import is not at hand (outcome %s): the primary flows' ids are unknown, and it was "
+                "not checked whether the import dropped objects.",
+                promotion.outcome,
+            )
             return
-        text = json.dumps(dropped, default=str)
+        if imported.primary_flow_ids is None:
+            self.log.warning("The answer did not tell the primary flows' ids; there is no XCom primary_flow_ids.")
+        if imported.dropped:
+            self._report_dropped_objects(imported)
+
+    def _report_dropped_objects(self, imported: ImportResult) -> None:
+        text = json.dumps(imported.dropped, default=str)
         message = (
             f"The import dropped objects of the package: {text[:_DROPPED_EXCERPT]}. "
-            f"Release {result.release.id} is live without them. Activate an earlier release if that must not be, "
+            f"Release {imported.release.id} is live without them. Activate an earlier release if that must not be, "
             "correct the flow in the source instance and promote a new export."
         )
         if self.on_deleted_objects == "fail":
             raise DroppedObjectsError(message)
         self.log.warning(message)
 
-    def _progress(self) -> Any:
+    def _progress(self) -> Callable[[int, int], None]:
         started = last = time.monotonic()
 
         def report(sent: int, size: int) -> None:
@@ -127,29 +181,8 @@ class CreateReleaseOperator(BaseOperator):
             now = time.monotonic()
             if now - last >= _PROGRESS_INTERVAL:
                 last = now
-                self.log.info(
-                    "Sent %.0f of %.0f MiB (%.0f %%) in %.0f s",
-                    sent / 2**20,
-                    size / 2**20,
-                    100 * sent / size,
-                    now - started,
-                )
+                share = 100 * sent / size
+                mib = 2**20
+                self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, now - started)
 
         return report
-
-
-class _Facts:
-    """Collects what is known, and pushes each fact once, as soon as it is known.
-
-    An unknown fact is None in the return value and not pushed: Airflow 3 takes a null XCom for a missing one.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._ti = context["ti"]
-        self.values: dict[str, Any] = {}
-
-    def add(self, **facts: Any) -> None:
-        for key, value in facts.items():
-            self.values[key] = value
-            if value is not None:
-                self._ti.xcom_push(key=key, value=value)

@@ -37,7 +37,7 @@ def client(connect):
 def create(client, make_package):
     def run(deployment_id=1, **options):
         with open_package(make_package(**options)) as package:
-            return client.releases.create(deployment_id, package)
+            return client.releases.create(deployment_id, package.body())
 
     return run
 

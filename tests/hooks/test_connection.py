@@ -11,6 +11,8 @@ from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import ConfigurationError
 from airflow_provider_trifacta.hooks.connection import config_from_connection
 
+pytestmark = pytest.mark.every_airflow
+
 
 def connection(extra=None, **fields) -> Connection:
     fields = {"host": "a.example.com", "login": "me", "password": "long-secret", **fields}

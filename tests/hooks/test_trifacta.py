@@ -9,6 +9,8 @@ from airflow_provider_trifacta.client.errors import ConfigurationError
 from airflow_provider_trifacta.hooks import trifacta
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 
+pytestmark = pytest.mark.every_airflow
+
 
 @pytest.fixture
 def connect(monkeypatch):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
@@ -7,6 +9,8 @@ from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.emulator.effects import Answer, Reset
+from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.sensors import release as module
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
@@ -14,6 +18,8 @@ try:
     from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout
 except ImportError:
     from airflow.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+
+pytestmark = pytest.mark.every_airflow
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def releases(client, make_package):
     ids = []
     for _ in range(2):
         with open_package(make_package()) as package:
-            ids.append(client.releases.create(1, package).release.id)
+            ids.append(client.releases.create(1, package.body()).release.id)
     return ids
 
 
@@ -148,6 +154,7 @@ def test_the_timeout(execute, emulator, releases, client, time, soft_fail, outco
     client.releases.deactivate(releases[1])
     with pytest.raises(outcome):
         execute(sensor(releases[1], timeout=35, soft_fail=soft_fail))
+    assert time.slept == [10, 10, 10, pytest.approx(5, abs=0.1)], "the last look is at the timeout"
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
@@ -223,3 +230,99 @@ def test_bad_input_is_told_before_any_request(execute, emulator, options, words)
     with pytest.raises(AirflowFailException, match=words):
         execute(sensor(**options))
     assert emulator.calls == []
+
+
+# Every mode alike
+
+MODES = {
+    "poke": {"mode": "poke"},
+    "reschedule": {"mode": "reschedule"},
+    "deferrable": {"deferrable": True},
+}
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+class TestModes:
+    @pytest.fixture
+    def run(self, execute, releases, mode, soft_fail):
+        def run(release_id, **options):
+            return execute(
+                sensor(release_id, **{"poke_interval": 0.01, "soft_fail": soft_fail, **MODES[mode], **options})
+            )
+
+        return run
+
+    def test_active(self, run, releases):
+        run(releases[1])
+
+    def test_timeout(self, run, client, releases, emulator, mode, soft_fail):
+        client.releases.deactivate(releases[1])
+        with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
+            run(releases[1], timeout=0)
+
+    def test_superseded(self, run, releases, soft_fail):
+        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseSupersededError"):
+            run(releases[0])
+
+    def test_deleted(self, run, releases, emulator, soft_fail):
+        emulator.store.delete_release(releases[1])
+        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseDeletedError"):
+            run(releases[1])
+
+    def test_forbidden(self, run, releases, emulator, use_connection, soft_fail):
+        use_connection(emulator.url, login="author@example.com", password="author-password")
+        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="answered 403"):
+            run(releases[1])
+
+    def test_too_many_failures(self, run, releases, emulator, soft_fail):
+        before = len(emulator.calls)
+        emulator.faults.add(Fault(Answer(502), path="/v4/releases/**", times=None))
+        with pytest.raises(AirflowSkipException if soft_fail else errors.TrifactaError) as caught:
+            run(releases[1], tolerated_failures=2)
+        assert "answered 502" in f"{caught.value} {caught.value.__cause__}"  # resuming wraps a skip in another one
+        assert soft_fail or caught.value.retryable
+        assert len(emulator.calls) - before == 3
+
+    def test_tolerated_failures(self, run, releases, emulator, soft_fail):
+        emulator.faults.add(Fault(Reset(), path="/v4/releases/**", times=2))
+        run(releases[1], tolerated_failures=2)
+
+    def test_the_link_is_known(self, run, execute, releases, emulator, soft_fail):
+        with suppress(AirflowFailException, AirflowSkipException):
+            run(releases[0])
+        assert execute.ti.pushed == {"release_url": f"{emulator.url}/deployments/1"}
+
+
+def test_deferring_hands_over_what_the_trigger_needs(execute, emulator, releases, client):
+    client.releases.deactivate(releases[1])
+    began = __import__("time").time()
+    with pytest.raises(AirflowSensorTimeout):
+        execute(sensor(str(releases[1]), deferrable=True, timeout=0, tolerated_failures=4, on_superseded="wait"))
+    _, keywords = execute.deferred.trigger.serialize()
+    assert began <= keywords.pop("deadline") <= began + 60
+    assert keywords == {
+        "release_id": releases[1],
+        "trifacta_conn_id": "trifacta_default",
+        "on_superseded": "wait",
+        "tolerated_failures": 4,
+        "failures": 0,
+        "poke_interval": 10.0,
+    }
+    assert execute.deferred.timeout.total_seconds() > 0
+    assert not execute.deferred.kwargs, "dag.test drops them"
+
+
+def test_an_active_release_does_not_defer(execute, emulator, releases):
+    execute(sensor(releases[1], deferrable=True))
+    assert not hasattr(execute, "deferred")
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "fine"}, {"state": "active"}])
+def test_an_unknown_event_fails(event):
+    with pytest.raises(AirflowFailException, match="reported something unknown"):
+        sensor(1).execute_complete({}, event)
+
+
+def test_deferrable_follows_airflows_setting(monkeypatch):
+    assert sensor(1).deferrable is False

@@ -1,0 +1,77 @@
+"""The baseline: what a deployment looked like before a run promoted anything to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InvalidInputError
+from .ids import parse_id
+from .models import Release
+
+
+def live_release(releases: Iterable[Release]) -> Release | None:
+    """Return the live one of a deployment's releases; the newest, should a server show several."""
+    return max((release for release in releases if release.active), key=lambda release: release.id, default=None)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Which release of a deployment was live, and which was the latest, at one moment.
+
+    Taken by a task of its own before the promotion, it survives the promotion's retries and so tells this run's
+    release from older ones of the same package.
+    """
+
+    deployment_id: int
+    active_release_id: int | None
+    latest_release_id: int | None
+
+    @classmethod
+    def of(cls, deployment_id: int, releases: list[Release]) -> Baseline:
+        """Take the baseline from a deployment's releases."""
+        live = live_release(releases)
+        return cls(
+            deployment_id=deployment_id,
+            active_release_id=live.id if live else None,
+            latest_release_id=max((release.id for release in releases), default=None),
+        )
+
+    @classmethod
+    def parse(cls, value: object, deployment_id: int) -> Baseline:
+        """Read what ``GetDeploymentOperator`` returned.
+
+        :param value: its return value, whole
+        :param deployment_id: the deployment that it must be of
+        :raises InvalidInputError: for another shape or another deployment
+        """
+        if not isinstance(value, Mapping) or not {"deployment_id", "active_release_id", "latest_release_id"} <= set(
+            value
+        ):
+            raise InvalidInputError(
+                "baseline must be the whole return value of GetDeploymentOperator (get.output), not "
+                f"{repr(value)[:80]}."
+            )
+        baseline = cls(
+            deployment_id=parse_id(value["deployment_id"], "baseline['deployment_id']"),
+            active_release_id=_optional_id(value["active_release_id"], "baseline['active_release_id']"),
+            latest_release_id=_optional_id(value["latest_release_id"], "baseline['latest_release_id']"),
+        )
+        if baseline.deployment_id != deployment_id:
+            raise InvalidInputError(
+                f"baseline is of deployment {baseline.deployment_id}, but deployment_id is {deployment_id}."
+            )
+        return baseline
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form that goes through XCom."""
+        return {
+            "deployment_id": self.deployment_id,
+            "active_release_id": self.active_release_id,
+            "latest_release_id": self.latest_release_id,
+        }
+
+
+def _optional_id(value: object, field: str) -> int | None:
+    return None if value is None else parse_id(value, field)

@@ -1,0 +1,54 @@
+"""Is this a Trifacta whose deployments this user may use? In words that tell which thing is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .errors import (
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    TrifactaError,
+    UnexpectedResponseError,
+)
+
+if TYPE_CHECKING:
+    from .config import ClientConfig
+
+#: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
+_LONGEST_WAIT = 10.0
+
+
+def check(config: ClientConfig) -> tuple[bool, str]:
+    """Ask who the user is, then for one deployment.
+
+    :param config: the instance
+    :returns: whether promotions can work, and what was found
+    """
+    from .client import TrifactaClient
+
+    impatient = replace(
+        config,
+        read_retries=0,
+        connect_timeout=min(config.connect_timeout, _LONGEST_WAIT),
+        read_timeout=min(config.read_timeout, _LONGEST_WAIT),
+    )
+    with TrifactaClient(impatient) as client:
+        try:
+            person = client.people.current()
+        except AuthenticationError as error:
+            return False, f"The instance was reached, but it refuses the credentials. {error}"
+        except (NotFoundError, BadRequestError, UnexpectedResponseError) as error:
+            return False, f"{config.base_url} answers, but not as a Trifacta instance does. {error}"
+        except TrifactaError as error:
+            return False, str(error)
+        who = f"Logged in to {config.base_url} as {person.email or person.id}"
+        try:
+            client.deployments.probe()
+        except (PermissionDeniedError, NotFoundError) as error:
+            return False, f"{who}, but this user cannot use Deployment Manager. {error}"
+        except TrifactaError as error:
+            return False, f"{who}, but deployments cannot be listed. {error}"
+    return True, f"{who}; Deployment Manager is available."

@@ -1,0 +1,309 @@
+"""One promotion: at most one release, and never a silent doubt.
+
+The API has neither an idempotency key nor a compare-and-set. What identifies a promotion is the package's
+``metadata.uuid``, which is new with every export and appears as the release's ``packageUuid``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from .baseline import Baseline, live_release
+from .errors import (
+    AmbiguousSubmissionError,
+    InvalidInputError,
+    OlderPackageError,
+    ReleaseNotLiveError,
+    ServerError,
+    TransportError,
+    TrifactaError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+)
+from .retries import may_repeat_write
+
+if TYPE_CHECKING:
+    from .client import TrifactaClient
+    from .models import ImportResult, Release
+    from .package import FlowPackage
+
+log = logging.getLogger(__name__)
+
+#: What to do with a package that was imported before.
+IF_EXISTS = ("reuse", "create")
+#: Seconds that a server is given to finish or drop an upload whose answer was lost.
+DEFAULT_SETTLE_TIMEOUT = 60.0
+#: Seconds between two looks at the list meanwhile.
+_SETTLE_INTERVAL = 3.0
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """How a promotion ended.
+
+    :param outcome: ``created`` by this attempt, ``reused`` from before, or ``adopted``: made by an upload whose
+        answer was lost
+    :param release: the release
+    :param imported: what the import made; None unless created, since only its answer tells
+    :param previous_release_id: the release that was live before, None when unknown or none
+    """
+
+    outcome: str
+    release: Release
+    imported: ImportResult | None
+    previous_release_id: int | None
+
+
+class Promoter:
+    """Promotes one package to one deployment, once.
+
+    :param client: the instance
+    :param deployment_id: the deployment
+    :param package: the open package
+    :param baseline: what the deployment looked like before this run, if it was recorded
+    :param first_attempt: False when an attempt before may have sent the package already
+    :param if_exists: ``"reuse"``, or ``"create"`` to upload whatever is there, which no retry makes safe
+    :param allow_older: whether a package may replace a live one that was exported after it
+    :param settle_timeout: seconds that the server is given to finish or drop an upload whose answer was lost
+    :param progress: called with (bytes sent, bytes in all) during the upload
+    :param sleep: how to wait, in seconds
+    :param clock: a clock for the waits, in seconds
+    :raises InvalidInputError: for an unknown mode or a negative time
+    """
+
+    def __init__(
+        self,
+        client: TrifactaClient,
+        deployment_id: int,
+        package: FlowPackage,
+        *,
+        baseline: Baseline | None = None,
+        first_attempt: bool = True,
+        if_exists: str = "reuse",
+        allow_older: bool = False,
+        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
+        progress: Callable[[int, int], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if if_exists not in IF_EXISTS:
+            raise InvalidInputError(f"if_exists must be one of {IF_EXISTS}, not {if_exists!r}.")
+        if not isinstance(settle_timeout, (int, float)) or not settle_timeout >= 0:
+            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
+        self._client = client
+        self._deployment_id = deployment_id
+        self._package = package
+        self._uuid = package.info.uuid
+        self._baseline = baseline
+        self._first_attempt = first_attempt
+        self._if_exists = if_exists
+        self._allow_older = allow_older
+        self._settle_timeout = settle_timeout
+        self._progress = progress
+        self._sleep = sleep
+        self._clock = clock
+
+    def run(self) -> Promotion:
+        """Reuse the release that is there already, or upload the package.
+
+        :raises ReleaseNotLiveError: the package was imported before and somebody made another release live since
+        :raises UnexpectedLiveReleaseError: another release is live than the baseline's
+        :raises OlderPackageError: the live release's package is newer
+        :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
+        :raises TrifactaError: for the rest, see :mod:`.errors`
+        """
+        seen = self._list()
+        if self._if_exists == "reuse":
+            reused = self._find_reusable(seen)
+            if reused:
+                return Promotion("reused", reused, None, self._previous(None))
+            if not self._first_attempt and not self._matches(seen):
+                log.info(
+                    "An earlier attempt may have sent the package; waiting for it to show for %s s",
+                    self._settle_timeout,
+                )
+                adopted, seen = self._settle(seen)
+                if adopted:
+                    return Promotion("adopted", adopted, None, self._previous(None))
+        self._refuse_surprises(seen)
+        return self._upload(seen)
+
+    # What is there already
+
+    def _list(self) -> list[Release]:
+        return self._client.releases.list(self._deployment_id)
+
+    def _matches(self, releases: list[Release]) -> list[Release]:
+        """Return the releases made of this package, in this run if there is a baseline (N in the howto)."""
+        after = (self._baseline.latest_release_id or 0) if self._baseline else 0
+        return [release for release in self._made_of_package(releases) if release.id > after]
+
+    def _made_of_package(self, releases: list[Release]) -> list[Release]:
+        return [release for release in releases if (release.package_uuid or "").lower() == self._uuid]
+
+    def _find_reusable(self, releases: list[Release]) -> Release | None:
+        """Return the release that this promotion would make again; None to upload."""
+        live = live_release(releases)
+        if live in self._matches(releases):
+            if not self._baseline and self._rules_changed_since(live):
+                return None
+            log.info("Release %s is live and made of this package (%s): nothing to do", live.id, self._uuid)
+            return live
+        made = self._made_of_package(releases)
+        if made and live not in made:
+            raise self._not_live(made[0], live)
+        return None
+
+    def _rules_changed_since(self, release: Release) -> bool:
+        """Tell whether the same package would be imported differently now. Deleted rules cannot be noticed."""
+        unreadable = "Whether import rules changed since release %s cannot be read, so it is taken as it is: %s"
+        try:
+            rules = self._client.import_rules.list(self._deployment_id)
+        except TrifactaError as error:
+            if isinstance(error, (TransportError, ServerError)):
+                raise
+            log.warning(unreadable, release.id, error)
+            return False
+        times = [rule.created_at for rule in rules]
+        if release.created_at is None or None in times:
+            log.warning(unreadable, release.id, "the answers have no times")
+            return False
+        newer = [rule.id for rule in rules if rule.created_at and rule.created_at > release.created_at]
+        if newer:
+            log.info("Import rules %s are newer than release %s: importing the package again", newer, release.id)
+        return bool(newer)
+
+    def _refuse_surprises(self, releases: list[Release]) -> None:
+        """Refuse to replace a live release that this promotion was not meant to replace."""
+        if self._if_exists == "create":
+            return
+        live = live_release(releases)
+        if self._baseline and (live.id if live else None) != self._baseline.active_release_id:
+            raise UnexpectedLiveReleaseError(
+                f"Release {live.id if live else 'none'} of deployment {self._deployment_id} is live, but the baseline "
+                f"recorded {self._baseline.active_release_id or 'none'}: somebody changed it since. Nothing was "
+                "uploaded. Clear the baseline's task too to promote over it, or use if_exists='create'."
+            )
+        if live and not self._allow_older and _exported_before(self._uuid, live.package_uuid):
+            raise OlderPackageError(
+                f"The package {self._uuid} was exported before the one that release {live.id} was made of "
+                f"({live.package_uuid}), which is live. Nothing was uploaded. Promote a newer export, activate the "
+                "release you want, or set allow_older=True."
+            )
+
+    # The upload
+
+    def _upload(self, seen: list[Release]) -> Promotion:
+        live = live_release(seen)
+        previous = self._previous(live)
+        body = self._package.body(self._progress)
+        try:
+            result = self._client.releases.create(self._deployment_id, body)
+        except (TransportError, ServerError, UnexpectedResponseError) as error:
+            # Before the last byte, or where the server says that it did nothing, there is no doubt.
+            if not body.sent_completely or may_repeat_write(error):
+                raise
+            log.warning(
+                "Whether the upload made a release is in doubt; looking for %s s: %s", self._settle_timeout, error
+            )
+            adopted = self._settle_doubt(seen, error)
+            return Promotion("adopted", adopted, None, previous)
+        if (result.release.package_uuid or "").lower() != self._uuid:
+            log.warning(
+                "The server answers packageUuid %r for the package %s: it does not identify releases by it, so a "
+                "retry of this task could not recognise its own release.",
+                result.release.package_uuid,
+                self._uuid,
+            )
+        return Promotion("created", result.release, result, previous)
+
+    def _previous(self, live: Release | None) -> int | None:
+        if self._baseline:
+            return self._baseline.active_release_id
+        return live.id if live else None
+
+    # Doubt
+
+    def _settle_doubt(self, seen: list[Release], error: TrifactaError) -> Release:
+        try:
+            adopted, _ = self._settle(seen)
+        except (ReleaseNotLiveError, AmbiguousSubmissionError):
+            raise
+        except TrifactaError as list_error:
+            if list_error.retryable:
+                raise error from list_error  # the next attempt looks again before it sends anything
+            raise self._ambiguous(f"its releases cannot be listed ({list_error})") from error
+        if adopted:
+            return adopted
+        raise error
+
+    def _settle(self, seen: list[Release]) -> tuple[Release | None, list[Release]]:
+        """Look for a release of this package that was not there before, until it shows or the time is up.
+
+        :returns: the release, or None when none came about; and the last list
+        :raises TrifactaError: the last look failed
+        """
+        deadline = self._clock() + self._settle_timeout
+        while True:
+            left = deadline - self._clock()
+            try:
+                releases = self._list()
+                found = self._appeared(seen, releases)
+            except (TransportError, ServerError, UnexpectedResponseError):
+                if left <= 0:
+                    raise
+            else:
+                if found or left <= 0:
+                    return found, releases
+            self._sleep(min(_SETTLE_INTERVAL, left))
+
+    def _appeared(self, seen: list[Release], now: list[Release]) -> Release | None:
+        """Return the one new release of this package that may be taken for this promotion's."""
+        newest = max((release.id for release in seen), default=0)
+        new = [release for release in now if release.id > newest]
+        if any(release.package_uuid is None for release in new) or (
+            now and all(release.package_uuid is None for release in now)
+        ):
+            raise self._ambiguous("the list does not tell which package a release was made of")
+        found = self._made_of_package(new)
+        if len(found) > 1:
+            raise self._ambiguous(f"several new releases were made of it ({[release.id for release in found]})")
+        if not found:
+            if new:
+                raise self._ambiguous(f"releases of other packages appeared meanwhile ({[one.id for one in new]})")
+            return None
+        (release,) = found
+        before, live = live_release(seen), live_release(now)
+        if live == before is None or (live and live.id in {release.id, before.id if before else None}):
+            log.info("Release %s was made of the package after all (active: %s)", release.id, release.active)
+            return release
+        raise self._not_live(release, live)
+
+    def _not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
+        return ReleaseNotLiveError(
+            f"Release {release.id} of deployment {self._deployment_id} was made of this package ({self._uuid}) but is "
+            f"not live; {f'release {live.id}' if live else 'no release'} is. Somebody decided so, and a retry does not "
+            f"undo it. Activate release {release.id} in Trifacta if it should be live, or import the package anew with "
+            "if_exists='create'."
+        )
+
+    def _ambiguous(self, why: str) -> AmbiguousSubmissionError:
+        return AmbiguousSubmissionError(
+            f"Whether the package {self._uuid} became a release of deployment {self._deployment_id} cannot be told: "
+            f"{why}. Nothing more is sent. Look at the deployment in Trifacta: if the release is there, activate it if "
+            "need be and mark this task as success; if not, clear the task (with its baseline)."
+        )
+
+
+def _exported_before(package: str, live: str | None) -> bool:
+    """Compare two version-1 uuids by the export times that they carry; other uuids do not compare."""
+    try:
+        one, other = UUID(package), UUID(live or "")
+    except ValueError:
+        return False
+    return one.version == other.version == 1 and one.time < other.time

@@ -1,0 +1,23 @@
+"""Links from a task's page in Airflow to Trifacta's own pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._compat import BaseOperatorLink, XCom
+
+#: The XCom key that holds the address of a deployment's page.
+DEPLOYMENT_URL_KEY = "release_url"
+
+
+class TrifactaDeploymentLink(BaseOperatorLink):
+    """Opens the deployment's page, where Trifacta shows its releases.
+
+    It reads an XCom and nothing else: no connection, no network, and it works for failed tasks too.
+    """
+
+    name = "Trifacta deployment"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
+        """Return the address, or an empty text where the task did not come far enough to know it."""
+        return XCom.get_value(ti_key=ti_key, key=DEPLOYMENT_URL_KEY) or ""

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.client.baseline import Baseline, live_release
+from airflow_provider_trifacta.client.errors import InvalidInputError
+from airflow_provider_trifacta.client.models import Release
+
+
+def release(number, active=None):
+    return Release.from_json({"id": number, "active": active, "deployment": {"id": 1}})
+
+
+def test_it_records_the_live_and_the_latest_release():
+    baseline = Baseline.of(1, [release(3), release(9), release(5, True)])
+    assert baseline.as_dict() == {"deployment_id": 1, "active_release_id": 5, "latest_release_id": 9}
+    assert Baseline.parse(baseline.as_dict(), 1) == baseline
+
+
+def test_a_deployment_without_releases_has_nulls():
+    baseline = Baseline.of(1, [])
+    assert baseline.as_dict() == {"deployment_id": 1, "active_release_id": None, "latest_release_id": None}
+    assert Baseline.parse(baseline.as_dict(), 1) == baseline
+
+
+@pytest.mark.parametrize("value", ["text", 5, [], {}, {"deployment_id": 1}, {"release_id": 7, "deployment_id": 1}])
+def test_another_shape_is_explained(value):
+    with pytest.raises(InvalidInputError, match="whole return value of GetDeploymentOperator"):
+        Baseline.parse(value, 1)
+
+
+def test_another_deployment_is_refused():
+    with pytest.raises(InvalidInputError, match="baseline is of deployment 2, but deployment_id is 1"):
+        Baseline.parse({"deployment_id": 2, "active_release_id": None, "latest_release_id": None}, 1)
+
+
+@pytest.mark.parametrize("field", ["deployment_id", "active_release_id", "latest_release_id"])
+def test_unusable_ids_are_named(field):
+    value = {"deployment_id": 1, "active_release_id": 1, "latest_release_id": 1, field: "x"}
+    with pytest.raises(InvalidInputError, match=field):
+        Baseline.parse(value, 1)
+
+
+def test_the_live_release():
+    assert live_release([release(1), release(2, True)]).id == 2
+    assert live_release([release(1)]) is None

@@ -1,0 +1,657 @@
+"""Every line of the promise: at most one release per promotion, a person's decision never undone, no silent doubt."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.baseline import Baseline
+from airflow_provider_trifacta.client.errors import (
+    AmbiguousSubmissionError,
+    ConnectionLostError,
+    InvalidInputError,
+    OlderPackageError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RedirectError,
+    ReleaseNotLiveError,
+    RequestTimeoutError,
+    ServerError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+)
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.client.promotion import Promoter
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator.effects import (
+    Answer,
+    Hold,
+    LateActivation,
+    LateCommit,
+    PackageUuid,
+    Reset,
+    Truncate,
+)
+from airflow_provider_trifacta.emulator.faults import Fault
+
+CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
+LIST = {"method": "GET", "path": "/v4/releases"}
+START = datetime(2024, 5, 6, tzinfo=timezone.utc)
+
+
+class Time:
+    """A clock that only sleeping moves. Something may happen during a sleep."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+        self.during_sleep = []
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.during_sleep:
+            self.during_sleep.pop(0)()
+
+    def clock(self):
+        return self.now
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def client(emulator, time):
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=5)
+    # The client's own repetitions take no part in the fake time of the wait.
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)) as client:
+        yield client
+
+
+@pytest.fixture
+def packages(make_package):
+    """Packages by a letter; later letters are exported later."""
+    made = {}
+
+    def get(letter):
+        if letter not in made:
+            made[letter] = make_package(flow_name=letter, exported_at=START + timedelta(hours=ord(letter)))
+        return made[letter]
+
+    return get
+
+
+@pytest.fixture
+def promote(client, packages, time):
+    def run(letter="A", deployment_id=1, **options):
+        with open_package(packages(letter)) as package:
+            return Promoter(client, deployment_id, package, sleep=time.sleep, clock=time.clock, **options).run()
+
+    return run
+
+
+@pytest.fixture
+def take_baseline(client):
+    return lambda: Baseline.of(1, client.releases.list(1))
+
+
+@pytest.fixture
+def uploads(emulator):
+    return lambda: [call for call in emulator.calls if call.method == "POST"]
+
+
+@pytest.fixture
+def ids(emulator):
+    return lambda: sorted(release.id for release in emulator.store.releases(1))
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+# The decision: line 4, nothing there
+
+
+def test_a_package_is_uploaded_where_nothing_is(promote, ids, live):
+    result = promote()
+    assert result.outcome == "created"
+    assert [result.release.id] == ids() == [live()]
+    assert result.imported.primary_flow_ids
+    assert result.previous_release_id is None
+
+
+def test_another_package_replaces_the_live_one(promote, ids, live):
+    first = promote("A")
+    second = promote("B")
+    assert second.outcome == "created"
+    assert second.previous_release_id == first.release.id
+    assert live() == second.release.id
+    assert len(ids()) == 2
+
+
+# Line 1: if_exists="create"
+
+
+def test_create_uploads_whatever_is_there(promote, ids, client):
+    first = promote("A")
+    second = promote("A", if_exists="create")
+    assert second.outcome == "created"
+    client.releases.activate(first.release.id)
+    client.releases.deactivate(first.release.id)
+    assert promote("A", if_exists="create", first_attempt=False).outcome == "created"
+    assert len(ids()) == 3
+
+
+def test_create_ignores_the_baseline_and_the_age(promote, take_baseline, ids):
+    baseline = take_baseline()
+    promote("B")
+    assert promote("A", if_exists="create", baseline=baseline).outcome == "created"
+
+
+# Line 2: one of N is live
+
+
+def test_the_same_package_is_reused_without_a_baseline(promote, uploads, ids, live):
+    first = promote()
+    second = promote()
+    assert (second.outcome, second.release.id) == ("reused", first.release.id)
+    assert second.imported is None
+    assert second.previous_release_id is None, "unknown: somebody else made it live"
+    assert len(uploads()) == len(ids()) == 1
+
+
+def test_a_second_run_with_a_baseline_makes_a_new_release(promote, take_baseline, ids, live):
+    first = promote(baseline=take_baseline())
+    second = promote(baseline=take_baseline())
+    assert second.outcome == "created"
+    assert second.previous_release_id == first.release.id
+    assert ids() == [first.release.id, second.release.id]
+    assert live() == second.release.id
+
+
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_a_retry_or_clear_finds_the_release_of_its_run(promote, take_baseline, ids, first_attempt, time):
+    promote("A")
+    baseline = take_baseline()
+    first = promote("A", baseline=baseline)
+    again = promote("A", baseline=baseline, first_attempt=first_attempt)
+    assert (again.outcome, again.release.id) == ("reused", first.release.id)
+    assert again.previous_release_id == baseline.active_release_id
+    assert len(ids()) == 2
+    assert time.slept == []
+
+
+def test_new_import_rules_give_the_same_package_another_meaning(promote, emulator, ids, client, caplog):
+    caplog.set_level(logging.INFO)
+    first = promote()
+    set_rules(client)
+    second = promote()
+    assert second.outcome == "created"
+    assert second.release.id > first.release.id
+    assert "are newer than release" in caplog.text
+    assert promote().outcome == "reused", "that release has seen the rules"
+
+
+def set_rules(client):
+    rules = [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+    client._transport.write("PATCH", "/v4/deployments/1/valueImportRules", json=rules)
+
+
+def test_older_import_rules_change_nothing(promote, client):
+    set_rules(client)
+    promote()
+    assert promote().outcome == "reused"
+
+
+def test_import_rules_do_not_matter_with_a_baseline(promote, take_baseline, client, emulator):
+    baseline = take_baseline()
+    promote(baseline=baseline)
+    set_rules(client)
+    assert promote(baseline=baseline).outcome == "reused"
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_unreadable_import_rules_are_warned_of(promote, emulator, caplog, status):
+    promote()
+    emulator.faults.add(Fault(Answer(status), path="/v4/deployments/*/objectImportRules"))
+    assert promote().outcome == "reused"
+    assert "cannot be read" in caplog.text
+
+
+def test_import_rules_that_fail_in_passing_are_no_answer(promote, emulator):
+    promote()
+    emulator.faults.add(Fault(Answer(500), path="/v4/deployments/*/objectImportRules", times=None))
+    with pytest.raises(ServerError):
+        promote()
+
+
+# Line 3: P is not empty and none of it is live
+
+
+@pytest.mark.parametrize("with_baseline", [False, True])
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_a_persons_other_choice_is_not_undone(promote, take_baseline, live, uploads, with_baseline, first_attempt):
+    first = promote("A")
+    other = promote("B")
+    baseline = take_baseline() if with_baseline else None
+    with pytest.raises(ReleaseNotLiveError) as caught:
+        promote("A", baseline=baseline, first_attempt=first_attempt)
+    message = str(caught.value)
+    assert f"Release {first.release.id} of deployment 1 was made of this package" in message
+    assert f"release {other.release.id} is" in message
+    assert "Activate" in message
+    assert "if_exists='create'" in message
+    assert live() == other.release.id
+    assert len(uploads()) == 2
+
+
+def test_going_back_after_a_promotion_is_not_undone_by_its_retry(promote, take_baseline, client, live):
+    old = promote("A").release
+    baseline = take_baseline()
+    promote("B", baseline=baseline)
+    client.releases.activate(old.id)
+    with pytest.raises(ReleaseNotLiveError):
+        promote("B", baseline=baseline, first_attempt=False)
+    assert live() == old.id
+
+
+def test_a_deactivation_is_not_undone(promote, client, live):
+    first = promote("A").release
+    client.releases.deactivate(first.id)
+    with pytest.raises(ReleaseNotLiveError, match="no release is"):
+        promote("A", first_attempt=False)
+    assert live() is None
+
+
+def test_a_deleted_release_does_not_count(promote, emulator, ids):
+    first = promote("A").release
+    emulator.store.delete_release(first.id)
+    assert promote("A").outcome == "created"
+
+
+def test_releases_of_other_deployments_do_not_count(promote, emulator):
+    emulator.store.create_deployment("Second")
+    promote("A", deployment_id=2)
+    assert promote("A", deployment_id=1).outcome == "created"
+
+
+# Line 4: refusals before the upload
+
+
+def test_another_live_release_than_the_baselines_is_not_replaced(promote, take_baseline, live, uploads):
+    promote("A")
+    baseline = take_baseline()
+    other = promote("B").release
+    with pytest.raises(UnexpectedLiveReleaseError) as caught:
+        promote("C", baseline=baseline)
+    assert f"Release {other.id} of deployment 1 is live, but the baseline recorded {baseline.active_release_id}" in str(
+        caught.value
+    )
+    assert live() == other.id
+    assert len(uploads()) == 2
+
+
+def test_a_deployment_that_was_deactivated_since_the_baseline_is_left_so(promote, take_baseline, client, live):
+    first = promote("A").release
+    baseline = take_baseline()
+    client.releases.deactivate(first.id)
+    with pytest.raises(UnexpectedLiveReleaseError, match="Release none"):
+        promote("B", baseline=baseline)
+    assert live() is None
+
+
+@pytest.mark.parametrize("with_baseline", [False, True])
+def test_an_older_package_does_not_replace_a_newer_one(promote, take_baseline, live, with_baseline):
+    newer = promote("B").release
+    baseline = take_baseline() if with_baseline else None
+    with pytest.raises(OlderPackageError, match="allow_older=True"):
+        promote("A", baseline=baseline)
+    assert live() == newer.id
+    assert promote("A", baseline=baseline, allow_older=True).outcome == "created"
+
+
+@pytest.mark.parametrize(
+    ("live_uuid", "new_uuid"),
+    [
+        ("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001", "9bae78c0-2fcb-11e9-9523-77f56ed58844"),
+        ("9bae78c0-2fcb-11e9-9523-77f56ed58844", "0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"),
+    ],
+)
+def test_uuids_without_a_time_are_not_compared(
+    promote, packages, make_package, live_uuid, new_uuid, monkeypatch, client
+):
+    for uuid in (live_uuid, new_uuid):
+        with open_package(make_package(uuid=uuid)) as package:
+            assert Promoter(client, 1, package).run().outcome == "created"
+
+
+# Doubt: before the last byte
+
+
+def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(
+    promote, emulator, make_package, client, time, ids, uploads
+):
+    path = make_package(artifacts={"artifact_1.data": bytes(range(256)) * 40_000}, exported_at=START)
+    emulator.faults.add(Fault(Reset("in_body", after_bytes=10_000), **CREATE))
+    path.write_bytes(path.read_bytes())
+    big = make_big(path)
+    with open_package(big) as package, pytest.raises(ConnectionLostError):
+        Promoter(client, 1, package, sleep=time.sleep, clock=time.clock).run()
+    assert time.slept == []
+    assert ids() == []
+
+
+def make_big(path):
+    """Add an incompressible member, so that the upload has a middle."""
+    import random
+    import zipfile
+
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr("artifact_2.data", random.Random(1).randbytes(20_000_000))
+    return path
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, "AuthenticationError"), (403, "PermissionDeniedError")])
+def test_a_refusal_is_no_doubt(promote, emulator, time, status, error):
+    emulator.faults.add(Fault(Answer(status, when="after_body"), **CREATE))
+    with pytest.raises(Exception, match=f"answered {status}") as caught:
+        promote()
+    assert type(caught.value).__name__ == error
+    assert time.slept == []
+
+
+def test_a_413_is_no_doubt(promote, emulator, time):
+    emulator.faults.add(Fault(Answer(413, html="<h1>Request Entity Too Large</h1>"), **CREATE))
+    with pytest.raises(PayloadTooLargeError):
+        promote()
+    assert time.slept == []
+
+
+def test_a_login_page_is_no_doubt(promote, emulator, time, ids):
+    emulator.faults.add(Fault(Answer.login_redirect(when="after_body"), **CREATE))
+    with pytest.raises(RedirectError, match="/login"):
+        promote()
+    assert ids() == []
+
+
+# Doubt: where the server did nothing
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [Answer.too_many_requests(3), Answer.too_many_requests(x_retry_after=3), Answer.unavailable(3)],
+    ids=["429", "429 x-retry-after", "503"],
+)
+def test_a_busy_server_is_asked_again(promote, emulator, ids, uploads, busy):
+    emulator.faults.add(Fault(busy, **CREATE, times=2))
+    assert promote().outcome == "created"
+    assert len(uploads()) == 3
+    assert len(ids()) == 1
+
+
+def test_a_server_that_stays_busy_is_an_ordinary_error_without_doubt(promote, emulator, time, ids):
+    emulator.faults.add(Fault(Answer.too_many_requests(3, when="after_body"), **CREATE, times=None))
+    with pytest.raises(RateLimitError):
+        promote()
+    assert time.slept == []
+    assert ids() == []
+
+
+# Doubt: after the last byte
+
+AFTER_COMMIT = {
+    "reset": (Reset("after_commit"), ConnectionLostError),
+    "504": (Answer.gateway_timeout(), ServerError),
+    "500": (Answer(500, when="after_commit"), ServerError),
+    "503 without Retry-After": (Answer.unavailable(when="after_commit"), ServerError),
+    "unreadable 201": (Answer(201, html="<h1>Created</h1>", when="after_commit"), UnexpectedResponseError),
+    "201 without a release id": (Answer(201, body={"release": {}}, when="after_commit"), UnexpectedResponseError),
+    "truncated 201": (Truncate(), ConnectionLostError),
+}
+
+
+@pytest.mark.parametrize("effect", [effect for effect, _ in AFTER_COMMIT.values()], ids=list(AFTER_COMMIT))
+@pytest.mark.parametrize("with_baseline", [False, True])
+def test_a_lost_answer_is_looked_for_and_adopted(
+    promote, emulator, take_baseline, ids, live, uploads, effect, with_baseline
+):
+    old = promote("A").release
+    baseline = take_baseline() if with_baseline else None
+    emulator.faults.add(Fault(effect, **CREATE))
+    result = promote("B", baseline=baseline)
+    assert result.outcome == "adopted"
+    assert result.release.id == live()
+    assert result.imported is None
+    assert result.previous_release_id == old.id
+    assert len(uploads()) == len(ids()) == 2
+
+
+def test_a_timeout_is_looked_for_and_adopted(promote, emulator, packages, time, ids, live):
+    config = ClientConfig(
+        base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=0.2
+    )
+    armed = emulator.faults.add(Fault(Hold("after_commit"), **CREATE))
+    with TrifactaClient(config) as client, open_package(packages("A")) as package:
+        result = Promoter(client, 1, package, sleep=time.sleep, clock=time.clock).run()
+    armed.release()
+    assert result.outcome == "adopted"
+    assert [result.release.id] == ids() == [live()]
+
+
+BEFORE_COMMIT = {
+    "reset": (Reset("after_body"), ConnectionLostError),
+    "504": (Answer.gateway_timeout(when="after_body"), ServerError),
+    "unreadable 201": (Answer(201, html="<h1>Created</h1>", when="after_body"), UnexpectedResponseError),
+}
+
+
+@pytest.mark.parametrize(("effect", "error"), list(BEFORE_COMMIT.values()), ids=list(BEFORE_COMMIT))
+def test_nothing_found_in_time_is_an_ordinary_error(promote, emulator, time, ids, uploads, effect, error):
+    emulator.faults.add(Fault(effect, **CREATE))
+    with pytest.raises(error) as caught:
+        promote(settle_timeout=60)
+    assert caught.value.retryable
+    assert sum(time.slept) == 60
+    assert ids() == []
+    assert len(uploads()) == 1
+
+
+def test_the_next_attempt_then_waits_again_and_uploads_once(promote, emulator, time, ids, take_baseline):
+    baseline = take_baseline()
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    with pytest.raises(ConnectionLostError):
+        promote(baseline=baseline)
+    time.slept.clear()
+    assert promote(baseline=baseline, first_attempt=False).outcome == "created"
+    assert sum(time.slept) == 60
+    assert len(ids()) == 1
+
+
+def test_a_server_that_finishes_late_is_waited_for(promote, emulator, time, live, ids, uploads):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    time.during_sleep = [lambda: None, armed.release]
+    result = promote()
+    assert result.outcome == "adopted"
+    assert [result.release.id] == ids() == [live()]
+    assert 3 < sum(time.slept) < 60
+    assert len(uploads()) == 1
+
+
+def test_a_retry_waits_for_what_the_attempt_before_sent(promote, emulator, time, live, ids, uploads, packages, client):
+    """The process died after it had sent everything; the server finishes while the retry waits."""
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with open_package(packages("A")) as package, pytest.raises((ServerError, ConnectionLostError)):
+        client.releases.create(1, package.body())
+    time.during_sleep = [lambda: None, armed.release]
+    result = promote("A", first_attempt=False)
+    assert result.outcome == "adopted"
+    assert [result.release.id] == ids() == [live()]
+    assert result.previous_release_id is None
+    assert len(uploads()) == 1
+
+
+def test_a_first_attempt_does_not_wait(promote, time):
+    promote()
+    assert time.slept == []
+
+
+def test_a_release_that_is_not_live_yet_is_adopted_while_the_old_one_is(promote, emulator, client, time, live):
+    old = promote("A").release
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def finish_without_activating():
+        armed.release()
+        client.releases.activate(old.id)
+
+    time.during_sleep = [finish_without_activating]
+    result = promote("B")
+    assert result.outcome == "adopted"
+    assert not result.release.active
+    assert result.release.id > live() == old.id
+
+
+def test_a_release_that_is_activated_late_is_created(promote, emulator, live):
+    old = promote("A").release
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    result = promote("B")
+    assert result.outcome == "created"
+    assert not result.release.active
+    assert live() == old.id
+
+
+# Doubt: what is found is not simply ours
+
+
+def test_a_third_release_that_is_live_is_a_persons_decision(promote, emulator, client, time, live, packages):
+    third = promote("A").release
+    old = promote("B").release
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def finish_and_go_back():
+        armed.release()
+        client.releases.activate(third.id)
+
+    time.during_sleep = [finish_and_go_back]
+    with pytest.raises(ReleaseNotLiveError, match=f"release {third.id} is"):
+        promote("C")
+    assert live() == third.id != old.id
+
+
+def test_several_matches_are_ambiguous(promote, emulator, time, client, packages):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def twice():
+        armed.release()
+        with open_package(packages("A")) as package:
+            client.releases.create(1, package.body())
+
+    time.during_sleep = [twice]
+    with pytest.raises(AmbiguousSubmissionError, match="several new releases"):
+        promote("A")
+
+
+def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, client, packages):
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+
+    def somebody_else():
+        with open_package(packages("B")) as package:
+            client.releases.create(1, package.body())
+
+    time.during_sleep = [somebody_else]
+    with pytest.raises(AmbiguousSubmissionError, match="releases of other packages appeared"):
+        promote("A")
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(promote, emulator, absent, uploads):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(PackageUuid(absent=absent), **LIST, times=None))
+    with pytest.raises(AmbiguousSubmissionError, match="does not tell which package"):
+        promote()
+    assert len(uploads()) == 1
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(promote, emulator, absent, ids, uploads):
+    promote("A")
+    emulator.faults.add(Fault(PackageUuid(absent=absent), times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote("A", first_attempt=False)
+    assert len(ids()) == len(uploads()) == 1
+
+
+def test_an_altered_uuid_never_matches_and_is_warned_of(promote, emulator, caplog):
+    other = "0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"
+    emulator.faults.add(Fault(PackageUuid(other), times=None))
+    assert promote().outcome == "created"
+    assert f"answers packageUuid {other!r}" in caplog.text
+
+
+def test_an_altered_uuid_after_a_lost_answer_is_ambiguous(promote, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote()
+
+
+# Doubt: while looking
+
+
+def test_failing_looks_are_borne_until_the_time_is_up(promote, emulator, live, time):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(502, html="<h1>Bad Gateway</h1>"), **LIST, skip=1, times=12))
+    result = promote()
+    assert result.outcome == "adopted"
+    assert result.release.id == live()
+
+
+def test_a_list_that_cannot_be_had_leaves_the_first_error(promote, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(502), **LIST, skip=1, times=None))
+    with pytest.raises(ConnectionLostError) as caught:
+        promote()
+    assert isinstance(caught.value.__cause__, ServerError)
+
+
+def test_a_list_that_is_refused_while_in_doubt_is_ambiguous(promote, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(403), **LIST, skip=1, times=None))
+    with pytest.raises(AmbiguousSubmissionError, match="cannot be listed"):
+        promote()
+
+
+def test_a_retry_that_cannot_list_does_not_upload(promote, emulator, uploads):
+    emulator.faults.add(Fault(Answer(502), **LIST, times=None))
+    with pytest.raises(ServerError):
+        promote(first_attempt=False)
+    assert uploads() == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"if_exists": "fail"}, {"settle_timeout": -1}, {"settle_timeout": "60"}, {"settle_timeout": float("nan")}],
+)
+def test_bad_options_are_named_before_any_request(promote, emulator, options):
+    (name,) = options
+    with pytest.raises(InvalidInputError, match=name):
+        promote(**options)
+    assert emulator.calls == []
+
+
+def test_what_may_be_retried():
+    for error in (ReleaseNotLiveError, UnexpectedLiveReleaseError, OlderPackageError, AmbiguousSubmissionError):
+        assert not error.retryable
+    assert RequestTimeoutError.retryable
+    assert not PermissionDeniedError.retryable

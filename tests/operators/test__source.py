@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.client.errors import PackageFormatError, PackageNotFoundError
+from airflow_provider_trifacta.operators._source import open_source
+
+pytestmark = pytest.mark.every_airflow
+
+
+def test_a_local_path_is_opened_where_it_is(make_package):
+    path = make_package(flow_name="Local")
+    with open_source(str(path)) as package:
+        assert package.name == path.name
+        assert package.info.flow_names == ["Local"]
+
+
+@pytest.fixture
+def memory():
+    """Object storage in this process."""
+    fsspec = pytest.importorskip("fsspec")
+    from airflow.sdk.io import attach
+
+    system = fsspec.filesystem("memory")
+    attach("memory", fs=system)
+    yield system
+    system.rm("/", recursive=True)
+
+
+def test_an_object_is_spooled_once_and_sent_from_there(make_package, memory):
+    content = make_package(flow_name="Remote").read_bytes()
+    memory.pipe("/bucket/flow.zip", content)
+    with open_source("memory://bucket/flow.zip") as package:
+        memory.rm("/bucket/flow.zip")
+        assert package.name == "flow.zip"
+        assert package.info.flow_names == ["Remote"]
+        assert content in b"".join(package.body())
+
+
+def test_a_file_url_works(make_package):
+    path = make_package(flow_name="By URL")
+    with open_source(f"file://{path}") as package:
+        assert package.info.flow_names == ["By URL"]
+
+
+def test_a_missing_object_is_told(memory):
+    with pytest.raises(PackageNotFoundError, match=r"There is no object memory://bucket/none\.zip"):
+        open_source("memory://bucket/none.zip")
+
+
+def test_a_defective_object_is_told(memory):
+    memory.pipe("/bucket/flow.zip", b"<html>")
+    with pytest.raises(PackageFormatError, match=r"flow\.zip is not a readable ZIP"):
+        open_source("memory://bucket/flow.zip")
+
+
+def test_an_unknown_scheme_says_what_to_install():
+    with pytest.raises(PackageNotFoundError, match=r"nowhere://bucket/flow\.zip cannot be opened.*fsspec"):
+        open_source("nowhere://bucket/flow.zip")

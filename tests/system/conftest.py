@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Standalone:
+    """A whole Airflow (scheduler, triggerer and the rest) in a folder of its own, watched through its database."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.home = home
+        port = free_port()
+        self._environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+            "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "15",
+            "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "3",
+            **environment,
+        }
+        with (home / "standalone.log").open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", "standalone"],
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def query(self, statement: str, *values: object) -> list[tuple]:
+        try:
+            with sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=30) as database:
+                return database.execute(statement, values).fetchall()
+        except sqlite3.OperationalError:
+            return []  # not made yet
+
+    def wait_for(self, condition, what: str, seconds: float = 180):
+        """Poll until a condition holds, and return its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"no {what} after {seconds} s\n{self.log()[-4000:]}"
+            assert self._process.poll() is None, f"Airflow ended\n{self.log()[-4000:]}"
+            time.sleep(0.2)
+        return value
+
+    def trigger(self, dag_id: str) -> None:
+        serialized = "select 1 from serialized_dag where dag_id = ?"
+        self.wait_for(lambda: self.query(serialized, dag_id), f"DAG {dag_id}")
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "dags", "trigger", dag_id],
+            env=self._environment,
+            check=True,
+            capture_output=True,
+        )
+
+    def run_state(self, dag_id: str) -> str:
+        def ended():
+            rows = self.query("select state from dag_run where dag_id = ?", dag_id)
+            return rows and rows[0][0] in ("success", "failed") and rows[0][0]
+
+        return self.wait_for(ended, "end of the run", 240)
+
+    def tries(self, dag_id: str, task_id: str) -> int:
+        statement = "select try_number from task_instance where dag_id = ? and task_id = ?"
+        return self.query(statement, dag_id, task_id)[0][0]
+
+    def log(self) -> str:
+        logs = [self.home / "standalone.log", *sorted((self.home / "logs").rglob("attempt=*.log"))]
+        return "\n".join(f"== {path}\n{path.read_text(errors='replace')[-3000:]}" for path in logs)
+
+    def stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, number)
+                self._process.wait(20)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+@pytest.fixture
+def standalone(tmp_path):
+    """Return a function that starts an Airflow for an emulator; it stops after the test."""
+    started = []
+
+    def start(emulator, **environment: str) -> Standalone:
+        connection = {
+            "conn_type": "trifacta",
+            "host": emulator.url,
+            "login": "admin@example.com",
+            "password": "admin-password",
+        }
+        home = tmp_path / "airflow"
+        home.mkdir()
+        started.append(Standalone(home, {"AIRFLOW_CONN_TRIFACTA_DEFAULT": json.dumps(connection), **environment}))
+        return started[-1]
+
+    yield start
+    for airflow in started:
+        airflow.stop()
