@@ -26,6 +26,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_trifacta._compat import BaseSensorOperator
 from airflow_provider_trifacta.emulator import build_package
 
 try:
@@ -121,6 +122,7 @@ class TaskInstance:
 
     def __init__(self, try_number: int = 1) -> None:
         self.try_number = try_number
+        self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = 0, "d", "t", "r", -1
         self.pushed: dict[str, object] = {}
 
     def xcom_push(self, key: str, value: object) -> None:
@@ -143,6 +145,9 @@ def execute(monkeypatch):
         run.ti = TaskInstance(**keywords)
         # caplog sees this one on every Airflow version
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
+        # Airflow 2 looks in its database for when a rescheduled sensor began.
+        base = sys.modules[BaseSensorOperator.__module__]
+        monkeypatch.setattr(base, "_orig_start_date", lambda **keywords: None, raising=False)
         context = {"ti": run.ti, "task_instance": run.ti, "params": {}}
         try:
             return operator.execute(context), run.ti

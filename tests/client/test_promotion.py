@@ -38,6 +38,8 @@ from airflow_provider_trifacta.emulator.effects import (
 )
 from airflow_provider_trifacta.emulator.faults import Fault
 
+pytestmark = pytest.mark.every_airflow
+
 CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 LIST = {"method": "GET", "path": "/v4/releases"}
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_trifacta._compat import Connection
+from airflow_provider_trifacta._compat import BaseHook, Connection
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import ConfigurationError
 from airflow_provider_trifacta.hooks.connection import config_from_connection
@@ -116,12 +116,11 @@ def test_unknown_extras_are_reported_once(caplog):
     assert "not known and have no effect: veryfy." in caplog.text
 
 
-def test_a_connection_uri_brings_the_same():
+def test_a_connection_uri_brings_the_same(monkeypatch):
     query = f"verify=false&connect_timeout=3&read_retries=1&proxies={quote('http://p:1', safe='')}"
     uri = f"trifacta://us%40er:p%40ss%2F%3A%23@https%3A%2F%2Fcloud.example.com:3005/?{query}"
-    config = config_from_connection(
-        Connection.from_uri(uri, conn_id="c") if hasattr(Connection, "from_uri") else Connection(conn_id="c", uri=uri)
-    )
+    monkeypatch.setenv("AIRFLOW_CONN_BY_URI", uri)
+    config = config_from_connection(BaseHook.get_connection("by_uri"))
     assert config.base_url == "https://cloud.example.com:3005"
     assert (config.login, config.password) == ("us@er", "p@ss/:#")
     assert (config.verify, config.connect_timeout, config.read_retries) == (False, 3.0, 1)

@@ -19,7 +19,10 @@ def test_a_local_path_is_opened_where_it_is(make_package):
 def memory():
     """Object storage in this process."""
     fsspec = pytest.importorskip("fsspec")
-    from airflow.sdk.io import attach
+    try:
+        from airflow.sdk.io import attach
+    except ImportError:
+        from airflow.io.store import attach
 
     system = fsspec.filesystem("memory")
     attach("memory", fs=system)

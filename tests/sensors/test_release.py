@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 
 import pytest
 
-from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
+from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
@@ -62,9 +63,7 @@ def time(monkeypatch):
     fake = Time()
     for target in (module.time, __import__("time")):
         monkeypatch.setattr(target, "sleep", fake.sleep)
-    import airflow.sdk.bases.sensor as base
-
-    monkeypatch.setattr(base, "time", fake)
+    monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", fake)
     return fake
 
 

@@ -38,9 +38,9 @@ class Standalone:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
-            "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "15",
+            "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "30",
             "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "3",
             **environment,
         }
@@ -72,12 +72,11 @@ class Standalone:
     def trigger(self, dag_id: str) -> None:
         serialized = "select 1 from serialized_dag where dag_id = ?"
         self.wait_for(lambda: self.query(serialized, dag_id), f"DAG {dag_id}")
-        subprocess.run(
-            [sys.executable, "-m", "airflow", "dags", "trigger", dag_id],
-            env=self._environment,
-            check=True,
-            capture_output=True,
-        )
+        self.run("dags", "trigger", dag_id)
+
+    def run(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
     def run_state(self, dag_id: str) -> str:
         def ended():

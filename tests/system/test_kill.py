@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from airflow import __version__ as version
 
 from airflow_provider_trifacta.emulator.effects import Hold
 from airflow_provider_trifacta.emulator.faults import Fault
@@ -44,6 +45,11 @@ def test_one_release_and_a_green_run(standalone, emulator, make_package, effect,
     airflow.wait_for(lambda: armed.waiting, "upload")
     kill_client_of(emulator.url)
     armed.release()
+    if version.startswith("3.0."):
+        # Airflow 3.0 does not retry a killed task: somebody clears it.
+        assert airflow.run_state("killed") == "failed"
+        airflow.run("tasks", "clear", "killed", "--task-regex", "create_release", "--downstream", "--yes")
+        airflow.wait_for(lambda: airflow.tries("killed", "create_release") >= 2, "second try")
     assert airflow.run_state("killed") == "success", airflow.log()
     (release,) = emulator.store.releases(1)
     assert emulator.store.active_release(1) == release
