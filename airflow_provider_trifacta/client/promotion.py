@@ -26,6 +26,7 @@ from .errors import (
     UnexpectedResponseError,
 )
 from .retries import may_repeat_write
+from .settle import DEFAULT_SETTLE_TIMEOUT, PackageReleases
 
 if TYPE_CHECKING:
     from .client import TrifactaClient
@@ -36,10 +37,6 @@ log = logging.getLogger(__name__)
 
 #: What to do with a package that was imported before.
 IF_EXISTS = ("reuse", "create")
-#: Seconds that a server is given to finish or drop an upload whose answer was lost.
-DEFAULT_SETTLE_TIMEOUT = 60.0
-#: Seconds between two looks at the list meanwhile.
-_SETTLE_INTERVAL = 3.0
 
 
 @dataclass(frozen=True)
@@ -93,20 +90,22 @@ class Promoter:
     ) -> None:
         if if_exists not in IF_EXISTS:
             raise InvalidInputError(f"if_exists must be one of {IF_EXISTS}, not {if_exists!r}.")
-        if not isinstance(settle_timeout, (int, float)) or not settle_timeout >= 0:
-            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
         self._client = client
         self._deployment_id = deployment_id
         self._package = package
-        self._uuid = package.info.uuid
+        self._releases = PackageReleases(
+            deployment_id,
+            package.info.uuid,
+            lambda: client.releases.list(deployment_id),
+            settle_timeout=settle_timeout,
+            sleep=sleep,
+            clock=clock,
+        )
         self._baseline = baseline
         self._first_attempt = first_attempt
         self._if_exists = if_exists
         self._allow_older = allow_older
-        self._settle_timeout = settle_timeout
         self._progress = progress
-        self._sleep = sleep
-        self._clock = clock
 
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
@@ -117,17 +116,17 @@ class Promoter:
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
         :raises TrifactaError: for the rest, see :mod:`.errors`
         """
-        seen = self._list()
+        seen = self._releases.list()
         if self._if_exists == "reuse":
             reused = self._find_reusable(seen)
             if reused:
                 return Promotion("reused", reused, None, self._previous(None))
-            if not self._first_attempt and not self._matches(seen):
+            if not self._first_attempt:
                 log.info(
                     "An earlier attempt may have sent the package; waiting for it to show for %s s",
-                    self._settle_timeout,
+                    self._releases.settle_timeout,
                 )
-                adopted, seen = self._settle(seen)
+                adopted, seen = self._releases.settle(seen)
                 if adopted:
                     return Promotion("adopted", adopted, None, self._previous(None))
         self._refuse_surprises(seen)
@@ -135,16 +134,10 @@ class Promoter:
 
     # What is there already
 
-    def _list(self) -> list[Release]:
-        return self._client.releases.list(self._deployment_id)
-
     def _matches(self, releases: list[Release]) -> list[Release]:
         """Return the releases made of this package, in this run if there is a baseline (N in the howto)."""
         after = (self._baseline.latest_release_id or 0) if self._baseline else 0
-        return [release for release in self._made_of_package(releases) if release.id > after]
-
-    def _made_of_package(self, releases: list[Release]) -> list[Release]:
-        return [release for release in releases if (release.package_uuid or "").lower() == self._uuid]
+        return self._releases.among(releases, after=after)
 
     def _find_reusable(self, releases: list[Release]) -> Release | None:
         """Return the release that this promotion would make again; None to upload."""
@@ -152,11 +145,11 @@ class Promoter:
         if live in self._matches(releases):
             if not self._baseline and self._rules_changed_since(live):
                 return None
-            log.info("Release %s is live and made of this package (%s): nothing to do", live.id, self._uuid)
+            log.info("Release %s is live and made of this package (%s): nothing to do", live.id, self._releases.uuid)
             return live
-        made = self._made_of_package(releases)
+        made = self._releases.among(releases)
         if made and live not in made:
-            raise self._not_live(made[0], live)
+            raise self._releases.not_live(made[0], live)
         return None
 
     def _rules_changed_since(self, release: Release) -> bool:
@@ -189,9 +182,9 @@ class Promoter:
                 f"recorded {self._baseline.active_release_id or 'none'}: somebody changed it since. Nothing was "
                 "uploaded. Clear the baseline's task too to promote over it, or use if_exists='create'."
             )
-        if live and not self._allow_older and _exported_before(self._uuid, live.package_uuid):
+        if live and not self._allow_older and _exported_before(self._releases.uuid, live.package_uuid):
             raise OlderPackageError(
-                f"The package {self._uuid} was exported before the one that release {live.id} was made of "
+                f"The package {self._releases.uuid} was exported before the one that release {live.id} was made of "
                 f"({live.package_uuid}), which is live. Nothing was uploaded. Promote a newer export, activate the "
                 "release you want, or set allow_older=True."
             )
@@ -209,16 +202,18 @@ class Promoter:
             if not body.sent_completely or may_repeat_write(error):
                 raise
             log.warning(
-                "Whether the upload made a release is in doubt; looking for %s s: %s", self._settle_timeout, error
+                "Whether the upload made a release is in doubt; looking for %s s: %s",
+                self._releases.settle_timeout,
+                error,
             )
             adopted = self._settle_doubt(seen, error)
             return Promotion("adopted", adopted, None, previous)
-        if (result.release.package_uuid or "").lower() != self._uuid:
+        if (result.release.package_uuid or "").lower() != self._releases.uuid:
             log.warning(
                 "The server answers packageUuid %r for the package %s: it does not identify releases by it, so a "
                 "retry of this task could not recognise its own release.",
                 result.release.package_uuid,
-                self._uuid,
+                self._releases.uuid,
             )
         return Promotion("created", result.release, result, previous)
 
@@ -231,73 +226,16 @@ class Promoter:
 
     def _settle_doubt(self, seen: list[Release], error: TrifactaError) -> Release:
         try:
-            adopted, _ = self._settle(seen)
+            adopted, _ = self._releases.settle(seen)
         except (ReleaseNotLiveError, AmbiguousSubmissionError):
             raise
         except TrifactaError as list_error:
             if list_error.retryable:
                 raise error from list_error  # the next attempt looks again before it sends anything
-            raise self._ambiguous(f"its releases cannot be listed ({list_error})") from error
+            raise self._releases.ambiguous(f"its releases cannot be listed ({list_error})") from error
         if adopted:
             return adopted
         raise error
-
-    def _settle(self, seen: list[Release]) -> tuple[Release | None, list[Release]]:
-        """Look for a release of this package that was not there before, until it shows or the time is up.
-
-        :returns: the release, or None when none came about; and the last list
-        :raises TrifactaError: the last look failed
-        """
-        deadline = self._clock() + self._settle_timeout
-        while True:
-            left = deadline - self._clock()
-            try:
-                releases = self._list()
-                found = self._appeared(seen, releases)
-            except (TransportError, ServerError, UnexpectedResponseError):
-                if left <= 0:
-                    raise
-            else:
-                if found or left <= 0:
-                    return found, releases
-            self._sleep(min(_SETTLE_INTERVAL, left))
-
-    def _appeared(self, seen: list[Release], now: list[Release]) -> Release | None:
-        """Return the one new release of this package that may be taken for this promotion's."""
-        newest = max((release.id for release in seen), default=0)
-        new = [release for release in now if release.id > newest]
-        if any(release.package_uuid is None for release in new) or (
-            now and all(release.package_uuid is None for release in now)
-        ):
-            raise self._ambiguous("the list does not tell which package a release was made of")
-        found = self._made_of_package(new)
-        if len(found) > 1:
-            raise self._ambiguous(f"several new releases were made of it ({[release.id for release in found]})")
-        if not found:
-            if new:
-                raise self._ambiguous(f"releases of other packages appeared meanwhile ({[one.id for one in new]})")
-            return None
-        (release,) = found
-        before, live = live_release(seen), live_release(now)
-        if live == before is None or (live and live.id in {release.id, before.id if before else None}):
-            log.info("Release %s was made of the package after all (active: %s)", release.id, release.active)
-            return release
-        raise self._not_live(release, live)
-
-    def _not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
-        return ReleaseNotLiveError(
-            f"Release {release.id} of deployment {self._deployment_id} was made of this package ({self._uuid}) but is "
-            f"not live; {f'release {live.id}' if live else 'no release'} is. Somebody decided so, and a retry does not "
-            f"undo it. Activate release {release.id} in Trifacta if it should be live, or import the package anew with "
-            "if_exists='create'."
-        )
-
-    def _ambiguous(self, why: str) -> AmbiguousSubmissionError:
-        return AmbiguousSubmissionError(
-            f"Whether the package {self._uuid} became a release of deployment {self._deployment_id} cannot be told: "
-            f"{why}. Nothing more is sent. Look at the deployment in Trifacta: if the release is there, activate it if "
-            "need be and mark this task as success; if not, clear the task (with its baseline)."
-        )
 
 
 def _exported_before(package: str, live: str | None) -> bool:

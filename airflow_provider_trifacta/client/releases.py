@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .errors import UnexpectedResponseError
 from .models import ImportResult, Release
 from .paging import list_all
 from .transport import Transport
@@ -33,9 +34,15 @@ class Releases:
         Releases of other deployments are left out here too: a server may not know the parameter.
 
         :param deployment_id: the deployment
+        :raises UnexpectedResponseError: when a row does not tell its deployment: it may be anybody's
         """
         items = list_all(self._transport, "/v4/releases", {"deploymentId": deployment_id})
         releases = [Release.from_json(item) for item in items if not item.get("deleted_at")]
+        homeless = [release.id for release in releases if release.deployment_id is None]
+        if homeless:
+            raise UnexpectedResponseError(
+                f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
+            )
         return [release for release in releases if release.deployment_id == deployment_id]
 
     def get(self, release_id: int) -> Release:

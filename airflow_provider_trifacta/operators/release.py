@@ -12,7 +12,8 @@ from .._failures import airflow_failures
 from ..client.baseline import Baseline
 from ..client.errors import DroppedObjectsError, InvalidInputError
 from ..client.ids import parse_id
-from ..client.promotion import DEFAULT_SETTLE_TIMEOUT, Promoter, Promotion
+from ..client.promotion import Promoter, Promotion
+from ..client.settle import DEFAULT_SETTLE_TIMEOUT
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ._facts import Facts

@@ -11,6 +11,7 @@ from airflow_provider_trifacta.client.errors import (
     InvalidInputError,
     NotFoundError,
     PermissionDeniedError,
+    UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.package import open_package
 
@@ -128,3 +129,10 @@ def test_uploads_carry_an_exact_length(create, emulator):
     headers = {name.lower(): value for name, value in dict(call.headers).items()}
     assert "transfer-encoding" not in headers
     assert int(headers["content-length"]) > 500
+
+
+def test_a_release_that_may_be_anybodys_is_no_answer(scripted):
+    server = scripted(lambda request: (200, {}, {"data": [{"id": 5, "active": True}]}))
+    with TrifactaClient(ClientConfig(base_url=server.url, password="long-token")) as client:
+        with pytest.raises(UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"):
+            client.releases.list(1)

@@ -211,6 +211,19 @@ def set_rules(client):
     client._transport.write("PATCH", "/v4/deployments/1/valueImportRules", json=rules)
 
 
+def test_a_retry_after_new_import_rules_waits_for_what_the_attempt_before_sent(
+    promote, emulator, client, time, ids, packages
+):
+    promote()
+    set_rules(client)
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with open_package(packages("A")) as package, pytest.raises((ServerError, ConnectionLostError)):
+        client.releases.create(1, package.body())
+    time.during_sleep = [armed.release]
+    assert promote(first_attempt=False).outcome == "adopted"
+    assert len(ids()) == 2
+
+
 def test_older_import_rules_change_nothing(promote, client):
     set_rules(client)
     promote()

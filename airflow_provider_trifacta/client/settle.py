@@ -1,0 +1,126 @@
+"""Doubt: an upload may have made a release whose answer nobody read. The list of releases tells, given time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .baseline import live_release
+from .errors import (
+    AmbiguousSubmissionError,
+    InvalidInputError,
+    ReleaseNotLiveError,
+    ServerError,
+    TransportError,
+    UnexpectedResponseError,
+)
+
+if TYPE_CHECKING:
+    from .models import Release
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a server is given to finish or drop an upload whose answer was lost.
+DEFAULT_SETTLE_TIMEOUT = 60.0
+#: Seconds between two looks at the list meanwhile.
+_INTERVAL = 3.0
+
+
+class PackageReleases:
+    """The releases of one package in one deployment, and what may be said of them.
+
+    :param deployment_id: the deployment
+    :param uuid: the package's ``metadata.uuid``
+    :param list_releases: reads the deployment's releases
+    :param settle_timeout: seconds that the server is given to finish or drop an upload
+    :param sleep: how to wait, in seconds
+    :param clock: a clock for the wait, in seconds
+    :raises InvalidInputError: for a negative time
+    """
+
+    def __init__(
+        self,
+        deployment_id: int,
+        uuid: str,
+        list_releases: Callable[[], list[Release]],
+        *,
+        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not isinstance(settle_timeout, (int, float)) or not settle_timeout >= 0:
+            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
+        self.deployment_id = deployment_id
+        self.uuid = uuid
+        self.list = list_releases
+        self.settle_timeout = settle_timeout
+        self._sleep = sleep
+        self._clock = clock
+
+    def among(self, releases: list[Release], *, after: int = 0) -> list[Release]:
+        """Return those of some releases that were made of the package and have a higher id than ``after``."""
+        return [one for one in releases if one.id > after and (one.package_uuid or "").lower() == self.uuid]
+
+    def settle(self, seen: list[Release]) -> tuple[Release | None, list[Release]]:
+        """Look for a release of the package that was not there before, until it shows or the time is up.
+
+        :param seen: the releases before the upload
+        :returns: the release, or None when none came about; and the last list
+        :raises ReleaseNotLiveError: it came about, and somebody made a third release live
+        :raises AmbiguousSubmissionError: what is there cannot be told apart
+        :raises TrifactaError: the last look failed
+        """
+        deadline = self._clock() + self.settle_timeout
+        while True:
+            left = deadline - self._clock()
+            try:
+                releases = self.list()
+                found = self._appeared(seen, releases)
+            except (TransportError, ServerError, UnexpectedResponseError):
+                if left <= 0:
+                    raise
+            else:
+                if found or left <= 0:
+                    return found, releases
+            self._sleep(min(_INTERVAL, left))
+
+    def _appeared(self, seen: list[Release], now: list[Release]) -> Release | None:
+        """Return the one new release of this package that may be taken for this promotion's."""
+        newest = max((release.id for release in seen), default=0)
+        new = [release for release in now if release.id > newest]
+        if any(release.package_uuid is None for release in new) or (
+            now and all(release.package_uuid is None for release in now)
+        ):
+            raise self.ambiguous("the list does not tell which package a release was made of")
+        found = self.among(new)
+        if len(found) > 1:
+            raise self.ambiguous(f"several new releases were made of it ({[release.id for release in found]})")
+        if not found:
+            if new:
+                raise self.ambiguous(f"releases of other packages appeared meanwhile ({[one.id for one in new]})")
+            return None
+        (release,) = found
+        before, live = live_release(seen), live_release(now)
+        if live == before is None or (live and live.id in {release.id, before.id if before else None}):
+            log.info("Release %s was made of the package after all (active: %s)", release.id, release.active)
+            return release
+        raise self.not_live(release, live)
+
+    def not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
+        """Make the error for a release of the package that somebody replaced since."""
+        return ReleaseNotLiveError(
+            f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
+            f"not live; {f'release {live.id}' if live else 'no release'} is. Somebody decided so, and a retry does not "
+            f"undo it. Activate release {release.id} in Trifacta if it should be live, or import the package anew with "
+            "if_exists='create'."
+        )
+
+    def ambiguous(self, why: str) -> AmbiguousSubmissionError:
+        """Make the error for a doubt that only a person can end."""
+        return AmbiguousSubmissionError(
+            f"Whether the package {self.uuid} became a release of deployment {self.deployment_id} cannot be told: "
+            f"{why}. Nothing more is sent. Look at the deployment in Trifacta: if the release is there, activate it if "
+            "need be and mark this task as success; if not, clear the task (with its baseline)."
+        )
