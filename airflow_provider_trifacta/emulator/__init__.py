@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_trifacta.emulator.faults import ArmedFault, Fault
     from airflow_provider_trifacta.emulator.middleware import Call
-    from airflow_provider_trifacta.emulator.options import EmulatorOptions, PresetToken, User
+    from airflow_provider_trifacta.emulator.options import EmulatorOptions, PresetConnection, PresetToken, User
     from airflow_provider_trifacta.emulator.package_builder import build_package
     from airflow_provider_trifacta.emulator.package_content import Connection
     from airflow_provider_trifacta.emulator.server import Emulator
@@ -51,6 +51,7 @@ __all__ = [
     "LateCommit",
     "ManualClock",
     "PackageUuid",
+    "PresetConnection",
     "PresetToken",
     "Reset",
     "Truncate",
@@ -71,6 +72,7 @@ _MODULES = {
     "LateCommit": "effects",
     "ManualClock": "clock",
     "PackageUuid": "effects",
+    "PresetConnection": "options",
     "PresetToken": "options",
     "Reset": "effects",
     "Truncate": "effects",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_trifacta.emulator import EmulatorOptions, User
+    from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetConnection, User
 
 _DEFAULT_PORT = 3005  # of self-managed instances [R: D50 API Authentication]
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if parsed.url_file:
             _write_whole(parsed.url_file, emulator.url)
-        _announce(emulator.url, options)
+        _announce(emulator)
         stopped.wait()
     finally:
         emulator.stop()
@@ -91,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a user in place of the default ones; no colon in the password; may be repeated",
     )
     parser.add_argument("--deployment", action="append", default=[], metavar="NAME", help="create it; may be repeated")
+    parser.add_argument(
+        "--connection",
+        action="append",
+        type=_connection,
+        default=[],
+        metavar="NAME[:UUID]",
+        help="a connection that import rules may lead to; may be repeated",
+    )
     parser.add_argument("--choice", action="append", type=_choice, default=[], metavar="NAME=VALUE", help="see below")
     parser.add_argument("--url-file", type=Path, metavar="PATH", help="write the URL there once it serves")
     return parser
@@ -104,6 +112,7 @@ def _options(parsed: argparse.Namespace) -> EmulatorOptions:
         edition=parsed.edition,
         instance_type=parsed.instance_type,
         users=tuple(parsed.user) or DEFAULT_USERS,
+        connections=tuple(parsed.connection),
         **dict(parsed.choice),
     )
 
@@ -116,6 +125,15 @@ def _user(text: str) -> User:
         raise argparse.ArgumentTypeError(f"not EMAIL:PASSWORD[:ROLE,ROLE]: {text!r}")
     roles = tuple(filter(None, parts[2].split(","))) if len(parts) == 3 else ()
     return User(parts[0], parts[1], roles)
+
+
+def _connection(text: str) -> PresetConnection:
+    from airflow_provider_trifacta.emulator.options import PresetConnection
+
+    name, colon, uuid = text.partition(":")
+    if not name or (colon and not uuid) or ":" in uuid:
+        raise argparse.ArgumentTypeError(f"not NAME[:UUID]: {text!r}")
+    return PresetConnection(name, uuid or None)
 
 
 def _choice(text: str) -> tuple[str, Any]:
@@ -137,11 +155,14 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _announce(url: str, options: EmulatorOptions) -> None:
+def _announce(emulator: Emulator) -> None:
+    url, options = emulator.url, emulator.options
     print(f"Trifacta emulator ({options.edition} {options.product_version}): {url}")
     print(f"Page for people: {url}/")
     for user in options.users:
         print(f"User: {user.email}  password: {user.password}  roles: {', '.join(user.roles) or 'none'}")
+    for connection in emulator.store.connections():
+        print(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
     print("Stop with Ctrl-C.", flush=True)
 
 

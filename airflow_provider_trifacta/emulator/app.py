@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from airflow_provider_trifacta.emulator import (
     admin,
     api_tokens,
+    connections,
     deployments,
     import_rules,
     open_api,
@@ -20,7 +21,6 @@ from airflow_provider_trifacta.emulator import (
     releases,
 )
 from airflow_provider_trifacta.emulator.auth import Authenticator
-from airflow_provider_trifacta.emulator.connections import ConnectionMiddleware
 from airflow_provider_trifacta.emulator.endpoint import Context, routes
 from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, error_response
 from airflow_provider_trifacta.emulator.fault_middleware import FaultMiddleware
@@ -28,11 +28,13 @@ from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.middleware import AuthMiddleware, Call, LogMiddleware, PathMiddleware
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.store import Store
+from airflow_provider_trifacta.emulator.transport import ConnectionMiddleware
 
 _ALL_ENDPOINTS = (
     *people.ENDPOINTS,
     *open_api.ENDPOINTS,
     *api_tokens.ENDPOINTS,
+    *connections.ENDPOINTS,
     *deployments.ENDPOINTS,
     *import_rules.ENDPOINTS,
     *releases.ENDPOINTS,

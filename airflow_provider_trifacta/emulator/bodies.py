@@ -1,11 +1,37 @@
-"""JSON of deployments, releases and import rules."""
+"""JSON of connections, deployments, releases and import rules."""
 
 from __future__ import annotations
 
 from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.endpoint import Context
 from airflow_provider_trifacta.emulator.package_reader import Row
-from airflow_provider_trifacta.emulator.records import Deployment, ImportRule, Release
+from airflow_provider_trifacta.emulator.records import Deployment, ImportRule, LocalConnection, Release
+
+
+def connection_body(connection: LocalConnection) -> Row:
+    """
+    Write a connection, without credentials, host and port [P: AAC25 connection; packages].
+
+    :param connection: what to write.
+    """
+    return {
+        "id": connection.id,
+        "uuid": connection.uuid,
+        "name": connection.name,
+        "description": "",
+        "type": connection.type,
+        "vendor": connection.vendor,
+        "vendorName": connection.vendor,
+        "credentialType": "basic",
+        "credentialsShared": True,
+        "isGlobal": False,
+        "disableTypeInference": False,
+        "createdAt": iso(connection.created_at),
+        "updatedAt": iso(connection.updated_at),
+        "creator": {"id": connection.creator},
+        "updater": {"id": connection.updater},
+        "workspace": {"id": 1},
+    }
 
 
 def deployment_body(context: Context, deployment: Deployment, *, counts: bool, deleted_at: bool = False) -> Row:

@@ -65,11 +65,12 @@ class MissingObjectError(Exception):
         self.reason = reason
 
 
-def error_response(error: ApiError) -> JSONResponse:
+def error_response(error: ApiError, status: int | None = None) -> JSONResponse:
     """
     Make the vendor's error body.
 
     :param error: what to report.
+    :param status: HTTP status in place of the error's own.
     """
     try:
         phrase = HTTPStatus(error.status).phrase
@@ -78,4 +79,4 @@ def error_response(error: ApiError) -> JSONResponse:
     name = _NAMES.get(error.status, phrase.replace(" ", ""))
     message = _MESSAGES.get(error.status, phrase)
     body = {"exception": {"name": name, "message": message, "details": error.details}}
-    return JSONResponse(body, status_code=error.status, headers=error.headers)
+    return JSONResponse(body, status_code=status or error.status, headers=error.headers)

@@ -10,7 +10,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_trifacta.emulator.connections import CLOSE, RESET
 from airflow_provider_trifacta.emulator.effects import (
     GATEWAY_PAGE,
     Answer,
@@ -28,6 +27,7 @@ from airflow_provider_trifacta.emulator.messages import Answered, read_body, rep
 from airflow_provider_trifacta.emulator.middleware import FROM_PROXY
 from airflow_provider_trifacta.emulator.request_line import RequestLine
 from airflow_provider_trifacta.emulator.store import Store
+from airflow_provider_trifacta.emulator.transport import CLOSE, RESET
 from airflow_provider_trifacta.emulator.waiting import Waiting, hold
 
 #: In a request's state: what to call with the id of the new release, which is to be created inactive.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from airflow_provider_trifacta.emulator.errors import ValidationError
@@ -39,6 +40,22 @@ def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
     return [dict(rule) for rule in rules]
 
 
+def value_pattern(on: str) -> re.Pattern[str] | None:
+    """
+    Read the ``on`` of a value rule: a regular expression when it is written between slashes [P: VC].
+
+    Our choices: the dialect is Python's, and ``/`` and ``//`` are literals. The vendor's own patterns in backticks
+    [M] are not emulated.
+
+    :param on: as sent.
+    :return: ``None`` for a literal.
+    :raises re.error: no regular expression.
+    """
+    if len(on) < 3 or not (on.startswith("/") and on.endswith("/")):
+        return None
+    return re.compile(on[1:-1])
+
+
 def _check_object_rule(number: int, rule: Row) -> None:
     # Connections only [R: D64 API Deployments Object Import Rules Patch v4].
     if rule["tableName"] != "connections":
@@ -55,6 +72,10 @@ def _check_value_rule(number: int, rule: Row) -> None:
         raise ValidationError(f"[{number}].type must be one of {', '.join(VALUE_TYPES)}, not {rule['type']!r}")
     if not isinstance(rule["on"], str) or not rule["on"]:
         raise ValidationError(f"[{number}].on must be a non-empty string")
+    try:
+        value_pattern(rule["on"])
+    except re.error as error:
+        raise ValidationError(f"[{number}].on is not a regular expression: {error}") from error
     if not isinstance(rule["with"], str):
         raise ValidationError(f"[{number}].with must be a string")
 

@@ -1,8 +1,4 @@
-"""
-``/v4/deployments/:id/objectImportRules`` and ``/valueImportRules``: what an import maps to what.
-
-They are kept and shown; imports do not apply them yet.
-"""
+"""``/v4/deployments/:id/objectImportRules`` and ``/valueImportRules``: what an import maps to what."""
 
 from __future__ import annotations
 

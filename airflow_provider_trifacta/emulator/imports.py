@@ -1,9 +1,8 @@
 """
 Imports a package: gives all its objects new ids and follows the references between them.
 
-Each import makes new flows and recipes, of the same package too [R: SMC104 deployment-manager-page]. Import
-rules, once they are emulated, change the tables of the package before the ids are given and fill
-``rule_changes``.
+Each import makes new flows and recipes, of the same package too [R: SMC104 deployment-manager-page]. The
+deployment's import rules then change the result: :mod:`rule_effects`.
 """
 
 from __future__ import annotations
@@ -30,6 +29,10 @@ _FIRST_IDS = {
     "webhookflowtasks": 9001,
     "objectimportrules": 10001,
     "valueimportrules": 11001,
+    "connections": 12001,
+    "relationalsources": 13001,
+    "writesettings": 14001,
+    "publications": 15001,
 }
 # Which column of which table refers to which table.
 _REFERENCES = {
@@ -43,7 +46,11 @@ _REFERENCES = {
     "flowedges": {"flowId": "flows", "inFlowNodeId": "flownodes", "outFlowNodeId": "flownodes"},
     "recipes": {},
     "datasources": {"parsingScriptId": "recipes", "storageLocationId": "storagelocations"},
+    "storagelocations": {},
+    "relationalsources": {"datasourceId": "datasources"},
     "outputobjects": {"flowNodeId": "flownodes"},
+    "writesettings": {"outputObjectId": "outputobjects"},
+    "publications": {"outputObjectId": "outputobjects"},
     "references": {},
     "webhookflowtasks": {"flowId": "flows"},
 }
@@ -108,7 +115,7 @@ def import_package(
     Give every object of a package a new id and remap the references.
 
     A reference to something that the package does not hold becomes ``None``; ``connectionId`` stays as
-    exported, since connections are not imported but found by import rules (both [I]).
+    exported, since connections are not imported: import rules lead to local ones (both [I]).
 
     :param package: the package as read; not changed.
     :param ids: where new ids come from.
@@ -117,11 +124,6 @@ def import_package(
     :param deleted_objects: what to report as dropped.
     """
     mapping = {table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in _REFERENCES}
-    locations = [row.get("storageLocationId") for row in package.tables["datasources"]]
-    # Two sources may share a location.
-    mapping["storagelocations"] = {
-        old: ids.next("storagelocations") for old in dict.fromkeys(old for old in locations if isinstance(old, int))
-    }
     tables: Tables = {}
     for table, references in _REFERENCES.items():
         tables[table] = [

@@ -10,9 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_trifacta.emulator.auth import Authenticator
-from airflow_provider_trifacta.emulator.connections import RESET
 from airflow_provider_trifacta.emulator.errors import ApiError, error_response
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
+from airflow_provider_trifacta.emulator.transport import RESET
 
 #: In ``http.response.start``: true when the answer comes from something in front of the API.
 FROM_PROXY = "emulator.from_proxy"

@@ -39,6 +39,23 @@ class PresetToken:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class PresetConnection:
+    """
+    A connection that exists from the start.
+
+    :param name: display name.
+    :param uuid: ``None`` = one of its own, new at each start.
+    :param type: e.g. ``jdbc``.
+    :param vendor: e.g. ``postgres``.
+    """
+
+    name: str
+    uuid: str | None = None
+    type: str = "jdbc"
+    vendor: str = "postgres"
+
+
 DEFAULT_USERS = (
     User("admin@example.com", "admin-password", ("admin", "deployment")),
     User("author@example.com", "author-password"),
@@ -60,6 +77,7 @@ class EmulatorOptions:
         there is nothing to emulate; ours is ``both``.
     :param users: people who may sign in.
     :param tokens: access tokens that exist from the start.
+    :param connections: connections that exist from the start.
     :param clock: gives the time, for all dates and for the expiry of tokens.
     :param api_tokens_enabled: workspace setting *API Access Token*; off stops all tokens [R: SMC97].
     :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off (default, as
@@ -81,6 +99,13 @@ class EmulatorOptions:
     :param list_releases_route: also serve GET deployments/:id/releases [M].
     :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases.
     :param import_rules_readable: GET of a deployment's import rules, which is [M], works; off answers 404.
+    :param unmapped_connections: ``connectionId`` after the import of a connection that no object rule maps and
+        whose uuid no connection here has: ``keep`` the exported one, a broken reference [I]; ``clear``: null;
+        ``refuse``: the import is a 400.
+    :param unknown_rule_target: an object rule that matches, but leads to no connection here or to several:
+        ``refuse`` the import with a 400, or ``ignore`` the rule.
+    :param dry_run_errors: what makes an import a 400 is the same in a dry run (``status``), or has status 200
+        there, with the same body (``body``).
     :param release_notes: ``comment``: ``notes`` is the package's comment, or else the primary flow's name;
         ``flow_name``: always that name [I].
     """
@@ -90,6 +115,7 @@ class EmulatorOptions:
     instance_type: Literal["both", "prod", "dev"] = "both"
     users: tuple[User, ...] = DEFAULT_USERS
     tokens: tuple[PresetToken, ...] = ()
+    connections: tuple[PresetConnection, ...] = ()
     clock: Clock = utc_now
     api_tokens_enabled: bool = True
     user_tokens_allowed: bool = False
@@ -109,6 +135,9 @@ class EmulatorOptions:
     list_releases_route: bool = False
     embed_paging: bool = True
     import_rules_readable: bool = True
+    unmapped_connections: Literal["keep", "clear", "refuse"] = "keep"
+    unknown_rule_target: Literal["refuse", "ignore"] = "refuse"
+    dry_run_errors: Literal["status", "body"] = "status"
     release_notes: Literal["comment", "flow_name"] = "comment"
 
     def __post_init__(self) -> None:
@@ -125,6 +154,9 @@ class EmulatorOptions:
         for token in self.tokens:
             if token.email not in known:
                 raise ValueError(f"token of an unknown user: {token.email}")
+        uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
+        if len(set(uuids)) < len(uuids):
+            raise ValueError("two connections have the same uuid")
 
 
 def choices() -> dict[str, tuple[Any, ...]]:

@@ -14,7 +14,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 from airflow_provider_trifacta.emulator.clock import iso, utc_now
-from airflow_provider_trifacta.emulator.package_content import FLOW_ID, Connection, flat_data, nested_data
+from airflow_provider_trifacta.emulator.package_content import (
+    DEFAULT_OUTPUT,
+    FLOW_ID,
+    Connection,
+    FlowContent,
+    flat_data,
+    nested_data,
+)
 
 Generation = Literal["6.0", "6.8", "8.0"]
 
@@ -39,6 +46,8 @@ def build_package(
     connections: Sequence[Connection] = (),
     artifacts: Mapping[str, bytes] | None = None,
     adhoc_output: bool = True,
+    dataset_path: str | None = None,
+    output_path: str | None = None,
 ) -> bytes:
     """
     Make the ZIP of one flow: a dataset, a recipe on it and, if wanted, a manual output.
@@ -53,9 +62,12 @@ def build_package(
     :param product_version: ``metadata.trifactaVersion``; default one of the generation.
     :param edition: ``metadata.edition``.
     :param comment: ``metadata.comment``; not written in generations before 7.8, which had none.
-    :param connections: the flow's dataset reads from the first one, or from a file without any.
+    :param connections: the flow's dataset reads a table of the first one, or a file without any.
     :param artifacts: further members of the ZIP, e.g. ``{"artifact_24830.data": b"..."}``.
     :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
+    :param dataset_path: the file the dataset reads, over the first connection if there are any:
+        ``s3://bucket/path`` or only a path.
+    :param output_path: the file the manual output writes, in the same form.
     :return: the ZIP.
     :raises ValueError: unknown generation.
     """
@@ -73,14 +85,15 @@ def build_package(
         "primaryFlowIds": [FLOW_ID],
         "edition": edition,
     }
+    content = FlowContent(flow_name, connections, adhoc_output, dataset_path, output_path or DEFAULT_OUTPUT)
     if generation == "6.0":
-        data = flat_data(flow_name, connections, iso(moment), adhoc_output)
+        data = flat_data(content, iso(moment))
         document: dict[str, Any] = {"metadata": metadata, "data": data}
     else:
         metadata["lastMigration"] = "20191114200410"
         if generation == "8.0":
             metadata["comment"] = comment
-        data = nested_data(flow_name, connections, adhoc_output)
+        data = nested_data(content)
         document = {"type": "flow", "kind": "artifact", "metadata": metadata, "data": data}
         # 24 bytes in base64; how the vendor computes them is not known.
         digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]

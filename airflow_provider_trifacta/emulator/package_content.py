@@ -10,6 +10,8 @@ from typing import Any
 
 FLOW_ID, _INPUT_NODE, _RECIPE_NODE = 13, 52, 53
 _INPUT_SCRIPT, _RECIPE_SCRIPT, _SOURCE_ID, _LOCATION_ID = 54, 55, 31, 66
+_DEFAULT_DATASET = "/trifacta/uploads/orders.csv"
+DEFAULT_OUTPUT = "/trifacta/queryResults/orders_clean.csv"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,35 @@ class Connection:
     uuid: str
     type: str = "jdbc"
     vendor: str = "postgres"
+
+
+@dataclass(frozen=True)
+class FlowContent:
+    """
+    What a package holds; see :func:`build_package`.
+
+    :param name: name of the flow.
+    :param connections: the dataset reads from the first one.
+    :param adhoc: with a manual output.
+    :param dataset: the file the dataset reads; ``None`` = a table of the connection, or a file of ours.
+    :param output: the file the output writes.
+    """
+
+    name: str
+    connections: Sequence[Connection]
+    adhoc: bool
+    dataset: str | None
+    output: str
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection the dataset reads from."""
+        return self.connections[0] if self.connections else None
+
+    @property
+    def reads_table(self) -> bool:
+        """Whether the dataset reads a table rather than a file."""
+        return self.connection is not None and self.dataset is None
 
 
 def _script(script_id: int, name: str) -> dict[str, Any]:
@@ -55,32 +86,39 @@ def _edge() -> dict[str, Any]:
     }
 
 
-def _source(connections: Sequence[Connection]) -> dict[str, Any]:
+def _source(content: FlowContent) -> dict[str, Any]:
     return {
         "isDynamicOrConverted": False,
         "id": _SOURCE_ID,
         "dynamicPath": None,
         "cpProject": None,
-        "connectionId": connections[0].id if connections else None,
+        "connectionId": content.connection.id if content.connection else None,
         "isSchematized": True,
         "isDynamic": False,
         "isConverted": False,
         "disableTypeInference": False,
-        "hasStructuring": not connections,
+        "hasStructuring": not content.reads_table,
         "parsingScriptId": _INPUT_SCRIPT,
     }
 
 
-def _location(connections: Sequence[Connection]) -> dict[str, Any]:
-    kind, path = (connections[0].type, "") if connections else ("hdfs", "/trifacta/uploads/orders.csv")
-    uri = json.dumps({"protocol": kind}) if connections else f"{kind}://{path}"
+def _location(content: FlowContent) -> dict[str, Any]:
+    bucket: str | None = None
+    if content.connection is not None and content.dataset is None:
+        kind, path = content.connection.type, ""
+        uri = json.dumps({"protocol": kind})
+    else:
+        scheme, slashes, rest = (content.dataset or _DEFAULT_DATASET).rpartition("://")
+        bucket, _, path = rest.partition("/") if slashes else ("", "", rest.removeprefix("/"))
+        kind, bucket, path = scheme or "hdfs", bucket or None, f"/{path}"
+        uri = f"{kind}://{bucket or ''}{path}"
     return {
         "fullUri": uri,
         "id": _LOCATION_ID,
         "path": path,
         "size": None,
         "type": kind,
-        "bucket": None,
+        "bucket": bucket,
         "blobHost": None,
         "container": None,
         "hash": hashlib.sha256(uri.encode()).hexdigest()[:40],
@@ -97,11 +135,22 @@ def _output() -> dict[str, Any]:
     }
 
 
-def _write_setting() -> dict[str, Any]:
+def _relational_source() -> dict[str, Any]:
+    return {
+        "relationalPath": ["public"],
+        "columns": ["id", "amount"],
+        "filter": None,
+        "raw": None,
+        "id": 20,
+        "tableName": "orders",
+    }
+
+
+def _write_setting(content: FlowContent) -> dict[str, Any]:
     return {
         "delim": ",",
         "id": 135,
-        "path": "/trifacta/queryResults/orders_clean.csv",
+        "path": content.output,
         "action": "create",
         "format": "csv",
         "compression": "none",
@@ -128,19 +177,19 @@ def _connection(connection: Connection) -> dict[str, Any]:
     }
 
 
-def nested_data(name: str, connections: Sequence[Connection], adhoc: bool) -> dict[str, Any]:
+def nested_data(content: FlowContent) -> dict[str, Any]:
     """
     Make ``data`` of 6.8 and later.
 
-    :param name: name of the flow.
-    :param connections: the dataset reads from the first one.
-    :param adhoc: with a manual output.
+    :param content: what it holds.
     """
-    output = {**_output(), "publications": [], "writesettings": [{**_write_setting(), "runParameters": []}]}
-    location = _location(connections)
+    name = content.name
+    output = {**_output(), "publications": [], "writesettings": [{**_write_setting(content), "runParameters": []}]}
+    location = _location(content)
     source = {
         **{key: location[key] for key in ("path", "bucket", "container", "type", "blobHost")},
-        **_source(connections),
+        **_source(content),
+        **({"relationalsource": _relational_source()} if content.reads_table else {}),
         "storageLocation": {**location, "host": None, "userinfo": None},
         "runParameters": [],
     }
@@ -156,29 +205,29 @@ def nested_data(name: str, connections: Sequence[Connection], adhoc: bool) -> di
             {**_script(_RECIPE_SCRIPT, f"{name} recipe"), "steps": []},
             {**_script(_INPUT_SCRIPT, "orders.csv"), "steps": []},
         ],
-        "outputobjects": [output] if adhoc else [],
+        "outputobjects": [output] if content.adhoc else [],
         "datasources": [source],
         "webhookflowtasks": [],
     }
-    described = [{**_connection(one), "vendor": one.vendor} for one in connections]
+    described = [{**_connection(one), "vendor": one.vendor} for one in content.connections]
     return {"artifacts": [], "connections": described, "flows": [flow]}
 
 
-def flat_data(name: str, connections: Sequence[Connection], now: str, adhoc: bool) -> dict[str, Any]:
+def flat_data(content: FlowContent, now: str) -> dict[str, Any]:
     """
     Make ``data`` of 6.0.
 
-    :param name: name of the flow.
-    :param connections: the dataset reads from the first one.
+    :param content: what it holds.
     :param now: creation time of everything, as written.
-    :param adhoc: with a manual output.
     """
+    name, adhoc = content.name, content.adhoc
     times = {"createdAt": now, "updatedAt": now}
+    relational = [{**_relational_source(), "datasourceId": _SOURCE_ID, **times}] if content.reads_table else []
     stamp = {**times, "createdBy": 1, "updatedBy": 1}
     row = {"deleted_at": None, **stamp}
     owned = {"flowId": FLOW_ID, **row}
     flow = {"id": FLOW_ID, "name": name, "description": "", "cpProject": None, "workspaceId": 1, **row}
-    source = {**_source(connections), "storageLocationId": _LOCATION_ID, "workspaceId": 1, **row}
+    source = {**_source(content), "storageLocationId": _LOCATION_ID, "workspaceId": 1, **row}
     scripts = ((_INPUT_SCRIPT, "orders.csv"), (_RECIPE_SCRIPT, f"{name} recipe"))
     return {
         "flows": [{**flow, "flowRunParameterOverrides": [], "associatedPeople": []}],
@@ -196,13 +245,15 @@ def flat_data(name: str, connections: Sequence[Connection], now: str, adhoc: boo
         "outputobjects": [{**_output(), **stamp}] if adhoc else [],
         "publications": [],
         "referenceinfos": [],
-        "writesettings": [{**_write_setting(), "outputObjectId": 86, **stamp}] if adhoc else [],
+        "writesettings": [{**_write_setting(content), "outputObjectId": 86, **stamp}] if adhoc else [],
         "editsscriptlines": [],
         "scriptlines": [],
-        "relationalsources": [],
+        "relationalsources": relational,
         "convertedsources": [],
         "runparameters": [],
-        "storagelocations": [{**_location(connections), "workspaceId": 1, **times}],
+        "storagelocations": [{**_location(content), "workspaceId": 1, **times}],
         "runparameteredits": [],
-        "connections": [{**_connection(one), "workspaceId": 1, **row, "associatedPeople": []} for one in connections],
+        "connections": [
+            {**_connection(one), "workspaceId": 1, **row, "associatedPeople": []} for one in content.connections
+        ],
     }

@@ -39,6 +39,8 @@ _TABLES = {
     "references": ("referenceinfos", "references"),
     "webhookflowtasks": ("webhookflowtasks", "webhookflowtasks"),
 }
+# What a storage location says; its fullUri and hash follow from these, and a dataset of 6.8 repeats some.
+_LOCATION = ("type", "bucket", "path", "host", "userinfo", "blobHost", "container")
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Package:
     :param edition: ``metadata.edition``, or ``""``.
     :param comment: ``metadata.comment``, or ``""`` (before 7.8 there is none).
     :param primary_flow_ids: ``metadata.primaryFlowIds``.
-    :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, outputobjects,
-        references, webhookflowtasks, connections.
+    :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, storagelocations,
+        relationalsources, outputobjects, writesettings, publications, references, webhookflowtasks, connections.
     """
 
     uuid: str
@@ -144,10 +146,37 @@ def _tables(data: dict[str, Any]) -> Tables:
             tables[table] = [{**row, "flowId": flow["id"]} for flow in flows for row in _rows(flow, nested_name)]
         else:
             tables[table] = _rows(data, flat_name)
-    for source in tables["datasources"]:
-        location = source.get("storageLocation")
-        if isinstance(location, dict):
-            source["storageLocationId"] = _id(location.get("id"))
+    if nested:
+        tables |= _within_datasources(tables["datasources"]) | _within_outputs(tables["outputobjects"])
+    else:
+        for table in ("storagelocations", "relationalsources", "writesettings", "publications"):
+            tables[table] = _rows(data, table)
+    tables["storagelocations"] = [
+        {"id": row["id"], **{key: row.get(key) for key in _LOCATION}} for row in tables["storagelocations"]
+    ]
+    return tables
+
+
+def _within_datasources(sources: list[Row]) -> Tables:
+    # Several sources may share a location [P].
+    locations: dict[int, Row] = {}
+    relational: list[Row] = []
+    for source in sources:
+        location, table = source.pop("storageLocation", None), source.pop("relationalsource", None)
+        if isinstance(location, dict) and isinstance(location.get("id"), int):
+            locations.setdefault(location["id"], location)
+            source["storageLocationId"] = location["id"]
+        if isinstance(table, dict) and isinstance(table.get("id"), int):
+            relational.append({**table, "datasourceId": source["id"]})
+    return {"storagelocations": list(locations.values()), "relationalsources": relational}
+
+
+def _within_outputs(outputs: list[Row]) -> Tables:
+    tables: Tables = {"writesettings": [], "publications": []}
+    for output in outputs:
+        for table, rows in tables.items():
+            rows += [{**row, "outputObjectId": output["id"]} for row in _rows(output, table)]
+            output.pop(table, None)
     return tables
 
 

@@ -13,6 +13,22 @@ RuleKind = Literal["object", "value"]
 
 
 @dataclass(frozen=True)
+class LocalConnection:
+    """A connection of this instance, which object import rules lead to."""
+
+    id: int
+    name: str
+    uuid: str
+    type: str
+    vendor: str
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A deployment: a named container of releases. Times have a time zone, people are user ids."""
 

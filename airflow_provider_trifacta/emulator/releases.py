@@ -18,7 +18,7 @@ from airflow_provider_trifacta.emulator.endpoint import (
     path_id,
     person_of,
 )
-from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError
+from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError, error_response
 from airflow_provider_trifacta.emulator.fault_middleware import ACTIVATE_LATER
 from airflow_provider_trifacta.emulator.import_answers import import_answer
 from airflow_provider_trifacta.emulator.package_reader import Package, Row, read_package
@@ -43,10 +43,20 @@ async def create(request: Request) -> Response:
 
 
 async def dry_run(request: Request) -> Response:
-    """POST to ``dryRun``: the same list of objects, 200, nothing kept [R: D64]; without ``release`` (our choice)."""
+    """
+    POST to ``dryRun``: the same list of objects, 200, nothing kept [R: D64]; without ``release`` (our choice).
+
+    Errors are "reported in the response" [R: D64], as a status or in a 200 [?]: the options decide about those of
+    the package and of the rules.
+    """
     context, deployment_id = context_of(request), path_id(request)
-    package = await _uploaded_package(request, deployment_id)
-    imported = context.store.preview_import(deployment_id, package, person_of(request).id)
+    try:
+        package = await _uploaded_package(request, deployment_id)
+        imported = context.store.preview_import(deployment_id, package, person_of(request).id)
+    except ValidationError as error:
+        if context.options.dry_run_errors == "status":
+            raise
+        return error_response(error, 200)
     return JSONResponse(import_answer(imported, parse_version(context.options.product_version)))
 
 

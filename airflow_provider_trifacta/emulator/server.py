@@ -14,11 +14,11 @@ import uvicorn
 
 from airflow_provider_trifacta.emulator.app import create_app
 from airflow_provider_trifacta.emulator.auth import Authenticator
-from airflow_provider_trifacta.emulator.connections import Protocol
 from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.middleware import Call
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.store import Store
+from airflow_provider_trifacta.emulator.transport import Protocol
 
 _START_SECONDS = 30
 _GRACE_SECONDS = 2  # for answers that are under way at the stop

@@ -72,6 +72,7 @@ def test_kinds_and_deployments_are_apart(api):
         (VALUE, [{**BUCKET, "type": []}]),
         (VALUE, [{**BUCKET, "on": ""}]),
         (VALUE, [{**BUCKET, "on": 1}]),
+        (VALUE, [{**BUCKET, "on": "/(/"}]),
         (VALUE, [{**BUCKET, "with": None}]),
         (VALUE, [{"type": "s3Bucket", "on": "a"}]),
     ],
@@ -132,9 +133,3 @@ def test_store_and_history(api, package):
     ]
     text = api.get("/").text
     assert "object import rules changed: 1 in place of 0" in text
-
-
-def test_rules_are_not_applied_yet(api, package):
-    api.deployment()
-    api("PATCH", OBJECT, json=[CONNECTION])
-    assert api.upload(1, package).json()["importRuleChanges"] == {"object": [], "value": []}

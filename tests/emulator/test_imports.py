@@ -34,6 +34,9 @@ def check_references(package, imported):
         "flowedges": {"flowId": "flows", "inFlowNodeId": "flownodes", "outFlowNodeId": "flownodes"},
         "datasources": {"parsingScriptId": "recipes", "storageLocationId": "storagelocations"},
         "outputobjects": {"flowNodeId": "flownodes"},
+        "relationalsources": {"datasourceId": "datasources"},
+        "writesettings": {"outputObjectId": "outputobjects"},
+        "publications": {"outputObjectId": "outputobjects"},
     }
     for table, columns in targets.items():
         for old, new in zip(package.tables[table], tables[table], strict=True):

@@ -17,6 +17,7 @@ def test_serves_until_the_signal(tmp_path, number):
     url_file = tmp_path / "url"
     arguments = ["--port", "0", "--product-version", "8.6.0", "--deployment", "prod", "--deployment", "test"]
     arguments += ["--user", "me@example.com:pw:deployment,admin", "--choice", "unknown_id_status=400"]
+    arguments += ["--connection", "orders", "--connection", "stock:2d7c1650-7daa-11e9-b9eb-0fd11bed75ab"]
     arguments += ["--choice", "inactive_value=false", "--url-file", str(url_file)]
     with subprocess.Popen(
         [sys.executable, "-m", MODULE, *arguments],
@@ -36,12 +37,16 @@ def test_serves_until_the_signal(tmp_path, number):
         assert [row["name"] for row in rows] == ["test", "prod"]
         assert session.get(f"{url}/v4/deployments/9", timeout=30).status_code == 400
         assert session.get(f"{url}/v4/open-api-spec", timeout=30).json()["info"]["version"] == "8.6.0"
+        rows = session.get(f"{url}/v4/connections", timeout=30).json()["data"]
+        assert [row["name"] for row in rows] == ["orders", "stock"]
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
     assert f"{url}/\n" in shown
     assert "me@example.com  password: pw  roles: deployment, admin" in shown
     assert "admin-password" not in shown
+    assert f"Connection: orders  id: 12001  uuid: {rows[0]['uuid']}\n" in shown
+    assert "Connection: stock  id: 12002  uuid: 2d7c1650-7daa-11e9-b9eb-0fd11bed75ab\n" in shown
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "python_multipart"])
@@ -61,6 +66,10 @@ def test_without_the_extra(missing):
         (["--choice", "embed_paging"], "embed_paging is one of true, false"),
         (["--user", "me@example.com"], "EMAIL:PASSWORD"),
         (["--user", "a:b", "--user", "a:c"], "same email"),
+        (["--connection", ""], "NAME[:UUID]"),
+        (["--connection", "prod:"], "NAME[:UUID]"),
+        (["--connection", "a:b:c"], "NAME[:UUID]"),
+        (["--connection", "a:u", "--connection", "b:u"], "same uuid"),
         (["--product-version", "x"], "not a product version"),
         (["--instance-type", "x"], "invalid choice"),
     ],

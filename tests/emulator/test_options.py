@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.emulator import EmulatorOptions, PresetToken, User
+from airflow_provider_trifacta.emulator import EmulatorOptions, PresetConnection, PresetToken, User
 from airflow_provider_trifacta.emulator.options import choices
 
 
@@ -16,10 +16,11 @@ from airflow_provider_trifacta.emulator.options import choices
         {"users": ()},
         {"users": (User("a", "b"), User("a", "c"))},
         {"tokens": (PresetToken("t", "nobody@example.com"),)},
+        {"connections": (PresetConnection("a", "u"), PresetConnection("b", "u"))},
     ],
 )
 def test_refuses(wrong):
-    with pytest.raises(ValueError, match=r"must be one of|user"):
+    with pytest.raises(ValueError, match=r"must be one of|user|same uuid"):
         EmulatorOptions(**wrong)
 
 

@@ -98,10 +98,11 @@ def test_connections(generation):
     ("generation", "name"),
     [("6.0", "flow_13__v6.0"), ("6.8", "flow_63__v6.8"), ("8.0", "flow_google_forms__v8.0_json5")],
 )
-def test_structure_is_that_of_real_packages(read_real, generation, name):
+@pytest.mark.parametrize("paths", [{}, {"dataset_path": "s3://bucket/in.csv", "output_path": "s3://bucket/out.csv"}])
+def test_structure_is_that_of_real_packages(read_real, generation, name, paths):
     """What is built has no key that a real package of the generation lacks."""
     real = document(read_real(name))
-    made = document(build_package(generation=generation, connections=[Connection(1, "c", "u")]))
+    made = document(build_package(generation=generation, connections=[Connection(1, "c", "u")], **paths))
     assert made.keys() == real.keys()
     assert made["metadata"].keys() == real["metadata"].keys()
     assert made["data"].keys() == real["data"].keys()
@@ -111,7 +112,40 @@ def test_structure_is_that_of_real_packages(read_real, generation, name):
     if generation != "6.0":
         flow, real_flow = made["data"]["flows"][0], real["data"]["flows"][0]
         for table in ("flownodes", "flowedges", "recipes", "outputobjects", "datasources"):
-            assert flow[table][0].keys() <= {*real_flow[table][0].keys(), "container", "blobHost", "cpProject"}, table
+            # Keys of other real packages of these generations; which ones a dataset has depends on what it reads.
+            others = {"container", "blobHost", "cpProject", "relationalsource"}
+            assert flow[table][0].keys() <= real_flow[table][0].keys() | others, table
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("s3://wrangle-dev/a/b.csv", ("s3", "wrangle-dev", "/a/b.csv", "s3://wrangle-dev/a/b.csv")),
+        ("/a/b.csv", ("hdfs", None, "/a/b.csv", "hdfs:///a/b.csv")),
+        (None, ("hdfs", None, "/trifacta/uploads/orders.csv", "hdfs:///trifacta/uploads/orders.csv")),
+    ],
+)
+@pytest.mark.parametrize("connections", [[], [Connection(24, "files", "u", type="amazons3")]])
+def test_paths(generation, path, location, connections):
+    content = build_package(generation=generation, dataset_path=path, output_path=path, connections=connections)
+    data = document(content)["data"]
+    if generation == "6.0":
+        [source], [made], [setting] = data["datasources"], data["storagelocations"], data["writesettings"]
+        tables = data["relationalsources"]
+    else:
+        [source] = data["flows"][0]["datasources"]
+        made, [setting] = source["storageLocation"], data["flows"][0]["outputobjects"][0]["writesettings"]
+        tables = [source["relationalsource"]] if "relationalsource" in source else []
+        assert (source["type"], source["bucket"], source["path"]) == (made["type"], made["bucket"], made["path"])
+    assert source["connectionId"] == (24 if connections else None)
+    assert setting["path"] == (path or "/trifacta/queryResults/orders_clean.csv")
+    if connections and path is None:
+        # A connection without a path means a table.
+        assert (made["type"], made["path"], tables[0]["tableName"]) == ("amazons3", "", "orders")
+    else:
+        assert (made["type"], made["bucket"], made["path"], made["fullUri"]) == location
+        assert tables == []
 
 
 def test_unknown_generation():

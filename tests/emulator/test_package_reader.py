@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from airflow_provider_trifacta.emulator import build_package, package_reader
+from airflow_provider_trifacta.emulator import Connection, build_package, package_reader
 from airflow_provider_trifacta.emulator.errors import ValidationError
 from airflow_provider_trifacta.emulator.package_reader import read_package
 
@@ -145,3 +145,16 @@ def test_real_packages(read_real, name, version, flow, counts):
     assert (package.version.release, package.primary_flow_name) == (version, flow)
     tables = ("flownodes", "flowedges", "recipes", "datasources", "outputobjects")
     assert tuple(len(package.tables[table]) for table in tables) == counts
+
+
+@pytest.mark.parametrize("generation", ["6.0", "6.8", "8.0"])
+def test_every_generation_ends_up_in_the_same_tables(generation):
+    paths = {"dataset_path": "s3://bucket/in.csv", "output_path": "s3://bucket/out.csv"}
+    tables = read(build_package(generation=generation, **paths)).tables
+    [source], [location], [setting] = tables["datasources"], tables["storagelocations"], tables["writesettings"]
+    assert (location["type"], location["bucket"], location["path"]) == ("s3", "bucket", "/in.csv")
+    assert source["storageLocationId"] == location["id"]
+    assert (setting["path"], setting["outputObjectId"]) == ("s3://bucket/out.csv", tables["outputobjects"][0]["id"])
+    tables = read(build_package(generation=generation, connections=[Connection(24, "db", "u")])).tables
+    [table] = tables["relationalsources"]
+    assert (table["tableName"], table["datasourceId"]) == ("orders", tables["datasources"][0]["id"])
