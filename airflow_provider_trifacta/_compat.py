@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
+from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
 
 if TYPE_CHECKING:  # types are checked against the newest Airflow
     from airflow.sdk import (
+        Asset,
+        AssetAlias,
         BaseHook,
         BaseOperator,
         BaseOperatorLink,
@@ -18,6 +22,11 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
     from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
     from airflow.sdk.execution_time.xcom import XCom
 else:
+    try:  # Airflow 3.0; the datasets of Airflow 2 are not served
+        from airflow.sdk import Asset, AssetAlias
+    except ImportError:
+        Asset = AssetAlias = None
+
     try:  # Airflow 3.1
         from airflow.sdk import BaseHook
     except ImportError:
@@ -59,6 +68,24 @@ else:
         from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 
+def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
+    """Return when a rescheduled sensor looked first; now, if this is the first look."""
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_first_reschedule_date"):  # Airflow 3.0
+        first = ti.get_first_reschedule_date(context)
+    else:
+        from airflow.sensors.base import _orig_start_date  # type: ignore[import-not-found, unused-ignore]
+
+        first = _orig_start_date(
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=ti.map_index,
+            try_number=(ti.max_tries or 0) - (operator.retries or 0) + 1,
+        )
+    return first or datetime.now(timezone.utc)
+
+
 def object_storage_path(url: str) -> Any:
     """Return the ``ObjectStoragePath`` of a URL; imported late, since it brings fsspec and few DAG files need it."""
     try:  # Airflow 3.0
@@ -70,8 +97,11 @@ def object_storage_path(url: str) -> Any:
 
 __all__ = [
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "Asset",
+    "AssetAlias",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",
@@ -80,5 +110,6 @@ __all__ = [
     "Context",
     "XCom",
     "conf",
+    "first_look",
     "object_storage_path",
 ]

@@ -1,4 +1,4 @@
-"""Drive ``scripts/demo --ui`` in a real browser and take the pictures in docs/images."""
+"""Drive ``scripts/demo --ui`` and the connection forms in a real browser and take the pictures in docs/images."""
 
 from __future__ import annotations
 
@@ -9,36 +9,51 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 import requests
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+from screenshots_form import take_form_pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    demo = subprocess.Popen([sys.executable, "scripts/demo.py", "--ui"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        _take_demo_pictures(browser)
+        take_form_pictures(browser, IMAGES, airflow_2=sys.argv[1])
+        browser.close()
+    print(*sorted(path.relative_to(ROOT) for path in IMAGES.glob("*.png")), sep="\n")
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _take_demo_pictures(browser: Browser) -> None:
+    command = [sys.executable, "scripts/demo.py", "--ui"]
+    # A session of its own: Ctrl-C reaches this script only, and the demo is asked to stop once.
+    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         airflow, password, emulator = _read_addresses(demo)
         run_id = _run_dag(airflow, password)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1300, "height": 720})
-            page.goto(emulator)
-            page.screenshot(path=IMAGES / "emulator.png")
-            _log_in(page, airflow, password)
-            page.goto(f"{airflow}/dags/promote_package/runs/{run_id}")
-            page.get_by_text("create_release").first.wait_for()
-            page.wait_for_timeout(3000)  # the graph is laid out by script, without an event to wait for
-            page.screenshot(path=IMAGES / "dag-run.png")
-            browser.close()
+        page = browser.new_page(viewport={"width": 1300, "height": 720})
+        page.goto(emulator)
+        page.screenshot(path=IMAGES / "emulator.png")
+        _log_in(page, airflow, password)
+        page.goto(f"{airflow}/dags/promote_package/runs/{run_id}")
+        page.get_by_text("create_release").first.wait_for()
+        page.wait_for_timeout(3000)  # the graph is laid out by script, without an event to wait for
+        page.screenshot(path=IMAGES / "dag-run.png")
+        page.close()
     finally:
-        demo.send_signal(signal.SIGINT)
+        demo.terminate()  # not SIGINT, which a job in the background ignores
         demo.wait(60)
-    print(*sorted(path.relative_to(ROOT) for path in IMAGES.glob("*.png")), sep="\n")
-    return 0
 
 
 def _read_addresses(demo: subprocess.Popen[str]) -> tuple[str, str, str]:

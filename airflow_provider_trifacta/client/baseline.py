@@ -8,12 +8,21 @@ from typing import Any
 
 from .errors import InvalidInputError
 from .ids import parse_id
-from .models import Release
+from .models import Release, canonical_uuid
 
 
 def live_release(releases: Iterable[Release]) -> Release | None:
     """Return the live one of a deployment's releases; the newest, should a server show several."""
     return max((release for release in releases if release.active), key=lambda release: release.id, default=None)
+
+
+def made_of(releases: Iterable[Release], uuid: str, *, after: int = 0) -> list[Release]:
+    """Return the releases made of a package that have a higher id than ``after``.
+
+    :param uuid: the package's ``metadata.uuid``
+    """
+    wanted = canonical_uuid(uuid)
+    return [one for one in releases if one.id > after and one.package_uuid == wanted]
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,11 @@ class Baseline:
         )
 
     @classmethod
-    def parse(cls, value: object, deployment_id: int) -> Baseline:
+    def parse(cls, value: object, deployment_id: int | None = None) -> Baseline:
         """Read what ``GetDeploymentOperator`` returned.
 
         :param value: its return value, whole
-        :param deployment_id: the deployment that it must be of
+        :param deployment_id: the deployment that it must be of, if that is known otherwise
         :raises InvalidInputError: for another shape or another deployment
         """
         if not isinstance(value, Mapping) or not {"deployment_id", "active_release_id", "latest_release_id"} <= set(
@@ -51,14 +60,15 @@ class Baseline:
         ):
             raise InvalidInputError(
                 "baseline must be the whole return value of GetDeploymentOperator (get.output), not "
-                f"{repr(value)[:80]}."
+                f"{repr(value)[:80]}. If it is None, the task it comes from was skipped, or marked as success by hand: "
+                "clear that task."
             )
         baseline = cls(
             deployment_id=parse_id(value["deployment_id"], "baseline['deployment_id']"),
             active_release_id=_optional_id(value["active_release_id"], "baseline['active_release_id']"),
             latest_release_id=_optional_id(value["latest_release_id"], "baseline['latest_release_id']"),
         )
-        if baseline.deployment_id != deployment_id:
+        if deployment_id not in (None, baseline.deployment_id):
             raise InvalidInputError(
                 f"baseline is of deployment {baseline.deployment_id}, but deployment_id is {deployment_id}."
             )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
 from types import TracebackType
 
 from .config import ClientConfig
+from .connections import Connections
 from .deployments import Deployments
 from .import_rules import ImportRules
 from .people import People
@@ -30,6 +33,7 @@ class TrifactaClient:
         self._transport = transport or Transport(config)
         self.people = People(self._transport)
         self.deployments = Deployments(self._transport)
+        self.connections = Connections(self._transport)
         self.releases = Releases(self._transport)
         self.import_rules = ImportRules(self._transport)
 
@@ -44,6 +48,16 @@ class TrifactaClient:
     def close(self) -> None:
         """Close the connections to the instance."""
         self._transport.close()
+        other = self.__dict__.get("without_repetitions")
+        if other is not None and other is not self:
+            other.close()
+
+    @cached_property
+    def without_repetitions(self) -> TrifactaClient:
+        """A client of the same instance that does not repeat reads, for callers that ask again by themselves."""
+        if not self.config.read_retries:
+            return self
+        return TrifactaClient(replace(self.config, read_retries=0))
 
     def deployment_url(self, deployment_id: int) -> str:
         """Return the address of a deployment's page, for people.

@@ -10,7 +10,7 @@ from .errors import ConfigurationError
 
 #: Seconds for a connection to come about.
 DEFAULT_CONNECT_TIMEOUT = 10.0
-#: Seconds between two pieces of an answer to anything but an upload.
+#: Seconds for an answer to anything but an upload to begin, and between two pieces of it.
 DEFAULT_READ_TIMEOUT = 60.0
 #: Seconds for the answer to an upload: the server imports the package within that request.
 DEFAULT_UPLOAD_TIMEOUT = 600.0
@@ -117,7 +117,7 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     if has_scheme and url.scheme not in ("http", "https"):
         raise ConfigurationError(f"The connection's host must start with http:// or https://, not {url.scheme}://.")
     if url.query or url.fragment:
-        raise ConfigurationError(f"The connection's host {text!r} must not hold '?' or '#': give the base URL only.")
+        raise ConfigurationError("The connection's host must not hold '?' or '#': give the base URL only.")
     if not url.hostname or any(character.isspace() for character in text):
         raise ConfigurationError(f"The connection's host {text!r} is not a host or URL.")
     if has_scheme and scheme_field and scheme_field != url.scheme:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from .errors import InvalidInputError
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from .errors import AmbiguousNameError, InvalidInputError, ServerError, TransportError, UnexpectedResponseError
 from .models import Deployment
 from .paging import list_all
+from .retries import may_repeat_write
 from .transport import Transport
+
+#: Seconds that a server is given to show a deployment whose creation it did not answer, and between two looks.
+_SETTLE_TIMEOUT = 30.0
+_SETTLE_INTERVAL = 3.0
 
 
 class Deployments:
@@ -30,9 +38,18 @@ class Deployments:
         """Return all deployments that the user can see (API Deployments Get List v4)."""
         return [Deployment.from_json(item) for item in list_all(self._transport, "/v4/deployments")]
 
+    def find(self, name: str) -> Sequence[Deployment]:
+        """Return the deployments of exactly this name. The server's own filter is fuzzy and is not relied on.
+
+        :param name: display name
+        """
+        return [deployment for deployment in self.list() if deployment.name == name]
+
     def probe(self) -> None:
         """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``)."""
-        self._transport.read("/v4/deployments", {"limit": 1})
+        body = self._transport.read("/v4/deployments", {"limit": 1})
+        if not isinstance(body, Mapping) or not isinstance(body.get("data"), Sequence):
+            raise UnexpectedResponseError('GET /v4/deployments did not answer a list under "data".')
 
     def get(self, deployment_id: int) -> Deployment:
         """Return one deployment (``GET /v4/deployments/:id``).
@@ -40,3 +57,48 @@ class Deployments:
         :param deployment_id: its id
         """
         return Deployment.from_json(self._transport.read(f"/v4/deployments/{deployment_id}"))
+
+
+def create_once(
+    deployments: Deployments,
+    name: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Deployment, str]:
+    """Create a deployment unless one has exactly this name.
+
+    :param deployments: the instance's
+    :param name: display name
+    :param sleep: how to wait, in seconds
+    :param clock: a clock for the wait, in seconds
+    :returns: the deployment, and ``created``, ``reused``, or ``adopted`` when the answer to its creation was lost
+    :raises AmbiguousNameError: several have the name
+    :raises TrifactaError: for the rest
+    """
+    found = _only(deployments.find(name), name)
+    if found:
+        return found, "reused"
+    try:
+        return deployments.create(name), "created"
+    except (TransportError, ServerError, UnexpectedResponseError) as error:
+        if may_repeat_write(error):
+            raise  # the server did nothing
+        deadline = clock() + _SETTLE_TIMEOUT
+        while True:
+            left = deadline - clock()
+            found = _only(deployments.find(name), name)
+            if found:
+                return found, "adopted"
+            if left <= 0:
+                raise
+            sleep(min(_SETTLE_INTERVAL, left))
+
+
+def _only(found: Sequence[Deployment], name: str) -> Deployment | None:
+    if len(found) > 1:
+        raise AmbiguousNameError(
+            f"{len(found)} deployments are called {name!r}: {', '.join(str(one.id) for one in found)}. Rename or "
+            "delete the superfluous ones in Trifacta, or use the id."
+        )
+    return found[0] if found else None

@@ -206,6 +206,18 @@ class AmbiguousSubmissionError(TrifactaError):
     """It cannot be told whether an upload made a release. A person has to look before anything is sent again."""
 
 
+class InterruptedChangeError(TrifactaError):
+    """An attempt before was cut off and may have acted; acting again could undo what a person did since."""
+
+
+class AmbiguousNameError(TrifactaError):
+    """Several objects have the name that was given, or none has it."""
+
+
+class DryRunFailedError(TrifactaError):
+    """The dry run of an import found something that would go wrong. Nothing was written."""
+
+
 #: The class for each error status that has one; :func:`api_error_class` decides the rest.
 _STATUS_CLASSES: dict[int, type[APIError]] = {
     401: AuthenticationError,

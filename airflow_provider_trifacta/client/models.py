@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pendulum
 
@@ -19,8 +20,8 @@ def _object(value: object, what: str) -> Mapping[str, Any]:
 
 def _id(value: object, what: str) -> int:
     # bool is an int to Python, and an id of True would travel far before anyone noticed.
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UnexpectedResponseError(f"{what} is {value!r}, not an integer.")
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise UnexpectedResponseError(f"{what} is {str(value)[:80]!r}, not a positive integer.")
     return value
 
 
@@ -32,6 +33,23 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def canonical_uuid(text: str) -> str:
+    """Spell a UUID in one way; another text stays as it is."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text
+
+
+def exported_before(package: str, other: str | None) -> bool:
+    """Compare two version-1 uuids by the export times that they carry; others do not compare."""
+    try:
+        first, second = UUID(package), UUID(other or "")
+    except ValueError:
+        return False
+    return first.version == second.version == 1 and first.time < second.time
+
+
 def parse_time(value: object) -> pendulum.DateTime | None:
     """Read a time of the API (ISO 8601); times without a zone are UTC.
 
@@ -41,7 +59,7 @@ def parse_time(value: object) -> pendulum.DateTime | None:
         return None
     try:
         parsed = pendulum.parse(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):  # what the parser raises for odd texts
         return None
     return parsed if isinstance(parsed, pendulum.DateTime) else None
 
@@ -95,6 +113,7 @@ class Release:
     deployment_id: int | None
     created_at: pendulum.DateTime | None
     updated_at: pendulum.DateTime | None
+    deleted: bool = False
 
     @classmethod
     def from_json(cls, body: object) -> Release:
@@ -104,26 +123,64 @@ class Release:
         return cls(
             id=_id(data.get("id"), "The release's id"),
             active=data.get("active") is True,
-            package_uuid=_text(data.get("packageUuid")),
+            package_uuid=canonical_uuid(_text(data.get("packageUuid")) or "") or None,
             notes=_text(data.get("notes")),
             deployment_id=_optional_id(deployment.get("id")) if isinstance(deployment, Mapping) else None,
             created_at=parse_time(data.get("createdAt")),
             updated_at=parse_time(data.get("updatedAt")),
+            deleted=bool(data.get("deleted_at") or data.get("deletedAt")),
+        )
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody changed it since its import: its times are the same (inferred, not documented)."""
+        return self.created_at is not None and self.created_at == self.updated_at
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection of the instance, without its credentials. https://api.trifacta.com -> connections."""
+
+    id: int
+    name: str | None
+    uuid: str | None
+    type: str | None
+
+    @classmethod
+    def from_json(cls, body: object) -> Connection:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+        data = _object(body, "The connection")
+        return cls(
+            id=_id(data.get("id"), "The connection's id"),
+            name=_text(data.get("name")),
+            uuid=_text(data.get("uuid")),
+            type=_text(data.get("type")),
         )
 
 
 @dataclass(frozen=True)
 class ImportRule:
-    """One import rule of a deployment (API Deployments Object / Value Import Rules Patch v4)."""
+    """One import rule of a deployment (API Deployments Object / Value Import Rules Patch v4).
+
+    ``rule`` is the rule itself, as it is sent to the API.
+    """
 
     id: int
     created_at: pendulum.DateTime | None
+    rule: Mapping[str, Any]
 
     @classmethod
-    def from_json(cls, body: object) -> ImportRule:
-        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+    def from_json(cls, body: object, keys: tuple[str, ...]) -> ImportRule:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id.
+
+        :param keys: the keys that make the rule
+        """
         data = _object(body, "The import rule")
-        return cls(id=_id(data.get("id"), "The import rule's id"), created_at=parse_time(data.get("createdAt")))
+        return cls(
+            id=_id(data.get("id"), "The import rule's id"),
+            created_at=parse_time(data.get("createdAt")),
+            rule={key: data.get(key) for key in keys},
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pendulum
 import pyjson5
 
 from .errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
-from .models import parse_time
+from .models import canonical_uuid, parse_time
 from .upload import MultipartFile
 
 #: Bytes that a flow definition may unpack to. The largest real one seen has half a megabyte.
@@ -213,7 +213,7 @@ def _parse_definition(raw: bytes, member: str, name: str) -> PackageInfo:
 
 def _uuid(value: object, where: str) -> str:
     try:
-        return str(UUID(str(value)))
+        return canonical_uuid(str(UUID(str(value))))
     except ValueError:
         raise PackageFormatError(
             f"{where} has no usable metadata.uuid ({value!r}), which tells one export from another. Export it again."

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from .baseline import Baseline, live_release
 from .errors import (
@@ -25,7 +24,9 @@ from .errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from .retries import may_repeat_write
+from .import_rules import rules_changed_since
+from .models import exported_before
+from .retries import WRITE_RETRIES, may_repeat_write, retrying
 from .settle import DEFAULT_SETTLE_TIMEOUT, PackageReleases
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 
 #: What to do with a package that was imported before.
 IF_EXISTS = ("reuse", "create")
+
+
+#: What leaves open whether the server took a package that was sent completely.
+_DOUBTFUL = (TransportError, ServerError, UnexpectedResponseError)
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,12 @@ class Promoter:
             deployment_id,
             package.info.uuid,
             lambda: client.releases.list(deployment_id),
+            lambda: client.without_repetitions.releases.list(deployment_id),
             settle_timeout=settle_timeout,
             sleep=sleep,
             clock=clock,
         )
+        self._sleep = sleep
         self._baseline = baseline
         self._first_attempt = first_attempt
         self._if_exists = if_exists
@@ -116,65 +123,64 @@ class Promoter:
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
         :raises TrifactaError: for the rest, see :mod:`.errors`
         """
+        if not self._first_attempt and self._if_exists == "reuse":
+            earlier = self._find_earlier_attempts()
+            if earlier:
+                return earlier
+        try:
+            loop = retrying(lambda error: isinstance(error, _ServerBusyError), WRITE_RETRIES, self._sleep)
+            return loop(self._decide)
+        except _ServerBusyError as nothing:
+            raise nothing.error from None
+
+    def _find_earlier_attempts(self) -> Promotion | None:
+        """Look for a release that an attempt before may have made, and wait for it to show."""
+        seen = self._releases.list()
+        self._releases.refuse_unidentified([release for release in seen if release.id > self._latest])
+        reused = self._find_reusable(seen)
+        if reused:
+            return Promotion("reused", reused, None, self._previous(None))
+        log.info(
+            "An earlier attempt may have sent the package; waiting for it to show for %s s",
+            self._releases.settle_timeout,
+        )
+        adopted, _ = self._releases.settle(seen)
+        return Promotion("adopted", adopted, None, self._previous(None)) if adopted else None
+
+    def _decide(self) -> Promotion:
+        """Reuse or upload, by what is there now; again from the start when the server is busy."""
         seen = self._releases.list()
         if self._if_exists == "reuse":
             reused = self._find_reusable(seen)
             if reused:
                 return Promotion("reused", reused, None, self._previous(None))
-            if not self._first_attempt:
-                log.info(
-                    "An earlier attempt may have sent the package; waiting for it to show for %s s",
-                    self._releases.settle_timeout,
-                )
-                adopted, seen = self._releases.settle(seen)
-                if adopted:
-                    return Promotion("adopted", adopted, None, self._previous(None))
-        self._refuse_surprises(seen)
+            self._refuse_surprises(seen)
         return self._upload(seen)
 
     # What is there already
 
-    def _matches(self, releases: list[Release]) -> list[Release]:
-        """Return the releases made of this package, in this run if there is a baseline (N in the howto)."""
-        after = (self._baseline.latest_release_id or 0) if self._baseline else 0
-        return self._releases.among(releases, after=after)
+    @property
+    def _latest(self) -> int:
+        """The id above which a release belongs to this run; 0 without a baseline."""
+        return (self._baseline.latest_release_id or 0) if self._baseline else 0
 
     def _find_reusable(self, releases: list[Release]) -> Release | None:
         """Return the release that this promotion would make again; None to upload."""
         live = live_release(releases)
-        if live in self._matches(releases):
-            if not self._baseline and self._rules_changed_since(live):
+        matches = self._releases.among(releases, after=self._latest)
+        if live in matches:
+            if not self._baseline and rules_changed_since(self._client.import_rules, self._deployment_id, live):
                 return None
             log.info("Release %s is live and made of this package (%s): nothing to do", live.id, self._releases.uuid)
             return live
         made = self._releases.among(releases)
-        if made and live not in made:
-            raise self._releases.not_live(made[0], live)
+        # This run's release was replaced, even if by an older one of the same package, or another package's is live.
+        if matches or (made and live not in made):
+            raise self._releases.not_live((matches or made)[0], live)
         return None
-
-    def _rules_changed_since(self, release: Release) -> bool:
-        """Tell whether the same package would be imported differently now. Deleted rules cannot be noticed."""
-        unreadable = "Whether import rules changed since release %s cannot be read, so it is taken as it is: %s"
-        try:
-            rules = self._client.import_rules.list(self._deployment_id)
-        except TrifactaError as error:
-            if isinstance(error, (TransportError, ServerError)):
-                raise
-            log.warning(unreadable, release.id, error)
-            return False
-        times = [rule.created_at for rule in rules]
-        if release.created_at is None or None in times:
-            log.warning(unreadable, release.id, "the answers have no times")
-            return False
-        newer = [rule.id for rule in rules if rule.created_at and rule.created_at > release.created_at]
-        if newer:
-            log.info("Import rules %s are newer than release %s: importing the package again", newer, release.id)
-        return bool(newer)
 
     def _refuse_surprises(self, releases: list[Release]) -> None:
         """Refuse to replace a live release that this promotion was not meant to replace."""
-        if self._if_exists == "create":
-            return
         live = live_release(releases)
         if self._baseline and (live.id if live else None) != self._baseline.active_release_id:
             raise UnexpectedLiveReleaseError(
@@ -182,7 +188,7 @@ class Promoter:
                 f"recorded {self._baseline.active_release_id or 'none'}: somebody changed it since. Nothing was "
                 "uploaded. Clear the baseline's task too to promote over it, or use if_exists='create'."
             )
-        if live and not self._allow_older and _exported_before(self._releases.uuid, live.package_uuid):
+        if live and not self._allow_older and exported_before(self._releases.uuid, live.package_uuid):
             raise OlderPackageError(
                 f"The package {self._releases.uuid} was exported before the one that release {live.id} was made of "
                 f"({live.package_uuid}), which is live. Nothing was uploaded. Promote a newer export, activate the "
@@ -196,10 +202,13 @@ class Promoter:
         previous = self._previous(live)
         body = self._package.body(self._progress)
         try:
-            result = self._client.releases.create(self._deployment_id, body)
-        except (TransportError, ServerError, UnexpectedResponseError) as error:
-            # Before the last byte, or where the server says that it did nothing, there is no doubt.
-            if not body.sent_completely or may_repeat_write(error):
+            # Not repeated there: a person may decide something while a busy server makes us wait.
+            result = self._client.releases.create(self._deployment_id, body, repeat=False)
+        except TrifactaError as error:
+            if may_repeat_write(error):
+                raise _ServerBusyError(error) from error
+            # Before the last byte the server cannot have taken it, and a refusal is an answer.
+            if not body.sent_completely or not isinstance(error, _DOUBTFUL):
                 raise
             log.warning(
                 "Whether the upload made a release is in doubt; looking for %s s: %s",
@@ -208,7 +217,7 @@ class Promoter:
             )
             adopted = self._settle_doubt(seen, error)
             return Promotion("adopted", adopted, None, previous)
-        if (result.release.package_uuid or "").lower() != self._releases.uuid:
+        if result.release.package_uuid != self._releases.uuid:
             log.warning(
                 "The server answers packageUuid %r for the package %s: it does not identify releases by it, so a "
                 "retry of this task could not recognise its own release.",
@@ -238,10 +247,10 @@ class Promoter:
         raise error
 
 
-def _exported_before(package: str, live: str | None) -> bool:
-    """Compare two version-1 uuids by the export times that they carry; other uuids do not compare."""
-    try:
-        one, other = UUID(package), UUID(live or "")
-    except ValueError:
-        return False
-    return one.version == other.version == 1 and one.time < other.time
+class _ServerBusyError(Exception):
+    """The server was busy and did nothing, so that the decision may be taken again."""
+
+    def __init__(self, error: TrifactaError) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after: float | None = getattr(error, "retry_after", None)

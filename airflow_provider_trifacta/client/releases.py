@@ -15,7 +15,7 @@ class Releases:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, deployment_id: int, package: MultipartFile) -> ImportResult:
+    def create(self, deployment_id: int, package: MultipartFile, *, repeat: bool = True) -> ImportResult:
         """Upload a package as a new release (API Releases Create v4). The new release is live at once.
 
         The request is sent again only after a refused connection, a 429, or a 503 with Retry-After. After any other
@@ -23,10 +23,17 @@ class Releases:
 
         :param deployment_id: the deployment
         :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent
+        :param repeat: whether it is sent again at all
         :returns: the release and what was imported
+        :raises UnexpectedResponseError: the answer is about something else
         """
-        answer = self._transport.write("POST", f"/v4/deployments/{deployment_id}/releases", body=package)
-        return ImportResult.from_json(answer)
+        path = f"/v4/deployments/{deployment_id}/releases"
+        result = ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat))
+        if result.release.deployment_id not in (None, deployment_id):
+            raise UnexpectedResponseError(
+                f"POST {path} answered a release of deployment {result.release.deployment_id}."
+            )
+        return result
 
     def list(self, deployment_id: int) -> list[Release]:
         """Return a deployment's releases that are not deleted (``GET /v4/releases?deploymentId=``).
@@ -37,7 +44,7 @@ class Releases:
         :raises UnexpectedResponseError: when a row does not tell its deployment: it may be anybody's
         """
         items = list_all(self._transport, "/v4/releases", {"deploymentId": deployment_id})
-        releases = [Release.from_json(item) for item in items if not item.get("deleted_at")]
+        releases = [release for release in map(Release.from_json, items) if not release.deleted]
         homeless = [release.id for release in releases if release.deployment_id is None]
         if homeless:
             raise UnexpectedResponseError(
@@ -50,7 +57,10 @@ class Releases:
 
         :param release_id: its id
         """
-        return Release.from_json(self._transport.read(f"/v4/releases/{release_id}"))
+        release = Release.from_json(self._transport.read(f"/v4/releases/{release_id}"))
+        if release.id != release_id:
+            raise UnexpectedResponseError(f"GET /v4/releases/{release_id} answered release {release.id}.")
+        return release
 
     def activate(self, release_id: int) -> None:
         """Make a release the live one; the one before becomes inactive in the same step (API Releases Patch v4).

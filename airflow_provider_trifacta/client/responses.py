@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -24,6 +25,9 @@ from .errors import (
 )
 from .retries import parse_retry_after
 
+#: Bytes of an answer that are read, and that are read at a time. Real ones have some kilobytes.
+_LARGEST_ANSWER = 64 * 1024 * 1024
+_BLOCK = 64 * 1024
 #: Characters of a foreign text (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
 
@@ -43,11 +47,17 @@ class Redactor:
 
     def __init__(self, config: ClientConfig) -> None:
         pair = f"{config.login}:{config.password}".encode()
-        secrets = [config.password, quote(config.password, safe=""), base64.b64encode(pair).decode()]
+        secrets = [config.password, base64.b64encode(pair).decode()]
         for proxy in config.proxies.values():
             url = urlsplit(proxy)
             secrets += [part for part in (url.password, url.netloc if url.password else None) if part]
-        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        # As they stand in URLs, in JSON, and in text whose white space was folded.
+        spelled = [
+            spelling
+            for secret in secrets
+            for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], " ".join(secret.split()))
+        ]
+        self._secrets = sorted({secret for secret in spelled if secret}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret replaced."""
@@ -55,76 +65,110 @@ class Redactor:
             text = text.replace(secret, "***")
         return text
 
+    def excerpt(self, text: str) -> str:
+        """Return the beginning of a text on one line, without secrets, none of them cut in two either."""
+        text = self(" ".join(self(text).split()))
+        return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
 
-def read_json(response: requests.Response, method: str, path: str, redact: Redactor) -> object:
+
+class Answer(NamedTuple):
+    """An HTTP answer that was read: as much of it as came, for an error."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def is_html(self) -> bool:
+        """Whether it is a page for people."""
+        return "html" in self.headers.get("Content-Type", "").lower()
+
+
+def read_answer(response: requests.Response) -> Answer:
+    """Read the body of an answer, up to a limit.
+
+    An error's body may break off, as with a server that refuses an upload and closes: its status is what matters.
+
+    :raises requests.RequestException: the body of a success broke off
+    :raises UnexpectedResponseError: it is larger than any answer of the API
+    """
+    content = bytearray()
+    try:
+        for block in response.iter_content(_BLOCK):
+            content += block
+            if len(content) > _LARGEST_ANSWER:
+                raise UnexpectedResponseError(f"The answer is larger than {_LARGEST_ANSWER} bytes.")
+    except (requests.RequestException, UnexpectedResponseError):
+        if response.status_code < 400:
+            raise
+    finally:
+        response.close()
+    return Answer(response.status_code, response.headers, bytes(content))
+
+
+def read_json(answer: Answer, method: str, path: str, redact: Redactor) -> object:
     """Return the JSON body of an answer, None for an empty one.
 
     :raises APIError: for an error status, in the class that fits it
     :raises UnexpectedResponseError: when the body is not JSON
     """
-    if response.status_code >= 400:
-        raise _api_error(response, method, path, redact)
-    if response.status_code == 204 or not response.content:
+    if answer.status >= 400:
+        raise _api_error(answer, method, path, redact)
+    if answer.status == 204 or not answer.content:
         return None
     try:
-        return json.loads(response.content)
-    except ValueError:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError):
         raise UnexpectedResponseError(
-            f"{method} {path} answered {response.status_code} with {_describe(response, redact)} instead of JSON. "
+            f"{method} {path} answered {answer.status} with {_describe(answer, redact)} instead of JSON. "
             "Check that the connection's host is the base URL of a Trifacta instance and not of a login page or "
             "proxy before it."
         ) from None
 
 
-def _api_error(response: requests.Response, method: str, path: str, redact: Redactor) -> APIError:
-    status = response.status_code
-    name, words = _api_words(response)
-    request_id = response.headers.get("x-trifacta-request-id")
-    parts = [f"{method} {path} answered {status}"]
-    parts.append(f": {redact(words)}" if words else f" with {_describe(response, redact)}")
+def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIError:
+    name, words = _api_words(answer)
+    request_id = answer.headers.get("x-trifacta-request-id")
+    parts = [f"{method} {path} answered {answer.status}"]
+    parts.append(f": {redact.excerpt(words)}" if words else f" with {_describe(answer, redact)}")
     if request_id:
-        parts.append(f" (request id {request_id})")
+        parts.append(f" (request id {redact.excerpt(request_id)})")
     message = "".join(parts).rstrip(".") + "."
-    if status in _ADVICE:
-        message += f" {_ADVICE[status]}"
-    return api_error_class(status)(
+    if answer.status in _ADVICE:
+        message += f" {_ADVICE[answer.status]}"
+    return api_error_class(answer.status)(
         message,
         method=method,
         path=path,
-        status=status,
-        name=name,
-        request_id=request_id,
-        retry_after=parse_retry_after(response.headers),
+        status=answer.status,
+        name=name and redact.excerpt(name),
+        request_id=request_id and redact.excerpt(request_id),
+        retry_after=parse_retry_after(answer.headers),
     )
 
 
-def _api_words(response: requests.Response) -> tuple[str | None, str]:
+def _api_words(answer: Answer) -> tuple[str | None, str]:
     """Return the exception's name, and the API's own words, from ``{"exception": {name, message, details}}``."""
     try:
-        body = json.loads(response.content)
-    except ValueError:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
         return None, ""
     inner = body.get("exception", body) if isinstance(body, dict) else body
     if not isinstance(inner, dict):
-        return None, _shorten(inner if isinstance(inner, str) else json.dumps(inner))
+        return None, inner if isinstance(inner, str) else json.dumps(inner)
     name = inner.get("name")
     words = []
     for key in ("name", "message", "details"):  # details may be any JSON type
         value = inner.get(key)
         if value:
             words.append(value if isinstance(value, str) else json.dumps(value))
-    return (name if isinstance(name, str) else None), _shorten(": ".join(words) or json.dumps(inner))
+    return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner)
 
 
-def _describe(response: requests.Response, redact: Redactor) -> str:
-    kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-    text = redact(_shorten(response.text))
+def _describe(answer: Answer, redact: Redactor) -> str:
+    kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
+    text = redact.excerpt(answer.content.decode("utf-8", "replace"))
     return f"{kind} {text!r}" if text else "an empty body"
-
-
-def _shorten(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
 
 
 def transport_error(
@@ -136,7 +180,7 @@ def transport_error(
     """
     parts = urlsplit(url)
     where = f"{method} {parts.path} at {parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
-    cause = redact(_root_cause_text(error))
+    cause = redact.excerpt(_root_cause_text(error)).rstrip(".")
     if isinstance(error, requests.exceptions.SSLError):
         return TLSError(
             f"{where} failed in TLS: {cause}. For a private certificate authority give the CA bundle's path in the "
@@ -187,4 +231,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _root_cause_text(error: BaseException) -> str:
     """Return the words of the innermost exception, which is the one that people can act on."""
     *_, root = _chain(error)
-    return _shorten(str(root) or type(root).__name__).rstrip(".")
+    return str(root) or type(root).__name__

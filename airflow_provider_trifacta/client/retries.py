@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import tenacity
 
-from .errors import APIError, ConnectError, RateLimitError, ServerError
+from .errors import ConnectError, RateLimitError, ServerError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def retrying(
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, APIError) else None
+        asked = getattr(error, "retry_after", None)
         return backoff(state) if asked is None else max(asked, backoff(state))
 
     def announce(state: tenacity.RetryCallState) -> None:

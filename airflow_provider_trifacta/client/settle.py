@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .baseline import live_release
+from .baseline import live_release, made_of
 from .errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
+    RateLimitError,
     ReleaseNotLiveError,
     ServerError,
     TransportError,
@@ -34,6 +36,7 @@ class PackageReleases:
     :param deployment_id: the deployment
     :param uuid: the package's ``metadata.uuid``
     :param list_releases: reads the deployment's releases
+    :param look: the same without repetitions, which would outlast the time
     :param settle_timeout: seconds that the server is given to finish or drop an upload
     :param sleep: how to wait, in seconds
     :param clock: a clock for the wait, in seconds
@@ -45,23 +48,25 @@ class PackageReleases:
         deployment_id: int,
         uuid: str,
         list_releases: Callable[[], list[Release]],
+        look: Callable[[], list[Release]],
         *,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not isinstance(settle_timeout, (int, float)) or not settle_timeout >= 0:
+        if not isinstance(settle_timeout, (int, float)) or not 0 <= settle_timeout < math.inf:
             raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
         self.deployment_id = deployment_id
         self.uuid = uuid
         self.list = list_releases
+        self._look = look
         self.settle_timeout = settle_timeout
         self._sleep = sleep
         self._clock = clock
 
     def among(self, releases: list[Release], *, after: int = 0) -> list[Release]:
         """Return those of some releases that were made of the package and have a higher id than ``after``."""
-        return [one for one in releases if one.id > after and (one.package_uuid or "").lower() == self.uuid]
+        return made_of(releases, self.uuid, after=after)
 
     def settle(self, seen: list[Release]) -> tuple[Release | None, list[Release]]:
         """Look for a release of the package that was not there before, until it shows or the time is up.
@@ -76,30 +81,29 @@ class PackageReleases:
         while True:
             left = deadline - self._clock()
             try:
-                releases = self.list()
+                releases = self._look()
                 found = self._appeared(seen, releases)
-            except (TransportError, ServerError, UnexpectedResponseError):
+            except (TransportError, RateLimitError, ServerError, UnexpectedResponseError):
                 if left <= 0:
                     raise
             else:
-                if found or left <= 0:
+                if found:
                     return found, releases
+                if left <= 0:
+                    self._refuse_strangers(seen, releases)
+                    return None, releases
             self._sleep(min(_INTERVAL, left))
 
     def _appeared(self, seen: list[Release], now: list[Release]) -> Release | None:
         """Return the one new release of this package that may be taken for this promotion's."""
-        newest = max((release.id for release in seen), default=0)
-        new = [release for release in now if release.id > newest]
-        if any(release.package_uuid is None for release in new) or (
-            now and all(release.package_uuid is None for release in now)
-        ):
-            raise self.ambiguous("the list does not tell which package a release was made of")
+        new = _newer(seen, now)
+        if now and all(release.package_uuid is None for release in now):
+            new = now
+        self.refuse_unidentified(new)
         found = self.among(new)
         if len(found) > 1:
             raise self.ambiguous(f"several new releases were made of it ({[release.id for release in found]})")
         if not found:
-            if new:
-                raise self.ambiguous(f"releases of other packages appeared meanwhile ({[one.id for one in new]})")
             return None
         (release,) = found
         before, live = live_release(seen), live_release(now)
@@ -107,6 +111,19 @@ class PackageReleases:
             log.info("Release %s was made of the package after all (active: %s)", release.id, release.active)
             return release
         raise self.not_live(release, live)
+
+    def refuse_unidentified(self, releases: list[Release]) -> None:
+        """Stop where it cannot be told whether a release was made of the package.
+
+        :raises AmbiguousSubmissionError: one of them does not tell its package
+        """
+        if any(release.package_uuid is None for release in releases):
+            raise self.ambiguous("the list does not tell which package a release was made of")
+
+    def _refuse_strangers(self, seen: list[Release], now: list[Release]) -> None:
+        strangers = [release.id for release in _newer(seen, now)]
+        if strangers:
+            raise self.ambiguous(f"releases of other packages appeared meanwhile ({strangers})")
 
     def not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
         """Make the error for a release of the package that somebody replaced since."""
@@ -122,5 +139,11 @@ class PackageReleases:
         return AmbiguousSubmissionError(
             f"Whether the package {self.uuid} became a release of deployment {self.deployment_id} cannot be told: "
             f"{why}. Nothing more is sent. Look at the deployment in Trifacta: if the release is there, activate it if "
-            "need be and mark this task as success; if not, clear the task (with its baseline)."
+            "need be and mark this task as success; if not, clear the task with its baseline, or, where the list never "
+            "tells packages, set if_exists='create'."
         )
+
+
+def _newer(seen: list[Release], now: list[Release]) -> list[Release]:
+    newest = max((release.id for release in seen), default=0)
+    return [release for release in now if release.id > newest]

@@ -15,7 +15,7 @@ from urllib3.exceptions import LocationParseError
 from .adapter import TrifactaAdapter
 from .config import ClientConfig
 from .errors import ConfigurationError, RedirectError, TrifactaError, UnexpectedResponseError
-from .responses import Redactor, read_json, transport_error
+from .responses import Answer, Redactor, read_answer, read_json, transport_error
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, retrying
 from .upload import MultipartFile
 
@@ -77,15 +77,24 @@ class Transport:
         loop = retrying(may_repeat_read, self.config.read_retries, self._sleep)
         return loop(self._send, "GET", path, params=params)
 
-    def write(self, method: str, path: str, *, json: object = None, body: MultipartFile | None = None) -> object:
+    def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        body: MultipartFile | None = None,
+        repeat: bool = True,
+    ) -> object:
         """Send a change, again only where the server provably did nothing with it.
 
         :param json: body as JSON, or
         :param body: body as an upload
+        :param repeat: whether it is sent again at all
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        loop = retrying(may_repeat_write, WRITE_RETRIES, self._sleep)
+        loop = retrying(may_repeat_write, WRITE_RETRIES if repeat else 0, self._sleep)
         return loop(self._send, method, path, json=json, body=body)
 
     def _send(
@@ -99,24 +108,31 @@ class Transport:
     ) -> object:
         url = f"{self.config.base_url}{path}"
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._send_once(method, url, params=params, json=json, body=body)
-            location = response.headers.get("Location")
-            if not (300 <= response.status_code < 400 and location):
+            answer = self._send_once(method, url, params=params, json=json, body=body)
+            location = answer.headers.get("Location")
+            if not (300 <= answer.status < 400 and location):
                 break
             target = urljoin(url, location)
             self._check_redirect(method, url, target)
             url, params = target, None  # the target brings its own query
         else:
-            raise RedirectError(f"{method} {path} was redirected more than {_MAX_REDIRECTS} times, last to {url}.")
-        if response.status_code < 300 and urlsplit(url).path.rstrip("/") != self._path_of(path) and _is_html(response):
             raise RedirectError(
-                f"{method} {path} was redirected to the page {url}, which looks like a login page. Check the "
-                "connection's credentials; behind a reverse-proxy single sign-on tokens do not work, use login and "
+                f"{method} {path} was redirected more than {_MAX_REDIRECTS} times, last to {self._shown(url)}."
+            )
+        if answer.status < 300 and answer.is_html and urlsplit(url).path.rstrip("/") != self._path_of(path):
+            raise RedirectError(
+                f"{method} {path} was redirected to the page {self._shown(url)}, which looks like a login page. Check "
+                "the connection's credentials; behind a reverse-proxy single sign-on tokens do not work, use login and "
                 "password."
             )
-        if 300 <= response.status_code < 400:
-            raise UnexpectedResponseError(f"{method} {path} answered {response.status_code} without a target.")
-        return read_json(response, method, path, self._redact)
+        if 300 <= answer.status < 400:
+            raise UnexpectedResponseError(f"{method} {path} answered {answer.status} without a target.")
+        return read_json(answer, method, path, self._redact)
+
+    def _shown(self, url: str) -> str:
+        """Return a URL for an error: without its query, which may hold a ticket or a secret."""
+        parts = urlsplit(url)
+        return self._redact.excerpt(f"{parts.scheme}://{parts.hostname}{_port(parts.port)}{parts.path}")
 
     def _path_of(self, path: str) -> str:
         return urlsplit(f"{self.config.base_url}{path}").path.rstrip("/")
@@ -129,14 +145,14 @@ class Transport:
         params: Mapping[str, Any] | None,
         json: object,
         body: MultipartFile | None,
-    ) -> requests.Response:
+    ) -> Answer:
         config = self.config
         if body is None:
             timeout = (config.connect_timeout, config.read_timeout)
         else:
             timeout = (max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT), config.upload_timeout)
         try:
-            return self._session.request(
+            response = self._session.request(
                 method,
                 url,
                 params=params,
@@ -149,7 +165,9 @@ class Transport:
                 verify=config.verify,
                 cert=config.cert,
                 proxies=dict(config.proxies) or None,
+                stream=True,  # read below, where an error's body may break off
             )
+            return read_answer(response)
         except TrifactaError:
             raise  # from the body's iterator
         except (requests.exceptions.InvalidURL, LocationParseError) as error:  # requests lets the second one through
@@ -169,17 +187,16 @@ class Transport:
         if method == "GET" and same_server:
             return
         if same_server and upgrade:
-            advice = f"Set the connection's host to {new.scheme}://{new.netloc}."
-        elif same_host and new.scheme == "http":
+            advice = f"Set the connection's host to {new.scheme}://{new.hostname}{_port(new.port)}."
+        elif same_host and (old.scheme, new.scheme) == ("https", "http"):
             advice = "Credentials are not sent over plain http."
         else:
             advice = (
                 "Credentials are not sent there, and changes are never repeated elsewhere. If it is a login page, "
                 "check the credentials; if the instance moved, set the connection's host to its new URL."
             )
-        shown = self._redact(f"{new.scheme}://{new.netloc}{new.path}")
-        raise RedirectError(f"{method} {old.path} was redirected to {shown}. {advice}")
+        raise RedirectError(f"{method} {old.path} was redirected to {self._shown(target)}. {advice}")
 
 
-def _is_html(response: requests.Response) -> bool:
-    return "html" in response.headers.get("Content-Type", "").lower()
+def _port(port: int | None) -> str:
+    return "" if port is None else f":{port}"

@@ -95,6 +95,14 @@ class ReleaseWatch:
             raise ReleaseDeletedError(
                 f"Release {self.release_id} does not exist or was deleted, so it cannot become active. {error}"
             ) from error
+        if release.deleted:
+            raise ReleaseDeletedError(f"Release {self.release_id} was deleted, so it cannot become active.")
+        if release.deployment_id is None and self.on_superseded == "fail" and self._was_active is None:
+            log.warning(
+                "The server does not tell the deployment of release %s: whether a newer release supersedes it cannot "
+                "be seen.",
+                self.release_id,
+            )
         if self.deployment_id is None and release.deployment_id is not None:
             self.deployment_id = release.deployment_id
             if not release.active and self.on_superseded == "fail":

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyjson5
+
 from ..client.config import (
     DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_READ_RETRIES,
@@ -68,7 +70,7 @@ def _extras(connection: Connection) -> Mapping[str, Any]:
 
 
 def _port(value: object) -> int | None:
-    if value in (None, ""):
+    if value in (None, "", 0, "0"):  # some of Airflow's pages send 0 for a blank port
         return None
     try:
         return int(str(value))
@@ -82,11 +84,14 @@ def _absent(value: object) -> bool:
 
 
 def _parsed(value: object) -> object:
-    """Read a text that holds JSON; a connection URI can bring nothing but text."""
+    """Read a text that holds JSON; a connection URI can bring nothing but text.
+
+    Airflow 2's form turns stored lists and objects into Python's notation, which JSON5 covers.
+    """
     if isinstance(value, str):
         try:
-            return json.loads(value)
-        except ValueError:
+            return pyjson5.decode(value)
+        except pyjson5.Json5Exception:
             return value.strip()
     return value
 

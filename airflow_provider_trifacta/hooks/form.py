@@ -39,7 +39,8 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     "read_retries": {
         "label": "Read retries",
         "description": "How often a failed read is repeated, 0 to 10; default 4",
-        "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 10},
+        # Text, because Airflow 2's form drops a number that is 0.
+        "schema": {"type": ["string", "null"]},
     },
 }
 
@@ -49,7 +50,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "relabeling": {
         "host": "Host or URL",
         "schema": "Scheme (http or https)",
-        "login": "Login (empty for an access token)",
+        "login": "Login (none: token)",
         "password": "Password or access token",
     },
     "placeholders": {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .._compat import BaseHook
+from .._compat import AirflowNotFoundException, BaseHook
 from ..client.errors import ConfigurationError
 from .connection import config_from_connection
 from .form import field_behaviour, form_widgets
@@ -43,19 +43,16 @@ class TrifactaHook(BaseHook):
 
         :raises ConfigurationError: when the connection cannot be used; the message names the field
         """
-        return self._make_client(self._config)
+        from ..client import TrifactaClient  # not at import: it loads requests, and DAG parsing need not
 
-    @cached_property
-    def polling_client(self) -> TrifactaClient:
-        """A client for waits: it does not repeat reads, since the next poll does.
-
-        :raises ConfigurationError: as :attr:`client`
-        """
-        return self._make_client(self.polling_config)
+        return TrifactaClient(self._config)
 
     @cached_property
     def polling_config(self) -> ClientConfig:
-        """The configuration of :attr:`polling_client`."""
+        """The configuration for waits: reads are not repeated, since the next poll does that.
+
+        :raises ConfigurationError: as :attr:`client`
+        """
         return replace(self._config, read_retries=0)
 
     def get_conn(self) -> TrifactaClient:
@@ -64,7 +61,11 @@ class TrifactaHook(BaseHook):
 
     @cached_property
     def _config(self) -> ClientConfig:
-        config = config_from_connection(self.get_connection(self.trifacta_conn_id))
+        try:
+            connection = self.get_connection(self.trifacta_conn_id)
+        except AirflowNotFoundException as error:
+            raise ConfigurationError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
+        config = config_from_connection(connection)
         log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
         if config.base_url.startswith("http://"):
             self._warn_of_plain_http()
@@ -93,12 +94,6 @@ class TrifactaHook(BaseHook):
     def get_ui_field_behaviour() -> dict[str, Any]:
         """Return the form's relabelling, for Airflow before 3.2."""
         return field_behaviour()
-
-    @staticmethod
-    def _make_client(config: ClientConfig) -> TrifactaClient:
-        from ..client import TrifactaClient  # not at import: it loads requests, and DAG parsing need not
-
-        return TrifactaClient(config)
 
     def _warn_of_plain_http(self) -> None:
         global _warned_of_plain_http

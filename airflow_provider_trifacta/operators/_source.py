@@ -23,10 +23,10 @@ def open_source(path: Any) -> FlowPackage:
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
     :raises PackageError: see :func:`~airflow_provider_trifacta.client.package.open_package`
     """
-    if not isinstance(path, str) or "://" not in path:
+    if "://" not in str(path):  # an ObjectStoragePath is as good as its URL
         return open_package(path)
     try:
-        source = object_storage_path(path)
+        source = object_storage_path(str(path))
         with source.open("rb") as remote:
             file = tempfile.TemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by FlowPackage
             try:

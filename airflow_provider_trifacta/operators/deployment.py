@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.baseline import Baseline
-from ..client.ids import parse_id
+from ..client.deployments import create_once
+from ..client.rollback import roll_back
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ._assets import announce_live
+from ._change import ChangeOperator
+from ._facts import Facts
+from ._target import check_target, find_deployment, is_automatic_retry
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -23,30 +28,37 @@ class GetDeploymentOperator(BaseOperator):
     baseline, and so finds the release that this run made; clearing this task too starts anew.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
+    :param deployment_name: its exact name, in place of the id (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None}``
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
     """
 
-    template_fields: Sequence[str] = ("deployment_id", "trifacta_conn_id")
+    template_fields: Sequence[str] = ("deployment_id", "deployment_name", "trifacta_conn_id")
     operator_extra_links = (TrifactaDeploymentLink(),)
     ui_color = "#e8f3ec"
 
     def __init__(
-        self, *, deployment_id: Any, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any
+        self,
+        *,
+        deployment_id: Any = None,
+        deployment_name: Any = None,
+        trifacta_conn_id: str = TrifactaHook.default_conn_name,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.deployment_id = deployment_id
+        self.deployment_name = deployment_name
         self.trifacta_conn_id = trifacta_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the deployment and its releases."""
         with airflow_failures():
-            deployment_id = parse_id(self.deployment_id, "deployment_id")
-            client = TrifactaHook(self.trifacta_conn_id).client
-            context["ti"].xcom_push(key=DEPLOYMENT_URL_KEY, value=client.deployment_url(deployment_id))
-            with client:
+            given = check_target(self.deployment_id, self.deployment_name)
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                deployment_id = find_deployment(client, given, self.deployment_name)
+                context["ti"].xcom_push(key=DEPLOYMENT_URL_KEY, value=client.deployment_url(deployment_id))
                 # Read by itself too: a deployment that does not exist has no releases either.
                 deployment = client.deployments.get(deployment_id)
                 baseline = Baseline.of(deployment_id, client.releases.list(deployment_id))
@@ -58,3 +70,97 @@ class GetDeploymentOperator(BaseOperator):
                 baseline.latest_release_id,
             )
             return baseline.as_dict()
+
+
+class CreateDeploymentOperator(BaseOperator):
+    """Makes a deployment of a name, unless there is one.
+
+    Names are not unique in Trifacta: one of exactly this name is reused, several are an error. What happens again on a
+    retry or clear: the deployment is found.
+
+    API page: API Deployments Create v4.
+
+    :param name: exact display name (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :returns: a dict with ``deployment_id``, ``release_url`` (its page) and ``outcome`` (``created``, ``reused``, or
+        ``adopted`` when the answer was lost); each is also pushed as an XCom key of that name
+    :raises AirflowFailException: for anything that a retry cannot mend
+    :raises TrifactaError: for the rest
+    """
+
+    template_fields: Sequence[str] = ("name", "trifacta_conn_id")
+    operator_extra_links = (TrifactaDeploymentLink(),)
+    ui_color = "#e8f3ec"
+
+    def __init__(self, *, name: Any, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.trifacta_conn_id = trifacta_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Find the deployment, or make it."""
+        with airflow_failures():
+            check_target(None, "" if self.name is None else self.name)
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                deployment, outcome = create_once(client.deployments, self.name)
+                facts = Facts(context)
+                url = client.deployment_url(deployment.id)
+                facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
+            self.log.info("Deployment %s (%s) %s", deployment.id, deployment.name, outcome)
+            return facts.values
+
+
+class RollbackDeploymentOperator(ChangeOperator):
+    """Undoes what a run put live: the release that the baseline recorded becomes live again, never a guessed one.
+
+    When the release that this run made of the package is live, the recorded one is activated, or nothing is live again
+    where nothing was. When the recorded one is live, there is nothing to do. Anything else that is live was somebody's
+    decision and is left alone, as is everything when the recorded release was deleted.
+
+    It needs no release id, so it also runs when the promotion's task died; give it a trigger rule such as
+    ``one_failed``. What happens again on a retry: what was rolled back stays so; a release that somebody activated
+    after a rollback that was cut off is left alone, until somebody clears the task.
+
+    :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before the promotion (templated)
+    :param package_uuid: the package that the run promoted, or None when it did not come so far (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now), ``rolled_back_release_id``,
+        ``release_url`` and ``outcome`` (``rolled_back`` or ``unchanged``); each is also pushed as an XCom key of that
+        name, unless it is None
+    :raises AirflowFailException: for anything that a retry cannot mend
+    :raises TrifactaError: for the rest
+    """
+
+    template_fields: Sequence[str] = ("baseline", "package_uuid", "trifacta_conn_id")
+
+    def __init__(self, *, baseline: Any, package_uuid: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.baseline = baseline
+        self.package_uuid = package_uuid
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Roll back, if there is anything of this run to roll back."""
+        with airflow_failures():
+            baseline = Baseline.parse(self.baseline)
+            uuid = None if self.package_uuid in (None, "", "None") else str(self.package_uuid)
+            client = TrifactaHook(self.trifacta_conn_id).client
+            facts = Facts(context)
+            url = client.deployment_url(baseline.deployment_id)
+            facts.add(deployment_id=baseline.deployment_id, **{DEPLOYMENT_URL_KEY: url})
+            with client:
+                undone = roll_back(client, baseline, uuid, interrupted=is_automatic_retry(context, self))
+            target = baseline.active_release_id
+            self.log.info(
+                "Release %s of deployment %s is live; rolled back: %s",
+                target or "none",
+                baseline.deployment_id,
+                undone or "nothing",
+            )
+            facts.add(
+                active_release_id=target,
+                rolled_back_release_id=undone,
+                outcome="unchanged" if undone is None else "rolled_back",
+            )
+            if undone is not None and target is not None:
+                announce_live(context, self, client.config.base_url, baseline.deployment_id, release_id=target)
+            return facts.values

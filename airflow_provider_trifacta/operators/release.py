@@ -79,6 +79,8 @@ class CreateReleaseOperator(BaseOperator):
         self.package_path = package_path
         self.trifacta_conn_id = trifacta_conn_id
         self.baseline = baseline
+        # A baseline that was given but renders to nothing must not pass for none.
+        self._with_baseline = baseline is not None
         self.if_exists = if_exists
         self.allow_older = allow_older
         self.settle_timeout = settle_timeout
@@ -88,7 +90,7 @@ class CreateReleaseOperator(BaseOperator):
         """Check the package, promote it, and hand out the ids."""
         with airflow_failures():
             deployment_id = parse_id(self.deployment_id, "deployment_id")
-            baseline = None if self.baseline is None else Baseline.parse(self.baseline, deployment_id)
+            baseline = Baseline.parse(self.baseline, deployment_id) if self._with_baseline else None
             if self.on_deleted_objects not in ("fail", "warn"):
                 raise InvalidInputError(
                     f"on_deleted_objects must be 'fail' or 'warn', not {self.on_deleted_objects!r}."

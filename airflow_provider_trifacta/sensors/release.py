@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf
+from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
 from .._failures import airflow_failures
 from ..client.errors import FailedWaitError, PassingWaitError
 from ..client.ids import parse_id
@@ -65,15 +65,18 @@ class ReleaseActiveSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait; deferred, after one look from here: what is active already needs no triggerer."""
-        if not self.deferrable:
-            return super().execute(context)
-        deadline = time.time() + self.timeout
-        with airflow_failures(skip=self.soft_fail or self.never_fail):
-            active = self._poll(context)
+        try:
+            if not self.deferrable:
+                return super().execute(context)
+            deadline = time.time() + self.timeout
+            with airflow_failures(skip=self.soft_fail or self.never_fail):
+                active = self._poll(context)
+        finally:
+            if self._watching:
+                self._watching[1].close()
         if active:
             return None
-        watch, client = self._watch()
-        client.close()
+        watch, _ = self._watch()
         # Imported late: the worker that only pokes needs no trigger.
         from ..triggers.release import ReleaseActiveTrigger
 
@@ -108,13 +111,16 @@ class ReleaseActiveSensor(BaseSensorOperator):
     def poke(self, context: Context) -> bool:
         """Poll once; in ``reschedule`` mode until a poll got an answer."""
         with airflow_failures(skip=self.soft_fail or self.never_fail):
-            until = time.monotonic() + self.timeout
             active = self._poll(context)
             watch, _ = self._watch()
-            while self.reschedule and watch.failures and time.monotonic() < until:
-                time.sleep(self.poke_interval)
+            while self.reschedule and watch.failures and (left := self._seconds_left(context)) > 0:
+                time.sleep(min(self.poke_interval, left))
                 active = self._poll(context)
             return active
+
+    def _seconds_left(self, context: Context) -> float:
+        """Return the time until the timeout of a rescheduled sensor, which counts from its first look."""
+        return self.timeout - (datetime.now(timezone.utc) - first_look(context, self)).total_seconds()
 
     def _poll(self, context: Context) -> bool:
         watch, client = self._watch()
@@ -133,7 +139,7 @@ class ReleaseActiveSensor(BaseSensorOperator):
                 on_superseded=self.on_superseded,
                 tolerated_failures=self.tolerated_failures,
             )
-            self._watching = watch, TrifactaHook(self.trifacta_conn_id).polling_client
+            self._watching = watch, TrifactaHook(self.trifacta_conn_id).client.without_repetitions
         return self._watching
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:

@@ -31,10 +31,25 @@ class PollingInstance:
         self._client = TrifactaClient(config, transport=Transport(config, connections=THREADS))
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="trifacta-poll")
 
-    async def run(self, poll: Callable[[TrifactaClient], T]) -> T:
-        """Run a blocking poll in a thread, with the caller's context: Airflow finds the trigger's log by it."""
+    async def run(self, poll: Callable[[TrifactaClient], T], longest: float) -> T:
+        """Run a blocking poll in a thread, with the caller's context: Airflow finds the trigger's log by it.
+
+        :param poll: what to run
+        :param longest: seconds to wait for it, and for a thread to be free
+        :raises TimeoutError: it takes longer; a poll that has begun goes on in its thread, unheard
+        """
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, poll, self._client)
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._executor, context.run, poll, self._client)
+        try:
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the result, and the
+            # trigger would go on for ever.
+            await asyncio.wait({future}, timeout=longest)
+            if not future.done():
+                raise TimeoutError
+            return future.result()
+        finally:
+            future.cancel()
 
     def close(self) -> None:
         """Let the threads end after their present poll."""

@@ -97,8 +97,8 @@ class ReleaseActiveTrigger(BaseTrigger):
                 try:
                     # An instance that keeps its threads busy must not hold the wait beyond its deadline for long.
                     longest = max(self.deadline - time.time(), 0) + config.connect_timeout + config.read_timeout
-                    active = await asyncio.wait_for(instance.run(watch.poll), longest)
-                except asyncio.TimeoutError:
+                    active = await instance.run(watch.poll, longest)
+                except TimeoutError:
                     active, last = False, True
                 if active:
                     return {"status": "active", "message": f"Release {self.release_id} is active", "retryable": False}

@@ -102,6 +102,12 @@ def test_an_instance_without_deployment_manager():
     assert "cannot use Deployment Manager" in words
 
 
+def test_something_that_answers_anything(scripted):
+    ok, words = check(config(scripted(lambda request: (200, {}, {"id": 1})).url))
+    assert not ok
+    assert "deployments cannot be listed" in words
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -133,6 +133,7 @@ def test_uploads_carry_an_exact_length(create, emulator):
 
 def test_a_release_that_may_be_anybodys_is_no_answer(scripted):
     server = scripted(lambda request: (200, {}, {"data": [{"id": 5, "active": True}]}))
-    with TrifactaClient(ClientConfig(base_url=server.url, password="long-token")) as client:
-        with pytest.raises(UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"):
-            client.releases.list(1)
+    client = TrifactaClient(ClientConfig(base_url=server.url, password="long-token"))
+    with pytest.raises(UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"):
+        client.releases.list(1)
+    client.close()

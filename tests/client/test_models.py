@@ -11,7 +11,7 @@ def test_times_are_timezone_aware():
     assert parse_time("2019-02-13T20:39:41").utcoffset().total_seconds() == 0
 
 
-@pytest.mark.parametrize("value", [None, 5, "", "soon", "P1D", "2019-13-45"])
+@pytest.mark.parametrize("value", [None, 5, "", "soon", "P1D", "2019-13-45", "18:", "9" * 30])
 def test_unreadable_times_are_unknown(value):
     assert parse_time(value) is None
 
@@ -30,11 +30,23 @@ def test_unknown_and_missing_fields_do_no_harm():
     assert Person.from_json({"id": 3}).email is None
 
 
-@pytest.mark.parametrize("body", [None, [], "text", {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 1.0}])
+@pytest.mark.parametrize(
+    "body", [None, [], "text", {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 1.0}, {"id": 0}, {"id": -1}]
+)
 @pytest.mark.parametrize("model", [Person, Deployment, Release])
 def test_without_an_integer_id_nothing_is_believed(model, body):
     with pytest.raises(UnexpectedResponseError):
         model.from_json(body)
+
+
+@pytest.mark.parametrize("shown", ["9BAE78C02FCB11E9952377F56ED58844", "{9bae78c0-2fcb-11e9-9523-77f56ed58844}"])
+def test_uuids_are_spelled_in_one_way(shown):
+    assert Release.from_json({"id": 1, "packageUuid": shown}).package_uuid == "9bae78c0-2fcb-11e9-9523-77f56ed58844"
+
+
+@pytest.mark.parametrize("shown", [None, "", 5])
+def test_a_blank_uuid_is_none(shown):
+    assert Release.from_json({"id": 1, "packageUuid": shown}).package_uuid is None
 
 
 @pytest.mark.parametrize("release", [None, {}, {"id": "101"}, {"id": None}, []])

@@ -14,12 +14,15 @@ from airflow_provider_trifacta.client.transport import Transport
 def read(scripted):
     """Return a function that lists from a server with so many rows and these habits; returns (ids, requests)."""
 
-    def run(rows, *, largest_page=1000, knows_limit=True, knows_offset=True):
+    def run(rows, *, largest_page=1000, knows_limit=True, knows_offset=True, knows_no_limit=False, counts=False):
         def respond(request):
-            query = {key: int(values[0]) for key, values in parse_qs(urlsplit(request.path).query).items()}
-            limit = min(query["limit"] if knows_limit else 25, largest_page)
-            offset = query["offset"] if knows_offset else 0
-            return 200, {}, {"data": [{"id": number} for number in range(rows)][offset : offset + limit]}
+            query = {key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()}
+            limit = int(query.get("limit", 25)) if knows_limit else 25
+            if query.get("noLimit") and knows_no_limit:
+                limit = rows
+            offset = int(query.get("offset", 0)) if knows_offset else 0
+            data = [{"id": number + 1} for number in range(rows)][offset : offset + min(limit, largest_page)]
+            return 200, {}, {"data": data, **({"count": rows} if counts else {})}
 
         server = scripted(respond)
         items = list_all(Transport(ClientConfig(base_url=server.url, password="long-token")), "/v4/things", {"x": 1})
@@ -32,23 +35,32 @@ def read(scripted):
 @pytest.mark.parametrize("rows", [0, 1, 24, 25, 26, 99, 100, 101, 250])
 @pytest.mark.parametrize("habits", [{}, {"knows_limit": False}, {"largest_page": 50}], ids=str)
 def test_nothing_is_truncated(read, rows, habits):
-    assert read(rows, **habits)[0] == list(range(rows))
+    assert read(rows, **habits)[0] == list(range(1, rows + 1))
 
 
 def test_a_short_list_takes_one_request(read):
     assert read(24)[1] == 1
 
 
-@pytest.mark.parametrize("rows", [3, 25, 60, 99])
+@pytest.mark.parametrize("rows", [3, 30, 60, 99])
 def test_a_server_that_ignores_offset_does_not_loop(read, rows):
     ids, requests = read(rows, knows_offset=False)
-    assert ids == list(range(rows))
-    assert requests <= 2
+    assert ids == list(range(1, rows + 1))
+    assert requests <= 3
 
 
-def test_a_list_that_cannot_be_read_to_its_end_is_an_error(read):
+@pytest.mark.parametrize("rows", [25, 100, 150])
+def test_a_server_that_ignores_offset_may_still_show_that_a_list_is_whole(read, rows):
+    assert read(rows, knows_offset=False, knows_no_limit=True, counts=True)[0] == list(range(1, rows + 1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "habits"),
+    [(150, {}), (150, {"counts": True}), (30, {"knows_limit": False}), (60, {"largest_page": 50}), (25, {})],
+)
+def test_a_list_that_may_not_be_whole_is_an_error(read, rows, habits):
     with pytest.raises(UnexpectedResponseError, match="ignores the offset"):
-        read(150, knows_offset=False)
+        read(rows, knows_offset=False, **habits)
 
 
 @pytest.mark.parametrize("body", [[], {}, {"data": None}, {"data": [1]}, {"data": [{"name": "no id"}]}, None, "text"])

@@ -282,6 +282,20 @@ def test_going_back_after_a_promotion_is_not_undone_by_its_retry(promote, take_b
     assert live() == old.id
 
 
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_going_back_to_an_older_release_of_the_same_package_is_not_undone(
+    promote, take_baseline, client, live, ids, first_attempt
+):
+    old = promote("A").release
+    baseline = take_baseline()
+    promote("A", baseline=baseline)
+    client.releases.activate(old.id)
+    with pytest.raises(ReleaseNotLiveError):
+        promote("A", baseline=baseline, first_attempt=first_attempt)
+    assert live() == old.id
+    assert len(ids()) == 2
+
+
 def test_a_deactivation_is_not_undone(promote, client, live):
     first = promote("A").release
     client.releases.deactivate(first.id)
@@ -420,8 +434,21 @@ def test_a_server_that_stays_busy_is_an_ordinary_error_without_doubt(promote, em
     emulator.faults.add(Fault(Answer.too_many_requests(3, when="after_body"), **CREATE, times=None))
     with pytest.raises(RateLimitError):
         promote()
-    assert time.slept == []
+    assert len(time.slept) == 4, "between the attempts, and not for a release to show"
     assert ids() == []
+
+
+def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_not_undone(
+    promote, emulator, client, time, live, take_baseline
+):
+    old = promote("A").release
+    promote("B")
+    baseline = take_baseline()
+    emulator.faults.add(Fault(Answer.too_many_requests(30), **CREATE))
+    time.during_sleep = [lambda: client.releases.activate(old.id)]
+    with pytest.raises(UnexpectedLiveReleaseError):
+        promote("C", baseline=baseline)
+    assert live() == old.id
 
 
 # Doubt: after the last byte
@@ -587,6 +614,20 @@ def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time,
     time.during_sleep = [somebody_else]
     with pytest.raises(AmbiguousSubmissionError, match="releases of other packages appeared"):
         promote("A")
+    assert sum(time.slept) == 60, "ours may still show"
+
+
+def test_ours_may_show_after_a_strange_release(promote, emulator, time, client, packages, live):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def somebody_else():
+        with open_package(packages("B")) as package:
+            client.releases.create(1, package.body())
+
+    time.during_sleep = [somebody_else, armed.release]
+    result = promote("A")
+    assert result.outcome == "adopted"
+    assert result.release.id == live()
 
 
 @pytest.mark.parametrize("absent", [False, True])
@@ -605,6 +646,15 @@ def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(promote, em
     with pytest.raises(AmbiguousSubmissionError):
         promote("A", first_attempt=False)
     assert len(ids()) == len(uploads()) == 1
+
+
+@pytest.mark.parametrize("shown", [None, ""])
+def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote, emulator, ids, shown, make_package):
+    promote("A")
+    emulator.faults.add(Fault(PackageUuid(shown), **LIST, times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote("B", first_attempt=False)
+    assert len(ids()) == 1
 
 
 def test_an_altered_uuid_never_matches_and_is_warned_of(promote, emulator, caplog):

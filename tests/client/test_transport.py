@@ -10,6 +10,7 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
+from airflow_provider_trifacta.client import responses
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     APIError,
@@ -364,6 +365,70 @@ def test_a_login_page_is_recognised(scripted, connect):
         connect(scripted(respond).url).read("/v4/x")
 
 
+def test_a_redirects_query_is_not_shown(scripted, connect):
+    """It may hold a ticket, or what a form was filled with."""
+
+    def respond(request):
+        if request.path.startswith("/login"):
+            return (200, {"Content-Type": "text/html"}, b"<html>Sign in</html>")
+        return (302, {"Location": "/login?next=1&ticket=s3cr3t-ticket"}, b"")
+
+    with pytest.raises(RedirectError, match="/login") as caught:
+        connect(scripted(respond).url).read("/v4/x")
+    assert "s3cr3t-ticket" not in str(caught.value)
+    endless = scripted(lambda request: (302, {"Location": request.path.split("?")[0] + "x?ticket=s3cr3t-ticket"}, b""))
+    with pytest.raises(RedirectError, match="more than 3 times") as caught:
+        connect(endless.url).read("/v4/x")
+    assert "s3cr3t-ticket" not in str(caught.value)
+
+
+def test_a_write_to_a_login_page_of_a_plain_http_server_is_told_as_such(scripted, connect):
+    server = scripted(lambda request: (302, {"Location": "/login"}, b""))
+    with pytest.raises(RedirectError, match="If it is a login page, check the credentials"):
+        connect(server.url).write("PATCH", "/v4/x", json={})
+
+
+# Secrets in texts from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("password", "text"),
+    [
+        ("s3cr3t-pässword", "z" * 380 + " s3cr3t-pässword is wrong"),
+        ('p\u00e4"ss-word-long', '{"details": {"password": "p\\u00e4\\"ss-word-long"}}'),
+        ("two  spaces-long", "saw two  spaces-long"),
+        ("s3cr3t with space", "saw s3cr3t%20with%20space"),
+    ],
+)
+def test_a_secret_is_not_shown_in_part_or_in_another_spelling(scripted, password, text):
+    body = {"exception": {"name": "E", "message": text}}
+    server = scripted(lambda request: (400, {"x-trifacta-request-id": f"id {text[-60:]}"}, body))
+    transport = Transport(ClientConfig(base_url=server.url, login="me", password=password))
+    with pytest.raises(BadRequestError) as caught:
+        transport.read("/v4/x")
+    shown = f"{caught.value} {caught.value.request_id}"
+    assert "***" in shown
+    for part in ("s3cr3t", "ss-word", "spaces-long"):
+        assert part not in shown
+
+
+# Answers without measure
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_that_is_too_large_is_not_kept(scripted, connect, monkeypatch, status):
+    monkeypatch.setattr(responses, "_LARGEST_ANSWER", 100_000)
+    server = scripted(lambda request: (status, {"Content-Type": "text/html"}, b"x" * 1_000_000))
+    with pytest.raises(UnexpectedResponseError if status == 200 else ServerError):
+        connect(server.url, read_retries=0).read("/v4/x")
+
+
+def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
+    server = scripted(lambda request: (200, {}, b"[" * 200_000))
+    with pytest.raises(UnexpectedResponseError, match="instead of JSON"):
+        connect(server.url).read("/v4/x")
+
+
 # TLS and uploads
 
 
@@ -429,6 +494,23 @@ def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(scripted, conne
         connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
     assert len(server.seen) == 1
     assert not body.sent_completely
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(scripted, connect, upload, authority, tls):
+    def respond(request):
+        handler = request.handler
+        handler.rfile.read(100_000)
+        handler.send_response(413)
+        handler.send_header("Content-Length", "33")
+        handler.end_headers()
+        handler.wfile.flush()
+        handler.connection.close()
+
+    context, bundle = authority
+    server = scripted(respond, tls=context if tls else None)
+    with pytest.raises(PayloadTooLargeError, match="answered 413 with an empty body"):
+        connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=upload(40_000_000))
 
 
 def test_errors_are_what_the_root_class_promises():

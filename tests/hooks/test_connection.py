@@ -33,6 +33,11 @@ def test_without_a_login_the_password_is_a_token(login):
     assert (config.login, config.password) == (None, "the-long-token")
 
 
+@pytest.mark.parametrize("port", [None, 0])
+def test_a_blank_port_is_none(port):
+    assert config_from_connection(connection(host="a.example.com:3005", port=port)).base_url.endswith(":3005")
+
+
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -52,6 +57,8 @@ def files(tmp_path, monkeypatch):
         ({"cert": "cert.pem"}, "cert", "cert.pem"),
         ({"cert": ["cert.pem", "key.pem"]}, "cert", ("cert.pem", "key.pem")),
         ({"cert": '["cert.pem", "key.pem"]'}, "cert", ("cert.pem", "key.pem")),
+        ({"cert": "['cert.pem', 'key.pem']"}, "cert", ("cert.pem", "key.pem")),
+        ({"proxies": "{'https': 'http://p:1'}"}, "proxies", {"https": "http://p:1"}),
         ({"proxies": {"https": "http://p:1"}}, "proxies", {"https": "http://p:1"}),
         ({"proxies": '{"https": "http://p:1"}'}, "proxies", {"https": "http://p:1"}),
         ({"proxies": "http://p:1"}, "proxies", {"http": "http://p:1", "https": "http://p:1"}),

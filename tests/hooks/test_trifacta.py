@@ -36,8 +36,14 @@ def test_the_default_connection_becomes_a_client(connect):
 
 def test_a_polling_client_does_not_repeat_reads(connect):
     connect(host="a.example.com", login="me", password="long-secret")
-    assert TrifactaHook().polling_client.config.read_retries == 0
-    assert TrifactaHook().client.config.read_retries > 0
+    hook = TrifactaHook()
+    assert hook.polling_config.read_retries == hook.client.without_repetitions.config.read_retries == 0
+    assert hook.client.config.read_retries > 0
+
+
+def test_a_missing_connection_is_a_configuration_error():
+    with pytest.raises(ConfigurationError, match="There is no connection 'none_such'"):
+        TrifactaHook("none_such").client  # noqa: B018
 
 
 def test_plain_http_warns_once_per_process(connect, caplog):

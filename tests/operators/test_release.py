@@ -8,6 +8,8 @@ import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.emulator.effects import Reset
+from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators import release as module
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 
@@ -232,3 +234,44 @@ def test_real_packages_are_promoted(create, use_connection, real_package):
         assert result["package_uuid"] == info.uuid
         assert result["release_id"] == emulator.store.active_release(1).id
         assert len(result["primary_flow_ids"]) == 1
+
+
+# The baseline
+
+
+def test_a_baseline_that_renders_to_nothing_is_not_none(create, execute, emulator, make_package):
+    operator = CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package()), baseline="{{ x }}")
+    operator.baseline = None  # as rendered, after the upstream task was skipped
+    with pytest.raises(AirflowFailException, match="was skipped, or marked as success by hand"):
+        execute(operator)
+    assert emulator.calls == []
+
+
+def test_the_release_before_is_known_by_the_baseline(create, emulator):
+    create(package_path=None)
+    first = emulator.store.active_release(1).id
+    baseline = {"deployment_id": 1, "active_release_id": first, "latest_release_id": first}
+    result, ti = create(baseline=baseline)
+    assert result["previous_release_id"] == ti.pushed["previous_release_id"] == first
+    again, ti = create(baseline=baseline, try_number=2)
+    assert again["outcome"] == "reused"
+    assert again["primary_flow_ids"] is None
+    assert again["previous_release_id"] == first
+    assert "primary_flow_ids" not in ti.pushed
+
+
+def test_what_is_unknown_after_a_lost_answer_is_said(create, emulator, caplog):
+    emulator.faults.add(Fault(Reset("after_commit"), method="POST"))
+    result, ti = create()
+    assert result["outcome"] == "adopted"
+    assert result["primary_flow_ids"] is None
+    assert "primary_flow_ids" not in ti.pushed
+    assert "not checked whether the import dropped objects" in caplog.text
+
+
+@pytest.mark.parametrize("release", [{"deployment": {"id": 9}}, {"id": 0}, {"id": -5}])
+def test_a_201_about_something_else_is_not_believed(create, execute, scripted, use_connection, release):
+    use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], **release}})).url)
+    with pytest.raises(errors.UnexpectedResponseError):
+        create(settle_timeout=0)
+    assert "release_id" not in execute.ti.pushed

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -325,3 +326,34 @@ def test_an_unknown_event_fails(event):
 
 def test_deferrable_follows_airflows_setting(monkeypatch):
     assert sensor(1).deferrable is False
+
+
+@pytest.mark.parametrize(
+    "answer", [{"id": 6, "active": True}, {"id": 5, "active": True, "deleted_at": "2024-01-01T00:00:00Z"}]
+)
+def test_only_the_awaited_release_counts(execute, scripted, use_connection, answer):
+    use_connection(scripted(lambda request: (200, {}, answer)).url)
+    with pytest.raises((AirflowFailException, errors.UnexpectedResponseError)):
+        execute(sensor(5, tolerated_failures=0))
+
+
+def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, scripted, use_connection, time, caplog):
+    server = scripted(Flaky(*[(200, {}, {"id": 5, "active": None})] * 3))
+    use_connection(server.url)
+    execute(sensor(5))
+    assert caplog.text.count("does not tell the deployment") == 1
+
+
+def test_failing_polls_do_not_hold_a_rescheduled_task_beyond_its_timeout(
+    execute, scripted, use_connection, monkeypatch
+):
+    slept = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    monkeypatch.setattr(
+        module, "first_look", lambda context, operator: datetime.now(timezone.utc) - timedelta(seconds=95)
+    )
+    use_connection(scripted(lambda request: (502, {}, {})).url)
+    with pytest.raises(errors.ServerError):
+        execute(sensor(5, mode="reschedule", timeout=100, poke_interval=3600, tolerated_failures=3))
+    assert len(slept) == 3
+    assert all(0 < seconds <= 5.1 for seconds in slept)

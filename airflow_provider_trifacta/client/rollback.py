@@ -1,0 +1,51 @@
+"""Undoing what a run put live: back to what was recorded, and never a guess."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .activation import set_live
+from .baseline import Baseline, live_release, made_of
+from .errors import InterruptedChangeError, UnexpectedLiveReleaseError
+
+if TYPE_CHECKING:
+    from .client import TrifactaClient
+
+
+def roll_back(client: TrifactaClient, baseline: Baseline, package_uuid: str | None, *, interrupted: bool) -> int | None:
+    """Make the baseline's live release live again, if what this run promoted is live instead.
+
+    :param client: the instance
+    :param baseline: what the deployment looked like before the run
+    :param package_uuid: the package that the run promoted; None when it did not come so far
+    :param interrupted: whether an attempt before was cut off, and may have rolled back already
+    :returns: the release that was rolled back, None when there was nothing to do
+    :raises UnexpectedLiveReleaseError: something else is live, or the recorded release is gone
+    :raises InterruptedChangeError: somebody may have undone the rollback of the attempt before
+    :raises TrifactaError: for the rest
+    """
+    deployment_id, target = baseline.deployment_id, baseline.active_release_id
+    releases = client.releases.list(deployment_id)
+    live = live_release(releases)
+    if (live.id if live else None) == target:
+        return None
+    ours = made_of(releases, package_uuid, after=baseline.latest_release_id or 0) if package_uuid else []
+    if live is None or live not in ours:
+        raise UnexpectedLiveReleaseError(
+            f"Release {live.id if live else 'none'} of deployment {deployment_id} is live: neither this run's (of the "
+            f"package {package_uuid or 'unknown'}) nor the recorded {target or 'none'}. Somebody decided so; nothing "
+            "was written."
+        )
+    if target is not None and target not in {release.id for release in releases}:
+        raise UnexpectedLiveReleaseError(
+            f"Release {target} of deployment {deployment_id}, which was live before the run, was deleted: there is "
+            f"nothing to go back to. Release {live.id} stays live; nothing was written."
+        )
+    if interrupted and not live.untouched:
+        raise InterruptedChangeError(
+            f"An attempt before was cut off and may have rolled release {live.id} back; it is live now and was "
+            "changed since its import, so somebody may have activated it again. Nothing was written. Look at the "
+            "deployment, and clear this task if it should be rolled back."
+        )
+    set_live(client, deployment_id, target, replacing=live.id)
+    return live.id

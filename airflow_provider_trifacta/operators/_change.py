@@ -1,0 +1,42 @@
+"""What the operators that change which release is live have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._compat import BaseOperator
+from ..client.errors import InterruptedChangeError, UnexpectedResponseError
+from ..hooks.trifacta import TrifactaHook
+from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ._target import is_automatic_retry
+
+if TYPE_CHECKING:
+    from .._compat import Context
+    from ..client import TrifactaClient
+    from ._facts import Facts
+
+
+class ChangeOperator(BaseOperator):
+    """What activating, deactivating and rolling back share."""
+
+    operator_extra_links = (TrifactaDeploymentLink(),)
+    ui_color = "#e8f3ec"
+
+    def __init__(self, *, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trifacta_conn_id = trifacta_conn_id
+
+    def _deployment_of(self, client: TrifactaClient, release_id: int, facts: Facts) -> int:
+        deployment_id = client.releases.get(release_id).deployment_id
+        if deployment_id is None:
+            raise UnexpectedResponseError(f"GET /v4/releases/{release_id} does not tell the release's deployment.")
+        facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+        return deployment_id
+
+    def _refuse_after_interruption(self, context: Context, release_id: int) -> None:
+        if is_automatic_retry(context, self):
+            raise InterruptedChangeError(
+                f"An attempt before was cut off and may have changed release {release_id} already; it is not as wanted "
+                "now, so somebody may have changed it back since. Nothing was written. Look at the deployment, and "
+                "clear this task if the change is still wanted."
+            )

@@ -1,0 +1,59 @@
+"""Which deployment an operator means, and which attempt this is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..client.errors import AmbiguousNameError, InvalidInputError
+from ..client.ids import parse_id
+
+if TYPE_CHECKING:
+    from .._compat import BaseOperator, Context
+    from ..client import TrifactaClient
+
+
+def check_target(deployment_id: Any, deployment_name: Any) -> int | None:
+    """Check that exactly one of the two is given and usable, before any request.
+
+    :param deployment_id: an int, digits, or None
+    :param deployment_name: a name, or None
+    :returns: the id, None when a name is given
+    :raises InvalidInputError: for both, neither, or an unusable one
+    """
+    if deployment_name is None:
+        return parse_id(deployment_id, "deployment_id")
+    if deployment_id is not None:
+        raise InvalidInputError("Give deployment_id or deployment_name, not both.")
+    if not isinstance(deployment_name, str) or deployment_name.strip() in ("", "None"):
+        raise InvalidInputError(f"deployment_name must be a name, not {deployment_name!r}.")
+    return None
+
+
+def find_deployment(client: TrifactaClient, deployment_id: int | None, deployment_name: str | None) -> int:
+    """Return the id of the deployment that is meant.
+
+    :param deployment_id: what :func:`check_target` returned
+    :param deployment_name: its exact name, where there is no id
+    :raises AmbiguousNameError: no deployment has the name, or several have
+    """
+    if deployment_id is not None:
+        return deployment_id
+    found = client.deployments.find(str(deployment_name))
+    if len(found) != 1:
+        raise AmbiguousNameError(
+            f"{len(found)} deployments are called {deployment_name!r}"
+            f"{': ' + ', '.join(str(one.id) for one in found) if found else ''}. "
+            + ("Give the deployment_id." if found else "Check the name; this user may not see every deployment.")
+        )
+    return found[0].id
+
+
+def is_automatic_retry(context: Context, operator: BaseOperator) -> bool:
+    """Tell a retry by Airflow, after an attempt that was cut off or failed, from a first attempt or a clear.
+
+    Somebody who clears a task has looked; a retry has not. Clearing moves ``max_tries`` on, so that the first attempt
+    after it is known.
+    """
+    ti: Any = context["ti"]
+    first = (ti.max_tries or 0) - (operator.retries or 0) + 1
+    return int(ti.try_number) > first

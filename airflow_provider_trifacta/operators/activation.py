@@ -1,0 +1,123 @@
+"""Operators that change which release is live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._failures import airflow_failures
+from ..client.activation import live_release_id, set_live
+from ..client.errors import UnexpectedLiveReleaseError
+from ..client.ids import parse_id
+from ..hooks.trifacta import TrifactaHook
+from ._assets import announce_live
+from ._change import ChangeOperator
+from ._facts import Facts
+
+if TYPE_CHECKING:
+    from .._compat import Context
+
+#: Stands for "whatever is live" where None means "nothing".
+ANY = "any"
+
+
+class ActivateReleaseOperator(ChangeOperator):
+    """Makes a release the live one of its deployment, and reads back that it is.
+
+    What happens again on a retry: a release that is live is left as it is. One that is not is not activated by a
+    retry, since somebody may have deactivated it after an attempt that was cut off; a clear activates it.
+
+    API page: API Releases Patch v4. The API has no compare-and-set, so ``expected_active_release_id`` is a guard and
+    not a lock.
+
+    :param release_id: the release: an int, a string of digits, or an XComArg (templated)
+    :param expected_active_release_id: which release must be live before; None for none, ``"any"`` not to look
+        (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :returns: a dict with ``release_id``, ``deployment_id``, ``previous_release_id``, ``release_url`` and ``outcome``
+        (``activated`` or ``unchanged``); each is also pushed as an XCom key of that name, unless it is None
+    :raises AirflowFailException: for anything that a retry cannot mend
+    :raises TrifactaError: for the rest
+    """
+
+    template_fields: Sequence[str] = ("release_id", "expected_active_release_id", "trifacta_conn_id")
+
+    def __init__(self, *, release_id: Any, expected_active_release_id: Any = ANY, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.release_id = release_id
+        self.expected_active_release_id = expected_active_release_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Activate the release, unless it is live or another than the expected one is."""
+        with airflow_failures():
+            release_id = parse_id(self.release_id, "release_id")
+            expected = self._expected()
+            client = TrifactaHook(self.trifacta_conn_id).client
+            facts = Facts(context)
+            facts.add(release_id=release_id)
+            with client:
+                deployment_id = self._deployment_of(client, release_id, facts)
+                live = live_release_id(client, deployment_id)
+                if live == release_id:
+                    self.log.info("Release %s is live already", release_id)
+                    facts.add(previous_release_id=None, outcome="unchanged")
+                    return facts.values
+                if expected != ANY and live != expected:
+                    raise UnexpectedLiveReleaseError(
+                        f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
+                        f"{expected or 'none'}. Nothing was written."
+                    )
+                self._refuse_after_interruption(context, release_id)
+                set_live(client, deployment_id, release_id, replacing=live)
+            self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, live or "none")
+            facts.add(previous_release_id=live, outcome="activated")
+            announce_live(context, self, client.config.base_url, deployment_id, release_id=release_id)
+            return facts.values
+
+    def _expected(self) -> int | str | None:
+        value = self.expected_active_release_id
+        if value == ANY:
+            return ANY
+        return None if value in (None, "None") else parse_id(value, "expected_active_release_id")
+
+
+class DeactivateReleaseOperator(ChangeOperator):
+    """Makes a release inactive, and reads back that it is. Its deployment then cannot run.
+
+    What happens again on a retry: a release that is not live is left as it is. One that is live is not deactivated by
+    a retry, since somebody may have activated it after an attempt that was cut off; a clear deactivates it.
+
+    API page: API Releases Patch v4.
+
+    :param release_id: the release: an int, a string of digits, or an XComArg (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :returns: a dict with ``release_id``, ``deployment_id``, ``release_url`` and ``outcome`` (``deactivated`` or
+        ``unchanged``); each is also pushed as an XCom key of that name
+    :raises AirflowFailException: for anything that a retry cannot mend
+    :raises TrifactaError: for the rest
+    """
+
+    template_fields: Sequence[str] = ("release_id", "trifacta_conn_id")
+
+    def __init__(self, *, release_id: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.release_id = release_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Deactivate the release, unless it is inactive."""
+        with airflow_failures():
+            release_id = parse_id(self.release_id, "release_id")
+            client = TrifactaHook(self.trifacta_conn_id).client
+            facts = Facts(context)
+            facts.add(release_id=release_id)
+            with client:
+                deployment_id = self._deployment_of(client, release_id, facts)
+                if live_release_id(client, deployment_id) != release_id:
+                    self.log.info("Release %s is not live", release_id)
+                    facts.add(outcome="unchanged")
+                    return facts.values
+                self._refuse_after_interruption(context, release_id)
+                set_live(client, deployment_id, None, replacing=release_id)
+            self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
+            facts.add(outcome="deactivated")
+            return facts.values
