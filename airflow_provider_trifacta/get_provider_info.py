@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Trifacta",
                 "python-modules": [
                     "airflow_provider_trifacta.operators.deployment",
+                    "airflow_provider_trifacta.operators.import_rules",
                     "airflow_provider_trifacta.operators.release",
                 ],
             },

@@ -218,9 +218,13 @@ class ImportResult:
 
         The page only shows an empty object, so any filled leaf at any depth counts.
         """
-        deleted = self.deleted_objects
-        named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
-        return {str(kind): value for kind, value in named.items() if _holds_something(value)}
+        return dropped_objects(self.deleted_objects)
+
+
+def dropped_objects(deleted: object) -> dict[str, Any]:
+    """Return the parts of ``deletedObjects`` that hold something."""
+    named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
+    return {str(kind): value for kind, value in named.items() if _holds_something(value)}
 
 
 def _holds_something(value: object) -> bool:

@@ -73,6 +73,7 @@ class Promoter:
     :param allow_older: whether a package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server is given to finish or drop an upload whose answer was lost
     :param progress: called with (bytes sent, bytes in all) during the upload
+    :param before_upload: called when an upload is decided; an error it raises prevents it
     :param sleep: how to wait, in seconds
     :param clock: a clock for the waits, in seconds
     :raises InvalidInputError: for an unknown mode or a negative time
@@ -90,6 +91,7 @@ class Promoter:
         allow_older: bool = False,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         progress: Callable[[int, int], None] | None = None,
+        before_upload: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,6 +115,7 @@ class Promoter:
         self._if_exists = if_exists
         self._allow_older = allow_older
         self._progress = progress
+        self._before_upload = before_upload
 
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
@@ -155,6 +158,8 @@ class Promoter:
             if reused:
                 return Promotion("reused", reused, None, self._previous(None))
             self._refuse_surprises(seen)
+        if self._before_upload:
+            self._before_upload()
         return self._upload(seen)
 
     # What is there already

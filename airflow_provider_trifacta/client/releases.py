@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .errors import UnexpectedResponseError
 from .models import ImportResult, Release
 from .paging import list_all
@@ -34,6 +37,21 @@ class Releases:
                 f"POST {path} answered a release of deployment {result.release.deployment_id}."
             )
         return result
+
+    def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
+        """Try an import without making a release (API Releases Create DryRun v4).
+
+        It changes nothing, so it is repeated as a read is.
+
+        :param deployment_id: the deployment
+        :param package: the body that :meth:`.FlowPackage.body` gives
+        :returns: the answer, of the shape that a create has
+        """
+        path = f"/v4/deployments/{deployment_id}/releases/dryRun"
+        answer = self._transport.try_out(path, package)
+        if not isinstance(answer, Mapping):
+            raise UnexpectedResponseError(f"POST {path} did not answer an object.")
+        return answer
 
     def list(self, deployment_id: int) -> list[Release]:
         """Return a deployment's releases that are not deleted (``GET /v4/releases?deploymentId=``).

@@ -77,6 +77,17 @@ class Transport:
         loop = retrying(may_repeat_read, self.config.read_retries, self._sleep)
         return loop(self._send, "GET", path, params=params)
 
+    def try_out(self, path: str, body: MultipartFile) -> object:
+        """POST an upload that changes nothing, again after passing failures.
+
+        :param path: path below the base URL
+        :param body: the upload
+        :returns: the JSON body of the answer
+        :raises TrifactaError: in the class that fits, see :mod:`.errors`
+        """
+        loop = retrying(may_repeat_read, self.config.read_retries, self._sleep)
+        return loop(self._send, "POST", path, body=body)
+
     def write(
         self,
         method: str,

@@ -10,19 +10,32 @@ from typing import TYPE_CHECKING, Any
 from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.baseline import Baseline
+from ..client.dry_run import dry_run
 from ..client.errors import DroppedObjectsError, InvalidInputError
-from ..client.ids import parse_id
 from ..client.promotion import Promoter, Promotion
 from ..client.settle import DEFAULT_SETTLE_TIMEOUT
+from ..client.staging import StagedPromoter
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ._assets import announce_live
 from ._facts import Facts
 from ._source import open_source
+from ._target import check_target, find_deployment
+from .activation import ActivateReleaseOperator, DeactivateReleaseOperator
+from .dry_run import DryRunReleaseOperator, refuse_problems
 
 if TYPE_CHECKING:
     from .._compat import Context
+    from ..client import TrifactaClient
     from ..client.models import ImportResult
     from ..client.package import FlowPackage
+
+__all__ = [
+    "ActivateReleaseOperator",
+    "CreateReleaseOperator",
+    "DeactivateReleaseOperator",
+    "DryRunReleaseOperator",
+]
 
 #: Seconds between two lines about a running upload.
 _PROGRESS_INTERVAL = 15.0
@@ -40,10 +53,14 @@ class CreateReleaseOperator(BaseOperator):
     API page: API Releases Create v4.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
+    :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage such as
         ``s3://conn_id@bucket/flow.zip`` (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before (templated)
+    :param activate: False to stage the release: what the baseline recorded as live is put back at once, and somebody
+        activates the new one later. Needs a ``baseline``
+    :param dry_run_first: whether an upload is tried first, and refused when that finds problems
     :param if_exists: what to do when the package was imported before: ``"reuse"`` that release, or ``"create"``
         another one whatever is there, which is not safe to retry
     :param allow_older: whether the package may replace a live one that was exported after it
@@ -57,17 +74,26 @@ class CreateReleaseOperator(BaseOperator):
     :raises TrifactaError: for the rest
     """
 
-    template_fields: Sequence[str] = ("deployment_id", "package_path", "trifacta_conn_id", "baseline")
+    template_fields: Sequence[str] = (
+        "deployment_id",
+        "deployment_name",
+        "package_path",
+        "trifacta_conn_id",
+        "baseline",
+    )
     operator_extra_links = (TrifactaDeploymentLink(),)
     ui_color = "#e8f3ec"
 
     def __init__(
         self,
         *,
-        deployment_id: Any,
         package_path: str,
+        deployment_id: Any = None,
+        deployment_name: Any = None,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         baseline: Any = None,
+        activate: bool = True,
+        dry_run_first: bool = False,
         if_exists: str = "reuse",
         allow_older: bool = False,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
@@ -76,6 +102,9 @@ class CreateReleaseOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.deployment_id = deployment_id
+        self.deployment_name = deployment_name
+        self.activate = activate
+        self.dry_run_first = dry_run_first
         self.package_path = package_path
         self.trifacta_conn_id = trifacta_conn_id
         self.baseline = baseline
@@ -89,36 +118,36 @@ class CreateReleaseOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the package, promote it, and hand out the ids."""
         with airflow_failures():
-            deployment_id = parse_id(self.deployment_id, "deployment_id")
-            baseline = Baseline.parse(self.baseline, deployment_id) if self._with_baseline else None
+            given = check_target(self.deployment_id, self.deployment_name)
+            baseline = Baseline.parse(self.baseline, given) if self._with_baseline else None
+            if not self.activate and baseline is None:
+                raise InvalidInputError("activate=False needs a baseline: what is live must be known to be put back.")
             if self.on_deleted_objects not in ("fail", "warn"):
                 raise InvalidInputError(
                     f"on_deleted_objects must be 'fail' or 'warn', not {self.on_deleted_objects!r}."
                 )
             with open_source(self.package_path) as package:
-                return self._promote(context, deployment_id, baseline, package)
+                self._describe(package)
+                with TrifactaHook(self.trifacta_conn_id).client as client:
+                    return self._promote(context, client, given, baseline, package)
 
     def _promote(
-        self, context: Context, deployment_id: int, baseline: Baseline | None, package: FlowPackage
+        self,
+        context: Context,
+        client: TrifactaClient,
+        given: int | None,
+        baseline: Baseline | None,
+        package: FlowPackage,
     ) -> dict[str, Any]:
-        self._describe(package)
-        client = TrifactaHook(self.trifacta_conn_id).client
-        promoter = Promoter(
-            client,
-            deployment_id,
-            package,
-            baseline=baseline,
-            first_attempt=context["ti"].try_number <= 1,
-            if_exists=self.if_exists,
-            allow_older=self.allow_older,
-            settle_timeout=self.settle_timeout,
-            progress=self._progress(),
-        )
         facts = Facts(context)
-        facts.add(deployment_id=deployment_id, package_uuid=package.info.uuid)
+        facts.add(package_uuid=package.info.uuid)
+        deployment_id = find_deployment(client, given, self.deployment_name)
+        if baseline and baseline.deployment_id != deployment_id:
+            Baseline.parse(self.baseline, deployment_id)  # says what does not fit
+        promoter = self._promoter(context, client, deployment_id, baseline, package)
+        facts.add(deployment_id=deployment_id)
         facts.add(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
-        with client:
-            promotion = promoter.run()
+        promotion = promoter.run()
         imported = promotion.imported
         facts.add(
             release_id=promotion.release.id,
@@ -126,8 +155,35 @@ class CreateReleaseOperator(BaseOperator):
             previous_release_id=promotion.previous_release_id,
             outcome=promotion.outcome,
         )
+        made_live = promotion.outcome != "reused" or context["ti"].try_number > 1
+        if self.activate and made_live:
+            known = {key: facts.values[key] for key in ("release_id", "package_uuid", "primary_flow_ids")}
+            announce_live(context, self, client.config.base_url, deployment_id, **known)
         self._report(promotion)
         return facts.values
+
+    def _promoter(
+        self,
+        context: Context,
+        client: TrifactaClient,
+        deployment_id: int,
+        baseline: Baseline | None,
+        package: FlowPackage,
+    ) -> Promoter:
+        def gate() -> None:
+            refuse_problems(dry_run(client, deployment_id, package))
+
+        options: dict[str, Any] = {
+            "first_attempt": context["ti"].try_number <= 1,
+            "if_exists": self.if_exists,
+            "allow_older": self.allow_older,
+            "settle_timeout": self.settle_timeout,
+            "progress": self._progress(),
+            "before_upload": gate if self.dry_run_first else None,
+        }
+        if baseline and not self.activate:
+            return StagedPromoter(client, deployment_id, package, baseline=baseline, **options)
+        return Promoter(client, deployment_id, package, baseline=baseline, **options)
 
     def _describe(self, package: FlowPackage) -> None:
         info = package.info
@@ -151,7 +207,7 @@ class CreateReleaseOperator(BaseOperator):
             promotion.previous_release_id or "unknown or none",
             imported.primary_flow_ids if imported else "unknown",
         )
-        if not release.active:
+        if self.activate and not release.active:
             self.log.warning("Release %s is not active yet. A ReleaseActiveSensor can wait for it.", release.id)
         if imported is None:
             self.log.warning(
@@ -169,7 +225,8 @@ class CreateReleaseOperator(BaseOperator):
         text = json.dumps(imported.dropped, default=str)
         message = (
             f"The import dropped objects of the package: {text[:_DROPPED_EXCERPT]}. "
-            f"Release {imported.release.id} is live without them. Activate an earlier release if that must not be, "
+            f"Release {imported.release.id} is {'live' if self.activate else 'staged'} without them. Activate an earlier "
+            "release if that must not be, "
             "correct the flow in the source instance and promote a new export."
         )
         if self.on_deleted_objects == "fail":

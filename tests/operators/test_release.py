@@ -66,6 +66,7 @@ def test_the_constructor_only_assigns():
         "deployment_id": "{{ x }}",
         "package_path": "{{ y }}",
         "trifacta_conn_id": "{{ z }}",
+        "deployment_name": None,
         "baseline": None,
     }
 

@@ -1,0 +1,83 @@
+"""The gate before a promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._compat import BaseOperator
+from .._failures import airflow_failures
+from ..client.dry_run import DryRunReport, dry_run
+from ..client.errors import DryRunFailedError
+from ..hooks.trifacta import TrifactaHook
+from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ._facts import Facts
+from ._source import open_source
+from ._target import check_target, find_deployment
+
+if TYPE_CHECKING:
+    from .._compat import Context
+
+
+def refuse_problems(report: DryRunReport) -> None:
+    """Stop where a dry run found something wrong.
+
+    :raises DryRunFailedError: with all of it
+    """
+    if report.problems:
+        raise DryRunFailedError("The dry run found problems; nothing was imported. " + " ".join(report.problems))
+
+
+class DryRunReleaseOperator(BaseOperator):
+    """Tries an import without making a release, and fails on what would go wrong.
+
+    That is: what the server reports; objects of the package that it would drop; and connections of the package that
+    no object rule maps and that do not exist in the instance, each with the rule to write. It writes nothing, so a
+    retry or clear just tries again.
+
+    API page: API Releases Create DryRun v4.
+
+    :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
+    :param deployment_name: its exact name, in place of the id (templated)
+    :param package_path: as for :class:`.CreateReleaseOperator` (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
+        ``import_rule_changes`` and ``deleted_objects``. XComs, pushed before the task fails: ``report`` (the same),
+        ``report_text`` (for people, in Markdown), ``package_uuid``, ``deployment_id``, ``release_url``
+    :raises AirflowFailException: problems were found, or anything else that a retry cannot mend
+    :raises TrifactaError: for the rest
+    """
+
+    template_fields: Sequence[str] = ("deployment_id", "deployment_name", "package_path", "trifacta_conn_id")
+    operator_extra_links = (TrifactaDeploymentLink(),)
+    ui_color = "#e8f3ec"
+
+    def __init__(
+        self,
+        *,
+        package_path: str,
+        deployment_id: Any = None,
+        deployment_name: Any = None,
+        trifacta_conn_id: str = TrifactaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.package_path = package_path
+        self.deployment_id = deployment_id
+        self.deployment_name = deployment_name
+        self.trifacta_conn_id = trifacta_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Try the import and report."""
+        with airflow_failures():
+            given = check_target(self.deployment_id, self.deployment_name)
+            with open_source(self.package_path) as package, TrifactaHook(self.trifacta_conn_id).client as client:
+                deployment_id = find_deployment(client, given, self.deployment_name)
+                facts = Facts(context)
+                facts.add(deployment_id=deployment_id, package_uuid=package.info.uuid)
+                facts.add(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+                report = dry_run(client, deployment_id, package)
+            facts.add(report=report.as_dict(), report_text=report.as_text())
+            self.log.info("%s", report.as_text())
+            refuse_problems(report)
+            return report.as_dict()

@@ -1,0 +1,141 @@
+"""Operators for import rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._compat import BaseOperator
+from .._failures import airflow_failures
+from ..client.errors import InvalidInputError, ServerError, TransportError, TrifactaError, UnexpectedResponseError
+from ..client.import_rules import RULE_KINDS
+from ..client.rule_sets import Rule, check_rules, needs_names, resolve_names, same_rules
+from ..hooks.trifacta import TrifactaHook
+from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ._facts import Facts
+from ._source import open_source
+from ._target import check_target, find_deployment
+
+if TYPE_CHECKING:
+    from .._compat import Context
+    from ..client import TrifactaClient
+
+
+class SetImportRulesOperator(BaseOperator):
+    """Sets the import rules of a deployment: the whole list, as declared.
+
+    Reads first, and writes only where there is a difference, since the rules' creation times tell whether a package
+    would be imported differently now. Reads back what it wrote. Rules act on packages that are imported afterwards,
+    never on a release that is there. What happens again on a retry or clear: the rules are found as declared, and
+    nothing is written; ``replaced_object_rules`` and ``replaced_value_rules`` are then empty.
+
+    API pages: API Deployments Object Import Rules Patch v4, API Deployments Value Import Rules Patch v4.
+
+    :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
+    :param deployment_name: its exact name, in place of the id (templated)
+    :param object_rules: ``[{"onCondition": {"uuid": ...}, "withCondition": {"id": ...}}]``; ``[]`` for none, and None
+        to leave them as they are (templated). ``{"name": ...}`` stands for a connection's uuid (of the package) or id
+        (of the instance)
+    :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; likewise (templated)
+    :param package_path: the package whose connections are named in ``onCondition`` (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :returns: a dict with ``deployment_id``, ``release_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
+        and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
+        replaced or the old rules could not be read; each is also pushed as an XCom key of that name, unless None
+    :raises AirflowFailException: for anything that a retry cannot mend
+    :raises TrifactaError: for the rest
+    """
+
+    template_fields: Sequence[str] = (
+        "deployment_id",
+        "deployment_name",
+        "object_rules",
+        "value_rules",
+        "package_path",
+        "trifacta_conn_id",
+    )
+    operator_extra_links = (TrifactaDeploymentLink(),)
+    ui_color = "#e8f3ec"
+
+    def __init__(
+        self,
+        *,
+        deployment_id: Any = None,
+        deployment_name: Any = None,
+        object_rules: Any = None,
+        value_rules: Any = None,
+        package_path: str | None = None,
+        trifacta_conn_id: str = TrifactaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deployment_id = deployment_id
+        self.deployment_name = deployment_name
+        self.object_rules = object_rules
+        self.value_rules = value_rules
+        self.package_path = package_path
+        self.trifacta_conn_id = trifacta_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Compare the rules, and write them where they differ."""
+        with airflow_failures():
+            given = check_target(self.deployment_id, self.deployment_name)
+            declared = {"object": self.object_rules, "value": self.value_rules}
+            wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
+            if not wanted:
+                raise InvalidInputError("Give object_rules, value_rules or both; [] for none.")
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                if "object" in wanted:
+                    wanted["object"] = self._resolve(client, wanted["object"])
+                deployment_id = find_deployment(client, given, self.deployment_name)
+                facts = Facts(context)
+                facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+                changed = [
+                    self._set(client, deployment_id, kind, wanted[kind], facts) for kind in RULE_KINDS if kind in wanted
+                ]
+            facts.add(outcome="changed" if any(changed) else "unchanged")
+            return {"replaced_object_rules": None, "replaced_value_rules": None, **facts.values}
+
+    def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:
+        exported, local = [], []
+        if needs_names(rules, "onCondition"):
+            if self.package_path is None:
+                raise InvalidInputError("A name in onCondition is looked up in the package: give package_path.")
+            with open_source(self.package_path) as package:
+                exported = package.info.connections
+        if needs_names(rules, "withCondition"):
+            local = client.connections.list()
+        return resolve_names(rules, exported, local)
+
+    def _set(self, client: TrifactaClient, deployment_id: int, kind: str, wanted: list[Rule], facts: Facts) -> bool:
+        present = self._read(client, deployment_id, kind)
+        if present is not None and same_rules(present, wanted):
+            self.log.info("The %s rules of deployment %s are as declared", kind, deployment_id)
+            return False
+        if present is not None:
+            # Before the change: whatever happens then, what was there is known.
+            facts.add(**{f"replaced_{kind}_rules": present})
+        lost: TrifactaError | None = None
+        try:
+            client.import_rules.replace(deployment_id, kind, wanted)
+        except (TransportError, ServerError, UnexpectedResponseError) as error:
+            self.log.warning("Whether the rules were written is in doubt; reading them back: %s", error)
+            lost = error
+        written = self._read(client, deployment_id, kind)
+        if lost and (written is None or not same_rules(written, wanted)):
+            raise lost
+        if written is not None and not same_rules(written, wanted):
+            raise UnexpectedResponseError(
+                f"The {kind} rules of deployment {deployment_id} read {written} though {wanted} was written."
+            )
+        self.log.info("The %s rules of deployment %s are now %s; before: %s", kind, deployment_id, wanted, present)
+        return True
+
+    def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[dict[str, Any]] | None:
+        try:
+            return [dict(rule.rule) for rule in client.import_rules.list(deployment_id, kind)]
+        except TrifactaError as error:
+            if error.transient:
+                raise
+            self.log.warning("The %s rules cannot be read, so they are written unread: %s", kind, error)
+            return None
