@@ -225,8 +225,8 @@ class CreateReleaseOperator(BaseOperator):
         text = json.dumps(imported.dropped, default=str)
         message = (
             f"The import dropped objects of the package: {text[:_DROPPED_EXCERPT]}. "
-            f"Release {imported.release.id} is {'live' if self.activate else 'staged'} without them. Activate an earlier "
-            "release if that must not be, "
+            f"Release {imported.release.id} is {'live' if self.activate else 'staged'} without them. Activate an "
+            "earlier release if that must not be, "
             "correct the flow in the source instance and promote a new export."
         )
         if self.on_deleted_objects == "fail":
