@@ -505,6 +505,8 @@ def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(script
         handler.send_header("Content-Length", "33")
         handler.end_headers()
         handler.wfile.flush()
+        handler.connection.settimeout(5)
+        handler.rfile.read(1_000_000)  # lets the answer arrive before the end of the connection does
         handler.connection.close()
 
     context, bundle = authority
