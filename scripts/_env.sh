@@ -25,17 +25,18 @@ find_python() {
 # EXTRA, the line's constraints and further requirements, and sets $bin to its programs. Does nothing when that is
 # there already.
 make_env() {
-  local line=$1 extra=$2 name=${3:-$1} last=14 python stamp
+  local line=$1 extra=$2 name=${3:-$1} last=14 python stamp pins=$root/constraints/airflow-$1.txt
+  [[ $extra != benchmark ]] || pins=$root/constraints/airflow-benchmark.txt
   shift $(($# < 3 ? $# : 3))
   [[ $line == 3.3 || $line == 3.2 ]] || last=12
   bin=$build/env-$name/bin
   python=$(find_python 10 "$last") || { echo "No Python 3.10 to 3.$last found for Airflow $line." >&2; return 1; }
-  stamp=$(cat "$root/pyproject.toml" "$root/constraints/airflow-$line.txt" <(echo "$python $extra $*") | cksum)
+  stamp=$(cat "$root/pyproject.toml" "$pins" <(echo "$python $extra $*") | cksum)
   [[ -f $bin/../stamp && $(<"$bin/../stamp") == "$stamp" ]] && return
   echo "Making the environment for Airflow $line (a few minutes the first time) ..." >&2
   rm -rf "${bin%/bin}"
   "$python" -m venv "${bin%/bin}"
   "$bin/pip" install --quiet --quiet --editable "$root[$extra]" "apache-airflow~=$line.0" "$@" \
-    --constraint "$root/constraints/airflow-$line.txt" >&2
+    --constraint "$pins" >&2
   echo "$stamp" >"$bin/../stamp"
 }
