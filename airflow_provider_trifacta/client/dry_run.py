@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .errors import BadRequestError, TrifactaError, UnexpectedResponseError
+from .errors import BadRequestError, TrifactaError
 from .models import dropped_objects
-from .rule_sets import is_mapped
+from .rule_sets import fitting_rules, leads_nowhere
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .client import TrifactaClient
-    from .package import FlowPackage
+    from .models import Connection
+    from .package import FlowPackage, PackageConnection
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,23 +45,35 @@ class DryRunReport:
 
     def as_text(self) -> str:
         """Return it for people, in Markdown: the body of an approval."""
-        lines = [f"Import of package `{self.package_uuid}` (flows: {', '.join(self.flows) or 'unknown'})", ""]
+        flows = ", ".join(map(_one_line, self.flows)) or "unknown"
+        lines = [f"Import of package `{self.package_uuid}` (flows: {flows})", ""]
         for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
             if entries:
-                lines += [f"**{title}**", "", *(f"* {entry}" for entry in entries), ""]
-        changes = (
-            [
-                f"* {kind}: {json.dumps(change, default=str)}"
-                for kind, entries in (self.import_rule_changes or {}).items()
-                for change in entries or []
-            ]
-            if isinstance(self.import_rule_changes, dict)
-            else []
-        )
-        lines += ["**Changed by import rules**", "", *(changes or ["* nothing"]), ""]
+                lines += [f"**{title}**", "", *(f"* {_one_line(entry)}" for entry in entries), ""]
+        lines += ["**Changed by import rules**", "", *(f"* {line}" for line in _changes(self.import_rule_changes)), ""]
         if not self.problems:
             lines.append("The dry run found no problem.")
         return "\n".join(lines).strip()
+
+
+def _one_line(text: object) -> str:
+    """Fold white space: no text of a package or server makes lines of its own in a report."""
+    return " ".join(str(text).split())
+
+
+def _changes(changes: object) -> list[str]:
+    """Describe ``importRuleChanges``, whose inside is not documented."""
+    if not changes:
+        return ["unknown: the answer does not tell"]
+    if not isinstance(changes, dict):
+        return [json.dumps(changes, default=str)]
+    told = [
+        f"{_one_line(kind)}: {json.dumps(change, default=str)}"
+        for kind, entries in changes.items()
+        for change in (entries if isinstance(entries, list) else [entries])
+        if change
+    ]
+    return told or ["nothing"]
 
 
 def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) -> DryRunReport:
@@ -82,9 +98,11 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     dropped = dropped_objects(answer.get("deletedObjects"))
     if dropped:
         problems.append(f"The import would drop objects of the package: {json.dumps(dropped, default=str)}.")
-    unmapped, unchecked = _unmapped_connections(client, deployment_id, package)
+    unmapped, unchecked = _check_connections(client, deployment_id, info.connections)
     problems += unmapped
     warnings += unchecked
+    for warning in warnings:
+        log.warning("%s", warning)
     return DryRunReport(
         package_uuid=info.uuid,
         flows=info.flow_names,
@@ -101,26 +119,60 @@ def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
     return [f"The dry run reports: {json.dumps(one, default=str)}" for one in found]
 
 
-def _unmapped_connections(
-    client: TrifactaClient, deployment_id: int, package: FlowPackage
+def _check_connections(
+    client: TrifactaClient, deployment_id: int, connections: Sequence[PackageConnection]
 ) -> tuple[list[str], list[str]]:
-    connections = package.info.connections
+    """Find the package's connections that would lead nowhere: problems, and warnings of what could not be found out."""
     if not connections:
         return [], []
+    unreadable: list[str] = []
+    local = _read(client.connections.list, unreadable)
+    rules = _read(lambda: [rule.rule for rule in client.import_rules.list(deployment_id, "object")], unreadable)
+    problems, unchecked = [], []
+    for connection in connections:
+        problem = _what_is_wrong(connection, rules or [], local)
+        if problem and not unreadable:
+            problems.append(problem)
+        elif problem:
+            unchecked.append(connection.name)
+    if not unchecked:
+        return problems, []
+    names = ", ".join(map(repr, unchecked))
+    what = f"Whether these connections of the package are mapped or exist here could not be checked: {names}."
+    return problems, [" ".join([what, *unreadable])]
+
+
+def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | None:
     try:
-        rules = [rule.rule for rule in client.import_rules.list(deployment_id, "object")]
-        local = {connection.uuid for connection in client.connections.list()}
-    except (TrifactaError, UnexpectedResponseError) as error:
+        return read()
+    except TrifactaError as error:
         if error.transient:
             raise
-        return [], [f"Whether the package's connections are mapped could not be checked: {error}"]
-    problems = []
-    for connection in connections:
-        if connection.uuid in local or is_mapped(connection, rules):
-            continue
-        rule = {"onCondition": {"uuid": connection.uuid}, "withCondition": {"id": "<id of the connection here>"}}
-        problems.append(
-            f"The package's connection {connection.name!r} ({connection.type}, uuid {connection.uuid}) does not exist "
-            f"here and no object rule maps it. Add the rule {json.dumps(rule)}."
+        unreadable.append(str(error))
+        return None
+
+
+def _what_is_wrong(
+    connection: PackageConnection, rules: Sequence[Mapping[str, Any]], local: Sequence[Connection] | None
+) -> str | None:
+    """Tell why a connection of the package leads nowhere, None when it leads somewhere.
+
+    :param local: the instance's connections; None when they are unknown, and every rule is believed
+    """
+    fitting = fitting_rules(connection, rules)
+    leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
+    if leading or (connection.uuid and connection.uuid in {one.uuid for one in local or []}):
+        return None
+    what = f"The package's connection {_describe(connection)} does not exist here and"
+    if fitting:
+        return (
+            f"{what} the object rule {json.dumps(fitting[0])} leads to no connection that this user can see. Correct "
+            "its withCondition."
         )
-    return problems, []
+    condition = {"uuid": connection.uuid} if connection.uuid else {"id": str(connection.id)}
+    rule = {"onCondition": condition, "withCondition": {"id": "<id of the connection here>"}}
+    return f"{what} no object rule maps it. Add the rule {json.dumps(rule)}."
+
+
+def _describe(connection: PackageConnection) -> str:
+    return f"{connection.name!r} ({connection.type}, uuid {connection.uuid})"

@@ -38,12 +38,16 @@ class ImportRules:
 
         :param deployment_id: the deployment
         :param kind: ``"object"`` or ``"value"``
+        :raises UnexpectedResponseError: a rule lacks a part, so that it could neither be compared nor put back
         """
         name, keys = RULE_KINDS[kind]
         # Not paged: a list of rules is one object to the API.
         path = f"/v4/deployments/{deployment_id}/{name}"
         body = self._transport.read(path, {"noLimit": "true"})
-        return [ImportRule.from_json(row, keys) for row in _rows(body, path)]
+        rules = [ImportRule.from_json(row, keys) for row in _rows(body, path)]
+        if any(part is None for rule in rules for part in rule.rule.values()):
+            raise UnexpectedResponseError(f"GET {path} answered rules without {', '.join(keys)}.")
+        return rules
 
     def replace(self, deployment_id: int, kind: str, rules: Sequence[Mapping[str, Any]]) -> None:
         """Replace all rules of one kind (API Deployments Object / Value Import Rules Patch v4).
@@ -71,17 +75,22 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     :param deployment_id: the release's deployment
     """
     unreadable = "Whether import rules changed since release %s cannot be read, so it is taken as it is: %s"
-    try:
-        rules = [rule for kind in RULE_KINDS for rule in import_rules.list(deployment_id, kind)]
-    except TrifactaError as error:
-        if error.transient:
-            raise
-        log.warning(unreadable, release.id, error)
-        return False
+    rules: list[ImportRule] = []
+    unread: list[object] = []
+    for kind in RULE_KINDS:
+        try:
+            rules += import_rules.list(deployment_id, kind)
+        except TrifactaError as error:
+            if error.transient:
+                raise
+            unread.append(error)
     made = release.created_at
     newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
     if newer:
         log.info("Import rules %s are newer than release %s: importing the package again", newer, release.id)
-    elif made is None or any(rule.created_at is None for rule in rules):
-        log.warning(unreadable, release.id, "the answers have no times")
-    return bool(newer)
+        return True
+    if rules and (made is None or any(rule.created_at is None for rule in rules)):
+        unread.append("the answers have no times")
+    for why in unread:
+        log.warning(unreadable, release.id, why)
+    return False

@@ -34,12 +34,13 @@ def _check_rule(kind: str, rule: object, where: str) -> Rule:
     checked = {"tableName": "connections", **rule} if kind == "object" else dict(rule)
     if set(checked) != set(keys):
         raise InvalidInputError(
-            f"{where} must have exactly the keys {', '.join(keys)}, not {', '.join(map(str, rule))}."
+            f"{where} must have exactly the keys {', '.join(keys)}, not {', '.join(map(str, rule)) or 'none'}."
         )
     if kind == "value":
         for key in keys:
             if not isinstance(checked[key], str) or (key != "with" and not checked[key]):
-                raise InvalidInputError(f"{where}[{key!r}] must be a text, not {checked[key]!r}.")
+                what = "a text" if key == "with" else "a text that is not empty"
+                raise InvalidInputError(f"{where}[{key!r}] must be {what}, not {checked[key]!r}.")
         return checked
     if checked["tableName"] != "connections":
         raise InvalidInputError(f"{where}['tableName'] must be 'connections', the only one that the API knows.")
@@ -49,42 +50,58 @@ def _check_rule(kind: str, rule: object, where: str) -> Rule:
             raise InvalidInputError(f"{where}[{key!r}] must be an object such as {{'uuid': ...}}, not {condition!r}.")
         if any(isinstance(value, bool) or not isinstance(value, (str, int)) for value in condition.values()):
             raise InvalidInputError(f"{where}[{key!r}] must hold literal ids, uuids or names, not {condition!r}.")
+        if any(str(value).strip() in ("", "None") for value in condition.values()):
+            raise InvalidInputError(
+                f"{where}[{key!r}] lacks a value: {condition!r}. An upstream XCom or a template gave nothing: check "
+                "the task it comes from and the key's name."
+            )
     return checked
 
 
 def needs_names(rules: Iterable[Rule], key: str) -> bool:
     """Tell whether a connection's name stands in for an id on one side (``onCondition`` or ``withCondition``)."""
-    return any("name" in rule[key] for rule in rules)
+    return any(_is_named(rule[key]) for rule in rules)
+
+
+def _is_named(condition: Mapping[str, Any]) -> bool:
+    """Tell a name that stands in for an id from one that is a further condition beside it."""
+    return "name" in condition and not {"id", "uuid"} & set(condition)
 
 
 def resolve_names(
     rules: Iterable[Rule], exported: Iterable[PackageConnection], local: Iterable[Connection]
 ) -> list[Rule]:
-    """Put uuids and ids in place of connection names.
+    """Put uuids and ids in place of connection names. A name beside an id or uuid stays as it is.
 
     :param rules: checked object rules
     :param exported: the package's connections, for ``onCondition``
     :param local: the instance's connections, for ``withCondition``
-    :raises AmbiguousNameError: none or several have the name
+    :raises AmbiguousNameError: none or several have the name, or the one has no uuid
     """
     exported, local = list(exported), list(local)
-    resolved = []
-    for rule in rules:
-        on, to = dict(rule["onCondition"]), dict(rule["withCondition"])
-        if "name" in on:
-            on["uuid"] = _only(exported, on.pop("name"), "connections of the package").uuid
-        if "name" in to:
-            to["id"] = _only(local, to.pop("name"), "connections of the instance").id
-        resolved.append({**rule, "onCondition": on, "withCondition": to})
-    return resolved
+    return [
+        {
+            **rule,
+            "onCondition": _resolve(rule["onCondition"], "uuid", exported, "of the package"),
+            "withCondition": _resolve(rule["withCondition"], "id", local, "of the instance"),
+        }
+        for rule in rules
+    ]
 
 
-def _only(connections: Sequence[Any], name: object, where: str) -> Any:
+def _resolve(condition: Mapping[str, Any], field: str, connections: Sequence[Any], where: str) -> Rule:
+    if not _is_named(condition):
+        return dict(condition)
+    name = condition["name"]
     found = [one for one in connections if one.name == name]
-    if len(found) != 1:
-        known = ", ".join(sorted(str(one.name) for one in connections)) or "none"
-        raise AmbiguousNameError(f"{len(found)} {where} are called {name!r}. There are: {known}. Use the id or uuid.")
-    return found[0]
+    if len(found) != 1 or getattr(found[0], field) is None:
+        wrong = f"The connection {name!r} {where} has no {field}."
+        if len(found) != 1:
+            wrong = f"{len(found)} connections {where} are called {name!r}."
+        known = "; ".join(f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections) or "none"
+        raise AmbiguousNameError(f"{wrong} There are: {known}. Use the id or uuid.")
+    others = {key: value for key, value in condition.items() if key != "name"}
+    return {field: getattr(found[0], field), **others}
 
 
 def same_rules(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> bool:
@@ -98,13 +115,24 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def is_mapped(connection: PackageConnection, rules: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether an object rule's condition fits a connection of the package."""
-    fields = {"id": connection.id, "uuid": connection.uuid, "name": connection.name, "type": connection.type}
-    for rule in rules:
-        condition = rule.get("onCondition")
-        if not isinstance(condition, Mapping) or not condition:
-            continue
-        if all(key in fields and str(fields[key]) == str(value) for key, value in condition.items()):
-            return True
-    return False
+def fitting_rules(connection: PackageConnection, rules: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the object rules whose condition fits a connection of the package."""
+    return [rule for rule in rules if _meets(connection, rule.get("onCondition"), unknown=False)]
+
+
+def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
+    """Tell whether an object rule surely leads to no connection of the instance."""
+    return not any(_meets(connection, rule.get("withCondition"), unknown=True) for connection in local)
+
+
+def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
+    """Compare as the API does: as text.
+
+    :param unknown: what to take for the comparison with a field that is not known
+    """
+    if not isinstance(condition, Mapping) or not condition:
+        return unknown
+    fields = vars(connection)
+    return all(
+        unknown if fields.get(key) is None else str(fields[key]) == str(value) for key, value in condition.items()
+    )

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
 from .._failures import airflow_failures
-from ..client.errors import InvalidInputError, ServerError, TransportError, TrifactaError, UnexpectedResponseError
+from ..client.errors import (
+    AuthenticationError,
+    InvalidInputError,
+    RedirectError,
+    ServerError,
+    TransportError,
+    TrifactaError,
+    UnexpectedResponseError,
+)
 from ..client.import_rules import RULE_KINDS
 from ..client.rule_sets import Rule, check_rules, needs_names, resolve_names, same_rules
 from ..hooks.trifacta import TrifactaHook
@@ -27,7 +36,8 @@ class SetImportRulesOperator(BaseOperator):
     Reads first, and writes only where there is a difference, since the rules' creation times tell whether a package
     would be imported differently now. Reads back what it wrote. Rules act on packages that are imported afterwards,
     never on a release that is there. What happens again on a retry or clear: the rules are found as declared, and
-    nothing is written; ``replaced_object_rules`` and ``replaced_value_rules`` are then empty.
+    nothing is written; ``replaced_object_rules`` and ``replaced_value_rules`` are then None, and what the attempt
+    before replaced stands in its log.
 
     API pages: API Deployments Object Import Rules Patch v4, API Deployments Value Import Rules Patch v4.
 
@@ -41,7 +51,8 @@ class SetImportRulesOperator(BaseOperator):
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``deployment_id``, ``release_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
         and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
-        replaced or the old rules could not be read; each is also pushed as an XCom key of that name, unless None
+        replaced or the old rules could not be read; each is also pushed as an XCom key of that name, unless None.
+        Where the rules cannot be read, they are always written, and the log says so
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
     """
@@ -108,12 +119,16 @@ class SetImportRulesOperator(BaseOperator):
         return resolve_names(rules, exported, local)
 
     def _set(self, client: TrifactaClient, deployment_id: int, kind: str, wanted: list[Rule], facts: Facts) -> bool:
+        where = f"{kind} rules of deployment {deployment_id}"
         present = self._read(client, deployment_id, kind)
-        if present is not None and same_rules(present, wanted):
-            self.log.info("The %s rules of deployment %s are as declared", kind, deployment_id)
+        if present is None:
+            self.log.warning("The %s are written unread: what they replace is not known", where)
+        elif same_rules(present, wanted):
+            self.log.info("The %s are as declared", where)
             return False
-        if present is not None:
-            # Before the change: whatever happens then, what was there is known.
+        else:
+            # Before the change: whatever happens then, what was there is known. XComs do not outlive a retry, logs do.
+            self.log.info("The %s are %s; replacing them by %s", where, json.dumps(present), json.dumps(wanted))
             facts.add(**{f"replaced_{kind}_rules": present})
         lost: TrifactaError | None = None
         try:
@@ -124,18 +139,22 @@ class SetImportRulesOperator(BaseOperator):
         written = self._read(client, deployment_id, kind)
         if lost and (written is None or not same_rules(written, wanted)):
             raise lost
-        if written is not None and not same_rules(written, wanted):
-            raise UnexpectedResponseError(
-                f"The {kind} rules of deployment {deployment_id} read {written} though {wanted} was written."
-            )
-        self.log.info("The %s rules of deployment %s are now %s; before: %s", kind, deployment_id, wanted, present)
+        if written is None:
+            self.log.warning("The %s were written but not verified", where)
+        elif not same_rules(written, wanted):
+            raise UnexpectedResponseError(f"The {where} read {written} though {wanted} was written.")
+        else:
+            self.log.info("The %s are now %s", where, json.dumps(written))
         return True
 
-    def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[dict[str, Any]] | None:
+    def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[Rule] | None:
+        """Return the rules; None where the server does not show them, which no retry changes."""
         try:
             return [dict(rule.rule) for rule in client.import_rules.list(deployment_id, kind)]
+        except (AuthenticationError, RedirectError, TransportError):
+            raise
         except TrifactaError as error:
             if error.transient:
                 raise
-            self.log.warning("The %s rules cannot be read, so they are written unread: %s", kind, error)
+            self.log.warning("The %s rules of deployment %s cannot be read: %s", kind, deployment_id, error)
             return None

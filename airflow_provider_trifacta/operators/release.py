@@ -171,7 +171,9 @@ class CreateReleaseOperator(BaseOperator):
         package: FlowPackage,
     ) -> Promoter:
         def gate() -> None:
-            refuse_problems(dry_run(client, deployment_id, package))
+            report = dry_run(client, deployment_id, package)
+            self.log.info("%s", report.as_text())
+            refuse_problems(report)
 
         options: dict[str, Any] = {
             "first_attempt": context["ti"].try_number <= 1,

@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.dry_run import DryRunReport, dry_run
+from airflow_provider_trifacta.client.errors import (
+    ConnectionLostError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
+from airflow_provider_trifacta.emulator.effects import Answer, Reset
+from airflow_provider_trifacta.emulator.faults import Fault
+
+pytestmark = pytest.mark.every_airflow
+
+DEV = Connection(24, "dev", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
+SECOND = Connection(25, "second", "e75c2470-d728-11e9-8f1a-a3332515213f")
+DRY_RUN = {"method": "POST", "path": "/v4/deployments/*/releases/dryRun"}
+RULES = {"method": "GET", "path": "/v4/deployments/*/objectImportRules"}
+CONNECTIONS = {"method": "GET", "path": "/v4/connections"}
+
+
+@pytest.fixture
+def slept():
+    return []
+
+
+@pytest.fixture
+def run(emulator, make_package, slept):
+    """Return a function that makes a dry run of a package with these connections."""
+
+    def run(*connections, server=emulator, deployment_id=1, package=None, **options):
+        config = ClientConfig(base_url=server.url, login="admin@example.com", password="admin-password")
+        path = package or make_package(connections=connections, **options)
+        with (
+            TrifactaClient(config, transport=Transport(config, sleep=slept.append)) as client,
+            open_package(path) as opened,
+        ):
+            return dry_run(client, deployment_id, opened)
+
+    return run
+
+
+@pytest.fixture
+def strict_run(run):
+    """Return a function that makes a dry run on an emulator with other options."""
+
+    def strict_run(*connections, rules=(), **options):
+        with Emulator(EmulatorOptions(**options)) as server:
+            server.store.create_deployment("Orders")
+            server.store.replace_import_rules(1, "object", rules)
+            return run(*connections, server=server)
+
+    return strict_run
+
+
+def mapping(on, to):
+    return {"tableName": "connections", "onCondition": on, "withCondition": to}
+
+
+def dry_runs(emulator):
+    return [call for call in emulator.calls if call.method == "POST"]
+
+
+# What the server says
+
+
+def test_a_clean_report(run, emulator):
+    report = run(flow_name="Daily Orders")
+    assert (report.problems, report.warnings) == ([], [])
+    assert report.flows == ["Daily Orders"]
+    assert report.import_rule_changes == {"object": [], "value": []}
+    assert report.deleted_objects == {}
+    assert emulator.store.releases() == ()
+    assert [call.method for call in emulator.calls] == ["POST"], "without connections nothing else is asked"
+
+
+def test_what_import_rules_change_is_told(run, emulator):
+    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+    report = run(dataset_path="s3://wrangle-dev/orders.csv")
+    (change,) = report.import_rule_changes["value"]
+    assert (change["oldValue"], change["newValue"]) == ("wrangle-dev", "wrangle-prod")
+    assert report.problems == []
+
+
+@pytest.mark.parametrize("options", [{}, {"dry_run_errors": "body"}])
+def test_what_the_server_refuses_is_a_problem(strict_run, options):
+    report = strict_run(DEV, unmapped_connections="refuse", **options)
+    assert "no rule maps 'dev'" in report.problems[0]
+    assert "ValidationFailed" in report.problems[0]
+    assert report.import_rule_changes == {}
+
+
+@pytest.mark.parametrize("key", ["exception", "error", "errors"])
+def test_errors_in_a_success_are_problems(run, emulator, key):
+    emulator.faults.add(Fault(Answer(200, body={key: ["no access"], "flows": []}), **DRY_RUN))
+    assert run().problems == ['The dry run reports: ["no access"]']
+
+
+def test_a_success_with_empty_errors_is_one(run, emulator):
+    emulator.faults.add(Fault(Answer(200, body={"errors": [], "exception": None, "deletedObjects": None}), **DRY_RUN))
+    assert run().problems == []
+
+
+@pytest.mark.parametrize("status", [400, 409, 415, 422])
+def test_a_refused_request_is_a_problem(run, emulator, status):
+    emulator.faults.add(Fault(Answer(status), **DRY_RUN))
+    (problem,) = run().problems
+    assert f"answered {status}" in problem
+
+
+def test_dropped_objects_are_a_problem(run, emulator):
+    emulator.drop_on_next_import({"datasources": [12], "flows": []})
+    report = run()
+    assert report.problems == ['The import would drop objects of the package: {"datasources": [12]}.']
+    assert report.deleted_objects == {"datasources": [12], "flows": []}
+
+
+def test_several_problems_are_all_told(run, emulator):
+    emulator.drop_on_next_import({"datasources": [12]})
+    report = run(DEV, SECOND)
+    assert [problem.split(" ")[1] for problem in report.problems] == ["import", "package's", "package's"]
+
+
+# No dry run came about
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, PermissionDeniedError), (404, NotFoundError)])
+def test_a_dry_run_that_may_not_be_made_is_an_error(run, emulator, status, error):
+    emulator.faults.add(Fault(Answer(status), **DRY_RUN))
+    with pytest.raises(error):
+        run()
+
+
+def test_a_deployment_that_is_not_there(run):
+    with pytest.raises(NotFoundError):
+        run(deployment_id=99)
+
+
+@pytest.mark.parametrize("effect", [Answer(200, body=[]), Answer(200, html="<h1>OK</h1>"), Answer(204)])
+def test_another_answer_is_no_clean_report(run, emulator, effect):
+    emulator.faults.add(Fault(effect, **DRY_RUN))
+    with pytest.raises(UnexpectedResponseError):
+        run()
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [Answer(502), Answer.gateway_timeout(), Reset("after_body"), Reset("after_commit"), Answer.too_many_requests(2)],
+)
+def test_a_dry_run_changes_nothing_and_is_repeated(run, emulator, slept, effect):
+    emulator.faults.add(Fault(effect, **DRY_RUN, times=2))
+    assert run().problems == []
+    assert len(dry_runs(emulator)) == 3
+    assert len({call.request_bytes for call in dry_runs(emulator) if call.request_bytes}) == 1, "sent whole each time"
+    assert len(slept) == 2
+
+
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        (Answer(500), ServerError),
+        (Reset("after_body"), ConnectionLostError),
+        (Answer.too_many_requests(2), RateLimitError),
+    ],
+)
+def test_a_failure_that_stays_is_an_error_that_may_be_retried(run, emulator, slept, effect, error):
+    emulator.faults.add(Fault(effect, **DRY_RUN, times=None))
+    with pytest.raises(error) as caught:
+        run()
+    assert caught.value.retryable
+    assert len(dry_runs(emulator)) == len(slept) + 1 > 1
+
+
+# Connections
+
+
+def test_a_connection_that_leads_nowhere_is_named_with_the_rule_to_write(run, emulator):
+    emulator.store.create_connection("prod")
+    report = run(DEV)
+    rule = {"onCondition": {"uuid": DEV.uuid}, "withCondition": {"id": "<id of the connection here>"}}
+    (problem,) = report.problems
+    assert problem == (
+        f"The package's connection 'dev' (jdbc, uuid {DEV.uuid}) does not exist here and no object rule maps it. "
+        f"Add the rule {json.dumps(rule)}."
+    )
+
+
+@pytest.mark.parametrize(
+    "on",
+    [{"uuid": DEV.uuid}, {"id": "24"}, {"id": 24}, {"name": "dev"}, {"vendor": "postgres"}, {"type": "jdbc"}],
+)
+@pytest.mark.parametrize("key", ["id", "uuid", "name", "vendor"])
+def test_a_connection_that_a_rule_maps_is_no_problem(run, emulator, on, key):
+    local = emulator.store.create_connection("prod")
+    emulator.store.replace_import_rules(1, "object", [mapping(on, {key: getattr(local, key)})])
+    report = run(DEV)
+    assert (report.problems, report.warnings) == ([], [])
+    (change,) = report.import_rule_changes["object"]
+    assert change["newValue"]["id"] == local.id
+
+
+def test_a_connection_that_exists_here_needs_no_rule(run, emulator):
+    emulator.store.create_connection("another name", DEV.uuid)
+    report = run(DEV)
+    assert (report.problems, report.warnings) == ([], [])
+
+
+def test_a_connection_on_a_later_page_exists_too(run, emulator):
+    for number in range(120):
+        emulator.store.create_connection(f"c{number}")
+    emulator.store.create_connection("dev", DEV.uuid)
+    assert run(DEV).problems == []
+
+
+def test_each_connection_is_judged_by_itself(run, emulator):
+    emulator.store.create_connection("dev", DEV.uuid)
+    (problem,) = run(DEV, SECOND).problems
+    assert problem.startswith("The package's connection 'second' ")
+
+
+def test_a_rule_of_another_connection_maps_nothing(run, emulator):
+    local = emulator.store.create_connection("prod")
+    emulator.store.replace_import_rules(1, "object", [mapping({"uuid": SECOND.uuid}, {"id": local.id})])
+    (problem,) = run(DEV).problems
+    assert "no object rule maps it" in problem
+
+
+def test_rules_of_another_deployment_map_nothing(run, emulator):
+    local = emulator.store.create_connection("prod")
+    emulator.store.create_deployment("Other")
+    emulator.store.replace_import_rules(2, "object", [mapping({"uuid": DEV.uuid}, {"id": local.id})])
+    assert len(run(DEV).problems) == 1
+
+
+def test_a_rule_that_leads_nowhere_is_a_problem_where_the_server_ignores_it(strict_run):
+    rule = mapping({"uuid": DEV.uuid}, {"id": 99})
+    report = strict_run(DEV, rules=[rule], unknown_rule_target="ignore")
+    (problem,) = report.problems
+    assert problem == (
+        f"The package's connection 'dev' (jdbc, uuid {DEV.uuid}) does not exist here and the object rule "
+        f"{json.dumps(rule)} leads to no connection that this user can see. Correct its withCondition."
+    )
+
+
+def test_a_rule_that_leads_nowhere_is_told_where_the_server_refuses_it(strict_run):
+    report = strict_run(DEV, rules=[mapping({"uuid": DEV.uuid}, {"id": 99})])
+    assert "leads to no connection" in report.problems[0]
+    assert len(report.problems) == 2
+
+
+def test_a_connection_without_a_uuid_exists_nowhere_and_is_mapped_by_its_id(run, emulator, tmp_path):
+    """Not even where a connection does not tell its own."""
+    package = write_package(tmp_path, [{"id": 24, "name": "dev", "type": "jdbc"}])
+    here = {"data": [{"id": 7, "name": "dev"}]}
+    emulator.faults.add(Fault(Answer(200, body={}), **DRY_RUN))
+    emulator.faults.add(Fault(Answer(200, body=here), **CONNECTIONS))
+    (problem,) = run(package=package).problems
+    rule = {"onCondition": {"id": "24"}, "withCondition": {"id": "<id of the connection here>"}}
+    assert problem.endswith(f"Add the rule {json.dumps(rule)}.")
+
+
+def write_package(folder, connections):
+    path = folder / "flow.zip"
+    metadata = {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844"}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("flow.json", json.dumps({"metadata": metadata, "data": {"connections": connections}}))
+    return path
+
+
+# What cannot be read
+
+UNREADABLE = [Answer(403), Answer(404), Answer(200, body={"rows": []})]
+
+
+@pytest.mark.parametrize("effect", UNREADABLE)
+@pytest.mark.parametrize("what", [RULES, CONNECTIONS])
+def test_what_cannot_be_read_is_a_warning(run, emulator, what, effect):
+    emulator.faults.add(Fault(effect, **what))
+    report = run(DEV, SECOND)
+    assert report.problems == []
+    (warning,) = report.warnings
+    assert warning.startswith(
+        "Whether these connections of the package are mapped or exist here could not be checked: 'dev', 'second'. GET "
+    )
+    assert what["path"].rpartition("/")[2] in warning
+
+
+def test_both_reasons_are_told(run, emulator):
+    emulator.faults.add(Fault(Answer(403), **RULES))
+    emulator.faults.add(Fault(Answer(404), **CONNECTIONS))
+    (warning,) = run(DEV).warnings
+    assert "answered 403" in warning
+    assert "answered 404" in warning
+
+
+def test_what_exists_here_needs_no_readable_rules(run, emulator):
+    emulator.store.create_connection("dev", DEV.uuid)
+    emulator.faults.add(Fault(Answer(404), **RULES))
+    (warning,) = run(DEV, SECOND).warnings
+    assert "could not be checked: 'second'." in warning
+
+
+def test_what_a_rule_maps_needs_no_readable_connections(run, emulator):
+    local = emulator.store.create_connection("prod")
+    emulator.store.replace_import_rules(1, "object", [mapping({"uuid": DEV.uuid}, {"id": local.id})])
+    emulator.faults.add(Fault(Answer(403), **CONNECTIONS))
+    report = run(DEV)
+    assert (report.problems, report.warnings) == ([], [])
+
+
+def test_what_the_server_says_still_counts_where_connections_cannot_be_read(run, emulator):
+    emulator.drop_on_next_import({"datasources": [12]})
+    emulator.faults.add(Fault(Answer(403), **CONNECTIONS))
+    report = run(DEV)
+    assert len(report.problems) == len(report.warnings) == 1
+
+
+@pytest.mark.parametrize("what", [RULES, CONNECTIONS])
+def test_a_reading_that_may_work_later_is_no_warning(run, emulator, what):
+    emulator.faults.add(Fault(Answer(502), **what, times=None))
+    with pytest.raises(ServerError):
+        run(DEV)
+
+
+# The report
+
+
+def report_of(**fields):
+    given = {"package_uuid": "u-1", "flows": ["Orders"], "problems": [], "warnings": [], **fields}
+    return DryRunReport(**given)
+
+
+def test_the_text_of_a_clean_report():
+    text = report_of(import_rule_changes={"object": [], "value": []}).as_text()
+    assert text == (
+        "Import of package `u-1` (flows: Orders)\n"
+        "\n"
+        "**Changed by import rules**\n"
+        "\n"
+        "* nothing\n"
+        "\n"
+        "The dry run found no problem."
+    )
+
+
+def test_the_text_of_problems_and_warnings():
+    text = report_of(
+        problems=["one", "two"],
+        warnings=["three"],
+        flows=[],
+        import_rule_changes={"object": [{"id": 24}], "value": [{"id": 1}, {"id": 2}]},
+    ).as_text()
+    assert text == (
+        "Import of package `u-1` (flows: unknown)\n"
+        "\n"
+        "**Problems**\n"
+        "\n"
+        "* one\n"
+        "* two\n"
+        "\n"
+        "**Warnings**\n"
+        "\n"
+        "* three\n"
+        "\n"
+        "**Changed by import rules**\n"
+        "\n"
+        '* object: {"id": 24}\n'
+        '* value: {"id": 1}\n'
+        '* value: {"id": 2}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "* unknown: the answer does not tell"),
+        (None, "* unknown: the answer does not tell"),
+        ({"object": None, "value": []}, "* nothing"),
+        ({"object": 3}, "* object: 3"),
+        ({"object": "all"}, '* object: "all"'),
+        ({"object": {"24": 1}}, '* object: {"24": 1}'),
+        ([{"id": 24}], '* [{"id": 24}]'),
+        ("some", '* "some"'),
+    ],
+)
+def test_changes_of_any_shape_are_shown(changes, line):
+    assert line in report_of(import_rule_changes=changes).as_text().splitlines()
+
+
+@pytest.mark.parametrize("changes", [7, "all", [1], {"object": 3}, {"object": "all"}, {"object": {"24": 1}}])
+def test_changes_of_any_shape_pass(run, emulator, changes):
+    emulator.faults.add(Fault(Answer(200, body={"importRuleChanges": changes}), **DRY_RUN))
+    report = run()
+    assert report.import_rule_changes == changes
+    assert json.dumps(report.as_dict())
+    assert report.as_text()
+
+
+def test_nobodys_text_makes_lines_of_its_own():
+    """A flow's name is its author's, and an approval shows the text."""
+    lie = "x\n\nThe dry run found no problem."
+    lines = report_of(flows=[lie], problems=[lie], warnings=[lie]).as_text().splitlines()
+    assert "The dry run found no problem." not in lines
+
+
+def test_the_report_as_json(run, emulator):
+    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+    found = run(DEV, dataset_path="s3://wrangle-dev/orders.csv")
+    plain = found.as_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert DryRunReport(**plain) == found

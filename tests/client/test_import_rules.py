@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.errors import NotFoundError, ServerError, UnexpectedResponseError
+from airflow_provider_trifacta.client.import_rules import rules_changed_since
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, ManualClock
+from airflow_provider_trifacta.emulator.effects import Answer
+from airflow_provider_trifacta.emulator.faults import Fault
+
+pytestmark = pytest.mark.every_airflow
+
+MAPPING = {"tableName": "connections", "onCondition": {"id": "24"}, "withCondition": {"id": 12001}}
+BUCKET = {"type": "s3Bucket", "on": "dev", "with": "prod"}
+RULES = {"object": MAPPING, "value": BUCKET}
+PATHS = {"object": "/v4/deployments/1/objectImportRules", "value": "/v4/deployments/1/valueImportRules"}
+kinds = pytest.mark.parametrize("kind", ["object", "value"])
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def emulator(clock):
+    """An emulator whose clock stands still, with one deployment (id 1)."""
+    with Emulator(EmulatorOptions(clock=clock)) as emulator:
+        emulator.store.create_deployment("Orders")
+        yield emulator
+
+
+@pytest.fixture
+def connect():
+    """Return a function that makes a client which does not wait between repetitions."""
+
+    def make(url):
+        config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password")
+        return TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None))
+
+    return make
+
+
+@pytest.fixture
+def client(emulator, connect):
+    with connect(emulator.url) as client:
+        yield client
+
+
+@pytest.fixture
+def release(client, clock, make_package):
+    """A release that was made at the clock's time; then a minute passes."""
+    with open_package(make_package()) as package:
+        release = client.releases.create(1, package.body()).release
+    clock.advance(60)
+    return release
+
+
+@kinds
+def test_rules_are_replaced_as_a_whole_and_read_back(client, emulator, kind):
+    rule = RULES[kind]
+    assert client.import_rules.list(1, kind) == []
+    client.import_rules.replace(1, kind, [rule, rule])
+    first, second = client.import_rules.list(1, kind)
+    assert first.rule == second.rule == rule, "without the id and times that the server adds"
+    assert [first.id, second.id] == [row.id for row in emulator.store.import_rules(1, kind)]
+    assert first.created_at == emulator.store.import_rules(1, kind)[0].created_at
+    client.import_rules.replace(1, kind, [])
+    assert client.import_rules.list(1, kind) == []
+
+
+@kinds
+def test_more_rules_than_a_page_are_read_in_their_order(client, emulator, kind):
+    rules = [{**BUCKET, "on": f"dev-{number}"} for number in range(120)]
+    if kind == "object":
+        rules = [{**MAPPING, "onCondition": {"id": str(number)}} for number in range(120)]
+    emulator.store.replace_import_rules(1, kind, rules)
+    assert [row.rule for row in client.import_rules.list(1, kind)] == rules
+
+
+def test_the_kinds_are_apart(client):
+    client.import_rules.replace(1, "object", [MAPPING])
+    client.import_rules.replace(1, "value", [BUCKET])
+    client.import_rules.replace(1, "value", [])
+    assert [row.rule for row in client.import_rules.list(1, "object")] == [MAPPING]
+
+
+@kinds
+def test_a_deployment_that_is_not_there(client, kind):
+    with pytest.raises(NotFoundError):
+        client.import_rules.list(99, kind)
+    with pytest.raises(NotFoundError):
+        client.import_rules.replace(99, kind, [RULES[kind]])
+
+
+@pytest.mark.parametrize("body", [[], {"data": None}, {"data": {}}, {"data": [7]}, {"data": [{"id": "x"}]}])
+@kinds
+def test_another_answer_is_not_taken_for_rules(client, emulator, kind, body):
+    emulator.faults.add(Fault(Answer(200, body=body), path=PATHS[kind]))
+    with pytest.raises(UnexpectedResponseError):
+        client.import_rules.list(1, kind)
+
+
+@kinds
+def test_a_rule_without_its_parts_is_not_taken_for_one(client, emulator, kind):
+    """It could neither be compared nor put back."""
+    partial = dict(list(RULES[kind].items())[:-1])
+    emulator.faults.add(Fault(Answer(200, body={"data": [{"id": 1, **partial}]}), path=PATHS[kind]))
+    with pytest.raises(UnexpectedResponseError, match=f"{PATHS[kind]} answered rules without "):
+        client.import_rules.list(1, kind)
+
+
+# Whether a package would be imported differently now
+
+
+@kinds
+def test_a_rule_made_after_the_release_counts(client, release, kind, caplog):
+    caplog.set_level(logging.INFO)
+    client.import_rules.replace(1, kind, [RULES[kind]])
+    assert rules_changed_since(client.import_rules, 1, release)
+    assert "are newer than release" in caplog.text
+
+
+@kinds
+def test_a_rule_made_before_the_release_does_not(client, clock, make_package, kind):
+    client.import_rules.replace(1, kind, [RULES[kind]])
+    clock.advance(60)
+    with open_package(make_package()) as package:
+        release = client.releases.create(1, package.body()).release
+    assert not rules_changed_since(client.import_rules, 1, release)
+
+
+def test_no_rules_change_nothing(client, release, caplog):
+    assert not rules_changed_since(client.import_rules, 1, release)
+    assert caplog.text == ""
+
+
+UNREADABLE = [Answer(404), Answer(403), Answer(200, body={"rules": []})]
+
+
+@pytest.mark.parametrize("effect", UNREADABLE)
+@kinds
+def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(client, emulator, release, kind, effect, caplog):
+    client.import_rules.replace(1, kind, [RULES[kind]])
+    emulator.faults.add(Fault(effect, path=PATHS[kind]))
+    assert not rules_changed_since(client.import_rules, 1, release)
+    assert f"changed since release {release.id} cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("effect", UNREADABLE)
+@pytest.mark.parametrize(("unreadable", "kind"), [("object", "value"), ("value", "object")])
+def test_a_newer_rule_counts_where_the_other_kind_is_unreadable(client, emulator, release, unreadable, kind, effect):
+    client.import_rules.replace(1, kind, [RULES[kind]])
+    emulator.faults.add(Fault(effect, path=PATHS[unreadable]))
+    assert rules_changed_since(client.import_rules, 1, release)
+
+
+def test_rules_without_times_are_warned_of(client, emulator, release, caplog):
+    emulator.faults.add(Fault(Answer(200, body={"data": [{"id": 1, **BUCKET}]}), path=PATHS["value"]))
+    assert not rules_changed_since(client.import_rules, 1, release)
+    assert "the answers have no times" in caplog.text
+
+
+def test_a_failure_that_may_pass_is_no_answer(client, emulator, release):
+    emulator.faults.add(Fault(Answer(500), path=PATHS["object"], times=None))
+    with pytest.raises(ServerError):
+        rules_changed_since(client.import_rules, 1, release)

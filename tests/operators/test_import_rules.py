@@ -1,0 +1,560 @@
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.import_rules import ImportRules
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
+from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
+from airflow_provider_trifacta.operators.release import CreateReleaseOperator
+
+pytestmark = pytest.mark.every_airflow
+
+DEV = Connection(24, "dev", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
+BUCKET = {"type": "s3Bucket", "on": "wrangle-dev", "with": "wrangle-prod"}
+PATH = {"type": "fileLocation", "on": "//dev//", "with": "/prod/"}
+OBJECT, VALUE = "/v4/deployments/1/objectImportRules", "/v4/deployments/1/valueImportRules"
+PATHS = {"object": OBJECT, "value": VALUE}
+kinds = pytest.mark.parametrize("kind", ["object", "value"])
+
+
+def mapping(on, to):
+    return {"tableName": "connections", "onCondition": on, "withCondition": to}
+
+
+OLD = {
+    "object": [mapping({"uuid": DEV.uuid}, {"id": 1}), mapping({"id": "5"}, {"id": 2})],
+    "value": [{**BUCKET, "on": "old"}],
+}
+NEW = {"object": [mapping({"uuid": DEV.uuid}, {"id": 12001})], "value": [PATH, BUCKET]}
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch):
+    """The waits of the client between repetitions, none of which happens."""
+    waits = []
+    impatient = functools.partial(Transport, sleep=waits.append)
+    monkeypatch.setattr("airflow_provider_trifacta.client.client.Transport", impatient)
+    return waits
+
+
+@pytest.fixture
+def set_rules(execute):
+    """Return a function that runs the operator."""
+
+    def run(*, try_number=1, **options):
+        target = {} if "deployment_name" in options else {"deployment_id": 1}
+        return execute(SetImportRulesOperator(task_id="set", **{**target, **options}), try_number=try_number)
+
+    return run
+
+
+@pytest.fixture
+def start(use_connection):
+    """Return a function that starts another emulator with options, as the connection trifacta_default."""
+    with contextlib.ExitStack() as running:
+
+        def run(**options):
+            emulator = running.enter_context(Emulator(EmulatorOptions(**options)))
+            use_connection(emulator.url)
+            emulator.store.create_deployment("Orders")
+            return emulator
+
+        yield run
+
+
+@pytest.fixture
+def rows(emulator):
+    """Return a function that tells the ids, times and content of the rules that are there."""
+    return lambda kind: [(row.id, row.created_at, row.rule) for row in emulator.store.import_rules(1, kind)]
+
+
+@pytest.fixture
+def die_at(monkeypatch):
+    """Return a function that lets the process die at the next change of a kind of rules, before or after it."""
+    replace = ImportRules.replace
+
+    def arm(kind, when):
+        def dying(self, deployment_id, written, rules):
+            if written != kind or when == "after":
+                replace(self, deployment_id, written, rules)
+            if written == kind:
+                monkeypatch.setattr(ImportRules, "replace", replace)
+                raise SystemExit
+
+        monkeypatch.setattr(ImportRules, "replace", dying)
+
+    return arm
+
+
+def rules_of(emulator, kind):
+    return [row.rule for row in emulator.store.import_rules(1, kind)]
+
+
+def writes(emulator):
+    return [call.path for call in emulator.calls if call.method != "GET"]
+
+
+# Success
+
+
+def test_both_lists_are_written_where_there_were_none(set_rules, emulator):
+    result, ti = set_rules(object_rules=NEW["object"], value_rules=NEW["value"])
+    assert result == {
+        "deployment_id": 1,
+        "release_url": f"{emulator.url}/deployments/1",
+        "outcome": "changed",
+        "replaced_object_rules": [],
+        "replaced_value_rules": [],
+    }
+    assert ti.pushed == result
+    assert rules_of(emulator, "object") == NEW["object"]
+    assert rules_of(emulator, "value") == NEW["value"]
+    assert writes(emulator) == [OBJECT, VALUE]
+
+
+def test_the_rules_act_on_the_next_import(set_rules, emulator, execute, make_package):
+    local = emulator.store.create_connection("prod")
+    path = make_package(connections=[DEV], dataset_path="s3://wrangle-dev/dev/orders.csv")
+    set_rules(
+        object_rules=[{"onCondition": {"uuid": DEV.uuid}, "withCondition": {"id": local.id}}], value_rules=[BUCKET]
+    )
+    execute(CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(path)))
+    tables = emulator.store.active_release(1).imported.tables
+    assert tables["datasources"][0]["connectionId"] == local.id
+    assert tables["storagelocations"][0]["bucket"] == "wrangle-prod"
+
+
+@pytest.mark.parametrize("options", [{"deployment_name": "Orders"}, {"deployment_id": " 1 "}])
+def test_the_deployment_may_be_named(set_rules, emulator, options):
+    assert set_rules(value_rules=[BUCKET], **options)[0]["deployment_id"] == 1
+    assert rules_of(emulator, "value") == [BUCKET]
+
+
+@kinds
+def test_none_leaves_the_other_kind_alone(set_rules, emulator, rows, kind):
+    other = "value" if kind == "object" else "object"
+    emulator.store.replace_import_rules(1, other, OLD[other])
+    before = rows(other)
+    result, ti = set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert result[f"replaced_{other}_rules"] is None
+    assert f"replaced_{other}_rules" not in ti.pushed
+    assert rows(other) == before
+    assert {call.path for call in emulator.calls} == {PATHS[kind]}, "the other kind is not even read"
+
+
+@kinds
+def test_an_empty_list_clears(set_rules, emulator, kind):
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    result, _ = set_rules(**{f"{kind}_rules": []})
+    assert result["outcome"] == "changed"
+    assert result[f"replaced_{kind}_rules"] == OLD[kind]
+    assert rules_of(emulator, kind) == []
+
+
+# Already as declared
+
+
+@kinds
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_what_is_as_declared_is_not_written(set_rules, emulator, rows, kind, try_number):
+    emulator.store.replace_import_rules(1, kind, NEW[kind])
+    before = rows(kind)
+    result, ti = set_rules(try_number=try_number, **{f"{kind}_rules": NEW[kind]})
+    assert (result["outcome"], result[f"replaced_{kind}_rules"]) == ("unchanged", None)
+    assert set(ti.pushed) == {"deployment_id", "release_url", "outcome"}
+    assert writes(emulator) == []
+    assert rows(kind) == before, "their ids and creation times too"
+
+
+@kinds
+def test_no_rules_are_not_cleared_again(set_rules, emulator, kind):
+    assert set_rules(**{f"{kind}_rules": []})[0]["outcome"] == "unchanged"
+    assert writes(emulator) == []
+
+
+def test_only_the_kind_that_differs_is_written(set_rules, emulator, rows):
+    emulator.store.replace_import_rules(1, "object", NEW["object"])
+    emulator.store.replace_import_rules(1, "value", OLD["value"])
+    before = rows("object")
+    result, ti = set_rules(object_rules=NEW["object"], value_rules=NEW["value"])
+    assert result["outcome"] == "changed"
+    assert result["replaced_object_rules"] is None
+    assert ti.pushed["replaced_value_rules"] == OLD["value"]
+    assert rows("object") == before
+    assert rules_of(emulator, "value") == NEW["value"]
+
+
+@pytest.mark.parametrize(
+    ("there", "declared"),
+    [
+        (mapping({"id": 24}, {"id": "12001"}), mapping({"id": "24"}, {"id": 12001})),
+        (mapping({"id": "24"}, {"id": 12001}), {"onCondition": {"id": 24}, "withCondition": {"id": "12001"}}),
+    ],
+)
+def test_ids_are_the_same_as_numbers_and_as_text(set_rules, emulator, there, declared):
+    emulator.store.replace_import_rules(1, "object", [there])
+    assert set_rules(object_rules=[declared])[0]["outcome"] == "unchanged"
+    assert writes(emulator) == []
+
+
+@kinds
+def test_another_order_is_a_difference(set_rules, emulator, kind):
+    rules = [*OLD[kind], *NEW[kind]]
+    emulator.store.replace_import_rules(1, kind, rules)
+    assert set_rules(**{f"{kind}_rules": rules[::-1]})[0]["outcome"] == "changed"
+    assert rules_of(emulator, kind) == rules[::-1]
+
+
+# Names
+
+
+def test_names_stand_for_uuids_and_ids(set_rules, emulator, make_package):
+    local = emulator.store.create_connection("prod")
+    emulator.store.create_connection("other")
+    rules = [{"onCondition": {"name": "dev"}, "withCondition": {"name": "prod"}}]
+    package = str(make_package(connections=[DEV]))
+    set_rules(object_rules=rules, package_path=package)
+    assert rules_of(emulator, "object") == [mapping({"uuid": DEV.uuid}, {"id": local.id})]
+    assert set_rules(object_rules=rules, package_path=package)[0]["outcome"] == "unchanged"
+
+
+def test_a_name_on_one_side_alone_needs_nothing_of_the_other(set_rules, emulator, make_package):
+    local = emulator.store.create_connection("prod")
+    set_rules(object_rules=[mapping({"id": "24"}, {"name": "prod"})])
+    assert rules_of(emulator, "object") == [mapping({"id": "24"}, {"id": local.id})]
+    emulator.calls.clear()
+    package = str(make_package(connections=[DEV]))
+    set_rules(object_rules=[mapping({"name": "dev"}, {"id": "7"})], package_path=package)
+    assert rules_of(emulator, "object") == [mapping({"uuid": DEV.uuid}, {"id": "7"})]
+    assert {call.path for call in emulator.calls} == {OBJECT}, "connections are not listed for it"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (mapping({"name": "x"}, {"id": 1}), "AmbiguousNameError: 0 connections of the package are called 'x'"),
+        (mapping({"name": "twice"}, {"id": 1}), "AmbiguousNameError: 2 connections of the package are called 'twice'"),
+        (mapping({"id": 1}, {"name": "x"}), "AmbiguousNameError: 0 connections of the instance are called 'x'"),
+        (mapping({"id": 1}, {"name": "twice"}), "AmbiguousNameError: 2 connections of the instance are called 'twice'"),
+    ],
+)
+def test_a_name_that_is_not_one_connections_fails_before_any_change(set_rules, emulator, make_package, rule, words):
+    for name in ("prod", "twice", "twice"):
+        emulator.store.create_connection(name)
+    exported = [DEV, Connection(25, "twice", "u-25"), Connection(26, "twice", "u-26")]
+    with pytest.raises(AirflowFailException) as caught:
+        set_rules(object_rules=[rule], value_rules=[BUCKET], package_path=str(make_package(connections=exported)))
+    assert str(caught.value).startswith(words)
+    assert "(id " in str(caught.value), "what there is to choose from"
+    assert writes(emulator) == []
+
+
+def test_connections_that_may_not_be_listed_fail_before_any_change(set_rules, emulator):
+    emulator.faults.add(Fault(Answer(403), path="/v4/connections"))
+    with pytest.raises(AirflowFailException, match="PermissionDeniedError: GET /v4/connections answered 403"):
+        set_rules(object_rules=[mapping({"id": 1}, {"name": "prod"})])
+    assert writes(emulator) == []
+
+
+# Input
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "InvalidInputError: Give object_rules, value_rules or both"),
+        ({"object_rules": "None"}, "InvalidInputError: object_rules must be a list of rules, not 'None'"),
+        ({"object_rules": {}}, "InvalidInputError: object_rules must be a list of rules"),
+        ({"value_rules": "[]"}, "InvalidInputError: value_rules must be a list of rules, not '[]'"),
+        ({"object_rules": ["x"]}, "InvalidInputError: object_rules[0] must be an object with tableName"),
+        ({"object_rules": [mapping({}, {"id": 1})]}, "InvalidInputError: object_rules[0]['onCondition'] must be"),
+        ({"object_rules": [mapping({"id": 1}, {"id": "None"})]}, "InvalidInputError: object_rules[0]['withCondition']"),
+        ({"object_rules": [BUCKET]}, "InvalidInputError: object_rules[0] must have exactly the keys"),
+        ({"object_rules": [], "value_rules": [BUCKET, {}]}, "InvalidInputError: value_rules[1] must have exactly"),
+        ({"value_rules": [{**BUCKET, "on": ""}]}, "InvalidInputError: value_rules[0]['on'] must be"),
+        ({"value_rules": [], "deployment_id": "None"}, "InvalidInputError: deployment_id must be"),
+        ({"value_rules": [], "deployment_id": None}, "InvalidInputError: deployment_id must be"),
+        ({"value_rules": [], "deployment_name": " "}, "InvalidInputError: deployment_name must be"),
+        (
+            {"value_rules": [], "deployment_name": "Orders", "deployment_id": 1},
+            "InvalidInputError: Give deployment_id or deployment_name, not both",
+        ),
+        (
+            {"object_rules": [mapping({"name": "dev"}, {"name": "prod"})]},
+            "InvalidInputError: A name in onCondition is looked up in the package: give package_path",
+        ),
+        (
+            {"object_rules": [mapping({"name": "dev"}, {"id": 1})], "package_path": "/nowhere/flow.zip"},
+            "PackageNotFoundError: There is no file /nowhere/flow.zip",
+        ),
+    ],
+)
+def test_bad_input_is_named_before_any_request(set_rules, execute, emulator, options, words):
+    with pytest.raises(AirflowFailException) as caught:
+        set_rules(**options)
+    assert str(caught.value).startswith(words)
+    assert isinstance(caught.value.__cause__, errors.TrifactaError)
+    assert emulator.calls == []
+    assert execute.ti.pushed == {}
+
+
+def test_the_constructor_only_assigns():
+    fields = dict.fromkeys(SetImportRulesOperator.template_fields, "{{ x }}")
+    operator = SetImportRulesOperator(task_id="t", **fields)
+    assert {name: getattr(operator, name) for name in operator.template_fields} == fields
+
+
+# What was replaced
+
+
+@kinds
+def test_what_was_replaced_can_be_put_back_by_the_operator(set_rules, emulator, kind):
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    _, ti = set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert rules_of(emulator, kind) == NEW[kind]
+    result, _ = set_rules(**{f"{kind}_rules": ti.pushed[f"replaced_{kind}_rules"]})
+    assert rules_of(emulator, kind) == OLD[kind]
+    assert result[f"replaced_{kind}_rules"] == NEW[kind]
+
+
+def test_that_there_was_nothing_can_be_put_back_too(set_rules, emulator):
+    _, ti = set_rules(value_rules=[BUCKET])
+    set_rules(value_rules=ti.pushed["replaced_value_rules"])
+    assert rules_of(emulator, "value") == []
+
+
+def test_a_rule_of_others_with_a_name_beside_a_uuid_can_be_put_back(set_rules, emulator):
+    """A name that is a condition of its own stands for nothing."""
+    rules = [mapping({"name": "dev", "uuid": DEV.uuid}, {"name": "prod", "id": 12001})]
+    emulator.store.replace_import_rules(1, "object", rules)
+    _, ti = set_rules(object_rules=[])
+    set_rules(object_rules=ti.pushed["replaced_object_rules"])
+    assert rules_of(emulator, "object") == rules
+
+
+@kinds
+def test_what_is_replaced_is_known_before_the_change(set_rules, execute, emulator, kind, caplog, die_at):
+    caplog.set_level(logging.INFO)
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    die_at(kind, "before")
+    with pytest.raises(SystemExit):
+        set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert execute.ti.pushed[f"replaced_{kind}_rules"] == OLD[kind]
+    assert f"The {kind} rules of deployment 1 are {json.dumps(OLD[kind])}" in caplog.text, "a log outlives a retry"
+    assert "outcome" not in execute.ti.pushed
+
+
+# Rules that cannot be read
+
+
+@kinds
+def test_unreadable_rules_are_written_and_it_is_said(set_rules, start, kind, caplog):
+    emulator = start(import_rules_readable=False)
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    result, ti = set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert rules_of(emulator, kind) == NEW[kind]
+    assert (result["outcome"], result[f"replaced_{kind}_rules"]) == ("changed", None)
+    assert f"replaced_{kind}_rules" not in ti.pushed
+    assert f"The {kind} rules of deployment 1 cannot be read: GET {PATHS[kind]} answered 404" in caplog.text
+    assert f"The {kind} rules of deployment 1 are written unread" in caplog.text
+    assert f"The {kind} rules of deployment 1 were written but not verified" in caplog.text
+
+
+@pytest.mark.parametrize("body", [{"rules": []}, {"data": [{"id": 1, "type": "s3Bucket"}]}])
+def test_an_answer_of_another_shape_cannot_be_read_either(set_rules, emulator, body, caplog):
+    emulator.faults.add(Fault(Answer(200, body=body), method="GET", path=VALUE, times=None))
+    result, _ = set_rules(value_rules=[BUCKET])
+    assert rules_of(emulator, "value") == [BUCKET]
+    assert result["replaced_value_rules"] is None
+    assert "written unread" in caplog.text
+
+
+def test_a_change_that_cannot_be_read_back_is_not_called_verified(set_rules, emulator, caplog):
+    emulator.faults.add(Fault(Answer(404), method="GET", path=VALUE, skip=1))
+    result, _ = set_rules(value_rules=[BUCKET])
+    assert result["replaced_value_rules"] == []
+    assert rules_of(emulator, "value") == [BUCKET]
+    assert "were written but not verified" in caplog.text
+    assert "written unread" not in caplog.text
+
+
+@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
+def test_a_lost_answer_about_unreadable_rules_is_left_to_airflows_retries(set_rules, start, effect):
+    emulator = start(import_rules_readable=False)
+    emulator.faults.add(Fault(effect, method="PATCH"))
+    with pytest.raises((errors.ConnectionLostError, errors.ServerError)):
+        set_rules(value_rules=[BUCKET])
+    assert set_rules(value_rules=[BUCKET], try_number=2)[0]["outcome"] == "changed"
+    assert rules_of(emulator, "value") == [BUCKET]
+
+
+# Lost answers
+
+AFTER = {
+    "reset": Reset("after_commit"),
+    "504": Answer.gateway_timeout(),
+    "503": Answer.unavailable(when="after_commit"),
+    "a page": Answer(200, html="<h1>OK</h1>", when="after_commit"),
+    "cut off": Truncate(),
+}
+
+
+@kinds
+@pytest.mark.parametrize("effect", list(AFTER.values()), ids=list(AFTER))
+def test_a_lost_answer_is_settled_by_reading_back(set_rules, emulator, kind, effect, caplog):
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    emulator.faults.add(Fault(effect, method="PATCH"))
+    result, ti = set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert result["outcome"] == "changed"
+    assert ti.pushed[f"replaced_{kind}_rules"] == OLD[kind]
+    assert rules_of(emulator, kind) == NEW[kind]
+    assert "in doubt; reading them back" in caplog.text
+    assert len(writes(emulator)) == 1
+
+
+@kinds
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        (Reset("after_body"), errors.ConnectionLostError),
+        (Answer.gateway_timeout(when="after_body"), errors.ServerError),
+        (Answer(200, html="<h1>OK</h1>", when="after_body"), errors.UnexpectedResponseError),
+    ],
+)
+def test_a_lost_write_is_left_to_airflows_retries(set_rules, execute, emulator, rows, kind, effect, error):
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    before = rows(kind)
+    emulator.faults.add(Fault(effect, method="PATCH"))
+    with pytest.raises(error):
+        set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert rows(kind) == before
+    assert "outcome" not in execute.ti.pushed
+    result, _ = set_rules(try_number=2, **{f"{kind}_rules": NEW[kind]})
+    assert (result["outcome"], result[f"replaced_{kind}_rules"]) == ("changed", OLD[kind])
+    assert rules_of(emulator, kind) == NEW[kind]
+
+
+def test_a_reading_back_that_fails_is_left_to_airflows_retries(set_rules, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), method="PATCH"))
+    emulator.faults.add(Fault(Answer(502), method="GET", path=VALUE, skip=1, times=None))
+    with pytest.raises(errors.ServerError):
+        set_rules(value_rules=[BUCKET])
+    emulator.faults.clear()
+    assert set_rules(value_rules=[BUCKET], try_number=2)[0]["outcome"] == "unchanged"
+
+
+def test_what_reads_back_otherwise_is_no_success(set_rules, execute, emulator):
+    emulator.faults.add(Fault(Answer(200, body={"deleted": {"data": []}}), method="PATCH"))
+    with pytest.raises(errors.UnexpectedResponseError) as caught:
+        set_rules(value_rules=[BUCKET])
+    assert str(caught.value) == f"The value rules of deployment 1 read [] though {[BUCKET]} was written."
+    assert "outcome" not in execute.ti.pushed
+
+
+@pytest.mark.parametrize("busy", [Answer.too_many_requests(3), Answer.unavailable(3)], ids=["429", "503"])
+def test_a_busy_server_is_asked_again(set_rules, emulator, slept, busy):
+    emulator.faults.add(Fault(busy, method="PATCH", times=2))
+    assert set_rules(value_rules=[BUCKET])[0]["outcome"] == "changed"
+    assert len(writes(emulator)) == 3
+    assert len(slept) == 2
+    assert min(slept) >= 3
+
+
+# Retries
+
+
+@kinds
+def test_a_retry_after_a_kill_writes_nothing_again(set_rules, emulator, rows, kind, die_at):
+    die_at(kind, "after")
+    with pytest.raises(SystemExit):
+        set_rules(**{f"{kind}_rules": NEW[kind]})
+    before = rows(kind)
+    assert [rule for _, _, rule in before] == NEW[kind]
+    result, ti = set_rules(try_number=2, **{f"{kind}_rules": NEW[kind]})
+    assert result["outcome"] == "unchanged"
+    assert f"replaced_{kind}_rules" not in ti.pushed
+    assert len(writes(emulator)) == 1
+    assert rows(kind) == before
+
+
+def test_a_retry_goes_on_where_a_kill_stopped(set_rules, emulator, rows, die_at):
+    die_at("value", "before")
+    with pytest.raises(SystemExit):
+        set_rules(object_rules=NEW["object"], value_rules=NEW["value"])
+    before = rows("object")
+    assert [rule for _, _, rule in before] == NEW["object"]
+    set_rules(object_rules=NEW["object"], value_rules=NEW["value"], try_number=2)
+    assert rows("object") == before
+    assert rules_of(emulator, "value") == NEW["value"]
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "words"),
+    [
+        ({"password": "wrong-password"}, {}, "AuthenticationError: GET"),
+        ({"login": "author@example.com", "password": "author-password"}, {}, "PermissionDeniedError: PATCH"),
+        ({}, {"deployment_id": 99}, "NotFoundError: PATCH /v4/deployments/99/valueImportRules answered 404"),
+        ({}, {"deployment_name": "orders"}, "AmbiguousNameError: 0 deployments are called 'orders'"),
+    ],
+)
+def test_a_refusal_fails_without_retry(set_rules, execute, emulator, use_connection, rows, fields, options, words):
+    emulator.store.replace_import_rules(1, "value", OLD["value"])
+    before = rows("value")
+    use_connection(emulator.url, **fields)
+    with pytest.raises(AirflowFailException) as caught:
+        set_rules(value_rules=[PATH], **options)
+    assert str(caught.value).startswith(words)
+    assert "outcome" not in execute.ti.pushed
+    assert rows("value") == before
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@kinds
+def test_a_change_that_is_refused_alone_fails_without_retry(set_rules, emulator, rows, kind, status):
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    before = rows(kind)
+    emulator.faults.add(Fault(Answer(status), method="PATCH"))
+    with pytest.raises(AirflowFailException, match=f"PATCH {PATHS[kind]} answered {status}"):
+        set_rules(**{f"{kind}_rules": NEW[kind]})
+    assert rows(kind) == before
+
+
+def test_wrong_credentials_are_not_taken_for_unreadable_rules(set_rules, emulator, use_connection):
+    use_connection(emulator.url, password="wrong-password")
+    with pytest.raises(AirflowFailException):
+        set_rules(value_rules=[BUCKET])
+    assert writes(emulator) == []
+
+
+def test_a_login_page_is_not_taken_for_unreadable_rules(set_rules, emulator):
+    emulator.faults.add(Fault(Answer.login_redirect(), method="GET", path=VALUE))
+    with pytest.raises(AirflowFailException, match="RedirectError"):
+        set_rules(value_rules=[BUCKET])
+    assert writes(emulator) == []
+
+
+def test_rules_that_the_server_does_not_know_are_refused_in_its_words(set_rules, emulator):
+    with pytest.raises(AirflowFailException, match=r"BadRequestError: .*type must be one of s3Bucket.*not 'bucket'"):
+        set_rules(value_rules=[{**BUCKET, "type": "bucket"}])
+    assert rules_of(emulator, "value") == []
+
+
+def test_a_failure_that_may_pass_is_left_to_airflows_retries(set_rules, emulator, slept):
+    emulator.faults.add(Fault(Answer(502), method="GET", times=None))
+    with pytest.raises(errors.ServerError):
+        set_rules(value_rules=[BUCKET])
+    assert writes(emulator) == []
+    assert len(emulator.calls) == len(slept) + 1 > 1
