@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from .baseline import live_release
 from .errors import (
+    RateLimitError,
     ServerError,
     TransportError,
     TrifactaError,
@@ -18,6 +19,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .client import TrifactaClient
+    from .models import Release
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +28,9 @@ _VERIFY_TIMEOUT = 30.0
 _VERIFY_INTERVAL = 1.0
 
 
-def live_release_id(client: TrifactaClient, deployment_id: int) -> int | None:
-    """Return the id of a deployment's live release, None when none is."""
-    live = live_release(client.releases.list(deployment_id))
+def live_id(releases: Iterable[Release]) -> int | None:
+    """Return the id of the live one of a deployment's releases, None when none is."""
+    live = live_release(releases)
     return live.id if live else None
 
 
@@ -40,7 +42,7 @@ def set_live(
     replacing: int | None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> None:
+) -> list[Release]:
     """Make one release live in place of another, and read back that it is.
 
     The change is sent once. When its answer is lost, the list tells whether it took effect; it is not repeated, since
@@ -53,11 +55,12 @@ def set_live(
     :param replacing: the release that is live now, None for none
     :param sleep: how to wait, in seconds
     :param clock: a clock for the wait, in seconds
+    :returns: the deployment's releases, as read back
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
     :raises TrifactaError: the change was refused, or did not take effect
     """
     if target == replacing:
-        return
+        return client.releases.list(deployment_id)
     lost: TrifactaError | None = None
     try:
         if target is not None:
@@ -71,17 +74,20 @@ def set_live(
     while True:
         left = deadline - clock()
         try:
-            live = live_release_id(client, deployment_id)
-        except (TransportError, ServerError, UnexpectedResponseError) as error:
+            # Not repeated there: this loop is the repetition.
+            releases = client.without_repetitions.releases.list(deployment_id)
+        except (TransportError, RateLimitError, ServerError, UnexpectedResponseError) as error:
             if left <= 0:
                 raise lost or error from None
         else:
+            live = live_id(releases)
             if live == target:
-                return
+                return releases
             if live != replacing:
+                asked = "was asked to be" if lost else "was just made"
                 raise UnexpectedLiveReleaseError(
-                    f"Release {live or 'none'} of deployment {deployment_id} is live, though {target or 'none'} was "
-                    f"just made so in place of {replacing or 'none'}: somebody changed it at the same time. Nothing "
+                    f"Release {live or 'none'} of deployment {deployment_id} is live, though {target or 'none'} "
+                    f"{asked} so in place of {replacing or 'none'}: somebody changed it at the same time. Nothing "
                     "more is written."
                 )
             if left <= 0:
@@ -90,3 +96,25 @@ def set_live(
                     "server took the change."
                 )
         sleep(min(_VERIFY_INTERVAL, max(left, 0.0)))
+
+
+def refuse_overlap(
+    deployment_id: int, before: Iterable[Release], after: Iterable[Release], *, made: int | None = None
+) -> None:
+    """Tell when somebody imported something while a change was made, and so may have been overruled by it.
+
+    :param deployment_id: the deployment
+    :param before: its releases when the change was decided
+    :param after: its releases after the change
+    :param made: the release that this run made itself meanwhile
+    :raises UnexpectedLiveReleaseError: there are new ones
+    """
+    after = list(after)
+    newest = max((release.id for release in before), default=0)
+    strangers = sorted(release.id for release in after if release.id > newest and release.id != made)
+    if strangers:
+        raise UnexpectedLiveReleaseError(
+            f"Somebody else imported into deployment {deployment_id} at the same time (releases {strangers}). Release "
+            f"{live_id(after) or 'none'} is live now, as this task was to see to; if another was meant to be, it has "
+            "to be activated again. Promotions and changes of one deployment must not overlap."
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .activation import set_live
+from .activation import live_id, refuse_overlap, set_live
 from .baseline import Baseline, live_release, made_of
 from .errors import InterruptedChangeError, UnexpectedLiveReleaseError
 
@@ -20,14 +20,15 @@ def roll_back(client: TrifactaClient, baseline: Baseline, package_uuid: str | No
     :param package_uuid: the package that the run promoted; None when it did not come so far
     :param interrupted: whether an attempt before was cut off, and may have rolled back already
     :returns: the release that was rolled back, None when there was nothing to do
-    :raises UnexpectedLiveReleaseError: something else is live, or the recorded release is gone
+    :raises UnexpectedLiveReleaseError: something else is live, the recorded release is gone, or somebody imported
+        something at the same time
     :raises InterruptedChangeError: somebody may have undone the rollback of the attempt before
     :raises TrifactaError: for the rest
     """
     deployment_id, target = baseline.deployment_id, baseline.active_release_id
     releases = client.releases.list(deployment_id)
     live = live_release(releases)
-    if (live.id if live else None) == target:
+    if live_id(releases) == target:
         return None
     ours = made_of(releases, package_uuid, after=baseline.latest_release_id or 0) if package_uuid else []
     if live is None or live not in ours:
@@ -47,5 +48,5 @@ def roll_back(client: TrifactaClient, baseline: Baseline, package_uuid: str | No
             "changed since its import, so somebody may have activated it again. Nothing was written. Look at the "
             "deployment, and clear this task if it should be rolled back."
         )
-    set_live(client, deployment_id, target, replacing=live.id)
+    refuse_overlap(deployment_id, releases, set_live(client, deployment_id, target, replacing=live.id))
     return live.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
-from ..client.errors import InterruptedChangeError, UnexpectedResponseError
+from ..client.errors import InterruptedChangeError, ReleaseDeletedError, UnexpectedResponseError
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ._target import is_automatic_retry
@@ -27,10 +27,15 @@ class ChangeOperator(BaseOperator):
         self.trifacta_conn_id = trifacta_conn_id
 
     def _deployment_of(self, client: TrifactaClient, release_id: int, facts: Facts) -> int:
-        deployment_id = client.releases.get(release_id).deployment_id
+        release = client.releases.get(release_id)
+        deployment_id = release.deployment_id
         if deployment_id is None:
             raise UnexpectedResponseError(f"GET /v4/releases/{release_id} does not tell the release's deployment.")
         facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+        if release.deleted:
+            raise ReleaseDeletedError(
+                f"Release {release_id} of deployment {deployment_id} was deleted. Nothing was written."
+            )
         return deployment_id
 
     def _refuse_after_interruption(self, context: Context, release_id: int) -> None:

@@ -24,9 +24,20 @@ def check_target(deployment_id: Any, deployment_name: Any) -> int | None:
         return parse_id(deployment_id, "deployment_id")
     if deployment_id is not None:
         raise InvalidInputError("Give deployment_id or deployment_name, not both.")
-    if not isinstance(deployment_name, str) or deployment_name.strip() in ("", "None"):
-        raise InvalidInputError(f"deployment_name must be a name, not {deployment_name!r}.")
+    check_name(deployment_name, "deployment_name")
     return None
+
+
+def check_name(value: Any, field: str) -> str:
+    """Check that a name is one, and not what a template renders for nothing.
+
+    :param value: what was given
+    :param field: name of the argument, for the message
+    :raises InvalidInputError: for anything else
+    """
+    if not isinstance(value, str) or value.strip() in ("", "None"):
+        raise InvalidInputError(f"{field} must be a name, not {str(value)[:80]!r}.")
+    return value
 
 
 def find_deployment(client: TrifactaClient, deployment_id: int | None, deployment_name: str | None) -> int:
@@ -52,8 +63,8 @@ def is_automatic_retry(context: Context, operator: BaseOperator) -> bool:
     """Tell a retry by Airflow, after an attempt that was cut off or failed, from a first attempt or a clear.
 
     Somebody who clears a task has looked; a retry has not. Clearing moves ``max_tries`` on, so that the first attempt
-    after it is known.
+    after it is known. It is the first one of all at least, for a run that began when the task had other ``retries``.
     """
     ti: Any = context["ti"]
-    first = (ti.max_tries or 0) - (operator.retries or 0) + 1
+    first = max(1, (ti.max_tries or 0) - (operator.retries or 0) + 1)
     return int(ti.try_number) > first

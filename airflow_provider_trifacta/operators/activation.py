@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
-from ..client.activation import live_release_id, set_live
+from ..client.activation import live_id, refuse_overlap, set_live
 from ..client.errors import UnexpectedLiveReleaseError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
+from ._target import is_automatic_retry
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -57,10 +58,13 @@ class ActivateReleaseOperator(ChangeOperator):
             facts.add(release_id=release_id)
             with client:
                 deployment_id = self._deployment_of(client, release_id, facts)
-                live = live_release_id(client, deployment_id)
+                releases = client.releases.list(deployment_id)
+                live = live_id(releases)
                 if live == release_id:
                     self.log.info("Release %s is live already", release_id)
                     facts.add(previous_release_id=None, outcome="unchanged")
+                    if is_automatic_retry(context, self):  # an attempt before may have made it so, and told nobody
+                        announce_live(context, self, client.config.base_url, deployment_id, release_id=release_id)
                     return facts.values
                 if expected != ANY and live != expected:
                     raise UnexpectedLiveReleaseError(
@@ -68,7 +72,8 @@ class ActivateReleaseOperator(ChangeOperator):
                         f"{expected or 'none'}. Nothing was written."
                     )
                 self._refuse_after_interruption(context, release_id)
-                set_live(client, deployment_id, release_id, replacing=live)
+                after = set_live(client, deployment_id, release_id, replacing=live)
+                refuse_overlap(deployment_id, releases, after)
             self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, live or "none")
             facts.add(previous_release_id=live, outcome="activated")
             announce_live(context, self, client.config.base_url, deployment_id, release_id=release_id)
@@ -112,12 +117,14 @@ class DeactivateReleaseOperator(ChangeOperator):
             facts.add(release_id=release_id)
             with client:
                 deployment_id = self._deployment_of(client, release_id, facts)
-                if live_release_id(client, deployment_id) != release_id:
+                releases = client.releases.list(deployment_id)
+                if live_id(releases) != release_id:
                     self.log.info("Release %s is not live", release_id)
                     facts.add(outcome="unchanged")
                     return facts.values
                 self._refuse_after_interruption(context, release_id)
-                set_live(client, deployment_id, None, replacing=release_id)
+                after = set_live(client, deployment_id, None, replacing=release_id)
+                refuse_overlap(deployment_id, releases, after)
             self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
             facts.add(outcome="deactivated")
             return facts.values

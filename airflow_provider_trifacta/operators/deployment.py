@@ -9,13 +9,14 @@ from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.baseline import Baseline
 from ..client.deployments import create_once
+from ..client.errors import InvalidInputError
 from ..client.rollback import roll_back
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
-from ._target import check_target, find_deployment, is_automatic_retry
+from ._target import check_name, check_target, find_deployment, is_automatic_retry
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -76,7 +77,8 @@ class CreateDeploymentOperator(BaseOperator):
     """Makes a deployment of a name, unless there is one.
 
     Names are not unique in Trifacta: one of exactly this name is reused, several are an error. What happens again on a
-    retry or clear: the deployment is found.
+    retry or clear: the deployment is found. Where none is, an attempt before may have asked for it just now, so it is
+    waited for (30 s) before another one is made.
 
     API page: API Deployments Create v4.
 
@@ -100,9 +102,10 @@ class CreateDeploymentOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Find the deployment, or make it."""
         with airflow_failures():
-            check_target(None, "" if self.name is None else self.name)
+            name = check_name(self.name, "name")
             with TrifactaHook(self.trifacta_conn_id).client as client:
-                deployment, outcome = create_once(client.deployments, self.name)
+                first_attempt = context["ti"].try_number <= 1
+                deployment, outcome = create_once(client.deployments, name, first_attempt=first_attempt)
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
@@ -142,7 +145,12 @@ class RollbackDeploymentOperator(ChangeOperator):
         """Roll back, if there is anything of this run to roll back."""
         with airflow_failures():
             baseline = Baseline.parse(self.baseline)
-            uuid = None if self.package_uuid in (None, "", "None") else str(self.package_uuid)
+            uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
+            if uuid is not None and not isinstance(uuid, str):
+                raise InvalidInputError(
+                    f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Pick it out, for example "
+                    "with create.output['package_uuid']."
+                )
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)

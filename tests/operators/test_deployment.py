@@ -1,12 +1,56 @@
 from __future__ import annotations
 
+import logging
+import threading
+from types import SimpleNamespace
+
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
+from airflow_provider_trifacta.client import activation as activation_module
+from airflow_provider_trifacta.client import deployments as deployments_module
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.deployments import Deployments, create_once
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
+from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateCommit, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
+from airflow_provider_trifacta.operators.deployment import (
+    CreateDeploymentOperator,
+    GetDeploymentOperator,
+    RollbackDeploymentOperator,
+)
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 
 pytestmark = pytest.mark.every_airflow
+
+CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
+CREATE = {"method": "POST", "path": "/v4/deployments"}
+UUIDS = [f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(activation_module, "_VERIFY_TIMEOUT", 0.0)
+    monkeypatch.setattr(deployments_module, "_SETTLE_TIMEOUT", 0.0)
+
+
+@pytest.fixture
+def changes(emulator):
+    return lambda: [(call.method, call.path) for call in emulator.calls if call.method != "GET"]
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+# GetDeploymentOperator
 
 
 @pytest.fixture
@@ -37,3 +81,611 @@ def test_failures_end_without_retry(get, emulator, deployment_id, words):
     with pytest.raises(AirflowFailException, match=words):
         get(deployment_id=deployment_id)
     assert {call.method for call in emulator.calls} <= {"GET"}
+
+
+def test_a_name_may_stand_for_the_id(get, emulator):
+    second = emulator.store.create_deployment("Second").id
+    result, ti = get(deployment_id=None, deployment_name="Second")
+    assert result["deployment_id"] == second
+    assert ti.pushed == {"release_url": f"{emulator.url}/deployments/{second}"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"deployment_name": "Orders"}, "InvalidInputError: Give deployment_id or deployment_name, not both"),
+        ({"deployment_id": None}, "InvalidInputError: deployment_id must be"),
+        ({"deployment_id": None, "deployment_name": "None"}, "InvalidInputError: deployment_name must be a name"),
+        ({"deployment_id": None, "deployment_name": "orders"}, "AmbiguousNameError: 0 deployments are called"),
+        ({"deployment_id": None, "deployment_name": "Twice"}, r"AmbiguousNameError: 2 deployments .*: \d+, \d+"),
+    ],
+)
+def test_a_name_that_means_nothing_ends_without_retry(get, execute, emulator, options, words):
+    emulator.store.create_deployment("Twice")
+    emulator.store.create_deployment("Twice")
+    with pytest.raises(AirflowFailException, match=words):
+        get(**options)
+    assert execute.ti.pushed == {}
+
+
+# CreateReleaseOperator by name
+
+
+@pytest.fixture
+def promote(execute, make_package):
+    """Return a function that runs a promotion, of the package with that number where one is given."""
+    paths = {}
+
+    def run(number=None, *, try_number=1, **options):
+        if number not in paths:
+            paths[number] = make_package(**({} if number is None else {"uuid": UUIDS[number]}))
+        target = {} if "deployment_name" in options else {"deployment_id": 1}
+        operator = CreateReleaseOperator(task_id="create", package_path=str(paths[number]), **target, **options)
+        return execute(operator, try_number=try_number)[0]
+
+    return run
+
+
+def test_a_promotion_may_name_its_deployment(promote, get, execute, emulator):
+    second = emulator.store.create_deployment("Second").id
+    baseline = get(deployment_id=second)[0]
+    result = promote(deployment_name="Second", baseline=baseline)
+    assert result["deployment_id"] == execute.ti.pushed["deployment_id"] == second
+    assert result["release_id"] == emulator.store.active_release(second).id
+    assert emulator.store.releases(1) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"deployment_name": "orders"}, "AmbiguousNameError: 0 deployments are called 'orders'"),
+        ({"deployment_name": "Twice"}, r"AmbiguousNameError: 2 deployments are called 'Twice': \d+, \d+"),
+        ({"deployment_name": "Orders", "deployment_id": 1}, "InvalidInputError: Give deployment_id or"),
+        ({"deployment_name": ""}, "InvalidInputError: deployment_name must be a name"),
+    ],
+)
+def test_a_promotion_to_a_name_that_means_nothing_sends_nothing(promote, emulator, changes, options, words):
+    emulator.store.create_deployment("Twice")
+    emulator.store.create_deployment("Twice")
+    with pytest.raises(AirflowFailException, match=words):
+        promote(**options)
+    assert changes() == []
+
+
+def test_the_baseline_of_another_deployment_does_not_fit_a_name(promote, get, emulator, changes):
+    emulator.store.create_deployment("Second")
+    with pytest.raises(AirflowFailException, match="InvalidInputError: baseline is of deployment 1, but deployment_id"):
+        promote(deployment_name="Second", baseline=get()[0])
+    assert changes() == []
+
+
+# CreateReleaseOperator, staged
+
+
+def test_a_staged_release_is_not_live(promote, get, execute, emulator, live, changes):
+    old = promote(0)["release_id"]
+    result = promote(1, activate=False, baseline=get()[0])
+    assert live() == old
+    assert result["outcome"] == "created"
+    assert result["previous_release_id"] == old
+    assert execute.ti.pushed == result
+    assert changes()[1:] == [("POST", "/v4/deployments/1/releases"), ("PATCH", f"/v4/releases/{old}")]
+
+
+def test_where_nothing_was_live_nothing_is(promote, get, execute, emulator, live):
+    result = promote(1, activate=False, baseline=get()[0])
+    assert live() is None
+    assert result["previous_release_id"] is None
+    assert "previous_release_id" not in execute.ti.pushed
+    assert execute.ti.pushed["release_id"] == result["release_id"] == emulator.store.releases(1)[0].id
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_staging_without_a_baseline_is_refused_before_any_request(promote, execute, emulator, try_number):
+    with pytest.raises(AirflowFailException, match="InvalidInputError: activate=False needs a baseline"):
+        promote(activate=False, try_number=try_number)
+    assert emulator.calls == []
+    assert execute.ti.pushed == {}
+
+
+def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(promote, get, execute, emulator, live):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    emulator.drop_on_next_import({"datasources": [12]})
+    with pytest.raises(AirflowFailException, match=r"DroppedObjectsError: .* is staged without them"):
+        promote(1, activate=False, baseline=baseline)
+    assert live() == old
+    assert execute.ti.pushed["release_id"] > old
+
+
+def test_a_lost_answer_to_a_staged_upload(promote, get, execute, emulator, live, changes):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    emulator.faults.add(Fault(Reset("after_commit"), method="POST"))
+    result = promote(1, activate=False, baseline=baseline)
+    assert live() == old
+    assert result["outcome"] == "adopted"
+    assert "primary_flow_ids" not in execute.ti.pushed
+    assert len(changes()) == 3
+
+
+def test_a_retry_finishes_a_restore_that_was_cut_off(promote, get, emulator, live, changes):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(errors.ConnectionLostError):
+        promote(1, activate=False, baseline=baseline)
+    staged = live()
+    assert staged > old
+    result = promote(1, activate=False, baseline=baseline, try_number=2)
+    assert (result["outcome"], result["release_id"]) == ("reused", staged)
+    assert live() == old
+    assert changes()[-1] == ("PATCH", f"/v4/releases/{old}")
+    assert len(emulator.store.releases(1)) == 2
+
+
+def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, changes):
+    promote(0)
+    baseline = get()[0]
+    staged = promote(1, activate=False, baseline=baseline)["release_id"]
+    emulator.store.update_release(staged, active=True)
+    done = changes()
+    assert promote(1, activate=False, baseline=baseline, try_number=2)["outcome"] == "reused"
+    assert live() == staged
+    assert changes() == done
+
+
+# CreateDeploymentOperator
+
+
+@pytest.fixture
+def create(execute):
+    def run(name="New", *, try_number=1, **options):
+        return execute(CreateDeploymentOperator(task_id="make", name=name, **options), try_number=try_number)
+
+    return run
+
+
+@pytest.fixture
+def named(emulator):
+    return lambda name="New": [one.id for one in emulator.store.deployments() if one.name == name]
+
+
+def test_a_deployment_is_made(create, emulator, named, changes):
+    result, ti = create()
+    (made,) = named()
+    assert result == ti.pushed
+    assert result == {
+        "deployment_id": made,
+        "release_url": f"{emulator.url}/deployments/{made}",
+        "outcome": "created",
+    }
+    assert changes() == [("POST", "/v4/deployments")]
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_a_deployment_of_the_name_is_reused(create, named, changes, try_number):
+    first = create()[0]
+    again, ti = create(try_number=try_number)
+    assert again == ti.pushed == {**first, "outcome": "reused"}
+    assert len(named()) == 1
+    assert len(changes()) == 1
+
+
+def test_only_exactly_that_name_is_reused(create, emulator, named):
+    for name in ("new", "New ", "New 2", "Ne"):
+        emulator.store.create_deployment(name)
+    assert create()[0]["outcome"] == "created"
+    assert len(named()) == 1
+
+
+def test_a_deleted_deployment_is_not_reused(create, emulator, named):
+    first = create()[0]["deployment_id"]
+    emulator.store.delete_deployment(first)
+    assert create()[0]["deployment_id"] > first
+    assert len(named()) == 1
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_several_deployments_of_the_name_are_listed(create, execute, emulator, named, changes, try_number):
+    emulator.store.create_deployment("New")
+    emulator.store.create_deployment("New")
+    with pytest.raises(AirflowFailException) as caught:
+        create(try_number=try_number)
+    assert f"AmbiguousNameError: 2 deployments are called 'New': {named()[0]}, {named()[1]}." in str(caught.value)
+    assert changes() == []
+    assert execute.ti.pushed == {}
+
+
+@pytest.mark.parametrize("name", [None, "", "  ", "None", 7, ["New"]])
+def test_a_bad_name_is_refused_before_any_request(create, emulator, name):
+    with pytest.raises(AirflowFailException, match="InvalidInputError: name must be a name"):
+        create(name)
+    assert emulator.calls == []
+
+
+def test_a_refusal_to_make_one_fails_without_retry(create, emulator, named):
+    emulator.faults.add(Fault(Answer(403), **CREATE))
+    with pytest.raises(AirflowFailException, match="PermissionDeniedError: POST /v4/deployments answered 403"):
+        create()
+    assert named() == []
+
+
+@pytest.mark.parametrize("busy", [Answer.too_many_requests(0), Answer.unavailable(0)])
+def test_a_busy_server_leaves_no_doubt(use_connection, execute, emulator, named, busy, monkeypatch):
+    waits = []
+    monkeypatch.setattr(deployments_module, "_wait_for", lambda *arguments: waits.append(arguments))
+    emulator.faults.add(Fault(busy, **CREATE, times=None))
+    transport = Transport(TrifactaHook().client.config, sleep=lambda seconds: None)
+    with pytest.raises((errors.RateLimitError, errors.ServerError)):
+        create_once(Deployments(transport), "New")
+    transport.close()
+    assert waits == []
+    assert named() == []
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        Reset("after_commit"),
+        Answer.gateway_timeout(),
+        Truncate(),
+        Answer(201, html="<h1>Created</h1>", when="after_commit"),
+        Answer(201, body={"name": "New"}, when="after_commit"),
+    ],
+)
+def test_a_deployment_whose_answer_was_lost_is_adopted(create, emulator, named, changes, effect):
+    emulator.faults.add(Fault(effect, **CREATE))
+    result, ti = create()
+    assert result["outcome"] == ti.pushed["outcome"] == "adopted"
+    assert [result["deployment_id"]] == named()
+    assert len(changes()) == 1
+
+
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        (Reset("after_body"), errors.ConnectionLostError),
+        (Answer.gateway_timeout(when="after_body"), errors.ServerError),
+    ],
+)
+def test_a_request_that_was_lost_is_an_ordinary_error_and_its_retry_makes_one(
+    create, execute, emulator, named, changes, effect, error
+):
+    emulator.faults.add(Fault(effect, **CREATE))
+    with pytest.raises(error):
+        create()
+    assert execute.ti.pushed == {}
+    assert named() == []
+    assert len(changes()) == 1
+    assert create(try_number=2)[0]["outcome"] == "created"
+    assert len(named()) == 1
+
+
+class Time:
+    """A clock that only sleeping moves. Something may happen during a sleep."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.during_sleep = []
+
+    def sleep(self, seconds):
+        self.now += seconds
+        if self.during_sleep:
+            self.during_sleep.pop(0)()
+
+    def clock(self):
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch):
+    monkeypatch.setattr(deployments_module, "_SETTLE_TIMEOUT", 30.0)
+    return Time()
+
+
+@pytest.fixture
+def make_once(use_connection, emulator, time):
+    def run(name="New", **options):
+        use_connection(emulator.url, extra={"read_retries": 0})
+        with TrifactaHook().client as client:
+            return create_once(client.deployments, name, sleep=time.sleep, clock=time.clock, **options)
+
+    return run
+
+
+def test_a_first_attempt_does_not_wait(make_once, time):
+    assert make_once()[1] == "created"
+    assert make_once(first_attempt=False)[1] == "reused"
+    assert time.now == 0
+
+
+def test_a_retry_waits_for_what_the_attempt_before_asked_for(make_once, emulator, named, changes, time):
+    time.during_sleep = [lambda: None, lambda: emulator.store.create_deployment("New")]
+    made, outcome = make_once(first_attempt=False)
+    assert outcome == "adopted"
+    assert [made.id] == named()
+    assert changes() == []
+    assert 0 < time.now < 30
+
+
+def test_a_retry_that_waited_in_vain_makes_one(make_once, named, time):
+    assert make_once(first_attempt=False)[1] == "created"
+    assert len(named()) == 1
+    assert time.now == 30
+
+
+def test_a_server_that_answers_before_it_is_done_is_waited_for(make_once, emulator, named, time):
+    emulator.faults.add(Fault(Answer.gateway_timeout(when="after_body"), **CREATE))
+    time.during_sleep = [lambda: emulator.store.create_deployment("New")]
+    assert make_once()[1] == "adopted"
+    assert len(named()) == 1
+
+
+@pytest.mark.parametrize("look", [Answer(502), Reset(), Answer.too_many_requests(1), Answer(200, html="<h1>Hi</h1>")])
+def test_looks_that_fail_in_passing_are_borne(make_once, emulator, named, time, look):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(look, method="GET", path="/v4/deployments", skip=1, times=3))
+    made, outcome = make_once()
+    assert (outcome, [made.id]) == ("adopted", named())
+    assert time.now == 9
+
+
+def test_looks_that_go_on_failing_leave_the_first_error(make_once, emulator, time):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/deployments", skip=1, times=None))
+    with pytest.raises(errors.ConnectionLostError) as caught:
+        make_once()
+    assert isinstance(caught.value.__cause__, errors.ServerError)
+    assert time.now == 30
+
+
+def test_a_look_that_is_refused_ends_at_once(make_once, emulator, time):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/deployments", skip=1, times=None))
+    with pytest.raises(errors.PermissionDeniedError):
+        make_once()
+    assert time.now == 0
+
+
+def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator, named):
+    """As by a server that trims names: found by none of the next runs, each of which would make another one."""
+    emulator.faults.add(Fault(Answer(201, body={"id": 1, "name": "Orders"}), **CREATE))
+    with pytest.raises(errors.AmbiguousNameError, match="Deployment 1 was made, but none is listed as 'New'") as caught:
+        make_once()
+    assert not caught.value.retryable
+
+
+def test_two_that_make_the_same_deployment_do_not_both_succeed(emulator, named, use_connection):
+    """The API takes both; whoever reads back last says so."""
+    held = emulator.faults.add(Fault(Hold(), **CREATE))
+    ended = []
+
+    def run():
+        with TrifactaHook().client as client:
+            try:
+                ended.append(create_once(client.deployments, "New"))
+            except errors.AmbiguousNameError as error:
+                ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    held.wait_until_waiting()
+    with TrifactaHook().client as client:
+        assert create_once(client.deployments, "New")[1] == "created"
+    held.release()
+    thread.join(30)
+    (error,) = ended
+    assert f"2 deployments are called 'New': {named()[0]}, {named()[1]}" in str(error)
+
+
+def test_a_server_that_takes_a_name_once_refuses_the_second(execute, use_connection, make_package):
+    with Emulator(EmulatorOptions(unique_deployment_names=True)) as strict:
+        use_connection(strict.url)
+        operator = CreateDeploymentOperator(task_id="make", name="New")
+        first = execute(operator)[0]
+        assert execute(operator)[0] == {**first, "outcome": "reused"}
+
+
+# RollbackDeploymentOperator
+
+
+@pytest.fixture
+def undo(execute):
+    def run(baseline, package_uuid, *, try_number=1):
+        operator = RollbackDeploymentOperator(task_id="undo", baseline=baseline, package_uuid=package_uuid)
+        return execute(operator, try_number=try_number)
+
+    return run
+
+
+def test_what_the_run_made_live_is_rolled_back(undo, get, promote, emulator, live):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    result, ti = undo(baseline, UUIDS[1])
+    assert live() == old
+    assert result == ti.pushed
+    assert result == {
+        "deployment_id": 1,
+        "release_url": f"{emulator.url}/deployments/1",
+        "active_release_id": old,
+        "rolled_back_release_id": new,
+        "outcome": "rolled_back",
+    }
+
+
+def test_where_nothing_was_live_nothing_is_again(undo, get, promote, live):
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    result, ti = undo(baseline, UUIDS[1])
+    assert live() is None
+    assert result["active_release_id"] is None
+    assert result["rolled_back_release_id"] == new
+    assert "active_release_id" not in ti.pushed
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+@pytest.mark.parametrize("uuid", [None, "None", "", UUIDS[1]])
+def test_a_run_that_promoted_nothing_needs_no_rollback(undo, get, promote, live, changes, uuid, try_number):
+    old = promote(0)["release_id"]
+    done = changes()
+    result, ti = undo(get()[0], uuid, try_number=try_number)
+    assert result["outcome"] == "unchanged"
+    assert result["active_release_id"] == old
+    assert result["rolled_back_release_id"] is None
+    assert "rolled_back_release_id" not in ti.pushed
+    assert live() == old
+    assert changes() == done
+
+
+@pytest.mark.parametrize("lost", [Reset("after_commit"), LateCommit(reads=0)])
+def test_it_runs_when_the_promotion_died(undo, get, promote, execute, emulator, live, lost):
+    """No release id was ever told; the package's uuid was pushed before the upload."""
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    emulator.faults.add(Fault(lost, method="POST", path="/v4/deployments/*/releases"))
+    emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/releases", skip=1))
+    with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+        promote(1, baseline=baseline)
+    assert "release_id" not in execute.ti.pushed
+    emulator.commit_late()
+    new = live()
+    assert new > old
+    assert undo(baseline, execute.ti.pushed["package_uuid"])[0]["rolled_back_release_id"] == new
+    assert live() == old
+
+
+@pytest.mark.parametrize("uuid", [None, UUIDS[1]])
+def test_anybody_elses_release_stays(undo, get, promote, execute, live, changes, uuid):
+    promote(0)
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    other = promote(2)["release_id"]
+    done = changes()
+    with pytest.raises(AirflowFailException, match=f"UnexpectedLiveReleaseError: Release {other} of deployment 1"):
+        undo(baseline, uuid)
+    assert live() == other
+    assert changes() == done
+    assert set(execute.ti.pushed) == {"deployment_id", "release_url"}
+
+
+def test_a_deleted_target_is_refused(undo, get, promote, emulator, live, changes):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    emulator.store.delete_release(old)
+    with pytest.raises(AirflowFailException, match=f"Release {old} of deployment 1, .*, was deleted"):
+        undo(baseline, UUIDS[1])
+    assert live() == new
+    assert [method for method, _ in changes()] == ["POST", "POST"]
+
+
+def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(undo, get, promote, emulator, changes):
+    promote(0)
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    emulator.store.delete_deployment(1)
+    with pytest.raises(AirflowFailException, match="Release none of deployment 1 is live"):
+        undo(baseline, UUIDS[1])
+    assert [method for method, _ in changes()] == ["POST", "POST"]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "uuid", "words"),
+    [
+        (None, UUIDS[1], "baseline must be the whole return value"),
+        ("None", UUIDS[1], "baseline must be the whole return value"),
+        ({"deployment_id": 1}, UUIDS[1], "baseline must be the whole return value"),
+        (
+            {"deployment_id": "x", "active_release_id": None, "latest_release_id": None},
+            UUIDS[1],
+            r"baseline\['deployment_id'\] must be",
+        ),
+        (
+            {"deployment_id": 1, "active_release_id": "x", "latest_release_id": None},
+            UUIDS[1],
+            r"baseline\['active_release_id'\] must be",
+        ),
+        (
+            {"deployment_id": 1, "active_release_id": None, "latest_release_id": None},
+            {"package_uuid": UUIDS[1]},
+            "package_uuid must be the package's uuid or None",
+        ),
+    ],
+)
+def test_bad_input_is_named_before_any_request(undo, execute, emulator, baseline, uuid, words):
+    with pytest.raises(AirflowFailException, match=f"InvalidInputError: {words}"):
+        undo(baseline, uuid)
+    assert emulator.calls == []
+    assert execute.ti.pushed == {}
+
+
+@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate()])
+def test_a_rollback_whose_answer_was_lost_is_read_back(undo, get, promote, emulator, live, changes, effect):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    emulator.faults.add(Fault(effect, **CHANGE))
+    assert undo(baseline, UUIDS[1])[0]["outcome"] == "rolled_back"
+    assert live() == old
+    assert [method for method, _ in changes()].count("PATCH") == 1
+
+
+def test_a_rollback_that_was_lost_is_made_by_the_retry(undo, get, promote, execute, emulator, live):
+    """The release is as its import left it: nobody can have decided anything."""
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(errors.ConnectionLostError):
+        undo(baseline, UUIDS[1])
+    assert live() == new
+    assert "outcome" not in execute.ti.pushed
+    assert undo(baseline, UUIDS[1], try_number=2)[0]["outcome"] == "rolled_back"
+    assert live() == old
+
+
+def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, emulator, live, changes):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    undo(baseline, UUIDS[1])
+    done = changes()
+    assert undo(baseline, UUIDS[1], try_number=2)[0]["outcome"] == "unchanged"
+    assert live() == old
+    assert changes() == done
+
+
+def test_a_release_that_a_person_activated_again_stays_until_a_clear(undo, get, promote, emulator, live, changes):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    undo(baseline, UUIDS[1])
+    emulator.store.update_release(new, active=True)
+    done = changes()
+    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+        undo(baseline, UUIDS[1], try_number=2)
+    assert live() == new
+    assert changes() == done
+    operator = RollbackDeploymentOperator(task_id="undo", baseline=baseline, package_uuid=UUIDS[1])
+    cleared = SimpleNamespace(try_number=2, max_tries=1, xcom_push=lambda key, value: None)
+    assert operator.execute({"ti": cleared})["outcome"] == "rolled_back"
+    assert live() == old
+
+
+def test_the_log_tells_what_was_rolled_back(undo, get, promote, emulator, caplog):
+    caplog.set_level(logging.INFO)
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    undo(baseline, UUIDS[1])
+    assert f"Release none of deployment 1 is live; rolled back: {new}" in caplog.text
+
+
+def test_the_constructors_only_assign():
+    undo = RollbackDeploymentOperator(
+        task_id="u", baseline="{{ x }}", package_uuid="{{ y }}", trifacta_conn_id="{{ z }}"
+    )
+    assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
+    create = CreateDeploymentOperator(task_id="c", name="{{ x }}", trifacta_conn_id="{{ z }}")
+    assert [getattr(create, name) for name in create.template_fields] == ["{{ x }}", "{{ z }}"]

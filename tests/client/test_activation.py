@@ -1,0 +1,254 @@
+"""Which release is live, changed on purpose: sent once, read back, and never over somebody else's change."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.activation import live_id, refuse_overlap, set_live
+from airflow_provider_trifacta.client.errors import (
+    ConnectionLostError,
+    GoneError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+)
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+
+pytestmark = pytest.mark.every_airflow
+
+CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
+LIST = {"method": "GET", "path": "/v4/releases"}
+
+
+class Time:
+    """A clock that only sleeping moves. Something may happen during a sleep."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+        self.during_sleep = []
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.during_sleep:
+            self.during_sleep.pop(0)()
+
+    def clock(self):
+        return self.now
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def client(emulator):
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)) as client:
+        yield client
+
+
+@pytest.fixture
+def release_ids(client, make_package):
+    """Three releases; the last one is live."""
+    ids = []
+    for _ in range(3):
+        with open_package(make_package()) as package:
+            ids.append(client.releases.create(1, package.body()).release.id)
+    return ids
+
+
+@pytest.fixture
+def change(client, time):
+    return lambda target, replacing: set_live(
+        client, 1, target, replacing=replacing, sleep=time.sleep, clock=time.clock
+    )
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+@pytest.fixture
+def changes(emulator):
+    return lambda: [call for call in emulator.calls if call.method == "PATCH"]
+
+
+def test_who_is_live(client, release_ids, emulator):
+    assert live_id(client.releases.list(1)) == release_ids[2]
+    emulator.store.update_release(release_ids[2], active=False)
+    assert live_id(client.releases.list(1)) is None
+
+
+def test_an_activation_is_sent_and_read_back(change, release_ids, live, changes, time):
+    first, _, third = release_ids
+    shown = change(first, third)
+    assert live() == first
+    assert {release.id: release.active for release in shown} == {one: one == first for one in release_ids}
+    assert len(changes()) == 1
+    assert time.slept == []
+
+
+def test_a_deactivation_leaves_nothing_live(change, release_ids, live, changes):
+    shown = change(None, release_ids[2])
+    assert live() is None
+    assert not any(release.active for release in shown)
+    assert [call.path for call in changes()] == [f"/v4/releases/{release_ids[2]}"]
+
+
+def test_nothing_live_may_be_replaced(change, release_ids, emulator, live):
+    emulator.store.update_release(release_ids[2], active=False)
+    change(release_ids[1], None)
+    assert live() == release_ids[1]
+
+
+@pytest.mark.parametrize("same", [None, 3])
+def test_no_change_is_not_sent(change, release_ids, changes, same):
+    target = release_ids[2] if same else None
+    assert [release.id for release in change(target, target)] == release_ids[::-1]
+    assert changes() == []
+
+
+@pytest.mark.parametrize("status", [403, 410])
+def test_a_refusal_is_an_answer(change, release_ids, emulator, live, changes, time, status):
+    if status == 403:
+        emulator.faults.add(Fault(Answer(403), **CHANGE))
+    else:
+        emulator.store.delete_release(release_ids[0])
+    with pytest.raises(PermissionDeniedError if status == 403 else GoneError):
+        change(release_ids[0], release_ids[2])
+    assert live() == release_ids[2]
+    assert len(changes()) == 1
+    assert time.slept == []
+
+
+AFTER_COMMIT = {
+    "reset": Reset("after_commit"),
+    "504": Answer.gateway_timeout(),
+    "500": Answer(500, when="after_commit"),
+    "503": Answer.unavailable(when="after_commit"),
+    "truncated": Truncate(),
+    "page": Answer(200, html="<h1>OK</h1>", when="after_commit"),
+}
+
+
+@pytest.mark.parametrize("effect", AFTER_COMMIT.values(), ids=AFTER_COMMIT)
+@pytest.mark.parametrize("to_none", [False, True])
+def test_a_lost_answer_is_read_back_and_the_change_is_not_repeated(
+    change, release_ids, emulator, live, changes, effect, to_none
+):
+    target = None if to_none else release_ids[0]
+    armed = emulator.faults.add(Fault(effect, **CHANGE))
+    change(target, release_ids[2])
+    assert armed.fired == 1
+    assert live() == target
+    assert len(changes()) == 1
+
+
+BEFORE_COMMIT = {
+    "reset": (Reset("after_body"), ConnectionLostError),
+    "504": (Answer.gateway_timeout(when="after_body"), ServerError),
+    "page": (Answer(200, html="<h1>OK</h1>"), UnexpectedResponseError),
+}
+
+
+@pytest.mark.parametrize(("effect", "error"), BEFORE_COMMIT.values(), ids=BEFORE_COMMIT)
+def test_a_change_that_was_lost_ends_with_the_first_error(
+    change, release_ids, emulator, live, changes, time, effect, error
+):
+    emulator.faults.add(Fault(effect, **CHANGE))
+    with pytest.raises(error) as caught:
+        change(release_ids[0], release_ids[2])
+    assert caught.value.retryable
+    assert live() == release_ids[2]
+    assert len(changes()) == 1
+    assert sum(time.slept) == 30
+
+
+def test_a_change_that_takes_effect_late_is_waited_for(change, release_ids, emulator, changes, time):
+    emulator.faults.add(Fault(Answer.gateway_timeout(when="after_body"), **CHANGE))
+    time.during_sleep = [lambda: None, lambda: emulator.store.update_release(release_ids[0], active=True)]
+    change(release_ids[0], release_ids[2])
+    assert len(time.slept) == 2
+    assert len(changes()) == 1
+
+
+def test_a_change_that_was_taken_and_does_not_show_is_no_success(change, release_ids, emulator, time):
+    emulator.faults.add(Fault(Answer(200, body={"id": release_ids[0]}), **CHANGE))
+    with pytest.raises(UnexpectedResponseError, match="does not show as live") as caught:
+        change(release_ids[0], release_ids[2])
+    assert caught.value.retryable
+    assert sum(time.slept) == 30
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_somebody_else_made_live_meanwhile_stays(change, release_ids, emulator, live, changes, time, lost):
+    """The change itself has no effect, and the third one shows: it came after."""
+    first, second, third = release_ids
+    effect = Answer.gateway_timeout(when="after_body") if lost else Answer(200, body={"id": first})
+    emulator.faults.add(Fault(effect, **CHANGE))
+    time.during_sleep = [lambda: emulator.store.update_release(second, active=True)]
+    words = f"Release {second} of deployment 1 is live, though {first} was {'asked to be' if lost else 'just made'} so"
+    with pytest.raises(UnexpectedLiveReleaseError, match=words):
+        change(first, third)
+    assert live() == second
+    assert len(changes()) == 1
+
+
+@pytest.mark.parametrize("look", [Answer(502), Reset(), Answer.too_many_requests(1), Answer(200, html="<h1>Hi</h1>")])
+def test_looks_that_fail_in_passing_are_borne(change, release_ids, emulator, live, changes, time, look):
+    emulator.faults.add(Fault(look, **LIST, times=3))
+    change(release_ids[0], release_ids[2])
+    assert live() == release_ids[0]
+    assert len(time.slept) == 3
+    assert len(changes()) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_looks_that_go_on_failing_are_no_success(change, release_ids, emulator, time, lost):
+    if lost:
+        emulator.faults.add(Fault(Reset("after_commit"), **CHANGE))
+    emulator.faults.add(Fault(Answer.too_many_requests(1), **LIST, times=None))
+    with pytest.raises(ConnectionLostError if lost else RateLimitError):
+        change(release_ids[0], release_ids[2])
+    assert sum(time.slept) == 30
+
+
+def test_a_look_that_is_refused_ends_at_once(change, release_ids, emulator, time):
+    emulator.faults.add(Fault(Answer(403), **LIST, times=None))
+    with pytest.raises(PermissionDeniedError):
+        change(release_ids[0], release_ids[2])
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("busy", [Answer.too_many_requests(1), Answer.unavailable(1)], ids=["429", "503"])
+def test_a_busy_server_that_did_nothing_is_asked_again(change, release_ids, emulator, live, changes, busy):
+    emulator.faults.add(Fault(busy, **CHANGE))
+    change(release_ids[0], release_ids[2])
+    assert live() == release_ids[0]
+    assert [call.status for call in changes()][1:] == [200]
+
+
+def test_what_was_imported_during_a_change_is_told(client, release_ids, make_package):
+    before = client.releases.list(1)
+    refuse_overlap(1, before, before)
+    with open_package(make_package()) as package:
+        other = client.releases.create(1, package.body()).release
+    after = client.releases.list(1)
+    with pytest.raises(UnexpectedLiveReleaseError, match=rf"\(releases \[{other.id}\]\). Release {other.id} is live"):
+        refuse_overlap(1, before, after)
+    refuse_overlap(1, before, after, made=other.id)

@@ -1,0 +1,206 @@
+"""Rolling back: to what was recorded, and only what the run itself put live."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.baseline import Baseline
+from airflow_provider_trifacta.client.errors import InterruptedChangeError, UnexpectedLiveReleaseError
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.client.rollback import roll_back
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator.effects import LateActivation, PackageUuid
+from airflow_provider_trifacta.emulator.faults import Fault
+
+pytestmark = pytest.mark.every_airflow
+
+UUIDS = {letter: f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number, letter in enumerate("ABCD")}
+
+
+@pytest.fixture
+def client(emulator):
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)) as client:
+        yield client
+
+
+@pytest.fixture
+def upload(client, make_package):
+    def run(letter):
+        with open_package(make_package(uuid=UUIDS[letter])) as package:
+            return client.releases.create(1, package.body()).release.id
+
+    return run
+
+
+@pytest.fixture(params=["a live release before", "none before"])
+def before(request, emulator, upload):
+    return None if request.param == "none before" else upload("A")
+
+
+@pytest.fixture
+def baseline(before, client):
+    return Baseline.of(1, client.releases.list(1))
+
+
+@pytest.fixture
+def undo(client, baseline):
+    return lambda uuid=UUIDS["B"], interrupted=False: roll_back(client, baseline, uuid, interrupted=interrupted)
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+@pytest.fixture
+def changes(emulator):
+    return lambda: [call.path for call in emulator.calls if call.method == "PATCH"]
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_the_run_made_live_is_undone(undo, upload, before, live, changes, interrupted):
+    """A retry finds the release as its import left it, so nobody can have decided anything."""
+    new = upload("B")
+    assert undo(interrupted=interrupted) == new
+    assert live() == before
+    assert changes() == [f"/v4/releases/{before or new}"]
+
+
+@pytest.mark.parametrize("spelled", [str.upper, lambda uuid: uuid.replace("-", ""), lambda uuid: f"{{{uuid}}}"])
+def test_the_package_is_found_however_its_uuid_is_spelled(undo, upload, before, live, spelled):
+    new = upload("B")
+    assert undo(spelled(UUIDS["B"])) == new
+    assert live() == before
+
+
+def test_any_release_of_the_run_may_be_the_live_one(undo, upload, before, live, emulator):
+    first, second = upload("B"), upload("B")
+    emulator.store.update_release(first, active=True)
+    assert undo() == first
+    assert live() == before
+    assert not emulator.store.release(second).active
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+@pytest.mark.parametrize("uuid", [None, UUIDS["B"]])
+def test_where_the_recorded_one_is_live_nothing_is_done(undo, before, live, changes, interrupted, uuid):
+    assert undo(uuid, interrupted=interrupted) is None
+    assert live() == before
+    assert changes() == []
+
+
+def test_what_was_staged_only_needs_no_undoing(undo, upload, before, live, emulator, changes):
+    staged = upload("B")
+    if before:
+        emulator.store.update_release(before, active=True)
+    else:
+        emulator.store.update_release(staged, active=False)
+    assert undo() is None
+    assert changes() == []
+
+
+@pytest.mark.parametrize("uuid", [None, UUIDS["B"]])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_somebody_else_made_live_is_left_alone(undo, upload, live, changes, uuid, interrupted):
+    upload("B")
+    other = upload("C")
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {other} of deployment 1 is live: neither"):
+        undo(uuid, interrupted=interrupted)
+    assert live() == other
+    assert changes() == []
+
+
+def test_without_a_package_nothing_can_be_the_runs(undo, upload, live, changes):
+    new = upload("B")
+    with pytest.raises(UnexpectedLiveReleaseError, match="package unknown"):
+        undo(None)
+    assert live() == new
+    assert changes() == []
+
+
+def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, live, changes, emulator):
+    """Somebody went back to it: the release that the run made is another one."""
+    old = upload("B")
+    recorded = upload("A")
+    baseline = Baseline.of(1, client.releases.list(1))
+    upload("B")
+    emulator.store.update_release(old, active=True)
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"nor the recorded {recorded}"):
+        roll_back(client, baseline, UUIDS["B"], interrupted=False)
+    assert live() == old
+    assert changes() == []
+
+
+def test_a_deployment_that_somebody_switched_off_stays_off(client, upload, live, changes, emulator):
+    upload("A")
+    baseline = Baseline.of(1, client.releases.list(1))
+    emulator.store.update_release(upload("B"), active=False)
+    with pytest.raises(UnexpectedLiveReleaseError, match="Release none of deployment 1 is live"):
+        roll_back(client, baseline, UUIDS["B"], interrupted=False)
+    assert live() is None
+    assert changes() == []
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_deleted_target_is_refused_and_never_guessed(client, upload, live, changes, emulator, interrupted):
+    upload("C")
+    recorded = upload("A")
+    baseline = Baseline.of(1, client.releases.list(1))
+    new = upload("B")
+    emulator.store.delete_release(recorded)
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {recorded} of deployment 1.*was deleted"):
+        roll_back(client, baseline, UUIDS["B"], interrupted=interrupted)
+    assert live() == new
+    assert changes() == []
+
+
+def test_a_release_that_a_person_activated_again_is_left_alone_by_a_retry(
+    undo, upload, before, live, changes, emulator
+):
+    new = upload("B")
+    undo()
+    emulator.store.update_release(new, active=True)
+    done = changes()
+    with pytest.raises(InterruptedChangeError, match=f"may have rolled release {new} back"):
+        undo(interrupted=True)
+    assert live() == new
+    assert changes() == done
+    assert undo() == new, "somebody cleared the task, and so wants it"
+    assert live() == before
+
+
+def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, upload, before, live, emulator):
+    armed = emulator.faults.add(Fault(LateActivation()))
+    new = upload("B")
+    armed.release()
+    emulator.store.update_release(new, notes="looked at")
+    assert live() == new
+    with pytest.raises(InterruptedChangeError):
+        undo(interrupted=True)
+    assert live() == new
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_where_packages_cannot_be_told_apart_nothing_is_done(undo, upload, live, changes, emulator, absent):
+    new = upload("B")
+    emulator.faults.add(Fault(PackageUuid(absent=absent), times=None))
+    with pytest.raises(UnexpectedLiveReleaseError):
+        undo()
+    assert live() == new
+    assert changes() == []
+
+
+def test_releases_of_other_deployments_do_not_count(client, make_package, live, emulator, changes):
+    other = emulator.store.create_deployment("Second").id
+    baseline = Baseline.of(1, client.releases.list(1))
+    with open_package(make_package(uuid=UUIDS["B"])) as package:
+        client.releases.create(other, package.body())
+    assert roll_back(client, baseline, UUIDS["B"], interrupted=False) is None
+    assert emulator.store.active_release(other)
+    assert changes() == []

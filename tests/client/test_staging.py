@@ -1,0 +1,510 @@
+"""Staged promotion: the release is there, and what was live before stays live, whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.baseline import Baseline
+from airflow_provider_trifacta.client.errors import (
+    ConnectionLostError,
+    OlderPackageError,
+    PermissionDeniedError,
+    ServerError,
+    UnexpectedLiveReleaseError,
+)
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.client.staging import StagedPromoter
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateActivation, LateCommit, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+
+pytestmark = pytest.mark.every_airflow
+
+CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
+CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
+LIST = {"method": "GET", "path": "/v4/releases"}
+START = datetime(2024, 5, 6, tzinfo=timezone.utc)
+
+
+class Time:
+    """A clock that only sleeping moves. Something may happen during a sleep."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+        self.during_sleep = []
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.during_sleep:
+            self.during_sleep.pop(0)()
+
+    def clock(self):
+        return self.now
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def client(emulator):
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)) as client:
+        yield client
+
+
+@pytest.fixture
+def packages(make_package):
+    """Packages by a letter; later letters are exported later."""
+    made = {}
+
+    def get(letter):
+        if letter not in made:
+            made[letter] = make_package(flow_name=letter, exported_at=START + timedelta(hours=ord(letter)))
+        return made[letter]
+
+    return get
+
+
+@pytest.fixture
+def upload(client, packages):
+    """Return a function that imports a package past the promotion, as somebody else would."""
+
+    def run(letter):
+        with open_package(packages(letter)) as package:
+            return client.releases.create(1, package.body()).release.id
+
+    return run
+
+
+@pytest.fixture
+def take_baseline(client):
+    return lambda: Baseline.of(1, client.releases.list(1))
+
+
+@pytest.fixture
+def stage(client, packages, time):
+    def run(letter="B", **options):
+        with open_package(packages(letter)) as package:
+            return StagedPromoter(client, 1, package, sleep=time.sleep, clock=time.clock, **options).run()
+
+    return run
+
+
+@pytest.fixture(params=["a live release before", "none before"])
+def before(request, emulator, upload):
+    """The release that is live before, which stays so; None in the other half of the tests."""
+    if request.param == "none before":
+        return None
+    return upload("A")
+
+
+@pytest.fixture
+def baseline(before, take_baseline):
+    return take_baseline()
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+@pytest.fixture
+def sent(emulator):
+    """Return a function that tells what was written since it was called last."""
+    known = 0
+
+    def get():
+        nonlocal known
+        calls, known = emulator.calls[known:], len(emulator.calls)
+        return [(call.method, call.path) for call in calls if call.method != "GET"]
+
+    return get
+
+
+def restore(before, staged):
+    return ("PATCH", f"/v4/releases/{before or staged}")
+
+
+UPLOAD = ("POST", "/v4/deployments/1/releases")
+
+
+# Success
+
+
+def test_what_was_live_is_live_again(stage, before, baseline, live, sent, emulator, time, caplog):
+    caplog.set_level(logging.INFO)
+    sent()
+    result = stage(baseline=baseline)
+    assert result.outcome == "created"
+    assert result.imported.primary_flow_ids
+    assert result.previous_release_id == before
+    assert live() == before
+    assert not emulator.store.release(result.release.id).active
+    assert sent() == [UPLOAD, restore(before, result.release.id)]
+    assert time.slept == []
+    assert re.search(
+        rf"Release {result.release.id} is staged: release {before or 'none'} is live again, \d+\.\d s after the import",
+        caplog.text,
+    )
+
+
+def test_the_window_is_told_by_the_servers_clock(client, packages, emulator, upload, take_baseline, caplog):
+    """As long as the release was really live: from its import, whose answer may come late, to the change."""
+    from airflow_provider_trifacta.client.staging import _window
+
+    old = upload("A")
+    new = upload("B")
+    emulator.store.update_release(old, active=True)
+    releases = client.releases.list(1)
+    times = {one.id: one for one in releases}
+    assert _window(releases, new, old) == (times[old].updated_at - times[new].created_at).total_seconds()
+    assert _window(releases, new, None) == (times[new].updated_at - times[new].created_at).total_seconds()
+    assert _window(releases, new, 99) is None
+    assert _window(releases, 99, old) is None
+
+
+def test_a_second_run_of_the_same_package_makes_a_release_of_its_own(
+    stage, before, baseline, take_baseline, live, emulator
+):
+    first = stage(baseline=baseline)
+    second = stage(baseline=take_baseline())
+    assert second.outcome == "created"
+    assert second.release.id > first.release.id
+    assert live() == before
+    assert [one.package_uuid for one in emulator.store.releases(1)][-2:] == [first.release.package_uuid] * 2
+
+
+# Already done
+
+
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_a_retry_or_clear_of_what_is_done_writes_nothing(
+    stage, before, baseline, live, sent, time, caplog, first_attempt
+):
+    caplog.set_level(logging.INFO)
+    first = stage(baseline=baseline)
+    sent()
+    again = stage(baseline=baseline, first_attempt=first_attempt)
+    assert (again.outcome, again.release.id, again.previous_release_id) == ("reused", first.release.id, before)
+    assert sent() == []
+    assert live() == before
+    assert time.slept == []
+    assert f"Release {first.release.id} is staged already" in caplog.text
+
+
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_a_restore_that_was_cut_off_is_finished(stage, upload, before, baseline, live, sent, time, first_attempt):
+    """The process died between the import and the change back."""
+    staged = upload("B")
+    assert live() == staged
+    sent()
+    result = stage(baseline=baseline, first_attempt=first_attempt)
+    assert (result.outcome, result.release.id) == ("reused", staged)
+    assert live() == before
+    assert sent() == [restore(before, staged)]
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_what_a_person_activated_stays_live(stage, before, baseline, live, sent, emulator, caplog, first_attempt):
+    staged = stage(baseline=baseline).release.id
+    emulator.store.update_release(staged, active=True)
+    sent()
+    result = stage(baseline=baseline, first_attempt=first_attempt)
+    assert (result.outcome, result.release.id) == ("reused", staged)
+    assert live() == staged
+    assert sent() == []
+    assert f"Release {staged} was changed since its import: somebody activated it" in caplog.text
+
+
+def test_of_several_releases_of_the_run_the_newest_counts(stage, upload, before, baseline, live, emulator, sent):
+    upload("B")
+    newest = upload("B")
+    if before:
+        emulator.store.update_release(before, active=True)
+    else:
+        emulator.store.update_release(newest, active=False)
+    sent()
+    assert stage(baseline=baseline).release.id == newest
+    assert live() == before
+    assert sent() == []
+
+
+# Refused
+
+
+def test_a_third_release_that_is_live_stops_the_upload(stage, upload, before, baseline, live, sent):
+    third = upload("C")
+    sent()
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {third} of deployment 1 is live"):
+        stage("D", baseline=baseline)
+    assert live() == third
+    assert sent() == []
+
+
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_a_third_release_that_is_live_is_not_undone_even_to_create_anew(
+    stage, upload, before, baseline, live, sent, first_attempt
+):
+    """What is put back must be what was live: ``if_exists="create"`` looks as well."""
+    third = upload("C")
+    sent()
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"{third} of deployment 1 is live before the import"):
+        stage("D", baseline=baseline, if_exists="create", first_attempt=first_attempt)
+    assert live() == third
+    assert sent() == []
+
+
+@pytest.mark.parametrize("first_attempt", [True, False])
+def test_a_third_release_that_went_live_after_the_staging_stays(
+    stage, upload, before, baseline, live, sent, first_attempt
+):
+    staged = stage(baseline=baseline).release.id
+    third = upload("C")
+    sent()
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {staged} of deployment 1 was staged, but release"):
+        stage(baseline=baseline, first_attempt=first_attempt)
+    assert live() == third
+    assert sent() == []
+
+
+def test_a_deactivation_after_the_staging_stays(stage, upload, take_baseline, live, emulator, sent):
+    old = upload("A")
+    baseline = take_baseline()
+    stage(baseline=baseline)
+    emulator.store.update_release(old, active=False)
+    sent()
+    with pytest.raises(UnexpectedLiveReleaseError, match="release none is live and not the baseline's"):
+        stage(baseline=baseline, first_attempt=False)
+    assert live() is None
+    assert sent() == []
+
+
+def test_a_release_that_was_live_and_is_deleted_cannot_be_put_back(stage, upload, take_baseline, emulator, sent):
+    old = upload("A")
+    baseline = take_baseline()
+    emulator.store.delete_release(old)
+    sent()
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"the baseline recorded {old}"):
+        stage(baseline=baseline)
+    assert sent() == []
+
+
+def test_an_older_package_is_not_even_staged(stage, upload, take_baseline, sent):
+    upload("B")
+    baseline = take_baseline()
+    sent()
+    with pytest.raises(OlderPackageError):
+        stage("A", baseline=baseline)
+    assert sent() == []
+    assert stage("A", baseline=baseline, allow_older=True).outcome == "created"
+
+
+def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, live, emulator, caplog):
+    emulator.faults.add(Fault(Answer(403), **CHANGE))
+    with pytest.raises(PermissionDeniedError):
+        stage(baseline=baseline)
+    staged = live()
+    assert staged != before
+    assert f"Release {staged} of deployment 1 is imported, but it was not verified that release" in caplog.text
+
+
+# Lost answers
+
+LOST = {
+    "reset": Reset("after_commit"),
+    "504": Answer.gateway_timeout(),
+    "truncated": Truncate(),
+    "page": Answer(201, html="<h1>Created</h1>", when="after_commit"),
+}
+
+
+@pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
+def test_an_upload_whose_answer_was_lost_is_staged(stage, before, baseline, live, emulator, sent, effect):
+    sent()
+    emulator.faults.add(Fault(effect, **CREATE))
+    result = stage(baseline=baseline)
+    assert result.outcome == "adopted"
+    assert result.imported is None
+    assert live() == before
+    assert sent() == [UPLOAD, restore(before, result.release.id)]
+
+
+def test_an_upload_that_is_handled_late_is_staged(stage, before, baseline, live, emulator, sent, time):
+    sent()
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    time.during_sleep = [lambda: None, armed.release]
+    result = stage(baseline=baseline)
+    assert result.outcome == "adopted"
+    assert live() == before
+    assert sent() == [UPLOAD, restore(before, result.release.id)]
+
+
+def test_a_retry_stages_what_the_attempt_before_sent(stage, upload, before, baseline, live, emulator, sent, time):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        upload("B")
+    sent()
+    time.during_sleep = [armed.release]
+    result = stage(baseline=baseline, first_attempt=False)
+    assert result.outcome == "adopted"
+    assert live() == before
+    assert sent() == [restore(before, result.release.id)]
+
+
+def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
+    stage, upload, before, baseline, live, emulator, sent, time
+):
+    """The upload of the attempt before is handled after somebody's decision, and so replaces it."""
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        upload("B")
+    third = upload("C")
+    sent()
+    time.during_sleep = [armed.release]
+    with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {third} of deployment 1 is live before the import"):
+        stage(baseline=baseline, first_attempt=False)
+    assert live() > third
+    assert sent() == [], "neither uploaded again, nor the recorded one put over the decision"
+
+
+@pytest.mark.parametrize("effect", [Reset("after_body"), Answer.gateway_timeout(when="after_body")])
+def test_a_lost_upload_changes_nothing_and_the_retry_stages(
+    stage, before, baseline, live, emulator, sent, time, effect
+):
+    sent()
+    emulator.faults.add(Fault(effect, **CREATE))
+    with pytest.raises((ConnectionLostError, ServerError)):
+        stage(baseline=baseline)
+    assert live() == before
+    assert sent() == [UPLOAD]
+    result = stage(baseline=baseline, first_attempt=False)
+    assert result.outcome == "created"
+    assert live() == before
+    assert sent() == [UPLOAD, restore(before, result.release.id)]
+
+
+@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
+def test_a_restore_whose_answer_was_lost_is_read_back(stage, before, baseline, live, emulator, sent, effect):
+    sent()
+    emulator.faults.add(Fault(effect, **CHANGE))
+    result = stage(baseline=baseline)
+    assert live() == before
+    assert sent() == [UPLOAD, restore(before, result.release.id)]
+
+
+def test_a_restore_that_was_lost_is_finished_by_the_retry(stage, before, baseline, live, emulator, sent):
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(ConnectionLostError):
+        stage(baseline=baseline)
+    staged = live()
+    sent()
+    result = stage(baseline=baseline, first_attempt=False)
+    assert (result.outcome, result.release.id) == ("reused", staged)
+    assert live() == before
+    assert sent() == [restore(before, staged)]
+
+
+# Others at the same time
+
+
+def test_somebody_elses_import_during_the_upload_is_not_hidden(
+    stage, upload, before, baseline, live, emulator, client, packages
+):
+    """Its release was live for a moment; what was recorded is put back, and the task says what it overran."""
+    others = []
+
+    def interfere():
+        others.append(upload("C"))
+
+    with pytest.raises(UnexpectedLiveReleaseError) as caught:
+        stage(baseline=baseline, before_upload=interfere)
+    assert f"at the same time (releases {others})" in str(caught.value)
+    assert f"Release {before or 'none'} is live now" in str(caught.value)
+    assert live() == before
+
+
+def test_somebody_elses_import_before_the_restore_shows_is_kept(stage, upload, before, baseline, live, emulator, time):
+    emulator.faults.add(Fault(Answer(200, body={}), **CHANGE))  # taken, and not done yet
+    time.during_sleep = [lambda: upload("C")]
+    with pytest.raises(UnexpectedLiveReleaseError, match="somebody changed it at the same time"):
+        stage(baseline=baseline)
+    assert live() == max(one.id for one in emulator.store.releases(1)) != before
+
+
+# An import that goes live late
+
+
+def test_an_import_that_goes_live_late_is_put_back_then(stage, before, baseline, live, emulator, sent, time):
+    """Put back before, it would go live after the task's success."""
+    sent()
+    armed = emulator.faults.add(Fault(LateActivation(), **CREATE))
+    time.during_sleep = [lambda: None, armed.release]
+    result = stage(baseline=baseline)
+    assert live() == before
+    assert sent() == [UPLOAD, restore(before, result.release.id)]
+    assert armed.waiting == 0
+
+
+def test_looks_that_fail_meanwhile_are_borne(stage, before, baseline, live, emulator, time):
+    armed = emulator.faults.add(Fault(LateActivation(), **CREATE))
+    emulator.faults.add(Fault(Answer.too_many_requests(1), **LIST, skip=1, times=2))
+    time.during_sleep = [lambda: None, lambda: None, lambda: None, armed.release]
+    stage(baseline=baseline)
+    assert live() == before
+    assert len(time.slept) == 4
+
+
+def test_looks_that_go_on_failing_are_no_success(stage, before, baseline, emulator, time):
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    emulator.faults.add(Fault(Answer(502), **LIST, skip=1, times=None))
+    with pytest.raises(ServerError):
+        stage(baseline=baseline, settle_timeout=20)
+    assert sum(time.slept) == 20
+
+
+def test_an_import_that_never_goes_live_is_staged_as_it_is(stage, before, baseline, live, emulator, sent, time, caplog):
+    sent()
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    result = stage(baseline=baseline, settle_timeout=20)
+    assert live() == before
+    assert sent() == [UPLOAD]
+    assert sum(time.slept) == 20
+    assert f"Release {result.release.id} is staged: it did not go live by itself" in caplog.text
+
+
+def test_somebody_elses_change_meanwhile_is_kept(stage, upload, before, baseline, live, emulator, sent, time):
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    time.during_sleep = [lambda: upload("C")]
+    with pytest.raises(UnexpectedLiveReleaseError, match="is live after the import of release"):
+        stage(baseline=baseline)
+    assert live() == max(one.id for one in emulator.store.releases(1))
+
+
+def test_the_moment_in_between_is_real(stage, before, baseline, live, emulator, client, sent):
+    """The API has no atomic way: the held change shows it."""
+    import threading
+
+    held = emulator.faults.add(Fault(Hold(), **CHANGE))
+    thread = threading.Thread(target=lambda: stage(baseline=baseline))
+    thread.start()
+    held.wait_until_waiting()
+    assert live() not in (None, before)
+    held.release()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert live() == before

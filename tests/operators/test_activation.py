@@ -1,0 +1,371 @@
+"""Activating and deactivating a release, over HTTP: done, already done, refused, lost, tried again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
+from airflow_provider_trifacta.client import activation as client_module
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+    DeactivateReleaseOperator,
+)
+
+pytestmark = pytest.mark.every_airflow
+
+CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(client_module, "_VERIFY_TIMEOUT", 0.0)
+
+
+@pytest.fixture
+def release_ids(execute, emulator, make_package):
+    """Three releases; the last one is live."""
+    ids = []
+    for _ in range(3):
+        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(make_package()))
+        ids.append(execute(operator)[0]["release_id"])
+    emulator.calls.clear()
+    return ids
+
+
+@pytest.fixture
+def activate(execute):
+    def run(release_id, *, try_number=1, **options):
+        return execute(
+            ActivateReleaseOperator(task_id="activate", release_id=release_id, **options), try_number=try_number
+        )
+
+    return run
+
+
+@pytest.fixture
+def deactivate(execute):
+    def run(release_id, *, try_number=1, **options):
+        return execute(
+            DeactivateReleaseOperator(task_id="deactivate", release_id=release_id, **options), try_number=try_number
+        )
+
+    return run
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+@pytest.fixture
+def changes(emulator):
+    return lambda: [call.path for call in emulator.calls if call.method != "GET"]
+
+
+def clear(operator):
+    """Run an operator as a person's clear does, after one attempt: (result, what was pushed)."""
+    pushed = {}
+
+    def push(key, value):
+        assert key not in pushed
+        assert value is not None
+        pushed[key] = value
+
+    ti = SimpleNamespace(try_number=2, max_tries=1 + operator.retries, xcom_push=push)
+    return operator.execute({"ti": ti}), pushed
+
+
+# Success
+
+
+@pytest.mark.parametrize("spelled", [int, str, lambda number: f" {number} "])
+def test_a_release_is_made_live(activate, release_ids, emulator, live, changes, spelled):
+    first, _, third = release_ids
+    result, ti = activate(spelled(first))
+    assert result == {
+        "release_id": first,
+        "deployment_id": 1,
+        "release_url": f"{emulator.url}/deployments/1",
+        "previous_release_id": third,
+        "outcome": "activated",
+    }
+    assert ti.pushed == result
+    assert live() == first
+    assert changes() == [f"/v4/releases/{first}"]
+
+
+def test_a_release_is_made_live_where_none_is(activate, release_ids, emulator, live):
+    emulator.store.update_release(release_ids[2], active=False)
+    result, ti = activate(release_ids[0])
+    assert live() == release_ids[0]
+    assert result["previous_release_id"] is None
+    assert "previous_release_id" not in ti.pushed
+
+
+def test_a_release_is_made_inactive(deactivate, release_ids, emulator, live, changes):
+    result, ti = deactivate(release_ids[2])
+    assert result == {
+        "release_id": release_ids[2],
+        "deployment_id": 1,
+        "release_url": f"{emulator.url}/deployments/1",
+        "outcome": "deactivated",
+    }
+    assert ti.pushed == result
+    assert live() is None
+    assert changes() == [f"/v4/releases/{release_ids[2]}"]
+
+
+# Already done
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+@pytest.mark.parametrize("expected", [{}, {"expected_active_release_id": None}, {"expected_active_release_id": 1}])
+def test_a_live_release_is_left_as_it_is(activate, release_ids, live, changes, try_number, expected):
+    result, ti = activate(release_ids[2], try_number=try_number, **expected)
+    assert result["outcome"] == ti.pushed["outcome"] == "unchanged"
+    assert result["previous_release_id"] is None
+    assert live() == release_ids[2]
+    assert changes() == []
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_an_inactive_release_is_left_as_it_is(deactivate, release_ids, live, changes, try_number):
+    result, ti = deactivate(release_ids[0], try_number=try_number)
+    assert result["outcome"] == ti.pushed["outcome"] == "unchanged"
+    assert live() == release_ids[2]
+    assert changes() == []
+
+
+# The expected release
+
+
+@pytest.mark.parametrize("spelled", [int, str])
+def test_the_expected_release_may_be_replaced(activate, release_ids, live, spelled):
+    activate(release_ids[0], expected_active_release_id=spelled(release_ids[2]))
+    assert live() == release_ids[0]
+
+
+@pytest.mark.parametrize("nothing", [None, "None"])
+def test_nothing_may_be_expected(activate, release_ids, emulator, live, nothing):
+    emulator.store.update_release(release_ids[2], active=False)
+    activate(release_ids[0], expected_active_release_id=nothing)
+    assert live() == release_ids[0]
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+@pytest.mark.parametrize("nothing", [True, False])
+def test_another_release_than_the_expected_one_stays(
+    activate, execute, release_ids, live, changes, nothing, try_number
+):
+    first, second, third = release_ids
+    expected = None if nothing else second
+    with pytest.raises(AirflowFailException) as caught:
+        activate(first, expected_active_release_id=expected, try_number=try_number)
+    assert (
+        f"UnexpectedLiveReleaseError: Release {third} of deployment 1 is live, not the expected {expected or 'none'}"
+        in str(caught.value)
+    )
+    assert live() == third
+    assert changes() == []
+    assert set(execute.ti.pushed) == {"release_id", "deployment_id", "release_url"}
+
+
+def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emulator, live, changes):
+    emulator.store.update_release(release_ids[2], active=False)
+    with pytest.raises(AirflowFailException, match="Release none of deployment 1 is live, not the expected"):
+        activate(release_ids[0], expected_active_release_id=release_ids[2])
+    assert live() is None
+    assert changes() == []
+
+
+# Refused
+
+
+@pytest.mark.parametrize("release_id", [None, "None", "", 0, -1, True, "x", {"release_id": 1}])
+@pytest.mark.parametrize("operator", ["activate", "deactivate"])
+def test_a_bad_id_is_named_before_any_request(request, execute, emulator, release_id, operator):
+    run = request.getfixturevalue(operator)
+    with pytest.raises(AirflowFailException, match="InvalidInputError: release_id must be"):
+        run(release_id)
+    assert emulator.calls == []
+    assert execute.ti.pushed == {}
+
+
+@pytest.mark.parametrize("expected", ["", "nobody", 0, True, {"release_id": 1}])
+def test_a_bad_expectation_is_named_before_any_request(activate, emulator, expected):
+    with pytest.raises(AirflowFailException, match="InvalidInputError: expected_active_release_id must be"):
+        activate(1, expected_active_release_id=expected)
+    assert emulator.calls == []
+
+
+@pytest.mark.parametrize("operator", ["activate", "deactivate"])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_release_that_is_not_there_cannot_change(request, execute, emulator, release_ids, changes, operator, deleted):
+    run = request.getfixturevalue(operator)
+    release_id = 999
+    if deleted:
+        release_id = release_ids[0]
+        emulator.store.delete_release(release_id)
+    with pytest.raises(AirflowFailException, match="GoneError" if deleted else "NotFoundError"):
+        run(release_id)
+    assert changes() == []
+    assert execute.ti.pushed == {"release_id": release_id}
+
+
+@pytest.mark.parametrize("operator", ["activate", "deactivate"])
+def test_a_deleted_release_that_is_shown_cannot_change(request, emulator, release_ids, changes, operator):
+    """A server may answer a deleted release, and tell when that was."""
+    shown = {"id": release_ids[0], "deployment": {"id": 1}, "active": True, "deleted_at": "2024-05-06T00:00:00.000Z"}
+    emulator.faults.add(Fault(Answer(200, body=shown), method="GET", path="/v4/releases/*"))
+    with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
+        request.getfixturevalue(operator)(release_ids[0])
+    assert changes() == []
+
+
+@pytest.mark.parametrize("operator", ["activate", "deactivate"])
+def test_a_release_whose_deployment_is_not_told_cannot_be_checked(request, emulator, release_ids, changes, operator):
+    shown = {"id": release_ids[0], "active": None}
+    emulator.faults.add(Fault(Answer(200, body=shown), method="GET", path="/v4/releases/*"))
+    with pytest.raises(errors.UnexpectedResponseError, match="does not tell the release's deployment"):
+        request.getfixturevalue(operator)(release_ids[0])
+    assert changes() == []
+
+
+@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
+def test_a_change_that_is_refused_fails_without_retry(request, emulator, release_ids, live, changes, operator, index):
+    emulator.faults.add(Fault(Answer(403), **CHANGE))
+    with pytest.raises(AirflowFailException, match="PermissionDeniedError: PATCH"):
+        request.getfixturevalue(operator)(release_ids[index])
+    assert live() == release_ids[2]
+    assert len(changes()) == 1
+
+
+# Lost answers
+
+
+@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
+@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate()])
+def test_a_change_whose_answer_was_lost_is_read_back(
+    request, emulator, release_ids, live, changes, operator, index, effect
+):
+    armed = emulator.faults.add(Fault(effect, **CHANGE))
+    result, ti = request.getfixturevalue(operator)(release_ids[index])
+    assert result["outcome"] == ti.pushed["outcome"] == f"{operator}d"
+    assert armed.fired == 1
+    assert live() == (release_ids[0] if operator == "activate" else None)
+    assert len(changes()) == 1
+
+
+@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        (Reset("after_body"), errors.ConnectionLostError),
+        (Answer.gateway_timeout(when="after_body"), errors.ServerError),
+    ],
+)
+def test_a_change_that_was_lost_is_not_repeated_without_a_person(
+    request, execute, emulator, release_ids, live, changes, operator, index, effect, error
+):
+    """By the attempt itself, or by Airflow's retry: whether it was undone or never done cannot be told later."""
+    run, release_id = request.getfixturevalue(operator), release_ids[index]
+    emulator.faults.add(Fault(effect, **CHANGE))
+    with pytest.raises(error):
+        run(release_id)
+    assert "outcome" not in execute.ti.pushed
+    assert len(changes()) == 1
+    with pytest.raises(AirflowFailException, match="InterruptedChangeError: An attempt before was cut off"):
+        run(release_id, try_number=2)
+    assert live() == release_ids[2]
+    assert len(changes()) == 1
+
+
+# Tried again
+
+
+def test_a_retry_after_a_kill_finds_what_was_done(activate, release_ids, emulator, live, changes):
+    emulator.store.update_release(release_ids[0], active=True)  # by the attempt that was killed after it
+    result, _ = activate(release_ids[0], try_number=2, expected_active_release_id=release_ids[2])
+    assert result["outcome"] == "unchanged"
+    assert live() == release_ids[0]
+    assert changes() == []
+
+
+@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
+def test_a_retry_does_not_undo_a_persons_decision(request, emulator, release_ids, live, changes, operator, index):
+    """The attempt before changed it and was killed; a person changed it back."""
+    run, release_id = request.getfixturevalue(operator), release_ids[index]
+    run(release_id)
+    emulator.store.update_release(release_ids[2], active=True)
+    done = changes()
+    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+        run(release_id, try_number=2)
+    assert live() == release_ids[2]
+    assert changes() == done
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_clear_changes_it_again(release_ids, emulator, live, retries):
+    """Somebody who clears the task has looked."""
+    first = release_ids[0]
+    result, pushed = clear(ActivateReleaseOperator(task_id="activate", release_id=first, retries=retries))
+    assert result["outcome"] == pushed["outcome"] == "activated"
+    assert live() == first
+    result, pushed = clear(DeactivateReleaseOperator(task_id="deactivate", release_id=first, retries=retries))
+    assert result["outcome"] == pushed["outcome"] == "deactivated"
+    assert live() is None
+
+
+def test_a_clear_keeps_to_the_expected_release(release_ids, emulator, live):
+    first, second, third = release_ids
+    operator = ActivateReleaseOperator(task_id="t", release_id=first, expected_active_release_id=second)
+    with pytest.raises(AirflowFailException, match="UnexpectedLiveReleaseError"):
+        clear(operator)
+    assert live() == third
+
+
+# Templates and events
+
+
+def test_the_constructors_only_assign():
+    activate = ActivateReleaseOperator(
+        task_id="a", release_id="{{ x }}", expected_active_release_id="{{ y }}", trifacta_conn_id="{{ z }}"
+    )
+    assert [getattr(activate, name) for name in activate.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
+    deactivate = DeactivateReleaseOperator(task_id="d", release_id="{{ x }}", trifacta_conn_id="{{ z }}")
+    assert [getattr(deactivate, name) for name in deactivate.template_fields] == ["{{ x }}", "{{ z }}"]
+
+
+@pytest.mark.skipif(AssetAlias is None, reason="Airflow 2 has datasets instead")
+@pytest.mark.parametrize(
+    ("index", "try_number", "max_tries", "told"),
+    [
+        (0, 1, 0, True),  # activated
+        (2, 1, 0, False),  # was live before this run
+        (2, 2, 0, True),  # the attempt before may have activated it, and died before it could tell
+        (2, 2, 1, False),  # cleared: the run before has told it
+    ],
+)
+def test_an_event_tells_what_this_run_made_live(release_ids, emulator, index, try_number, max_tries, told):
+    events = []
+    alias = AssetAlias("live")
+    operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[index], outlets=[alias])
+    outlet = SimpleNamespace(add=lambda asset, extra: events.append((asset, extra)))
+    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, xcom_push=lambda **keywords: None)
+    operator.execute({"ti": ti, "outlet_events": {alias: outlet}})
+    host = emulator.url.partition("://")[2]
+    expected = (
+        Asset(f"trifacta://{host}/deployments/1"),
+        {"deployment_id": 1, "release_id": release_ids[index]},
+    )
+    assert events == ([expected] if told else [])
