@@ -156,6 +156,10 @@ def test_whatever_the_order_outcomes_and_history_agree(emulator, promote, baseli
                 text = task.fails()
                 assert "UnexpectedLiveReleaseError" in text
                 assert any(str(one) in text for one in events)
+                if "release_id" in task.pushed:  # a plain one imported, and so did the other
+                    assert "Somebody else imported" in text
+                    assert new.pop(task.pushed["release_id"]).package_uuid == task.pushed["package_uuid"]
+                    continue
                 told = [
                     one for one in new if f"Release {one} is staged" in log(task) or f"Release {one} of" in log(task)
                 ]
@@ -213,10 +217,25 @@ def test_a_staged_promotion_beside_a_slower_one(promote, baseline, emulator, liv
     staged = promote("B", baseline=taken, activate=False).succeeds()["release_id"]
     assert live() == old
     held.release()
-    result = plain.succeeds()
-    assert live() == result["release_id"] > staged
-    assert result["previous_release_id"] == old
-    assert went_live() == [old, staged, old, result["release_id"]]
+    assert f"while this task did (releases [{staged}])" in plain.fails()
+    made = plain.pushed["release_id"]
+    assert live() == made > staged
+    assert plain.pushed["previous_release_id"] == old
+    assert went_live() == [old, staged, old, made]
+
+
+def test_a_promotion_that_runs_over_another_says_so(promote, baseline, emulator, live, went_live):
+    """Both decided to upload before either did: the API has no lock, but nothing is replaced without a word."""
+    old = promote("A").succeeds()["release_id"]
+    taken = baseline()
+    held = emulator.faults.add(Fault(Hold(), **UPLOAD))
+    slow = promote("B", baseline=taken)
+    held.wait_until_waiting()
+    replaced = promote("C", baseline=taken).succeeds()["release_id"]
+    held.release()
+    assert f"while this task did (releases [{replaced}])" in slow.fails()
+    assert live() == slow.pushed["release_id"]
+    assert went_live() == [old, replaced, live()]
 
 
 # A promotion while the release is changed on purpose

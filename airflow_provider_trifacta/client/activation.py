@@ -16,6 +16,7 @@ from .errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
+from .retries import WRITE_RETRIES, may_repeat_write, retrying
 
 if TYPE_CHECKING:
     from .client import TrifactaClient
@@ -45,8 +46,8 @@ def set_live(
 ) -> list[Release]:
     """Make one release live in place of another, and read back that it is.
 
-    The change is sent once. When its answer is lost, the list tells whether it took effect; it is not repeated, since
-    somebody may have decided otherwise meanwhile.
+    The change is sent once, and again only to a busy server that did nothing, after another look. When its answer is
+    lost, the list tells whether it took effect; it is not repeated, since somebody may have decided otherwise.
 
     API page: API Releases Patch v4. The API has no compare-and-set: look who is live before you call this.
 
@@ -62,11 +63,20 @@ def set_live(
     if target == replacing:
         return client.releases.list(deployment_id)
     lost: TrifactaError | None = None
-    try:
+    asked = False
+
+    def ask() -> None:
+        nonlocal asked
+        if asked and live_id(client.releases.list(deployment_id)) != replacing:
+            return  # decided otherwise while a busy server made us wait
+        asked = True
         if target is not None:
-            client.releases.activate(target)
+            client.releases.activate(target, repeat=False)
         elif replacing is not None:
-            client.releases.deactivate(replacing)
+            client.releases.deactivate(replacing, repeat=False)
+
+    try:
+        retrying(may_repeat_write, WRITE_RETRIES, sleep)(ask)
     except (TransportError, ServerError, UnexpectedResponseError) as error:
         log.warning("Whether the change took effect is in doubt; reading it back: %s", error)
         lost = error
@@ -84,10 +94,10 @@ def set_live(
             if live == target:
                 return releases
             if live != replacing:
-                asked = "was asked to be" if lost else "was just made"
+                claim = "was asked to be" if lost else "was just made"
                 raise UnexpectedLiveReleaseError(
                     f"Release {live or 'none'} of deployment {deployment_id} is live, though {target or 'none'} "
-                    f"{asked} so in place of {replacing or 'none'}: somebody changed it at the same time. Nothing "
+                    f"{claim} so in place of {replacing or 'none'}: somebody changed it at the same time. Nothing "
                     "more is written."
                 )
             if left <= 0:

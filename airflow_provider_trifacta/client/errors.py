@@ -195,7 +195,10 @@ class ReleaseNotLiveError(TrifactaError):
 
 
 class UnexpectedLiveReleaseError(TrifactaError):
-    """Another release is live than the one that the baseline recorded. Nothing was written."""
+    """Another release is live than was to be expected, or somebody imported at the same time.
+
+    The text says what was written, if anything.
+    """
 
 
 class OlderPackageError(TrifactaError):

@@ -53,12 +53,14 @@ class Promotion:
     :param release: the release
     :param imported: what the import made; None unless created, since only its answer tells
     :param previous_release_id: the release that was live before, None when unknown or none
+    :param overrun: releases that somebody else made while the package was uploaded, and that may be replaced by it
     """
 
     outcome: str
     release: Release
     imported: ImportResult | None
     previous_release_id: int | None
+    overrun: tuple[int, ...] = ()
 
 
 class Promoter:
@@ -229,7 +231,16 @@ class Promoter:
                 result.release.package_uuid,
                 self._releases.uuid,
             )
-        return Promotion("created", result.release, result, previous)
+        return Promotion("created", result.release, result, previous, self._overrun(seen, result.release))
+
+    def _overrun(self, seen: list[Release], made: Release) -> tuple[int, ...]:
+        newest = max((release.id for release in seen), default=0)
+        try:
+            now = self._releases.list()
+        except TrifactaError as error:
+            log.warning("Whether somebody else imported at the same time cannot be seen: %s", error)
+            return ()
+        return tuple(sorted(release.id for release in now if release.id > newest and release.id != made.id))
 
     def _previous(self, live: Release | None) -> int | None:
         if self._baseline:

@@ -80,18 +80,20 @@ class Releases:
             raise UnexpectedResponseError(f"GET /v4/releases/{release_id} answered release {release.id}.")
         return release
 
-    def activate(self, release_id: int) -> None:
+    def activate(self, release_id: int, *, repeat: bool = True) -> None:
         """Make a release the live one; the one before becomes inactive in the same step (API Releases Patch v4).
 
         The answer does not tell the new state: read the release back.
 
         :param release_id: the release
+        :param repeat: whether it is sent again after a refused connection, a 429, or a 503 with Retry-After
         """
-        self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": True})
+        self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": True}, repeat=repeat)
 
-    def deactivate(self, release_id: int) -> None:
+    def deactivate(self, release_id: int, *, repeat: bool = True) -> None:
         """Make a release inactive. Its deployment is then without a live release and cannot run.
 
         :param release_id: the release
+        :param repeat: as for :meth:`activate`
         """
-        self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False})
+        self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)

@@ -11,7 +11,7 @@ from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.baseline import Baseline
 from ..client.dry_run import dry_run
-from ..client.errors import DroppedObjectsError, InvalidInputError
+from ..client.errors import DroppedObjectsError, InvalidInputError, UnexpectedLiveReleaseError
 from ..client.promotion import Promoter, Promotion
 from ..client.settle import DEFAULT_SETTLE_TIMEOUT
 from ..client.staging import StagedPromoter
@@ -160,6 +160,12 @@ class CreateReleaseOperator(BaseOperator):
             known = {key: facts.values[key] for key in ("release_id", "package_uuid", "primary_flow_ids")}
             announce_live(context, self, client.config.base_url, deployment_id, **known)
         self._report(promotion)
+        if promotion.overrun and self.activate:
+            raise UnexpectedLiveReleaseError(
+                f"Somebody else imported into deployment {deployment_id} while this task did (releases "
+                f"{list(promotion.overrun)}). Release {promotion.release.id} of this task may have replaced theirs, or "
+                "theirs this one: look which is to be live. Promotions to one deployment must not overlap."
+            )
         return facts.values
 
     def _promoter(

@@ -252,3 +252,14 @@ def test_what_was_imported_during_a_change_is_told(client, release_ids, make_pac
     with pytest.raises(UnexpectedLiveReleaseError, match=rf"\(releases \[{other.id}\]\). Release {other.id} is live"):
         refuse_overlap(1, before, after)
     refuse_overlap(1, before, after, made=other.id)
+
+
+def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(change, emulator, release_ids, time, live):
+    """The server was busy and did nothing; meanwhile somebody activated a third release."""
+    first, second, third = release_ids
+    emulator.faults.add(Fault(Answer.too_many_requests(30), **CHANGE))
+    time.during_sleep = [lambda: emulator.store.update_release(second, active=True)]
+    with pytest.raises(UnexpectedLiveReleaseError):
+        change(first, third)
+    assert time.slept
+    assert live() == second
