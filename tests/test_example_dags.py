@@ -2,22 +2,82 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
 
-from airflow_provider_trifacta.emulator.effects import Reset
+import pytest
+from airflow import __version__ as version
+
+from airflow_provider_trifacta._compat import AssetAlias
+from airflow_provider_trifacta.emulator import Connection
+from airflow_provider_trifacta.emulator.effects import Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 pytestmark = pytest.mark.every_airflow
+
+EXAMPLES = Path(__file__).parent.parent / "example_dags"
 
 
 @pytest.fixture
 def promote(example_dag, make_package):
     path = make_package(flow_name="Daily Orders")
 
-    def run(name="promote_package", package_path=path):
-        return example_dag(name, {"deployment_id": 1, "package_path": str(package_path)})
+    def run(name="promote_package", package_path=path, dag_id=None, **params):
+        return example_dag(name, {"deployment_id": 1, "package_path": str(package_path), **params}, dag_id)
 
     return run
+
+
+@pytest.fixture
+def import_release(emulator, make_package):
+    """Return a function that makes a release of an old package, live at once, as somebody else does it."""
+
+    def make():
+        package = make_package(flow_name="Of somebody else", exported_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
+        with package.open("rb") as file:
+            return emulator.store.create_release(1, read_package(file))
+
+    return make
+
+
+@pytest.fixture
+def when_awaited(emulator, monkeypatch):
+    """Return a function that lets somebody act once: when a sensor has looked, and has seen nothing of it yet."""
+    monkeypatch.setattr(
+        ReleaseActiveSensor, "poke_interval", property(lambda self: 0.2, lambda self, value: None), raising=False
+    )
+    look = emulator.faults.add(Fault(Hold("after_commit"), method="GET", path="/v4/releases/*"))
+    threads, over = [], threading.Event()
+
+    def somebody(act):
+        while not look.waiting and not over.wait(0.01):
+            pass
+        try:
+            if look.waiting:
+                act(emulator.store.releases(1)[-1])
+        finally:
+            look.release()
+
+    def when(act):
+        threads.append(threading.Thread(target=somebody, args=(act,)))
+        threads[0].start()
+
+    yield when
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+def states(tasks):
+    return {name: task.state for name, task in tasks.items()}
+
+
+def result_of(tasks, task_id, key="return_value"):
+    return tasks[task_id].xcom_pull(task_ids=task_id, key=key)
 
 
 def test_promote_package(promote, emulator):
@@ -64,3 +124,200 @@ def test_promote_and_use_ids(promote, emulator):
         (release,) = emulator.store.releases(1)
         ticket = tasks["open_change_ticket"].xcom_pull(task_ids="open_change_ticket")
         assert ticket == f"release {release.id} was {outcome}: {emulator.url}/deployments/1"
+
+
+CONNECTION = Connection(12, "orders dev", "c5c1f8a8-8a6b-4f0e-9f4c-0d6f6f8a3a11")
+
+
+def test_gated_release(promote, emulator, make_package):
+    prod = emulator.store.create_connection("orders prod")
+    package = make_package(connections=[CONNECTION])
+    rules = {
+        "object_rules": [{"onCondition": {"name": "orders dev"}, "withCondition": {"name": "orders prod"}}],
+        "value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}],
+    }
+    for changed in ("changed", "unchanged"):
+        run, tasks = promote("gated_release", package, **rules)
+        assert run.state == "success"
+        assert result_of(tasks, "set_rules", "outcome") == changed
+    assert [
+        (row.rule["onCondition"], row.rule["withCondition"]) for row in emulator.store.import_rules(1, "object")
+    ] == [({"uuid": CONNECTION.uuid}, {"id": prod.id})]
+    assert [row.rule for row in emulator.store.import_rules(1, "value")] == rules["value_rules"]
+    assert len(emulator.store.releases(1)) == 2
+    assert emulator.store.active_release(1).id == result_of(tasks, "create_release", "release_id")
+
+
+def test_gated_release_leaves_rules_alone_that_it_does_not_declare(promote, emulator):
+    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+    before = emulator.store.import_rules(1, "value")
+    run, tasks = promote("gated_release")
+    assert run.state == "success"
+    assert tasks["set_rules"].state == "skipped"
+    assert emulator.store.import_rules(1, "value") == before
+    run, tasks = promote("gated_release", value_rules=[])
+    assert run.state == "success"
+    assert emulator.store.import_rules(1, "value") == ()
+
+
+def test_gated_release_refuses_what_would_go_wrong(promote, emulator, make_package):
+    run, tasks = promote("gated_release", make_package(connections=[CONNECTION]))
+    assert run.state == "failed"
+    assert states(tasks) == {
+        "rules_are_given": "success",
+        "set_rules": "skipped",
+        "dry_run": "failed",
+        "baseline": "upstream_failed",
+        "create_release": "upstream_failed",
+    }
+    assert CONNECTION.uuid in result_of(tasks, "dry_run", "report_text")
+    assert emulator.store.releases() == ()
+
+
+def test_gated_release_stops_where_its_rules_are_refused(promote, emulator):
+    run, tasks = promote("gated_release", value_rules=[{"type": "s3Bucket"}])
+    assert run.state == "failed"
+    assert (tasks["set_rules"].state, tasks["dry_run"].state) == ("failed", "upstream_failed")
+    assert emulator.store.releases() == ()
+
+
+def test_staged_release(promote, emulator, import_release, when_awaited):
+    live = import_release()
+    seen = []
+
+    def activate(release):
+        seen.append(emulator.store.active_release(1).id)
+        emulator.store.update_release(release.id, active=True)
+
+    when_awaited(activate)
+    run, tasks = promote("staged_release")
+    assert run.state == "success"
+    assert seen == [live.id]
+    release = emulator.store.active_release(1)
+    assert release.id > live.id
+    flows = result_of(tasks, "create_release", "primary_flow_ids")
+    assert result_of(tasks, "announce") == f"release {release.id} was activated, with primary flows {flows}"
+
+
+@pytest.mark.parametrize("decision", ["deleted", "overtaken"])
+def test_staged_release_that_nobody_wants(promote, emulator, import_release, when_awaited, decision):
+    import_release()
+    when_awaited(
+        lambda release: import_release() if decision == "overtaken" else emulator.store.delete_release(release.id)
+    )
+    run, tasks = promote("staged_release")
+    assert run.state == "failed"
+    assert tasks["create_release"].state == "success"
+    assert (tasks["wait_for_a_person"].state, tasks["announce"].state) == ("failed", "upstream_failed")
+
+
+def test_staged_release_without_a_live_one_before(promote, emulator, when_awaited):
+    seen = []
+
+    def activate(release):
+        seen.append(emulator.store.active_release(1))
+        emulator.store.update_release(release.id, active=True)
+
+    when_awaited(activate)
+    run, _ = promote("staged_release")
+    assert run.state == "success"
+    assert seen == [None]
+
+
+def test_a_good_promotion_is_not_rolled_back(promote, emulator, import_release):
+    live = import_release()
+    run, tasks = promote("rollback")
+    assert run.state == "success"
+    assert tasks["roll_back"].state == "skipped"
+    assert emulator.store.active_release(1).id > live.id
+
+
+@pytest.mark.parametrize("live_before", [True, False])
+def test_a_failed_check_rolls_back_and_is_red(promote, emulator, import_release, live_before):
+    live = import_release() if live_before else None
+    run, tasks = promote("rollback", check_fails=True)
+    assert run.state == "failed"
+    assert states(tasks) == {
+        "baseline": "success",
+        "create_release": "success",
+        "wait_until_active": "success",
+        "check": "failed",
+        "announce": "upstream_failed",
+        "roll_back": "success",
+    }
+    active = emulator.store.active_release(1)
+    assert (active and active.id) == (live and live.id)
+    assert result_of(tasks, "roll_back", "rolled_back_release_id") == result_of(tasks, "create_release", "release_id")
+
+
+def test_a_promotion_that_failed_when_live_is_rolled_back(promote, emulator, import_release):
+    live = import_release()
+    emulator.drop_on_next_import({"datasources": [12]})
+    run, tasks = promote("rollback")
+    assert run.state == "failed"
+    assert (tasks["create_release"].state, tasks["roll_back"].state) == ("failed", "success")
+    assert emulator.store.active_release(1).id == live.id
+
+
+def test_a_promotion_that_did_not_begin_has_nothing_to_roll_back(promote, emulator, import_release):
+    live = import_release()
+    run, tasks = promote("rollback", "/nowhere/flow.zip")
+    assert run.state == "failed"
+    assert (tasks["create_release"].state, tasks["roll_back"].state) == ("failed", "success")
+    assert result_of(tasks, "roll_back", "outcome") == "unchanged"
+    assert emulator.store.active_release(1).id == live.id
+
+
+def test_what_somebody_promoted_meanwhile_is_not_rolled_back(promote, emulator, import_release, when_awaited):
+    when_awaited(lambda release: import_release())
+    run, tasks = promote("rollback", check_fails=True)
+    assert run.state == "failed"
+    assert (tasks["check"].state, tasks["roll_back"].state) == ("failed", "failed")
+    assert emulator.store.active_release(1) == emulator.store.releases(1)[-1]
+    assert not [call for call in emulator.calls if call.method == "PATCH"]
+
+
+@pytest.mark.skipif(AssetAlias is None, reason="there are assets on Airflow 3")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_promotion_adds_an_asset_event(promote, emulator, fails):
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+
+    if fails:
+        emulator.drop_on_next_import({"datasources": [12]})
+    run, tasks = promote("release_events", dag_id="release_events_promote")
+    assert run.state == ("failed" if fails else "success")
+    with create_session() as session:
+        query = session.query(AssetEvent).filter(AssetEvent.source_run_id == run.run_id)
+        events = [(event.asset.uri, event.extra) for event in query]
+    release = emulator.store.active_release(1)
+    extra = {
+        "deployment_id": 1,
+        "release_id": release.id,
+        "package_uuid": release.package_uuid,
+        "primary_flow_ids": json.dumps(result_of(tasks, "create_release", "primary_flow_ids")),
+    }
+    host = emulator.url.partition("://")[2]
+    assert events == ([] if fails else [(f"trifacta://{host}/deployments/1", extra)])
+
+
+def test_examples_are_there_from_their_airflow_on(airflow_db):
+    from airflow.models import DagBag
+
+    bag = DagBag(str(EXAMPLES))
+    assert bag.import_errors == {}
+    wanted = {
+        "gated_release": (2, 11),
+        "promote_and_use_ids": (2, 11),
+        "promote_package": (2, 11),
+        "release_events_consume": (3, 0),
+        "release_events_promote": (3, 0),
+        "rollback": (2, 11),
+        "staged_release": (2, 11),
+        "staged_release_with_approval": (3, 1),
+    }
+    here = tuple(map(int, version.split(".")[:2]))
+    assert sorted(bag.dags) == [name for name, first in wanted.items() if here >= first]
+    for dag in bag.dags.values():
+        assert (dag.max_active_runs, dag.catchup) == (1, False)
+        assert set(dag.tags) == {"trifacta", "example"}

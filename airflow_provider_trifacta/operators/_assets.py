@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from .._compat import Asset, AssetAlias
@@ -18,7 +19,8 @@ def announce_live(context: Context, operator: BaseOperator, base_url: str, deplo
 
     :param base_url: the instance
     :param deployment_id: the deployment; the asset's URI names both
-    :param facts: goes into the event's extra; None is left out
+    :param facts: goes into the event's extra; None is left out, and a list goes as JSON text: Airflow 3.0 and the first
+        3.1 fail a task whose event for an alias has a list in its extra
     """
     if AssetAlias is None:
         return
@@ -27,7 +29,11 @@ def announce_live(context: Context, operator: BaseOperator, base_url: str, deplo
     if not aliases or events is None:
         return
     host = base_url.partition("://")[2]
-    extra = {"deployment_id": deployment_id, **{key: value for key, value in facts.items() if value is not None}}
+    known = {key: value for key, value in facts.items() if value is not None}
+    extra = {
+        "deployment_id": deployment_id,
+        **{key: value if isinstance(value, (str, int)) else json.dumps(value) for key, value in known.items()},
+    }
     for alias in aliases:
         events[alias].add(Asset(f"trifacta://{host}/deployments/{deployment_id}"), extra=extra)
         operator.log.info("Asset event for %s: %s", alias.name, extra)
