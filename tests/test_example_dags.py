@@ -321,3 +321,19 @@ def test_examples_are_there_from_their_airflow_on(airflow_db):
     for dag in bag.dags.values():
         assert (dag.max_active_runs, dag.catchup) == (1, False)
         assert set(dag.tags) == {"trifacta", "example"}
+
+
+def test_open_a_deployment_and_take_it_offline(example_dag, emulator, make_package):
+    conf = {"deployment_name": "Invoices", "package_path": str(make_package())}
+    for outcome in ("created", "reused"):
+        run, tasks = example_dag("deployment_lifecycle", conf, dag_id="open_deployment")
+        assert run.state == "success"
+        assert tasks["deployment"].xcom_pull(task_ids="deployment", key="outcome") == outcome
+    names = [deployment.name for deployment in emulator.store.deployments()]
+    assert sorted(names) == ["Invoices", "Orders"]
+    deployment_id = tasks["deployment"].xcom_pull(task_ids="deployment", key="deployment_id")
+    (release,) = emulator.store.releases(deployment_id)
+    assert emulator.store.active_release(deployment_id) == release
+    run, _ = example_dag("deployment_lifecycle", {"deployment_id": deployment_id}, dag_id="take_offline")
+    assert run.state == "success"
+    assert emulator.store.active_release(deployment_id) is None
