@@ -1,7 +1,11 @@
 """Run other DAGs when a release goes live, by an asset event that carries its ids.
 
-Airflow 3; on Airflow 2 this file defines no DAG. An ``AssetAlias`` among the outlets gets an event only when the run
-made something live. A plain ``Asset`` gets one with every success of the task, also when it found everything done.
+An ``AssetAlias`` among the outlets gets an event only when the run made something live. A plain ``Asset`` gets one with
+every success of the task, also when it found everything done.
+
+Airflow 3.1 and later. Airflow 3.0 starts the consumer too, but does not hand it the events when it is scheduled by an
+alias; there, schedule it by the asset, ``Asset("trifacta://HOST/deployments/ID")``. On Airflow 2 this file defines no
+DAG.
 
 Clearing ``create_release`` adds another event for the same release, so whatever is scheduled by it should bear to be
 told twice. Clearing the consumer's task reads the events of its run again.
@@ -9,7 +13,6 @@ told twice. Clearing the consumer's task reads the events of its run again.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 from typing import Any
@@ -17,7 +20,7 @@ from typing import Any
 import pendulum
 
 try:
-    from airflow.sdk import DAG, Asset, AssetAlias, Param, task
+    from airflow.sdk import DAG, AssetAlias, Param, task
 except ImportError:  # Airflow 2
     AssetAlias = None
 
@@ -67,10 +70,8 @@ if AssetAlias is not None:
         @task
         def read_releases(triggering_asset_events: Any = None) -> list[str]:
             """Use the ids. Several events may start one run; a run that somebody starts by hand has none."""
-            # Not by the alias: Airflow 3.0 knows the events by their asset, the deployment, alone.
-            found = [triggering_asset_events[asset] for asset in triggering_asset_events if isinstance(asset, Asset)]
             messages = []
-            for event in itertools.chain(*found):
+            for event in triggering_asset_events.get(RELEASES, ()):
                 release = event.extra
                 # JSON text, because not every Airflow 3 takes a list here. Not there when the answer to the upload was
                 # lost, or the release was made by an attempt before.

@@ -317,8 +317,9 @@ def test_examples_are_there_from_their_airflow_on(airflow_db):
         "staged_release_with_approval": (3, 1),
     }
     here = tuple(map(int, version.split(".")[:2]))
-    assert sorted(bag.dags) == [name for name, first in wanted.items() if here >= first]
-    for dag in bag.dags.values():
+    found = {name: dag for name, dag in bag.dags.items() if name in wanted}
+    assert sorted(found) == [name for name, first in wanted.items() if here >= first]
+    for dag in found.values():
         assert (dag.max_active_runs, dag.catchup) == (1, False)
         assert set(dag.tags) == {"trifacta", "example"}
 

@@ -44,7 +44,6 @@ def answer(airflow, run_id, option):
     return airflow.run_state(APPROVAL, run_id), airflow.task_states(APPROVAL, run_id)
 
 
-@pytest.mark.every_airflow
 @pytest.mark.skipif(HERE < (3, 1), reason="people are asked from Airflow 3.1 on")
 def test_staged_release_with_approval(airflow, emulator, make_package):
     # Nothing is live, so nothing is expected to be.
@@ -83,6 +82,6 @@ def test_release_events(airflow, emulator):
     values = "select value from xcom where dag_id = ? and key = ?"
     ((flows,),) = airflow.query(values, "release_events_promote", "primary_flow_ids")
     ((read,),) = airflow.query(values, consumer, "return_value")
-    assert json.loads(read) == [
-        f"release {release.id} of deployment 1 is live: package {release.package_uuid}, primary flows {flows}"
-    ]
+    text = f"release {release.id} of deployment 1 is live: package {release.package_uuid}, primary flows {flows}"
+    # Airflow 3.0 starts a DAG by an alias, but does not hand it the events.
+    assert json.loads(read) == ([] if HERE == (3, 0) else [text])
