@@ -60,11 +60,13 @@ class ActivateReleaseOperator(ChangeOperator):
                 deployment_id = self._deployment_of(client, release_id, facts)
                 releases = client.releases.list(deployment_id)
                 live = live_id(releases)
+                made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
+                event = {"release_id": release_id, "package_uuid": made_of}
                 if live == release_id:
                     self.log.info("Release %s is live already", release_id)
                     facts.add(previous_release_id=None, outcome="unchanged")
                     if is_automatic_retry(context, self):  # an attempt before may have made it so, and told nobody
-                        announce_live(context, self, client.config.base_url, deployment_id, release_id=release_id)
+                        announce_live(context, self, client.config.base_url, deployment_id, **event)
                     return facts.values
                 if expected != ANY and live != expected:
                     raise UnexpectedLiveReleaseError(
@@ -76,7 +78,7 @@ class ActivateReleaseOperator(ChangeOperator):
                 refuse_overlap(deployment_id, releases, after)
             self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, live or "none")
             facts.add(previous_release_id=live, outcome="activated")
-            announce_live(context, self, client.config.base_url, deployment_id, release_id=release_id)
+            announce_live(context, self, client.config.base_url, deployment_id, **event)
             return facts.values
 
     def _expected(self) -> int | str | None:

@@ -157,7 +157,8 @@ class RollbackDeploymentOperator(ChangeOperator):
             facts.add(deployment_id=baseline.deployment_id, **{DEPLOYMENT_URL_KEY: url})
             with client:
                 undone = roll_back(client, baseline, uuid, interrupted=is_automatic_retry(context, self))
-            target = baseline.active_release_id
+                target = baseline.active_release_id
+                restored = client.releases.get(target) if undone is not None and target is not None else None
             self.log.info(
                 "Release %s of deployment %s is live; rolled back: %s",
                 target or "none",
@@ -169,6 +170,7 @@ class RollbackDeploymentOperator(ChangeOperator):
                 rolled_back_release_id=undone,
                 outcome="unchanged" if undone is None else "rolled_back",
             )
-            if undone is not None and target is not None:
-                announce_live(context, self, client.config.base_url, baseline.deployment_id, release_id=target)
+            if restored:
+                event = {"release_id": restored.id, "package_uuid": restored.package_uuid}
+                announce_live(context, self, client.config.base_url, baseline.deployment_id, **event)
             return facts.values

@@ -368,6 +368,10 @@ def test_an_event_tells_what_this_run_made_live(release_ids, emulator, index, tr
     host = emulator.url.partition("://")[2]
     expected = (
         Asset(f"trifacta://{host}/deployments/1"),
-        {"deployment_id": 1, "release_id": release_ids[index]},
+        {
+            "deployment_id": 1,
+            "release_id": release_ids[index],
+            "package_uuid": emulator.store.release(release_ids[index]).package_uuid,
+        },
     )
     assert events == ([expected] if told else [])
