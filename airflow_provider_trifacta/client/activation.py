@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from .baseline import live_release
+from .baseline import live_release, new_since
 from .errors import (
     RateLimitError,
     ServerError,
@@ -120,8 +120,7 @@ def refuse_overlap(
     :raises UnexpectedLiveReleaseError: there are new ones
     """
     after = list(after)
-    newest = max((release.id for release in before), default=0)
-    strangers = sorted(release.id for release in after if release.id > newest and release.id != made)
+    strangers = sorted(release.id for release in new_since(before, after) if release.id != made)
     if strangers:
         raise UnexpectedLiveReleaseError(
             f"Somebody else imported into deployment {deployment_id} at the same time (releases {strangers}). Release "

@@ -25,6 +25,12 @@ def made_of(releases: Iterable[Release], uuid: str, *, after: int = 0) -> list[R
     return [one for one in releases if one.id > after and one.package_uuid == wanted]
 
 
+def new_since(seen: Iterable[Release], now: Iterable[Release]) -> list[Release]:
+    """Return the releases that were made after all those that were seen before."""
+    newest = max((release.id for release in seen), default=0)
+    return [release for release in now if release.id > newest]
+
+
 @dataclass(frozen=True)
 class Baseline:
     """Which release of a deployment was live, and which was the latest, at one moment.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .baseline import Baseline, live_release
+from .baseline import Baseline, live_release, new_since
 from .errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
@@ -234,13 +234,12 @@ class Promoter:
         return Promotion("created", result.release, result, previous, self._overrun(seen, result.release))
 
     def _overrun(self, seen: list[Release], made: Release) -> tuple[int, ...]:
-        newest = max((release.id for release in seen), default=0)
         try:
             now = self._releases.list()
         except TrifactaError as error:
             log.warning("Whether somebody else imported at the same time cannot be seen: %s", error)
             return ()
-        return tuple(sorted(release.id for release in now if release.id > newest and release.id != made.id))
+        return tuple(sorted(release.id for release in new_since(seen, now) if release.id != made.id))
 
     def _previous(self, live: Release | None) -> int | None:
         if self._baseline:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .baseline import live_release, made_of
+from .baseline import live_release, made_of, new_since
 from .errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
@@ -96,7 +96,7 @@ class PackageReleases:
 
     def _appeared(self, seen: list[Release], now: list[Release]) -> Release | None:
         """Return the one new release of this package that may be taken for this promotion's."""
-        new = _newer(seen, now)
+        new = new_since(seen, now)
         if now and all(release.package_uuid is None for release in now):
             new = now
         self.refuse_unidentified(new)
@@ -121,7 +121,7 @@ class PackageReleases:
             raise self.ambiguous("the list does not tell which package a release was made of")
 
     def _refuse_strangers(self, seen: list[Release], now: list[Release]) -> None:
-        strangers = [release.id for release in _newer(seen, now)]
+        strangers = [release.id for release in new_since(seen, now)]
         if strangers:
             raise self.ambiguous(f"releases of other packages appeared meanwhile ({strangers})")
 
@@ -142,8 +142,3 @@ class PackageReleases:
             "need be and mark this task as success; if not, clear the task with its baseline, or, where the list never "
             "tells packages, set if_exists='create'."
         )
-
-
-def _newer(seen: list[Release], now: list[Release]) -> list[Release]:
-    newest = max((release.id for release in seen), default=0)
-    return [release for release in now if release.id > newest]
