@@ -8,6 +8,8 @@ from ._compat import BaseOperatorLink, XCom
 
 #: The XCom key that holds the address of a deployment's page.
 DEPLOYMENT_URL_KEY = "release_url"
+#: The XCom key that holds the addresses of job groups' pages, in a list.
+JOB_URLS_KEY = "job_urls"
 
 
 class TrifactaDeploymentLink(BaseOperatorLink):
@@ -21,3 +23,17 @@ class TrifactaDeploymentLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the address, or an empty text where the task did not come far enough to know it."""
         return XCom.get_value(ti_key=ti_key, key=DEPLOYMENT_URL_KEY) or ""
+
+
+class TrifactaJobLink(BaseOperatorLink):
+    """Opens the page of the first job group, where Trifacta shows its jobs and what they wrote.
+
+    It reads an XCom and nothing else, as :class:`TrifactaDeploymentLink` does.
+    """
+
+    name = "Trifacta job"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
+        """Return the address, or an empty text where nothing was started."""
+        urls = XCom.get_value(ti_key=ti_key, key=JOB_URLS_KEY)
+        return str(urls[0]) if urls else ""

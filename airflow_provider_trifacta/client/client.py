@@ -9,7 +9,9 @@ from types import TracebackType
 from .config import ClientConfig
 from .connections import Connections
 from .deployments import Deployments
+from .flows import Flows
 from .import_rules import ImportRules
+from .job_groups import JobGroups
 from .people import People
 from .releases import Releases
 from .transport import Transport
@@ -36,6 +38,8 @@ class TrifactaClient:
         self.connections = Connections(self._transport)
         self.releases = Releases(self._transport)
         self.import_rules = ImportRules(self._transport)
+        self.flows = Flows(self._transport)
+        self.job_groups = JobGroups(self._transport)
 
     def __enter__(self) -> TrifactaClient:
         return self
@@ -65,3 +69,10 @@ class TrifactaClient:
         :param deployment_id: the deployment
         """
         return f"{self.config.base_url}/deployments/{deployment_id}"
+
+    def job_group_url(self, job_group_id: int) -> str:
+        """Return the address of a job group's page, for people.
+
+        :param job_group_id: the job group
+        """
+        return f"{self.config.base_url}/jobs/{job_group_id}"

@@ -12,7 +12,7 @@ from .errors import ConfigurationError
 DEFAULT_CONNECT_TIMEOUT = 10.0
 #: Seconds for an answer to anything but an upload to begin, and between two pieces of it.
 DEFAULT_READ_TIMEOUT = 60.0
-#: Seconds for the answer to an upload: the server imports the package within that request.
+#: Seconds for the answer to an upload, an export or a run: the server does the work within that request.
 DEFAULT_UPLOAD_TIMEOUT = 600.0
 #: How often a read is asked again before the failure is reported.
 DEFAULT_READ_RETRIES = 4
@@ -36,7 +36,7 @@ class ClientConfig:
     :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply besides
     :param connect_timeout: seconds for a connection to come about
     :param read_timeout: seconds to wait for an answer
-    :param upload_timeout: seconds to wait for the answer to an upload
+    :param upload_timeout: seconds to wait for the answer to an upload, an export or a run
     :param read_retries: how often a failed read is asked again; writes are not governed by it
     :raises ConfigurationError: without usable credentials
     """

@@ -69,6 +69,20 @@ class Deployments:
         """
         return Deployment.from_json(self._transport.read(f"/v4/deployments/{deployment_id}"))
 
+    def run(self, deployment_id: int, parameters: Mapping[str, str]) -> object:
+        """Run the live release of a deployment (API Deployments Run v4).
+
+        The request is sent again only after a refused connection, a 429, or a 503 with Retry-After. After any other
+        failure jobs may have started.
+
+        :param deployment_id: the deployment
+        :param parameters: values by parameter name
+        :returns: the answer, ``{"data": [{"id": <job group>, ...}]}`` where it keeps to the page
+        """
+        data = [{"key": key, "value": value} for key, value in parameters.items()]
+        body = {"runParameters": {"overrides": {"data": data}}} if data else None
+        return self._transport.write("POST", f"/v4/deployments/{deployment_id}/run", json=body, slow=True)
+
 
 def create_once(
     deployments: Deployments,

@@ -57,6 +57,12 @@ class PackageChangedError(PackageError):
     retryable = True
 
 
+class DestinationError(TrifactaError):
+    """An exported package cannot be saved where it should go. The instance was not changed."""
+
+    retryable = True
+
+
 class TransportError(TrifactaError):
     """No answer was obtained."""
 
@@ -219,6 +225,14 @@ class AmbiguousNameError(TrifactaError):
 
 class DryRunFailedError(TrifactaError):
     """The dry run of an import found something that would go wrong. Nothing was written."""
+
+
+class RunNotStartedError(TrifactaError):
+    """A deployment has nothing to run, and nothing was started."""
+
+
+class JobFailedError(TrifactaError):
+    """A job group ended as Failed or Canceled, or in a state that is not known, which is no success either."""
 
 
 #: The class for each error status that has one; :func:`api_error_class` decides the rest.

@@ -6,7 +6,7 @@ import base64
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -84,16 +84,20 @@ class Answer(NamedTuple):
         return "html" in self.headers.get("Content-Type", "").lower()
 
 
-def read_answer(response: requests.Response) -> Answer:
+def read_answer(response: requests.Response, file: BinaryIO | None = None) -> Answer:
     """Read the body of an answer, up to a limit.
 
     An error's body may break off, as with a server that refuses an upload and closes: its status is what matters.
 
+    :param file: where the body goes when it is a file that was asked for; without a limit, and not into the answer
     :raises requests.RequestException: the body of a success broke off
     :raises UnexpectedResponseError: it is larger than any answer of the API
     """
     content = bytearray()
     try:
+        if file and response.status_code == 200 and not _is_message(response.headers):
+            _save(response, file)
+            return Answer(response.status_code, response.headers, b"")
         for block in response.iter_content(_BLOCK):
             content += block
             if len(content) > _LARGEST_ANSWER:
@@ -104,6 +108,21 @@ def read_answer(response: requests.Response) -> Answer:
     finally:
         response.close()
     return Answer(response.status_code, response.headers, bytes(content))
+
+
+def _is_message(headers: Mapping[str, str]) -> bool:
+    """Tell a page or a JSON text, which stands in the place of a file, from the file."""
+    return any(kind in headers.get("Content-Type", "").lower() for kind in ("html", "json"))
+
+
+def _save(response: requests.Response, file: BinaryIO) -> None:
+    size = 0
+    for block in response.iter_content(_BLOCK):
+        size += file.write(block)
+    announced = response.headers.get("Content-Length")
+    # Older versions of urllib3 take a body that ends early for a whole one.
+    if announced and announced != str(size) and "Content-Encoding" not in response.headers:
+        raise requests.ConnectionError(f"the body ended after {size} of {announced} bytes")
 
 
 def read_json(answer: Answer, method: str, path: str, redact: Redactor) -> object:
@@ -172,11 +191,18 @@ def _describe(answer: Answer, redact: Redactor) -> str:
 
 
 def transport_error(
-    error: requests.RequestException, method: str, url: str, redact: Redactor, *, upload: bool = False
+    error: requests.RequestException,
+    method: str,
+    url: str,
+    redact: Redactor,
+    *,
+    upload: bool = False,
+    slow: bool = False,
 ) -> TransportError:
     """Translate what ``requests`` raised when no answer came.
 
     :param upload: whether a package was being sent, which changes the advice
+    :param slow: whether the longer timeout applied
     """
     parts = urlsplit(url)
     where = f"{method} {parts.path} at {parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
@@ -193,7 +219,7 @@ def transport_error(
             f"{where} could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."
         )
     if isinstance(error, requests.ReadTimeout):
-        option = "upload_timeout" if upload else "read_timeout"
+        option = "upload_timeout" if slow else "read_timeout"
         return RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
     links = list(_chain(error))
     if any(isinstance(link, socket.gaierror) for link in links):

@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .activation import live_id, refuse_overlap, set_live
-from .baseline import Baseline, live_release, made_of
+from .baseline import Baseline, live_release
 from .errors import InterruptedChangeError, UnexpectedLiveReleaseError
+from .settle import DEFAULT_SETTLE_TIMEOUT, PackageReleases
 
 if TYPE_CHECKING:
     from .client import TrifactaClient
 
+log = logging.getLogger(__name__)
 
-def roll_back(client: TrifactaClient, baseline: Baseline, package_uuid: str | None, *, interrupted: bool) -> int | None:
+
+def roll_back(
+    client: TrifactaClient,
+    baseline: Baseline,
+    package_uuid: str | None,
+    *,
+    interrupted: bool,
+    settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> int | None:
     """Make the baseline's live release live again, if what this run promoted is live instead.
 
     :param client: the instance
     :param baseline: what the deployment looked like before the run
     :param package_uuid: the package that the run promoted; None when it did not come so far
     :param interrupted: whether an attempt before was cut off, and may have rolled back already
+    :param settle_timeout: seconds that the server is given to finish or drop an upload, when the package was to be
+        promoted and none of its releases shows
+    :param sleep: how to wait, in seconds
+    :param clock: a clock for the wait, in seconds
     :returns: the release that was rolled back, None when there was nothing to do
     :raises UnexpectedLiveReleaseError: something else is live, the recorded release is gone, or somebody imported
         something at the same time
+    :raises AmbiguousSubmissionError: it cannot be told whether the package became a release
     :raises InterruptedChangeError: somebody may have undone the rollback of the attempt before
     :raises TrifactaError: for the rest
     """
     deployment_id, target = baseline.deployment_id, baseline.active_release_id
-    releases = client.releases.list(deployment_id)
+    package = PackageReleases(
+        deployment_id,
+        package_uuid or "",
+        lambda: client.releases.list(deployment_id),
+        lambda: client.without_repetitions.releases.list(deployment_id),
+        settle_timeout=settle_timeout,
+        sleep=sleep,
+        clock=clock,
+    )
+    releases, before = package.list(), baseline.latest_release_id or 0
+    if package_uuid and live_id(releases) == target and not package.among(releases, after=before):
+        # The promotion may have been killed in the upload: its release would go live after a look that came too soon.
+        log.info(
+            "No release of the package %s shows; waiting %s s for an upload under way", package_uuid, settle_timeout
+        )
+        _, releases = package.settle(releases)
     live = live_release(releases)
     if live_id(releases) == target:
         return None
-    ours = made_of(releases, package_uuid, after=baseline.latest_release_id or 0) if package_uuid else []
+    ours = package.among(releases, after=before) if package_uuid else []
     if live is None or live not in ours:
         raise UnexpectedLiveReleaseError(
             f"Release {live.id if live else 'none'} of deployment {deployment_id} is live: neither this run's (of the "

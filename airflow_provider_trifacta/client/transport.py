@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -77,6 +77,23 @@ class Transport:
         loop = retrying(may_repeat_read, self.config.read_retries, self._sleep)
         return loop(self._send, "GET", path, params=params)
 
+    def download(self, path: str, file: BinaryIO, params: Mapping[str, Any] | None = None) -> None:
+        """GET a file, again and from its beginning after passing failures.
+
+        :param path: path below the base URL
+        :param file: where it goes, in place of what is there; rewound at the end
+        :raises TrifactaError: in the class that fits, see :mod:`.errors`
+        """
+
+        def attempt() -> None:
+            file.seek(0)
+            file.truncate()
+            if self._send("GET", path, params=params, file=file) is not None or not file.tell():
+                raise UnexpectedResponseError(f"GET {path} did not answer with a file.")
+            file.seek(0)
+
+        retrying(may_repeat_read, self.config.read_retries, self._sleep)(attempt)
+
     def try_out(self, path: str, body: MultipartFile) -> object:
         """POST an upload that changes nothing, again after passing failures.
 
@@ -95,18 +112,20 @@ class Transport:
         *,
         json: object = None,
         body: MultipartFile | None = None,
+        slow: bool = False,
         repeat: bool = True,
     ) -> object:
         """Send a change, again only where the server provably did nothing with it.
 
         :param json: body as JSON, or
         :param body: body as an upload
+        :param slow: whether the server works long before it answers, as with an upload
         :param repeat: whether it is sent again at all
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
         loop = retrying(may_repeat_write, WRITE_RETRIES if repeat else 0, self._sleep)
-        return loop(self._send, method, path, json=json, body=body)
+        return loop(self._send, method, path, json=json, body=body, slow=slow)
 
     def _send(
         self,
@@ -116,10 +135,12 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: object = None,
         body: MultipartFile | None = None,
+        file: BinaryIO | None = None,
+        slow: bool = False,
     ) -> object:
         url = f"{self.config.base_url}{path}"
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = self._send_once(method, url, params=params, json=json, body=body)
+            answer = self._send_once(method, url, params=params, json=json, body=body, file=file, slow=slow)
             location = answer.headers.get("Location")
             if not (300 <= answer.status < 400 and location):
                 break
@@ -140,6 +161,10 @@ class Transport:
             raise UnexpectedResponseError(f"{method} {path} answered {answer.status} without a target.")
         return read_json(answer, method, path, self._redact)
 
+    def excerpt(self, text: str) -> str:
+        """Return the beginning of a text of the server's, fit for an error: without secrets and on one line."""
+        return self._redact.excerpt(text)
+
     def _shown(self, url: str) -> str:
         """Return a URL for an error: without its query, which may hold a ticket or a secret."""
         parts = urlsplit(url)
@@ -156,12 +181,16 @@ class Transport:
         params: Mapping[str, Any] | None,
         json: object,
         body: MultipartFile | None,
+        file: BinaryIO | None,
+        slow: bool,
     ) -> Answer:
         config = self.config
-        if body is None:
-            timeout = (config.connect_timeout, config.read_timeout)
-        else:
+        slow = slow or body is not None or file is not None
+        timeout = (config.connect_timeout, config.upload_timeout if slow else config.read_timeout)
+        headers: dict[str, str] = {"Accept": "*/*"} if file else {}
+        if body is not None:
             timeout = (max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT), config.upload_timeout)
+            headers["Content-Type"] = body.content_type
         try:
             response = self._session.request(
                 method,
@@ -169,7 +198,7 @@ class Transport:
                 params=params,
                 json=json,
                 data=body,  # an iterable with a length is streamed
-                headers={"Content-Type": body.content_type} if body else None,
+                headers=headers,
                 auth=self._auth,
                 timeout=timeout,
                 allow_redirects=False,  # followed here, where another host never gets the credentials
@@ -178,7 +207,7 @@ class Transport:
                 proxies=dict(config.proxies) or None,
                 stream=True,  # read below, where an error's body may break off
             )
-            return read_answer(response)
+            return read_answer(response, file)
         except TrifactaError:
             raise  # from the body's iterator
         except (requests.exceptions.InvalidURL, LocationParseError) as error:  # requests lets the second one through
@@ -186,7 +215,7 @@ class Transport:
                 f"The connection's host makes no usable URL: {self._redact(str(error))}."
             ) from None
         except requests.RequestException as error:
-            raise transport_error(error, method, url, self._redact, upload=body is not None) from None
+            raise transport_error(error, method, url, self._redact, upload=body is not None, slow=slow) from None
         except OSError as error:  # a CA bundle or certificate that is not there
             raise ConfigurationError(f"The connection's TLS files cannot be used: {error}.") from None
 

@@ -1,8 +1,9 @@
-"""Waiting for a release: one decision for each poll, taken alike by every mode of the sensor."""
+"""Waiting: one decision for each poll, taken alike by every mode of a sensor."""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from .errors import InvalidInputError, NotFoundError, ReleaseDeletedError, ReleaseSupersededError, TrifactaError
@@ -17,41 +18,32 @@ log = logging.getLogger(__name__)
 ON_SUPERSEDED = ("fail", "wait")
 
 
-class ReleaseWatch:
-    """Watches one release until it is the live one. It only ever reads.
+class Watch(ABC):
+    """Asks again and again until what is waited for is there. It only ever reads.
 
-    :param release_id: the release
-    :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: somebody may go back
     :param tolerated_failures: how many polls in a row may fail in passing (connection, timeout, 429, 5xx)
     :param failures: how many polls failed in a row before this watch began
-    :raises InvalidInputError: for another mode or a negative number
+    :raises InvalidInputError: for a negative number
     """
 
-    def __init__(self, release_id: int, *, on_superseded: str, tolerated_failures: int, failures: int = 0) -> None:
-        if on_superseded not in ON_SUPERSEDED:
-            raise InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
+    def __init__(self, *, tolerated_failures: int, failures: int = 0) -> None:
         if not isinstance(tolerated_failures, int) or tolerated_failures < 0:
             raise InvalidInputError(f"tolerated_failures must be 0 or more, not {tolerated_failures!r}.")
-        self.release_id = release_id
-        self.on_superseded = on_superseded
         self.tolerated_failures = tolerated_failures
         #: Polls that failed in passing since the last one that did not.
         self.failures = failures
-        #: The release's deployment, known from the first answer on.
-        self.deployment_id: int | None = None
-        self._was_active: bool | None = None
+        #: What the last successful poll saw, in words.
+        self.state = "Nothing was seen yet"
 
     def poll(self, client: TrifactaClient) -> bool:
         """Ask once.
 
         :param client: a client that does not repeat reads: the tolerance is here
-        :returns: True when the release is active, and only then; False to go on waiting
-        :raises ReleaseDeletedError: the release is gone
-        :raises ReleaseSupersededError: a newer one is live, and that matters
-        :raises TrifactaError: a failure that does not pass, or one too many that might
+        :returns: True when it is there, and only then; False to go on waiting
+        :raises TrifactaError: it can never come, a failure that does not pass, or one too many that might
         """
         try:
-            active = self._is_active(client)
+            done, state = self._look(client)
         except TrifactaError as error:
             if not error.retryable:
                 raise
@@ -62,13 +54,44 @@ class ReleaseWatch:
             return False
         self.failures = 0
         # Thousands of waits may share a process: only what changes is news.
-        level = logging.DEBUG if active is self._was_active else logging.INFO
-        log.log(level, "Release %s is %s", self.release_id, "active" if active else "not active")
-        self._was_active = active
-        return active
+        log.log(logging.DEBUG if state == self.state else logging.INFO, "%s", state)
+        self.state = state
+        return done
+
+    @abstractmethod
+    def _look(self, client: TrifactaClient) -> tuple[bool, str]:
+        """Read, and decide: whether it is there, and the state in words."""
+
+
+class ReleaseWatch(Watch):
+    """Watches one release until it is the live one.
+
+    A release that is gone raises :class:`.ReleaseDeletedError`, a newer live one :class:`.ReleaseSupersededError`
+    where that matters.
+
+    :param release_id: the release
+    :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: somebody may go back
+    :param tolerated_failures: as for :class:`Watch`
+    :param failures: as for :class:`Watch`
+    :raises InvalidInputError: for another mode or a negative number
+    """
+
+    def __init__(self, release_id: int, *, on_superseded: str, tolerated_failures: int, failures: int = 0) -> None:
+        if on_superseded not in ON_SUPERSEDED:
+            raise InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
+        super().__init__(tolerated_failures=tolerated_failures, failures=failures)
+        self.release_id = release_id
+        self.on_superseded = on_superseded
+        #: The release's deployment, known from the first answer on.
+        self.deployment_id: int | None = None
+        self._warned = False
+
+    def _look(self, client: TrifactaClient) -> tuple[bool, str]:
+        active = self._is_active(client)
+        return active, f"Release {self.release_id} is {'active' if active else 'not active'}"
 
     def _is_active(self, client: TrifactaClient) -> bool:
-        release, siblings = self._look(client)
+        release, siblings = self._read(client)
         if release.active:
             return True
         if self.on_superseded == "fail":
@@ -81,7 +104,7 @@ class ReleaseWatch:
                 )
         return False
 
-    def _look(self, client: TrifactaClient) -> tuple[Release, list[Release]]:
+    def _read(self, client: TrifactaClient) -> tuple[Release, list[Release]]:
         """Read the release and, if it matters, its siblings; with one request wherever that is enough."""
         siblings: list[Release] = []
         if self.deployment_id is not None and self.on_superseded == "fail":
@@ -97,7 +120,8 @@ class ReleaseWatch:
             ) from error
         if release.deleted:
             raise ReleaseDeletedError(f"Release {self.release_id} was deleted, so it cannot become active.")
-        if release.deployment_id is None and self.on_superseded == "fail" and self._was_active is None:
+        if release.deployment_id is None and self.on_superseded == "fail" and not self._warned:
+            self._warned = True
             log.warning(
                 "The server does not tell the deployment of release %s: whether a newer release supersedes it cannot "
                 "be seen.",

@@ -33,7 +33,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "upload_timeout": {
         "label": "Upload timeout",
-        "description": "Seconds for the answer to an upload, in which the server imports the package; default 600",
+        "description": "Seconds for the answer to an upload, an export or a run; default 600",
         "schema": {"type": ["integer", "null"], "minimum": 1},
     },
     "read_retries": {

@@ -11,15 +11,24 @@ from ..client.baseline import Baseline
 from ..client.deployments import create_once
 from ..client.errors import InvalidInputError
 from ..client.rollback import roll_back
+from ..client.settle import DEFAULT_SETTLE_TIMEOUT
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
 from ._target import check_name, check_target, find_deployment, is_automatic_retry
+from .run import RunDeploymentOperator
 
 if TYPE_CHECKING:
     from .._compat import Context
+
+__all__ = [
+    "CreateDeploymentOperator",
+    "GetDeploymentOperator",
+    "RollbackDeploymentOperator",
+    "RunDeploymentOperator",
+]
 
 
 class GetDeploymentOperator(BaseOperator):
@@ -126,6 +135,8 @@ class RollbackDeploymentOperator(ChangeOperator):
 
     :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before the promotion (templated)
     :param package_uuid: the package that the run promoted, or None when it did not come so far (templated)
+    :param settle_timeout: seconds that the server is given to finish or drop an upload, when there is a package_uuid
+        and no release of it: the promotion may have been killed just then
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now), ``rolled_back_release_id``,
         ``release_url`` and ``outcome`` (``rolled_back`` or ``unchanged``); each is also pushed as an XCom key of that
@@ -136,10 +147,13 @@ class RollbackDeploymentOperator(ChangeOperator):
 
     template_fields: Sequence[str] = ("baseline", "package_uuid", "trifacta_conn_id")
 
-    def __init__(self, *, baseline: Any, package_uuid: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *, baseline: Any, package_uuid: Any, settle_timeout: float = DEFAULT_SETTLE_TIMEOUT, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.baseline = baseline
         self.package_uuid = package_uuid
+        self.settle_timeout = settle_timeout
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back, if there is anything of this run to roll back."""
@@ -148,15 +162,21 @@ class RollbackDeploymentOperator(ChangeOperator):
             uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
             if uuid is not None and not isinstance(uuid, str):
                 raise InvalidInputError(
-                    f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Pick it out, for example "
-                    "with create.output['package_uuid']."
+                    f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Pull it from the "
+                    "promotion's task, under the key 'package_uuid'."
                 )
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)
             facts.add(deployment_id=baseline.deployment_id, **{DEPLOYMENT_URL_KEY: url})
             with client:
-                undone = roll_back(client, baseline, uuid, interrupted=is_automatic_retry(context, self))
+                undone = roll_back(
+                    client,
+                    baseline,
+                    uuid,
+                    interrupted=is_automatic_retry(context, self),
+                    settle_timeout=self.settle_timeout,
+                )
                 target = baseline.active_release_id
                 restored = client.releases.get(target) if undone is not None and target is not None else None
             self.log.info(

@@ -1,0 +1,88 @@
+"""Where a package goes to: a path on the worker, or an object storage URL. Whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from .._compat import object_storage_path
+from ..client.errors import DestinationError, InvalidInputError
+
+
+def check_destination(path: Any) -> str:
+    """Check that a path is one that a file can be written to, before any request.
+
+    :param path: a local path, or any URL that ``ObjectStoragePath`` takes
+    :returns: the same as text; a ``file://`` URL as the local path that it means
+    :raises InvalidInputError: for what is no path, or the path of a folder
+    """
+    text = str(path) if isinstance(path, os.PathLike) or "://" in str(path) else path
+    if not isinstance(text, str) or text.strip() in ("", "None"):
+        raise InvalidInputError(
+            f"package_path must be the path or URL that the package is to be saved as, not {path!r}."
+        )
+    if text.startswith("file://"):
+        text = unquote(urlsplit(text).path)
+    if text.endswith("/") or ("://" not in text and Path(text).is_dir()):
+        raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
+    return text
+
+
+def save(file: BinaryIO, path: str) -> None:
+    """Put a file where it belongs: it is there afterwards as a whole, or what was there before still is.
+
+    A local one is written beside its place and then moved there; parent folders are made. An object is handed over
+    whole, which object stores take as one step, and its size is read back.
+
+    :param file: the content, at its beginning
+    :param path: what :func:`check_destination` returned
+    :raises DestinationError: it cannot be written there
+    """
+    try:
+        if "://" in path:
+            _save_object(file, path)
+        else:
+            _save_local(file, Path(path))
+    except (OSError, ImportError, ValueError) as error:
+        raise DestinationError(
+            f"The package cannot be saved as {path}: {type(error).__name__}: {error}. Nothing was exported to there."
+            + (
+                " Object storage needs the provider of its scheme and its fsspec package, for example "
+                "apache-airflow-providers-amazon[s3fs] for s3://."
+                if "://" in path
+                else ""
+            )
+        ) from error
+
+
+def _save_local(file: BinaryIO, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a move is one step only within a file system.
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        with part.open("xb") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _save_object(file: BinaryIO, path: str) -> None:
+    target = object_storage_path(path)
+    with tempfile.NamedTemporaryFile(prefix="trifacta-package-") as copy:
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        size = copy.tell()
+        target.fs.put_file(copy.name, target.path)
+    target.fs.invalidate_cache()
+    saved = target.fs.info(target.path).get("size")
+    if saved != size:
+        raise OSError(f"the object has {saved} bytes and not {size}")

@@ -1,0 +1,57 @@
+"""Sensors that wait for job groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..client.job_watch import JobGroupsWatch, parse_job_group_ids
+from ..links import JOB_URLS_KEY, TrifactaJobLink
+from ._watching import WatchSensor
+
+if TYPE_CHECKING:
+    from .._compat import Context
+    from ..client import TrifactaClient
+    from ..triggers._watching import WatchTrigger
+
+
+class JobGroupSensor(WatchSensor[JobGroupsWatch]):
+    """Waits until job groups are Complete, and changes nothing.
+
+    It fails at once when one is Failed (with the words of its first failed job), Canceled, unknown to the server, or
+    in a state that the API does not document; the others are not touched. Failures that may pass (connection,
+    timeout, 429, 5xx) are tolerated ``tolerated_failures`` times in a row; any other 4xx fails at once. At the
+    timeout it looks once more.
+
+    API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_urls``, their pages.
+
+    :param job_group_ids: one id, or a list of them: ints, strings of digits, or an XComArg such as
+        ``run.output["job_group_ids"]`` (templated)
+    :param trifacta_conn_id: the Airflow connection (templated)
+    :param tolerated_failures: how many polls in a row may fail in passing. In ``reschedule`` mode the task keeps
+        its slot while polls fail: a rescheduled process would not know how many failed before.
+    :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
+    """
+
+    template_fields: Sequence[str] = ("job_group_ids", "trifacta_conn_id")
+    operator_extra_links = (TrifactaJobLink(),)
+
+    def __init__(self, *, job_group_ids: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_group_ids = job_group_ids
+        self._urls_pushed = False
+
+    def _new_watch(self) -> JobGroupsWatch:
+        return JobGroupsWatch(parse_job_group_ids(self.job_group_ids), tolerated_failures=self.tolerated_failures)
+
+    def _trigger(self, watch: JobGroupsWatch, **waiting: Any) -> WatchTrigger:
+        # Imported late: the worker that only pokes needs no trigger.
+        from ..triggers.job_group import JobGroupTrigger
+
+        return JobGroupTrigger(job_group_ids=watch.unfinished, **waiting)
+
+    def _tell(self, context: Context, watch: JobGroupsWatch, client: TrifactaClient) -> None:
+        if not self._urls_pushed:
+            self._urls_pushed = True
+            urls = [client.job_group_url(one) for one in watch.job_group_ids]
+            context["ti"].xcom_push(key=JOB_URLS_KEY, value=urls)
