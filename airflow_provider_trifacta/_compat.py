@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
         BaseSensorOperator,
         Connection,
         Context,
+        TaskGroup,
     )
     from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
     from airflow.sdk.execution_time.xcom import XCom
@@ -56,6 +57,11 @@ else:
         from airflow.sdk import Context
     except ImportError:
         from airflow.utils.context import Context
+
+    try:  # Airflow 3.0
+        from airflow.sdk import TaskGroup
+    except ImportError:
+        from airflow.utils.task_group import TaskGroup
 
     try:  # Airflow 3.0
         from airflow.sdk.execution_time.xcom import XCom
@@ -108,6 +114,7 @@ __all__ = [
     "BaseSensorOperator",
     "Connection",
     "Context",
+    "TaskGroup",
     "XCom",
     "conf",
     "first_look",

@@ -29,17 +29,34 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_trifacta.operators.deployment",
                     "airflow_provider_trifacta.operators.import_rules",
+                    "airflow_provider_trifacta.operators.package",
+                    "airflow_provider_trifacta.operators.promotion",
                     "airflow_provider_trifacta.operators.release",
                 ],
             },
         ],
         "sensors": [
-            {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.sensors.release"]},
+            {
+                "integration-name": "Trifacta",
+                "python-modules": [
+                    "airflow_provider_trifacta.sensors.job_group",
+                    "airflow_provider_trifacta.sensors.release",
+                ],
+            },
         ],
         "triggers": [
-            {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.triggers.release"]},
+            {
+                "integration-name": "Trifacta",
+                "python-modules": [
+                    "airflow_provider_trifacta.triggers.job_group",
+                    "airflow_provider_trifacta.triggers.release",
+                ],
+            },
         ],
-        "extra-links": ["airflow_provider_trifacta.links.TrifactaDeploymentLink"],
+        "extra-links": [
+            "airflow_provider_trifacta.links.TrifactaDeploymentLink",
+            "airflow_provider_trifacta.links.TrifactaJobLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "trifacta",

@@ -247,7 +247,9 @@ def test_a_rollback_that_runs_over_a_promotion_says_so(promote, baseline, emulat
     wrong = promote("B", baseline=taken).succeeds()["release_id"]
     later = baseline()
     held = emulator.faults.add(Fault(Hold(), **CHANGE))
-    undo = Task(RollbackDeploymentOperator(task_id="undo", baseline=taken, package_uuid=package_uuid("B")))
+    undo = Task(
+        RollbackDeploymentOperator(settle_timeout=0, task_id="undo", baseline=taken, package_uuid=package_uuid("B"))
+    )
     held.wait_until_waiting()
     replaced = promote("C", baseline=later).succeeds()["release_id"]
     held.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import stat
@@ -27,6 +28,8 @@ MAX_DEFINITION_SIZE = 64 * 1024 * 1024
 #: Real packages stay below 30.
 MAX_UNPACKED_SIZE = 256 * 1024 * 1024
 MAX_RATIO = 100
+#: Bytes that are read at a time for the digest.
+_BLOCK_SIZE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,14 @@ class FlowPackage:
         :param progress: called with (bytes sent, bytes in all) after each block
         """
         return MultipartFile(self._file, self.size, self.name, progress=progress, before_end=self._ensure_unchanged)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the file, as hex digits."""
+        digest = hashlib.sha256()
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK_SIZE):
+            digest.update(block)
+        return digest.hexdigest()
 
     def _ensure_unchanged(self) -> None:
         now = os.fstat(self._file.fileno())

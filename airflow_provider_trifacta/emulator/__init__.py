@@ -32,9 +32,16 @@ if TYPE_CHECKING:
     )
     from airflow_provider_trifacta.emulator.faults import ArmedFault, Fault
     from airflow_provider_trifacta.emulator.middleware import Call
-    from airflow_provider_trifacta.emulator.options import EmulatorOptions, PresetConnection, PresetToken, User
+    from airflow_provider_trifacta.emulator.options import (
+        EmulatorOptions,
+        PresetConnection,
+        PresetFlow,
+        PresetToken,
+        User,
+    )
     from airflow_provider_trifacta.emulator.package_builder import build_package
     from airflow_provider_trifacta.emulator.package_content import Connection
+    from airflow_provider_trifacta.emulator.run_outcomes import RunOutcome
     from airflow_provider_trifacta.emulator.server import Emulator
 
 __all__ = [
@@ -52,8 +59,10 @@ __all__ = [
     "ManualClock",
     "PackageUuid",
     "PresetConnection",
+    "PresetFlow",
     "PresetToken",
     "Reset",
+    "RunOutcome",
     "Truncate",
     "User",
     "build_package",
@@ -73,8 +82,10 @@ _MODULES = {
     "ManualClock": "clock",
     "PackageUuid": "effects",
     "PresetConnection": "options",
+    "PresetFlow": "options",
     "PresetToken": "options",
     "Reset": "effects",
+    "RunOutcome": "run_outcomes",
     "Truncate": "effects",
     "User": "options",
     "build_package": "package_builder",

@@ -99,13 +99,24 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME[:UUID]",
         help="a connection that import rules may lead to; may be repeated",
     )
+    parser.add_argument("--flow", action="append", default=[], metavar="NAME", help="make it; may be repeated")
+    parser.add_argument(
+        "--missing-path",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="nothing is below it, so that jobs that read from there fail; may be repeated",
+    )
+    parser.add_argument(
+        "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
+    )
     parser.add_argument("--choice", action="append", type=_choice, default=[], metavar="NAME=VALUE", help="see below")
     parser.add_argument("--url-file", type=Path, metavar="PATH", help="write the URL there once it serves")
     return parser
 
 
 def _options(parsed: argparse.Namespace) -> EmulatorOptions:
-    from airflow_provider_trifacta.emulator.options import DEFAULT_USERS, EmulatorOptions
+    from airflow_provider_trifacta.emulator.options import DEFAULT_USERS, EmulatorOptions, PresetFlow
 
     return EmulatorOptions(
         product_version=parsed.product_version,
@@ -113,6 +124,9 @@ def _options(parsed: argparse.Namespace) -> EmulatorOptions:
         instance_type=parsed.instance_type,
         users=tuple(parsed.user) or DEFAULT_USERS,
         connections=tuple(parsed.connection),
+        flows=tuple(PresetFlow(name) for name in parsed.flow),
+        missing_paths=tuple(parsed.missing_path),
+        job_run_seconds=parsed.job_seconds,
         **dict(parsed.choice),
     )
 
@@ -163,6 +177,8 @@ def _announce(emulator: Emulator) -> None:
         print(f"User: {user.email}  password: {user.password}  roles: {', '.join(user.roles) or 'none'}")
     for connection in emulator.store.connections():
         print(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
+    for flow in emulator.store.flows():
+        print(f"Flow: {flow.name}  id: {flow.id}")
     print("Stop with Ctrl-C.", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""``/emulator/...``: faults on demand over HTTP. Not part of the product; needs no login."""
+"""``/emulator/...``: faults, outcomes of runs and edits of flows over HTTP. Not of the product; needs no login."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_trifacta.emulator.endpoint import Handler, context_of, json_object
+from airflow_provider_trifacta.emulator.endpoint import Handler, context_of, json_object, path_id
 from airflow_provider_trifacta.emulator.errors import ValidationError
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.emulator.run_outcomes import RunOutcome
 from airflow_provider_trifacta.emulator.waiting import WaitingKind
 
 _LOGIN_PAGE = """<!doctype html>
@@ -50,6 +51,38 @@ def _finisher(kind: WaitingKind) -> Handler:
     return finish
 
 
+async def _edit_flow(request: Request) -> Response:
+    """PATCH what an author may change of a flow in the UI: the fields of ``Store.edit_flow``."""
+    body = await json_object(request)
+    kinds = {"name": str, "dataset_path": str, "output_path": str, "adhoc_output": bool}
+    for name, value in body.items():
+        if name not in kinds or not isinstance(value, kinds[name]):
+            raise ValidationError(f"{name}: there are {', '.join(kinds)}, all strings but the last, a boolean")
+    flow = context_of(request).store.edit_flow(path_id(request), **body)
+    return JSONResponse({"id": flow.id, "name": flow.name})
+
+
+async def _add_outcome(request: Request) -> Response:
+    """POST how the next runs end."""
+    try:
+        outcome = RunOutcome.from_json(await json_object(request))
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+    context_of(request).store.runs.add(outcome)
+    return JSONResponse(outcome.to_json(), status_code=201)
+
+
+async def _list_outcomes(request: Request) -> Response:
+    """GET what is not used up."""
+    return JSONResponse({"data": [one.to_json() for one in context_of(request).store.runs.waiting()]})
+
+
+async def _clear_outcomes(request: Request) -> Response:
+    """DELETE all of them."""
+    context_of(request).store.runs.clear()
+    return Response(status_code=204)
+
+
 async def _login(_: Request) -> Response:
     """Show the page that :meth:`Answer.login_redirect` leads to, whatever the method."""
     return HTMLResponse(_LOGIN_PAGE)
@@ -59,6 +92,10 @@ ROUTES = (
     Route("/emulator/faults", _add, methods=["POST"]),
     Route("/emulator/faults", _list, methods=["GET"]),
     Route("/emulator/faults", _clear, methods=["DELETE"]),
+    Route("/emulator/flows/{id}", _edit_flow, methods=["PATCH"]),
+    Route("/emulator/runs", _add_outcome, methods=["POST"]),
+    Route("/emulator/runs", _list_outcomes, methods=["GET"]),
+    Route("/emulator/runs", _clear_outcomes, methods=["DELETE"]),
     Route("/emulator/release-held", _finisher("held"), methods=["POST"]),
     Route("/emulator/commit-late", _finisher("commit"), methods=["POST"]),
     Route("/emulator/activate-late", _finisher("activation"), methods=["POST"]),

@@ -14,7 +14,9 @@ from airflow_provider_trifacta.emulator import (
     api_tokens,
     connections,
     deployments,
+    flows,
     import_rules,
+    job_groups,
     open_api,
     page,
     people,
@@ -38,6 +40,8 @@ _ALL_ENDPOINTS = (
     *deployments.ENDPOINTS,
     *import_rules.ENDPOINTS,
     *releases.ENDPOINTS,
+    *flows.ENDPOINTS,
+    *job_groups.ENDPOINTS,
 )
 _CLIENT_GONE = 499
 
@@ -58,7 +62,13 @@ def create_app(
         endpoint for endpoint in _ALL_ENDPOINTS if endpoint.option is None or getattr(options, endpoint.option)
     )
     app = Starlette(
-        routes=[*routes(served), Route("/", page.show, methods=["GET"]), *admin.ROUTES],
+        routes=[
+            *routes(served),
+            Route("/", page.show, methods=["GET"]),
+            Route("/deployments/{id}", page.show_deployment, methods=["GET"]),
+            Route("/jobs/{id}", page.show_job_group, methods=["GET"]),
+            *admin.ROUTES,
+        ],
         exception_handlers=dict.fromkeys(_HANDLED, _on_error),
     )
     app.router.redirect_slashes = False

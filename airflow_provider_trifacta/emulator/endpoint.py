@@ -31,6 +31,7 @@ class Endpoint:
     :param operation: operation id, for the API description.
     :param handler: coroutine function that answers.
     :param deployments: whether the caller needs access to deployments.
+    :param produces: media type of the answer, which ``Accept`` may name as well as JSON.
     :param option: the yes/no option that must be on for this call to exist, or ``None``.
     """
 
@@ -39,6 +40,7 @@ class Endpoint:
     operation: str
     handler: Handler
     deployments: bool = False
+    produces: str = "application/json"
     option: str | None = None
 
 
@@ -149,7 +151,7 @@ def _dispatch(methods: dict[str, Endpoint]) -> Handler:
         if endpoint.deployments and not context.auth.may_use_deployments(person_of(request)):
             raise ApiError(403, "You are not authorized to use deployments")
         accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
-        if not accepted & _ACCEPTABLE:
+        if not accepted & {*_ACCEPTABLE, endpoint.produces}:
             raise ApiError(415, "Accept must allow application/json")
         return await endpoint.handler(request)
 

@@ -33,6 +33,9 @@ _FIRST_IDS = {
     "relationalsources": 13001,
     "writesettings": 14001,
     "publications": 15001,
+    "jobgroups": 16001,
+    "jobs": 17001,
+    "flowruns": 18001,
 }
 # Which column of which table refers to which table.
 _REFERENCES = {

@@ -56,6 +56,28 @@ class PresetConnection:
     vendor: str = "postgres"
 
 
+@dataclass(frozen=True)
+class PresetFlow:
+    """
+    A flow that exists from the start.
+
+    :param name: display name.
+    :param connections: names of connections of the instance; without a ``dataset_path`` the flow's dataset reads a
+        table of the first one.
+    :param dataset_path: the file its dataset reads.
+    :param output_path: the file its output writes.
+    :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
+    :param owner: email of a user; ``None`` = the first one.
+    """
+
+    name: str
+    connections: tuple[str, ...] = ()
+    dataset_path: str | None = None
+    output_path: str | None = None
+    adhoc_output: bool = True
+    owner: str | None = None
+
+
 DEFAULT_USERS = (
     User("admin@example.com", "admin-password", ("admin", "deployment")),
     User("author@example.com", "author-password"),
@@ -78,13 +100,18 @@ class EmulatorOptions:
     :param users: people who may sign in.
     :param tokens: access tokens that exist from the start.
     :param connections: connections that exist from the start.
-    :param clock: gives the time, for all dates and for the expiry of tokens.
+    :param flows: flows that exist from the start.
+    :param clock: gives the time, for all dates, for the expiry of tokens and for the progress of jobs.
     :param api_tokens_enabled: workspace setting *API Access Token*; off stops all tokens [R: SMC97].
     :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off (default, as
         documented) leaves that to administrators [R: SMC97].
     :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97].
     :param import_enabled: workspace setting *Import*; off refuses every upload. That it must be on is
         documented [R: SMC97 configure-deployment-manager], the 403 is our choice.
+    :param export_enabled: workspace setting *Export*; off refuses every export, likewise.
+    :param missing_paths: beginnings of paths where nothing is: a job that reads a dataset from there fails.
+    :param job_start_seconds: how long a job group is ``Created``, by the clock.
+    :param job_run_seconds: how long it is ``InProgress`` after that; then it has ended.
     :param unauthorized_body: body of a 401: the exception as JSON, or plain text.
     :param unknown_id_status: status for an id that never existed; 400 is documented as possible [P: AAC25].
     :param deleted_id_status: status for a soft-deleted id.
@@ -108,6 +135,13 @@ class EmulatorOptions:
         there, with the same body (``body``).
     :param release_notes: ``comment``: ``notes`` is the package's comment, or else the primary flow's name;
         ``flow_name``: always that name [I].
+    :param run_without_output: the run of a deployment without an active release or manual output: ``refuse`` it with
+        a 400, or answer 201 and an ``empty`` list.
+    :param run_answer: its answer: ``v4`` as on the page [R: D64]; with ``jobs`` in each element, as its table says;
+        or with the ``flow_run``, as in later releases [P: AAC25].
+    :param canceled_word: how ``Canceled`` is spelled [P: both].
+    :param cancel_status: of the answer to a cancellation; 202 in some builds [M].
+    :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25].
     """
 
     product_version: str = "9.7.0"
@@ -116,11 +150,16 @@ class EmulatorOptions:
     users: tuple[User, ...] = DEFAULT_USERS
     tokens: tuple[PresetToken, ...] = ()
     connections: tuple[PresetConnection, ...] = ()
+    flows: tuple[PresetFlow, ...] = ()
     clock: Clock = utc_now
     api_tokens_enabled: bool = True
     user_tokens_allowed: bool = False
     max_token_lifetime_days: int = -1
     import_enabled: bool = True
+    export_enabled: bool = True
+    missing_paths: tuple[str, ...] = ()
+    job_start_seconds: float = 0.5
+    job_run_seconds: float = 1.5
     unauthorized_body: Literal["json", "text"] = "json"
     unknown_id_status: Literal[404, 400] = 404
     deleted_id_status: Literal[410, 404] = 410
@@ -139,6 +178,11 @@ class EmulatorOptions:
     unknown_rule_target: Literal["refuse", "ignore"] = "refuse"
     dry_run_errors: Literal["status", "body"] = "status"
     release_notes: Literal["comment", "flow_name"] = "comment"
+    run_without_output: Literal["refuse", "empty"] = "refuse"
+    run_answer: Literal["v4", "jobs", "flow_run"] = "v4"
+    canceled_word: Literal["Canceled", "Cancelled"] = "Canceled"
+    cancel_status: Literal[200, 202] = 200
+    job_error_shape: Literal["text", "object"] = "text"
 
     def __post_init__(self) -> None:
         for name, allowed in choices().items():
@@ -154,6 +198,9 @@ class EmulatorOptions:
         for token in self.tokens:
             if token.email not in known:
                 raise ValueError(f"token of an unknown user: {token.email}")
+        for flow in self.flows:
+            if flow.owner not in (None, *known):
+                raise ValueError(f"flow of an unknown user: {flow.owner}")
         uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
         if len(set(uuids)) < len(uuids):
             raise ValueError("two connections have the same uuid")

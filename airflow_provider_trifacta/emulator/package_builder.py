@@ -77,6 +77,7 @@ def build_package(
     # From the start of the interval of milliseconds, so that the uuid's time equals exportedAt exactly.
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     package_uuid = uuid or str(_uuid1(moment, fixed=exported_at is not None))
+    content = FlowContent(flow_name, connections, adhoc_output, dataset_path, output_path or DEFAULT_OUTPUT)
     metadata: dict[str, Any] = {
         "trifactaVersion": product_version or _PRODUCT_VERSIONS[generation],
         "exportedAt": iso(moment),
@@ -85,23 +86,62 @@ def build_package(
         "primaryFlowIds": [FLOW_ID],
         "edition": edition,
     }
-    content = FlowContent(flow_name, connections, adhoc_output, dataset_path, output_path or DEFAULT_OUTPUT)
-    if generation == "6.0":
-        data = flat_data(content, iso(moment))
-        document: dict[str, Any] = {"metadata": metadata, "data": data}
-    else:
-        metadata["lastMigration"] = "20191114200410"
-        if generation == "8.0":
-            metadata["comment"] = comment
-        data = nested_data(content)
-        document = {"type": "flow", "kind": "artifact", "metadata": metadata, "data": data}
+    if generation == "8.0":
+        metadata["comment"] = comment
+    data = flat_data(content, iso(moment)) if generation == "6.0" else nested_data(content)
+    return pack(
+        data,
+        metadata,
+        generation=generation,
+        flow_id=FLOW_ID,
+        flow_name=flow_name,
+        moment=moment,
+        artifacts=artifacts,
+    )
+
+
+def new_uuid(moment: datetime) -> str:
+    """
+    Make the uuid of an export: version 1, of its time [P], and another one each time.
+
+    :param moment: time of the export.
+    """
+    return str(_uuid1(moment.replace(microsecond=moment.microsecond // 1000 * 1000), fixed=False))
+
+
+def pack(
+    data: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    *,
+    generation: Generation,
+    flow_id: int,
+    flow_name: str,
+    moment: datetime,
+    artifacts: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """
+    Put a flow definition into a ZIP, as the vendor names and writes it.
+
+    :param data: ``data`` of the definition.
+    :param metadata: its ``metadata``; the one that all have from 6.8 on is added.
+    :param generation: see :func:`build_package`.
+    :param flow_id: the primary flow.
+    :param flow_name: its name.
+    :param moment: date of the members.
+    :param artifacts: further members.
+    :return: the ZIP.
+    """
+    document: dict[str, Any] = {"metadata": metadata, "data": data}
+    if generation != "6.0":
+        migrated = {"lastMigration": "20191114200410"}
+        document = {"type": "flow", "kind": "artifact", "metadata": {**metadata, **migrated}, "data": data}
         # 24 bytes in base64; how the vendor computes them is not known.
         digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
         document["hash"] = base64.b64encode(digest).decode()
     if generation == "8.0":
         name, text = f"flow_{re.sub(r'[^A-Za-z0-9]+', '_', flow_name)}.json5", _json5(document) + "\n"
     else:
-        name = f"flow_{FLOW_ID}_{package_uuid}.json"
+        name = f"flow_{flow_id}_{metadata['uuid']}.json"
         # 6.0 writes one line, 6.8 indents [P].
         text = json.dumps(document, ensure_ascii=False, indent=None if generation == "6.0" else 2)
     return _zip({name: text.encode(), **(artifacts or {})}, moment)

@@ -102,23 +102,39 @@ def _source(content: FlowContent) -> dict[str, Any]:
     }
 
 
+def place(dataset: str) -> dict[str, str | None]:
+    """
+    Take the path of a dataset apart.
+
+    :param dataset: ``s3://bucket/path`` or only a path.
+    """
+    scheme, slashes, rest = dataset.rpartition("://")
+    bucket, _, path = rest.partition("/") if slashes else ("", "", rest.removeprefix("/"))
+    return {"type": scheme or "hdfs", "bucket": bucket or None, "path": f"/{path}"}
+
+
+def describe(connection: Connection, *, flat: bool) -> dict[str, Any]:
+    """
+    Describe a connection as a package does, without secrets.
+
+    :param connection: the connection.
+    :param flat: in the form of 6.0, which has no vendor.
+    """
+    return _connection(connection) if flat else {**_connection(connection), "vendor": connection.vendor}
+
+
 def _location(content: FlowContent) -> dict[str, Any]:
-    bucket: str | None = None
     if content.connection is not None and content.dataset is None:
-        kind, path = content.connection.type, ""
-        uri = json.dumps({"protocol": kind})
+        where = {"type": content.connection.type, "bucket": None, "path": ""}
+        uri = json.dumps({"protocol": content.connection.type})
     else:
-        scheme, slashes, rest = (content.dataset or _DEFAULT_DATASET).rpartition("://")
-        bucket, _, path = rest.partition("/") if slashes else ("", "", rest.removeprefix("/"))
-        kind, bucket, path = scheme or "hdfs", bucket or None, f"/{path}"
-        uri = f"{kind}://{bucket or ''}{path}"
+        where = place(content.dataset or _DEFAULT_DATASET)
+        uri = f"{where['type']}://{where['bucket'] or ''}{where['path']}"
     return {
         "fullUri": uri,
         "id": _LOCATION_ID,
-        "path": path,
         "size": None,
-        "type": kind,
-        "bucket": bucket,
+        **where,
         "blobHost": None,
         "container": None,
         "hash": hashlib.sha256(uri.encode()).hexdigest()[:40],
@@ -209,7 +225,7 @@ def nested_data(content: FlowContent) -> dict[str, Any]:
         "datasources": [source],
         "webhookflowtasks": [],
     }
-    described = [{**_connection(one), "vendor": one.vendor} for one in content.connections]
+    described = [describe(one, flat=False) for one in content.connections]
     return {"artifacts": [], "connections": described, "flows": [flow]}
 
 

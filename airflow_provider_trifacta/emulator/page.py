@@ -1,15 +1,17 @@
-"""``GET /``: a page for people, showing which release is active. Not a page of the product."""
+"""``GET /`` and the addresses that the UI has: pages for people, which show what is there. Not those of the product."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from html import escape
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from airflow_provider_trifacta.emulator.clock import iso
-from airflow_provider_trifacta.emulator.endpoint import Context, context_of
-from airflow_provider_trifacta.emulator.records import Deployment, Event, Release
+from airflow_provider_trifacta.emulator.endpoint import Context, context_of, path_id
+from airflow_provider_trifacta.emulator.records import Deployment, Event, Flow, JobGroup, Release
 
 _EVENTS_SHOWN = 30
 
@@ -30,6 +32,7 @@ td.code { font-family: ui-monospace, monospace; font-size: 13px; }
 tr.active { background: #eaf7ef; }
 .badge { border-radius: 10px; padding: 2px 10px; font-size: 12px; background: #e8edf2; color: #53616f; }
 .badge.active { background: #1d8a4a; color: #fff; font-weight: 600; }
+.badge.failed { background: #b3261e; color: #fff; font-weight: 600; }
 .none { padding: 0 18px 14px; margin: 0; color: #6b7a8b; }
 .warning { color: #a33b00; }
 """
@@ -38,10 +41,35 @@ tr.active { background: #eaf7ef; }
 async def show(request: Request) -> Response:
     """GET the page; needs no login."""
     context = context_of(request)
-    deployments = context.store.deployments()
-    sections = "".join(_deployment(context, one) for one in deployments)
-    if not deployments:
+    deployments, flows = context.store.deployments(), context.store.flows()
+    sections = _flows(flows) + "".join(_deployment(context, one) for one in deployments)
+    if not sections:
         sections = '<section><h2>No deployments yet</h2><p class="none">POST /v4/deployments makes one.</p></section>'
+    return _page(context, sections + _job_groups(context.store.job_groups()) + _history(context))
+
+
+async def show_deployment(request: Request) -> Response:
+    """GET the page of one deployment, where the link of a task leads."""
+    context, deployment_id = context_of(request), path_id(request)
+    deployment = context.store.deployment(deployment_id)
+    return _page(context, _deployment(context, deployment) + _job_groups(context.store.job_groups(deployment_id)))
+
+
+async def show_job_group(request: Request) -> Response:
+    """GET the page of one job group, likewise."""
+    context = context_of(request)
+    group = context.store.job_group(path_id(request))
+    head = "<tr><th>Job</th><th>Type</th></tr>"
+    jobs = "".join(f"<tr><td>{job.id}</td><td>{escape(job.type)}</td></tr>" for job in group.jobs)
+    facts = {"Reads": group.inputs, "Writes": group.outputs, "Parameters": dict(group.overrides)}
+    rows = "".join(
+        f'<tr><th>{name}</th><td class="code">{escape(json.dumps(value))}</td></tr>' for name, value in facts.items()
+    )
+    section = f"<section><h2>Jobs</h2><table>{head}{jobs}</table></section><section><table>{rows}</table></section>"
+    return _page(context, _job_groups((group,)) + section)
+
+
+def _page(context: Context, sections: str) -> Response:
     options = context.options
     return HTMLResponse(
         f"""<!doctype html>
@@ -50,7 +78,7 @@ async def show(request: Request) -> Response:
 <body><header><h1>Deployment Manager &ndash; emulator</h1>
 <p>Emulates Trifacta {escape(options.edition)} {escape(options.product_version)}, API v4. State lives in
 memory. This page exists in the emulator only and needs no login.</p></header>
-<main>{sections}{_history(context)}</main></body></html>
+<main>{sections}</main></body></html>
 """
     )
 
@@ -77,6 +105,31 @@ def _release(release: Release) -> str:
     )
 
 
+def _flows(flows: Sequence[Flow]) -> str:
+    rows = "".join(
+        f"<tr><td>{flow.id}</td><td>{escape(flow.name)}</td><td>{iso(flow.updated_at)}</td><td>{flow.exports}</td></tr>"
+        for flow in flows
+    )
+    head = "<tr><th>Flow</th><th>Name</th><th>Changed</th><th>Exports</th></tr>"
+    return f"<section><h2>Flows</h2><table>{head}{rows}</table></section>" if flows else ""
+
+
+def _job_groups(groups: Sequence[JobGroup]) -> str:
+    rows = "".join(map(_job_group, groups[::-1][:_EVENTS_SHOWN]))
+    head = "<tr><th>Job group</th><th>Deployment</th><th>Release</th><th>Started</th><th>State</th><th></th></tr>"
+    return f"<section><h2>Job groups</h2><table>{head}{rows}</table></section>" if groups else ""
+
+
+def _job_group(group: JobGroup) -> str:
+    kind = {"Complete": "active", "Failed": "failed"}.get(group.status, "")
+    message = escape(group.message or "") if group.status == "Failed" else ""
+    return (
+        f'<tr><td><a href="/jobs/{group.id}">{group.id}</a></td><td>{group.deployment_id}</td>'
+        f"<td>{group.release_id}</td><td>{iso(group.created_at)}</td>"
+        f'<td><span class="badge {kind}">{escape(group.status)}</span></td><td>{message}</td></tr>'
+    )
+
+
 def _history(context: Context) -> str:
     events = context.store.events()[::-1][:_EVENTS_SHOWN]
     if not events:
@@ -89,7 +142,8 @@ def _history(context: Context) -> str:
 
 def _event(event: Event, who: str) -> str:
     release = "" if event.release_id is None else str(event.release_id)
+    deployment = "" if event.deployment_id is None else str(event.deployment_id)
     return (
-        f"<tr><td>{iso(event.at)}</td><td>{event.deployment_id}</td><td>{release}</td>"
+        f"<tr><td>{iso(event.at)}</td><td>{deployment}</td><td>{release}</td>"
         f"<td>{escape(event.what)}</td><td>{escape(who)}</td></tr>"
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from python_multipart.exceptions import FormParserError
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -14,22 +11,23 @@ from airflow_provider_trifacta.emulator.endpoint import (
     Endpoint,
     context_of,
     json_object,
-    media_type,
     path_id,
     person_of,
 )
-from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError, error_response
+from airflow_provider_trifacta.emulator.errors import ValidationError, error_response
 from airflow_provider_trifacta.emulator.fault_middleware import ACTIVATE_LATER
 from airflow_provider_trifacta.emulator.import_answers import import_answer
-from airflow_provider_trifacta.emulator.package_reader import Package, Row, read_package
+from airflow_provider_trifacta.emulator.package_reader import Row
 from airflow_provider_trifacta.emulator.query import embeds, flag, list_answer, select_fields
+from airflow_provider_trifacta.emulator.uploads import uploaded_package
 from airflow_provider_trifacta.emulator.versions import parse_version
 
 
 async def create(request: Request) -> Response:
     """POST a package as multipart part ``data``: a new, active release [R: SEED]."""
     context, deployment_id = context_of(request), path_id(request)
-    package = await _uploaded_package(request, deployment_id)
+    context.store.deployment(deployment_id)
+    package = await uploaded_package(request)
     # One step under the store's lock: concurrent uploads never leave two active releases.
     activate_later = request.scope["state"].get(ACTIVATE_LATER)
     release = context.store.create_release(
@@ -50,8 +48,9 @@ async def dry_run(request: Request) -> Response:
     the package and of the rules.
     """
     context, deployment_id = context_of(request), path_id(request)
+    context.store.deployment(deployment_id)
     try:
-        package = await _uploaded_package(request, deployment_id)
+        package = await uploaded_package(request)
         imported = context.store.preview_import(deployment_id, package, person_of(request).id)
     except ValidationError as error:
         if context.options.dry_run_errors == "status":
@@ -114,32 +113,6 @@ async def delete(request: Request) -> Response:
     """DELETE, softly [I]; of the active one too unless the options refuse it [?]."""
     context_of(request).store.delete_release(path_id(request), person_of(request).id)
     return Response(status_code=204)
-
-
-async def _uploaded_package(request: Request, deployment_id: int) -> Package:
-    context = context_of(request)
-    # Everything that can be refused without the body is refused before it is read.
-    context.store.deployment(deployment_id)
-    if not context.options.import_enabled:
-        raise ApiError(403, "Import is disabled in this workspace")
-    if media_type(request) != "multipart/form-data":
-        raise ApiError(415, "Content-Type must be multipart/form-data")
-    try:
-        # Large files go to disk while they arrive.
-        form = await request.form()
-    except FormParserError as error:
-        raise ValidationError(f"The form cannot be read: {error}") from error
-    try:
-        part = form.get("data")
-        if part is None and context.options.accept_file_part:
-            part = form.get("file")
-        if part is None:
-            raise ValidationError(f'No part "data" in the form; found: {sorted(set(form))}')
-        if not isinstance(part, UploadFile):
-            raise ValidationError('The part "data" is not a file')
-        return await run_in_threadpool(read_package, part.file)
-    finally:
-        await form.close()
 
 
 def _rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:

@@ -94,6 +94,8 @@ class Emulator:
         self.options = options or EmulatorOptions()
         #: All state; tests may read and change it through its methods at any time.
         self.store = Store(self.options)
+        #: How the next runs end; see :class:`RunOutcome`.
+        self.runs = self.store.runs
         #: Users and tokens.
         self.auth = Authenticator(self.options)
         #: What is to go wrong; see :class:`Fault`.

@@ -1,5 +1,5 @@
 """
-State of the emulated instance: its connections, deployments, their import rules, releases and their history.
+State of the emulated instance: connections, flows, deployments, their rules, releases and runs, and the history.
 
 Records are immutable and replaced as a whole, and every method holds one lock, so that a reader never sees
 half a change.
@@ -7,10 +7,10 @@ half a change.
 
 from __future__ import annotations
 
-from airflow_provider_trifacta.emulator.release_store import ReleaseStore
+from airflow_provider_trifacta.emulator.job_store import JobStore
 
 
-class Store(ReleaseStore):
+class Store(JobStore):
     """
     All state, in memory. Tests may call any method from any thread while the emulator serves.
 

@@ -53,7 +53,7 @@ class StoreBase:
         with self._lock:
             return tuple(self._events)
 
-    def _log(self, at: datetime, user_id: int, deployment_id: int, release_id: int | None, what: str) -> None:
+    def _log(self, at: datetime, user_id: int, deployment_id: int | None, release_id: int | None, what: str) -> None:
         self._events.append(Event(at, user_id, deployment_id, release_id, what))
 
 

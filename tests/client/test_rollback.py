@@ -46,7 +46,9 @@ def baseline(before, client):
 
 @pytest.fixture
 def undo(client, baseline):
-    return lambda uuid=UUIDS["B"], interrupted=False: roll_back(client, baseline, uuid, interrupted=interrupted)
+    return lambda uuid=UUIDS["B"], interrupted=False: roll_back(
+        client, baseline, uuid, interrupted=interrupted, settle_timeout=0
+    )
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, li
     upload("B")
     emulator.store.update_release(old, active=True)
     with pytest.raises(UnexpectedLiveReleaseError, match=f"nor the recorded {recorded}"):
-        roll_back(client, baseline, UUIDS["B"], interrupted=False)
+        roll_back(client, baseline, UUIDS["B"], interrupted=False, settle_timeout=0)
     assert live() == old
     assert changes() == []
 
@@ -142,7 +144,7 @@ def test_a_deployment_that_somebody_switched_off_stays_off(client, upload, live,
     baseline = Baseline.of(1, client.releases.list(1))
     emulator.store.update_release(upload("B"), active=False)
     with pytest.raises(UnexpectedLiveReleaseError, match="Release none of deployment 1 is live"):
-        roll_back(client, baseline, UUIDS["B"], interrupted=False)
+        roll_back(client, baseline, UUIDS["B"], interrupted=False, settle_timeout=0)
     assert live() is None
     assert changes() == []
 
@@ -155,7 +157,7 @@ def test_a_deleted_target_is_refused_and_never_guessed(client, upload, live, cha
     new = upload("B")
     emulator.store.delete_release(recorded)
     with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {recorded} of deployment 1.*was deleted"):
-        roll_back(client, baseline, UUIDS["B"], interrupted=interrupted)
+        roll_back(client, baseline, UUIDS["B"], interrupted=interrupted, settle_timeout=0)
     assert live() == new
     assert changes() == []
 
@@ -203,6 +205,6 @@ def test_releases_of_other_deployments_do_not_count(client, make_package, live, 
     baseline = Baseline.of(1, client.releases.list(1))
     with open_package(make_package(uuid=UUIDS["B"])) as package:
         client.releases.create(other, package.body())
-    assert roll_back(client, baseline, UUIDS["B"], interrupted=False) is None
+    assert roll_back(client, baseline, UUIDS["B"], interrupted=False, settle_timeout=0) is None
     assert emulator.store.active_release(other)
     assert changes() == []

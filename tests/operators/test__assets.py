@@ -105,7 +105,9 @@ def test_what_a_rollback_puts_back(events_of, create, make_package, alias, emula
     (before,) = emulator.store.releases(1)
     baseline = {"deployment_id": 1, "active_release_id": before.id, "latest_release_id": before.id}
     events_of(create(baseline=baseline, allow_older=True))
-    roll_back = RollbackDeploymentOperator(task_id="back", baseline=baseline, package_uuid=UUID, outlets=[alias])
+    roll_back = RollbackDeploymentOperator(
+        settle_timeout=0, task_id="back", baseline=baseline, package_uuid=UUID, outlets=[alias]
+    )
     ((at, extra),) = events_of(roll_back)
     assert at == uri(emulator)
     assert extra.items() >= {"deployment_id": 1, "release_id": before.id}.items()
@@ -114,7 +116,9 @@ def test_what_a_rollback_puts_back(events_of, create, make_package, alias, emula
 
 def test_none_where_a_rollback_leaves_nothing_live(events_of, create, alias, emulator):
     events_of(create(baseline=NOTHING_YET))
-    roll_back = RollbackDeploymentOperator(task_id="back", baseline=NOTHING_YET, package_uuid=UUID, outlets=[alias])
+    roll_back = RollbackDeploymentOperator(
+        settle_timeout=0, task_id="back", baseline=NOTHING_YET, package_uuid=UUID, outlets=[alias]
+    )
     assert events_of(roll_back) == []
     assert emulator.store.active_release(1) is None
 

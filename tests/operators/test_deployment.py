@@ -493,7 +493,9 @@ def test_a_server_that_takes_a_name_once_refuses_the_second(execute, use_connect
 @pytest.fixture
 def undo(execute):
     def run(baseline, package_uuid, *, try_number=1):
-        operator = RollbackDeploymentOperator(task_id="undo", baseline=baseline, package_uuid=package_uuid)
+        operator = RollbackDeploymentOperator(
+            settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=package_uuid
+        )
         return execute(operator, try_number=try_number)
 
     return run
@@ -668,7 +670,7 @@ def test_a_release_that_a_person_activated_again_stays_until_a_clear(undo, get, 
         undo(baseline, UUIDS[1], try_number=2)
     assert live() == new
     assert changes() == done
-    operator = RollbackDeploymentOperator(task_id="undo", baseline=baseline, package_uuid=UUIDS[1])
+    operator = RollbackDeploymentOperator(settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=UUIDS[1])
     cleared = SimpleNamespace(try_number=2, max_tries=1, xcom_push=lambda key, value: None)
     assert operator.execute({"ti": cleared})["outcome"] == "rolled_back"
     assert live() == old
@@ -684,7 +686,7 @@ def test_the_log_tells_what_was_rolled_back(undo, get, promote, emulator, caplog
 
 def test_the_constructors_only_assign():
     undo = RollbackDeploymentOperator(
-        task_id="u", baseline="{{ x }}", package_uuid="{{ y }}", trifacta_conn_id="{{ z }}"
+        settle_timeout=0, task_id="u", baseline="{{ x }}", package_uuid="{{ y }}", trifacta_conn_id="{{ z }}"
     )
     assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
     create = CreateDeploymentOperator(task_id="c", name="{{ x }}", trifacta_conn_id="{{ z }}")

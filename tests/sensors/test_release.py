@@ -13,7 +13,7 @@ from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.emulator.effects import Answer, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
-from airflow_provider_trifacta.sensors import release as module
+from airflow_provider_trifacta.sensors import _watching as module
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 try:

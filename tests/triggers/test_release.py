@@ -12,7 +12,7 @@ from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.triggers import _polling
-from airflow_provider_trifacta.triggers import release as module
+from airflow_provider_trifacta.triggers import _watching as module
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 
 pytestmark = pytest.mark.every_airflow
@@ -74,7 +74,7 @@ def test_making_one_looks_up_nothing(monkeypatch):
 
 def test_an_active_release_is_reported(release_id):
     (event,) = wait(release_id=release_id)
-    assert event["status"] == "active"
+    assert event["status"] == "success"
 
 
 def test_it_waits_until_the_release_is_activated(release_id, client, emulator):
@@ -91,7 +91,7 @@ def test_it_waits_until_the_release_is_activated(release_id, client, emulator):
     thread.start()
     (event,) = wait(release_id=release_id)
     thread.join()
-    assert event["status"] == "active"
+    assert event["status"] == "success"
     assert {call.method for call in emulator.calls[before:]} <= {"GET", "PATCH"}
 
 
@@ -103,7 +103,7 @@ def test_it_looks_once_more_at_the_deadline(release_id, client, emulator):
     assert len(emulator.calls) > before
     client.releases.activate(release_id)
     (event,) = wait(release_id=release_id, deadline=time.time() - 1, poke_interval=3600.0)
-    assert event["status"] == "active"
+    assert event["status"] == "success"
 
 
 def test_a_poll_that_hangs_does_not_hold_the_wait_beyond_its_deadline(scripted, use_connection):

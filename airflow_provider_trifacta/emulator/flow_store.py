@@ -1,0 +1,270 @@
+"""The store's flows: what authors make in a Dev instance, and what packages are exported from."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from airflow_provider_trifacta.emulator.errors import MissingObjectError, ValidationError
+from airflow_provider_trifacta.emulator.imports import IdSequences, ImportedPackage, import_package
+from airflow_provider_trifacta.emulator.object_rules import USERS
+from airflow_provider_trifacta.emulator.options import EmulatorOptions
+from airflow_provider_trifacta.emulator.package_builder import build_package, new_uuid
+from airflow_provider_trifacta.emulator.package_content import Connection, place
+from airflow_provider_trifacta.emulator.package_reader import Package, Row, Tables, read_package
+from airflow_provider_trifacta.emulator.package_writer import Export, write_package
+from airflow_provider_trifacta.emulator.records import Flow
+from airflow_provider_trifacta.emulator.release_store import ReleaseStore
+from airflow_provider_trifacta.emulator.store_base import find
+from airflow_provider_trifacta.emulator.versions import why_not_importable
+
+
+class FlowStore(ReleaseStore):
+    """
+    Makes, changes, imports and exports flows.
+
+    :param options: the instance's options; some flows may be there from the start.
+    """
+
+    def __init__(self, options: EmulatorOptions) -> None:
+        super().__init__(options)
+        self._flows: dict[int, Flow] = {}
+        emails = [user.email for user in options.users]
+        for one in options.flows:
+            self.create_flow(
+                one.name,
+                connections=one.connections,
+                dataset_path=one.dataset_path,
+                output_path=one.output_path,
+                adhoc_output=one.adhoc_output,
+                user_id=emails.index(one.owner) + 1 if one.owner else 1,
+            )
+
+    def create_flow(
+        self,
+        name: str,
+        *,
+        connections: Sequence[str] = (),
+        dataset_path: str | None = None,
+        output_path: str | None = None,
+        adhoc_output: bool = True,
+        user_id: int = 1,
+    ) -> Flow:
+        """
+        Make a flow: a dataset, a recipe on it and an output, as :func:`build_package` describes them.
+
+        :param name: display name.
+        :param connections: names of connections of this instance; without a ``dataset_path`` the dataset reads a
+            table of the first one.
+        :param dataset_path: the file the dataset reads.
+        :param output_path: the file the output writes.
+        :param adhoc_output: with a manual output.
+        :param user_id: who does it; default the first user.
+        :raises ValueError: no connection has the name, or several have.
+        """
+        with self._lock:
+            package = build_package(
+                name,
+                connections=[self._exported(one) for one in connections],
+                adhoc_output=adhoc_output,
+                dataset_path=dataset_path,
+                output_path=output_path,
+            )
+            read = read_package(io.BytesIO(package))
+            made = import_package(read, self._ids, at=self._options.clock(), user_id=user_id)
+            return self._keep(made, (), "flow created")[0]
+
+    def flow(self, flow_id: int, *, include_deleted: bool = False) -> Flow:
+        """
+        Find a flow that can be edited here.
+
+        :param flow_id: its id.
+        :param include_deleted: also find a deleted one.
+        :raises MissingObjectError: unknown or deleted.
+        """
+        with self._lock:
+            return find(self._flows, "flows", flow_id, include_deleted=include_deleted)
+
+    def released_flow(self, flow_id: int) -> tuple[Row, ImportedPackage]:
+        """
+        Find a flow of a release.
+
+        :param flow_id: its id.
+        :return: its row, and the import that made it.
+        :raises MissingObjectError: unknown.
+        """
+        with self._lock:
+            for release in self.releases():
+                for row in release.imported.tables["flows"]:
+                    if row["id"] == flow_id:
+                        return row, release.imported
+            raise MissingObjectError("flows", flow_id, "unknown")
+
+    def flows(self) -> tuple[Flow, ...]:
+        """List the flows that can be edited here, oldest first."""
+        with self._lock:
+            return tuple(row for row in self._flows.values() if row.deleted_at is None)
+
+    def edit_flow(
+        self,
+        flow_id: int,
+        *,
+        name: str | None = None,
+        dataset_path: str | None = None,
+        output_path: str | None = None,
+        adhoc_output: bool | None = None,
+        user_id: int = 1,
+    ) -> Flow:
+        """
+        Change a flow, as its author does in the UI.
+
+        :param flow_id: its id.
+        :param name: new display name; ``None`` = leave it, as for the others.
+        :param dataset_path: the file its first dataset reads from now on.
+        :param output_path: the file its first output writes.
+        :param adhoc_output: whether its outputs are manual ones.
+        :param user_id: who does it; default the first user.
+        :raises MissingObjectError: unknown or deleted.
+        """
+        with self._lock:
+            found = self.flow(flow_id)
+            tables: Tables = {table: [dict(row) for row in rows] for table, rows in found.tables.items()}
+            if name is not None:
+                next(row for row in tables["flows"] if row["id"] == flow_id)["name"] = name
+            if dataset_path is not None:
+                _read_file(tables, dataset_path)
+            if output_path is not None:
+                for row in tables["writesettings"][:1]:
+                    row["path"] = output_path
+            if adhoc_output is not None:
+                for row in tables["outputobjects"]:
+                    row["isAdhoc"] = adhoc_output
+            now = self._options.clock()
+            self._flows[flow_id] = replace(found, tables=tables, updated_at=now, updater=user_id)
+            self._log(now, user_id, None, None, f"flow {flow_id} edited")
+            return self._flows[flow_id]
+
+    def delete_flow(self, flow_id: int, user_id: int = 1) -> None:
+        """
+        Delete a flow, softly.
+
+        :param flow_id: its id.
+        :param user_id: who does it; default the first user.
+        :raises MissingObjectError: unknown or deleted.
+        """
+        with self._lock:
+            now = self._options.clock()
+            self._flows[flow_id] = replace(self.flow(flow_id), deleted_at=now, updated_at=now, updater=user_id)
+            self._log(now, user_id, None, None, f"flow {flow_id} deleted")
+
+    def export_flow(self, flow_id: int, *, comment: str = "", user_id: int = 1) -> bytes:
+        """
+        Export a flow as a package, with a uuid of its own each time.
+
+        :param flow_id: its id.
+        :param comment: ``metadata.comment``; not written before 7.8, which had none [P].
+        :param user_id: who does it; default the first user.
+        :return: the ZIP.
+        :raises MissingObjectError: unknown or deleted.
+        """
+        with self._lock:
+            found, now = self.flow(flow_id), self._options.clock()
+            uuid = new_uuid(now)
+            export = Export(
+                flow_id=flow_id,
+                flow_name=found.name,
+                uuid=uuid,
+                at=now,
+                user_id=user_id,
+                comment=comment,
+                version=self._options.product_version,
+                edition=self._options.edition,
+                connections=self._described(found),
+            )
+            self._flows[flow_id] = replace(found, exports=found.exports + 1)
+            self._log(now, user_id, None, None, f"flow {flow_id} exported as package {uuid}")
+            return write_package(found.tables, export)
+
+    def import_flow(self, package: Package, user_id: int = 1) -> ImportedPackage:
+        """
+        Import a package as ordinary flows; the primary one is renamed [R: D60 to D68].
+
+        :param package: the package, as read by ``read_package``.
+        :param user_id: who does it; default the first user.
+        :raises ValidationError: the package does not fit the instance's version.
+        """
+        with self._lock:
+            made = self._imported(package, self._ids, user_id)
+            prefix = uuid4().hex[:8]
+            for row in made.tables["flows"]:
+                row["name"] = f"[{prefix}] {row['name']}"
+            self._keep(made, tuple(package.tables["connections"]), "flow imported")
+            return made
+
+    def preview_flow(self, package: Package, user_id: int = 1) -> ImportedPackage:
+        """
+        Import a package without keeping anything, for a dry run.
+
+        :param package: the package, as read by ``read_package``.
+        :param user_id: who does it; default the first user.
+        :raises ValidationError: the package does not fit the instance's version.
+        """
+        with self._lock:
+            return self._imported(package, self._ids.copy(), user_id)
+
+    def _imported(self, package: Package, ids: IdSequences, user_id: int) -> ImportedPackage:
+        reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
+        if reason is not None:
+            raise ValidationError(reason)
+        return import_package(package, ids, at=self._options.clock(), user_id=user_id)
+
+    def _keep(self, made: ImportedPackage, described: tuple[Row, ...], what: str) -> list[Flow]:
+        # Whatever the package brought along goes along again: each of its flows keeps all of it.
+        kept = []
+        for row in made.tables["flows"]:
+            flow = Flow(
+                id=row["id"],
+                tables=made.tables,
+                described=described,
+                created_at=made.at,
+                updated_at=made.at,
+                creator=made.user_id,
+                updater=made.user_id,
+            )
+            self._flows[flow.id] = flow
+            self._log(made.at, made.user_id, None, None, f"{what}: {flow.id}")
+            kept.append(flow)
+        return kept
+
+    def _exported(self, name: str) -> Connection:
+        found = [one for one in self.connections() if one.name == name]
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} connections are named {name!r}")
+        return Connection(found[0].id, name, found[0].uuid, found[0].type, found[0].vendor)
+
+    def _described(self, flow: Flow) -> tuple[Row | Connection, ...]:
+        """Describe the connections that a flow uses: as they are here, or else as the flow's package had them."""
+        used = [row.get("connectionId") for table in USERS for row in flow.tables[table]]
+        local = {one.id: one for one in self.connections()}
+        packaged = {row["id"]: row for row in flow.described}
+        found: list[Row | Connection] = []
+        for one in dict.fromkeys(used):
+            if one in packaged:
+                found.append(packaged[one])
+            elif one in local:
+                here = local[one]
+                found.append(Connection(here.id, here.name, here.uuid, here.type, here.vendor))
+        return tuple(found)
+
+
+def _read_file(tables: Tables, path: str) -> None:
+    for source in tables["datasources"][:1]:
+        source["connectionId"] = None
+        tables["relationalsources"] = [
+            row for row in tables["relationalsources"] if row["datasourceId"] != source["id"]
+        ]
+        for location in tables["storagelocations"]:
+            if location["id"] == source["storageLocationId"]:
+                location |= place(path)

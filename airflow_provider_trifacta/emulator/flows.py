@@ -1,0 +1,118 @@
+"""``/v4/flows``: flows of authors, exported as packages and imported from them."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from airflow_provider_trifacta.emulator.clock import iso
+from airflow_provider_trifacta.emulator.endpoint import Context, Endpoint, context_of, path_id, person_of
+from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, ValidationError
+from airflow_provider_trifacta.emulator.import_answers import import_answer
+from airflow_provider_trifacta.emulator.package_reader import Row
+from airflow_provider_trifacta.emulator.query import list_answer, select_fields
+from airflow_provider_trifacta.emulator.records import Flow
+from airflow_provider_trifacta.emulator.uploads import uploaded_package
+from airflow_provider_trifacta.emulator.versions import parse_version
+
+_FILTERS = ("owned", "shared", "all")
+
+
+async def list_all(request: Request) -> Response:
+    """GET; what the caller owns unless ``flowsFilter`` says otherwise [P: NZ]; without those of releases (choice)."""
+    context, params = context_of(request), request.query_params
+    wanted = params.get("flowsFilter", "owned")
+    if wanted not in _FILTERS:
+        raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {wanted!r}")
+    mine = person_of(request).id
+    # Everybody else's count as shared: our choice.
+    rows = [
+        _body(row) for row in context.store.flows() if wanted == "all" or (row.creator == mine) == (wanted == "owned")
+    ]
+    return JSONResponse(list_answer(rows, params))
+
+
+async def read(request: Request) -> Response:
+    """GET one; the flow of a release too, by the id that its import answered (choice)."""
+    context, flow_id = context_of(request), path_id(request)
+    try:
+        body = _body(context.store.flow(flow_id))
+    except MissingObjectError as error:
+        if error.reason == "deleted":
+            raise
+        row, imported = context.store.released_flow(flow_id)
+        body = _written(row, iso(imported.at), iso(imported.at), imported.user_id, imported.user_id)
+    [body] = select_fields([body], request.query_params.get("fields"))
+    return JSONResponse(body)
+
+
+async def export(request: Request) -> Response:
+    """GET the package: a ZIP [P: VC, AAC25]; its headers are our choice."""
+    context, flow = _exportable(request)
+    comment = request.query_params.get("comment", "")
+    content = context.store.export_flow(flow.id, comment=comment, user_id=person_of(request).id)
+    name = re.sub(r"[^A-Za-z0-9]+", "_", flow.name)
+    headers = {"Content-Disposition": f'attachment; filename="flow_{name}.zip"'}
+    return Response(content, media_type="application/zip", headers=headers)
+
+
+async def export_dry_run(request: Request) -> Response:
+    """GET to ``package/dryRun``: whether the export is allowed [P: AAC25]; what is answered is not known [?]."""
+    _exportable(request)
+    return JSONResponse({})
+
+
+async def import_package(request: Request) -> Response:
+    """POST a package: ordinary flows [R: D64, D68 Flows Package Post]; ``folderId`` is taken and not kept."""
+    context = context_of(request)
+    package = await uploaded_package(request)
+    made = await run_in_threadpool(context.store.import_flow, package, person_of(request).id)
+    return JSONResponse(import_answer(made, parse_version(context.options.product_version)), status_code=201)
+
+
+async def import_dry_run(request: Request) -> Response:
+    """POST to ``package/dryRun``: the same, 200, nothing kept [R: D60 Flows Package Post DryRun v4]."""
+    context = context_of(request)
+    made = context.store.preview_flow(await uploaded_package(request), person_of(request).id)
+    return JSONResponse(import_answer(made, parse_version(context.options.product_version)))
+
+
+def _exportable(request: Request) -> tuple[Context, Flow]:
+    context = context_of(request)
+    flow = context.store.flow(path_id(request))
+    if not context.options.export_enabled:
+        raise ApiError(403, "Export is disabled in this workspace")
+    return context, flow
+
+
+def _body(flow: Flow) -> Row:
+    return _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
+
+
+def _written(row: Row, created: str, updated: str, creator: int, updater: int) -> Row:
+    # Names of the spec's Flow [P: AAC25].
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "description": row.get("description"),
+        "folder": None,
+        "createdAt": created,
+        "updatedAt": updated,
+        "creator": {"id": creator},
+        "updater": {"id": updater},
+        "workspace": {"id": 1},
+    }
+
+
+_PACKAGE = "/v4/flows/{id}/package"
+ENDPOINTS = (
+    Endpoint("GET", "/v4/flows", "listFlows", list_all),
+    Endpoint("POST", "/v4/flows/package", "importFlowPackage", import_package),
+    Endpoint("POST", "/v4/flows/package/dryRun", "importFlowPackageDryRun", import_dry_run),
+    Endpoint("GET", "/v4/flows/{id}", "getFlow", read),
+    Endpoint("GET", _PACKAGE, "getFlowPackage", export, produces="application/zip"),
+    Endpoint("GET", f"{_PACKAGE}/dryRun", "getFlowPackageDryRun", export_dry_run),
+)

@@ -1,0 +1,66 @@
+"""The whole promotion, once a week: export from Dev, promote to Prod, run it once, and keep it or roll back.
+
+Two connections: ``trifacta_dev``, whose user owns the flow, and ``trifacta_prod``, whose user has the Deployment role.
+
+``promoted`` is green only when the new release runs and is live. When any step fails, ``roll_back`` makes live again
+what ``baseline`` recorded, ``promoted`` is upstream_failed, and so the run is red. The smoke run is never repeated: it
+would write twice.
+
+Clearing one task, with those after it, goes on with the release that this run made; clearing the whole group promotes
+anew. After a rollback ``create_release`` refuses to promote the same export again: correct the flow, and start a new
+run. Each run keeps the package that it promoted: the API cannot give it back.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pendulum
+
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # Airflow 2
+    from airflow import DAG
+    from airflow.decorators import task
+    from airflow.models.param import Param
+
+from airflow_provider_trifacta.task_groups import promote_flow
+
+with DAG(
+    dag_id="promote_flow_dev_to_prod",
+    description="Exports a flow from Dev, promotes it to Prod, runs it, and keeps it or rolls back.",
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    schedule="0 6 * * 1",
+    catchup=False,
+    # Promotions to one deployment must not overlap: the API has no lock.
+    max_active_runs=1,
+    tags=["trifacta", "example"],
+    params={
+        "flow_id": Param(int(os.environ.get("TRIFACTA_FLOW_ID", "1")), type="integer", minimum=1),
+        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
+        "folder": Param(
+            os.environ.get("TRIFACTA_PACKAGES", "/packages"),
+            type="string",
+            description="Where packages are kept: a folder that every worker reaches, or s3://conn_id@bucket/packages.",
+        ),
+    },
+) as dag:
+    promotion = promote_flow(
+        flow_id="{{ params.flow_id }}",
+        deployment_id="{{ params.deployment_id }}",
+        package_path="{{ params.folder }}/flow_{{ params.flow_id }}_{{ run_id }}.zip",
+        dev_conn_id="trifacta_dev",
+        prod_conn_id="trifacta_prod",
+        # What is called dev in the paths of the flow is called prod in production.
+        value_rules=[{"type": "fileLocation", "on": "/dev/", "with": "/prod/"}],
+        poll_interval=5,
+        timeout=3600,
+    )
+
+    @task
+    def announce(promoted: dict[str, Any]) -> str:
+        """Stand for what follows a promotion, with the ids of production."""
+        return f"release {promoted['release_id']} is live, with the flows {promoted['primary_flow_ids']}"
+
+    announce(promotion.output)

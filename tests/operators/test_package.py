@@ -1,0 +1,205 @@
+"""Exporting a package: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
+from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError
+from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, build_package
+from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.operators import _destination as destination
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+
+pytestmark = pytest.mark.every_airflow
+
+PACKAGE = {"method": "GET", "path": "/v4/flows/*/package"}
+
+
+@pytest.fixture
+def dev(use_connection):
+    options = EmulatorOptions(
+        connections=(PresetConnection("orders"),), flows=(PresetFlow("Daily Orders", connections=("orders",)),)
+    )
+    with Emulator(options) as emulator:
+        use_connection(emulator.url, read_retries=0)
+        use_connection(emulator.url, extra={"read_retries": 0})
+        yield emulator
+
+
+@pytest.fixture
+def flow_id(dev):
+    return dev.store.flows()[0].id
+
+
+@pytest.fixture
+def export(execute, tmp_path):
+    def run(flow_id, path=tmp_path / "made" / "flow.zip", **options):
+        operator = ExportFlowPackageOperator(task_id="export", flow_id=flow_id, package_path=str(path), **options)
+        return execute(operator)
+
+    return run
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_the_package_is_there_and_described(export, flow_id, dev, tmp_path, as_text):
+    result, ti = export(str(flow_id) if as_text else flow_id, comment="from here")
+    path = tmp_path / "made" / "flow.zip"
+    content = path.read_bytes()
+    with open_package(path) as package:
+        info = package.info
+    connection = dev.store.connections()[0]
+    assert result == ti.pushed
+    assert result == {
+        "path": str(path),
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "package_uuid": info.uuid,
+        "connections": [
+            {
+                "id": connection.id,
+                "name": "orders",
+                "uuid": connection.uuid,
+                "type": connection.type,
+                "vendor": connection.vendor,
+            }
+        ],
+    }
+    assert info.flow_names == ["Daily Orders"]
+    assert [one.name for one in path.parent.iterdir()] == ["flow.zip"]
+    umask = stat.S_IMODE((tmp_path / "ordinary").open("w").close() or (tmp_path / "ordinary").stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == umask, "other workers' users read it as any other file"
+
+
+def test_every_export_has_its_own_uuid(export, flow_id):
+    assert export(flow_id)[0]["package_uuid"] != export(flow_id)[0]["package_uuid"]
+
+
+def test_the_comment_tells_where_it_comes_from(flow_id):
+    operator = ExportFlowPackageOperator(task_id="export", flow_id=flow_id, package_path="x")
+    assert "comment" in operator.template_fields
+    assert "{{ dag.dag_id }}" in operator.comment
+    assert "{{ run_id }}" in operator.comment
+
+
+FAILURES = [
+    pytest.param(Answer(500), ServerError, id="500"),
+    pytest.param(Reset("before_body"), ConnectionLostError, id="reset"),
+    pytest.param(Truncate(100), ConnectionLostError, id="cut short"),
+    pytest.param(Answer(403), AirflowFailException, id="403"),
+    pytest.param(Answer(404), AirflowFailException, id="404"),
+]
+
+
+@pytest.mark.parametrize(("effect", "error"), FAILURES)
+@pytest.mark.parametrize("before", [None, b"kept from before"])
+def test_a_failed_export_leaves_no_half_file(export, flow_id, dev, tmp_path, effect, error, before):
+    path = tmp_path / "flow.zip"
+    if before:
+        path.write_bytes(before)
+    dev.faults.add(Fault(effect, **PACKAGE))
+    with pytest.raises(error):
+        export(flow_id, path)
+    assert [one.name for one in tmp_path.iterdir()] == (["flow.zip"] if before else [])
+    assert not before or path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "words"),
+    [
+        ({"Content-Type": "application/zip"}, b"no zip", "PackageFormatError"),
+        ({}, b"PK\x05\x06" + bytes(18), "PackageFormatError: .*no flow definition"),
+        ({"Content-Type": "application/octet-stream"}, build_package()[:-30], "PackageFormatError"),
+    ],
+)
+def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_path, headers, body, words):
+    use_connection(scripted(lambda request: (200, headers, body)).url)
+    with pytest.raises(AirflowFailException, match=words):
+        export(7)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"flow_id": "None"}, "flow_id must be"),
+        ({"flow_id": 0}, "flow_id must be"),
+        ({"path": "None"}, "package_path must be"),
+        ({"path": ""}, "package_path must be"),
+        ({"path": "/tmp"}, "must name a file"),
+        ({"path": "memory://folder/"}, "must name a file"),
+        ({"comment": 7}, "comment must be a text"),
+    ],
+)
+def test_bad_input_ends_before_any_request(export, flow_id, dev, execute, options, words):
+    with pytest.raises(AirflowFailException, match=f"InvalidInputError: {words}"):
+        export(**{"flow_id": flow_id, **options})
+    assert list(dev.calls) == []
+    assert execute.ti.pushed == {}
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing(export, flow_id, tmp_path, monkeypatch):
+    def full(source, target, *size):
+        target.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(destination.shutil, "copyfileobj", full)
+    with pytest.raises(DestinationError, match="No space left"):
+        export(flow_id, tmp_path / "flow.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_object_storage_url(export, flow_id):
+    url = "memory://bucket/run 1/flow.zip"
+    result, _ = export(flow_id, url)
+    content = object_storage_path(url).open("rb").read()
+    assert (result["path"], result["sha256"]) == (url, hashlib.sha256(content).hexdigest())
+    with open_package_of(content) as package:
+        assert package.info.uuid == result["package_uuid"]
+
+
+def open_package_of(content):
+    import tempfile
+
+    from airflow_provider_trifacta.client.package import FlowPackage
+
+    file = tempfile.TemporaryFile()
+    file.write(content)
+    return FlowPackage(file, "object")
+
+
+def test_an_object_that_is_not_whole_is_an_error(flow_id, export, monkeypatch):
+    storage = object_storage_path("memory://bucket/x").fs
+    monkeypatch.setattr(type(storage), "info", lambda self, path, **options: {"size": 3})
+    with pytest.raises(DestinationError, match="has 3 bytes"):
+        export(flow_id, "memory://bucket/flow.zip")
+
+
+def test_a_file_url_is_a_local_path(export, flow_id, tmp_path):
+    result, _ = export(flow_id, f"file://{tmp_path}/with%20space.zip")
+    assert result["path"] == str(tmp_path / "with space.zip")
+    assert (tmp_path / "with space.zip").exists()
+
+
+def test_an_unknown_storage_says_what_is_missing(export, flow_id):
+    with pytest.raises(DestinationError, match="Object storage needs the provider"):
+        export(flow_id, "nowhere://bucket/flow.zip")
+
+
+def test_a_real_package_comes_through_as_it_is(export, scripted, use_connection, real_package, tmp_path):
+    content = real_package.read_bytes()
+    use_connection(scripted(lambda request: (200, {"Content-Type": "application/zip"}, content)).url)
+    export(13)
+    assert (tmp_path / "made" / "flow.zip").read_bytes() == content
+
+
+def test_saving_rewinds_nothing_it_was_not_given(tmp_path):
+    file = io.BytesIO(b"abcdef")
+    destination.save(file, str(tmp_path / "x"))
+    assert (tmp_path / "x").read_bytes() == b"abcdef"

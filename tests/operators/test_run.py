@@ -1,0 +1,217 @@
+"""Running a deployment: once, with the ids told before the wait, and green only when all jobs are Complete."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client.errors import ConnectError, ServerError
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
+from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
+from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.operators import run as module
+from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
+
+pytestmark = pytest.mark.every_airflow
+
+RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
+STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
+
+
+@pytest.fixture
+def prod(use_connection, make_package):
+    with Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0)) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        with make_package().open("rb") as file:
+            emulator.store.create_release(1, read_package(file))
+        yield emulator
+
+
+@pytest.fixture
+def release(prod):
+    return prod.store.active_release(1)
+
+
+@pytest.fixture
+def run(execute):
+    def start(*, try_number=1, **options):
+        options = {"deployment_id": 1, "poll_interval": 0.0, **options}
+        return execute(RunDeploymentOperator(task_id="run", **options), try_number=try_number)
+
+    return start
+
+
+@pytest.fixture
+def posts(prod):
+    return lambda: [call.path for call in prod.calls if call.method == "POST"]
+
+
+MODES = [{"deferrable": False}, {"deferrable": True}]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_that_completes(run, prod, release, posts, mode):
+    result, ti = run(run_parameters={"region": "02", "rows": 5}, release_id=str(release.id), **mode)
+    (job_group,) = prod.store.job_groups()
+    assert result == {
+        "deployment_id": 1,
+        "release_id": release.id,
+        "job_group_ids": [job_group.id],
+        "job_urls": [f"{prod.url}/jobs/{job_group.id}"],
+        "release_url": f"{prod.url}/deployments/1",
+        "outcome": "complete",
+    }
+    assert ti.pushed == {key: value for key, value in result.items() if key != "outcome"}
+    assert dict(job_group.overrides) == {"region": "02", "rows": "5"}
+    assert posts() == ["/v4/deployments/1/run"]
+
+
+def test_without_waiting(run, prod):
+    prod.runs.add(RunOutcome(status="Failed", message="later"))
+    assert run(wait_for_completion=False)[0]["outcome"] == "started"
+    assert not [call for call in prod.calls if "jobGroups" in call.path]
+
+
+def test_a_name_may_stand_for_the_id(run):
+    assert run(deployment_id=None, deployment_name="Orders")[0]["deployment_id"] == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (RunOutcome(status="Failed", message="Path does not exist: /prod/x"), "failed: .*Path does not exist: /prod/x"),
+        (RunOutcome(status="Canceled"), "was canceled"),
+        (RunOutcome(status="Paused"), "unknown state 'Paused'"),
+    ],
+)
+def test_whatever_is_not_complete_fails_without_a_retry(run, execute, prod, posts, mode, outcome, words):
+    prod.runs.add(outcome)
+    with pytest.raises(AirflowFailException, match=f"JobFailedError: Job group .*{words}"):
+        run(**mode)
+    assert execute.ti.pushed["job_group_ids"] == [prod.store.job_groups()[0].id], "the link is wanted most now"
+    assert posts() == ["/v4/deployments/1/run"]
+
+
+def test_nothing_is_started_without_a_live_release(run, prod, release, posts):
+    prod.store.update_release(release.id, active=False)
+    with pytest.raises(AirflowFailException, match="RunNotStartedError: No release of deployment 1 is live"):
+        run()
+    assert posts() == []
+
+
+def test_nothing_is_started_when_another_release_is_live(run, release, posts):
+    with pytest.raises(
+        AirflowFailException, match=f"UnexpectedLiveReleaseError: Release {release.id} .* not release 9"
+    ):
+        run(release_id=9)
+    assert posts() == []
+
+
+@pytest.mark.parametrize("choice", ["empty", "refuse"])
+def test_a_release_without_a_manual_output_is_a_failure(run, use_connection, make_package, choice):
+    with Emulator(EmulatorOptions(run_without_output=choice)) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        with make_package(adhoc_output=False).open("rb") as file:
+            emulator.store.create_release(1, read_package(file))
+        words = "RunNotStartedError: .*started nothing" if choice == "empty" else "BadRequestError"
+        with pytest.raises(AirflowFailException, match=words):
+            run()
+        assert emulator.store.job_groups() == ()
+
+
+@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate(5), Answer(500)])
+def test_a_lost_answer_is_ambiguous_and_not_sent_again(run, prod, posts, effect):
+    prod.faults.add(Fault(effect, **RUN))
+    with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError: Whether the run of deployment 1 started"):
+        run()
+    assert posts() == ["/v4/deployments/1/run"]
+
+
+def test_a_busy_server_that_did_nothing_is_asked_again(run, prod, posts):
+    prod.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN))
+    assert run()[0]["outcome"] == "complete"
+    assert len(prod.store.job_groups()) == 1
+
+
+def test_before_the_start_retries_apply(run, prod, use_connection):
+    use_connection(prod.url, extra={"read_retries": 0})
+    prod.faults.add(Fault(Answer(500), method="GET", path="/v4/releases"))
+    with pytest.raises(ServerError):
+        run()
+    use_connection("http://127.0.0.1:9", extra={"read_retries": 0})
+    with pytest.raises(ConnectError):
+        run()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_after_the_start_no_failure_is_retried(run, prod, mode):
+    """A retry would run the deployment again, while these jobs go on."""
+    prod.faults.add(Fault(Answer(500), **STATUS, times=None))
+    with pytest.raises(AirflowFailException, match="answered 500"):
+        run(tolerated_failures=2, **mode)
+    assert len([call for call in prod.calls if call.path.endswith("/status")]) == 3
+
+
+def test_polls_that_fail_in_passing_are_tolerated(run, prod):
+    prod.faults.add(Fault(Answer(500), **STATUS, times=2))
+    assert run(tolerated_failures=2)[0]["outcome"] == "complete"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_time_is_up_and_the_jobs_go_on(run, use_connection, make_package, mode):
+    with Emulator(EmulatorOptions(job_run_seconds=3600)) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        with make_package().open("rb") as file:
+            emulator.store.create_release(1, read_package(file))
+        with pytest.raises(AirflowFailException, match="FailedWaitError: Not .*in time"):
+            run(timeout=0.01, **mode)
+        assert emulator.store.job_groups()[0].status in ("Created", "InProgress")
+        assert not [call for call in emulator.calls if "cancel" in call.path]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_killed_task_cancels_only_if_asked(execute, use_connection, make_package, monkeypatch, wanted):
+    with Emulator(EmulatorOptions(job_run_seconds=3600)) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        with make_package().open("rb") as file:
+            emulator.store.create_release(1, read_package(file))
+        operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poll_interval=7)
+
+        def killed(seconds):
+            assert seconds == 7
+            operator.on_kill()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(module.time, "sleep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            execute(operator)
+        (job_group,) = emulator.store.job_groups()
+        assert (job_group.status == "Canceled") is wanted
+
+
+def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
+    RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=True).on_kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"deployment_id": "x"}, "deployment_id must be"),
+        ({"release_id": "None"}, "release_id must be"),
+        ({"run_parameters": "region=2"}, "run_parameters must be a dict"),
+        ({"run_parameters": {"region": None}}, r"run_parameters\['region'\] must be"),
+        ({"run_parameters": {"region": True}}, r"run_parameters\['region'\] must be"),
+        ({"run_parameters": {"": "x"}}, "names are texts"),
+        ({"tolerated_failures": -1}, "tolerated_failures must be 0 or more"),
+    ],
+)
+def test_bad_input_ends_before_any_request(run, prod, options, words):
+    with pytest.raises(AirflowFailException, match=f"InvalidInputError: .*{words}"):
+        run(**options)
+    assert list(prod.calls) == []

@@ -1,0 +1,269 @@
+"""Whole promotions between two emulators, in real DAG runs."""
+
+from __future__ import annotations
+
+import collections
+import http.client
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import pytest
+from airflow.models import DagBag
+
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
+from airflow_provider_trifacta.emulator.effects import Answer, Delay, Reset
+from airflow_provider_trifacta.emulator.faults import Fault
+
+DAGS = Path(__file__).parent / "dags" / "promotions.py"
+#: The steps, in their order.
+STEPS = ("baseline", "export", "dry_run", "create_release", "active", "smoke_run", "roll_back", "promoted")
+
+
+@pytest.fixture
+def dev(use_connection):
+    with Emulator(EmulatorOptions()) as emulator:
+        use_connection(emulator.url, "trifacta_dev")
+        yield emulator
+
+
+@pytest.fixture
+def prod(use_connection):
+    with Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0)) as emulator:
+        use_connection(emulator.url, "trifacta_prod")
+        yield emulator
+
+
+@pytest.fixture
+def run(airflow_db, dev, prod, monkeypatch, tmp_path):
+    """Return a function that promotes so many flows of Dev, each to a deployment of its own."""
+    flows = []
+
+    def start(count=1, *, dag_id="looped", **options):
+        while len(flows) < count:
+            number = len(flows) + 1
+            flow = dev.store.create_flow(f"Flow {number}")
+            flows.append((flow.id, prod.store.create_deployment(f"Deployment {number}").id))
+        monkeypatch.setenv("TEST_FLOWS", json.dumps(flows[:count]))
+        monkeypatch.setenv("TEST_OPTIONS", json.dumps(options))
+        monkeypatch.setenv("TEST_FOLDER", str(tmp_path / "packages"))
+        bag = DagBag(str(DAGS))
+        assert bag.import_errors == {}
+        dag_run = bag.dags[dag_id].test()
+        tasks = {(one.task_id, one.map_index): one for one in dag_run.get_task_instances()}
+        start.flows = flows
+        return SimpleNamespace(state=str(dag_run.state), tasks=tasks)
+
+    return start
+
+
+def states(run, group, map_index=-1):
+    """The states of a group's tasks by their short names."""
+    return {
+        task_id.rpartition(".")[2]: str(one.state)
+        for (task_id, index), one in run.tasks.items()
+        if task_id.startswith(f"{group}.") and index == map_index
+    }
+
+
+def ended(*, failed=None, rolled_back=False):
+    """The states that a run with everything in it ends with: all green, or from the step that failed on."""
+    expected = dict.fromkeys(STEPS, "success") | {"roll_back": "skipped"}
+    if failed:
+        later = STEPS[STEPS.index(failed) + 1 :]
+        expected |= {failed: "failed"} | dict.fromkeys(later, "upstream_failed") | {"roll_back": "success"}
+    return expected
+
+
+def pull(run, group, task_id, key="return_value", map_index=-1):
+    name = f"{group}.{task_id}"
+    return run.tasks[name, map_index].xcom_pull(task_ids=name, key=key, map_indexes=map_index)
+
+
+@pytest.mark.every_airflow
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_flow_becomes_the_live_release(run, dev, prod, deferrable):
+    result = run(deferrable=deferrable)
+    [(flow_id, deployment_id)] = run.flows
+    group = f"flow_{flow_id}"
+    assert result.state == "success"
+    assert states(result, group) == ended()
+    release = prod.store.active_release(deployment_id)
+    assert prod.store.releases(deployment_id) == (release,)
+    promoted = pull(result, group, "promoted")
+    assert promoted["release_id"] == release.id
+    assert promoted["package_uuid"] == release.package_uuid == pull(result, group, "export", "package_uuid")
+    assert promoted["primary_flow_ids"] == list(release.imported.primary_flow_ids)
+    assert [one.status for one in prod.store.job_groups()] == ["Complete"]
+    assert result.tasks[f"announce_{flow_id}", -1].xcom_pull(task_ids=f"announce_{flow_id}") == release.id
+    assert "DAG looped, run " in release.notes
+
+
+@pytest.mark.every_airflow
+@pytest.mark.parametrize("live_before", [True, False])
+def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live_before):
+    if live_before:
+        assert run().state == "success"
+        before = prod.store.active_release(run.flows[0][1])
+    prod.runs.add(RunOutcome(status="Failed", message="Path does not exist"))
+    result = run()
+    [(flow_id, deployment_id)] = run.flows
+    group = f"flow_{flow_id}"
+    assert result.state == "failed"
+    assert states(result, group) == ended(failed="smoke_run")
+    assert str(result.tasks[f"announce_{flow_id}", -1].state) == "upstream_failed"
+    live = prod.store.active_release(deployment_id)
+    assert (live and live.id) == (before.id if live_before else None)
+    bad = prod.store.releases(deployment_id)[-1]
+    assert pull(result, group, "roll_back", "rolled_back_release_id") == bad.id
+    # The next promotion of a corrected flow goes through.
+    assert run().state == "success"
+    assert prod.store.active_release(deployment_id).id > bad.id
+
+
+@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
+def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, prod, effect):
+    assert run().state == "success"
+    [(flow_id, deployment_id)] = run.flows
+    before, jobs = prod.store.active_release(deployment_id), len(prod.store.job_groups())
+    prod.faults.add(Fault(effect, method="POST", path="/v4/deployments/*/run"))
+    result = run()
+    assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed="smoke_run"))
+    assert prod.store.active_release(deployment_id).id == before.id
+    assert len(prod.store.job_groups()) == jobs + 1
+
+
+@pytest.mark.parametrize(
+    ("instance", "method", "path", "failed"),
+    [
+        ("dev", "GET", "/v4/flows/*/package", "export"),
+        ("prod", "POST", "/v4/deployments/*/releases/dryRun", "dry_run"),
+        ("prod", "POST", "/v4/deployments/*/releases", "create_release"),
+    ],
+)
+def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed, monkeypatch):
+    monkeypatch.setattr(
+        "airflow_provider_trifacta.client.rollback.PackageReleases.settle", lambda self, seen: (None, seen)
+    )
+    assert run().state == "success"
+    [(flow_id, deployment_id)] = run.flows
+    before = prod.store.active_release(deployment_id)
+    {"dev": dev, "prod": prod}[instance].faults.add(Fault(Answer(403), method=method, path=path, times=None))
+    result = run()
+    assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed=failed))
+    assert prod.store.active_release(deployment_id).id == before.id
+    assert pull(result, f"flow_{flow_id}", "roll_back", "outcome") == "unchanged"
+
+
+def test_what_somebody_else_made_live_meanwhile_is_kept(run, prod):
+    """The smoke run fails, and a person has activated another release before the rollback looks."""
+    assert run().state == "success"
+    [(flow_id, deployment_id)] = run.flows
+    old = prod.store.active_release(deployment_id)
+    assert run().state == "success"
+    prod.runs.add(RunOutcome(status="Failed", message="no"))
+    watched = threading.Event()
+    deactivate = prod.store.job_groups
+
+    def activate_old():
+        watched.wait(60)
+        prod.store.update_release(old.id, active=True)
+
+    thread = threading.Thread(target=activate_old)
+    thread.start()
+    armed = prod.faults.add(Fault(Delay(5.0, when="before_body"), method="GET", path="/v4/jobGroups/*/jobs"))
+    watched.set()
+    thread.join()
+    result = run()
+    del armed, deactivate
+    assert result.state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("options", "tasks"),
+    [
+        ({"smoke_run": False}, {"baseline", "export", "dry_run", "create_release", "active", "roll_back", "promoted"}),
+        ({"roll_back": False}, {"baseline", "export", "dry_run", "create_release", "active", "smoke_run", "promoted"}),
+        (
+            {"dry_run": False, "smoke_run": False, "roll_back": False},
+            {"baseline", "export", "create_release", "active", "promoted"},
+        ),
+        ({"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]}, {*STEPS, "import_rules"}),
+        ({"object_rules": []}, {*STEPS, "import_rules"}),
+    ],
+)
+def test_parts_are_optional(run, prod, options, tasks):
+    result = run(**options)
+    [(flow_id, deployment_id)] = run.flows
+    assert result.state == "success"
+    assert states(result, f"flow_{flow_id}").keys() == tasks
+    assert prod.store.active_release(deployment_id)
+    assert len(prod.store.job_groups()) == ("smoke_run" in tasks)
+
+
+@pytest.mark.every_airflow
+def test_mapped_promotions_stand_each_for_itself(run, prod):
+    assert run(3, dag_id="mapped").state == "success"
+    before = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
+    prod.runs.add(RunOutcome(status="Failed", message="no", deployment_id=run.flows[1][1]))
+    result = run(3, dag_id="mapped")
+    after = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
+    assert result.state == "failed"
+    group = "promote.promote_flow"
+    assert [states(result, group, index) for index in range(3)] == [ended(), ended(failed="smoke_run"), ended()]
+    assert after[1] == before[1]
+    assert after[0] > before[0]
+    assert after[2] > before[2]
+
+
+class Flaky:
+    """Stands before an instance, and fails the first of every two requests that are the same."""
+
+    def __init__(self, scripted, url: str) -> None:
+        self._target = urlsplit(url)
+        self._seen: collections.Counter = collections.Counter()
+        self._lock = threading.Lock()
+        self.failed = 0
+        self.url = scripted(self._respond).url
+
+    def _respond(self, request):
+        body = request.read_body()
+        with self._lock:
+            key = (request.method, request.path)
+            self._seen[key] += 1
+            fails = self._seen[key] % 2 == 1
+            self.failed += fails
+        if fails and (request.method == "GET" or request.path.endswith("/dryRun")):
+            return None if self.failed % 2 else (502, {"Content-Type": "text/html"}, b"<html>Bad gateway</html>")
+        connection = http.client.HTTPConnection(self._target.hostname, self._target.port, timeout=30)
+        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
+        connection.request(request.method, request.path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        # A change is made, and its answer is lost.
+        return None if fails else (answer.status, {"Content-Type": answer.headers["Content-Type"] or ""}, content)
+
+
+@pytest.mark.parametrize("troubled", [False, True], ids=["calm", "slow and flaky"])
+def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, troubled):
+    proxies = []
+    if troubled:
+        monkeypatch.setitem(Transport.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+        for conn_id, instance in (("trifacta_dev", dev), ("trifacta_prod", prod)):
+            instance.faults.add(Fault(Delay(0.02), times=None))
+            proxies.append(Flaky(scripted, instance.url))
+            use_connection(proxies[-1].url, conn_id)
+    rules = [{"type": "fileLocation", "on": "/dev/", "with": "/prod/"}]
+    result = run(20, smoke_run=not troubled, value_rules=rules)
+    assert result.state == "success"
+    assert all(proxy.failed >= 20 for proxy in proxies)
+    for flow_id, deployment_id in run.flows:
+        (release,) = prod.store.releases(deployment_id)
+        assert prod.store.active_release(deployment_id) == release
+        assert pull(result, f"flow_{flow_id}", "promoted", "release_id") == release.id
+    assert len(prod.store.releases()) == 20
+    assert len(prod.store.job_groups()) == (0 if troubled else 20)
