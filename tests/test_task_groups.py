@@ -6,6 +6,7 @@ import collections
 import http.client
 import json
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -13,9 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 from airflow.models import DagBag
 
+from airflow_provider_trifacta.client import settle
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
-from airflow_provider_trifacta.emulator.effects import Answer, Delay, Reset
+from airflow_provider_trifacta.emulator.effects import Answer, Delay, Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
 
 DAGS = Path(__file__).parent / "dags" / "promotions.py"
@@ -41,6 +43,10 @@ def prod(use_connection):
 def run(airflow_db, dev, prod, monkeypatch, tmp_path):
     """Return a function that promotes so many flows of Dev, each to a deployment of its own."""
     flows = []
+    # Airflow 3 only runs what is in one of its bundles.
+    bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(DAGS.parent)}}
+    bundles = json.dumps([{"name": "dags-folder", **bundle}])
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
 
     def start(count=1, *, dag_id="looped", **options):
         while len(flows) < count:
@@ -159,27 +165,29 @@ def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method
 
 
 def test_what_somebody_else_made_live_meanwhile_is_kept(run, prod):
-    """The smoke run fails, and a person has activated another release before the rollback looks."""
+    """The smoke run fails, and a person has gone back to an older release before the rollback looks."""
     assert run().state == "success"
     [(flow_id, deployment_id)] = run.flows
     old = prod.store.active_release(deployment_id)
     assert run().state == "success"
     prod.runs.add(RunOutcome(status="Failed", message="no"))
-    watched = threading.Event()
-    deactivate = prod.store.job_groups
+    armed = prod.faults.add(Fault(Hold("before_body"), method="GET", path="/v4/jobGroups/*/jobs"))
 
-    def activate_old():
-        watched.wait(60)
+    def go_back_while_the_failure_is_read():
+        deadline = time.monotonic() + 60
+        while not armed.waiting and time.monotonic() < deadline:
+            time.sleep(0.01)
         prod.store.update_release(old.id, active=True)
+        armed.release()
 
-    thread = threading.Thread(target=activate_old)
-    thread.start()
-    armed = prod.faults.add(Fault(Delay(5.0, when="before_body"), method="GET", path="/v4/jobGroups/*/jobs"))
-    watched.set()
-    thread.join()
+    person = threading.Thread(target=go_back_while_the_failure_is_read)
+    person.start()
     result = run()
-    del armed, deactivate
+    person.join()
     assert result.state == "failed"
+    expected = ended(failed="smoke_run") | {"roll_back": "failed"}
+    assert states(result, f"flow_{flow_id}") == expected
+    assert prod.store.active_release(deployment_id).id == old.id
 
 
 @pytest.mark.parametrize(
@@ -252,6 +260,7 @@ class Flaky:
 def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, troubled):
     proxies = []
     if troubled:
+        monkeypatch.setattr(settle, "_INTERVAL", 0.01)
         monkeypatch.setitem(Transport.__init__.__kwdefaults__, "sleep", lambda seconds: None)
         for conn_id, instance in (("trifacta_dev", dev), ("trifacta_prod", prod)):
             instance.faults.add(Fault(Delay(0.02), times=None))

@@ -120,3 +120,39 @@ def test_own_process(tmp_path, package):
             with pytest.raises(requests.ConnectionError):
                 held.result(30)
         session.close()
+
+
+def test_edit_flow(api, admin, clock):
+    flow = api.emulator.store.create_flow("Daily Orders", dataset_path="s3://dev/in.csv")
+    clock.advance(60)
+    changes = {"name": "Sales", "dataset_path": "/new.csv", "output_path": "/out.csv", "adhoc_output": False}
+    response = admin("PATCH", f"flows/{flow.id}", json=changes)
+    assert response.status_code == 200
+    assert response.json()["id"] == flow.id
+    body = api.json(f"/v4/flows/{flow.id}")
+    assert (body["name"], body["updatedAt"]) == ("Sales", "2024-01-01T00:01:00.000Z")
+    tables = api.emulator.store.flow(flow.id).tables
+    assert [row["path"] for row in tables["storagelocations"]] == ["/new.csv"]
+    assert [row["path"] for row in tables["writesettings"]] == ["/out.csv"]
+    assert [row["isAdhoc"] for row in tables["outputobjects"]] == [False]
+    assert api.emulator.store.events()[-1].what == f"flow {flow.id} edited"
+    assert not [call for call in api.emulator.calls if "emulator" in call.path]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("flows/1001", {"nme": "x"}, 400),
+        ("flows/1001", {"name": 5}, 400),
+        ("flows/1001", {"adhoc_output": "yes"}, 400),
+        ("flows/1001", [], 400),
+        ("flows/1002", {"name": "x"}, 404),
+        ("flows/x", {"name": "x"}, 400),
+    ],
+)
+def test_wrong_edits(api, admin, path, body, status):
+    flow = api.emulator.store.create_flow("Daily Orders")
+    response = admin("PATCH", path, json=body)
+    assert response.status_code == status
+    assert response.json()["exception"]["details"]
+    assert api.emulator.store.flow(1001) == flow

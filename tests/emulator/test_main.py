@@ -18,6 +18,7 @@ def test_serves_until_the_signal(tmp_path, number):
     arguments = ["--port", "0", "--product-version", "8.6.0", "--deployment", "prod", "--deployment", "test"]
     arguments += ["--user", "me@example.com:pw:deployment,admin", "--choice", "unknown_id_status=400"]
     arguments += ["--connection", "orders", "--connection", "stock:2d7c1650-7daa-11e9-b9eb-0fd11bed75ab"]
+    arguments += ["--flow", "Daily Orders", "--flow", "Stock"]
     arguments += ["--choice", "inactive_value=false", "--url-file", str(url_file)]
     with subprocess.Popen(
         [sys.executable, "-m", MODULE, *arguments],
@@ -39,12 +40,17 @@ def test_serves_until_the_signal(tmp_path, number):
         assert session.get(f"{url}/v4/open-api-spec", timeout=30).json()["info"]["version"] == "8.6.0"
         rows = session.get(f"{url}/v4/connections", timeout=30).json()["data"]
         assert [row["name"] for row in rows] == ["orders", "stock"]
+        assert [row["name"] for row in session.get(f"{url}/v4/flows", timeout=30).json()["data"]] == [
+            "Daily Orders",
+            "Stock",
+        ]
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
     assert f"{url}/\n" in shown
     assert "me@example.com  password: pw  roles: deployment, admin" in shown
     assert "admin-password" not in shown
+    assert "Flow: Daily Orders  id: 1001\nFlow: Stock  id: 1002\n" in shown
     assert f"Connection: orders  id: 12001  uuid: {rows[0]['uuid']}\n" in shown
     assert "Connection: stock  id: 12002  uuid: 2d7c1650-7daa-11e9-b9eb-0fd11bed75ab\n" in shown
 

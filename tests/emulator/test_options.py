@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.emulator import EmulatorOptions, PresetConnection, PresetToken, User
+from airflow_provider_trifacta.emulator import EmulatorOptions, PresetConnection, PresetFlow, PresetToken, User
 from airflow_provider_trifacta.emulator.options import choices
 
 
@@ -17,6 +17,7 @@ from airflow_provider_trifacta.emulator.options import choices
         {"users": (User("a", "b"), User("a", "c"))},
         {"tokens": (PresetToken("t", "nobody@example.com"),)},
         {"connections": (PresetConnection("a", "u"), PresetConnection("b", "u"))},
+        {"flows": (PresetFlow("a", owner="nobody@example.com"),)},
     ],
 )
 def test_refuses(wrong):

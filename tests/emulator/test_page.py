@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from airflow_provider_trifacta.emulator import build_package
+import io
+
+from airflow_provider_trifacta.emulator import PresetFlow, build_package
+from airflow_provider_trifacta.emulator.package_reader import read_package
 
 
 def page(api):
@@ -45,3 +48,23 @@ def test_everything_is_escaped(start):
     text = page(api)
     assert "<script>" not in text
     assert "&lt;script&gt;alert(&#x27;x&#x27;)" in text
+
+
+def test_flows(start):
+    evil = "<script>alert('x')</script>"
+    api = start(flows=(PresetFlow("Daily Orders"), PresetFlow(evil), PresetFlow("old")))
+    api.emulator.store.delete_flow(1003)
+    for _ in range(2):
+        uuid = read_package(io.BytesIO(api.get("/v4/flows/1001/package").content)).uuid
+    text = page(api)
+    assert "<h2>Flows</h2>" in text
+    assert "<td>1001</td><td>Daily Orders</td><td>2024-01-01T00:00:00.000Z</td><td>2</td>" in text
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)" in text
+    assert "<script>" not in text
+    assert "<td>old</td>" not in text
+    # Such an event has no deployment and no release.
+    assert f"<td></td><td></td><td>flow 1001 exported as package {uuid}</td><td>admin@example.com</td>" in text
+
+
+def test_no_flows(api):
+    assert "<h2>Flows</h2>" not in page(api)

@@ -15,21 +15,6 @@ def test_a_local_path_is_opened_where_it_is(make_package):
         assert package.info.flow_names == ["Local"]
 
 
-@pytest.fixture
-def memory():
-    """Object storage in this process."""
-    fsspec = pytest.importorskip("fsspec")
-    try:
-        from airflow.sdk.io import attach
-    except ImportError:
-        from airflow.io.store import attach
-
-    system = fsspec.filesystem("memory")
-    attach("memory", fs=system)
-    yield system
-    system.rm("/", recursive=True)
-
-
 def test_an_object_is_spooled_once_and_sent_from_there(make_package, memory):
     content = make_package(flow_name="Remote").read_bytes()
     memory.pipe("/bucket/flow.zip", content)

@@ -74,7 +74,7 @@ def test_without_waiting(run, prod):
     assert not [call for call in prod.calls if "jobGroups" in call.path]
 
 
-def test_a_name_may_stand_for_the_id(run):
+def test_a_name_may_stand_for_the_id(run, prod):
     assert run(deployment_id=None, deployment_name="Orders")[0]["deployment_id"] == 1
 
 
@@ -168,7 +168,7 @@ def test_the_time_is_up_and_the_jobs_go_on(run, use_connection, make_package, mo
         emulator.store.create_deployment("Orders")
         with make_package().open("rb") as file:
             emulator.store.create_release(1, read_package(file))
-        with pytest.raises(AirflowFailException, match="FailedWaitError: Not .*in time"):
+        with pytest.raises(AirflowFailException, match=r"FailedWaitError: Not .*in time"):
             run(timeout=0.01, **mode)
         assert emulator.store.job_groups()[0].status in ("Created", "InProgress")
         assert not [call for call in emulator.calls if "cancel" in call.path]

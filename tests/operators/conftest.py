@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def memory():
+    """Object storage in this process."""
+    fsspec = pytest.importorskip("fsspec")
+    try:
+        from airflow.sdk.io import attach
+    except ImportError:
+        from airflow.io.store import attach
+
+    system = fsspec.filesystem("memory")
+    attach("memory", fs=system)
+    yield system
+    system.rm("/", recursive=True)
