@@ -26,6 +26,7 @@ LAYERS = {
     "triggers": {"airflow", "client", "hooks", "triggers"},
     "operators": {"_compat", "_failures", "client", "hooks", "links", "operators"},
     "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers"},
+    "task_groups": {"_compat", "operators", "sensors"},
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
     "__init__": set(),

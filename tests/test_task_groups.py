@@ -266,7 +266,7 @@ def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, tro
             instance.faults.add(Fault(Delay(0.02), times=None))
             proxies.append(Flaky(scripted, instance.url))
             use_connection(proxies[-1].url, conn_id)
-    rules = [{"type": "fileLocation", "on": "/dev/", "with": "/prod/"}]
+    rules = [{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}]
     result = run(20, smoke_run=not troubled, value_rules=rules)
     assert result.state == "success"
     assert all(proxy.failed >= 20 for proxy in proxies)

@@ -14,9 +14,10 @@ from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.package_builder import build_package, new_uuid
 from airflow_provider_trifacta.emulator.package_content import Connection, place
 from airflow_provider_trifacta.emulator.package_reader import Package, Row, Tables, read_package
-from airflow_provider_trifacta.emulator.package_writer import Export, write_package
+from airflow_provider_trifacta.emulator.package_writer import Export, generation_of, write_package
 from airflow_provider_trifacta.emulator.records import Flow
 from airflow_provider_trifacta.emulator.release_store import ReleaseStore
+from airflow_provider_trifacta.emulator.rule_effects import apply_rules
 from airflow_provider_trifacta.emulator.store_base import find
 from airflow_provider_trifacta.emulator.versions import why_not_importable
 
@@ -39,6 +40,7 @@ class FlowStore(ReleaseStore):
                 dataset_path=one.dataset_path,
                 output_path=one.output_path,
                 adhoc_output=one.adhoc_output,
+                description=one.description,
                 user_id=emails.index(one.owner) + 1 if one.owner else 1,
             )
 
@@ -50,6 +52,7 @@ class FlowStore(ReleaseStore):
         dataset_path: str | None = None,
         output_path: str | None = None,
         adhoc_output: bool = True,
+        description: str = "",
         user_id: int = 1,
     ) -> Flow:
         """
@@ -61,20 +64,24 @@ class FlowStore(ReleaseStore):
         :param dataset_path: the file the dataset reads.
         :param output_path: the file the output writes.
         :param adhoc_output: with a manual output.
+        :param description: free text.
         :param user_id: who does it; default the first user.
         :raises ValueError: no connection has the name, or several have.
         """
         with self._lock:
             package = build_package(
                 name,
+                generation=generation_of(self._product),
                 connections=[self._exported(one) for one in connections],
                 adhoc_output=adhoc_output,
                 dataset_path=dataset_path,
                 output_path=output_path,
             )
             read = read_package(io.BytesIO(package))
+            read.tables["flows"][0]["description"] = description
             made = import_package(read, self._ids, at=self._options.clock(), user_id=user_id)
-            return self._keep(made, (), "flow created")[0]
+            [flow] = self._keep(made, (), "created")
+            return flow
 
     def flow(self, flow_id: int, *, include_deleted: bool = False) -> Flow:
         """
@@ -93,12 +100,14 @@ class FlowStore(ReleaseStore):
 
         :param flow_id: its id.
         :return: its row, and the import that made it.
-        :raises MissingObjectError: unknown.
+        :raises MissingObjectError: unknown, or its release has been deleted.
         """
         with self._lock:
-            for release in self.releases():
+            for release in self.releases(include_deleted=True):
                 for row in release.imported.tables["flows"]:
                     if row["id"] == flow_id:
+                        if release.deleted_at is not None:
+                            raise MissingObjectError("flows", flow_id, "deleted")
                         return row, release.imported
             raise MissingObjectError("flows", flow_id, "unknown")
 
@@ -122,7 +131,7 @@ class FlowStore(ReleaseStore):
 
         :param flow_id: its id.
         :param name: new display name; ``None`` = leave it, as for the others.
-        :param dataset_path: the file its first dataset reads from now on.
+        :param dataset_path: the file its first dataset reads from now on, over the connection it has, if any.
         :param output_path: the file its first output writes.
         :param adhoc_output: whether its outputs are manual ones.
         :param user_id: who does it; default the first user.
@@ -189,18 +198,18 @@ class FlowStore(ReleaseStore):
 
     def import_flow(self, package: Package, user_id: int = 1) -> ImportedPackage:
         """
-        Import a package as ordinary flows; the primary one is renamed [R: D60 to D68].
+        Import a package as ordinary flows, with a new name each [R: D60 to D68].
 
         :param package: the package, as read by ``read_package``.
         :param user_id: who does it; default the first user.
-        :raises ValidationError: the package does not fit the instance's version.
+        :raises ValidationError: the package does not fit the instance's version, or the options refuse it.
         """
         with self._lock:
-            made = self._imported(package, self._ids, user_id)
-            prefix = uuid4().hex[:8]
-            for row in made.tables["flows"]:
-                row["name"] = f"[{prefix}] {row['name']}"
-            self._keep(made, tuple(package.tables["connections"]), "flow imported")
+            # What is refused uses no ids up.
+            ids = self._ids.copy()
+            made = self._imported(package, ids, user_id)
+            self._ids = ids
+            self._keep(made, tuple(package.tables["connections"]), "imported")
             return made
 
     def preview_flow(self, package: Package, user_id: int = 1) -> ImportedPackage:
@@ -209,7 +218,7 @@ class FlowStore(ReleaseStore):
 
         :param package: the package, as read by ``read_package``.
         :param user_id: who does it; default the first user.
-        :raises ValidationError: the package does not fit the instance's version.
+        :raises ValidationError: the package does not fit the instance's version, or the options refuse it.
         """
         with self._lock:
             return self._imported(package, self._ids.copy(), user_id)
@@ -218,10 +227,19 @@ class FlowStore(ReleaseStore):
         reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
         if reason is not None:
             raise ValidationError(reason)
-        return import_package(package, ids, at=self._options.clock(), user_id=user_id)
+        made = import_package(package, ids, at=self._options.clock(), user_id=user_id)
+        # No rules outside of deployments, but a connection here may be the same one.
+        made = apply_rules(made, package.tables["connections"], (), self.connections(), self._options)
+        prefix = uuid4().hex[:8]
+        for row in made.tables["flows"]:
+            row["name"] = f"[{prefix}] {row['name']}"
+        return made
 
     def _keep(self, made: ImportedPackage, described: tuple[Row, ...], what: str) -> list[Flow]:
-        # Whatever the package brought along goes along again: each of its flows keeps all of it.
+        # Whatever the package brought along goes along again: each of its flows keeps all of it. Connections that
+        # are here as well need no description: they have got the ids of this instance.
+        here = {one.uuid for one in self.connections()}
+        described = tuple(row for row in described if row.get("uuid") not in here)
         kept = []
         for row in made.tables["flows"]:
             flow = Flow(
@@ -234,7 +252,7 @@ class FlowStore(ReleaseStore):
                 updater=made.user_id,
             )
             self._flows[flow.id] = flow
-            self._log(made.at, made.user_id, None, None, f"{what}: {flow.id}")
+            self._log(made.at, made.user_id, None, None, f"flow {flow.id} {what}")
             kept.append(flow)
         return kept
 
@@ -261,7 +279,6 @@ class FlowStore(ReleaseStore):
 
 def _read_file(tables: Tables, path: str) -> None:
     for source in tables["datasources"][:1]:
-        source["connectionId"] = None
         tables["relationalsources"] = [
             row for row in tables["relationalsources"] if row["datasourceId"] != source["id"]
         ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.endpoint import Context, Endpoint, context_of, path_id, person_of
-from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, ValidationError
+from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, ValidationError, error_response
 from airflow_provider_trifacta.emulator.import_answers import import_answer
 from airflow_provider_trifacta.emulator.package_reader import Row
 from airflow_provider_trifacta.emulator.query import list_answer, select_fields
@@ -69,14 +68,23 @@ async def import_package(request: Request) -> Response:
     """POST a package: ordinary flows [R: D64, D68 Flows Package Post]; ``folderId`` is taken and not kept."""
     context = context_of(request)
     package = await uploaded_package(request)
-    made = await run_in_threadpool(context.store.import_flow, package, person_of(request).id)
+    made = context.store.import_flow(package, person_of(request).id)
     return JSONResponse(import_answer(made, parse_version(context.options.product_version)), status_code=201)
 
 
 async def import_dry_run(request: Request) -> Response:
-    """POST to ``package/dryRun``: the same, 200, nothing kept [R: D60 Flows Package Post DryRun v4]."""
+    """
+    POST to ``package/dryRun``: the same, 200, nothing kept [R: D60 Flows Package Post DryRun v4].
+
+    Errors are those of a release's dry run [I].
+    """
     context = context_of(request)
-    made = context.store.preview_flow(await uploaded_package(request), person_of(request).id)
+    try:
+        made = context.store.preview_flow(await uploaded_package(request), person_of(request).id)
+    except ValidationError as error:
+        if context.options.dry_run_errors == "status":
+            raise
+        return error_response(error, 200)
     return JSONResponse(import_answer(made, parse_version(context.options.product_version)))
 
 

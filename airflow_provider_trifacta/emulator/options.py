@@ -67,6 +67,7 @@ class PresetFlow:
     :param dataset_path: the file its dataset reads.
     :param output_path: the file its output writes.
     :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
+    :param description: free text.
     :param owner: email of a user; ``None`` = the first one.
     """
 
@@ -75,6 +76,7 @@ class PresetFlow:
     dataset_path: str | None = None
     output_path: str | None = None
     adhoc_output: bool = True
+    description: str = ""
     owner: str | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,19 @@ from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.package_builder import Generation, pack
 from airflow_provider_trifacta.emulator.package_content import Connection, describe
 from airflow_provider_trifacta.emulator.package_reader import Row, Tables
-from airflow_provider_trifacta.emulator.versions import NEW_FLOW_DEFINITION, parse_version
+from airflow_provider_trifacta.emulator.versions import NEW_FLOW_DEFINITION, Version, parse_version
 
 _JSON5, _COMMENTS = (8, 0, 0), (7, 8, 0)
 # What a flat package holds besides, empty here.
-_EMPTY = ("flowrunparameteroverrides", "edits", "editsscriptlines", "scriptlines", "convertedsources", "runparameters")
+_EMPTY = (
+    "flowrunparameteroverrides",
+    "edits",
+    "editsscriptlines",
+    "scriptlines",
+    "convertedsources",
+    "runparameters",
+    "runparameteredits",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +63,8 @@ def write_package(tables: Tables, export: Export) -> bytes:
     :param export: what to say of it.
     :return: the ZIP.
     """
-    release = parse_version(export.version).release
-    generation: Generation = "6.0" if release < NEW_FLOW_DEFINITION else "8.0" if release >= _JSON5 else "6.8"
+    version = parse_version(export.version)
+    generation = generation_of(version)
     metadata: dict[str, Any] = {
         "trifactaVersion": export.version,
         "exportedAt": iso(export.at),
@@ -64,7 +73,7 @@ def write_package(tables: Tables, export: Export) -> bytes:
         "primaryFlowIds": [export.flow_id],
         "edition": export.edition,
     }
-    if release >= _COMMENTS:
+    if version.release >= _COMMENTS:
         metadata["comment"] = export.comment
     flat = generation == "6.0"
     described = [describe(one, flat=flat) if isinstance(one, Connection) else one for one in export.connections]
@@ -79,9 +88,25 @@ def write_package(tables: Tables, export: Export) -> bytes:
     )
 
 
+def generation_of(product: Version) -> Generation:
+    """
+    Tell which generation of packages an instance exports [P: exported packages].
+
+    :param product: its version.
+    """
+    if product.release < NEW_FLOW_DEFINITION:
+        return "6.0"
+    return "8.0" if product.release >= _JSON5 else "6.8"
+
+
 def _flat(tables: Tables) -> dict[str, Any]:
-    rows = {table: list(found) for table, found in tables.items() if table not in ("recipes", "references")}
-    rows["storagelocations"] = [_location(row) for row in tables["storagelocations"]]
+    # Before 6.8 there were no webhooks, and two tables had other names [P].
+    elsewhere = ("recipes", "references", "webhookflowtasks")
+    rows = {table: list(found) for table, found in tables.items() if table not in elsewhere}
+    # Nor had locations hosts.
+    rows["storagelocations"] = [
+        _without(_without(_location(row), "host"), "userinfo") for row in tables["storagelocations"]
+    ]
     return {
         **{table: [] for table in _EMPTY},
         **rows,
@@ -94,11 +119,12 @@ def _nested(tables: Tables) -> list[Row]:
     owners = _owners(tables)
     return [
         {
-            **flow,
             "flowrunparameteroverrides": [],
+            # Where things stand in the flow view names ids of the exporter, so it is left out.
+            **{key: value for key, value in flow.items() if key != "flowgraphvertices"},
             **{
                 table: [
-                    _whole(tables, table, {key: value for key, value in row.items() if key != "flowId"})
+                    _whole(tables, table, _without(row, "flowId"))
                     for row in tables[table]
                     if owners[table].get(row["id"]) == flow["id"]
                 ]
@@ -129,7 +155,11 @@ def _whole(tables: Tables, table: str, row: Row) -> Row:
     """Put into a row what the nested form keeps within it."""
     if table == "outputobjects":
         inner = {
-            name: [{**one, "runParameters": []} for one in tables[name] if one["outputObjectId"] == row["id"]]
+            name: [
+                {"runParameters": [], **_without(one, "outputObjectId")}
+                for one in tables[name]
+                if one["outputObjectId"] == row["id"]
+            ]
             for name in ("writesettings", "publications")
         }
         return {**row, **inner}
@@ -137,20 +167,24 @@ def _whole(tables: Tables, table: str, row: Row) -> Row:
         locations = {one["id"]: one for one in tables["storagelocations"]}
         location = locations.get(row["storageLocationId"])
         relational = [one for one in tables["relationalsources"] if one["datasourceId"] == row["id"]]
-        return {
-            **{key: value for key, value in row.items() if key != "storageLocationId"},
-            **(
-                {key: location.get(key) for key in ("type", "bucket", "path", "blobHost", "container")}
-                if location
-                else {}
-            ),
-            **({"storageLocation": _location(location)} if location else {}),
-            **({"relationalsource": relational[0]} if relational else {}),
-            "runParameters": [],
-        }
+        whole = {"runParameters": [], **_without(row, "storageLocationId")}
+        if location is not None:
+            # The dataset repeats some of its location [P].
+            repeated = {key: location.get(key) for key in ("type", "bucket", "path", "blobHost", "container")}
+            whole |= {**repeated, "storageLocation": _location(location)}
+        if relational:
+            whole["relationalsource"] = _without(relational[0], "datasourceId")
+        return whole
     return row
 
 
+def _without(row: Row, key: str) -> Row:
+    return {name: value for name, value in row.items() if name != key}
+
+
 def _location(row: Row) -> Row:
-    uri = f"{row.get('type') or 'file'}://{row.get('bucket') or ''}{row.get('path') or ''}"
+    uri = f"{row['type']}://{row['bucket'] or ''}{row['path'] or ''}"
+    if not row["path"]:
+        # A table has no path [P].
+        uri = json.dumps({"protocol": row["type"]})
     return {**row, "fullUri": uri, "size": None, "hash": hashlib.sha256(uri.encode()).hexdigest()[:40]}

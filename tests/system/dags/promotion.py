@@ -25,7 +25,7 @@ with DAG(
         flow_id=1001,
         deployment_id=1,
         package_path=os.environ.get("TEST_FOLDER", "") + "/{{ run_id }}.zip",
-        value_rules=[{"type": "fileLocation", "on": "/dev/", "with": "/prod/"}],
+        value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
         poll_interval=0.2,
         default_args={"retry_delay": timedelta(seconds=1)},
     )
