@@ -112,7 +112,7 @@ def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     live = [[one["id"] for one in listed if one["active"] is True] for listed in (before, after)]
     runs = [str(run.state) for run, _ in (first, second)]
     good = runs == ["success", "failed"] and len(before) == 1 and len(after) == 2 and live[0] == live[1] != []
-    print(f"\nThe runs ended as {runs[0]} and {runs[1]}; release {", ".join(map(str, live[1])) or "none"} is live.")
+    print(f"\nThe runs ended as {runs[0]} and {runs[1]}; release {', '.join(map(str, live[1])) or 'none'} is live.")
     print("The promotion that failed was rolled back." if good else "It did NOT end as it should.")
     return 0 if good else 1
 

@@ -17,6 +17,7 @@ from screenshots_form import take_form_pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
+DAG = "promote_flow_dev_to_prod"
 
 
 def main() -> int:
@@ -40,54 +41,78 @@ def _take_demo_pictures(browser: Browser) -> None:
     # A session of its own: Ctrl-C reaches this script only, and the demo is asked to stop once.
     demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        airflow, password, emulator = _read_addresses(demo)
-        run_id = _run_dag(airflow, password)
-        page = browser.new_page(viewport={"width": 1300, "height": 720})
-        page.goto(emulator)
+        shown = _read_addresses(demo)
+        session = _api_session(shown["airflow"], shown["password"])
+        _run_dag(session, shown["airflow"], "success")
+        # What the demo says to do: the flow reads a file that Prod does not have.
+        requests.patch(shown["edit"], json={"dataset_path": "/dev/returns.csv"}, timeout=30).raise_for_status()
+        run_id = _run_dag(session, shown["airflow"], "failed")
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.goto(shown["prod"])
         page.screenshot(path=IMAGES / "emulator.png")
-        _log_in(page, airflow, password)
-        page.goto(f"{airflow}/dags/promote_package/runs/{run_id}")
-        page.get_by_text("create_release").first.wait_for()
-        page.wait_for_timeout(3000)  # the graph is laid out by script, without an event to wait for
-        page.screenshot(path=IMAGES / "dag-run.png")
+        page.set_viewport_size({"width": 1500, "height": 800})
+        _log_in(page, shown["airflow"], shown["password"])
+        _take_graph(page, f"{shown['airflow']}/dags/{DAG}/runs/{run_id}")
         page.close()
     finally:
         demo.terminate()  # not SIGINT, which a job in the background ignores
         demo.wait(60)
 
 
-def _read_addresses(demo: subprocess.Popen[str]) -> tuple[str, str, str]:
-    airflow = password = None
+def _take_graph(page: Page, run_page: str) -> None:
+    page.goto(run_page)
+    page.get_by_text("promote_flow").first.wait_for()
+    # The graph in place of the grid, from left to right, with the group opened.
+    page.get_by_test_id("graph-view-toggle").or_(page.get_by_label("Show Graph")).or_(
+        page.locator("button[value=graph]")
+    ).first.click()
+    page.wait_for_timeout(3000)  # the graph is laid out by script, without an event to wait for
+    page.screenshot(path=IMAGES / "promotion-graph.png")
+
+
+def _read_addresses(demo: subprocess.Popen[str]) -> dict[str, str]:
+    """Read what the demo prints for a person who is to click through it."""
+    patterns = {
+        "airflow": r"airflow +(http\S+) +login admin",
+        "password": r"airflow +http\S+ +login admin, password (\S+)",
+        "edit": r".* (http\S+/emulator/flows/\d+)",
+        "prod": r"prod +(\S+) +shows",
+    }
+    shown: dict[str, str] = {}
     for line in demo.stdout or ():
         print(line, end="")
-        if found := re.match(r"airflow +(\S+) +login admin, password (\S+)", line):
-            airflow, password = found.groups()
-        elif airflow and password and (found := re.match(r"emulator +(\S+)", line)):
-            return airflow, password, found[1]
+        for name, pattern in patterns.items():
+            if found := re.match(pattern, line):
+                shown[name] = found[1]
+        if len(shown) == len(patterns):
+            return shown
     sys.exit("The demo did not start.")
 
 
-def _run_dag(airflow: str, password: str) -> str:
-    """Trigger the DAG over the API and wait until the run is green."""
+def _api_session(airflow: str, password: str) -> requests.Session:
     login = requests.post(f"{airflow}/auth/token", json={"username": "admin", "password": password}, timeout=30)
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
-    dag = f"{airflow}/api/v2/dags/promote_package"
-    deadline = time.monotonic() + 180
+    return session
+
+
+def _run_dag(session: requests.Session, airflow: str, expected: str) -> str:
+    """Trigger the DAG over the API and wait until the run has ended as it should."""
+    dag = f"{airflow}/api/v2/dags/{DAG}"
+    deadline = time.monotonic() + 240
     while not session.get(dag, timeout=30).ok and time.monotonic() < deadline:
         time.sleep(1)  # the DAG processor has not seen the file yet
     session.patch(dag, json={"is_paused": False}, timeout=30).raise_for_status()
     run = session.post(f"{dag}/dagRuns", json={"logical_date": None, "conf": {}}, timeout=30)
     run.raise_for_status()
     run_id = run.json()["dag_run_id"]
-    while time.monotonic() < deadline:
-        state = session.get(f"{dag}/dagRuns/{run_id}", timeout=30).json()["state"]
-        if state == "success":
-            return str(run_id)
-        if state == "failed":
-            break
+    state = None
+    while time.monotonic() < deadline and state not in ("success", "failed"):
         time.sleep(1)
-    sys.exit(f"The DAG run did not succeed: {state}")
+        state = session.get(f"{dag}/dagRuns/{run_id}", timeout=30).json()["state"]
+    if state != expected:
+        sys.exit(f"The DAG run ended as {state} and not as {expected}.")
+    return str(run_id)
 
 
 def _log_in(page: Page, airflow: str, password: str) -> None:

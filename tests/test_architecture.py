@@ -24,7 +24,7 @@ LAYERS = {
     "hooks": {"_compat", "client", "hooks"},
     "links": {"_compat"},
     "triggers": {"airflow", "client", "hooks", "triggers"},
-    "operators": {"_compat", "_failures", "client", "hooks", "links", "operators"},
+    "operators": {"_compat", "_failures", "client", "hooks", "links", "operators", "triggers"},
     "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers"},
     "task_groups": {"_compat", "operators", "sensors"},
     "get_provider_info": {"hooks"},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import socket
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -30,6 +32,17 @@ MAX_UNPACKED_SIZE = 256 * 1024 * 1024
 MAX_RATIO = 100
 #: Bytes that are read at a time for the digest.
 _BLOCK_SIZE = 1024 * 1024
+#: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown things, besides BadZipFile.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ class FlowPackage:
         self._opened = os.fstat(file.fileno())
         self.name = name
         self.size = self._opened.st_size
-        self.info = _inspect(file, self.size, name)
+        self.info = _info(*_read_definition(file, self.size, name))
 
     def __enter__(self) -> FlowPackage:
         return self
@@ -85,6 +98,13 @@ class FlowPackage:
         :param progress: called with (bytes sent, bytes in all) after each block
         """
         return MultipartFile(self._file, self.size, self.name, progress=progress, before_end=self._ensure_unchanged)
+
+    def definition(self) -> Mapping[str, Any]:
+        """Read the whole flow definition, once more, so that nobody has to keep it.
+
+        :raises PackageFormatError: the file was written to since it was opened
+        """
+        return _read_definition(self._file, self.size, self.name)[0]
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file, as hex digits."""
@@ -125,8 +145,8 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         file = Path(text).open("rb")  # noqa: SIM115 - closed by FlowPackage
     except FileNotFoundError:
         raise PackageNotFoundError(
-            f"There is no file {text} on host {host}, where this task runs. Workers may not share a disk: put the "
-            "package where every worker can read it."
+            f"There is no file {text} on host {host}. Workers may not share a disk: for a task, put the package where "
+            "every worker can read it."
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise PackageNotFoundError(f"{text!r} on host {host} cannot be read: {error}.") from None
@@ -137,7 +157,8 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         raise
 
 
-def _inspect(file: BinaryIO, size: int, name: str) -> PackageInfo:
+def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str, Any], str]:
+    """Return the flow definition, which has metadata, and how to call it in an error."""
     if size == 0:
         raise PackageFormatError(f"The package {name} is empty (0 bytes). Export the flow again.")
     try:
@@ -145,12 +166,13 @@ def _inspect(file: BinaryIO, size: int, name: str) -> PackageInfo:
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
             raw = _read_member(archive, member, name)
-    except zipfile.BadZipFile as error:
+    except _UNREADABLE as error:
         raise PackageFormatError(
             f"The package {name} is not a readable ZIP file ({error}). It may be cut short, or an error page saved "
             "in its place: export the flow again."
         ) from None
-    return _parse_definition(raw, member.filename, name)
+    where = f"The flow definition {member.filename} in {name}"
+    return _parse_definition(raw, where), where
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
@@ -190,17 +212,16 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -
     try:
         with archive.open(member) as stream:
             raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may lie
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise PackageFormatError(f"{where} is damaged and cannot be unpacked ({error}). Export it again.") from None
     if len(raw) > MAX_DEFINITION_SIZE:
         raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. Refused as a ZIP bomb.")
     return raw
 
 
-def _parse_definition(raw: bytes, member: str, name: str) -> PackageInfo:
-    where = f"The flow definition {member} in {name}"
+def _parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     try:
-        definition = pyjson5.decode(raw.decode("utf-8-sig"))
+        definition: object = pyjson5.decode(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise PackageFormatError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
     except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
@@ -210,15 +231,18 @@ def _parse_definition(raw: bytes, member: str, name: str) -> PackageInfo:
         raise PackageFormatError(f"{where} has no metadata: it is not a flow exported by Trifacta.")
     if definition.get("type", "flow") != "flow":
         raise PackageFormatError(f"{where} is a {definition['type']}. Only flows can become releases.")
-    metadata = definition["metadata"]
-    data = definition.get("data")
+    return definition
+
+
+def _info(definition: Mapping[str, Any], where: str) -> PackageInfo:
+    metadata, data = definition["metadata"], definition.get("data")
     return PackageInfo(
         uuid=_uuid(metadata.get("uuid"), where),
         exported_at=parse_time(metadata.get("exportedAt")),
-        product_version=_text(metadata.get("trifactaVersion")),
-        edition=_text(metadata.get("edition")),
-        flow_names=[str(flow["name"]) for flow in _rows(data, "flows") if "name" in flow],
-        connections=[_connection(row) for row in _rows(data, "connections")],
+        product_version=text_of(metadata.get("trifactaVersion")),
+        edition=text_of(metadata.get("edition")),
+        flow_names=[str(flow["name"]) for flow in rows_of(data, "flows") if "name" in flow],
+        connections=[_connection(row) for row in rows_of(data, "connections")],
     )
 
 
@@ -231,7 +255,8 @@ def _uuid(value: object, where: str) -> str:
         ) from None
 
 
-def _rows(data: object, table: str) -> list[Mapping[str, Any]]:
+def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
+    """Return a table of the definition; what is missing or of another type is left out."""
     rows = data.get(table) if isinstance(data, Mapping) else None
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
@@ -240,12 +265,13 @@ def _connection(row: Mapping[str, Any]) -> PackageConnection:
     connection_id = row.get("id")
     return PackageConnection(
         id=connection_id if isinstance(connection_id, int) else None,
-        name=_text(row.get("name")),
-        uuid=_text(row.get("uuid")),
-        type=_text(row.get("type")),
-        vendor=_text(row.get("vendor")),
+        name=text_of(row.get("name")),
+        uuid=text_of(row.get("uuid")),
+        type=text_of(row.get("type")),
+        vendor=text_of(row.get("vendor")),
     )
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """Return a text of the definition; None for what is none."""
     return value if isinstance(value, str) else None

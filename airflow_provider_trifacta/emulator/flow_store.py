@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from uuid import uuid4
 
 from airflow_provider_trifacta.emulator.errors import MissingObjectError, ValidationError
+from airflow_provider_trifacta.emulator.flow_edits import edited
 from airflow_provider_trifacta.emulator.imports import IdSequences, ImportedPackage, import_package
 from airflow_provider_trifacta.emulator.object_rules import USERS
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.package_builder import build_package, new_uuid
-from airflow_provider_trifacta.emulator.package_content import Connection, place
-from airflow_provider_trifacta.emulator.package_reader import Package, Row, Tables, read_package
+from airflow_provider_trifacta.emulator.package_content import Connection
+from airflow_provider_trifacta.emulator.package_reader import Package, Row, read_package
 from airflow_provider_trifacta.emulator.package_writer import Export, generation_of, write_package
 from airflow_provider_trifacta.emulator.records import Flow
 from airflow_provider_trifacta.emulator.release_store import ReleaseStore
@@ -111,10 +111,14 @@ class FlowStore(ReleaseStore):
                         return row, release.imported
             raise MissingObjectError("flows", flow_id, "unknown")
 
-    def flows(self) -> tuple[Flow, ...]:
-        """List the flows that can be edited here, oldest first."""
+    def flows(self, *, include_deleted: bool = False) -> tuple[Flow, ...]:
+        """
+        List the flows that can be edited here, oldest first.
+
+        :param include_deleted: deleted ones too.
+        """
         with self._lock:
-            return tuple(row for row in self._flows.values() if row.deleted_at is None)
+            return tuple(row for row in self._flows.values() if include_deleted or row.deleted_at is None)
 
     def edit_flow(
         self,
@@ -136,20 +140,22 @@ class FlowStore(ReleaseStore):
         :param adhoc_output: whether its outputs are manual ones.
         :param user_id: who does it; default the first user.
         :raises MissingObjectError: unknown or deleted.
+        :raises ValidationError: a value is empty, or the flow has no dataset or output to change.
         """
         with self._lock:
             found = self.flow(flow_id)
-            tables: Tables = {table: [dict(row) for row in rows] for table, rows in found.tables.items()}
-            if name is not None:
-                next(row for row in tables["flows"] if row["id"] == flow_id)["name"] = name
-            if dataset_path is not None:
-                _read_file(tables, dataset_path)
-            if output_path is not None:
-                for row in tables["writesettings"][:1]:
-                    row["path"] = output_path
-            if adhoc_output is not None:
-                for row in tables["outputobjects"]:
-                    row["isAdhoc"] = adhoc_output
+            tables = edited(
+                found.tables,
+                flow_id,
+                name=name,
+                dataset_path=dataset_path,
+                output_path=output_path,
+                adhoc_output=adhoc_output,
+            )
+            # The flows of one package go along with each other, as they are at the time.
+            for one in self._flows.values():
+                if one.tables is found.tables:
+                    self._flows[one.id] = replace(one, tables=tables)
             now = self._options.clock()
             self._flows[flow_id] = replace(found, tables=tables, updated_at=now, updater=user_id)
             self._log(now, user_id, None, None, f"flow {flow_id} edited")
@@ -207,9 +213,9 @@ class FlowStore(ReleaseStore):
         with self._lock:
             # What is refused uses no ids up.
             ids = self._ids.copy()
-            made = self._imported(package, ids, user_id)
+            made, described = self._imported(package, ids, user_id)
             self._ids = ids
-            self._keep(made, tuple(package.tables["connections"]), "imported")
+            self._keep(made, described, "imported")
             return made
 
     def preview_flow(self, package: Package, user_id: int = 1) -> ImportedPackage:
@@ -221,19 +227,26 @@ class FlowStore(ReleaseStore):
         :raises ValidationError: the package does not fit the instance's version, or the options refuse it.
         """
         with self._lock:
-            return self._imported(package, self._ids.copy(), user_id)
+            return self._imported(package, self._ids.copy(), user_id)[0]
 
-    def _imported(self, package: Package, ids: IdSequences, user_id: int) -> ImportedPackage:
+    def _imported(self, package: Package, ids: IdSequences, user_id: int) -> tuple[ImportedPackage, tuple[Row, ...]]:
         reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
         if reason is not None:
             raise ValidationError(reason)
         made = import_package(package, ids, at=self._options.clock(), user_id=user_id)
+        # Connections get new ids like all else, or one that is not here could pass for another that is.
+        new_ids = {row["id"]: ids.next("connections") for row in package.tables["connections"]}
+        described = tuple({**row, "id": new_ids[row["id"]]} for row in package.tables["connections"])
+        for row in (row for table in USERS for row in made.tables[table]):
+            if isinstance(row.get("connectionId"), int):
+                row["connectionId"] = new_ids.get(row["connectionId"], row["connectionId"])
         # No rules outside of deployments, but a connection here may be the same one.
-        made = apply_rules(made, package.tables["connections"], (), self.connections(), self._options)
-        prefix = uuid4().hex[:8]
+        made = apply_rules(made, described, (), self.connections(), self._options)
+        # The first group of a uuid of version 1: those in the documents end in 0, as only such do [I].
+        prefix = new_uuid(made.at)[:8]
         for row in made.tables["flows"]:
             row["name"] = f"[{prefix}] {row['name']}"
-        return made
+        return made, described
 
     def _keep(self, made: ImportedPackage, described: tuple[Row, ...], what: str) -> list[Flow]:
         # Whatever the package brought along goes along again: each of its flows keeps all of it. Connections that
@@ -275,13 +288,3 @@ class FlowStore(ReleaseStore):
                 here = local[one]
                 found.append(Connection(here.id, here.name, here.uuid, here.type, here.vendor))
         return tuple(found)
-
-
-def _read_file(tables: Tables, path: str) -> None:
-    for source in tables["datasources"][:1]:
-        tables["relationalsources"] = [
-            row for row in tables["relationalsources"] if row["datasourceId"] != source["id"]
-        ]
-        for location in tables["storagelocations"]:
-            if location["id"] == source["storageLocationId"]:
-                location |= place(path)

@@ -7,12 +7,12 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_trifacta.emulator.clock import iso
+from airflow_provider_trifacta.emulator.clock import iso, iso_or_none
 from airflow_provider_trifacta.emulator.endpoint import Context, Endpoint, context_of, path_id, person_of
 from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, ValidationError, error_response
 from airflow_provider_trifacta.emulator.import_answers import import_answer
 from airflow_provider_trifacta.emulator.package_reader import Row
-from airflow_provider_trifacta.emulator.query import list_answer, select_fields
+from airflow_provider_trifacta.emulator.query import flag, list_answer, select_fields
 from airflow_provider_trifacta.emulator.records import Flow
 from airflow_provider_trifacta.emulator.uploads import uploaded_package
 from airflow_provider_trifacta.emulator.versions import parse_version
@@ -26,10 +26,12 @@ async def list_all(request: Request) -> Response:
     wanted = params.get("flowsFilter", "owned")
     if wanted not in _FILTERS:
         raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {wanted!r}")
-    mine = person_of(request).id
+    mine, with_deleted = person_of(request).id, flag(params, "includeDeleted")
     # Everybody else's count as shared: our choice.
     rows = [
-        _body(row) for row in context.store.flows() if wanted == "all" or (row.creator == mine) == (wanted == "owned")
+        _body(row, deleted_at=with_deleted)
+        for row in context.store.flows(include_deleted=with_deleted)
+        if wanted == "all" or (row.creator == mine) == (wanted == "owned")
     ]
     return JSONResponse(list_answer(rows, params))
 
@@ -37,8 +39,9 @@ async def list_all(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """GET one; the flow of a release too, by the id that its import answered (choice)."""
     context, flow_id = context_of(request), path_id(request)
+    with_deleted = flag(request.query_params, "includeDeleted")
     try:
-        body = _body(context.store.flow(flow_id))
+        body = _body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
     except MissingObjectError as error:
         if error.reason == "deleted":
             raise
@@ -96,12 +99,16 @@ def _exportable(request: Request) -> tuple[Context, Flow]:
     return context, flow
 
 
-def _body(flow: Flow) -> Row:
-    return _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
+def _body(flow: Flow, *, deleted_at: bool = False) -> Row:
+    body = _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
+    if deleted_at:
+        # As in the other answers to includeDeleted=true [R: D64].
+        body["deleted_at"] = iso_or_none(flow.deleted_at)
+    return body
 
 
 def _written(row: Row, created: str, updated: str, creator: int, updater: int) -> Row:
-    # Names of the spec's Flow [P: AAC25].
+    # [R: D60, D64 API Flows Get v4]
     return {
         "id": row["id"],
         "name": row["name"],

@@ -203,6 +203,8 @@ class EmulatorOptions:
         for flow in self.flows:
             if flow.owner not in (None, *known):
                 raise ValueError(f"flow of an unknown user: {flow.owner}")
+            if not flow.name:
+                raise ValueError("a flow has no name")
         uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
         if len(set(uuids)) < len(uuids):
             raise ValueError("two connections have the same uuid")

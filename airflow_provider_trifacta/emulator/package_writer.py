@@ -116,7 +116,7 @@ def _flat(tables: Tables) -> dict[str, Any]:
 
 
 def _nested(tables: Tables) -> list[Row]:
-    owners = _owners(tables)
+    owned = owners(tables)
     return [
         {
             "flowrunparameteroverrides": [],
@@ -126,17 +126,22 @@ def _nested(tables: Tables) -> list[Row]:
                 table: [
                     _whole(tables, table, _without(row, "flowId"))
                     for row in tables[table]
-                    if owners[table].get(row["id"]) == flow["id"]
+                    if owned[table].get(row["id"]) == flow["id"]
                 ]
-                for table in owners
+                for table in owned
             },
         }
         for flow in tables["flows"]
     ]
 
 
-def _owners(tables: Tables) -> dict[str, dict[int, int]]:
-    """By table: which flow each row belongs to; by their nodes, since not every form says it."""
+def owners(tables: Tables) -> dict[str, dict[int, int]]:
+    """
+    Tell which flow each row belongs to; by their nodes, since not every form says it.
+
+    :param tables: the flows of one package.
+    :return: by table: id of the row to id of the flow.
+    """
     nodes = {row["id"]: row["flowId"] for row in tables["flownodes"]}
     scripts = {row["scriptId"]: row["flowId"] for row in tables["flownodes"]}
     first = tables["flows"][0]["id"]

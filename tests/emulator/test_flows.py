@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
+import pyjson5
 import pytest
 import requests
 
@@ -182,6 +184,15 @@ def test_refused_exports(start, path):
     assert api.get(f"/v4/flows/1001/{path}").status_code == 401
 
 
+def test_deleted_flows_on_demand(dev, clock):
+    clock.advance(60)
+    dev.emulator.store.delete_flow(1001)
+    body = dev.json("/v4/flows/1001", includeDeleted="true")
+    assert (body["id"], body["deleted_at"]) == (1001, "2024-01-01T00:01:00.000Z")
+    assert dev.json("/v4/flows", includeDeleted="true")["data"] == [body]
+    assert dev.json("/v4/flows") == {"data": []}
+
+
 def test_export_dry_run(dev):
     assert dev.json("/v4/flows/1001/package/dryRun") == {}
     assert dev.emulator.store.flow(1001).exports == 0
@@ -230,6 +241,22 @@ def test_import_with_connections(start, unmapped):
     tables = read(export(api, response.json()["primaryFlowIds"][0])).tables
     expected = ["u-2"] if unmapped == "keep" else []
     assert [row["uuid"] for row in tables["connections"]] == expected
+
+
+def test_ids_of_connections_do_not_mix(start, zip_of):
+    """One connection is here with another id, which is that of the other one where the package comes from."""
+    content = build_package(connections=[Connection(12001, "a", "u-a"), Connection(12002, "b", "u-b")])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        [name] = archive.namelist()
+        definition = pyjson5.decode(archive.read(name).decode())
+    [setting] = definition["data"]["flows"][0]["outputobjects"][0]["writesettings"]
+    setting["connectionId"] = 12002
+    api = start(connections=(PresetConnection("x", "u-x"), PresetConnection("a", "u-a")))
+    flow_id = post(api, zip_of({"flow_1.json": json.dumps(definition)})).json()["primaryFlowIds"][0]
+    tables = read(export(api, flow_id)).tables
+    uuids = {row["id"]: row["uuid"] for row in tables["connections"]}
+    assert uuids[tables["datasources"][0]["connectionId"]] == "u-a"
+    assert uuids[tables["writesettings"][0]["connectionId"]] == "u-b"
 
 
 @pytest.mark.parametrize("path", ["package", "package/dryRun"])

@@ -76,6 +76,7 @@ def test_without_the_extra(missing):
         (["--connection", "prod:"], "NAME[:UUID]"),
         (["--connection", "a:b:c"], "NAME[:UUID]"),
         (["--connection", "a:u", "--connection", "b:u"], "same uuid"),
+        (["--flow", ""], "a flow has no name"),
         (["--product-version", "x"], "not a product version"),
         (["--instance-type", "x"], "invalid choice"),
     ],
