@@ -52,7 +52,7 @@ with DAG(
         package_path="{{ params.folder }}/flow_{{ params.flow_id }}_{{ run_id }}.zip",
         dev_conn_id="trifacta_dev",
         prod_conn_id="trifacta_prod",
-        # What lies below /dev/ in Dev lies below /prod/ in Prod. Between slashes stands a regular expression, here /dev/.
+        # What lies below /dev/ in Dev lies below /prod/ in Prod. The outer slashes make it a regular expression: /dev/.
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
         poll_interval=5,
         timeout=3600,

@@ -54,7 +54,7 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
     :param connections: URL by connection id
     :param environment: what the example DAGs read
     """
-    port = _free_port()
+    port = free_port()
     os.environ |= {
         # "airflow standalone" starts its parts by this name
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -65,8 +65,8 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         **environment,
     }
     _airflow("db", "migrate")
@@ -77,7 +77,8 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
     _airflow("connections", "import", str(stored))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -128,7 +129,7 @@ def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
         print(f"airflow      {url}  login admin, password {passwords['admin']}")
         yield airflow
     finally:
-        _stop_group(airflow)
+        stop_group(airflow)
 
 
 def _wait_for(url: str, airflow: subprocess.Popen[bytes]) -> None:
@@ -146,7 +147,8 @@ def _wait_for(url: str, airflow: subprocess.Popen[bytes]) -> None:
     sys.exit(f"Airflow did not start; its log is {HOME / 'airflow.log'}")
 
 
-def _stop_group(process: subprocess.Popen[bytes]) -> None:
+def stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session, with all that it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

@@ -50,7 +50,7 @@ def _take_demo_pictures(browser: Browser) -> None:
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.goto(shown["prod"])
         page.screenshot(path=IMAGES / "emulator.png")
-        page.set_viewport_size({"width": 1500, "height": 800})
+        page.set_viewport_size({"width": 2000, "height": 700})
         _log_in(page, shown["airflow"], shown["password"])
         _take_graph(page, f"{shown['airflow']}/dags/{DAG}/runs/{run_id}")
         page.close()
@@ -62,11 +62,13 @@ def _take_demo_pictures(browser: Browser) -> None:
 def _take_graph(page: Page, run_page: str) -> None:
     page.goto(run_page)
     page.get_by_text("promote_flow").first.wait_for()
-    # The graph in place of the grid, from left to right, with the group opened.
-    page.get_by_test_id("graph-view-toggle").or_(page.get_by_label("Show Graph")).or_(
-        page.locator("button[value=graph]")
-    ).first.click()
+    page.locator("button[value=graph]").click()
+    page.get_by_label("Collapse Details Panel").click()
+    page.get_by_test_id("expand-all-button").click()
+    page.get_by_text("create_release").first.wait_for()
     page.wait_for_timeout(3000)  # the graph is laid out by script, without an event to wait for
+    page.get_by_label("Fit View").click()
+    page.wait_for_timeout(1000)
     page.screenshot(path=IMAGES / "promotion-graph.png")
 
 

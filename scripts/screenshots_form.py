@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from demo import _free_port, _stop_group
+from local import free_port, stop_group
 from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,7 +120,7 @@ def _test(page: Page, url: str, path: Path) -> None:
 @contextmanager
 def _airflow(python: str, home: Path, *server: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Run the part of Airflow that serves its pages; yield its address and the variables that lead to its database."""
-    port = str(_free_port())
+    port = str(free_port())
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | {
         "PATH": os.pathsep.join([str(Path(python).parent), os.environ["PATH"]]),
         "AIRFLOW_HOME": str(home),
@@ -162,7 +162,7 @@ def _running(command: list[str], log: str, variables: dict[str, str]) -> Iterato
     try:
         yield process
     finally:
-        _stop_group(process)
+        stop_group(process)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: str) -> None:

@@ -29,6 +29,7 @@ LAYERS = {
     "task_groups": {"_compat", "operators", "sensors"},
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
+    "package": {"client"},
     "__init__": set(),
 }
 

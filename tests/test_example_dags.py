@@ -11,7 +11,7 @@ import pytest
 from airflow import __version__ as version
 
 from airflow_provider_trifacta._compat import AssetAlias
-from airflow_provider_trifacta.emulator import Connection
+from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions, PresetFlow
 from airflow_provider_trifacta.emulator.effects import Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
@@ -309,6 +309,7 @@ def test_examples_are_there_from_their_airflow_on(airflow_db):
     wanted = {
         "gated_release": (2, 11),
         "promote_and_use_ids": (2, 11),
+        "promote_flow_dev_to_prod": (2, 11),
         "promote_package": (2, 11),
         "release_events_consume": (3, 0),
         "release_events_promote": (3, 0),
@@ -338,3 +339,38 @@ def test_open_a_deployment_and_take_it_offline(example_dag, emulator, make_packa
     run, _ = example_dag("deployment_lifecycle", {"deployment_id": deployment_id}, dag_id="take_offline")
     assert run.state == "success"
     assert emulator.store.active_release(deployment_id) is None
+
+
+@pytest.fixture
+def instances(use_connection):
+    """Dev with a flow, and Prod with a deployment."""
+    dev_options = EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))
+    prod_options = EmulatorOptions(missing_paths=("/prod/returns",), job_start_seconds=0, job_run_seconds=0)
+    with Emulator(dev_options) as dev, Emulator(prod_options) as prod:
+        use_connection(dev.url, "trifacta_dev")
+        use_connection(prod.url, "trifacta_prod")
+        prod.store.create_deployment("Orders")
+        yield dev, prod
+
+
+def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, tmp_path):
+    dev, prod = instances
+    (flow,) = dev.store.flows()
+    conf = {"flow_id": flow.id, "deployment_id": 1, "folder": str(tmp_path)}
+    run, tasks = example_dag("promote_flow_dev_to_prod", conf)
+    assert run.state == "success"
+    good = prod.store.active_release(1)
+    words = f"release {good.id} is live, with the flows {list(good.imported.primary_flow_ids)}"
+    assert tasks["announce"].xcom_pull(task_ids="announce") == words
+    (job_group,) = prod.store.job_groups()
+    assert job_group.inputs["data"][0]["inputs"] == [{"uri": "hdfs:///prod/orders.csv"}]
+
+    # Somebody changes the flow, and forgets that Prod does not have that file.
+    dev.store.edit_flow(flow.id, dataset_path="/dev/returns.csv")
+    run, tasks = example_dag("promote_flow_dev_to_prod", conf)
+    assert run.state == "failed"
+    assert str(tasks["promote_flow.smoke_run"].state) == "failed"
+    assert str(tasks["promote_flow.roll_back"].state) == "success"
+    assert str(tasks["announce"].state) == "upstream_failed"
+    assert prod.store.active_release(1).id == good.id
+    assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == 2

@@ -7,13 +7,14 @@ within their flow. Both are read. A table that is missing, or not as expected, c
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pendulum
 
-from .package import FlowPackage, PackageConnection, rows_of, text_of
+from .package import FlowPackage, PackageConnection, id_of, rows_of, text_of
 
 #: The release whose new flow definition ended the import of older packages (Changes to the APIs, 6.8).
 _NEW_DEFINITION = (6, 8)
@@ -96,7 +97,7 @@ class PackageReport:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         at = self.exported_at
-        return {**asdict(self), "exported_at": at.in_timezone("UTC").isoformat(timespec="milliseconds") if at else None}
+        return {**asdict(self), "exported_at": at.isoformat(timespec="milliseconds") if at else None}
 
 
 def report_on(package: FlowPackage) -> PackageReport:
@@ -120,7 +121,7 @@ def report_on(package: FlowPackage) -> PackageReport:
         edition=info.edition,
         comment=(text_of(metadata.get("comment")) or "").strip() or None,
         flows=flows,
-        recipes=sorted(recipes.values(), key=lambda recipe: recipe.name or ""),
+        recipes=sorted(recipes.values(), key=lambda recipe: _sortable(recipe.name)),
         outputs=outputs,
         connections=[MappedConnection(**vars(one), rule=_mapping_rule(one)) for one in info.connections],
         warnings=[*_version_warnings(info.product_version), *_run_warnings(flows, outputs)],
@@ -128,9 +129,9 @@ def report_on(package: FlowPackage) -> PackageReport:
 
 
 def _flows(data: object, primary_ids: object) -> list[ContainedFlow]:
-    primary = {_id(one) for one in primary_ids} - {None} if isinstance(primary_ids, list) else set()
+    primary = {id_of(one) for one in primary_ids} - {None} if isinstance(primary_ids, list) else set()
     return [
-        ContainedFlow(_id(row.get("id")), text_of(row.get("name")), _id(row.get("id")) in primary)
+        ContainedFlow(id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary)
         for row in rows_of(data, "flows")
     ]
 
@@ -138,34 +139,38 @@ def _flows(data: object, primary_ids: object) -> list[ContainedFlow]:
 def _recipes(data: object) -> dict[int | None, Recipe]:
     """Return the recipes by the node of the flow that they stand at."""
     nodes = list(_everywhere(data, "flownodes"))
-    scripts = {_id(row.get("id")): row for name in ("editablescripts", "recipes") for _, row in _everywhere(data, name)}
-    datasets = {_id(row.get("parsingScriptId")) for _, row in _everywhere(data, "datasources")}
-    datasets |= {_id(node.get("scriptId")) for _, node in nodes if node.get("wrangled") is False}
+    scripts = [row for table in ("editablescripts", "recipes") for _, row in _everywhere(data, table)]
+    names = {id_of(row.get("id")): text_of(row.get("name")) for row in scripts}
+    datasets = {None} | {id_of(row.get("parsingScriptId")) for _, row in _everywhere(data, "datasources")}
+    datasets |= {id_of(node.get("scriptId")) for _, node in nodes if node.get("wrangled") is False}
     return {
-        _id(node.get("id")): Recipe(script, text_of(scripts[script].get("name")), flow)
+        id_of(node.get("id")): Recipe(script, names[script], flow)
         for flow, node in nodes
-        if (script := _id(node.get("scriptId"))) in scripts and script not in datasets
+        if (script := id_of(node.get("scriptId"))) in names and script not in datasets
     }
 
 
 def _outputs(data: object, recipes: Mapping[int | None, Recipe], connections: list[PackageConnection]) -> list[Output]:
-    names = {one.id: one.name for one in connections if one.id is not None}
-    elsewhere = [(kind, row) for kind in _TARGETS for row in rows_of(data, kind)]
+    names: dict[int | None, str | None] = {one.id: one.name for one in connections if one.id is not None}
+    apart = defaultdict(list)
+    for kind in _TARGETS:
+        for row in rows_of(data, kind):
+            apart[id_of(row.get("outputObjectId"))].append((kind, row))
     outputs = []
     for flow, row in _everywhere(data, "outputobjects"):
-        output_id, manual, recipe = _id(row.get("id")), row.get("isAdhoc"), recipes.get(_id(row.get("flowNodeId")))
+        output_id, manual, recipe = id_of(row.get("id")), row.get("isAdhoc"), recipes.get(id_of(row.get("flowNodeId")))
         found = [(kind, target) for kind in _TARGETS for target in rows_of(row, kind)]
-        found += [one for one in elsewhere if output_id is not None and one[1].get("outputObjectId") == output_id]
+        found += apart.get(output_id, []) if output_id is not None else []
         outputs.append(
             Output(
                 id=output_id,
                 recipe=recipe.name if recipe else None,
                 flow_id=recipe.flow_id if recipe else flow,
                 manual=manual if isinstance(manual, bool) else None,
-                targets=[_TARGETS[kind](target, names.get(_id(target.get("connectionId")))) for kind, target in found],
+                targets=[_TARGETS[kind](one, names.get(id_of(one.get("connectionId")))) for kind, one in found],
             )
         )
-    return sorted(outputs, key=lambda output: (output.recipe or "", not output.manual))
+    return sorted(outputs, key=lambda output: (_sortable(output.recipe), not output.manual))
 
 
 def _file(row: Mapping[str, Any], connection: str | None) -> Target:
@@ -187,10 +192,14 @@ _TARGETS = {"writesettings": _file, "publications": _table}
 def _everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
     """Find the rows of a table in the whole package and within its flows, each with its flow's id."""
     for row in rows_of(data, table):
-        yield _id(row.get("flowId")), row
+        yield id_of(row.get("flowId")), row
     for flow in rows_of(data, "flows"):
         for row in rows_of(flow, table):
-            yield _id(flow.get("id")), row
+            yield id_of(flow.get("id")), row
+
+
+def _sortable(name: str | None) -> tuple[str, str]:
+    return (name or "").casefold(), name or ""
 
 
 def _mapping_rule(connection: PackageConnection) -> dict[str, Any] | None:
@@ -206,10 +215,8 @@ def _version_warnings(product_version: str | None) -> list[str]:
     if release is None:
         return ["The package does not tell the release that exported it, so which ones import it is not known."]
     if (int(release[1]), int(release[2])) < _NEW_DEFINITION:
-        return [
-            f"Exported by {product_version}, before 6.8: only the same release, build and edition imports it. Export "
-            "it again from a newer one."
-        ]
+        what = f"Exported by {product_version}, before 6.8: no other release, build or edition imports it."
+        return [f"{what} Unless production is just that, export the flow again from a newer one."]
     return []
 
 
@@ -217,14 +224,11 @@ def _run_warnings(flows: list[ContainedFlow], outputs: list[Output]) -> list[str
     primary = [flow for flow in flows if flow.primary]
     if not primary:
         return ["The package does not tell its primary flow, which is what a deployment runs."]
+    # What is not known to be otherwise counts as a manual output of the flow: no false alarm.
     runnable = {output.flow_id for output in outputs if output.manual is not False}
     return [
         f"The primary flow {flow.name!r} has no manual output, so a deployment cannot run it. Add one in the source "
         "instance and export the flow again."
         for flow in primary
-        if flow.id not in runnable
+        if not {flow.id, None} & runnable
     ]
-
-
-def _id(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

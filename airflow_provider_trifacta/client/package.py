@@ -33,16 +33,7 @@ MAX_RATIO = 100
 #: Bytes that are read at a time for the digest.
 _BLOCK_SIZE = 1024 * 1024
 #: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown things, besides BadZipFile.
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -166,7 +157,7 @@ def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str,
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
             raw = _read_member(archive, member, name)
-    except _UNREADABLE as error:
+    except _DAMAGED as error:
         raise PackageFormatError(
             f"The package {name} is not a readable ZIP file ({error}). It may be cut short, or an error page saved "
             "in its place: export the flow again."
@@ -212,7 +203,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -
     try:
         with archive.open(member) as stream:
             raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may lie
-    except _UNREADABLE as error:
+    except _DAMAGED as error:
         raise PackageFormatError(f"{where} is damaged and cannot be unpacked ({error}). Export it again.") from None
     if len(raw) > MAX_DEFINITION_SIZE:
         raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. Refused as a ZIP bomb.")
@@ -229,24 +220,25 @@ def _parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
         raise PackageFormatError(f"{where} is not readable JSON or JSON5: {reason}. Export it again.") from None
     if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
         raise PackageFormatError(f"{where} has no metadata: it is not a flow exported by Trifacta.")
-    if definition.get("type", "flow") != "flow":
-        raise PackageFormatError(f"{where} is a {definition['type']}. Only flows can become releases.")
+    kind = definition.get("type", "flow")
+    if kind != "flow":
+        raise PackageFormatError(f"{where} is a {text_of(kind) or 'nameless thing'}. Only flows can become releases.")
     return definition
 
 
 def _info(definition: Mapping[str, Any], where: str) -> PackageInfo:
     metadata, data = definition["metadata"], definition.get("data")
     return PackageInfo(
-        uuid=_uuid(metadata.get("uuid"), where),
+        uuid=_uuid(text_of(metadata.get("uuid")), where),
         exported_at=parse_time(metadata.get("exportedAt")),
         product_version=text_of(metadata.get("trifactaVersion")),
         edition=text_of(metadata.get("edition")),
-        flow_names=[str(flow["name"]) for flow in rows_of(data, "flows") if "name" in flow],
+        flow_names=[name for flow in rows_of(data, "flows") if (name := text_of(flow.get("name"))) is not None],
         connections=[_connection(row) for row in rows_of(data, "connections")],
     )
 
 
-def _uuid(value: object, where: str) -> str:
+def _uuid(value: str | None, where: str) -> str:
     try:
         return canonical_uuid(str(UUID(str(value))))
     except ValueError:
@@ -262,14 +254,18 @@ def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
 
 
 def _connection(row: Mapping[str, Any]) -> PackageConnection:
-    connection_id = row.get("id")
     return PackageConnection(
-        id=connection_id if isinstance(connection_id, int) else None,
+        id=id_of(row.get("id")),
         name=text_of(row.get("name")),
         uuid=text_of(row.get("uuid")),
         type=text_of(row.get("type")),
         vendor=text_of(row.get("vendor")),
     )
+
+
+def id_of(value: object) -> int | None:
+    """Return an id of the definition; None for what is none, such as a number too long to be written."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
 
 
 def text_of(value: object) -> str | None:

@@ -1,0 +1,110 @@
+"""``python -m airflow_provider_trifacta.package FILE``: what an exported flow package holds; no instance is asked."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from .client.contents import PackageReport, Target, report_on
+from .client.errors import PackageError
+from .client.package import open_package
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the report of a package; 0 when it is one, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_trifacta.package",
+        description="Tell what an exported Trifacta flow package holds, and what to do before it is promoted.",
+    )
+    parser.add_argument("file", help="the ZIP that Trifacta exported")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    options = parser.parse_args(arguments)
+    try:
+        with open_package(options.file) as package:
+            report = report_on(package)
+    except (PackageError, OSError) as error:
+        sys.stderr.write(f"FAILED: {_one_line(error)}\n")
+        return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names are in any script, terminals may not be
+    sys.stdout.write(f"{json.dumps(report.as_dict(), indent=2) if options.json else as_text(report)}\n")
+    return 0
+
+
+def as_text(report: PackageReport) -> str:
+    """Write a report for people: plain text, one section after the other."""
+    flows = {flow.id: flow.name for flow in report.flows} if len(report.flows) > 1 else {}
+    at = report.exported_at
+    head: list[tuple[str, str | None]] = [
+        ("Package", report.package_uuid),
+        ("Exported", at.strftime("%Y-%m-%d %H:%M:%S %Z") if at else None),
+        ("Exporter", " ".join(filter(None, (report.product_version, report.edition)))),
+        ("Comment", report.comment),
+        ("Size", f"{report.size:,} bytes"),
+        ("SHA-256", report.sha256),
+    ]
+    lines = [_one_line(report.file), "", *_table([[name, value or "-"] for name, value in head])]
+    lines += _section("Flows", [[flow.name, "primary" if flow.primary else None] for flow in report.flows])
+    lines += _section("Recipes", [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes])
+    outputs = [
+        [_kind(output.manual), output.recipe, flows.get(output.flow_id), *_target(target)]
+        for output in report.outputs
+        for target in (output.targets or (None,))
+    ]
+    lines += _section("Outputs", outputs, len(report.outputs))
+    connections = [[one.name, one.type, one.vendor, one.uuid] for one in report.connections]
+    lines += _section("Connections", connections)
+    rules = [one.rule for one in report.connections if one.rule]
+    if rules:
+        lines += ["", "Object import rules that map them, unless production has connections of the same uuids"]
+        lines += [f"  {json.dumps(rule)}" for rule in rules]
+    if report.warnings:
+        lines += ["", "Warnings", *(_entry(_one_line(warning)) for warning in report.warnings)]
+    return "\n".join(lines)
+
+
+def _kind(manual: bool | None) -> str:
+    return {True: "manual", False: "scheduled", None: "?"}[manual]
+
+
+def _target(target: Target | None) -> list[str | None]:
+    if target is None:
+        return ["writes nothing", None]
+    through = f"through {target.connection}" if target.connection else None
+    how = ", ".join(filter(None, (target.format, target.action, through)))
+    return [target.kind, " ".join(filter(None, (target.path or "?", f"({how})" if how else None)))]
+
+
+def _section(title: str, rows: Sequence[Sequence[str | None]], count: int | None = None) -> Iterator[str]:
+    yield from ("", f"{title} ({len(rows) if count is None else count})")
+    for line in _table(rows):
+        yield f"  {line}"
+
+
+def _table(rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
+    """Align columns; those that are empty in all rows are left out."""
+    columns = [[_one_line(value or "") for value in column] for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    for row in zip(*columns, strict=True):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
+        yield "  ".join(cells).rstrip()
+
+
+def _entry(text: str) -> str:
+    return textwrap.fill(
+        text, 100, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _one_line(text: object) -> str:
+    """Fold white space, and spell out what would steer a terminal: names come from whoever made the package."""
+    words = " ".join(str(text).split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
