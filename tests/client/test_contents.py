@@ -134,16 +134,19 @@ def test_flat_outputs_find_their_tables_and_connections(report):
                     {"id": 10, "flowId": 2, "scriptId": 20, "wrangled": True},
                     {"id": 11, "flowId": 1, "scriptId": 21, "wrangled": True},
                     {"id": 12, "flowId": 1, "scriptId": 22},
+                    {"id": 13, "flowId": 1, "scriptId": 23, "wrangled": False},
                 ],
                 "editablescripts": [
-                    {"id": 20, "name": "upper"},
-                    {"id": 21, "name": "Lower"},
+                    {"id": 20, "name": "Upper"},
+                    {"id": 21, "name": "lower"},
                     {"id": 22, "name": "set"},
+                    {"id": 23, "name": "set"},
                 ],
                 "datasources": [{"id": 30, "parsingScriptId": 22}],
                 "outputobjects": [
                     {"id": 40, "flowNodeId": 10, "isAdhoc": True},
                     {"id": 41, "flowNodeId": 11, "isAdhoc": False},
+                    {"flowNodeId": 10, "isAdhoc": False},
                 ],
                 "publications": [
                     {
@@ -155,16 +158,18 @@ def test_flat_outputs_find_their_tables_and_connections(report):
                         "connectionId": 5,
                     },
                     {"outputObjectId": 99, "tableName": "of another"},
+                    {"tableName": "of none"},
                 ],
                 "connections": [{"id": 5, "name": "warehouse"}],
             }
         )
     )
     assert found.flows == [ContainedFlow(1, "a", True), ContainedFlow(2, "b", False)]
-    assert found.recipes == [Recipe(21, "Lower", 1), Recipe(20, "upper", 2)]
+    assert found.recipes == [Recipe(21, "lower", 1), Recipe(20, "Upper", 2)]
     assert found.outputs == [
-        Output(41, "Lower", 1, False, []),
-        Output(40, "upper", 2, True, [Target("table", "db.public.t", "postgres", "append", "warehouse")]),
+        Output(41, "lower", 1, False, []),
+        Output(40, "Upper", 2, True, [Target("table", "db.public.t", "postgres", "append", "warehouse")]),
+        Output(None, "Upper", 2, False, []),
     ]
     assert found.connections[0].rule["onCondition"] == {"id": "5"}
     # The manual output is another flow's.
