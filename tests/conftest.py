@@ -51,6 +51,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("real_package", REAL_PACKAGES or [missing], ids=lambda path: path and path.stem)
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their parameter: those of a package differ in every process, and workers compare names."""
+    return argname if isinstance(val, bytes) else None
+
+
 class ScriptedServer:
     """A server that answers what a test tells it to, for what no faithful emulator would do."""
 

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_trifacta import links
-from airflow_provider_trifacta.links import TrifactaDeploymentLink
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
+from airflow_provider_trifacta.links import TrifactaDeploymentLink, TrifactaJobLink
+from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
+from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 pytestmark = pytest.mark.every_airflow
@@ -16,6 +17,29 @@ pytestmark = pytest.mark.every_airflow
 @pytest.mark.parametrize("cls", [GetDeploymentOperator, CreateReleaseOperator, ReleaseActiveSensor])
 def test_every_task_has_the_link(cls):
     assert [type(link) for link in cls.operator_extra_links] == [TrifactaDeploymentLink]
+
+
+@pytest.mark.parametrize(
+    ("cls", "links"),
+    [(RunDeploymentOperator, [TrifactaJobLink, TrifactaDeploymentLink]), (JobGroupSensor, [TrifactaJobLink])],
+)
+def test_what_runs_leads_to_its_jobs(cls, links):
+    assert [type(link) for link in cls.operator_extra_links] == links
+
+
+@pytest.mark.parametrize(
+    ("pushed", "shown"), [(["https://a/jobs/1", "https://a/jobs/2"], "https://a/jobs/1"), ([], ""), (None, "")]
+)
+def test_the_first_job_group_is_shown(monkeypatch, pushed, shown):
+    asked = []
+
+    def get_value(**keywords):
+        asked.append(keywords)
+        return pushed
+
+    monkeypatch.setattr(links, "XCom", SimpleNamespace(get_value=get_value))
+    assert TrifactaJobLink().get_link(None, ti_key="the key") == shown
+    assert asked == [{"ti_key": "the key", "key": "job_urls"}]
 
 
 @pytest.mark.parametrize(("pushed", "shown"), [("https://a/deployments/1", "https://a/deployments/1"), (None, "")])

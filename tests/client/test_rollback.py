@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.baseline import Baseline
-from airflow_provider_trifacta.client.errors import InterruptedChangeError, UnexpectedLiveReleaseError
+from airflow_provider_trifacta.client.errors import InterruptedChangeError, TrifactaError, UnexpectedLiveReleaseError
 from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.client.rollback import roll_back
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.emulator.effects import LateActivation, PackageUuid
+from airflow_provider_trifacta.emulator.effects import LateActivation, LateCommit, PackageUuid
 from airflow_provider_trifacta.emulator.faults import Fault
 
 pytestmark = pytest.mark.every_airflow
@@ -208,3 +210,45 @@ def test_releases_of_other_deployments_do_not_count(client, make_package, live, 
     assert roll_back(client, baseline, UUIDS["B"], interrupted=False, settle_timeout=0) is None
     assert emulator.store.active_release(other)
     assert changes() == []
+
+
+def test_an_upload_that_is_still_under_way_is_waited_for(client, make_package, baseline, before, live, emulator):
+    """The promotion was killed in it: its release goes live after a look that came too soon."""
+    emulator.faults.add(Fault(LateCommit()))
+    with open_package(make_package(uuid=UUIDS["B"])) as package, pytest.raises(TrifactaError):
+        client.releases.create(1, package.body())
+    now = itertools.count()
+    undone = roll_back(
+        client,
+        baseline,
+        UUIDS["B"],
+        interrupted=False,
+        settle_timeout=10,
+        sleep=lambda seconds: emulator.commit_late(),
+        clock=lambda: next(now),
+    )
+    assert undone == emulator.store.releases(1)[-1].id
+    assert live() == before
+
+
+def test_the_wait_for_an_upload_comes_to_an_end(client, baseline, before, live, changes):
+    slept, now = [], itertools.count(step=2)
+    undone = roll_back(
+        client,
+        baseline,
+        UUIDS["B"],
+        interrupted=False,
+        settle_timeout=10,
+        sleep=slept.append,
+        clock=lambda: next(now),
+    )
+    assert undone is None
+    assert slept
+    assert live() == before
+    assert changes() == []
+
+
+def test_a_promotion_that_did_not_begin_is_not_waited_for(client, baseline, live, before):
+    fail = lambda seconds: pytest.fail("waited")  # noqa: E731
+    assert roll_back(client, baseline, None, interrupted=False, settle_timeout=10, sleep=fail) is None
+    assert live() == before

@@ -1,0 +1,115 @@
+"""The sensor of job groups; what all sensors share is tested with that of releases."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
+from airflow_provider_trifacta.client.errors import PassingWaitError, ServerError
+from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome
+from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+except ImportError:
+    from airflow.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+
+pytestmark = pytest.mark.every_airflow
+
+MODES = [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}]
+STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
+
+
+class PolledClock(ManualClock):
+    """A clock that each request for the time moves on: whoever polls comes to the end."""
+
+    def __call__(self):
+        self.advance(0.1)
+        return super().__call__()
+
+
+@pytest.fixture
+def prod(use_connection, make_package):
+    with Emulator(EmulatorOptions(clock=PolledClock())) as emulator:
+        use_connection(emulator.url, extra={"read_retries": 0})
+        emulator.store.create_deployment("Orders")
+        with make_package().open("rb") as file:
+            emulator.store.create_release(1, read_package(file))
+        yield emulator
+
+
+@pytest.fixture
+def started(prod):
+    return [prod.store.run_deployment(1)[0].id for _ in range(2)]
+
+
+@pytest.fixture
+def wait(execute):
+    def run(job_group_ids, **options):
+        options = {"poke_interval": 0.01, **options}
+        while True:
+            try:
+                return execute(JobGroupSensor(task_id="wait", job_group_ids=job_group_ids, **options))
+            except AirflowRescheduleException:
+                continue
+
+    return run
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_waits_until_all_are_complete(wait, prod, started, mode):
+    _, ti = wait(started, **mode)
+    assert [one.status for one in prod.store.job_groups()] == ["Complete", "Complete"]
+    assert ti.pushed == {"job_urls": [f"{prod.url}/jobs/{one}" for one in started]}
+    assert {call.method for call in prod.calls} == {"GET"}
+    assert len(prod.calls) > 2, "the first look was too early"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (RunOutcome(status="Failed", message="no such table"), "failed: job .*no such table"),
+        (RunOutcome(status="Canceled"), "was canceled"),
+        (RunOutcome(status="Paused"), "unknown state 'Paused'"),
+    ],
+)
+def test_each_mode_fails_alike(wait, execute, prod, started, mode, outcome, words):
+    prod.runs.add(outcome)
+    bad = prod.store.run_deployment(1)[0].id
+    with pytest.raises(AirflowFailException, match=f"JobFailedError: Job group {bad} .*{words}"):
+        wait([*started, bad], **mode)
+    assert len(execute.ti.pushed["job_urls"]) == 3, "the link is wanted most now"
+    assert {call.method for call in prod.calls} == {"GET"}, "nothing is canceled"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_soft_fail_skips(wait, prod, mode):
+    prod.runs.add(RunOutcome(status="Failed"))
+    bad = prod.store.run_deployment(1)[0].id
+    with pytest.raises(AirflowSkipException):
+        wait(bad, soft_fail=True, **mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_time_is_up(wait, prod, mode):
+    prod.runs.add(RunOutcome(status="InProgress"))
+    endless = prod.store.run_deployment(1)[0].id
+    with pytest.raises(AirflowSensorTimeout):
+        wait(str(endless), timeout=0, **mode)
+    assert prod.store.job_group(endless).canceled_at is None
+
+
+@pytest.mark.parametrize(("mode", "error"), [(MODES[0], ServerError), (MODES[2], PassingWaitError)])
+def test_one_failure_too_many(wait, prod, started, mode, error):
+    prod.faults.add(Fault(Answer(500), **STATUS, times=None))
+    with pytest.raises(error, match="answered 500"):
+        wait(started, tolerated_failures=2, **mode)
+    assert len(prod.calls) == 3
+
+
+def test_bad_input_ends_before_any_request(wait, prod):
+    with pytest.raises(AirflowFailException, match="InvalidInputError: job_group_ids"):
+        wait("None")
+    assert list(prod.calls) == []
