@@ -20,7 +20,14 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
         Context,
         TaskGroup,
     )
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+        TaskDeferralError,
+        TaskDeferralTimeout,
+    )
     from airflow.sdk.execution_time.xcom import XCom
 else:
     try:  # Airflow 3.0; the datasets of Airflow 2 are not served
@@ -69,9 +76,23 @@ else:
         from airflow.models.xcom import XCom
 
     try:  # Airflow 3.2
-        from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+        from airflow.sdk.exceptions import (
+            AirflowFailException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralError,
+            TaskDeferralTimeout,
+        )
     except ImportError:
-        from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+        from airflow.exceptions import (
+            AirflowFailException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralError,
+            TaskDeferralTimeout,
+        )
 
 
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
@@ -106,6 +127,7 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "Asset",
     "AssetAlias",
     "BaseHook",
@@ -114,6 +136,8 @@ __all__ = [
     "BaseSensorOperator",
     "Connection",
     "Context",
+    "TaskDeferralError",
+    "TaskDeferralTimeout",
     "TaskGroup",
     "XCom",
     "conf",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What applies to each task of the group unless the caller says otherwise; a smoke run is never repeated.
 _DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(minutes=1)}
+#: What applies to each task of the group whatever anybody says; the last two tasks have rules of their own.
+_FIXED_ARGS = {"trigger_rule": "all_success", "soft_fail": False, "never_fail": False, "wait_for_completion": True}
 
 
 class PromotionGroup(TaskGroup):
@@ -83,15 +85,16 @@ def promote_flow(
     :param deferrable: whether the waits are deferred; None for Airflow's ``default_deferrable``
     :param poll_interval: seconds between two looks of each wait
     :param timeout: seconds for each wait
-    :param default_args: for the tasks of the group, over its own: ``retries=2`` and ``retry_delay`` of a minute. The
-        smoke run has no retries whatever they are
+    :param default_args: for the tasks of the group, over its own, ``retries=2`` and ``retry_delay`` of a minute, which
+        themselves go over the DAG's. What keeps a promotion honest is not theirs to say: the smoke run has no retries
+        and is waited for, no wait fails softly, and each task follows on the success of the one before
     :returns: the group; ``.output`` is the promotion's result
     """
     waiting: dict[str, Any] = {"timeout": timeout}
     if deferrable is not None:
         waiting["deferrable"] = deferrable
     where = {"deployment_id": deployment_id, "deployment_name": deployment_name, "trifacta_conn_id": prod_conn_id}
-    arguments: dict[str, Any] = {**_DEFAULT_ARGS, **(default_args or {})}
+    arguments: dict[str, Any] = {**_DEFAULT_ARGS, **(default_args or {}), **_FIXED_ARGS}
     group: PromotionGroup = PromotionGroup(group_id, default_args=arguments)  # type: ignore[arg-type, unused-ignore]
     with group:
         baseline = GetDeploymentOperator(task_id="baseline", **where)

@@ -11,14 +11,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import pendulum
 import pytest
 from airflow.models import DagBag
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2
+    from airflow import DAG
 
 from airflow_provider_trifacta.client import settle
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
 from airflow_provider_trifacta.emulator.effects import Answer, Delay, Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.task_groups import promote_flow
 
 DAGS = Path(__file__).parent / "dags" / "promotions.py"
 #: The steps, in their order.
@@ -210,6 +217,50 @@ def test_parts_are_optional(run, prod, options, tasks):
     assert states(result, f"flow_{flow_id}").keys() == tasks
     assert prod.store.active_release(deployment_id)
     assert len(prod.store.job_groups()) == ("smoke_run" in tasks)
+
+
+@pytest.mark.every_airflow
+def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
+    careless = {
+        "trigger_rule": "all_done",
+        "soft_fail": True,
+        "never_fail": True,
+        "wait_for_completion": False,
+        "retries": 5,
+    }
+    with DAG("careless", start_date=pendulum.datetime(2024, 1, 1), schedule=None, default_args=careless):
+        tasks = [promote_flow(group_id="a", flow_id=1, deployment_id=1, package_path="x").children]
+        own = {**careless, "owner": "me"}
+        tasks.append(
+            promote_flow(group_id="b", flow_id=1, deployment_id=1, package_path="x", default_args=own).children
+        )
+    for group, children in zip("ab", tasks, strict=True):
+        retries = 2 if group == "a" else 5
+        assert children[f"{group}.baseline"].retries == children[f"{group}.promoted"].retries == retries
+        assert children[f"{group}.smoke_run"].retries == 0
+        assert children[f"{group}.smoke_run"].wait_for_completion
+        assert not children[f"{group}.active"].soft_fail
+        assert not children[f"{group}.active"].never_fail
+        rules = {name.partition(".")[2]: task.trigger_rule for name, task in children.items()}
+        expected = {"roll_back": "one_failed", "promoted": "none_failed_min_one_success"}
+        assert rules == dict.fromkeys(rules, "all_success") | expected
+
+
+@pytest.mark.parametrize("failed", ["baseline", "export"])
+def test_before_anything_was_promoted_a_failure_leaves_everything(run, dev, prod, failed):
+    assert run().state == "success"
+    [(flow_id, deployment_id)] = run.flows
+    before = prod.store.releases(deployment_id)
+    if failed == "baseline":
+        prod.faults.add(Fault(Answer(403), method="GET", path="/v4/deployments/*", times=None))
+    else:
+        dev.faults.add(Fault(Answer(404), method="GET", path="/v4/flows/*/package", times=None))
+    result = run()
+    assert result.state == "failed"
+    assert states(result, f"flow_{flow_id}") == ended(failed=failed) | (
+        {"roll_back": "failed"} if failed == "baseline" else {}
+    )
+    assert prod.store.releases(deployment_id) == before
 
 
 @pytest.mark.every_airflow

@@ -66,8 +66,8 @@ class Baseline:
         ):
             raise InvalidInputError(
                 "baseline must be the whole return value of GetDeploymentOperator (get.output), not "
-                f"{repr(value)[:80]}. If it is None, the task it comes from was skipped, or marked as success by hand: "
-                "clear that task."
+                f"{repr(value)[:80]}. If it is None, the task it comes from failed, was skipped, or was marked as "
+                "success by hand: clear that task."
             )
         baseline = cls(
             deployment_id=parse_id(value["deployment_id"], "baseline['deployment_id']"),

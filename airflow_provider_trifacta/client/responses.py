@@ -17,6 +17,7 @@ from .errors import (
     APIError,
     ConnectError,
     ConnectionLostError,
+    DestinationError,
     RequestTimeoutError,
     TLSError,
     TransportError,
@@ -91,6 +92,7 @@ def read_answer(response: requests.Response, file: BinaryIO | None = None) -> An
 
     :param file: where the body goes when it is a file that was asked for; without a limit, and not into the answer
     :raises requests.RequestException: the body of a success broke off
+    :raises DestinationError: the file cannot be written
     :raises UnexpectedResponseError: it is larger than any answer of the API
     """
     content = bytearray()
@@ -118,7 +120,10 @@ def _is_message(headers: Mapping[str, str]) -> bool:
 def _save(response: requests.Response, file: BinaryIO) -> None:
     size = 0
     for block in response.iter_content(_BLOCK):
-        size += file.write(block)
+        try:
+            size += file.write(block)
+        except OSError as error:
+            raise DestinationError(f"The file cannot be kept while it is received: {error}.") from None
     announced = response.headers.get("Content-Length")
     # Older versions of urllib3 take a body that ends early for a whole one.
     if announced and announced != str(size) and "Content-Encoding" not in response.headers:

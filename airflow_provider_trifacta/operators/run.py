@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .._compat import BaseOperator, conf
+from .._compat import (
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+    TaskDeferralError,
+    TaskDeferralTimeout,
+    conf,
+)
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, TrifactaError
 from ..client.ids import parse_id
@@ -34,8 +41,8 @@ class RunDeploymentOperator(BaseOperator):
     whether jobs started: the task fails and does not ask again.
 
     What happens again on a retry: **a retry may run the jobs twice**, so use ``retries=0``. Airflow's retries only
-    come into play before the run was asked for, and after the task's process was killed; every failure after the start
-    ends the task, whatever ``retries`` is. A clear runs the jobs again.
+    come into play before the run was asked for, and after the task's process was killed; every failure after that, an
+    ``execution_timeout`` and a lost trigger too, ends the task, whatever ``retries`` is. A clear runs the jobs again.
 
     API pages: API Deployments Run v4, API JobGroups Get Status v4.
 
@@ -98,10 +105,27 @@ class RunDeploymentOperator(BaseOperator):
         self.tolerated_failures = tolerated_failures
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
+        self._asked = False
         self._running: JobGroupsWatch | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the jobs, tell their ids, and wait for them."""
+        try:
+            return self._execute(context)
+        except AirflowTaskTimeout as error:
+            if not self._asked:
+                raise
+            self.on_kill()  # which Airflow calls for its own error alone
+            raise AirflowFailException(
+                f"The execution_timeout came after the run was asked for. {self._state()} A retry would run them again."
+            ) from error
+
+    def _state(self) -> str:
+        if self._running is None:
+            return "Whether jobs were started cannot be told: look at the jobs in Trifacta."
+        return f"The job groups {self._running.unfinished} were not seen Complete."
+
+    def _execute(self, context: Context) -> dict[str, Any]:
         with airflow_failures():
             given = check_target(self.deployment_id, self.deployment_name)
             parameters = check_parameters(self.run_parameters)
@@ -112,6 +136,7 @@ class RunDeploymentOperator(BaseOperator):
             with client:
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+                self._asked = True
                 live, ids = run_deployment(client, deployment_id, parameters, release_id=expected)
                 watch = self._running = JobGroupsWatch(ids, tolerated_failures=self.tolerated_failures)
                 urls = [client.job_group_url(one) for one in ids]
@@ -151,6 +176,16 @@ class RunDeploymentOperator(BaseOperator):
             kwargs={"facts": facts},
             timeout=timedelta(seconds=self.timeout + _BACKSTOP),
         )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Come back from the triggerer; where it lost the wait, Airflow's error must not run the jobs again."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
+        except (TaskDeferralError, TaskDeferralTimeout) as error:
+            raise AirflowFailException(
+                f"The triggerer gave the wait up ({type(error).__name__}: {error}); the jobs go on. Look at them in "
+                "Trifacta; a retry would run them again."
+            ) from error
 
     def execute_complete(
         self,

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
+    DestinationError,
     NotFoundError,
     RedirectError,
     ServerError,
@@ -27,13 +28,12 @@ CUT = (200, {"Content-Type": "application/zip", "Content-Length": str(len(ZIP) +
 def export(scripted):
     """Return a function that exports from a server that gives these answers in turn: (content, requests)."""
 
-    def run(*answers, comment=None, read_retries=1):
+    def run(*answers, comment=None, read_retries=1, file=None):
         left = list(answers)
         server = scripted(lambda request: left.pop(0) if len(left) > 1 else left[0])
         config = ClientConfig(base_url=server.url, login="me", password="secret", read_retries=read_retries)
         transport = Transport(config, sleep=lambda seconds: None)
-        file = io.BytesIO(b"what was there, longer or not" * 100_000)
-        run.file = file
+        file = file or io.BytesIO(b"what was there, longer or not" * 100_000)
         try:
             Flows(transport).export(7, file, comment=comment)
         finally:
@@ -94,3 +94,12 @@ def test_a_redirect_within_the_server_is_followed(export):
     content, seen = export((307, {"Location": "/files/1"}, b""), GOOD)
     assert content == ZIP
     assert [request.path for request in seen] == ["/v4/flows/7/package", "/files/1"]
+
+
+def test_a_full_disk_is_not_taken_for_a_fault_of_the_connection(export):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(DestinationError, match="No space left on device"):
+        export(GOOD, file=Full())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import ConnectError, ServerError
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
@@ -20,13 +22,30 @@ STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
 
 
 @pytest.fixture
-def prod(use_connection, make_package):
-    with Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0)) as emulator:
-        use_connection(emulator.url)
-        emulator.store.create_deployment("Orders")
-        with make_package().open("rb") as file:
-            emulator.store.create_release(1, read_package(file))
-        yield emulator
+def instance(use_connection, make_package):
+    """Return a function that starts an instance with a live release; its package and options are the keywords."""
+    with contextlib.ExitStack() as started:
+
+        def start(package=None, **options):
+            emulator = started.enter_context(Emulator(EmulatorOptions(**options)))
+            use_connection(emulator.url)
+            emulator.store.create_deployment("Orders")
+            with (package or make_package()).open("rb") as file:
+                emulator.store.create_release(1, read_package(file))
+            return emulator
+
+        yield start
+
+
+@pytest.fixture
+def prod(instance):
+    return instance(job_start_seconds=0, job_run_seconds=0)
+
+
+@pytest.fixture
+def slow(instance):
+    """An instance whose jobs outlast every test."""
+    return instance(job_run_seconds=3600)
 
 
 @pytest.fixture
@@ -46,6 +65,10 @@ def run(execute):
 @pytest.fixture
 def posts(prod):
     return lambda: [call.path for call in prod.calls if call.method == "POST"]
+
+
+def time_is_up(*arguments):
+    raise AirflowTaskTimeout("5 s")
 
 
 MODES = [{"deferrable": False}, {"deferrable": True}]
@@ -111,16 +134,12 @@ def test_nothing_is_started_when_another_release_is_live(run, release, posts):
 
 
 @pytest.mark.parametrize("choice", ["empty", "refuse"])
-def test_a_release_without_a_manual_output_is_a_failure(run, use_connection, make_package, choice):
-    with Emulator(EmulatorOptions(run_without_output=choice)) as emulator:
-        use_connection(emulator.url)
-        emulator.store.create_deployment("Orders")
-        with make_package(adhoc_output=False).open("rb") as file:
-            emulator.store.create_release(1, read_package(file))
-        words = "RunNotStartedError: .*started nothing" if choice == "empty" else "BadRequestError"
-        with pytest.raises(AirflowFailException, match=words):
-            run()
-        assert emulator.store.job_groups() == ()
+def test_a_release_without_a_manual_output_is_a_failure(run, instance, make_package, choice):
+    emulator = instance(make_package(adhoc_output=False), run_without_output=choice)
+    words = "RunNotStartedError: .*started nothing" if choice == "empty" else "BadRequestError"
+    with pytest.raises(AirflowFailException, match=words):
+        run()
+    assert emulator.store.job_groups() == ()
 
 
 @pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate(5), Answer(500)])
@@ -162,37 +181,53 @@ def test_polls_that_fail_in_passing_are_tolerated(run, prod):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_time_is_up_and_the_jobs_go_on(run, use_connection, make_package, mode):
-    with Emulator(EmulatorOptions(job_run_seconds=3600)) as emulator:
-        use_connection(emulator.url)
-        emulator.store.create_deployment("Orders")
-        with make_package().open("rb") as file:
-            emulator.store.create_release(1, read_package(file))
-        with pytest.raises(AirflowFailException, match=r"FailedWaitError: Not .*in time"):
-            run(timeout=0.01, **mode)
-        assert emulator.store.job_groups()[0].status in ("Created", "InProgress")
-        assert not [call for call in emulator.calls if "cancel" in call.path]
+def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode):
+    with pytest.raises(AirflowFailException, match=r"FailedWaitError: Not .*in time"):
+        run(timeout=0.01, **mode)
+    assert slow.store.job_groups()[0].status in ("Created", "InProgress")
+    assert not [call for call in slow.calls if "cancel" in call.path]
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_killed_task_cancels_only_if_asked(execute, use_connection, make_package, monkeypatch, wanted):
-    with Emulator(EmulatorOptions(job_run_seconds=3600)) as emulator:
-        use_connection(emulator.url)
-        emulator.store.create_deployment("Orders")
-        with make_package().open("rb") as file:
-            emulator.store.create_release(1, read_package(file))
-        operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poll_interval=7)
+def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted):
+    operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poll_interval=7)
 
-        def killed(seconds):
-            assert seconds == 7
-            operator.on_kill()
-            raise KeyboardInterrupt
+    def killed(seconds):
+        assert seconds == 7
+        operator.on_kill()
+        raise KeyboardInterrupt
 
-        monkeypatch.setattr(module.time, "sleep", killed)
-        with pytest.raises(KeyboardInterrupt):
-            execute(operator)
-        (job_group,) = emulator.store.job_groups()
-        assert (job_group.status == "Canceled") is wanted
+    monkeypatch.setattr(module.time, "sleep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        execute(operator)
+    assert (slow.store.job_groups()[0].status == "Canceled") is wanted
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch, wanted):
+    monkeypatch.setattr(module.time, "sleep", time_is_up)
+    with pytest.raises(AirflowFailException, match=r"execution_timeout .*job groups \[\d+\] were not seen Complete"):
+        run(cancel_on_kill=wanted)
+    assert (slow.store.job_groups()[0].status == "Canceled") is wanted
+
+
+def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypatch):
+    monkeypatch.setattr("airflow_provider_trifacta.client.deployments.Deployments.run", time_is_up)
+    with pytest.raises(AirflowFailException, match="Whether jobs were started cannot be told"):
+        run(cancel_on_kill=True)
+
+
+def test_an_execution_timeout_before_the_request_is_retried(run, prod, monkeypatch):
+    monkeypatch.setattr("airflow_provider_trifacta.client.deployments.Deployments.find", time_is_up)
+    with pytest.raises(AirflowTaskTimeout):
+        run(deployment_id=None, deployment_name="Orders")
+
+
+@pytest.mark.parametrize("error", ["Trigger timeout", "Trigger failure"])
+def test_a_wait_that_the_triggerer_lost_is_not_retried(error):
+    operator = RunDeploymentOperator(task_id="run", deployment_id=1, retries=5)
+    with pytest.raises(AirflowFailException, match=rf"gave the wait up \(TaskDeferral\w+: {error}\); the jobs go on"):
+        operator.resume_execution("__fail__", {"error": error}, {})
 
 
 def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
