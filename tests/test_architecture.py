@@ -80,8 +80,9 @@ def test_the_client_works_without_airflow():
 
 
 def test_parsing_a_dag_loads_no_http_library_of_ours():
-    base = modules_after("from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator")
-    ours = modules_after(f"import {NAME}.operators.release, {NAME}.sensors.release, {NAME}.hooks.trifacta")
+    base = modules_after("from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, TaskGroup")
+    every = ("operators.activation", "sensors.release", "sensors.job_group", "hooks.trifacta", "task_groups")
+    ours = modules_after("\n".join(f"import {NAME}.{module}" for module in every))
     added = {name.split(".")[0] for name in ours - base}
     assert NAME in added
     assert not added & {"requests", "urllib3", "httpx", "aiohttp", "http", "tenacity", "starlette", "uvicorn"}

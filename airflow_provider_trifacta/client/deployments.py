@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from .errors import (
     AmbiguousNameError,
@@ -18,7 +19,9 @@ from .errors import (
 from .models import Deployment
 from .paging import list_all
 from .retries import may_repeat_write
-from .transport import Transport
+
+if TYPE_CHECKING:
+    from .transport import Transport
 
 log = logging.getLogger(__name__)
 

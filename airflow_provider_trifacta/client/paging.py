@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import UnexpectedResponseError
-from .transport import Transport
+
+if TYPE_CHECKING:
+    from .transport import Transport
 
 #: Items asked for at a time.
 PAGE_SIZE = 100

@@ -6,20 +6,18 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_provider_trifacta.emulator.errors import MissingObjectError, ValidationError
+from airflow_provider_trifacta.emulator.errors import MissingObjectError
 from airflow_provider_trifacta.emulator.flow_edits import edited
+from airflow_provider_trifacta.emulator.flow_imports import import_flows
 from airflow_provider_trifacta.emulator.imports import IdSequences, ImportedPackage, import_package
-from airflow_provider_trifacta.emulator.object_rules import USERS
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.package_builder import build_package, new_uuid
 from airflow_provider_trifacta.emulator.package_content import Connection
 from airflow_provider_trifacta.emulator.package_reader import Package, Row, read_package
-from airflow_provider_trifacta.emulator.package_writer import Export, generation_of, write_package
+from airflow_provider_trifacta.emulator.package_writer import Export, generation_of, used_connections, write_package
 from airflow_provider_trifacta.emulator.records import Flow
 from airflow_provider_trifacta.emulator.release_store import ReleaseStore
-from airflow_provider_trifacta.emulator.rule_effects import apply_rules
 from airflow_provider_trifacta.emulator.store_base import find
-from airflow_provider_trifacta.emulator.versions import why_not_importable
 
 
 class FlowStore(ReleaseStore):
@@ -196,7 +194,7 @@ class FlowStore(ReleaseStore):
                 comment=comment,
                 version=self._options.product_version,
                 edition=self._options.edition,
-                connections=self._described(found),
+                connections=used_connections(found, self.connections()),
             )
             self._flows[flow_id] = replace(found, exports=found.exports + 1)
             self._log(now, user_id, None, None, f"flow {flow_id} exported as package {uuid}")
@@ -230,23 +228,8 @@ class FlowStore(ReleaseStore):
             return self._imported(package, self._ids.copy(), user_id)[0]
 
     def _imported(self, package: Package, ids: IdSequences, user_id: int) -> tuple[ImportedPackage, tuple[Row, ...]]:
-        reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
-        if reason is not None:
-            raise ValidationError(reason)
-        made = import_package(package, ids, at=self._options.clock(), user_id=user_id)
-        # Connections get new ids like all else, or one that is not here could pass for another that is.
-        new_ids = {row["id"]: ids.next("connections") for row in package.tables["connections"]}
-        described = tuple({**row, "id": new_ids[row["id"]]} for row in package.tables["connections"])
-        for row in (row for table in USERS for row in made.tables[table]):
-            if isinstance(row.get("connectionId"), int):
-                row["connectionId"] = new_ids.get(row["connectionId"], row["connectionId"])
-        # No rules outside of deployments, but a connection here may be the same one.
-        made = apply_rules(made, described, (), self.connections(), self._options)
-        # The first group of a uuid of version 1: those in the documents end in 0, as only such do [I].
-        prefix = new_uuid(made.at)[:8]
-        for row in made.tables["flows"]:
-            row["name"] = f"[{prefix}] {row['name']}"
-        return made, described
+        self._require_importable(package)
+        return import_flows(package, ids, self.connections(), self._options, user_id)
 
     def _keep(self, made: ImportedPackage, described: tuple[Row, ...], what: str) -> list[Flow]:
         # Whatever the package brought along goes along again: each of its flows keeps all of it. Connections that
@@ -273,18 +256,4 @@ class FlowStore(ReleaseStore):
         found = [one for one in self.connections() if one.name == name]
         if len(found) != 1:
             raise ValueError(f"{len(found)} connections are named {name!r}")
-        return Connection(found[0].id, name, found[0].uuid, found[0].type, found[0].vendor)
-
-    def _described(self, flow: Flow) -> tuple[Row | Connection, ...]:
-        """Describe the connections that a flow uses: as they are here, or else as the flow's package had them."""
-        used = [row.get("connectionId") for table in USERS for row in flow.tables[table]]
-        local = {one.id: one for one in self.connections()}
-        packaged = {row["id"]: row for row in flow.described}
-        found: list[Row | Connection] = []
-        for one in dict.fromkeys(used):
-            if one in packaged:
-                found.append(packaged[one])
-            elif one in local:
-                here = local[one]
-                found.append(Connection(here.id, here.name, here.uuid, here.type, here.vendor))
-        return tuple(found)
+        return found[0].packaged

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_trifacta.emulator.clock import iso
+from airflow_provider_trifacta.emulator.object_rules import USERS
 from airflow_provider_trifacta.emulator.package_builder import Generation, pack
 from airflow_provider_trifacta.emulator.package_content import Connection, describe
 from airflow_provider_trifacta.emulator.package_reader import Row, Tables
+from airflow_provider_trifacta.emulator.records import Flow, LocalConnection
 from airflow_provider_trifacta.emulator.versions import NEW_FLOW_DEFINITION, Version, parse_version
 
 _JSON5, _COMMENTS = (8, 0, 0), (7, 8, 0)
@@ -53,6 +55,19 @@ class Export:
     version: str
     edition: str
     connections: Sequence[Row | Connection]
+
+
+def used_connections(flow: Flow, here: Sequence[LocalConnection]) -> list[Row | Connection]:
+    """
+    Find the connections that a flow uses: as they are here, or else as the flow's package had them.
+
+    :param flow: the flow.
+    :param here: the connections of the instance.
+    """
+    used = dict.fromkeys(row.get("connectionId") for table in USERS for row in flow.tables[table])
+    known: dict[Any, Row | Connection] = {one.id: one.packaged for one in here}
+    known |= {row["id"]: row for row in flow.described}
+    return [known[one] for one in used if one in known]
 
 
 def write_package(tables: Tables, export: Export) -> bytes:

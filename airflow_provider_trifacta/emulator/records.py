@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from airflow_provider_trifacta.emulator.clock import Clock
 from airflow_provider_trifacta.emulator.imports import ImportedPackage
+from airflow_provider_trifacta.emulator.package_content import Connection
 from airflow_provider_trifacta.emulator.package_reader import Row, Tables
 
 RuleKind = Literal["object", "value"]
@@ -28,6 +29,11 @@ class LocalConnection:
     creator: int
     updater: int
     deleted_at: datetime | None = None
+
+    @property
+    def packaged(self) -> Connection:
+        """What a package says of it."""
+        return Connection(self.id, self.name, self.uuid, self.type, self.vendor)
 
 
 @dataclass(frozen=True)

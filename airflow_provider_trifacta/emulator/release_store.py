@@ -182,9 +182,7 @@ class ReleaseStore(ImportRuleStore, ConnectionStore):
 
     def _import(self, deployment_id: int, package: Package, ids: IdSequences, user_id: int) -> ImportedPackage:
         self.deployment(deployment_id)
-        reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
-        if reason is not None:
-            raise ValidationError(reason)
+        self._require_importable(package)
         imported = import_package(
             package, ids, at=self._options.clock(), user_id=user_id, deleted_objects=self._dropped_next
         )
@@ -203,3 +201,8 @@ class ReleaseStore(ImportRuleStore, ConnectionStore):
     def _drop(self, release: Release, now: datetime, user_id: int) -> None:
         self._releases[release.id] = replace(release, active=False, deleted_at=now, updated_at=now, updater=user_id)
         self._log(now, user_id, release.deployment_id, release.id, "release deleted")
+
+    def _require_importable(self, package: Package) -> None:
+        reason = why_not_importable(package.version, package.edition, self._product, self._options.edition)
+        if reason is not None:
+            raise ValidationError(reason)
