@@ -16,7 +16,8 @@ import sys
 BASE = "from airflow.sdk import BaseOperator, BaseSensorOperator, BaseHook"
 IMPORTS = {
     "base classes": BASE,
-    "ours": ("import airflow_provider_trifacta.operators.release, airflow_provider_trifacta.sensors.release"),
+    "ours": "import airflow_provider_trifacta.operators.release, airflow_provider_trifacta.sensors.release",
+    "promote_flow": "import airflow_provider_trifacta.task_groups",
     "base + requests": f"{BASE}\nimport requests",
     "http": "import airflow.providers.http.operators.http, airflow.providers.http.sensors.http",
     "dbt Cloud": "import airflow.providers.dbt.cloud.operators.dbt, airflow.providers.dbt.cloud.sensors.dbt",
