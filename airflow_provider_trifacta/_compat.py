@@ -91,8 +91,12 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferralError,
-            TaskDeferralTimeout,
         )
+
+        try:  # Airflow 3.0
+            from airflow.exceptions import TaskDeferralTimeout
+        except ImportError:
+            TaskDeferralTimeout = TaskDeferralError
 
 
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
