@@ -50,7 +50,7 @@ def _take_demo_pictures(browser: Browser) -> None:
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.goto(shown["prod"])
         page.screenshot(path=IMAGES / "emulator.png")
-        page.set_viewport_size({"width": 2000, "height": 700})
+        page.set_viewport_size({"width": 2000, "height": 520})
         _log_in(page, shown["airflow"], shown["password"])
         _take_graph(page, f"{shown['airflow']}/dags/{DAG}/runs/{run_id}")
         page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 
 from starlette.requests import Request
@@ -28,6 +29,7 @@ section h2 small { color: #6b7a8b; font-weight: normal; margin-left: 8px; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: 8px 18px; border-top: 1px solid #e8edf2; }
 th { font-size: 12px; color: #6b7a8b; text-transform: uppercase; letter-spacing: .04em; }
+td.time { white-space: nowrap; }
 td.code { font-family: ui-monospace, monospace; font-size: 13px; }
 tr.active { background: #eaf7ef; }
 .badge { border-radius: 10px; padding: 2px 10px; font-size: 12px; background: #e8edf2; color: #53616f; }
@@ -83,6 +85,10 @@ memory. This page exists in the emulator only and needs no login.</p></header>
     )
 
 
+def _time(at: datetime) -> str:
+    return f'<td class="time">{iso(at)}</td>'
+
+
 def _deployment(context: Context, deployment: Deployment) -> str:
     releases = context.store.releases(deployment.id)[::-1]
     title = f"<h2>{escape(deployment.name)}<small>deployment {deployment.id}</small></h2>"
@@ -100,14 +106,14 @@ def _release(release: Release) -> str:
     state = "active" if release.active else "inactive"
     return (
         f'<tr class="{state}"><td>{release.id}</td><td>{escape(release.notes)}</td>'
-        f'<td class="code">{escape(release.package_uuid)}</td><td>{iso(release.created_at)}</td>'
+        f'<td class="code">{escape(release.package_uuid)}</td>{_time(release.created_at)}'
         f'<td><span class="badge {state}">{state}</span></td></tr>'
     )
 
 
 def _flows(flows: Sequence[Flow]) -> str:
     rows = "".join(
-        f"<tr><td>{flow.id}</td><td>{escape(flow.name)}</td><td>{iso(flow.updated_at)}</td><td>{flow.exports}</td></tr>"
+        f"<tr><td>{flow.id}</td><td>{escape(flow.name)}</td>{_time(flow.updated_at)}<td>{flow.exports}</td></tr>"
         for flow in flows
     )
     head = "<tr><th>Flow</th><th>Name</th><th>Changed</th><th>Exports</th></tr>"
@@ -125,7 +131,7 @@ def _job_group(group: JobGroup) -> str:
     message = escape(group.message or "") if group.status == "Failed" else ""
     return (
         f'<tr><td><a href="/jobs/{group.id}">{group.id}</a></td><td>{group.deployment_id}</td>'
-        f"<td>{group.release_id}</td><td>{iso(group.created_at)}</td>"
+        f"<td>{group.release_id}</td>{_time(group.created_at)}"
         f'<td><span class="badge {kind}">{escape(group.status)}</span></td><td>{message}</td></tr>'
     )
 
@@ -144,6 +150,6 @@ def _event(event: Event, who: str) -> str:
     release = "" if event.release_id is None else str(event.release_id)
     deployment = "" if event.deployment_id is None else str(event.deployment_id)
     return (
-        f"<tr><td>{iso(event.at)}</td><td>{deployment}</td><td>{release}</td>"
+        f"<tr>{_time(event.at)}<td>{deployment}</td><td>{release}</td>"
         f"<td>{escape(event.what)}</td><td>{escape(who)}</td></tr>"
     )
