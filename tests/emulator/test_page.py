@@ -58,7 +58,7 @@ def test_flows(start):
         uuid = read_package(io.BytesIO(api.get("/v4/flows/1001/package").content)).uuid
     text = page(api)
     assert "<h2>Flows</h2>" in text
-    assert "<td>1001</td><td>Daily Orders</td><td>2024-01-01T00:00:00.000Z</td><td>2</td>" in text
+    assert '<td>1001</td><td>Daily Orders</td><td class="time">2024-01-01T00:00:00.000Z</td><td>2</td>' in text
     assert "&lt;script&gt;alert(&#x27;x&#x27;)" in text
     assert "<script>" not in text
     assert "<td>old</td>" not in text
