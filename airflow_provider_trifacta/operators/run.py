@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .._compat import (
@@ -28,9 +27,6 @@ from ._target import check_target, find_deployment
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
-
-#: Seconds after its own deadline at which a trigger that does not report is given up.
-_BACKSTOP = 300.0
 
 
 class RunDeploymentOperator(BaseOperator):
@@ -163,19 +159,16 @@ class RunDeploymentOperator(BaseOperator):
         # Imported late: few tasks need a trigger.
         from ..triggers.job_group import JobGroupTrigger
 
-        self.defer(
-            trigger=JobGroupTrigger(
-                job_group_ids=watch.unfinished,
-                trifacta_conn_id=self.trifacta_conn_id,
-                tolerated_failures=self.tolerated_failures,
-                failures=watch.failures,
-                poke_interval=self.poll_interval,
-                deadline=deadline,
-            ),
-            method_name="execute_complete",
-            kwargs={"facts": facts},
-            timeout=timedelta(seconds=self.timeout + _BACKSTOP),
+        trigger = JobGroupTrigger(
+            job_group_ids=watch.unfinished,
+            trifacta_conn_id=self.trifacta_conn_id,
+            tolerated_failures=self.tolerated_failures,
+            failures=watch.failures,
+            poke_interval=self.poll_interval,
+            deadline=deadline,
         )
+        kwargs = {"facts": facts}
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Come back from the triggerer; where it lost the wait, Airflow's error must not run the jobs again."""

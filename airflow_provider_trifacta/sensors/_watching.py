@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ..triggers._watching import WatchTrigger
 
 W = TypeVar("W", bound=Watch)
-
-#: Seconds after its own deadline at which a trigger that does not report is given up.
-BACKSTOP = 300.0
 
 
 class WatchSensor(BaseSensorOperator, Generic[W]):
@@ -79,18 +76,15 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         if done:
             return None
         watch, _ = self._watch()
-        return self.defer(
-            trigger=self._trigger(
-                watch,
-                trifacta_conn_id=self.trifacta_conn_id,
-                tolerated_failures=self.tolerated_failures,
-                failures=watch.failures,
-                poke_interval=float(self.poke_interval),
-                deadline=deadline,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout + BACKSTOP),
+        trigger = self._trigger(
+            watch,
+            trifacta_conn_id=self.trifacta_conn_id,
+            tolerated_failures=self.tolerated_failures,
+            failures=watch.failures,
+            poke_interval=float(self.poke_interval),
+            deadline=deadline,
         )
+        return self.defer(trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Take over from the trigger; the event says all there is to know."""

@@ -7,6 +7,7 @@ import random
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -16,6 +17,9 @@ from ..client.errors import TrifactaError
 from ..client.watch import Watch
 from ..hooks.trifacta import TrifactaHook
 from ._polling import polling
+
+#: Seconds after its own deadline at which a trigger that does not report is given up.
+_BACKSTOP = 300.0
 
 
 class WatchTrigger(BaseTrigger):
@@ -66,6 +70,11 @@ class WatchTrigger(BaseTrigger):
                 "deadline": self.deadline,
             },
         )
+
+    @property
+    def given_up_after(self) -> timedelta:
+        """How long Airflow should wait for the event, if the triggerer loses it; from now on."""
+        return timedelta(seconds=self.deadline - time.time() + _BACKSTOP)
 
     @abstractmethod
     def _watch(self) -> Watch:
