@@ -56,6 +56,32 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return argname if isinstance(val, bytes) else None
 
 
+class Time:
+    """A clock that only sleeping moves. Something may happen during a sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.during_sleep: list = []
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.during_sleep:
+            self.during_sleep.pop(0)()
+
+    def clock(self):
+        return self.now
+
+    monotonic = clock
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
 class ScriptedServer:
     """A server that answers what a test tells it to, for what no faithful emulator would do."""
 

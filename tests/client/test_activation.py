@@ -26,30 +26,6 @@ CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 LIST = {"method": "GET", "path": "/v4/releases"}
 
 
-class Time:
-    """A clock that only sleeping moves. Something may happen during a sleep."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.slept = []
-        self.during_sleep = []
-
-    def sleep(self, seconds):
-        assert seconds >= 0
-        self.slept.append(seconds)
-        self.now += seconds
-        if self.during_sleep:
-            self.during_sleep.pop(0)()
-
-    def clock(self):
-        return self.now
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
 @pytest.fixture
 def client(emulator):
     config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")

@@ -362,26 +362,10 @@ def test_a_request_that_was_lost_is_an_ordinary_error_and_its_retry_makes_one(
     assert len(named()) == 1
 
 
-class Time:
-    """A clock that only sleeping moves. Something may happen during a sleep."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.during_sleep = []
-
-    def sleep(self, seconds):
-        self.now += seconds
-        if self.during_sleep:
-            self.during_sleep.pop(0)()
-
-    def clock(self):
-        return self.now
-
-
 @pytest.fixture
-def time(monkeypatch):
+def time(time, monkeypatch):
     monkeypatch.setattr(deployments_module, "_SETTLE_TIMEOUT", 30.0)
-    return Time()
+    return time
 
 
 @pytest.fixture

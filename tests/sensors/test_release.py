@@ -41,31 +41,13 @@ def releases(client, make_package):
     return ids
 
 
-class Time:
-    """The sensor's clock: sleeping takes no time, and something may happen meanwhile."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-        self.slept = []
-        self.events = []
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
-        if self.events:
-            self.events.pop(0)()
-
-    def monotonic(self):
-        return self.now
-
-
 @pytest.fixture
-def time(monkeypatch):
-    fake = Time()
+def time(time, monkeypatch):
+    """The sensor's clock too."""
     for target in (module.time, __import__("time")):
-        monkeypatch.setattr(target, "sleep", fake.sleep)
-    monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", fake)
-    return fake
+        monkeypatch.setattr(target, "sleep", time.sleep)
+    monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", time)
+    return time
 
 
 def sensor(release_id, **options):
@@ -85,7 +67,7 @@ def test_an_active_release_succeeds_at_once(execute, emulator, releases, mode, a
 
 def test_it_waits_until_somebody_activates_the_release(execute, emulator, releases, client, time):
     client.releases.deactivate(releases[1])
-    time.events = [lambda: None, lambda: client.releases.activate(releases[1])]
+    time.during_sleep = [lambda: None, lambda: client.releases.activate(releases[1])]
     execute(sensor(releases[1]))
     assert time.slept == [10, 10]
 
@@ -106,20 +88,20 @@ def test_a_newer_live_release_fails_at_once(execute, emulator, releases, mode):
 
 def test_being_superseded_while_waiting_fails_too(execute, emulator, releases, client, time):
     client.releases.deactivate(releases[1])
-    time.events = [lambda: client.releases.activate(releases[1])]
+    time.during_sleep = [lambda: client.releases.activate(releases[1])]
     with pytest.raises(AirflowFailException, match="ReleaseSupersededError"):
         execute(sensor(releases[0]))
 
 
 def test_a_newer_live_release_may_be_waited_out(execute, emulator, releases, client, time):
-    time.events = [lambda: client.releases.activate(releases[0])]
+    time.during_sleep = [lambda: client.releases.activate(releases[0])]
     execute(sensor(releases[0], on_superseded="wait"))
     assert time.slept == [10]
 
 
 def test_an_older_live_release_does_not_supersede(execute, emulator, releases, client, time):
     client.releases.activate(releases[0])
-    time.events = [lambda: client.releases.activate(releases[1])]
+    time.during_sleep = [lambda: client.releases.activate(releases[1])]
     execute(sensor(releases[1]))
 
 
@@ -131,7 +113,7 @@ def test_a_deleted_release_fails_at_once(execute, emulator, releases):
 
 def test_a_release_deleted_while_waiting_fails(execute, emulator, releases, client, time):
     client.releases.deactivate(releases[1])
-    time.events = [lambda: emulator.store.delete_release(releases[1])]
+    time.during_sleep = [lambda: emulator.store.delete_release(releases[1])]
     with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
         execute(sensor(releases[1]))
 
