@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .client import TrifactaClient
+    from .definition import PackageConnection
     from .models import Connection
-    from .package import FlowPackage, PackageConnection
+    from .package import FlowPackage
 
 log = logging.getLogger(__name__)
 

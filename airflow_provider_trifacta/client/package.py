@@ -11,17 +11,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
-from uuid import UUID
 
-import pendulum
-import pyjson5
-
+from .definition import package_info, parse_definition
 from .errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
-from .models import canonical_uuid, parse_time
 from .upload import MultipartFile
 
 #: Bytes that a flow definition may unpack to. The largest real one seen has half a megabyte.
@@ -36,32 +31,6 @@ _BLOCK_SIZE = 1024 * 1024
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
-@dataclass(frozen=True)
-class PackageConnection:
-    """A connection that the package's flows refer to. Packages hold its description, never its credentials."""
-
-    id: int | None
-    name: str | None
-    uuid: str | None
-    type: str | None
-    vendor: str | None
-
-
-@dataclass(frozen=True)
-class PackageInfo:
-    """What a package says of itself. Every id in it is the *source* instance's.
-
-    ``uuid`` is new with every export and becomes the release's ``packageUuid``.
-    """
-
-    uuid: str
-    exported_at: pendulum.DateTime | None
-    product_version: str | None
-    edition: str | None
-    flow_names: list[str]
-    connections: list[PackageConnection]
-
-
 class FlowPackage:
     """An open flow package: inspected once, and sent from the same open file.
 
@@ -73,7 +42,7 @@ class FlowPackage:
         self._opened = os.fstat(file.fileno())
         self.name = name
         self.size = self._opened.st_size
-        self.info = _info(*_read_definition(file, self.size, name))
+        self.info = package_info(*_read_definition(file, self.size, name))
 
     def __enter__(self) -> FlowPackage:
         return self
@@ -163,7 +132,7 @@ def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str,
             "in its place: export the flow again."
         ) from None
     where = f"The flow definition {member.filename} in {name}"
-    return _parse_definition(raw, where), where
+    return parse_definition(raw, where), where
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
@@ -208,66 +177,3 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -
     if len(raw) > MAX_DEFINITION_SIZE:
         raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. Refused as a ZIP bomb.")
     return raw
-
-
-def _parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
-    try:
-        definition: object = pyjson5.decode(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise PackageFormatError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
-    except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
-        reason = str(error.args[0]) if error.args else type(error).__name__
-        raise PackageFormatError(f"{where} is not readable JSON or JSON5: {reason}. Export it again.") from None
-    if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
-        raise PackageFormatError(f"{where} has no metadata: it is not a flow exported by Trifacta.")
-    kind = definition.get("type", "flow")
-    if kind != "flow":
-        raise PackageFormatError(f"{where} is a {text_of(kind) or 'nameless thing'}. Only flows can become releases.")
-    return definition
-
-
-def _info(definition: Mapping[str, Any], where: str) -> PackageInfo:
-    metadata, data = definition["metadata"], definition.get("data")
-    return PackageInfo(
-        uuid=_uuid(text_of(metadata.get("uuid")), where),
-        exported_at=parse_time(metadata.get("exportedAt")),
-        product_version=text_of(metadata.get("trifactaVersion")),
-        edition=text_of(metadata.get("edition")),
-        flow_names=[name for flow in rows_of(data, "flows") if (name := text_of(flow.get("name"))) is not None],
-        connections=[_connection(row) for row in rows_of(data, "connections")],
-    )
-
-
-def _uuid(value: str | None, where: str) -> str:
-    try:
-        return canonical_uuid(str(UUID(str(value))))
-    except ValueError:
-        raise PackageFormatError(
-            f"{where} has no usable metadata.uuid ({value!r}), which tells one export from another. Export it again."
-        ) from None
-
-
-def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
-    """Return a table of the definition; what is missing or of another type is left out."""
-    rows = data.get(table) if isinstance(data, Mapping) else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-
-
-def _connection(row: Mapping[str, Any]) -> PackageConnection:
-    return PackageConnection(
-        id=id_of(row.get("id")),
-        name=text_of(row.get("name")),
-        uuid=text_of(row.get("uuid")),
-        type=text_of(row.get("type")),
-        vendor=text_of(row.get("vendor")),
-    )
-
-
-def id_of(value: object) -> int | None:
-    """Return an id of the definition; None for what is none, such as a number too long to be written."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
-
-
-def text_of(value: object) -> str | None:
-    """Return a text of the definition; None for what is none."""
-    return value if isinstance(value, str) else None

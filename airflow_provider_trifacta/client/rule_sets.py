@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .definition import PackageConnection
 from .errors import AmbiguousNameError, InvalidInputError
 from .import_rules import RULE_KINDS
 from .models import Connection
-from .package import PackageConnection
 
 Rule = dict[str, Any]
 

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_provider_trifacta.client import package as package_module
+from airflow_provider_trifacta.client.definition import PackageConnection
 from airflow_provider_trifacta.client.errors import (
     PackageChangedError,
     PackageError,
@@ -17,7 +18,7 @@ from airflow_provider_trifacta.client.errors import (
     PackageNotFoundError,
     PackageTooLargeError,
 )
-from airflow_provider_trifacta.client.package import PackageConnection, open_package
+from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.emulator import Connection, build_package
 
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
