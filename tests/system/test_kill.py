@@ -13,9 +13,11 @@ import pytest
 from airflow import __version__ as version
 
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow
+from airflow_provider_trifacta.emulator.clock import ManualClock, utc_now
 from airflow_provider_trifacta.emulator.effects import Hold
 from airflow_provider_trifacta.emulator.faults import Fault
 
+START = utc_now()
 CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 
 
@@ -65,6 +67,26 @@ def dev():
         yield emulator
 
 
+class AheadOfTime(ManualClock):
+    """The real time, and what the test goes ahead of it."""
+
+    def __call__(self):
+        return super().__call__() + (utc_now() - START)
+
+
+@pytest.fixture
+def clock():
+    return AheadOfTime(START)
+
+
+@pytest.fixture
+def prod(clock):
+    """An instance whose jobs take an hour."""
+    with Emulator(EmulatorOptions(clock=clock, job_run_seconds=3600)) as emulator:
+        emulator.store.create_deployment("Orders")
+        yield emulator
+
+
 #: For each step of a promotion: a request that it alone makes, and whether it is killed before or after it is done.
 KILLS = {
     "baseline": ("GET", "/v4/deployments/*", "before_body"),
@@ -79,16 +101,16 @@ RUN = ("POST", "/v4/deployments/*/run", "after_commit")
 ROLL_BACK = ("PATCH", "/v4/releases/*", "after_commit")
 
 
-def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(standalone, dev, emulator, tmp_path):
+def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(standalone, dev, prod, clock, tmp_path):
     connection = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password"}
     environment = {
         f"AIRFLOW_CONN_TRIFACTA_{name}": json.dumps({**connection, "host": instance.url})
-        for name, instance in (("DEV", dev), ("PROD", emulator))
+        for name, instance in (("DEV", dev), ("PROD", prod))
     }
-    airflow = standalone(emulator, TEST_FOLDER=str(tmp_path / "packages"), **environment)
+    airflow = standalone(prod, TEST_FOLDER=str(tmp_path / "packages"), **environment)
 
     def arm(method, path, when):
-        instance = dev if "flows" in path else emulator
+        instance = dev if "flows" in path else prod
         return instance, instance.faults.add(Fault(Hold(when), method=method, path=path))
 
     def kill(step, instance, armed):
@@ -109,13 +131,16 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(standalone, de
             airflow.wait_for(lambda held=smoke: held.waiting, "smoke run")
             armed = arm(*request)
             smoke.release()
+            # It waits in the triggerer while the jobs run.
+            airflow.wait_for(lambda: "deferred" in airflow.task_states("promotion", run_id).values(), "deferral")
+            clock.advance(7200)
             kill(step, *armed)
         else:
             kill(step, *arm(*request))
     assert airflow.run_state("promotion", run_id) == "success", airflow.log()
-    (release,) = emulator.store.releases(1)
-    assert emulator.store.active_release(1) == release
-    assert [one.status for one in emulator.store.job_groups()] == ["Complete"]
+    (release,) = prod.store.releases(1)
+    assert prod.store.active_release(1) == release
+    assert [one.status for one in prod.store.job_groups()] == ["Complete"]
     assert {step: number for step, number in tries(run_id).items() if step != "roll_back"} == {
         **dict.fromkeys(KILLS, 2),
         "smoke_run": 1,
@@ -126,9 +151,9 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(standalone, de
     kill("smoke_run", *arm(*RUN))
     kill("roll_back", *arm(*ROLL_BACK))
     assert airflow.run_state("promotion", run_id) == "failed"
-    assert emulator.store.active_release(1).id == release.id
-    assert len(emulator.store.releases(1)) == 2
-    assert len(emulator.store.job_groups()) == 2
+    assert prod.store.active_release(1).id == release.id
+    assert len(prod.store.releases(1)) == 2
+    assert len(prod.store.job_groups()) == 2
     assert (tries(run_id)["smoke_run"], tries(run_id)["roll_back"]) == (1, 2)
     assert sorted(one.name for one in (tmp_path / "packages").iterdir() if not one.name.startswith(".")) == sorted(
         f"{row[0]}.zip" for row in airflow.query("select run_id from dag_run where dag_id = 'promotion'")

@@ -27,5 +27,6 @@ with DAG(
         package_path=os.environ.get("TEST_FOLDER", "") + "/{{ run_id }}.zip",
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
         poll_interval=0.2,
+        deferrable=True,
         default_args={"retry_delay": timedelta(seconds=1)},
     )
