@@ -26,7 +26,7 @@ from ._target import check_target, find_deployment
 
 if TYPE_CHECKING:
     from .._compat import Context
-    from ..client import TrifactaClient
+    from ..client import ClientConfig, TrifactaClient
 
 
 class RunDeploymentOperator(BaseOperator):
@@ -101,6 +101,7 @@ class RunDeploymentOperator(BaseOperator):
         self.tolerated_failures = tolerated_failures
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
+        self._config: ClientConfig | None = None
         self._asked = False
         self._running: JobGroupsWatch | None = None
 
@@ -108,12 +109,16 @@ class RunDeploymentOperator(BaseOperator):
         """Start the jobs, tell their ids, and wait for them."""
         try:
             return self._execute(context)
-        except AirflowTaskTimeout as error:
+        except (TrifactaError, AirflowFailException):
+            raise  # it was judged already whether a retry would run anything twice
+        except (Exception, AirflowTaskTimeout) as error:  # the second is none of the first
             if not self._asked:
                 raise
-            self.on_kill()  # which Airflow calls for its own error alone
+            if isinstance(error, AirflowTaskTimeout):
+                self.on_kill()  # which Airflow calls for its own error alone
             raise AirflowFailException(
-                f"The execution_timeout came after the run was asked for. {self._state()} A retry would run them again."
+                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} A retry would run them "
+                "again."
             ) from error
 
     def _state(self) -> str:
@@ -128,6 +133,7 @@ class RunDeploymentOperator(BaseOperator):
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
             JobGroupsWatch([], tolerated_failures=self.tolerated_failures)  # says what is wrong, before the start
             client = TrifactaHook(self.trifacta_conn_id).client
+            self._config = client.config
             facts = Facts(context)
             with client:
                 deployment_id = find_deployment(client, given, self.deployment_name)
@@ -193,9 +199,12 @@ class RunDeploymentOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the jobs, if that is wanted."""
-        if not (self.cancel_on_kill and self._running):
+        if not (self.cancel_on_kill and self._running and self._config):
             return
-        with TrifactaHook(self.trifacta_conn_id).client as client:
+        from ..client import TrifactaClient  # not at import: it loads requests
+
+        # Called in the middle of anything: Airflow may wait for an answer just now, and so may the other client.
+        with TrifactaClient(self._config) as client:
             for job_group_id in self._running.unfinished:
                 try:
                     client.job_groups.cancel(job_group_id)

@@ -13,6 +13,7 @@ from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.operators import run as module
+from airflow_provider_trifacta.operators._facts import Facts
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 
 pytestmark = pytest.mark.every_airflow
@@ -194,6 +195,8 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted)
 
     def killed(seconds):
         assert seconds == 7
+        # Airflow may be in the middle of answering the task, so it is not asked for the connection again.
+        monkeypatch.delenv("AIRFLOW_CONN_TRIFACTA_DEFAULT")
         operator.on_kill()
         raise KeyboardInterrupt
 
@@ -206,7 +209,7 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted)
 @pytest.mark.parametrize("wanted", [True, False])
 def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch, wanted):
     monkeypatch.setattr(module.time, "sleep", time_is_up)
-    with pytest.raises(AirflowFailException, match=r"execution_timeout .*job groups \[\d+\] were not seen Complete"):
+    with pytest.raises(AirflowFailException, match=r"AirflowTaskTimeout after .*groups \[\d+\] were not seen Complete"):
         run(cancel_on_kill=wanted)
     assert (slow.store.job_groups()[0].status == "Canceled") is wanted
 
@@ -215,6 +218,27 @@ def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypat
     monkeypatch.setattr("airflow_provider_trifacta.client.deployments.Deployments.run", time_is_up)
     with pytest.raises(AirflowFailException, match="Whether jobs were started cannot be told"):
         run(cancel_on_kill=True)
+
+
+def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkeypatch):
+    add = Facts.add
+
+    def without_an_answer(self, **facts):
+        if "job_group_ids" in facts:
+            raise RuntimeError("the API server is gone")
+        add(self, **facts)
+
+    monkeypatch.setattr(Facts, "add", without_an_answer)
+    with pytest.raises(AirflowFailException, match=r"RuntimeError after .* is gone\. .*not seen Complete"):
+        run()
+    assert posts() == ["/v4/deployments/1/run"]
+
+
+def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypatch):
+    monkeypatch.setattr(Facts, "add", lambda self, **facts: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert posts() == []
 
 
 def test_an_execution_timeout_before_the_request_is_retried(run, prod, monkeypatch):
