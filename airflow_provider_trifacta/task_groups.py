@@ -108,6 +108,7 @@ def promote_flow(
             steps.append(SetImportRulesOperator(task_id="import_rules", package_path=package, **rules, **where))
         if dry_run:
             steps.append(DryRunReleaseOperator(task_id="dry_run", package_path=package, **where))
+        gate = steps[-1]
         create = CreateReleaseOperator(
             task_id="create_release", package_path=package, baseline=baseline.output, **where
         )
@@ -144,16 +145,21 @@ def promote_flow(
             undo = RollbackDeploymentOperator(
                 task_id="roll_back",
                 baseline=baseline.output,
-                # A template, since an XComArg of a task that never ran fails; of this flow alone in a mapped group.
-                package_uuid=(
-                    f"{{{{ ti.xcom_pull(task_ids='{create.task_id}', key='package_uuid', map_indexes=ti.map_index) }}}}"
-                ),
+                # A template, since an XComArg of a task that never ran fails. Only where the step before let the
+                # promotion begin: there is no upload to wait for otherwise. Not from the promotion itself, whose last
+                # attempt may have ended before it told anything, and after one that did promote.
+                package_uuid=f"{{{{ {_pull(export, 'package_uuid')} if {_pull(gate)} else None }}}}",
                 trifacta_conn_id=prod_conn_id,
                 # Failures of the tasks before reach the last one as upstream_failed, which counts.
                 trigger_rule="one_failed",
             )
             steps[-1] >> undo >> promoted
     return group
+
+
+def _pull(operator: BaseOperator, key: str = "return_value") -> str:
+    """Write the template's expression for an XCom, of this flow alone in a mapped group."""
+    return f"ti.xcom_pull(task_ids='{operator.task_id}', key='{key}', map_indexes=ti.map_index)"
 
 
 def _item(operator: BaseOperator, key: str) -> Any:

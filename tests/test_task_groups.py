@@ -22,6 +22,8 @@ except ImportError:  # Airflow 2
     from airflow import DAG
 
 from airflow_provider_trifacta.client import settle
+from airflow_provider_trifacta.client.errors import ConnectionLostError
+from airflow_provider_trifacta.client.promotion import Promoter
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
 from airflow_provider_trifacta.emulator.effects import Answer, Delay, Hold, Reset
@@ -75,14 +77,14 @@ def run(airflow_db, dev, prod, monkeypatch, tmp_path):
         prepare(count)
         monkeypatch.setenv("TEST_FLOWS", json.dumps(flows[:count]))
         monkeypatch.setenv("TEST_OPTIONS", json.dumps(options))
-        monkeypatch.setenv("TEST_FOLDER", str(tmp_path / "packages"))
+        monkeypatch.setenv("TEST_FOLDER", str(start.packages))
         bag = DagBag(str(DAGS))
         assert bag.import_errors == {}
         dag_run = bag.dags[dag_id].test()
         tasks = {(one.task_id, one.map_index): one for one in dag_run.get_task_instances()}
         return SimpleNamespace(state=str(dag_run.state), tasks=tasks)
 
-    start.flows, start.promote_by_hand = flows, promote_by_hand
+    start.flows, start.promote_by_hand, start.packages = flows, promote_by_hand, tmp_path / "packages"
     return start
 
 
@@ -184,6 +186,27 @@ def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method
     assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed=failed))
     assert prod.store.active_release(deployment_id).id == before.id
     assert pull(result, f"flow_{flow_id}", "roll_back", "outcome") == "unchanged"
+
+
+@pytest.mark.every_airflow
+def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(run, prod, monkeypatch):
+    """The attempt that promoted was cut off, and the next one runs where the package is not."""
+    [before] = run.promote_by_hand()
+    [(flow_id, deployment_id)] = run.flows
+    promote = Promoter.run
+
+    def promote_and_lose(self):
+        promote(self)
+        for path in run.packages.rglob("*.zip"):
+            path.unlink()
+        raise ConnectionLostError("cut off")
+
+    monkeypatch.setattr(Promoter, "run", promote_and_lose)
+    result = run()
+    assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed="create_release"))
+    assert prod.store.active_release(deployment_id).id == before.id
+    assert len(prod.store.releases(deployment_id)) == 2
+    assert pull(result, f"flow_{flow_id}", "create_release", "package_uuid") is None
 
 
 def test_what_somebody_else_made_live_meanwhile_is_kept(run, prod):
