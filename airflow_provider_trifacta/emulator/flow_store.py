@@ -13,8 +13,9 @@ from airflow_provider_trifacta.emulator.imports import IdSequences, ImportedPack
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.package_builder import build_package, new_uuid
 from airflow_provider_trifacta.emulator.package_content import Connection
+from airflow_provider_trifacta.emulator.package_forms import generation_of
 from airflow_provider_trifacta.emulator.package_reader import Package, Row, read_package
-from airflow_provider_trifacta.emulator.package_writer import Export, generation_of, used_connections, write_package
+from airflow_provider_trifacta.emulator.package_writer import Export, used_connections, write_package
 from airflow_provider_trifacta.emulator.records import Flow
 from airflow_provider_trifacta.emulator.release_store import ReleaseStore
 from airflow_provider_trifacta.emulator.store_base import find
@@ -69,7 +70,7 @@ class FlowStore(ReleaseStore):
         with self._lock:
             package = build_package(
                 name,
-                generation=generation_of(self._product),
+                generation=generation_of(self._product.release),
                 connections=[self._exported(one) for one in connections],
                 adhoc_output=adhoc_output,
                 dataset_path=dataset_path,

@@ -6,12 +6,11 @@ import base64
 import hashlib
 import io
 import json
-import re
 import uuid as uuids
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any
 
 from airflow_provider_trifacta.emulator.clock import iso, utc_now
 from airflow_provider_trifacta.emulator.package_content import (
@@ -22,8 +21,16 @@ from airflow_provider_trifacta.emulator.package_content import (
     flat_data,
     nested_data,
 )
-
-Generation = Literal["6.0", "6.8", "8.0"]
+from airflow_provider_trifacta.emulator.package_forms import (
+    Generation,
+    Release,
+    complete,
+    file_name,
+    generation_of,
+    header,
+    spell,
+)
+from airflow_provider_trifacta.emulator.versions import parse_version
 
 _PRODUCT_VERSIONS: dict[Generation, str] = {
     "6.0": "6.0.1+235.20190426172824.493d6f8",
@@ -31,7 +38,6 @@ _PRODUCT_VERSIONS: dict[Generation, str] = {
     "8.0": "8.0.0+97.20210216155943.0fb70dd",
 }
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=timezone.utc)
-_KEY = re.compile(r"[A-Za-z_$][\w$]*")
 
 
 def build_package(
@@ -86,17 +92,10 @@ def build_package(
         "primaryFlowIds": [FLOW_ID],
         "edition": edition,
     }
-    if generation == "8.0":
-        metadata["comment"] = comment
     data = flat_data(content, iso(moment)) if generation == "6.0" else nested_data(content)
+    release = parse_version(_PRODUCT_VERSIONS[generation]).release
     return pack(
-        data,
-        metadata,
-        generation=generation,
-        flow_id=FLOW_ID,
-        flow_name=flow_name,
-        moment=moment,
-        artifacts=artifacts,
+        data, metadata, comment=comment, release=release, flow_name=flow_name, moment=moment, artifacts=artifacts
     )
 
 
@@ -113,8 +112,8 @@ def pack(
     data: Mapping[str, Any],
     metadata: Mapping[str, Any],
     *,
-    generation: Generation,
-    flow_id: int,
+    comment: str,
+    release: Release,
     flow_name: str,
     moment: datetime,
     artifacts: Mapping[str, bytes] | None = None,
@@ -122,34 +121,31 @@ def pack(
     """
     Put a flow definition into a ZIP, as the vendor names and writes it.
 
-    :param data: ``data`` of the definition.
-    :param metadata: its ``metadata``; the one that all have from 6.8 on is added.
-    :param generation: see :func:`build_package`.
-    :param flow_id: the primary flow.
-    :param flow_name: its name.
+    :param data: ``data`` of the definition, in the form of the release's generation.
+    :param metadata: its ``metadata``, as far as all releases have it.
+    :param comment: ``metadata.comment``, of the releases that have one.
+    :param release: of the product that exports.
+    :param flow_name: name of the primary flow.
     :param moment: date of the members.
     :param artifacts: further members.
     :return: the ZIP.
     """
-    document: dict[str, Any] = {"metadata": metadata, "data": data}
-    if generation != "6.0":
-        migrated = {"lastMigration": "20191114200410"}
-        document = {"type": "flow", "kind": "artifact", "metadata": {**metadata, **migrated}, "data": data}
+    document: dict[str, Any] = {"metadata": header(metadata, comment, release), "data": data}
+    if generation_of(release) != "6.0":
+        flows = [complete(flow, release) for flow in data["flows"]]
+        document = {"type": "flow", "kind": "artifact", **document, "data": {**data, "flows": flows}}
         # 24 bytes in base64; how the vendor computes them is not known.
         digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
         document["hash"] = base64.b64encode(digest).decode()
-    if generation == "8.0":
-        name, text = f"flow_{re.sub(r'[^A-Za-z0-9]+', '_', flow_name)}.json5", _json5(document) + "\n"
-    else:
-        name = f"flow_{flow_id}_{metadata['uuid']}.json"
-        # 6.0 writes one line, 6.8 indents [P].
-        text = json.dumps(document, ensure_ascii=False, indent=None if generation == "6.0" else 2)
-    return _zip({name: text.encode(), **(artifacts or {})}, moment)
+    name = file_name(metadata["primaryFlowIds"][0], flow_name, metadata["uuid"], release)
+    return _zip({name: spell(document, release).encode(), **(artifacts or {})}, moment)
 
 
 def _zip(members: Mapping[str, bytes], moment: datetime) -> bytes:
-    # ZIP cannot date anything before 1980.
-    date_time = max(moment.astimezone(timezone.utc).timetuple()[:6], (1980, 1, 1, 0, 0, 0))
+    # ZIP cannot date anything before 1980, nor after 2107.
+    date_time = min(
+        max(moment.astimezone(timezone.utc).timetuple()[:6], (1980, 1, 1, 0, 0, 0)), (2107, 12, 31, 0, 0, 0)
+    )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -177,25 +173,3 @@ def _uuid1(moment: datetime, *, fixed: bool) -> uuids.UUID:
 def _random_tail() -> tuple[int, int]:
     random = uuids.uuid4().int
     return random & 0x3FFF, random >> 80
-
-
-def _json5(value: Any, indent: str = "") -> str:
-    # Unquoted keys, single quotes, a comma after the last element: the vendor's style [P].
-    inner = indent + "  "
-    if isinstance(value, dict) and value:
-        members = (f"{inner}{_json5_key(key)}: {_json5(one, inner)},\n" for key, one in value.items())
-        return f"{{\n{''.join(members)}{indent}}}"
-    if isinstance(value, list) and value:
-        return f"[\n{''.join(f'{inner}{_json5(one, inner)},' + chr(10) for one in value)}{indent}]"
-    if isinstance(value, str):
-        return _json5_text(value)
-    return json.dumps(value)
-
-
-def _json5_key(key: str) -> str:
-    return key if _KEY.fullmatch(key) else _json5_text(key)
-
-
-def _json5_text(text: str) -> str:
-    escaped = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
-    return f"'{escaped}'"

@@ -126,7 +126,7 @@ def describe(connection: Connection, *, flat: bool) -> dict[str, Any]:
 def _location(content: FlowContent) -> dict[str, Any]:
     if content.connection is not None and content.dataset is None:
         where = {"type": content.connection.type, "bucket": None, "path": ""}
-        uri = json.dumps({"protocol": content.connection.type})
+        uri = json.dumps({"protocol": content.connection.type}, separators=(",", ":"))
     else:
         where = place(content.dataset or _DEFAULT_DATASET)
         uri = f"{where['type']}://{where['bucket'] or ''}{where['path']}"
@@ -195,18 +195,16 @@ def _connection(connection: Connection) -> dict[str, Any]:
 
 def nested_data(content: FlowContent) -> dict[str, Any]:
     """
-    Make ``data`` of 6.8 and later.
+    Make ``data`` of 6.8 and later, as far as all of these releases have it.
 
     :param content: what it holds.
     """
     name = content.name
     output = {**_output(), "publications": [], "writesettings": [{**_write_setting(content), "runParameters": []}]}
-    location = _location(content)
     source = {
-        **{key: location[key] for key in ("path", "bucket", "container", "type", "blobHost")},
         **_source(content),
         **({"relationalsource": _relational_source()} if content.reads_table else {}),
-        "storageLocation": {**location, "host": None, "userinfo": None},
+        "storageLocation": {**_location(content), "host": None, "userinfo": None},
         "runParameters": [],
     }
     flow = {

@@ -10,14 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_trifacta.emulator.clock import iso
+from airflow_provider_trifacta.emulator.errors import ValidationError
 from airflow_provider_trifacta.emulator.object_rules import USERS
-from airflow_provider_trifacta.emulator.package_builder import Generation, pack
+from airflow_provider_trifacta.emulator.package_builder import pack
 from airflow_provider_trifacta.emulator.package_content import Connection, describe
+from airflow_provider_trifacta.emulator.package_forms import generation_of
 from airflow_provider_trifacta.emulator.package_reader import Row, Tables
 from airflow_provider_trifacta.emulator.records import Flow, LocalConnection
-from airflow_provider_trifacta.emulator.versions import NEW_FLOW_DEFINITION, Version, parse_version
+from airflow_provider_trifacta.emulator.versions import parse_version
 
-_JSON5, _COMMENTS = (8, 0, 0), (7, 8, 0)
 # What a flat package holds besides, empty here.
 _EMPTY = (
     "flowrunparameteroverrides",
@@ -77,9 +78,9 @@ def write_package(tables: Tables, export: Export) -> bytes:
     :param tables: the flow and all that belongs to it; not changed.
     :param export: what to say of it.
     :return: the ZIP.
+    :raises ValidationError: something in it is nested too deeply.
     """
-    version = parse_version(export.version)
-    generation = generation_of(version)
+    release = parse_version(export.version).release
     metadata: dict[str, Any] = {
         "trifactaVersion": export.version,
         "exportedAt": iso(export.at),
@@ -88,30 +89,19 @@ def write_package(tables: Tables, export: Export) -> bytes:
         "primaryFlowIds": [export.flow_id],
         "edition": export.edition,
     }
-    if version.release >= _COMMENTS:
-        metadata["comment"] = export.comment
-    flat = generation == "6.0"
+    flat = generation_of(release) == "6.0"
     described = [describe(one, flat=flat) if isinstance(one, Connection) else one for one in export.connections]
-    data = _flat(tables) if flat else {"artifacts": [], "flows": _nested(tables)}
-    return pack(
-        {**data, "connections": described},
-        metadata,
-        generation=generation,
-        flow_id=export.flow_id,
-        flow_name=export.flow_name,
-        moment=export.at,
+    data = (
+        {**_flat(tables), "connections": described}
+        if flat
+        else {"artifacts": [], "connections": described, "flows": _nested(tables)}
     )
-
-
-def generation_of(product: Version) -> Generation:
-    """
-    Tell which generation of packages an instance exports [P: exported packages].
-
-    :param product: its version.
-    """
-    if product.release < NEW_FLOW_DEFINITION:
-        return "6.0"
-    return "8.0" if product.release >= _JSON5 else "6.8"
+    try:
+        return pack(
+            data, metadata, comment=export.comment, release=release, flow_name=export.flow_name, moment=export.at
+        )
+    except RecursionError as error:
+        raise ValidationError("The flow is nested too deeply to be exported") from error
 
 
 def _flat(tables: Tables) -> dict[str, Any]:
@@ -125,7 +115,8 @@ def _flat(tables: Tables) -> dict[str, Any]:
     return {
         **{table: [] for table in _EMPTY},
         **rows,
-        "editablescripts": tables["recipes"],
+        # Their edits are not kept.
+        "editablescripts": [{**row, "currentEditId": None, "redoLeafEditId": None} for row in tables["recipes"]],
         "referenceinfos": tables["references"],
     }
 
@@ -135,8 +126,7 @@ def _nested(tables: Tables) -> list[Row]:
     return [
         {
             "flowrunparameteroverrides": [],
-            # Where things stand in the flow view names ids of the exporter, so it is left out.
-            **{key: value for key, value in flow.items() if key != "flowgraphvertices"},
+            **_without_positions(flow),
             **{
                 table: [
                     _whole(tables, table, _without(row, "flowId"))
@@ -148,6 +138,19 @@ def _nested(tables: Tables) -> list[Row]:
         }
         for flow in tables["flows"]
     ]
+
+
+def _without_positions(flow: Row) -> Row:
+    # Where things stand in the flow view names ids of the exporter, so it is left out, and notes stand nowhere.
+    kept = {**flow}
+    for key, value in {"flowgraphvertices": [], "notes": [_nowhere(note) for note in flow.get("notes") or ()]}.items():
+        if key in flow:
+            kept[key] = value
+    return kept
+
+
+def _nowhere(note: Any) -> Any:
+    return {**note, "flowGraphVertexId": None} if isinstance(note, dict) else note
 
 
 def owners(tables: Tables) -> dict[str, dict[int, int]]:
@@ -189,9 +192,7 @@ def _whole(tables: Tables, table: str, row: Row) -> Row:
         relational = [one for one in tables["relationalsources"] if one["datasourceId"] == row["id"]]
         whole = {"runParameters": [], **_without(row, "storageLocationId")}
         if location is not None:
-            # The dataset repeats some of its location [P].
-            repeated = {key: location.get(key) for key in ("type", "bucket", "path", "blobHost", "container")}
-            whole |= {**repeated, "storageLocation": _location(location)}
+            whole["storageLocation"] = _location(location)
         if relational:
             whole["relationalsource"] = _without(relational[0], "datasourceId")
         return whole
@@ -206,5 +207,5 @@ def _location(row: Row) -> Row:
     uri = f"{row['type']}://{row['bucket'] or ''}{row['path'] or ''}"
     if not row["path"]:
         # A table has no path [P].
-        uri = json.dumps({"protocol": row["type"]})
+        uri = json.dumps({"protocol": row["type"]}, separators=(",", ":"))
     return {**row, "fullUri": uri, "size": None, "hash": hashlib.sha256(uri.encode()).hexdigest()[:40]}
