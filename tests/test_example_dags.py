@@ -345,7 +345,7 @@ def test_open_a_deployment_and_take_it_offline(example_dag, emulator, make_packa
 def instances(use_connection):
     """Dev with a flow, and Prod with a deployment."""
     dev_options = EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))
-    prod_options = EmulatorOptions(missing_paths=("/prod/returns",), job_start_seconds=0, job_run_seconds=0)
+    prod_options = EmulatorOptions(missing_paths=("/prod/returns.csv",), job_start_seconds=0, job_run_seconds=0)
     with Emulator(dev_options) as dev, Emulator(prod_options) as prod:
         use_connection(dev.url, "trifacta_dev")
         use_connection(prod.url, "trifacta_prod")

@@ -30,27 +30,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("The emulator needs: pip install 'airflow-provider-trifacta[emulator]'", file=sys.stderr)
         return 2
     from airflow_provider_trifacta.emulator import Emulator
+    from airflow_provider_trifacta.emulator.errors import ApiError
 
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:
         options = _options(parsed)
         emulator = Emulator(options, host=parsed.host, port=parsed.port)
-    except ValueError as error:
+        for name in parsed.deployment:
+            emulator.store.create_deployment(name)
+    except (ValueError, ApiError) as error:
         parser.error(str(error))
-    for name in parsed.deployment:
-        emulator.store.create_deployment(name)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
         emulator.start()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"Cannot listen on {parsed.host}:{parsed.port}: {error}", file=sys.stderr)
         return 1
     try:
         if parsed.url_file:
-            _write_whole(parsed.url_file, emulator.url)
+            try:
+                _write_whole(parsed.url_file, emulator.url)
+            except OSError as error:
+                print(f"Cannot write {parsed.url_file}: {error}", file=sys.stderr)
+                return 1
         _announce(emulator)
         stopped.wait()
     finally:
@@ -90,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="EMAIL:PASSWORD[:ROLE,ROLE]",
         help="a user in place of the default ones; no colon in the password; may be repeated",
     )
-    parser.add_argument("--deployment", action="append", default=[], metavar="NAME", help="create it; may be repeated")
+    parser.add_argument(
+        "--deployment", action="append", type=_name, default=[], metavar="NAME", help="create it; may be repeated"
+    )
     parser.add_argument(
         "--connection",
         action="append",
@@ -129,6 +136,12 @@ def _options(parsed: argparse.Namespace) -> EmulatorOptions:
         job_run_seconds=parsed.job_seconds,
         **dict(parsed.choice),
     )
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a deployment needs a name")
+    return text
 
 
 def _user(text: str) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -15,6 +16,29 @@ def check(valid: Any, message: str) -> None:
     """
     if not valid:
         raise ValueError(message)
+
+
+def check_answerable(value: Any) -> None:
+    """
+    Check that parsed JSON can be written again, in an answer: not so a NaN, nor half of a surrogate pair.
+
+    :param value: what was parsed.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a text holds half of a surrogate pair: {error.object[error.start]!r}") from error
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """
+    Check a time.
+
+    :param name: of the field.
+    :param value: seconds.
+    """
+    valid = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+    check(valid, f"{name} must be 0 or more seconds, not {value!r}")
 
 
 def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None:

@@ -16,7 +16,14 @@ from airflow_provider_trifacta.emulator.endpoint import (
     person_of,
 )
 from airflow_provider_trifacta.emulator.errors import ValidationError
-from airflow_provider_trifacta.emulator.query import embeds, flag, list_answer, paging, select_fields
+from airflow_provider_trifacta.emulator.query import (
+    embedded_list,
+    embeds,
+    flag,
+    list_answer,
+    paging,
+    select_fields,
+)
 
 
 async def create(request: Request) -> Response:
@@ -56,15 +63,13 @@ async def read(request: Request) -> Response:
             page = paging(params)
             limit = {} if page.limit is None else {"limit": str(page.limit)}
             options = {"offset": str(page.offset), **limit}
-        if "limit" not in options:
-            options = {**options, "noLimit": "true"}
         rows = [
             release_body(context, row, deleted_at=with_deleted)
             for row in context.store.releases(deployment.id, include_deleted=with_deleted)
         ]
         if context.options.releases_order == "newest":
             rows.reverse()
-        body["releases"] = list_answer(rows, options)
+        body["releases"] = embedded_list(rows, options)
     return JSONResponse(body)
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from airflow_provider_trifacta.emulator.auth import Authenticator, Person
+from airflow_provider_trifacta.emulator.checks import check_answerable
 from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError
 from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
@@ -111,7 +112,9 @@ async def json_value(request: Request) -> Any:
     if media_type(request) != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
     try:
-        return await request.json()
+        value = await request.json()
+        check_answerable(value)
+        return value
     # UnicodeDecodeError is a ValueError too.
     except (ValueError, RecursionError) as error:
         raise ValidationError(f"The body is not valid JSON: {error}") from error

@@ -11,13 +11,16 @@ from airflow_provider_trifacta.emulator.clock import iso, iso_or_none
 from airflow_provider_trifacta.emulator.endpoint import Context, Endpoint, context_of, path_id, person_of
 from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, ValidationError, error_response
 from airflow_provider_trifacta.emulator.import_answers import import_answer
+from airflow_provider_trifacta.emulator.imports import ImportedPackage
 from airflow_provider_trifacta.emulator.package_reader import Row
-from airflow_provider_trifacta.emulator.query import flag, list_answer, select_fields
+from airflow_provider_trifacta.emulator.query import embeds, flag, list_answer, select_fields
 from airflow_provider_trifacta.emulator.records import Flow
 from airflow_provider_trifacta.emulator.uploads import uploaded_package
-from airflow_provider_trifacta.emulator.versions import parse_version
+from airflow_provider_trifacta.emulator.versions import NEW_FLOW_DEFINITION, parse_version
 
 _FILTERS = ("owned", "shared", "all")
+#: What a flow refers to; an embed of it shows no more than the id. There are more in the product (our choice).
+_EMBEDS = ("creator", "updater", "workspace")
 
 
 async def list_all(request: Request) -> Response:
@@ -26,6 +29,7 @@ async def list_all(request: Request) -> Response:
     wanted = params.get("flowsFilter", "owned")
     if wanted not in _FILTERS:
         raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {wanted!r}")
+    embeds(params, "flows", _EMBEDS)
     mine, with_deleted = person_of(request).id, flag(params, "includeDeleted")
     # Everybody else's count as shared: our choice.
     rows = [
@@ -39,6 +43,7 @@ async def list_all(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """GET one; the flow of a release too, by the id that its import answered (choice)."""
     context, flow_id = context_of(request), path_id(request)
+    embeds(request.query_params, "flows", _EMBEDS)
     with_deleted = flag(request.query_params, "includeDeleted")
     try:
         body = _body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
@@ -68,11 +73,15 @@ async def export_dry_run(request: Request) -> Response:
 
 
 async def import_package(request: Request) -> Response:
-    """POST a package: ordinary flows [R: D64, D68 Flows Package Post]; ``folderId`` is taken and not kept."""
+    """
+    POST a package: ordinary flows [R: D64, D68 Flows Package Post].
+
+    ``folderId``, ``connectionIdMapping`` and ``environmentParameterMapping`` are taken and not followed (our choice).
+    """
     context = context_of(request)
     package = await uploaded_package(request)
     made = context.store.import_flow(package, person_of(request).id)
-    return JSONResponse(import_answer(made, parse_version(context.options.product_version)), status_code=201)
+    return JSONResponse(_answer(context, made), status_code=201)
 
 
 async def import_dry_run(request: Request) -> Response:
@@ -88,7 +97,17 @@ async def import_dry_run(request: Request) -> Response:
         if context.options.dry_run_errors == "status":
             raise
         return error_response(error, 200)
-    return JSONResponse(import_answer(made, parse_version(context.options.product_version)))
+    return JSONResponse(_answer(context, made))
+
+
+def _answer(context: Context, made: ImportedPackage) -> Row:
+    product = parse_version(context.options.product_version)
+    answer = import_answer(made, product)
+    if product.release < NEW_FLOW_DEFINITION:
+        # The page of 6.0 shows this and the rule changes alone [R: D60]; that the rest is there too is our choice.
+        names = {row["id"]: row["name"] for row in made.tables["flows"]}
+        answer["flowName"] = names[made.primary_flow_ids[0]]
+    return answer
 
 
 def _exportable(request: Request) -> tuple[Context, Flow]:

@@ -13,7 +13,7 @@ from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
 from airflow_provider_trifacta.emulator.errors import MissingObjectError, ValidationError
 from airflow_provider_trifacta.emulator.package_reader import Row
-from airflow_provider_trifacta.emulator.query import embeds, list_answer, select_fields
+from airflow_provider_trifacta.emulator.query import embedded_list, embeds, list_answer, select_fields
 from airflow_provider_trifacta.emulator.records import Job, JobGroup
 
 
@@ -61,8 +61,15 @@ def _started(group: JobGroup, shape: str) -> Row:
     return body
 
 
+#: What a job group refers to; an embed of it shows no more than the id (our choice).
+_REFERENCES = ("wrangledDataset", "creator", "updater", "workspace", "snapshot", "flowRun")
+#: [P: AAC25]; what is within jobs is taken and not shown (our choice).
+_EMBEDS = ("jobs", "jobs.fileWriterJob.writeSetting", "jobs.scriptResults", *_REFERENCES)
+
+
 async def list_all(request: Request) -> Response:
     """GET [P: AAC25]; newest first, and everybody sees all (our choices)."""
+    embeds(request.query_params, "jobGroups", _REFERENCES)
     rows = [_body(row) for row in reversed(context_of(request).store.job_groups())]
     return JSONResponse(list_answer(rows, request.query_params))
 
@@ -71,10 +78,10 @@ async def read(request: Request) -> Response:
     """GET one, with ``embed=jobs`` [R: D64 API JobGroups Get v4]."""
     context, params = context_of(request), request.query_params
     group = context.store.job_group(path_id(request))
-    wanted = embeds(params, "jobGroups", ("jobs",))
+    wanted = embeds(params, "jobGroups", _EMBEDS)
     [body] = select_fields([_body(group)], params.get("fields"))
-    if "jobs" in wanted:
-        body["jobs"] = list_answer(_jobs(context, group), {"noLimit": "true", **wanted["jobs"]})
+    if any(name.startswith("jobs") for name in wanted):
+        body["jobs"] = embedded_list(_jobs(context, group), wanted.get("jobs", {}), "status")
     return JSONResponse(body)
 
 
@@ -86,7 +93,8 @@ async def status(request: Request) -> Response:
 async def list_jobs(request: Request) -> Response:
     """GET the jobs of a job group [R: pageId=136168568]."""
     context = context_of(request)
-    return JSONResponse(list_answer(_jobs(context, context.store.job_group(path_id(request))), request.query_params))
+    jobs = _jobs(context, context.store.job_group(path_id(request)))
+    return JSONResponse(list_answer(jobs, request.query_params, "status"))
 
 
 async def job_status(request: Request) -> Response:
@@ -134,7 +142,7 @@ def _body(group: JobGroup) -> Row:
         "creator": {"id": group.creator},
         "updater": {"id": group.creator},
         "snapshot": {"id": group.id},
-        "wrangledDataset": {"id": group.recipe_id},
+        "wrangledDataset": {"id": group.wrangled_dataset_id},
         "flowRun": {"id": group.flow_run_id},
     }
 

@@ -104,16 +104,15 @@ class JobStore(FlowStore):
         now = options.clock()
         starts_at = now + timedelta(seconds=options.job_start_seconds)
         ending, message = self._ending(release)
-        types = ("wrangle", "filewriter", *(("profile",) if output.get("profiler") else ()))
-        node = next(row for row in tables["flownodes"] if row["id"] == output["flowNodeId"])
         group = JobGroup(
             id=self._ids.next("jobgroups"),
             deployment_id=release.deployment_id,
             release_id=release.id,
             flow_run_id=flow_run_id,
             session_id=str(uuid4()),
-            recipe_id=int(node["scriptId"]),
-            jobs=tuple(Job(self._ids.next("jobs"), one) for one in types),
+            # The vendor calls the node of a recipe a wrangled dataset [P].
+            wrangled_dataset_id=output["flowNodeId"],
+            jobs=tuple(Job(self._ids.next("jobs"), one) for one in _job_types(tables, output)),
             overrides=overrides,
             inputs=_inputs(tables, release.imported.primary_flow_ids),
             outputs=_outputs(tables, output),
@@ -134,11 +133,11 @@ class JobStore(FlowStore):
         demanded = self.runs.take(release.deployment_id)
         if demanded:
             word = self._options.canceled_word if demanded.status == "Canceled" else demanded.status
-            return word, demanded.message
+            return word, demanded.message or ("Failed on demand" if word == "Failed" else None)
         for location in release.imported.tables["storagelocations"]:
-            path = str(location.get("path") or "")
-            if path and path.startswith(self._options.missing_paths):
-                return "Failed", f"Path does not exist: {_uri(location)}"
+            for one in self._options.missing_paths:
+                if any(_is_below(path, one) for path in (location.get("path"), _uri(location))):
+                    return "Failed", f"Path does not exist: {_uri(location)}"
         return "Complete", None
 
 
@@ -146,6 +145,19 @@ def _manual_outputs(release: Release) -> list[Row]:
     tables, primary = release.imported.tables, set(release.imported.primary_flow_ids)
     nodes = {row["id"] for row in tables["flownodes"] if row["flowId"] in primary}
     return [row for row in tables["outputobjects"] if row.get("isAdhoc") and row["flowNodeId"] in nodes]
+
+
+def _job_types(tables: Tables, output: Row) -> list[str]:
+    # Words of the API [P: DBT, AAC25]; which jobs a job group has is our choice.
+    targets = {"writesettings": "filewriter", "publications": "publish"}
+    written = [
+        job for table, job in targets.items() if any(row["outputObjectId"] == output["id"] for row in tables[table])
+    ]
+    return ["wrangle", *written, *(["profile"] if output.get("profiler") else [])]
+
+
+def _is_below(path: object, folder: str) -> bool:
+    return isinstance(path, str) and (path == folder or path.startswith(f"{folder.rstrip('/')}/"))
 
 
 def _inputs(tables: Tables, primary: tuple[int, ...]) -> dict[str, Any]:
@@ -165,7 +177,11 @@ def _inputs(tables: Tables, primary: tuple[int, ...]) -> dict[str, Any]:
 def _outputs(tables: Tables, output: Row) -> dict[str, Any]:
     # [P: AAC25]
     files = [
-        {"uri": row.get("path"), "fileType": "FILE", "isPrimaryOutput": True}
+        {
+            "uri": row.get("path"),
+            "fileType": "DIRECTORY" if row.get("asSingleFile") is False else "FILE",
+            "isPrimaryOutput": True,
+        }
         for row in tables["writesettings"]
         if row["outputObjectId"] == output["id"]
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from airflow_provider_trifacta.emulator.checks import check, check_choice, check_seconds
 from airflow_provider_trifacta.emulator.clock import Clock, utc_now
 
 
@@ -80,6 +81,7 @@ class PresetFlow:
     owner: str | None = None
 
 
+_ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
 DEFAULT_USERS = (
     User("admin@example.com", "admin-password", ("admin", "deployment")),
     User("author@example.com", "author-password"),
@@ -111,7 +113,8 @@ class EmulatorOptions:
     :param import_enabled: workspace setting *Import*; off refuses every upload. That it must be on is
         documented [R: SMC97 configure-deployment-manager], the 403 is our choice.
     :param export_enabled: workspace setting *Export*; off refuses every export, likewise.
-    :param missing_paths: beginnings of paths where nothing is: a job that reads a dataset from there fails.
+    :param missing_paths: files or folders that are not there, each a path or the URI of one: a job that reads a
+        dataset from there fails.
     :param job_start_seconds: how long a job group is ``Created``, by the clock.
     :param job_run_seconds: how long it is ``InProgress`` after that; then it has ended.
     :param unauthorized_body: body of a 401: the exception as JSON, or plain text.
@@ -192,7 +195,12 @@ class EmulatorOptions:
             value = getattr(self, name)
             if not any(value == one and type(value) is type(one) for one in allowed):
                 raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+        for seconds in ("job_start_seconds", "job_run_seconds"):
+            check_seconds(seconds, getattr(self, seconds))
+        check(all(self.missing_paths), "a missing path is empty")
         known = {user.email for user in self.users}
+        for role in (role for user in self.users for role in user.roles):
+            check_choice("a role", role, _ROLES)
         if not self.users:
             raise ValueError("at least one user is needed")
         if len(known) < len(self.users):

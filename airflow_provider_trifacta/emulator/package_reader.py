@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import pyjson5
 
+from airflow_provider_trifacta.emulator.checks import check_answerable
 from airflow_provider_trifacta.emulator.errors import ValidationError
 from airflow_provider_trifacta.emulator.versions import Version, parse_version
 
@@ -92,6 +93,7 @@ def read_package(file: IO[bytes]) -> Package:
     try:
         text = content.decode("utf-8-sig")
         document = pyjson5.decode(text) if name.endswith("5") else json.loads(text)
+        check_answerable(document)
     except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
         raise ValidationError(f"The flow definition {name!r} cannot be parsed: {error}") from error
     return _package(document)
@@ -187,6 +189,8 @@ def _rows(parent: dict[str, Any], key: str) -> list[Row]:
     for row in rows:
         if not isinstance(row.get("id"), int):
             raise ValidationError(f"{key} of the flow definition holds an object without an id")
+        if not isinstance(row.get("uuid"), (str, type(None))):
+            raise ValidationError(f"{key} of the flow definition holds an object with an odd uuid")
     return rows
 
 

@@ -65,10 +65,10 @@ def used_connections(flow: Flow, here: Sequence[LocalConnection]) -> list[Row | 
     :param flow: the flow.
     :param here: the connections of the instance.
     """
-    used = dict.fromkeys(row.get("connectionId") for table in USERS for row in flow.tables[table])
-    known: dict[Any, Row | Connection] = {one.id: one.packaged for one in here}
+    ids = [row.get("connectionId") for table in USERS for row in flow.tables[table]]
+    known: dict[int, Row | Connection] = {one.id: one.packaged for one in here}
     known |= {row["id"]: row for row in flow.described}
-    return [known[one] for one in used if one in known]
+    return [known[one] for one in dict.fromkeys(one for one in ids if isinstance(one, int)) if one in known]
 
 
 def write_package(tables: Tables, export: Export) -> bytes:

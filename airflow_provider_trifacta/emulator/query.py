@@ -77,6 +77,17 @@ def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = 
     return answer
 
 
+def embedded_list(rows: list[Row], options: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
+    """
+    Write a list within another object: all of it, unless its own options say otherwise.
+
+    :param rows: all rows, in the default order.
+    :param options: of the embed, see :func:`embeds`.
+    :param filter_field: as for :func:`list_answer`.
+    """
+    return list_answer(rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field)
+
+
 def select_fields(rows: list[Row], fields: str | None) -> list[Row]:
     """
     Keep the fields of ``fields=id;name`` only; the id always stays ("may return more" [P: AAC25]).
@@ -150,7 +161,10 @@ def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) ->
     unknown = [name for name in fields if rows and name not in rows[0]]
     if unknown:
         raise ValidationError(f"filterFields: there is no field {', '.join(map(repr, unknown))}")
-    return [row for row in rows if any(_matches(str(row[name]), text, kind) for name in fields)]
+    # What is null matches nothing.
+    return [
+        row for row in rows if any(row[name] is not None and _matches(str(row[name]), text, kind) for name in fields)
+    ]
 
 
 def _matches(value: str, text: str, kind: str) -> bool:

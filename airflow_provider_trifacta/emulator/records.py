@@ -142,7 +142,7 @@ class JobGroup:
     release_id: int
     flow_run_id: int
     session_id: str
-    recipe_id: int
+    wrangled_dataset_id: int
     jobs: tuple[Job, ...]
     overrides: Mapping[str, str]
     inputs: Mapping[str, Any]

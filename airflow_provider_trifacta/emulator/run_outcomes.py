@@ -17,7 +17,7 @@ class RunOutcome:
     How job groups end that are started next.
 
     :param status: the state they come to: ``Failed``, ``Canceled`` or any other word, known to the API or not.
-    :param message: ``errorMessage`` of the failed job.
+    :param message: ``errorMessage`` of the failed job; default a sentence that says it was demanded.
     :param deployment_id: only in runs of this deployment; ``None`` = of any.
     :param times: so many job groups.
     """

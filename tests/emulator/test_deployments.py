@@ -175,3 +175,10 @@ def test_deleted_as_404(start):
 @pytest.mark.parametrize("text", ["abc", "1.5", "-1", "9" * 30, "\u0663"])
 def test_ids_that_are_no_numbers(api, text):
     assert api.get(f"{PATH}/{text}").status_code == 400
+
+
+@pytest.mark.parametrize("body", [b'{"name": "\\ud800"}', b'{"name": "a", "other": NaN}'])
+def test_a_body_that_no_answer_could_say_again_is_refused(api, body):
+    response = api("POST", "/v4/deployments", data=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, "not valid JSON" in response.text) == (400, True)
+    assert api.json("/v4/deployments")["data"] == []

@@ -396,3 +396,12 @@ def test_held_download_shows_the_flow_as_it_was(dev):
         dev.emulator.store.edit_flow(1001, name="Renamed")
         fault.release()
         assert read(answer.result(30)).primary_flow_name == "Daily Orders"
+
+
+def test_before_6_8_the_answer_to_an_import_names_the_flow(start):
+    version = "6.0.1+235.20190426172824.493d6f8"
+    api = start(product_version=version)
+    old = build_package("2013 POS", generation="6.0", product_version=version)
+    answer = post(api, old).json()
+    assert re.fullmatch(r"\[[0-9a-f]{8}\] 2013 POS", answer["flowName"])
+    assert "flowName" not in post(start(product_version="6.8.0"), build_package(generation="6.8")).json()

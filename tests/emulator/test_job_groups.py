@@ -86,7 +86,7 @@ def test_a_job_group_as_a_resource(run, clock):
         "creator": {"id": 1},
         "updater": {"id": 1},
         "snapshot": {"id": group_id},
-        "wrangledDataset": {"id": 3001},
+        "wrangledDataset": {"id": 2001},
         "flowRun": {"id": 18001},
     }
     assert jobs == api.json(f"/v4/jobGroups/{group_id}/jobs")["data"]
@@ -106,6 +106,35 @@ def test_what_else_is_refused(run):
     assert api("POST", "/v4/jobGroups/7/cancel").status_code == 404
     wrong = api.get(f"/v4/jobGroups/{body['data'][0]['id']}", params={"embed": "*"})
     assert (wrong.status_code, "Valid associations are jobs" in wrong.text) == (400, True)
+    assert api.get("/v4/jobGroups", params={"embed": "*"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "embed", ["wrangledDataset", "creator", "jobs,wrangledDataset", "jobs.scriptResults", "jobs(limit=1,sort=-id)"]
+)
+def test_what_may_be_embedded(run, embed):
+    api, body = run()
+    group = api.json(f"/v4/jobGroups/{body['data'][0]['id']}", embed=embed)
+    assert group["wrangledDataset"].keys() == {"id"}
+    assert len(group.get("jobs", {"data": []})["data"]) == (0 if "jobs" not in embed else 1 if "limit" in embed else 3)
+
+
+def test_filters_see_no_null(run):
+    api, body = run()
+    assert api.json("/v4/jobGroups", filter="none")["data"] == []
+    jobs = f"/v4/jobGroups/{body['data'][0]['id']}/jobs"
+    assert len(api.json(jobs, filter="created", filterType="exactIgnoreCase")["data"]) == 3
+
+
+def test_the_jobs_follow_from_what_is_written(run, read_real):
+    """Of four manual outputs, some write a file and some a table."""
+    api, body = run(read_real("flow_google_forms__v8.0_json5"))
+    outputs = {row["id"]: row for row in api.emulator.store.active_release(1).imported.tables["outputobjects"]}
+    assert len(body["data"]) == sum(row["isAdhoc"] for row in outputs.values()) > 1
+    for group in api.emulator.store.job_groups():
+        wrote = group.outputs
+        types = {job.type for job in group.jobs} - {"wrangle", "profile"}
+        assert types == {*["filewriter"] * bool(wrote["files"]), *["publish"] * bool(wrote["tables"])} != set()
 
 
 def test_parameters_are_kept(run):
@@ -209,8 +238,29 @@ def test_a_failure_on_demand(run, clock, shape, message):
     ]
 
 
+@pytest.mark.parametrize(
+    ("missing", "dataset", "there"),
+    [
+        ("/prod/a.csv", "/prod/a.csv", False),
+        ("/prod", "/prod/a.csv", False),
+        ("/prod/", "/prod/a.csv", False),
+        ("/", "/prod/a.csv", False),
+        ("/prod/a", "/prod/a.csv", True),
+        ("/prod/a", "/prod/ab/c.csv", True),
+        ("s3://bucket/in", "s3://bucket/in/a.csv", False),
+        ("s3://bucket", "s3://bucket/in/a.csv", False),
+        ("/in", "s3://bucket/in/a.csv", False),
+        ("s3://other", "s3://bucket/in/a.csv", True),
+    ],
+)
+def test_what_is_below_a_missing_path(run, clock, missing, dataset, there):
+    api, body = run(build_package(dataset_path=dataset), missing_paths=(missing,))
+    clock.advance(60)
+    assert api.json(f"/v4/jobGroups/{body['data'][0]['id']}/status") == ("Complete" if there else "Failed")
+
+
 def test_a_dataset_that_is_not_there_fails_the_job(start, clock):
-    api = start(missing_paths=("/prod/returns",))
+    api = start(missing_paths=("/prod/returns.csv",))
     api.deployment()
     rule = {"type": "fileLocation", "on": "//dev//", "with": "/prod/"}
     api("PATCH", "/v4/deployments/1/valueImportRules", json=[rule])

@@ -79,6 +79,11 @@ def test_without_the_extra(missing):
         (["--flow", ""], "a flow has no name"),
         (["--product-version", "x"], "not a product version"),
         (["--instance-type", "x"], "invalid choice"),
+        (["--deployment", " "], "a deployment needs a name"),
+        (["--choice", "unique_deployment_names=true", "--deployment", "a", "--deployment", "a"], "'a'"),
+        (["--user", "a:b:boss"], "a role must be one of"),
+        (["--job-seconds", "nan"], "job_run_seconds must be 0 or more seconds"),
+        (["--missing-path", ""], "a missing path is empty"),
     ],
 )
 def test_wrong_arguments(capsys, arguments, message):
@@ -92,6 +97,17 @@ def test_port_in_use(api, capsys):
     port = api.emulator.url.rpartition(":")[2]
     assert command.main(["--port", port]) == 1
     assert "Cannot listen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_no_such_port(capsys, port):
+    assert command.main(["--port", port]) == 1
+    assert "Cannot listen" in capsys.readouterr().err
+
+
+def test_a_url_file_that_cannot_be_written(capsys, tmp_path):
+    assert command.main(["--port", "0", "--url-file", str(tmp_path / "no" / "url")]) == 1
+    assert "Cannot write" in capsys.readouterr().err
 
 
 def test_help(capsys):

@@ -18,10 +18,15 @@ from airflow_provider_trifacta.emulator.options import choices
         {"tokens": (PresetToken("t", "nobody@example.com"),)},
         {"connections": (PresetConnection("a", "u"), PresetConnection("b", "u"))},
         {"flows": (PresetFlow("a", owner="nobody@example.com"),)},
+        {"users": (User("a", "b", ("boss",)),)},
+        {"job_run_seconds": float("nan")},
+        {"job_start_seconds": float("inf")},
+        {"job_run_seconds": -1},
+        {"missing_paths": ("",)},
     ],
 )
 def test_refuses(wrong):
-    with pytest.raises(ValueError, match=r"must be one of|user|same uuid"):
+    with pytest.raises(ValueError, match=r"must be one of|user|same uuid|0 or more seconds|missing path"):
         EmulatorOptions(**wrong)
 
 

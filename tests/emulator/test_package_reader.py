@@ -59,6 +59,10 @@ def test_spooled_file(size):
         ({"flow_1.json5": "{"}, "cannot be parsed"),
         ({"flow_1.json": "[" * 100_000}, "cannot be parsed"),
         ({"flow_1.json5": "[" * 100_000}, "cannot be parsed"),
+        # What no answer could say again.
+        ({"flow_1.json": TEXT.replace('"u"', "NaN")}, "cannot be parsed"),
+        ({"flow_1.json5": TEXT.replace('"u"', "-Infinity")}, "cannot be parsed"),
+        ({"flow_1.json": TEXT.replace('"u"', r'"\ud800"')}, "half of a surrogate pair"),
         ({"flow_1.json": "[]"}, "no metadata"),
         ({"flow_1.json": "{}"}, "no metadata"),
         ({"flow_1.json": json.dumps({**GOOD, "data": []})}, "no data"),
