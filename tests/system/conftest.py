@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 
@@ -135,12 +137,19 @@ class Standalone:
         return "\n".join(f"== {path}\n{path.read_text(errors='replace')[-3000:]}" for path in logs)
 
     def stop(self) -> None:
+        # Airflow 2 puts what parses DAGs into a group of its own.
+        started = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            started = psutil.Process(self._process.pid).children(recursive=True)
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, number)
                 self._process.wait(20)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
+        for process in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @pytest.fixture
