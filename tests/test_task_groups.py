@@ -26,7 +26,7 @@ from airflow_provider_trifacta.client.errors import ConnectionLostError
 from airflow_provider_trifacta.client.promotion import Promoter
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
-from airflow_provider_trifacta.emulator.effects import Answer, Delay, Hold, Reset
+from airflow_provider_trifacta.emulator.effects import Answer, Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.task_groups import promote_flow
@@ -312,49 +312,72 @@ def test_mapped_promotions_stand_each_for_itself(run, prod):
     assert after[1] == before[1]
 
 
+def too_late(request):
+    """Let the client wait until it gives up."""
+    request.handler.connection.recv(1)
+
+
+def gateway_error(request):
+    return 502, {"Content-Type": "text/html"}, b"<html>Bad gateway</html>"
+
+
+def no_answer(request):
+    """Close the connection."""
+
+
 class Flaky:
-    """Stands before an instance, and fails the first of every two requests that are the same."""
+    """Stands before an instance, and fails the first of every two requests that are the same, in turn in each way."""
+
+    #: Whether the instance gets the request, and what the client gets.
+    WAYS = ((True, no_answer), (False, gateway_error), (True, too_late), (False, no_answer))
 
     def __init__(self, scripted, url: str) -> None:
         self._target = urlsplit(url)
         self._seen: collections.Counter = collections.Counter()
         self._lock = threading.Lock()
-        self.failed = 0
+        #: How often it failed in which way, for requests that change something and for others.
+        self.failed: collections.Counter = collections.Counter()
         self.url = scripted(self._respond).url
 
     def _respond(self, request):
         body = request.read_body()
+        changes = request.method != "GET" and not request.path.endswith("/dryRun")
         with self._lock:
             key = (request.method, request.path)
             self._seen[key] += 1
             fails = self._seen[key] % 2 == 1
-            self.failed += fails
-        if fails and (request.method == "GET" or request.path.endswith("/dryRun")):
-            return None if self.failed % 2 else (502, {"Content-Type": "text/html"}, b"<html>Bad gateway</html>")
+            way = sum(count for (kind, _), count in self.failed.items() if kind == changes) % len(self.WAYS)
+            self.failed[changes, way] += fails
+        forwarded, answer = self.WAYS[way] if fails else (True, None)
+        got = self._forward(request, body) if forwarded else None
+        return answer(request) if answer else got
+
+    def _forward(self, request, body):
         connection = http.client.HTTPConnection(self._target.hostname, self._target.port, timeout=30)
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
         connection.request(request.method, request.path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
-        # A change is made, and its answer is lost.
-        return None if fails else (answer.status, {"Content-Type": answer.headers["Content-Type"] or ""}, content)
+        return answer.status, {"Content-Type": answer.headers["Content-Type"] or ""}, content
 
 
 @pytest.mark.parametrize("troubled", [False, True], ids=["calm", "slow and flaky"])
 def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, troubled):
-    proxies = []
+    proxies, options = [], {}
     if troubled:
+        # An upload that was not taken is waited for, and then tried again by Airflow.
+        options["default_args"] = {"settle_timeout": 0.3, "retry_delay": 0}
         monkeypatch.setattr(settle, "_INTERVAL", 0.01)
         monkeypatch.setitem(Transport.__init__.__kwdefaults__, "sleep", lambda seconds: None)
         for conn_id, instance in (("trifacta_dev", dev), ("trifacta_prod", prod)):
-            instance.faults.add(Fault(Delay(0.02), times=None))
             proxies.append(Flaky(scripted, instance.url))
-            use_connection(proxies[-1].url, conn_id)
+            use_connection(proxies[-1].url, conn_id, extra={"read_timeout": 0.5, "upload_timeout": 0.5})
     rules = [{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}]
-    result = run(20, smoke_run=not troubled, value_rules=rules)
+    result = run(20, smoke_run=not troubled, value_rules=rules, **options)
     assert result.state == "success"
-    assert all(proxy.failed >= 20 for proxy in proxies)
+    for proxy, kinds in zip(proxies, [[False], [False, True]], strict=False):
+        assert all(proxy.failed[kind, way] >= 4 for kind in kinds for way in range(len(Flaky.WAYS)))
     for flow_id, deployment_id in run.flows:
         (release,) = prod.store.releases(deployment_id)
         assert prod.store.active_release(deployment_id) == release
