@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from .._compat import object_storage_path
 from ..client.errors import DestinationError, InvalidInputError
+
+#: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
 
 
 def check_destination(path: Any) -> str:
     """Check that a path is one that a file can be written to, before any request.
 
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
-    :returns: the same as text; a ``file://`` URL as the local path that it means
+    :returns: the same as text; a ``file://`` URL as the local path that it means, as ``ObjectStoragePath`` reads it
     :raises InvalidInputError: for what is no path, or the path of a folder
     """
     text = str(path) if isinstance(path, os.PathLike) or "://" in str(path) else path
@@ -26,8 +29,11 @@ def check_destination(path: Any) -> str:
         raise InvalidInputError(
             f"package_path must be the path or URL that the package is to be saved as, not {path!r}."
         )
-    if text.startswith("file://"):
-        text = unquote(urlsplit(text).path)
+    scheme, _, rest = text.partition(":")
+    if scheme.lower() in ("file", "local"):
+        if not rest.startswith("///"):
+            raise InvalidInputError(f"package_path is {text}, and the URL of a file begins with {scheme}:///.")
+        text = rest[2:]
     if text.endswith("/") or ("://" not in text and Path(text).is_dir()):
         raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
     return text
@@ -36,8 +42,8 @@ def check_destination(path: Any) -> str:
 def save(file: BinaryIO, path: str) -> None:
     """Put a file where it belongs: it is there afterwards as a whole, or what was there before still is.
 
-    A local one is written beside its place and then moved there; parent folders are made. An object is handed over
-    whole, which object stores take as one step, and its size is read back.
+    A file is written beside its place and then moved there; parent folders are made. An object is handed over whole,
+    which object stores take as one step. Its size is read back.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
@@ -48,9 +54,9 @@ def save(file: BinaryIO, path: str) -> None:
             _save_object(file, path)
         else:
             _save_local(file, Path(path))
-    except (OSError, ImportError, ValueError) as error:
+    except Exception as error:  # each kind of storage has its own
         raise DestinationError(
-            f"The package cannot be saved as {path}: {type(error).__name__}: {error}. Nothing was exported to there."
+            f"The package cannot be saved as {path}: {type(error).__name__}: {error}."
             + (
                 " Object storage needs the provider of its scheme and its fsspec package, for example "
                 "apache-airflow-providers-amazon[s3fs] for s3://."
@@ -63,7 +69,7 @@ def save(file: BinaryIO, path: str) -> None:
 def _save_local(file: BinaryIO, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a move is one step only within a file system.
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    part = path.with_name(_part_of(path.name))
     try:
         with part.open("xb") as copy:
             shutil.copyfileobj(file, copy)
@@ -77,12 +83,30 @@ def _save_local(file: BinaryIO, path: Path) -> None:
 
 def _save_object(file: BinaryIO, path: str) -> None:
     target = object_storage_path(path)
-    with tempfile.NamedTemporaryFile(prefix="trifacta-package-") as copy:
-        shutil.copyfileobj(file, copy)
-        copy.flush()
-        size = copy.tell()
-        target.fs.put_file(copy.name, target.path)
-    target.fs.invalidate_cache()
-    saved = target.fs.info(target.path).get("size")
-    if saved != size:
-        raise OSError(f"the object has {saved} bytes and not {size}")
+    system, place = target.fs, str(target.path)
+    whole = path.partition(":")[0].lower() in _OBJECT_STORES
+    folder, _, name = place.rpartition("/")
+    first = place if whole else f"{folder}/{_part_of(name)}"
+    try:
+        with tempfile.NamedTemporaryFile(prefix="trifacta-package-") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            size = copy.tell()
+            if not whole:
+                system.makedirs(folder, exist_ok=True)
+            system.put_file(copy.name, first)
+        system.invalidate_cache()
+        saved = system.info(first).get("size")
+        if saved != size:
+            raise OSError(f"the object has {saved} bytes and not {size}")
+        if not whole:
+            system.mv(first, place)
+    except BaseException:
+        if not whole:
+            with contextlib.suppress(Exception):
+                system.rm_file(first)
+        raise
+
+
+def _part_of(name: str) -> str:
+    return f".{name}.{uuid4().hex}.part"

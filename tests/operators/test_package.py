@@ -5,8 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
+from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+
+try:
+    from airflow.sdk.io import attach
+except ImportError:  # Airflow 2
+    from airflow.io.store import attach
 
 from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
 from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError
@@ -134,6 +142,8 @@ def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_p
         ({"path": ""}, "package_path must be"),
         ({"path": "/tmp"}, "must name a file"),
         ({"path": "memory://folder/"}, "must name a file"),
+        ({"path": "file://packages/flow.zip"}, "begins with file:///"),
+        ({"path": "file:/packages/flow.zip"}, "begins with file:///"),
         ({"comment": 7}, "comment must be a text"),
     ],
 )
@@ -170,10 +180,70 @@ def test_an_object_that_is_not_whole_is_an_error(flow_id, export, memory, monkey
         export(flow_id, "memory://bucket/flow.zip")
 
 
-def test_a_file_url_is_a_local_path(export, flow_id, tmp_path):
-    result, _ = export(flow_id, f"file://{tmp_path}/with%20space.zip")
-    assert result["path"] == str(tmp_path / "with space.zip")
-    assert (tmp_path / "with space.zip").exists()
+@pytest.mark.parametrize("scheme", ["file", "FILE", "local"])
+@pytest.mark.parametrize("name", ["with space.zip", "with%20escape.zip", "manual__2026-01-01T00:00:00+00:00#1?.zip"])
+def test_a_file_url_is_a_local_path(export, flow_id, tmp_path, scheme, name):
+    result, _ = export(flow_id, f"{scheme}://{tmp_path}/{name}")
+    assert result["path"] == str(tmp_path / name)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    with open_source(f"file://{tmp_path}/{name}") as package:
+        assert package.info.uuid == result["package_uuid"]
+
+
+class Fragile(LocalFileSystem):
+    """A storage where files grow under their names, as over SFTP. It takes so many bytes."""
+
+    protocol = "fragile"
+    takes: int | None = None
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(str(path).removeprefix("fragile://"))
+
+    def put_file(self, source, target, **options):
+        content = Path(source).read_bytes()
+        with open(target, "wb") as file:
+            file.write(content[: self.takes])
+        if self.takes is not None:
+            raise RuntimeError("no space left")
+
+
+@pytest.fixture
+def fragile():
+    fsspec.register_implementation("fragile", Fragile, clobber=True)
+    system = Fragile(skip_instance_cache=True)
+    attach("fragile", fs=system)
+    return system
+
+
+def test_a_storage_that_takes_no_more_keeps_what_was_there(export, flow_id, tmp_path, fragile):
+    url = f"fragile://{tmp_path}/packages/flow.zip"
+    first, _ = export(flow_id, url)
+    fragile.takes = 100
+    with pytest.raises(DestinationError, match="RuntimeError: no space left"):
+        export(flow_id, url)
+    assert [one.name for one in (tmp_path / "packages").iterdir()] == ["flow.zip"]
+    with open_package(tmp_path / "packages" / "flow.zip") as package:
+        assert package.info.uuid == first["package_uuid"]
+    fragile.takes = None
+    again, _ = export(flow_id, url)
+    with open_package(tmp_path / "packages" / "flow.zip") as package:
+        assert package.info.uuid == again["package_uuid"] != first["package_uuid"]
+    assert [one.name for one in (tmp_path / "packages").iterdir()] == ["flow.zip"]
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs"])
+def test_an_object_store_is_handed_the_object_itself(export, flow_id, memory, scheme, monkeypatch):
+    """Which need no second name, and users may not be allowed one."""
+    attach(scheme, fs=memory)
+    put = []
+    monkeypatch.setattr(
+        type(memory),
+        "put_file",
+        lambda self, source, target, **options: put.append(target) or self.pipe(target, Path(source).read_bytes()),
+    )
+    export(flow_id, f"{scheme}://bucket/flow.zip")
+    assert [one.strip("/") for one in put] == ["bucket/flow.zip"]
 
 
 def test_an_unknown_storage_says_what_is_missing(export, flow_id):
