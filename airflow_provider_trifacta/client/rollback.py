@@ -56,12 +56,12 @@ def roll_back(
         clock=clock,
     )
     releases, before = package.list(), baseline.latest_release_id or 0
-    if package_uuid and live_id(releases) == target and not package.among(releases, after=before):
+    if package_uuid and live_id(releases) == target:
         # The promotion may have been killed in the upload: its release would go live after a look that came too soon.
-        log.info(
-            "No release of the package %s shows; waiting %s s for an upload under way", package_uuid, settle_timeout
-        )
-        _, releases = package.settle(releases)
+        made = package.among(releases, after=before)
+        if not made or any(release.untouched for release in made):
+            log.info("No release of the package %s is live; waiting %s s for it", package_uuid, settle_timeout)
+            releases = package.await_activation(made) if made else package.settle(releases)[1]
     live = live_release(releases)
     if live_id(releases) == target:
         return None

@@ -77,21 +77,34 @@ class PackageReleases:
         :raises AmbiguousSubmissionError: what is there cannot be told apart
         :raises TrifactaError: the last look failed
         """
+        found, releases = self._look_for(lambda now: self._appeared(seen, now))
+        if not found:
+            self._refuse_strangers(seen, releases)
+        return found, releases
+
+    def await_activation(self, made: list[Release]) -> list[Release]:
+        """Look at releases that a server has made and not activated yet, until one is live or the time is up.
+
+        :param made: the releases
+        :returns: the last list
+        :raises TrifactaError: the last look failed
+        """
+        ids = {release.id for release in made}
+        return self._look_for(lambda now: next((one for one in now if one.id in ids and one.active), None))[1]
+
+    def _look_for(self, find: Callable[[list[Release]], Release | None]) -> tuple[Release | None, list[Release]]:
         deadline = self._clock() + self.settle_timeout
         while True:
             left = deadline - self._clock()
             try:
                 releases = self._look()
-                found = self._appeared(seen, releases)
+                found = find(releases)
             except (TransportError, RateLimitError, ServerError, UnexpectedResponseError):
                 if left <= 0:
                     raise
             else:
-                if found:
+                if found or left <= 0:
                     return found, releases
-                if left <= 0:
-                    self._refuse_strangers(seen, releases)
-                    return None, releases
             self._sleep(min(_INTERVAL, left))
 
     def _appeared(self, seen: list[Release], now: list[Release]) -> Release | None:

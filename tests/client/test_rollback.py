@@ -12,6 +12,7 @@ from airflow_provider_trifacta.client.errors import InterruptedChangeError, Trif
 from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.client.rollback import roll_back
 from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.effects import LateActivation, LateCommit, PackageUuid
 from airflow_provider_trifacta.emulator.faults import Fault
 
@@ -184,7 +185,7 @@ def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, uplo
     new = upload("B")
     armed.release()
     release = emulator.store.update_release(new, notes="looked at")
-    while release.updated_at == release.created_at:  # all within one tick of the clock so far
+    while iso(release.updated_at) == iso(release.created_at):  # all within one tick of the API so far
         release = emulator.store.update_release(new, notes="looked at")
     assert live() == new
     with pytest.raises(InterruptedChangeError):
@@ -228,6 +229,38 @@ def test_an_upload_that_is_still_under_way_is_waited_for(client, make_package, b
         clock=lambda: next(now),
     )
     assert undone == emulator.store.releases(1)[-1].id
+    assert live() == before
+
+
+def test_a_release_that_is_not_live_yet_is_waited_for(client, upload, baseline, before, live, emulator):
+    """The server lists the release of the upload before it makes it live."""
+    emulator.faults.add(Fault(LateActivation()))
+    new = upload("B")
+    assert live() == before
+    now = itertools.count()
+    undone = roll_back(
+        client,
+        baseline,
+        UUIDS["B"],
+        interrupted=False,
+        settle_timeout=10,
+        sleep=lambda seconds: emulator.activate_late(),
+        clock=lambda: next(now),
+    )
+    assert undone == new
+    assert live() == before
+
+
+def test_a_release_that_somebody_deactivated_is_not_waited_for(client, upload, baseline, live, emulator):
+    new = upload("B")
+    release = emulator.store.update_release(new, active=False)
+    while iso(release.updated_at) == iso(release.created_at):  # all within one tick of the API so far
+        release = emulator.store.update_release(new, notes="looked at")
+    before = baseline.active_release_id
+    if before:
+        emulator.store.update_release(before, active=True)
+    fail = lambda seconds: pytest.fail("waited")  # noqa: E731
+    assert roll_back(client, baseline, UUIDS["B"], interrupted=False, settle_timeout=10, sleep=fail) is None
     assert live() == before
 
 
