@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .errors import InvalidInputError
 
+_MOST_DIGITS = 30
+
 
 def parse_id(value: object, field: str) -> int:
     """Turn what a user or a template gave into a positive integer id.
@@ -18,7 +20,8 @@ def parse_id(value: object, field: str) -> int:
         return value
     if isinstance(value, str):
         text = value.strip()
-        if text.isascii() and text.isdigit() and int(text) > 0:
+        # No id has more digits, and Python refuses to read very many.
+        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) > 0:
             return int(text)
     hint = ""
     if value is None or (isinstance(value, str) and value.strip() in ("", "None")):

@@ -10,6 +10,7 @@ from .activation import live_id
 from .errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
+    RedirectError,
     RunNotStartedError,
     ServerError,
     TransportError,
@@ -38,8 +39,9 @@ def check_parameters(parameters: object) -> dict[str, str]:
     for name, value in parameters.items():
         if not isinstance(name, str) or not name.strip():
             raise InvalidInputError(f"run_parameters holds the name {name!r}: names are texts.")
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise InvalidInputError(f"run_parameters[{name!r}] must be a text or a number, not {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or str(value).strip() == "None":
+            hint = " An upstream XCom or a template gave nothing." if str(value).strip() == "None" else ""
+            raise InvalidInputError(f"run_parameters[{name!r}] must be a text or a number, not {value!r}.{hint}")
         checked[name] = str(value)
     return checked
 
@@ -73,7 +75,7 @@ def run_deployment(
     log.info("Running release %s of deployment %s with the parameters %s", live, deployment_id, sorted(parameters))
     try:
         return live, _started(client.deployments.run(deployment_id, parameters), deployment_id)
-    except (TransportError, ServerError, UnexpectedResponseError) as error:
+    except (TransportError, ServerError, UnexpectedResponseError, RedirectError) as error:
         if may_repeat_write(error):
             raise  # the server did nothing
         raise AmbiguousSubmissionError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .._compat import (
@@ -15,7 +17,7 @@ from .._compat import (
     conf,
 )
 from .._failures import airflow_failures, check_event
-from ..client.errors import FailedWaitError, TrifactaError
+from ..client.errors import FailedWaitError, InvalidInputError, TrifactaError
 from ..client.ids import parse_id
 from ..client.job_watch import JobGroupsWatch
 from ..client.run import check_parameters, run_deployment
@@ -38,7 +40,8 @@ class RunDeploymentOperator(BaseOperator):
 
     What happens again on a retry: **a retry may run the jobs twice**, so use ``retries=0``. Airflow's retries only
     come into play before the run was asked for, and after the task's process was killed; every failure after that, an
-    ``execution_timeout`` and a lost trigger too, ends the task, whatever ``retries`` is. A clear runs the jobs again.
+    ``execution_timeout`` and a lost trigger too, ends the task, whatever ``retries`` is (but Airflow 2.11 retries an
+    ``execution_timeout`` that comes while the task is deferred: use ``timeout``). A clear runs the jobs again.
 
     API pages: API Deployments Run v4, API JobGroups Get Status v4.
 
@@ -48,8 +51,8 @@ class RunDeploymentOperator(BaseOperator):
     :param release_id: the release that must be live, or else nothing is started; None for any (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :param wait_for_completion: False to succeed as soon as the jobs have started; a ``JobGroupSensor`` can wait
-    :param poll_interval: seconds between two polls
-    :param timeout: seconds to wait for the jobs; they go on when the time is up, and the task fails
+    :param poll_interval: seconds between two polls, or a timedelta
+    :param timeout: seconds to wait for the jobs, or a timedelta; they go on when the time is up, and the task fails
     :param tolerated_failures: how many polls in a row may fail in passing (connection, timeout, 429, 5xx)
     :param cancel_on_kill: whether to cancel the jobs when the task is killed by Airflow (cleared, marked, timed out).
         It has no effect while the task is deferred, nor when its process dies
@@ -80,8 +83,8 @@ class RunDeploymentOperator(BaseOperator):
         release_id: Any = None,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         wait_for_completion: bool = True,
-        poll_interval: float = 10.0,
-        timeout: float = 24 * 60 * 60.0,
+        poll_interval: float | timedelta = 10.0,
+        timeout: float | timedelta = 24 * 60 * 60.0,
         tolerated_failures: int = 5,
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -101,6 +104,7 @@ class RunDeploymentOperator(BaseOperator):
         self.tolerated_failures = tolerated_failures
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
+        self._interval = self._patience = 0.0  # both in seconds, once they were checked
         self._config: ClientConfig | None = None
         self._asked = False
         self._running: JobGroupsWatch | None = None
@@ -131,7 +135,11 @@ class RunDeploymentOperator(BaseOperator):
             given = check_target(self.deployment_id, self.deployment_name)
             parameters = check_parameters(self.run_parameters)
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
-            JobGroupsWatch([], tolerated_failures=self.tolerated_failures)  # says what is wrong, before the start
+            # What is wrong with the wait is to be said before the start.
+            JobGroupsWatch([], tolerated_failures=self.tolerated_failures)
+            self._interval, self._patience = (
+                _seconds(name, getattr(self, name)) for name in ("poll_interval", "timeout")
+            )
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
             facts = Facts(context)
@@ -154,11 +162,11 @@ class RunDeploymentOperator(BaseOperator):
         polling = client.without_repetitions
         while not watch.poll(polling):
             if self.deferrable:
-                self._defer(watch, wall_clock + self.timeout, facts)
-            left = self.timeout - (time.monotonic() - started)
+                self._defer(watch, wall_clock + self._patience, facts)
+            left = self._patience - (time.monotonic() - started)
             if left <= 0:
-                raise FailedWaitError(f"Not Complete in time ({self.timeout} s); the jobs go on. {watch.state}")
-            time.sleep(min(self.poll_interval, left))
+                raise FailedWaitError(f"Not Complete in time ({self._patience} s); the jobs go on. {watch.state}")
+            time.sleep(min(self._interval, left))
         return {**facts, "outcome": "complete"}
 
     def _defer(self, watch: JobGroupsWatch, deadline: float, facts: dict[str, Any]) -> None:
@@ -170,7 +178,7 @@ class RunDeploymentOperator(BaseOperator):
             trifacta_conn_id=self.trifacta_conn_id,
             tolerated_failures=self.tolerated_failures,
             failures=watch.failures,
-            poke_interval=self.poll_interval,
+            poke_interval=self._interval,
             deadline=deadline,
         )
         kwargs = {"facts": facts}
@@ -211,3 +219,10 @@ class RunDeploymentOperator(BaseOperator):
                     self.log.info("Canceled job group %s", job_group_id)
                 except TrifactaError as error:  # the others should be canceled all the same
                     self.log.warning("Job group %s was not canceled: %s", job_group_id, error)
+
+
+def _seconds(name: str, value: Any) -> float:
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
+        raise InvalidInputError(f"{name} must be 0 or more seconds, or a timedelta, not {value!r}.")
+    return float(number)

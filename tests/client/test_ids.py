@@ -13,7 +13,24 @@ def test_accepts_ints_and_digits(value, expected):
 
 @pytest.mark.parametrize(
     "value",
-    [None, "", "None", True, 0, -1, "-1", "1.0", 1.5, "abc", "٣", {"release_id": 1}, [1], "{{ x }}", "1" * 400 + "x"],
+    [
+        None,
+        "",
+        "None",
+        True,
+        0,
+        -1,
+        "-1",
+        "1.0",
+        1.5,
+        "abc",
+        "٣",
+        {"release_id": 1},
+        [1],
+        "{{ x }}",
+        "1" * 400 + "x",
+        "1" * 5000,
+    ],
 )
 def test_refuses_everything_else_naming_field_and_value(value):
     with pytest.raises(InvalidInputError) as caught:

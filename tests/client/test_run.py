@@ -78,7 +78,15 @@ def test_another_release_than_expected_starts_nothing(run, prod, live):
 
 
 @pytest.mark.parametrize(
-    "effect", [Reset("after_commit"), Reset("before_body"), Answer.gateway_timeout(), Answer(500), Truncate(7)]
+    "effect",
+    [
+        Reset("after_commit"),
+        Reset("before_body"),
+        Answer.gateway_timeout(),
+        Answer(500),
+        Truncate(7),
+        Answer.login_redirect(),
+    ],
 )
 def test_a_lost_answer_is_ambiguous(run, prod, effect):
     prod.faults.add(Fault(effect, **RUN))
@@ -168,7 +176,9 @@ def test_parameters_become_texts():
     assert check_parameters({"a": "x", "b": 2, "c": 2.5}) == {"a": "x", "b": "2", "c": "2.5"}
 
 
-@pytest.mark.parametrize("wrong", ["a=1", ["a"], 7, {1: "x"}, {" ": "x"}, {"a": None}, {"a": False}, {"a": ["x"]}])
+@pytest.mark.parametrize(
+    "wrong", ["a=1", ["a"], 7, {1: "x"}, {" ": "x"}, {"a": None}, {"a": False}, {"a": ["x"]}, {"a": " None "}]
+)
 def test_other_parameters_are_refused(wrong):
     with pytest.raises(InvalidInputError, match="run_parameters"):
         check_parameters(wrong)

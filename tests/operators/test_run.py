@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 import pytest
 
@@ -189,6 +190,11 @@ def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode):
     assert not [call for call in slow.calls if "cancel" in call.path]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_times_may_be_timedeltas(run, prod, mode):
+    assert run(timeout=timedelta(minutes=1), poll_interval=timedelta(0), **mode)[0]["outcome"] == "complete"
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted):
     operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poll_interval=7)
@@ -266,7 +272,13 @@ def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
         ({"run_parameters": "region=2"}, "run_parameters must be a dict"),
         ({"run_parameters": {"region": None}}, r"run_parameters\['region'\] must be"),
         ({"run_parameters": {"region": True}}, r"run_parameters\['region'\] must be"),
+        ({"run_parameters": {"region": "None"}}, r"run_parameters\['region'\] must be .* gave nothing"),
         ({"run_parameters": {"": "x"}}, "names are texts"),
+        ({"timeout": -1}, "timeout must be 0 or more seconds"),
+        ({"timeout": float("inf")}, "timeout must be 0 or more seconds"),
+        ({"timeout": "60"}, "timeout must be 0 or more seconds"),
+        ({"poll_interval": True}, "poll_interval must be 0 or more seconds"),
+        ({"poll_interval": timedelta(-1)}, "poll_interval must be 0 or more seconds"),
         ({"tolerated_failures": -1}, "tolerated_failures must be 0 or more"),
     ],
 )
