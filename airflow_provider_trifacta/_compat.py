@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
         BaseSensorOperator,
         Connection,
         Context,
+        PokeReturnValue,
         TaskGroup,
     )
     from airflow.sdk.exceptions import (
@@ -51,9 +52,9 @@ else:
         from airflow.models import BaseOperatorLink
 
     try:  # Airflow 3.0
-        from airflow.sdk import BaseSensorOperator
+        from airflow.sdk import BaseSensorOperator, PokeReturnValue
     except ImportError:
-        from airflow.sensors.base import BaseSensorOperator
+        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
 
     try:  # Airflow 3.0
         from airflow.sdk import Connection
@@ -140,6 +141,7 @@ __all__ = [
     "BaseSensorOperator",
     "Connection",
     "Context",
+    "PokeReturnValue",
     "TaskDeferralError",
     "TaskDeferralTimeout",
     "TaskGroup",

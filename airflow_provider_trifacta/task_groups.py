@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ._compat import TaskGroup
-from .operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator, RunDeploymentOperator
+from .operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
-from .operators.promotion import ConfirmPromotionOperator
+from .operators.promotion import ConfirmPromotionGroupOperator, PromotionTasks, RollbackPromotionGroupOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from .sensors.release import ReleaseActiveSensor
 
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 #: What applies to each task of the group unless the caller says otherwise; a smoke run is never repeated.
 _DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(minutes=1)}
 #: What applies to each task of the group whatever anybody says; the last two tasks have rules of their own.
-_FIXED_ARGS = {"trigger_rule": "all_success", "soft_fail": False, "never_fail": False, "wait_for_completion": True}
+_FIXED_ARGS = {
+    "trigger_rule": "all_success",
+    # An earlier run must not keep one of them from running once the release is live.
+    "depends_on_past": False,
+    "wait_for_downstream": False,
+    "soft_fail": False,
+    "never_fail": False,
+    "on_superseded": "fail",
+    "wait_for_completion": True,
+    "if_exists": "reuse",
+    "activate": True,
+}
 
 
 class PromotionGroup(TaskGroup):
@@ -58,14 +69,15 @@ def promote_flow(
     """Promote a flow from a source instance to a deployment of a production instance, and keep it only if it runs.
 
     The tasks, in their order: ``baseline`` (what is live), ``export``, ``import_rules``, ``dry_run``,
-    ``create_release``, ``active``, ``smoke_run``, then ``roll_back`` where one of them failed, and ``promoted``. That
-    last one reads back that the release is live. After a rollback it is ``upstream_failed`` and so the run is red; a
-    task after the group with a trigger rule such as ``all_done`` would hide that, unless the run has another leaf.
+    ``create_release``, ``active``, ``smoke_run``, then ``roll_back`` where one of them did not succeed, and
+    ``promoted``. That last one reads back that the release is live. After a rollback it is ``upstream_failed`` and so
+    the run is red; a task after the group with a trigger rule such as ``all_done`` would hide that, unless the run has
+    another leaf.
 
     What belongs to the run is told by its ``baseline``: tasks that are retried or cleared find the release that this
     run made. Clearing the whole group promotes anew. Promotions to one deployment must not overlap, so give the DAG
     ``max_active_runs=1``. Call it in a loop for several flows, with a ``group_id`` for each, or from a mapped task
-    group.
+    group; each flow needs a path of its own. Another package at that path than the exported one is refused.
 
     :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
     :param package_path: where to keep the package, which every worker must reach: a path, or any URL of Airflow's
@@ -80,7 +92,8 @@ def promote_flow(
     :param value_rules: likewise (templated)
     :param dry_run: whether the import is tried first
     :param smoke_run: whether the deployment is run once, which writes to production as every run of it does
-    :param run_parameters: of the smoke run, by parameter name, for example an output path of its own (templated)
+    :param run_parameters: of the smoke run, by parameter name, for example an output path of its own (templated);
+        tasks that they come from run before everything else
     :param roll_back: whether a failure makes live again what was live before
     :param deferrable: whether the waits are deferred; None for Airflow's ``default_deferrable``
     :param poll_interval: seconds between two looks of each wait
@@ -101,17 +114,15 @@ def promote_flow(
         export = ExportFlowPackageOperator(
             task_id="export", flow_id=flow_id, package_path=package_path, trifacta_conn_id=dev_conn_id
         )
-        package = _item(export, "path")
+        package = {"package_path": _item(export, "path"), "package_uuid": _item(export, "package_uuid")}
         steps: list[BaseOperator] = [baseline, export]
         if object_rules is not None or value_rules is not None:
             rules = {"object_rules": object_rules, "value_rules": value_rules}
-            steps.append(SetImportRulesOperator(task_id="import_rules", package_path=package, **rules, **where))
+            steps.append(SetImportRulesOperator(task_id="import_rules", **package, **rules, **where))
         if dry_run:
-            steps.append(DryRunReleaseOperator(task_id="dry_run", package_path=package, **where))
+            steps.append(DryRunReleaseOperator(task_id="dry_run", **package, **where))
         gate = steps[-1]
-        create = CreateReleaseOperator(
-            task_id="create_release", package_path=package, baseline=baseline.output, **where
-        )
+        create = CreateReleaseOperator(task_id="create_release", baseline=baseline.output, **package, **where)
         release_id = _item(create, "release_id")
         active = ReleaseActiveSensor(
             task_id="active",
@@ -131,35 +142,21 @@ def promote_flow(
                 **where,
                 **waiting,
             )
+            # What the parameters come from has to be there before anything is promoted.
+            for source in run.upstream_list:
+                if source not in steps:
+                    source.set_downstream(baseline)
             steps.append(run)
-        promoted = ConfirmPromotionOperator(
-            task_id="promoted",
-            promotion=create.output,
-            trifacta_conn_id=prod_conn_id,
-            # The rollback is skipped when all is well; where everything is, by a branch before, this is too.
-            trigger_rule="none_failed_min_one_success",
-        )
+        ids = (baseline.task_id, export.task_id, gate.task_id, create.task_id, steps[-1].task_id)
+        end: dict[str, Any] = {"tasks": PromotionTasks(*ids), "trifacta_conn_id": prod_conn_id}
+        # The rollback is skipped when all is well.
+        promoted = ConfirmPromotionGroupOperator(task_id="promoted", trigger_rule="none_failed", **end)
         for before, after in zip(steps, [*steps[1:], promoted], strict=True):
             before.set_downstream(after)
         if roll_back:
-            undo = RollbackDeploymentOperator(
-                task_id="roll_back",
-                baseline=baseline.output,
-                # A template, since an XComArg of a task that never ran fails. Only where the step before let the
-                # promotion begin: there is no upload to wait for otherwise. Not from the promotion itself, whose last
-                # attempt may have ended before it told anything, and after one that did promote.
-                package_uuid=f"{{{{ {_pull(export, 'package_uuid')} if {_pull(gate)} else None }}}}",
-                trifacta_conn_id=prod_conn_id,
-                # Failures of the tasks before reach the last one as upstream_failed, which counts.
-                trigger_rule="one_failed",
-            )
+            undo = RollbackPromotionGroupOperator(task_id="roll_back", trigger_rule="none_skipped", **end)
             steps[-1] >> undo >> promoted
     return group
-
-
-def _pull(operator: BaseOperator, key: str = "return_value") -> str:
-    """Write the template's expression for an XCom, of this flow alone in a mapped group."""
-    return f"ti.xcom_pull(task_ids='{operator.task_id}', key='{key}', map_indexes=ti.map_index)"
 
 
 def _item(operator: BaseOperator, key: str) -> Any:

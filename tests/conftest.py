@@ -151,10 +151,14 @@ def scripted():
 
 
 class TaskInstance:
-    """Stands for Airflow's task instance in a context: it keeps what is pushed."""
+    """Stands for Airflow's task instance in a context: it keeps what is pushed.
 
-    def __init__(self, try_number: int = 1) -> None:
+    :param xcoms: what other tasks returned, by their ids
+    """
+
+    def __init__(self, try_number: int = 1, xcoms: dict[str, object] | None = None) -> None:
         self.try_number = try_number
+        self._xcoms = xcoms or {}
         self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = 0, "d", "t", "r", -1
         self.pushed: dict[str, object] = {}
 
@@ -162,6 +166,10 @@ class TaskInstance:
         assert key not in self.pushed, f"XCom {key} is pushed twice"
         assert value is not None, f"XCom {key} is null"
         self.pushed[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, *, task_ids: str, map_indexes: int) -> object:
+        assert map_indexes == self.map_index
+        return self._xcoms.get(task_ids)
 
     def get_first_reschedule_date(self, context: object) -> None:
         return None
@@ -174,14 +182,14 @@ def execute(monkeypatch):
     The task instance of a failed run is ``execute.ti``.
     """
 
-    def run(operator, **keywords):
+    def run(operator, dag_run=None, **keywords):
         run.ti = TaskInstance(**keywords)
         # caplog sees this one on every Airflow version
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
         # Airflow 2 looks in its database for when a rescheduled sensor began.
         base = sys.modules[BaseSensorOperator.__module__]
         monkeypatch.setattr(base, "_orig_start_date", lambda **keywords: None, raising=False)
-        context = {"ti": run.ti, "task_instance": run.ti, "params": {}}
+        context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": dag_run}
         try:
             return operator.execute(context), run.ti
         except TaskDeferred as deferred:

@@ -262,6 +262,11 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
         "soft_fail": True,
         "never_fail": True,
         "wait_for_completion": False,
+        "depends_on_past": True,
+        "wait_for_downstream": True,
+        "on_superseded": "wait",
+        "if_exists": "create",
+        "activate": False,
         "retries": 5,
     }
     with DAG("careless", start_date=pendulum.datetime(2024, 1, 1), schedule=None, default_args=careless):
@@ -277,8 +282,12 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
         assert children[f"{group}.smoke_run"].wait_for_completion
         assert not children[f"{group}.active"].soft_fail
         assert not children[f"{group}.active"].never_fail
+        assert children[f"{group}.active"].on_superseded == "fail"
+        assert children[f"{group}.create_release"].if_exists == "reuse"
+        assert children[f"{group}.create_release"].activate
+        assert not any(one.depends_on_past or one.wait_for_downstream for one in children.values())
         rules = {name.partition(".")[2]: task.trigger_rule for name, task in children.items()}
-        expected = {"roll_back": "one_failed", "promoted": "none_failed_min_one_success"}
+        expected = {"roll_back": "none_skipped", "promoted": "none_failed"}
         assert rules == dict.fromkeys(rules, "all_success") | expected
 
 
@@ -294,22 +303,74 @@ def test_before_anything_was_promoted_a_failure_leaves_everything(run, dev, prod
     result = run()
     assert result.state == "failed"
     assert states(result, f"flow_{flow_id}") == ended(failed=failed) | (
-        {"roll_back": "failed"} if failed == "baseline" else {}
+        {"roll_back": "skipped"} if failed == "baseline" else {}
     )
     assert prod.store.releases(deployment_id) == before
 
 
 @pytest.mark.every_airflow
-def test_mapped_promotions_stand_each_for_itself(run, prod):
-    before = [release.id for release in run.promote_by_hand(2)]
-    prod.runs.add(RunOutcome(status="Failed", message="no", deployment_id=run.flows[1][1]))
-    result = run(2, dag_id="mapped")
-    after = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
-    assert result.state == "failed"
+@pytest.mark.parametrize("dag_id", ["mapped", "mapped_at_run_time"])
+@pytest.mark.parametrize("failing", [(), (1,), (0, 1, 2)])
+def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
+    before = [release.id for release in run.promote_by_hand(3)]
+    for index in failing:
+        prod.runs.add(RunOutcome(status="Failed", message="no", deployment_id=run.flows[index][1]))
+    result = run(3, dag_id=dag_id)
+    assert result.state == ("failed" if failing else "success")
     group = "promote.promote_flow"
-    assert [states(result, group, index) for index in range(2)] == [ended(), ended(failed="smoke_run")]
-    assert after[0] > before[0]
-    assert after[1] == before[1]
+    assert [states(result, group, index) for index in range(3)] == [
+        ended(failed="smoke_run") if index in failing else ended() for index in range(3)
+    ]
+    announced = [str(result.tasks["promote.announce", index].state) for index in range(3)]
+    assert announced == ["upstream_failed" if index in failing else "success" for index in range(3)]
+    after = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
+    assert [now == then for then, now in zip(before, after, strict=True)] == [index in failing for index in range(3)]
+
+
+@pytest.mark.every_airflow
+@pytest.mark.parametrize(("how", "state"), [("empty", "success"), ("skipped", "success"), ("failing", "failed")])
+def test_a_list_of_flows_that_is_none(run, prod, how, state):
+    run.promote_by_hand()
+    before = prod.store.releases()
+    result = run(dag_id=f"mapped_{how}")
+    assert result.state == state
+    assert prod.store.releases() == before
+    expected = {"skipped": "skipped", "failing": "upstream_failed", "empty": "skipped"}[how]
+    promoted = [str(one.state) for (name, _), one in result.tasks.items() if name.endswith((".promoted", ".announce"))]
+    assert promoted == [expected] * 2
+
+
+@pytest.mark.every_airflow
+def test_what_a_branch_skips_is_skipped_as_a_whole(run, prod):
+    run.promote_by_hand()
+    before = prod.store.releases()
+    result = run(dag_id="skipped")
+    assert result.state == "success"
+    assert set(states(result, "promote_flow").values()) == {"skipped"}
+    assert prod.store.releases() == before
+
+
+@pytest.mark.every_airflow
+def test_without_its_parameters_nothing_is_promoted(run, prod):
+    """The task that they come from is skipped, which must not be found only once the release is live."""
+    run.promote_by_hand()
+    before = prod.store.releases()
+    result = run(dag_id="parameters")
+    assert result.state == "success"
+    assert set(states(result, "promote_flow").values()) == {"skipped"}
+    assert prod.store.releases() == before
+
+
+@pytest.mark.every_airflow
+def test_each_flow_is_promoted_from_its_own_package(run, prod):
+    """Three flows, and one path for all."""
+    before = [release.id for release in run.promote_by_hand(3)]
+    result = run(3, dag_id="one_path")
+    assert result.state == "failed"
+    # Which of them finds its own package, if any, depends on what runs first.
+    for index, (_, deployment_id) in enumerate(run.flows):
+        live = prod.store.active_release(deployment_id)
+        assert live.id == before[index] or live.imported.tables["flows"][0]["name"] == f"Flow {index + 1}"
 
 
 def too_late(request):

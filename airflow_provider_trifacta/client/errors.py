@@ -51,6 +51,10 @@ class PackageTooLargeError(PackageError):
     """The ZIP would unpack to far more than a flow package can hold (a ZIP bomb)."""
 
 
+class WrongPackageError(PackageError):
+    """The file holds another package than it should: something else was written to its path."""
+
+
 class PackageChangedError(PackageError):
     """The file changed while it was being sent. The upload was broken off before its end."""
 
@@ -205,6 +209,10 @@ class UnexpectedLiveReleaseError(TrifactaError):
 
     The text says what was written, if anything.
     """
+
+
+class PromotionNotProvenError(TrifactaError):
+    """A release was promoted, but the step that was to see it through did not: it was skipped, or not run again."""
 
 
 class OlderPackageError(TrifactaError):

@@ -7,22 +7,37 @@ import tempfile
 from typing import Any
 
 from .._compat import object_storage_path
-from ..client.errors import PackageNotFoundError
+from ..client.errors import PackageNotFoundError, WrongPackageError
+from ..client.models import canonical_uuid
 from ..client.package import FlowPackage, open_package
 
 #: Bytes copied at a time.
 _BLOCK_SIZE = 1024 * 1024
 
 
-def open_source(path: Any) -> FlowPackage:
+def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> FlowPackage:
     """Open a package, wherever it is.
 
     One in object storage is copied once to a temporary file, so that what was inspected is what is sent, and memory
     does not grow with it.
 
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
+    :param uuid: the ``metadata.uuid`` that it must have
+    :param with_uuid: whether it must have one; a uuid that was given but renders to nothing is not any
+    :raises WrongPackageError: it has another one
     :raises PackageError: see :func:`~airflow_provider_trifacta.client.package.open_package`
     """
+    package = _open(path)
+    if not with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
+        return package
+    with package:
+        raise WrongPackageError(
+            f"{path} holds the package {package.info.uuid} and not {uuid}: another task or run wrote to the same path "
+            "since, or an XCom gave nothing. Nothing was sent. Give each flow and run a path of its own."
+        )
+
+
+def _open(path: Any) -> FlowPackage:
     if "://" not in str(path):  # an ObjectStoragePath is as good as its URL
         return open_package(path)
     try:

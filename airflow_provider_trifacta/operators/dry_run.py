@@ -40,6 +40,8 @@ class DryRunReleaseOperator(BaseOperator):
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: as for :class:`.CreateReleaseOperator` (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
+        (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
         ``import_rule_changes`` and ``deleted_objects``. XComs, pushed before the task fails: ``report`` (the same),
@@ -48,7 +50,13 @@ class DryRunReleaseOperator(BaseOperator):
     :raises TrifactaError: for the rest
     """
 
-    template_fields: Sequence[str] = ("deployment_id", "deployment_name", "package_path", "trifacta_conn_id")
+    template_fields: Sequence[str] = (
+        "deployment_id",
+        "deployment_name",
+        "package_path",
+        "package_uuid",
+        "trifacta_conn_id",
+    )
     operator_extra_links = (TrifactaDeploymentLink(),)
     ui_color = "#e8f3ec"
 
@@ -58,11 +66,15 @@ class DryRunReleaseOperator(BaseOperator):
         package_path: str,
         deployment_id: Any = None,
         deployment_name: Any = None,
+        package_uuid: Any = None,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.package_path = package_path
+        self.package_uuid = package_uuid
+        # What was given but renders to nothing must not pass for none.
+        self._with_uuid = package_uuid is not None
         self.deployment_id = deployment_id
         self.deployment_name = deployment_name
         self.trifacta_conn_id = trifacta_conn_id
@@ -71,7 +83,10 @@ class DryRunReleaseOperator(BaseOperator):
         """Try the import and report."""
         with airflow_failures():
             given = check_target(self.deployment_id, self.deployment_name)
-            with open_source(self.package_path) as package, TrifactaHook(self.trifacta_conn_id).client as client:
+            with (
+                open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package,
+                TrifactaHook(self.trifacta_conn_id).client as client,
+            ):
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts = Facts(context)
                 facts.add(deployment_id=deployment_id, package_uuid=package.info.uuid)

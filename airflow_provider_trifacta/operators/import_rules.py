@@ -10,6 +10,7 @@ from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import (
     AuthenticationError,
+    InterruptedChangeError,
     InvalidInputError,
     RedirectError,
     ServerError,
@@ -23,11 +24,12 @@ from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment
+from ._target import check_target, find_deployment, is_automatic_retry
 
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
+    from ..client.models import ImportRule
 
 
 class SetImportRulesOperator(BaseOperator):
@@ -37,7 +39,8 @@ class SetImportRulesOperator(BaseOperator):
     would be imported differently now. Reads back what it wrote. Rules act on packages that are imported afterwards,
     never on a release that is there. What happens again on a retry or clear: the rules are found as declared, and
     nothing is written; ``replaced_object_rules`` and ``replaced_value_rules`` are then None, and what the attempt
-    before replaced stands in its log.
+    before replaced stands in its log. Rules that somebody set during the run are left alone by a retry; a clear sets
+    them again.
 
     API pages: API Deployments Object Import Rules Patch v4, API Deployments Value Import Rules Patch v4.
 
@@ -48,6 +51,8 @@ class SetImportRulesOperator(BaseOperator):
         (of the instance)
     :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; likewise (templated)
     :param package_path: the package whose connections are named in ``onCondition`` (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
+        (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``deployment_id``, ``release_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
         and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
@@ -63,6 +68,7 @@ class SetImportRulesOperator(BaseOperator):
         "object_rules",
         "value_rules",
         "package_path",
+        "package_uuid",
         "trifacta_conn_id",
     )
     operator_extra_links = (TrifactaDeploymentLink(),)
@@ -76,6 +82,7 @@ class SetImportRulesOperator(BaseOperator):
         object_rules: Any = None,
         value_rules: Any = None,
         package_path: str | None = None,
+        package_uuid: Any = None,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -85,6 +92,9 @@ class SetImportRulesOperator(BaseOperator):
         self.object_rules = object_rules
         self.value_rules = value_rules
         self.package_path = package_path
+        self.package_uuid = package_uuid
+        # What was given but renders to nothing must not pass for none.
+        self._with_uuid = package_uuid is not None
         self.trifacta_conn_id = trifacta_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -102,7 +112,9 @@ class SetImportRulesOperator(BaseOperator):
                 facts = Facts(context)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
                 changed = [
-                    self._set(client, deployment_id, kind, wanted[kind], facts) for kind in RULE_KINDS if kind in wanted
+                    self._set(context, client, deployment_id, kind, wanted[kind], facts)
+                    for kind in RULE_KINDS
+                    if kind in wanted
                 ]
             facts.add(outcome="changed" if any(changed) else "unchanged")
             return {"replaced_object_rules": None, "replaced_value_rules": None, **facts.values}
@@ -112,21 +124,31 @@ class SetImportRulesOperator(BaseOperator):
         if needs_names(rules, "onCondition"):
             if self.package_path is None:
                 raise InvalidInputError("A name in onCondition is looked up in the package: give package_path.")
-            with open_source(self.package_path) as package:
+            with open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package:
                 exported = package.info.connections
         if needs_names(rules, "withCondition"):
             local = client.connections.list()
         return resolve_names(rules, exported, local)
 
-    def _set(self, client: TrifactaClient, deployment_id: int, kind: str, wanted: list[Rule], facts: Facts) -> bool:
+    def _set(
+        self,
+        context: Context,
+        client: TrifactaClient,
+        deployment_id: int,
+        kind: str,
+        wanted: list[Rule],
+        facts: Facts,
+    ) -> bool:
         where = f"{kind} rules of deployment {deployment_id}"
-        present = self._read(client, deployment_id, kind)
+        found = self._read(client, deployment_id, kind)
+        present = None if found is None else _content(found)
         if present is None:
             self.log.warning("The %s are written unread: what they replace is not known", where)
         elif same_rules(present, wanted):
             self.log.info("The %s are as declared", where)
             return False
         else:
+            self._refuse_after_interruption(context, where, found or [])
             # Before the change: whatever happens then, what was there is known. XComs do not outlive a retry, logs do.
             self.log.info("The %s are %s; replacing them by %s", where, json.dumps(present), json.dumps(wanted))
             facts.add(**{f"replaced_{kind}_rules": present})
@@ -136,7 +158,8 @@ class SetImportRulesOperator(BaseOperator):
         except (TransportError, ServerError, UnexpectedResponseError) as error:
             self.log.warning("Whether the rules were written is in doubt; reading them back: %s", error)
             lost = error
-        written = self._read(client, deployment_id, kind)
+        now = self._read(client, deployment_id, kind)
+        written = None if now is None else _content(now)
         if lost and (written is None or not same_rules(written, wanted)):
             raise lost
         if written is None:
@@ -147,10 +170,22 @@ class SetImportRulesOperator(BaseOperator):
             self.log.info("The %s are now %s", where, json.dumps(written))
         return True
 
-    def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[Rule] | None:
+    def _refuse_after_interruption(self, context: Context, where: str, present: list[ImportRule]) -> None:
+        """Tell an old list, which the attempt before did not come to replace, from what somebody set after it."""
+        began = getattr(context.get("dag_run"), "start_date", None)
+        if began is None or not is_automatic_retry(context, self):
+            return
+        if any(rule.created_at is None or rule.created_at > began for rule in present):
+            raise InterruptedChangeError(
+                f"An attempt before was cut off and may have set the {where} already; they are not as declared, and "
+                "were set since this run began, so somebody may have changed them. Nothing was written. Clear this "
+                "task if they should be as declared."
+            )
+
+    def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[ImportRule] | None:
         """Return the rules; None where the server does not show them, which no retry changes."""
         try:
-            return [dict(rule.rule) for rule in client.import_rules.list(deployment_id, kind)]
+            return client.import_rules.list(deployment_id, kind)
         except (AuthenticationError, RedirectError, TransportError):
             raise
         except TrifactaError as error:
@@ -158,3 +193,7 @@ class SetImportRulesOperator(BaseOperator):
                 raise
             self.log.warning("The %s rules of deployment %s cannot be read: %s", kind, deployment_id, error)
             return None
+
+
+def _content(rules: Sequence[ImportRule]) -> list[Rule]:
+    return [dict(rule.rule) for rule in rules]

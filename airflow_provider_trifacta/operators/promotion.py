@@ -1,18 +1,19 @@
-"""The end of a promotion."""
+"""The end of a promotion: it is kept, or rolled back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._compat import BaseOperator
+from .._compat import AirflowSkipException, BaseOperator
 from .._failures import airflow_failures
 from ..client.activation import live_id
-from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
+from ..client.errors import InvalidInputError, PromotionNotProvenError, UnexpectedLiveReleaseError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ._facts import Facts
+from .deployment import RollbackDeploymentOperator
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -65,3 +66,109 @@ class ConfirmPromotionOperator(BaseOperator):
                 )
             self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
             return facts.values
+
+
+class PromotionTasks(NamedTuple):
+    """The tasks of a promotion whose results decide how it ends, by their ids.
+
+    :param baseline: a ``GetDeploymentOperator``
+    :param export: an ``ExportFlowPackageOperator``
+    :param gate: the last one before the promotion
+    :param promotion: a ``CreateReleaseOperator``
+    :param proof: the last one after it, which returns the id of the release that it saw through, or a dict with its
+        ``release_id``
+    """
+
+    baseline: str
+    export: str
+    gate: str
+    promotion: str
+    proof: str
+
+    def results(self, context: Context) -> PromotionResults:
+        """Pull what they returned, of the same flow in a mapped group. A task that did not succeed returned nothing."""
+        ti: Any = context["ti"]
+        return PromotionResults(*(ti.xcom_pull(task_ids=one, map_indexes=ti.map_index) for one in self))
+
+
+class PromotionResults(NamedTuple):
+    """What the tasks of a promotion returned; None of those that did not succeed. See :class:`PromotionTasks`."""
+
+    baseline: Any
+    export: Any
+    gate: Any
+    promotion: Any
+    proof: Any
+
+    @property
+    def proven(self) -> bool:
+        """Whether the release that was promoted was seen through, and not one of an earlier try that was cleared."""
+        seen = self.proof.get("release_id") if isinstance(self.proof, Mapping) else self.proof
+        return seen is not None and self.promotion is not None and seen == self.promotion.get("release_id")
+
+
+class ConfirmPromotionGroupOperator(ConfirmPromotionOperator):
+    """The last task of a promotion in a group: confirms it, if its last step saw the release through.
+
+    Where nothing was promoted, because the steps were skipped, it is skipped too.
+
+    :param tasks: the promotion's tasks
+    :param trifacta_conn_id: as for :class:`ConfirmPromotionOperator` (templated)
+    :returns: as :class:`ConfirmPromotionOperator`
+    :raises AirflowFailException: the release was promoted and not seen through, or as :class:`ConfirmPromotionOperator`
+    :raises AirflowSkipException: nothing was promoted
+    """
+
+    template_fields: Sequence[str] = ("trifacta_conn_id",)
+
+    def __init__(self, *, tasks: PromotionTasks, **kwargs: Any) -> None:
+        super().__init__(promotion=None, **kwargs)
+        self.tasks = tasks
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look what the steps before returned, and whether the release is live."""
+        results = self.tasks.results(context)
+        if results.promotion is None:
+            raise AirflowSkipException("Nothing was promoted.")
+        with airflow_failures():
+            if not results.proven:
+                raise PromotionNotProvenError(
+                    f"Release {results.promotion.get('release_id')} was promoted, but {self.tasks.proof} did not see "
+                    "it through. Clear that task, if the release is still to be kept."
+                )
+        self.promotion = results.promotion
+        return super().execute(context)
+
+
+class RollbackPromotionGroupOperator(RollbackDeploymentOperator):
+    """The rollback of a promotion in a group: does nothing where the promotion's last step saw the release through.
+
+    It decides by what the steps returned and not by Airflow's trigger rules: those that look for a failure skip a task
+    of a mapped group before Airflow has expanded it. So it is to run with ``none_skipped`` after the last step.
+
+    :param tasks: the promotion's tasks
+    :param settle_timeout: as for :class:`.RollbackDeploymentOperator`
+    :param trifacta_conn_id: likewise (templated)
+    :returns: as :class:`.RollbackDeploymentOperator`
+    :raises AirflowFailException: as :class:`.RollbackDeploymentOperator`
+    :raises AirflowSkipException: there is nothing to roll back
+    """
+
+    template_fields: Sequence[str] = ("trifacta_conn_id",)
+
+    def __init__(self, *, tasks: PromotionTasks, **kwargs: Any) -> None:
+        super().__init__(baseline=None, package_uuid=None, **kwargs)
+        self.tasks = tasks
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look what the steps before returned, and roll back if need be."""
+        results = self.tasks.results(context)
+        if results.proven:
+            raise AirflowSkipException(f"Release {results.promotion['release_id']} is kept.")
+        if results.baseline is None:
+            raise AirflowSkipException("Nothing was promoted: the promotion did not come to its beginning.")
+        self.baseline = results.baseline
+        # Of the export and not of the promotion, whose last attempt may have ended before it told anything, and after
+        # one that did promote. Only where the step before let it begin: there is no upload to wait for otherwise.
+        self.package_uuid = results.export["package_uuid"] if results.gate is not None else None
+        return super().execute(context)

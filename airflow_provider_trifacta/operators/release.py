@@ -56,6 +56,8 @@ class CreateReleaseOperator(BaseOperator):
     :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage such as
         ``s3://conn_id@bucket/flow.zip`` (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
+        (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before (templated)
     :param activate: False to stage the release: what the baseline recorded as live is put back at once, and somebody
@@ -78,6 +80,7 @@ class CreateReleaseOperator(BaseOperator):
         "deployment_id",
         "deployment_name",
         "package_path",
+        "package_uuid",
         "trifacta_conn_id",
         "baseline",
     )
@@ -90,6 +93,7 @@ class CreateReleaseOperator(BaseOperator):
         package_path: str,
         deployment_id: Any = None,
         deployment_name: Any = None,
+        package_uuid: Any = None,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         baseline: Any = None,
         activate: bool = True,
@@ -106,10 +110,12 @@ class CreateReleaseOperator(BaseOperator):
         self.activate = activate
         self.dry_run_first = dry_run_first
         self.package_path = package_path
+        self.package_uuid = package_uuid
         self.trifacta_conn_id = trifacta_conn_id
         self.baseline = baseline
-        # A baseline that was given but renders to nothing must not pass for none.
+        # What was given but renders to nothing must not pass for none.
         self._with_baseline = baseline is not None
+        self._with_uuid = package_uuid is not None
         self.if_exists = if_exists
         self.allow_older = allow_older
         self.settle_timeout = settle_timeout
@@ -126,7 +132,7 @@ class CreateReleaseOperator(BaseOperator):
                 raise InvalidInputError(
                     f"on_deleted_objects must be 'fail' or 'warn', not {self.on_deleted_objects!r}."
                 )
-            with open_source(self.package_path) as package:
+            with open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package:
                 self._describe(package)
                 with TrifactaHook(self.trifacta_conn_id).client as client:
                     return self._promote(context, client, given, baseline, package)

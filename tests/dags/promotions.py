@@ -14,6 +14,11 @@ except ImportError:  # Airflow 2
     from airflow import DAG
     from airflow.decorators import task, task_group
 
+try:
+    from airflow.sdk.exceptions import AirflowSkipException
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import AirflowSkipException
+
 from airflow_provider_trifacta.task_groups import promote_flow
 
 #: [flow id, deployment id] of each.
@@ -21,6 +26,10 @@ FLOWS = json.loads(os.environ.get("TEST_FLOWS", "[[1, 1]]"))
 #: Options of every promotion.
 OPTIONS = json.loads(os.environ.get("TEST_OPTIONS", "{}"))
 FOLDER = os.environ.get("TEST_FOLDER", "/nowhere")
+ROWS = [
+    {"flow_id": flow_id, "deployment_id": deployment_id, "package_path": f"{FOLDER}/{flow_id}.zip"}
+    for flow_id, deployment_id in FLOWS
+]
 ARGUMENTS = {
     "start_date": pendulum.datetime(2024, 1, 1, tz="UTC"),
     "schedule": None,
@@ -46,16 +55,67 @@ with DAG(dag_id="looped", **ARGUMENTS) as looped:
         )
         announce.override(task_id=f"announce_{flow_id}")(group.output)
 
+
+@task
+def list_flows() -> list[dict]:
+    return ROWS
+
+
+@task_group
+def promote(flow_id: int, deployment_id: int, package_path: str) -> None:
+    group = promote_flow(flow_id=flow_id, deployment_id=deployment_id, package_path=package_path, **FAST)
+    announce(group.output)
+
+
+# Airflow expands the first one when the run begins, and the second one task by task.
 with DAG(dag_id="mapped", **ARGUMENTS) as mapped:
+    promote.expand_kwargs(ROWS)
+
+with DAG(dag_id="mapped_at_run_time", **ARGUMENTS) as mapped_at_run_time:
+    promote.expand_kwargs(list_flows())
+
+for how in ("empty", "skipped", "failing"):
+    with DAG(dag_id=f"mapped_{how}", **ARGUMENTS) as no_list:
+
+        @task(retries=0)
+        def list_none(how: str = how) -> list[dict]:
+            if how == "empty":
+                return []
+            raise AirflowSkipException if how == "skipped" else ValueError
+
+        promote.expand_kwargs(list_none())
+    globals()[no_list.dag_id] = no_list
+
+
+@task.branch
+def choose() -> str:
+    return "something_else"
+
+
+@task
+def something_else() -> None:
+    pass
+
+
+@task
+def region_of_today() -> dict[str, str]:
+    return {"region": "02"}
+
+
+ONE = {"flow_id": FLOWS[0][0], "deployment_id": FLOWS[0][1], **FAST}
+
+with DAG(dag_id="skipped", **ARGUMENTS) as skipped:
+    choose() >> [something_else(), promote_flow(package_path=f"{FOLDER}/x.zip", **ONE)]
+
+with DAG(dag_id="parameters", **ARGUMENTS) as parameters:
+    region = region_of_today()
+    choose() >> [something_else(), region]
+    promote_flow(package_path=f"{FOLDER}/x.zip", run_parameters=region, **ONE)
+
+with DAG(dag_id="one_path", **ARGUMENTS) as one_path:
 
     @task_group
-    def promote(flow_id: int, deployment_id: int, package_path: str) -> None:
-        group = promote_flow(flow_id=flow_id, deployment_id=deployment_id, package_path=package_path, **FAST)
-        announce(group.output)
+    def promote_from_one_path(flow_id: int, deployment_id: int) -> None:
+        promote_flow(flow_id=flow_id, deployment_id=deployment_id, package_path=f"{FOLDER}/x.zip", **FAST)
 
-    promote.expand_kwargs(
-        [
-            {"flow_id": flow_id, "deployment_id": deployment_id, "package_path": f"{FOLDER}/{flow_id}.zip"}
-            for flow_id, deployment_id in FLOWS
-        ]
-    )
+    promote_from_one_path.expand_kwargs([{"flow_id": one, "deployment_id": other} for one, other in FLOWS])

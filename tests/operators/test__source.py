@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.client.errors import PackageFormatError, PackageNotFoundError
+from airflow_provider_trifacta.client.errors import PackageFormatError, PackageNotFoundError, WrongPackageError
 from airflow_provider_trifacta.operators._source import open_source
 
 pytestmark = pytest.mark.every_airflow
@@ -45,3 +45,18 @@ def test_a_defective_object_is_told(memory):
 def test_an_unknown_scheme_says_what_to_install():
     with pytest.raises(PackageNotFoundError, match=r"nowhere://bucket/flow\.zip cannot be opened.*fsspec"):
         open_source("nowhere://bucket/flow.zip")
+
+
+UUID, OTHER = "9bae78c0-2fcb-11e9-9523-77f56ed58844", "9bae78c0-2fcb-11e9-9523-77f56ed58845"
+
+
+@pytest.mark.parametrize("uuid", [UUID, UUID.upper()])
+def test_the_package_that_is_meant_is_opened(make_package, uuid):
+    with open_source(make_package(uuid=UUID), uuid, with_uuid=True) as package:
+        assert package.info.uuid == UUID
+
+
+@pytest.mark.parametrize("uuid", [OTHER, None, "None", "", 7])
+def test_another_package_at_the_same_path_is_refused(make_package, uuid):
+    with pytest.raises(WrongPackageError, match=f"holds the package {UUID} and not {uuid}: "):
+        open_source(make_package(uuid=UUID), uuid, with_uuid=True)

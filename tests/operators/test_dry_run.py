@@ -430,3 +430,11 @@ def test_a_gate_that_was_shut_opens_for_the_cleared_task(create, emulator):
     emulator.store.create_connection("dev", DEV.uuid)
     result, _ = create(connections=[DEV], try_number=2)
     assert result["release_id"] == emulator.store.active_release(1).id
+
+
+def test_a_package_that_must_be_a_certain_one(run, emulator):
+    assert run(package_uuid=UUID)[0]["package_uuid"] == UUID
+    sent = len(emulator.calls)
+    with pytest.raises(AirflowFailException, match="WrongPackageError"):
+        run(package_uuid="None")
+    assert len(emulator.calls) == sent

@@ -4,6 +4,8 @@ import contextlib
 import functools
 import json
 import logging
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.import_rules import ImportRules
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
+from airflow_provider_trifacta.emulator.clock import utc_now
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
@@ -51,9 +54,10 @@ def slept(monkeypatch):
 def set_rules(execute):
     """Return a function that runs the operator."""
 
-    def run(*, try_number=1, **options):
+    def run(*, try_number=1, dag_run=None, **options):
         target = {} if "deployment_name" in options else {"deployment_id": 1}
-        return execute(SetImportRulesOperator(task_id="set", **{**target, **options}), try_number=try_number)
+        operator = SetImportRulesOperator(task_id="set", **{**target, **options})
+        return execute(operator, dag_run, try_number=try_number)
 
     return run
 
@@ -496,6 +500,45 @@ def test_a_retry_goes_on_where_a_kill_stopped(set_rules, emulator, rows, die_at)
     set_rules(object_rules=NEW["object"], value_rules=NEW["value"], try_number=2)
     assert rows("object") == before
     assert rules_of(emulator, "value") == NEW["value"]
+
+
+@kinds
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_retry_sets_rules_from_before_the_run(set_rules, emulator, kind, when, die_at):
+    """The attempt before was cut off and wrote nothing, or wrote what is declared."""
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    run = SimpleNamespace(start_date=utc_now())
+    die_at(kind, when)
+    with pytest.raises(SystemExit):
+        set_rules(dag_run=run, **{f"{kind}_rules": NEW[kind]})
+    set_rules(try_number=2, dag_run=run, **{f"{kind}_rules": NEW[kind]})
+    assert rules_of(emulator, kind) == NEW[kind]
+
+
+@kinds
+def test_a_retry_does_not_undo_what_somebody_set_meanwhile(set_rules, emulator, rows, kind, die_at):
+    run = SimpleNamespace(start_date=utc_now() - timedelta(seconds=1))
+    die_at(kind, "after")
+    with pytest.raises(SystemExit):
+        set_rules(dag_run=run, **{f"{kind}_rules": NEW[kind]})
+    emulator.store.replace_import_rules(1, kind, OLD[kind])
+    before = rows(kind)
+    with pytest.raises(AirflowFailException, match=r"InterruptedChangeError: .* since this run began"):
+        set_rules(try_number=2, dag_run=run, **{f"{kind}_rules": NEW[kind]})
+    assert rows(kind) == before
+    # Somebody who clears the task has looked.
+    set_rules(dag_run=run, **{f"{kind}_rules": NEW[kind]})
+    assert rules_of(emulator, kind) == NEW[kind]
+
+
+def test_names_are_looked_up_in_the_package_that_is_meant(set_rules, emulator, make_package):
+    rules = [mapping({"name": "dev"}, {"id": 1})]
+    path = make_package(connections=[DEV], uuid=DEV.uuid)
+    with pytest.raises(AirflowFailException, match="WrongPackageError"):
+        set_rules(object_rules=rules, package_path=str(path), package_uuid="None")
+    assert list(emulator.calls) == []
+    set_rules(object_rules=rules, package_path=str(path), package_uuid=DEV.uuid)
+    assert rules_of(emulator, "object") == [mapping({"uuid": DEV.uuid}, {"id": 1})]
 
 
 # Refusals

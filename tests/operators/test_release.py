@@ -65,6 +65,7 @@ def test_the_constructor_only_assigns():
     assert {name: getattr(operator, name) for name in operator.template_fields} == {
         "deployment_id": "{{ x }}",
         "package_path": "{{ y }}",
+        "package_uuid": None,
         "trifacta_conn_id": "{{ z }}",
         "deployment_name": None,
         "baseline": None,
@@ -276,3 +277,13 @@ def test_a_201_about_something_else_is_not_believed(create, execute, scripted, u
     with pytest.raises(errors.UnexpectedResponseError):
         create(settle_timeout=0)
     assert "release_id" not in execute.ti.pushed
+
+
+@pytest.mark.parametrize("uuid", [UUID, "9bae78c0-2fcb-11e9-9523-77f56ed58845", "None"])
+def test_a_package_that_must_be_a_certain_one(create, emulator, uuid):
+    if uuid == UUID:
+        assert create(package_uuid=uuid)[0]["outcome"] == "created"
+        return
+    with pytest.raises(AirflowFailException, match=f"WrongPackageError: .* holds the package {UUID} and not {uuid}"):
+        create(package_uuid=uuid)
+    assert list(emulator.calls) == []

@@ -59,7 +59,8 @@ def wait(execute):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_it_waits_until_all_are_complete(wait, prod, started, mode):
-    _, ti = wait(started, **mode)
+    result, ti = wait(started, **mode)
+    assert result == started
     assert [one.status for one in prod.store.job_groups()] == ["Complete", "Complete"]
     assert ti.pushed == {"job_urls": [f"{prod.url}/jobs/{one}" for one in started]}
     assert {call.method for call in prod.calls} == {"GET"}
