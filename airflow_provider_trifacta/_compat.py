@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
         BaseSensorOperator,
         Connection,
         Context,
-        PokeReturnValue,
         TaskGroup,
     )
     from airflow.sdk.exceptions import (
@@ -52,9 +52,9 @@ else:
         from airflow.models import BaseOperatorLink
 
     try:  # Airflow 3.0
-        from airflow.sdk import BaseSensorOperator, PokeReturnValue
+        from airflow.sdk import BaseSensorOperator
     except ImportError:
-        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+        from airflow.sensors.base import BaseSensorOperator
 
     try:  # Airflow 3.0
         from airflow.sdk import Connection
@@ -118,6 +118,26 @@ def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
     return first or datetime.now(timezone.utc)
 
 
+def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
+    """Return the states of other tasks of the run; in a mapped group, of the same place in the map.
+
+    :param task_ids: the tasks
+    :returns: their states in the same order, such as ``"success"``; None of one that has none
+    """
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_task_states"):  # Airflow 3.0
+        found = ti.get_task_states(
+            dag_id=ti.dag_id, map_index=ti.map_index, task_ids=list(task_ids), run_ids=[ti.run_id]
+        ).get(ti.run_id, {})
+        names = task_ids if ti.map_index < 0 else [f"{one}_{ti.map_index}" for one in task_ids]
+        states = [found.get(one) for one in names]
+    else:
+        run: Any = context["dag_run"]
+        instances = [run.get_task_instance(one, map_index=ti.map_index) for one in task_ids]
+        states = [instance and instance.state for instance in instances]
+    return [None if state is None else str(state) for state in states]
+
+
 def object_storage_path(url: str) -> Any:
     """Return the ``ObjectStoragePath`` of a URL; imported late, since it brings fsspec and few DAG files need it."""
     try:  # Airflow 3.0
@@ -141,7 +161,6 @@ __all__ = [
     "BaseSensorOperator",
     "Connection",
     "Context",
-    "PokeReturnValue",
     "TaskDeferralError",
     "TaskDeferralTimeout",
     "TaskGroup",
@@ -149,4 +168,5 @@ __all__ = [
     "conf",
     "first_look",
     "object_storage_path",
+    "task_states",
 ]

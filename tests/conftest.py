@@ -153,12 +153,12 @@ def scripted():
 class TaskInstance:
     """Stands for Airflow's task instance in a context: it keeps what is pushed.
 
-    :param xcoms: what other tasks returned, by their ids
+    :param others: the state of other tasks and what they returned, by their ids
     """
 
-    def __init__(self, try_number: int = 1, xcoms: dict[str, object] | None = None) -> None:
+    def __init__(self, try_number: int = 1, others: dict[str, tuple[str, object]] | None = None) -> None:
         self.try_number = try_number
-        self._xcoms = xcoms or {}
+        self._others = others or {}
         self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = 0, "d", "t", "r", -1
         self.pushed: dict[str, object] = {}
 
@@ -169,7 +169,11 @@ class TaskInstance:
 
     def xcom_pull(self, *, task_ids: str, map_indexes: int) -> object:
         assert map_indexes == self.map_index
-        return self._xcoms.get(task_ids)
+        return self._others[task_ids][1]
+
+    def get_task_states(self, *, dag_id: str, map_index: int, task_ids: list[str], run_ids: list[str]) -> dict:
+        assert (dag_id, map_index, run_ids) == (self.dag_id, self.map_index, [self.run_id])
+        return {self.run_id: {one: self._others[one][0] for one in task_ids}}
 
     def get_first_reschedule_date(self, context: object) -> None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._compat import AirflowSkipException, BaseOperator
+from .._compat import AirflowSkipException, BaseOperator, task_states
 from .._failures import airflow_failures
 from ..client.activation import live_id
 from ..client.errors import InvalidInputError, PromotionNotProvenError, UnexpectedLiveReleaseError
@@ -69,14 +69,13 @@ class ConfirmPromotionOperator(BaseOperator):
 
 
 class PromotionTasks(NamedTuple):
-    """The tasks of a promotion whose results decide how it ends, by their ids.
+    """The tasks of a promotion that decide how it ends, by their ids.
 
     :param baseline: a ``GetDeploymentOperator``
     :param export: an ``ExportFlowPackageOperator``
     :param gate: the last one before the promotion
     :param promotion: a ``CreateReleaseOperator``
-    :param proof: the last one after it, which returns the id of the release that it saw through, or a dict with its
-        ``release_id``
+    :param proof: the last one after it: where it succeeded, or somebody marked it so, the promotion is kept
     """
 
     baseline: str
@@ -85,26 +84,11 @@ class PromotionTasks(NamedTuple):
     promotion: str
     proof: str
 
-    def results(self, context: Context) -> PromotionResults:
-        """Pull what they returned, of the same flow in a mapped group. A task that did not succeed returned nothing."""
-        ti: Any = context["ti"]
-        return PromotionResults(*(ti.xcom_pull(task_ids=one, map_indexes=ti.map_index) for one in self))
 
-
-class PromotionResults(NamedTuple):
-    """What the tasks of a promotion returned; None of those that did not succeed. See :class:`PromotionTasks`."""
-
-    baseline: Any
-    export: Any
-    gate: Any
-    promotion: Any
-    proof: Any
-
-    @property
-    def proven(self) -> bool:
-        """Whether the release that was promoted was seen through, and not one of an earlier try that was cleared."""
-        seen = self.proof.get("release_id") if isinstance(self.proof, Mapping) else self.proof
-        return seen is not None and self.promotion is not None and seen == self.promotion.get("release_id")
+def _result(context: Context, task_id: str) -> Any:
+    """Return what another task of the run returned, of the same flow in a mapped group; None where it did not."""
+    ti: Any = context["ti"]
+    return ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index)
 
 
 class ConfirmPromotionGroupOperator(ConfirmPromotionOperator):
@@ -126,25 +110,25 @@ class ConfirmPromotionGroupOperator(ConfirmPromotionOperator):
         self.tasks = tasks
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Look what the steps before returned, and whether the release is live."""
-        results = self.tasks.results(context)
-        if results.promotion is None:
+        """Look how the steps before ended, and whether the release is live."""
+        promoted, proven = task_states(context, [self.tasks.promotion, self.tasks.proof])
+        if promoted == "skipped":
             raise AirflowSkipException("Nothing was promoted.")
         with airflow_failures():
-            if not results.proven:
+            if proven != "success":
                 raise PromotionNotProvenError(
-                    f"Release {results.promotion.get('release_id')} was promoted, but {self.tasks.proof} did not see "
-                    "it through. Clear that task, if the release is still to be kept."
+                    f"A release was promoted, but {self.tasks.proof} is {proven} and did not see it through. Clear "
+                    "that task, if the release is still to be kept."
                 )
-        self.promotion = results.promotion
+        self.promotion = _result(context, self.tasks.promotion)
         return super().execute(context)
 
 
 class RollbackPromotionGroupOperator(RollbackDeploymentOperator):
     """The rollback of a promotion in a group: does nothing where the promotion's last step saw the release through.
 
-    It decides by what the steps returned and not by Airflow's trigger rules: those that look for a failure skip a task
-    of a mapped group before Airflow has expanded it. So it is to run with ``none_skipped`` after the last step.
+    It looks at the steps' states by itself: a trigger rule that waits for a failure skips a task of a mapped group
+    before Airflow has expanded it. So it is to run with ``none_skipped`` after the last step.
 
     :param tasks: the promotion's tasks
     :param settle_timeout: as for :class:`.RollbackDeploymentOperator`
@@ -161,14 +145,15 @@ class RollbackPromotionGroupOperator(RollbackDeploymentOperator):
         self.tasks = tasks
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Look what the steps before returned, and roll back if need be."""
-        results = self.tasks.results(context)
-        if results.proven:
-            raise AirflowSkipException(f"Release {results.promotion['release_id']} is kept.")
-        if results.baseline is None:
-            raise AirflowSkipException("Nothing was promoted: the promotion did not come to its beginning.")
-        self.baseline = results.baseline
+        """Look how the steps before ended, and roll back if need be."""
+        began, opened, proven = task_states(context, [self.tasks.baseline, self.tasks.gate, self.tasks.proof])
+        if proven == "success":
+            raise AirflowSkipException("The promotion is kept.")
+        if began != "success":
+            raise AirflowSkipException("Nothing was promoted: what was live was not recorded.")
+        self.baseline = _result(context, self.tasks.baseline)
         # Of the export and not of the promotion, whose last attempt may have ended before it told anything, and after
         # one that did promote. Only where the step before let it begin: there is no upload to wait for otherwise.
-        self.package_uuid = results.export["package_uuid"] if results.gate is not None else None
+        export = _result(context, self.tasks.export) if opened == "success" else None
+        self.package_uuid = export and export["package_uuid"]
         return super().execute(context)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, PokeReturnValue, conf, first_look
+from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
 from .._failures import airflow_failures, check_event
 from ..client.watch import Watch
 from ..hooks.trifacta import TrifactaHook
@@ -55,10 +55,6 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         """Make the watch, from what the templates gave."""
 
     @abstractmethod
-    def _awaited(self) -> Any:
-        """What was waited for, from what the templates gave: the task's result when it is there."""
-
-    @abstractmethod
     def _trigger(self, watch: W, **waiting: Any) -> WatchTrigger:
         """Make the trigger that goes on with the watch."""
 
@@ -78,7 +74,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
             if self._watching:
                 self._watching[1].close()
         if done:
-            return self._awaited()
+            return None
         watch, _ = self._watch()
         trigger = self._trigger(
             watch,
@@ -90,15 +86,14 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         )
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Take over from the trigger; the event says all there is to know."""
         if (event or {}).get("status") == "timeout":
             raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str((event or {}).get("message")))
         with airflow_failures(skip=self.soft_fail or self.never_fail):
             self.log.info("%s", check_event(event))
-            return self._awaited()
 
-    def poke(self, context: Context) -> PokeReturnValue:
+    def poke(self, context: Context) -> bool:
         """Poll once; in ``reschedule`` mode until a poll got an answer."""
         with airflow_failures(skip=self.soft_fail or self.never_fail):
             done = self._poll(context)
@@ -106,7 +101,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
             while self.reschedule and watch.failures and (left := self._seconds_left(context)) > 0:
                 time.sleep(min(self.poke_interval, left))
                 done = self._poll(context)
-            return PokeReturnValue(done, self._awaited() if done else None)
+            return done
 
     def _seconds_left(self, context: Context) -> float:
         """Return the time until the timeout of a rescheduled sensor, which counts from its first look."""

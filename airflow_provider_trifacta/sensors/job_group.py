@@ -31,7 +31,6 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     :param tolerated_failures: how many polls in a row may fail in passing. In ``reschedule`` mode the task keeps
         its slot while polls fail: a rescheduled process would not know how many failed before.
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
-    :returns: the job groups' ids
     """
 
     template_fields: Sequence[str] = ("job_group_ids", "trifacta_conn_id")
@@ -43,10 +42,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         self._urls_pushed = False
 
     def _new_watch(self) -> JobGroupsWatch:
-        return JobGroupsWatch(self._awaited(), tolerated_failures=self.tolerated_failures)
-
-    def _awaited(self) -> list[int]:
-        return parse_job_group_ids(self.job_group_ids)
+        return JobGroupsWatch(parse_job_group_ids(self.job_group_ids), tolerated_failures=self.tolerated_failures)
 
     def _trigger(self, watch: JobGroupsWatch, **waiting: Any) -> WatchTrigger:
         # Imported late: the worker that only pokes needs no trigger.

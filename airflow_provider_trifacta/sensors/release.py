@@ -31,7 +31,6 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
     :param tolerated_failures: how many polls in a row may fail in passing. In ``reschedule`` mode the task keeps
         its slot while polls fail: a rescheduled process would not know how many failed before.
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
-    :returns: the release's id
     """
 
     template_fields: Sequence[str] = ("release_id", "trifacta_conn_id")
@@ -45,13 +44,10 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
 
     def _new_watch(self) -> ReleaseWatch:
         return ReleaseWatch(
-            self._awaited(),
+            parse_id(self.release_id, "release_id"),
             on_superseded=self.on_superseded,
             tolerated_failures=self.tolerated_failures,
         )
-
-    def _awaited(self) -> int:
-        return parse_id(self.release_id, "release_id")
 
     def _trigger(self, watch: ReleaseWatch, **waiting: Any) -> WatchTrigger:
         # Imported late: the worker that only pokes needs no trigger.

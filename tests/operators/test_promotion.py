@@ -74,68 +74,63 @@ def test_bad_input_ends_before_any_request(emulator, confirm, promotion):
 TASKS = PromotionTasks("g.baseline", "g.export", "g.dry_run", "g.create_release", "g.smoke_run")
 
 
-@pytest.fixture
-def end(execute):
-    """Return a function that runs one of the last two tasks of a group, after what the others returned."""
-
-    def run(operator_class, **results):
-        xcoms = {f"g.{name}": value for name, value in results.items()}
-        return execute(operator_class(task_id="end", tasks=TASKS), xcoms=xcoms)
-
-    return run
-
-
+#: Nothing was live before.
 BASELINE = {"deployment_id": 1, "active_release_id": None, "latest_release_id": None}
 
 
 @pytest.fixture
-def returned(promotion):
-    """What the tasks returned when all went well."""
-    return {
+def end(execute, promotion):
+    """Return a function that runs one of the last two tasks of a group, after all went well but for the keywords."""
+    returned = {
         "baseline": BASELINE,
         "export": {"package_uuid": promotion["package_uuid"]},
         "dry_run": {"problems": []},
         "create_release": promotion,
-        "smoke_run": {"release_id": promotion["release_id"], "outcome": "complete"},
+        "smoke_run": {"outcome": "complete"},
     }
 
+    def run(operator_class, **states):
+        # What a task returned in an earlier try, which was cleared, is there until it begins again.
+        others = {f"g.{name}": (states.get(name, "success"), value) for name, value in returned.items()}
+        return execute(operator_class(task_id="end", tasks=TASKS), others=others)
 
-@pytest.mark.parametrize("proof", ["a dict", "an id"])
-def test_what_was_seen_through_is_confirmed_and_kept(end, returned, promotion, emulator, proof):
-    if proof == "an id":
-        returned["smoke_run"] = promotion["release_id"]
-    assert end(ConfirmPromotionGroupOperator, **returned)[0] == promotion
-    with pytest.raises(AirflowSkipException, match=f"Release {promotion['release_id']} is kept"):
-        end(RollbackPromotionGroupOperator, **returned)
+    return run
+
+
+def test_what_was_seen_through_is_confirmed_and_kept(end, promotion, emulator):
+    assert end(ConfirmPromotionGroupOperator)[0] == promotion
+    with pytest.raises(AirflowSkipException, match="The promotion is kept"):
+        end(RollbackPromotionGroupOperator)
     assert emulator.store.active_release(1).id == promotion["release_id"]
 
 
-@pytest.mark.parametrize("proof", [None, {"release_id": 100}, 100])
-def test_what_was_not_seen_through_is_rolled_back_and_not_confirmed(end, returned, promotion, emulator, proof):
-    """The result may be missing, or of an earlier try of a task that was cleared and did not run again."""
-    returned["smoke_run"] = proof
-    with pytest.raises(AirflowFailException, match=r"PromotionNotProvenError: Release \d+ was promoted"):
-        end(ConfirmPromotionGroupOperator, **returned)
-    result, _ = end(RollbackPromotionGroupOperator, **returned)
+@pytest.mark.parametrize("state", ["failed", "upstream_failed"])
+def test_what_was_not_seen_through_is_rolled_back(end, promotion, emulator, state):
+    result, _ = end(RollbackPromotionGroupOperator, smoke_run=state)
     assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
     assert emulator.store.active_release(1) is None
 
 
-def test_a_promotion_that_told_nothing_is_rolled_back_too(end, returned, promotion, emulator):
-    del returned["create_release"]
-    # It may be left over from before this try of the promotion.
-    assert returned["smoke_run"]
-    result, _ = end(RollbackPromotionGroupOperator, **returned)
+def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion):
+    result, _ = end(RollbackPromotionGroupOperator, create_release="failed", smoke_run="upstream_failed")
     assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
 
 
-def test_before_the_promotion_could_begin_there_is_no_upload_to_wait_for(end, emulator):
-    results = {"baseline": BASELINE, "export": {"package_uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844"}}
-    assert end(RollbackPromotionGroupOperator, **results)[0]["outcome"] == "unchanged"
+@pytest.mark.parametrize("state", ["skipped", None])
+def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state):
+    with pytest.raises(AirflowFailException, match=f"PromotionNotProvenError: .*g.smoke_run is {state}"):
+        end(ConfirmPromotionGroupOperator, smoke_run=state)
+
+
+def test_before_the_promotion_could_begin_there_is_no_upload_to_wait_for(end, emulator, promotion):
+    emulator.store.update_release(promotion["release_id"], active=False)
+    later = dict.fromkeys(("dry_run", "create_release", "smoke_run"), "upstream_failed")
+    assert end(RollbackPromotionGroupOperator, **later)[0]["outcome"] == "unchanged"
 
 
 def test_nothing_of_a_promotion_is_no_failure(end, emulator):
-    for operator_class in (ConfirmPromotionGroupOperator, RollbackPromotionGroupOperator):
-        with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
-            end(operator_class)
+    with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
+        end(ConfirmPromotionGroupOperator, create_release="skipped", smoke_run="skipped")
+    with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
+        end(RollbackPromotionGroupOperator, baseline="failed", smoke_run="upstream_failed")
     assert list(emulator.calls) == []
