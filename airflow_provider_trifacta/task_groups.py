@@ -10,7 +10,7 @@ from ._compat import TaskGroup
 from .operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
-from .operators.promotion import ConfirmPromotionGroupOperator, PromotionTasks, RollbackPromotionGroupOperator
+from .operators.promotion import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from .sensors.release import ReleaseActiveSensor
 
@@ -150,11 +150,11 @@ def promote_flow(
         ids = (baseline.task_id, export.task_id, gate.task_id, create.task_id, steps[-1].task_id)
         end: dict[str, Any] = {"tasks": PromotionTasks(*ids), "trifacta_conn_id": prod_conn_id}
         # The rollback is skipped when all is well.
-        promoted = ConfirmPromotionGroupOperator(task_id="promoted", trigger_rule="none_failed", **end)
+        promoted = ConfirmGroupOperator(task_id="promoted", trigger_rule="none_failed", **end)
         for before, after in zip(steps, [*steps[1:], promoted], strict=True):
             before.set_downstream(after)
         if roll_back:
-            undo = RollbackPromotionGroupOperator(task_id="roll_back", trigger_rule="none_skipped", **end)
+            undo = RollbackGroupOperator(task_id="roll_back", trigger_rule="none_skipped", **end)
             steps[-1] >> undo >> promoted
     return group
 

@@ -91,7 +91,7 @@ def _result(context: Context, task_id: str) -> Any:
     return ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index)
 
 
-class ConfirmPromotionGroupOperator(ConfirmPromotionOperator):
+class ConfirmGroupOperator(ConfirmPromotionOperator):
     """The last task of a promotion in a group: confirms it, if its last step saw the release through.
 
     Where nothing was promoted, because the steps were skipped, it is skipped too.
@@ -124,7 +124,7 @@ class ConfirmPromotionGroupOperator(ConfirmPromotionOperator):
         return super().execute(context)
 
 
-class RollbackPromotionGroupOperator(RollbackDeploymentOperator):
+class RollbackGroupOperator(RollbackDeploymentOperator):
     """The rollback of a promotion in a group: does nothing where the promotion's last step saw the release through.
 
     It looks at the steps' states by itself: a trigger rule that waits for a failure skips a task of a mapped group

@@ -7,10 +7,10 @@ import pytest
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.operators.promotion import (
-    ConfirmPromotionGroupOperator,
+    ConfirmGroupOperator,
     ConfirmPromotionOperator,
     PromotionTasks,
-    RollbackPromotionGroupOperator,
+    RollbackGroupOperator,
 )
 
 pytestmark = pytest.mark.every_airflow
@@ -98,39 +98,39 @@ def end(execute, promotion):
 
 
 def test_what_was_seen_through_is_confirmed_and_kept(end, promotion, emulator):
-    assert end(ConfirmPromotionGroupOperator)[0] == promotion
+    assert end(ConfirmGroupOperator)[0] == promotion
     with pytest.raises(AirflowSkipException, match="The promotion is kept"):
-        end(RollbackPromotionGroupOperator)
+        end(RollbackGroupOperator)
     assert emulator.store.active_release(1).id == promotion["release_id"]
 
 
 @pytest.mark.parametrize("state", ["failed", "upstream_failed"])
 def test_what_was_not_seen_through_is_rolled_back(end, promotion, emulator, state):
-    result, _ = end(RollbackPromotionGroupOperator, smoke_run=state)
+    result, _ = end(RollbackGroupOperator, smoke_run=state)
     assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
     assert emulator.store.active_release(1) is None
 
 
 def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion):
-    result, _ = end(RollbackPromotionGroupOperator, create_release="failed", smoke_run="upstream_failed")
+    result, _ = end(RollbackGroupOperator, create_release="failed", smoke_run="upstream_failed")
     assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
 
 
 @pytest.mark.parametrize("state", ["skipped", None])
 def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state):
     with pytest.raises(AirflowFailException, match=f"PromotionNotProvenError: .*g.smoke_run is {state}"):
-        end(ConfirmPromotionGroupOperator, smoke_run=state)
+        end(ConfirmGroupOperator, smoke_run=state)
 
 
 def test_before_the_promotion_could_begin_there_is_no_upload_to_wait_for(end, emulator, promotion):
     emulator.store.update_release(promotion["release_id"], active=False)
     later = dict.fromkeys(("dry_run", "create_release", "smoke_run"), "upstream_failed")
-    assert end(RollbackPromotionGroupOperator, **later)[0]["outcome"] == "unchanged"
+    assert end(RollbackGroupOperator, **later)[0]["outcome"] == "unchanged"
 
 
 def test_nothing_of_a_promotion_is_no_failure(end, emulator):
     with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
-        end(ConfirmPromotionGroupOperator, create_release="skipped", smoke_run="skipped")
+        end(ConfirmGroupOperator, create_release="skipped", smoke_run="skipped")
     with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
-        end(RollbackPromotionGroupOperator, baseline="failed", smoke_run="upstream_failed")
+        end(RollbackGroupOperator, baseline="failed", smoke_run="upstream_failed")
     assert list(emulator.calls) == []
