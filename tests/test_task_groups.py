@@ -341,21 +341,12 @@ def test_a_list_of_flows_that_is_none(run, prod, how, state):
 
 
 @pytest.mark.every_airflow
-def test_what_a_branch_skips_is_skipped_as_a_whole(run, prod):
+@pytest.mark.parametrize("dag_id", ["skipped", "parameters"])
+def test_what_is_skipped_is_skipped_as_a_whole(run, prod, dag_id):
+    """A branch skips the group, or the task that its parameters come from: not to be found only once it is live."""
     run.promote_by_hand()
     before = prod.store.releases()
-    result = run(dag_id="skipped")
-    assert result.state == "success"
-    assert set(states(result, "promote_flow").values()) == {"skipped"}
-    assert prod.store.releases() == before
-
-
-@pytest.mark.every_airflow
-def test_without_its_parameters_nothing_is_promoted(run, prod):
-    """The task that they come from is skipped, which must not be found only once the release is live."""
-    run.promote_by_hand()
-    before = prod.store.releases()
-    result = run(dag_id="parameters")
+    result = run(dag_id=dag_id)
     assert result.state == "success"
     assert set(states(result, "promote_flow").values()) == {"skipped"}
     assert prod.store.releases() == before

@@ -55,6 +55,25 @@ def undo(client, baseline):
 
 
 @pytest.fixture
+def wait_and_undo(client, baseline):
+    """Return a function that rolls back with so much patience, and does something instead of sleeping."""
+
+    def run(sleep):
+        now = itertools.count(step=2)
+        return roll_back(
+            client,
+            baseline,
+            UUIDS["B"],
+            interrupted=False,
+            settle_timeout=10,
+            sleep=sleep,
+            clock=lambda: next(now),
+        )
+
+    return run
+
+
+@pytest.fixture
 def live(emulator):
     def get():
         release = emulator.store.active_release(1)
@@ -213,40 +232,22 @@ def test_releases_of_other_deployments_do_not_count(client, make_package, live, 
     assert changes() == []
 
 
-def test_an_upload_that_is_still_under_way_is_waited_for(client, make_package, baseline, before, live, emulator):
+def test_an_upload_that_is_still_under_way_is_waited_for(client, wait_and_undo, make_package, before, live, emulator):
     """The promotion was killed in it: its release goes live after a look that came too soon."""
     emulator.faults.add(Fault(LateCommit()))
     with open_package(make_package(uuid=UUIDS["B"])) as package, pytest.raises(TrifactaError):
         client.releases.create(1, package.body())
-    now = itertools.count()
-    undone = roll_back(
-        client,
-        baseline,
-        UUIDS["B"],
-        interrupted=False,
-        settle_timeout=10,
-        sleep=lambda seconds: emulator.commit_late(),
-        clock=lambda: next(now),
-    )
+    undone = wait_and_undo(lambda seconds: emulator.commit_late())
     assert undone == emulator.store.releases(1)[-1].id
     assert live() == before
 
 
-def test_a_release_that_is_not_live_yet_is_waited_for(client, upload, baseline, before, live, emulator):
+def test_a_release_that_is_not_live_yet_is_waited_for(wait_and_undo, upload, before, live, emulator):
     """The server lists the release of the upload before it makes it live."""
     emulator.faults.add(Fault(LateActivation()))
     new = upload("B")
     assert live() == before
-    now = itertools.count()
-    undone = roll_back(
-        client,
-        baseline,
-        UUIDS["B"],
-        interrupted=False,
-        settle_timeout=10,
-        sleep=lambda seconds: emulator.activate_late(),
-        clock=lambda: next(now),
-    )
+    undone = wait_and_undo(lambda seconds: emulator.activate_late())
     assert undone == new
     assert live() == before
 
@@ -264,17 +265,9 @@ def test_a_release_that_somebody_deactivated_is_not_waited_for(client, upload, b
     assert live() == before
 
 
-def test_the_wait_for_an_upload_comes_to_an_end(client, baseline, before, live, changes):
-    slept, now = [], itertools.count(step=2)
-    undone = roll_back(
-        client,
-        baseline,
-        UUIDS["B"],
-        interrupted=False,
-        settle_timeout=10,
-        sleep=slept.append,
-        clock=lambda: next(now),
-    )
+def test_the_wait_for_an_upload_comes_to_an_end(wait_and_undo, before, live, changes):
+    slept = []
+    undone = wait_and_undo(slept.append)
     assert undone is None
     assert slept
     assert live() == before
