@@ -147,8 +147,14 @@ def promote_flow(
                 if source not in steps:
                     source.set_downstream(baseline)
             steps.append(run)
-        ids = (baseline.task_id, export.task_id, gate.task_id, create.task_id, steps[-1].task_id)
-        end: dict[str, Any] = {"tasks": PromotionTasks(*ids), "trifacta_conn_id": prod_conn_id}
+        tasks = PromotionTasks(
+            baseline=baseline.task_id,
+            export=export.task_id,
+            gate=gate.task_id,
+            promotion=create.task_id,
+            proof=steps[-1].task_id,
+        )
+        end: dict[str, Any] = {"tasks": tasks, "trifacta_conn_id": prod_conn_id}
         # The rollback is skipped when all is well.
         promoted = ConfirmGroupOperator(task_id="promoted", trigger_rule="none_failed", **end)
         for before, after in zip(steps, [*steps[1:], promoted], strict=True):

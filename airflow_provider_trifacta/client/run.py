@@ -39,8 +39,9 @@ def check_parameters(parameters: object) -> dict[str, str]:
     for name, value in parameters.items():
         if not isinstance(name, str) or not name.strip():
             raise InvalidInputError(f"run_parameters holds the name {name!r}: names are texts.")
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or str(value).strip() == "None":
-            hint = " An upstream XCom or a template gave nothing." if str(value).strip() == "None" else ""
+        nothing = str(value).strip() == "None"
+        if nothing or isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            hint = " An upstream XCom or a template gave nothing." if nothing else ""
             raise InvalidInputError(f"run_parameters[{name!r}] must be a text or a number, not {value!r}.{hint}")
         checked[name] = str(value)
     return checked

@@ -37,8 +37,8 @@ def check_seconds(name: str, value: Any) -> None:
     :param name: of the field.
     :param value: seconds.
     """
-    valid = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
-    check(valid, f"{name} must be 0 or more seconds, not {value!r}")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    check(number and math.isfinite(value) and value >= 0, f"{name} must be a number of at least 0, not {value!r}")
 
 
 def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None:

@@ -6,7 +6,6 @@ The JSON form has the fields of the dataclass and ``type``: ``{"type": "answer",
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -14,7 +13,7 @@ from datetime import datetime, timezone
 from email.utils import format_datetime
 from typing import Any, Literal, get_args
 
-from airflow_provider_trifacta.emulator.checks import check, check_choice, check_int
+from airflow_provider_trifacta.emulator.checks import check, check_choice, check_int, check_seconds
 
 When = Literal["before_body", "after_body", "after_commit"]
 ResetWhen = Literal["before_body", "in_body", "after_body", "after_commit"]
@@ -134,9 +133,7 @@ class Delay:
     when: When = "before_body"
 
     def __post_init__(self) -> None:
-        number = isinstance(self.seconds, (int, float)) and not isinstance(self.seconds, bool)
-        valid = number and math.isfinite(self.seconds) and self.seconds >= 0
-        check(valid, f"seconds must be a number of at least 0, not {self.seconds!r}")
+        check_seconds("seconds", self.seconds)
         check_choice("when", self.when, get_args(When))
 
 

@@ -42,8 +42,16 @@ _ADDED: dict[str, tuple[tuple[Release, Row], ...]] = {
         (_TEMPLATES, {"ignoreRecipeErrors": False, "checkSchemaDrift": False, "sqlscripts": []}),
     ),
     "datasources": (
-        (_TEMPLATES, dict.fromkeys(("hasDynamicBucket", "hasDynamicUserInfoOrHost"), False)),
-        (_TEMPLATES, dict.fromkeys(("dynamicBucket", "dynamicHost", "dynamicUserInfo"))),
+        (
+            _TEMPLATES,
+            {
+                "hasDynamicBucket": False,
+                "hasDynamicUserInfoOrHost": False,
+                "dynamicBucket": None,
+                "dynamicHost": None,
+                "dynamicUserInfo": None,
+            },
+        ),
     ),
 }
 #: What a dataset repeats of its location: up to 7.7, and since.

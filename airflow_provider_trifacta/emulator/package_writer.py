@@ -143,14 +143,12 @@ def _nested(tables: Tables) -> list[Row]:
 def _without_positions(flow: Row) -> Row:
     # Where things stand in the flow view names ids of the exporter, so it is left out, and notes stand nowhere.
     kept = {**flow}
-    for key, value in {"flowgraphvertices": [], "notes": [_nowhere(note) for note in flow.get("notes") or ()]}.items():
-        if key in flow:
-            kept[key] = value
+    if "flowgraphvertices" in flow:
+        kept["flowgraphvertices"] = []
+    if "notes" in flow:
+        notes = flow["notes"] or ()
+        kept["notes"] = [{**note, "flowGraphVertexId": None} if isinstance(note, dict) else note for note in notes]
     return kept
-
-
-def _nowhere(note: Any) -> Any:
-    return {**note, "flowGraphVertexId": None} if isinstance(note, dict) else note
 
 
 def owners(tables: Tables) -> dict[str, dict[int, int]]:

@@ -84,28 +84,31 @@ def _save_local(file: BinaryIO, path: Path) -> None:
 def _save_object(file: BinaryIO, path: str) -> None:
     target = object_storage_path(path)
     system, place = target.fs, str(target.path)
-    whole = path.partition(":")[0].lower() in _OBJECT_STORES
+    if path.partition(":")[0].lower() in _OBJECT_STORES:
+        _put(file, system, place)
+        return
     folder, _, name = place.rpartition("/")
-    first = place if whole else f"{folder}/{_part_of(name)}"
+    part = f"{folder}/{_part_of(name)}"
+    system.makedirs(folder, exist_ok=True)
     try:
-        with tempfile.NamedTemporaryFile(prefix="trifacta-package-") as copy:
-            shutil.copyfileobj(file, copy)
-            copy.flush()
-            size = copy.tell()
-            if not whole:
-                system.makedirs(folder, exist_ok=True)
-            system.put_file(copy.name, first)
-        system.invalidate_cache()
-        saved = system.info(first).get("size")
-        if saved != size:
-            raise OSError(f"the object has {saved} bytes and not {size}")
-        if not whole:
-            system.mv(first, place)
+        _put(file, system, part)
+        system.mv(part, place)
     except BaseException:
-        if not whole:
-            with contextlib.suppress(Exception):
-                system.rm_file(first)
+        with contextlib.suppress(Exception):
+            system.rm_file(part)
         raise
+
+
+def _put(file: BinaryIO, system: Any, place: str) -> None:
+    with tempfile.NamedTemporaryFile(prefix="trifacta-package-") as copy:
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        size = copy.tell()
+        system.put_file(copy.name, place)
+    system.invalidate_cache()
+    saved = system.info(place).get("size")
+    if saved != size:
+        raise OSError(f"the object has {saved} bytes and not {size}")
 
 
 def _part_of(name: str) -> str:

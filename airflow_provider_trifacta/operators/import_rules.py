@@ -141,14 +141,13 @@ class SetImportRulesOperator(BaseOperator):
     ) -> bool:
         where = f"{kind} rules of deployment {deployment_id}"
         found = self._read(client, deployment_id, kind)
-        present = None if found is None else _content(found)
-        if present is None:
+        if found is None:
             self.log.warning("The %s are written unread: what they replace is not known", where)
-        elif same_rules(present, wanted):
+        elif same_rules(present := _content(found), wanted):
             self.log.info("The %s are as declared", where)
             return False
         else:
-            self._refuse_after_interruption(context, where, found or [])
+            self._refuse_after_interruption(context, where, found)
             # Before the change: whatever happens then, what was there is known. XComs do not outlive a retry, logs do.
             self.log.info("The %s are %s; replacing them by %s", where, json.dumps(present), json.dumps(wanted))
             facts.add(**{f"replaced_{kind}_rules": present})
@@ -195,5 +194,5 @@ class SetImportRulesOperator(BaseOperator):
             return None
 
 
-def _content(rules: Sequence[ImportRule]) -> list[Rule]:
+def _content(rules: list[ImportRule]) -> list[Rule]:
     return [dict(rule.rule) for rule in rules]

@@ -104,7 +104,6 @@ class RunDeploymentOperator(BaseOperator):
         self.tolerated_failures = tolerated_failures
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
-        self._interval = self._patience = 0.0  # both in seconds, once they were checked
         self._config: ClientConfig | None = None
         self._asked = False
         self._running: JobGroupsWatch | None = None
@@ -137,9 +136,7 @@ class RunDeploymentOperator(BaseOperator):
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
             # What is wrong with the wait is to be said before the start.
             JobGroupsWatch([], tolerated_failures=self.tolerated_failures)
-            self._interval, self._patience = (
-                _seconds(name, getattr(self, name)) for name in ("poll_interval", "timeout")
-            )
+            self._times()
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
             facts = Facts(context)
@@ -157,19 +154,24 @@ class RunDeploymentOperator(BaseOperator):
                 with airflow_failures(final=True):
                     return self._wait(client, watch, facts.values)
 
+    def _times(self) -> tuple[float, float]:
+        """Return the interval and the timeout in seconds."""
+        return _seconds("poll_interval", self.poll_interval), _seconds("timeout", self.timeout)
+
     def _wait(self, client: TrifactaClient, watch: JobGroupsWatch, facts: dict[str, Any]) -> dict[str, Any]:
         started, wall_clock = time.monotonic(), time.time()
+        interval, patience = self._times()
         polling = client.without_repetitions
         while not watch.poll(polling):
             if self.deferrable:
-                self._defer(watch, wall_clock + self._patience, facts)
-            left = self._patience - (time.monotonic() - started)
+                self._defer(watch, interval, wall_clock + patience, facts)
+            left = patience - (time.monotonic() - started)
             if left <= 0:
-                raise FailedWaitError(f"Not Complete in time ({self._patience} s); the jobs go on. {watch.state}")
-            time.sleep(min(self._interval, left))
+                raise FailedWaitError(f"Not Complete in time ({patience} s); the jobs go on. {watch.state}")
+            time.sleep(min(interval, left))
         return {**facts, "outcome": "complete"}
 
-    def _defer(self, watch: JobGroupsWatch, deadline: float, facts: dict[str, Any]) -> None:
+    def _defer(self, watch: JobGroupsWatch, interval: float, deadline: float, facts: dict[str, Any]) -> None:
         # Imported late: few tasks need a trigger.
         from ..triggers.job_group import JobGroupTrigger
 
@@ -178,7 +180,7 @@ class RunDeploymentOperator(BaseOperator):
             trifacta_conn_id=self.trifacta_conn_id,
             tolerated_failures=self.tolerated_failures,
             failures=watch.failures,
-            poke_interval=self._interval,
+            poke_interval=interval,
             deadline=deadline,
         )
         kwargs = {"facts": facts}

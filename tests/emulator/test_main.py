@@ -82,7 +82,7 @@ def test_without_the_extra(missing):
         (["--deployment", " "], "a deployment needs a name"),
         (["--choice", "unique_deployment_names=true", "--deployment", "a", "--deployment", "a"], "'a'"),
         (["--user", "a:b:boss"], "a role must be one of"),
-        (["--job-seconds", "nan"], "job_run_seconds must be 0 or more seconds"),
+        (["--job-seconds", "nan"], "job_run_seconds must be a number of at least 0"),
         (["--missing-path", ""], "a missing path is empty"),
     ],
 )

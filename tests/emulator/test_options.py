@@ -26,7 +26,7 @@ from airflow_provider_trifacta.emulator.options import choices
     ],
 )
 def test_refuses(wrong):
-    with pytest.raises(ValueError, match=r"must be one of|user|same uuid|0 or more seconds|missing path"):
+    with pytest.raises(ValueError, match=r"must be one of|user|same uuid|a number of at least 0|missing path"):
         EmulatorOptions(**wrong)
 
 
