@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +18,24 @@ import pyjson5
 
 from .errors import PackageFormatError
 from .models import canonical_uuid, parse_time
+
+#: Levels of brackets that a definition may have. A recipe step is a syntax tree: 11 levels, and two more for each
+#: nested operator or function, so this leaves room for some 440 of them.
+MAX_DEPTH = 900
+#: Python's recursion limit while a definition is parsed: both parsers recurse, and stop at it.
+_RECURSION_LIMIT = 6_000
+#: What brackets mean nothing in: texts and comments of JSON5. One that has no end reaches to the end of the file.
+_QUOTED = re.compile(
+    r"""
+    "[^"\\]*(?:\\.[^"\\]*)*"?
+    | '[^'\\]*(?:\\.[^'\\]*)*'?
+    | //[^\r\n\u2028\u2029]*
+    | /\*(?:(?!\*/).)*(?:\*/)?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_NO_BRACKET = re.compile(r"[^\[\]{}]+")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 @dataclass(frozen=True)
@@ -43,16 +67,28 @@ class PackageInfo:
 def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     """Parse a flow definition, which is JSON or JSON5.
 
+    The result may be nested more deeply than Python's own recursion limit allows: do not walk it recursively.
+
     :param raw: the file's content
     :param where: how to call it in an error
     :returns: the definition; it has ``metadata``
     :raises PackageFormatError: for anything that is no definition of a flow
     """
     try:
-        definition: object = pyjson5.decode(raw.decode("utf-8-sig"))
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PackageFormatError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+    depth = nesting(text)
+    if depth > MAX_DEPTH:
+        raise PackageFormatError(
+            f"{where} is nested {depth} levels deep, and at most {MAX_DEPTH} are read. Split the formula of the recipe "
+            "step that nests so many functions or conditions, and export the flow again."
+        )
+    try:
+        with _deep_recursion():
+            definition = _parse(text)
     except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
+        # The exception's own text may hold the whole tree that was read so far.
         reason = str(error.args[0]) if error.args else type(error).__name__
         raise PackageFormatError(f"{where} is not readable JSON or JSON5: {reason}. Export it again.") from None
     if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
@@ -61,6 +97,38 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     if kind != "flow":
         raise PackageFormatError(f"{where} is a {text_of(kind) or 'nameless thing'}. Only flows can become releases.")
     return definition
+
+
+def nesting(text: str) -> int:
+    """Count the levels of brackets in a text of JSON or JSON5, without parsing it.
+
+    :param text: any text; one that is neither has some number too
+    """
+    brackets = _NO_BRACKET.sub("", _QUOTED.sub("", text))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+def _parse(text: str) -> object:
+    try:
+        # First, since it is quicker and takes what JavaScript writes and JSON5 excludes: half of a surrogate pair.
+        return json.loads(text)
+    except ValueError:
+        return pyjson5.decode(text, -1)  # without a limit of its own, which 11 nested operators pass
+
+
+_recursion_lock = threading.Lock()
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Raise Python's recursion limit for a while. It is the process's, so one thread at a time does that."""
+    with _recursion_lock:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
 
 
 def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
@@ -112,5 +180,8 @@ def id_of(value: object) -> int | None:
 
 
 def text_of(value: object) -> str | None:
-    """Return a text of the definition; None for what is none."""
-    return value if isinstance(value, str) else None
+    """Return a text of the definition, fit to be written again; None for what is no text.
+
+    JavaScript writes half of a surrogate pair, which no encoding can; U+FFFD stands for it.
+    """
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else None

@@ -30,6 +30,7 @@ from airflow_provider_trifacta.emulator.package_forms import (
     header,
     spell,
 )
+from airflow_provider_trifacta.emulator.package_reader import deep_recursion
 from airflow_provider_trifacta.emulator.versions import parse_version
 
 _PRODUCT_VERSIONS: dict[Generation, str] = {
@@ -54,6 +55,7 @@ def build_package(
     adhoc_output: bool = True,
     dataset_path: str | None = None,
     output_path: str | None = None,
+    nested_functions: int = 0,
 ) -> bytes:
     """
     Make the ZIP of one flow: a dataset, a recipe on it and, if wanted, a manual output.
@@ -74,6 +76,7 @@ def build_package(
     :param dataset_path: the file the dataset reads, over the first connection if there are any:
         ``s3://bucket/path`` or only a path.
     :param output_path: the file the manual output writes, in the same form.
+    :param nested_functions: functions within each other in the formula of a recipe step; 0 = the recipe has no step.
     :return: the ZIP.
     :raises ValueError: unknown generation.
     """
@@ -83,7 +86,9 @@ def build_package(
     # From the start of the interval of milliseconds, so that the uuid's time equals exportedAt exactly.
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     package_uuid = uuid or str(_uuid1(moment, fixed=exported_at is not None))
-    content = FlowContent(flow_name, connections, adhoc_output, dataset_path, output_path or DEFAULT_OUTPUT)
+    content = FlowContent(
+        flow_name, connections, adhoc_output, dataset_path, output_path or DEFAULT_OUTPUT, nested_functions
+    )
     metadata: dict[str, Any] = {
         "trifactaVersion": product_version or _PRODUCT_VERSIONS[generation],
         "exportedAt": iso(moment),
@@ -131,14 +136,16 @@ def pack(
     :return: the ZIP.
     """
     document: dict[str, Any] = {"metadata": header(metadata, comment, release), "data": data}
-    if generation_of(release) != "6.0":
-        flows = [complete(flow, release) for flow in data["flows"]]
-        document = {"type": "flow", "kind": "artifact", **document, "data": {**data, "flows": flows}}
-        # 24 bytes in base64; how the vendor computes them is not known.
-        digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
-        document["hash"] = base64.b64encode(digest).decode()
     name = file_name(metadata["primaryFlowIds"][0], flow_name, metadata["uuid"], release)
-    return _zip({name: spell(document, release).encode(), **(artifacts or {})}, moment)
+    with deep_recursion():
+        if generation_of(release) != "6.0":
+            flows = [complete(flow, release) for flow in data["flows"]]
+            document = {"type": "flow", "kind": "artifact", **document, "data": {**data, "flows": flows}}
+            # 24 bytes in base64; how the vendor computes them is not known.
+            digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
+            document["hash"] = base64.b64encode(digest).decode()
+        definition = spell(document, release).encode()
+    return _zip({name: definition, **(artifacts or {})}, moment)
 
 
 def _zip(members: Mapping[str, bytes], moment: datetime) -> bytes:

@@ -43,6 +43,7 @@ class FlowContent:
     :param adhoc: with a manual output.
     :param dataset: the file the dataset reads; ``None`` = a table of the connection, or a file of ours.
     :param output: the file the output writes.
+    :param nested_functions: functions within each other in the one step of the recipe; 0 = it has no step.
     """
 
     name: str
@@ -50,6 +51,7 @@ class FlowContent:
     adhoc: bool
     dataset: str | None
     output: str
+    nested_functions: int = 0
 
     @property
     def connection(self) -> Connection | None:
@@ -64,6 +66,20 @@ class FlowContent:
 
 def _script(script_id: int, name: str) -> dict[str, Any]:
     return {"id": script_id, "name": name, "description": None, "active": True, "nextPortId": 1}
+
+
+def _steps(content: FlowContent) -> list[dict[str, Any]]:
+    # A syntax tree: its outermost function is 11 levels deep in the definition, and each further one two more [P].
+    if not content.nested_functions:
+        return []
+    column = {"kind": "column", "type": "Column", "value": "amount", "relation": None}
+    formula: dict[str, Any] = column
+    for _ in range(content.nested_functions):
+        formula = {"annotations": {}, "kind": "func", "type": "Or", "parameters": {"value1": formula, "value2": column}}
+    parameters = {"type": {"kind": "bundle", "type": "Bundle", "value": "single"}, "value": formula}
+    task = {"annotations": {}, "kind": "task", "type": "Derive", "parameters": parameters, "outputName": None}
+    digest = hashlib.sha256(str(content.nested_functions).encode()).hexdigest()[:40]
+    return [{"portId": None, "task": task, "tableData": None, "columnMetadata": None, "id": 182, "hash": digest}]
 
 
 def _nodes() -> list[dict[str, Any]]:
@@ -200,6 +216,8 @@ def nested_data(content: FlowContent) -> dict[str, Any]:
     :param content: what it holds.
     """
     name = content.name
+    nested: dict[str, Any] = {"pbemappingartifacts": [], "targetmappingartifacts": []}
+    steps = [{**step, **nested} for step in _steps(content)]
     output = {**_output(), "publications": [], "writesettings": [{**_write_setting(content), "runParameters": []}]}
     source = {
         **_source(content),
@@ -216,7 +234,7 @@ def nested_data(content: FlowContent) -> dict[str, Any]:
         "references": [],
         "flowrunparameteroverrides": [],
         "recipes": [
-            {**_script(_RECIPE_SCRIPT, f"{name} recipe"), "steps": []},
+            {**_script(_RECIPE_SCRIPT, f"{name} recipe"), "steps": steps},
             {**_script(_INPUT_SCRIPT, "orders.csv"), "steps": []},
         ],
         "outputobjects": [output] if content.adhoc else [],
@@ -243,6 +261,7 @@ def flat_data(content: FlowContent, now: str) -> dict[str, Any]:
     flow = {"id": FLOW_ID, "name": name, "description": "", "cpProject": None, "workspaceId": 1, **row}
     source = {**_source(content), "storageLocationId": _LOCATION_ID, "workspaceId": 1, **row}
     scripts = ((_INPUT_SCRIPT, "orders.csv"), (_RECIPE_SCRIPT, f"{name} recipe"))
+    steps = [{**step, **stamp} for step in _steps(content)]
     return {
         "flows": [{**flow, "flowRunParameterOverrides": [], "associatedPeople": []}],
         "flownodes": [{**node, **owned, "activesampleId": None, "referenceinfo": None} for node in _nodes()],
@@ -260,8 +279,11 @@ def flat_data(content: FlowContent, now: str) -> dict[str, Any]:
         "publications": [],
         "referenceinfos": [],
         "writesettings": [{**_write_setting(content), "outputObjectId": 86, **stamp}] if adhoc else [],
-        "editsscriptlines": [],
-        "scriptlines": [],
+        "editsscriptlines": [
+            {"editId": _RECIPE_SCRIPT + 3, "scriptlineId": step["id"], "index": 0, "portId": None, **times}
+            for step in steps
+        ],
+        "scriptlines": steps,
         "relationalsources": relational,
         "convertedsources": [],
         "runparameters": [],

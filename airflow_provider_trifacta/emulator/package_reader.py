@@ -11,8 +11,12 @@ import json
 import lzma
 import re
 import struct
+import sys
+import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -29,6 +33,12 @@ Tables = dict[str, list[Row]]
 _DEFINITION = re.compile(r"flow_[^/]*\.json5?")
 # The largest definition seen is 0.5 MB [P]; the bound only keeps a ZIP bomb out of memory.
 MAX_DEFINITION_BYTES = 64 * 1024 * 1024
+
+# A recipe step is a syntax tree, 11 levels deep and two more for each nested function [P]. The vendor's own limit is
+# not known [?]; this one is our choice, and Python's recursion limit is raised far enough for it.
+MAX_DEPTH = 900
+_RECURSION_LIMIT = 6_000
+_recursion_lock = threading.Lock()
 
 # Our table name: its name in the flat form, its name within a flow.
 _TABLES = {
@@ -92,11 +102,51 @@ def read_package(file: IO[bytes]) -> Package:
         raise ValidationError(f"The archive cannot be unpacked: {error}") from error
     try:
         text = content.decode("utf-8-sig")
-        document = pyjson5.decode(text) if name.endswith("5") else json.loads(text)
-        check_answerable(document)
+        with deep_recursion():
+            document = pyjson5.decode(text, -1) if name.endswith("5") else json.loads(text)
+            _check_depth(document)
+            document = _well_formed(document)
+            check_answerable(document)
     except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
-        raise ValidationError(f"The flow definition {name!r} cannot be parsed: {error}") from error
+        # Not the error's own text, which may hold what was parsed so far.
+        reason = error.args[0] if error.args else type(error).__name__
+        raise ValidationError(f"The flow definition {name!r} cannot be parsed: {reason}") from error
     return _package(document)
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Raise Python's recursion limit, to walk a flow definition. One thread at a time: the limit is the process's."""
+    with _recursion_lock:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
+
+
+def _check_depth(document: Any) -> None:
+    level, depth = [document], 0
+    while level := [one for one in level if isinstance(one, (dict, list))]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+        level = [value for one in level for value in (one.values() if isinstance(one, dict) else one)]
+
+
+def _well_formed(document: Any) -> Any:
+    """Replace half surrogate pairs, which JavaScript writes as escapes and no answer of ours could repeat."""
+    whole = [document]
+    pending: list[Any] = [whole]
+    while pending:
+        one = pending.pop()
+        for key, value in list(one.items() if isinstance(one, dict) else enumerate(one)):
+            if isinstance(value, str) and not value.isascii():
+                one[key] = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            elif isinstance(value, (dict, list)):
+                pending.append(value)
+    return whole[0]
 
 
 def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:

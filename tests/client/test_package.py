@@ -4,13 +4,15 @@ import io
 import json
 import os
 import socket
+import sys
 import zipfile
 from datetime import datetime, timezone
 
 import pytest
 
 from airflow_provider_trifacta.client import package as package_module
-from airflow_provider_trifacta.client.definition import PackageConnection
+from airflow_provider_trifacta.client.contents import report_on
+from airflow_provider_trifacta.client.definition import PackageConnection, nesting
 from airflow_provider_trifacta.client.errors import (
     PackageChangedError,
     PackageError,
@@ -44,6 +46,26 @@ def write(tmp_path):
 
 
 EXPECTED = {
+    "flow_23__v6.0_parameterised": (
+        *("b4928f70-7f17-11e9-8945-a53ff6ff821c", "6.0.1", "Enterprise"),
+        *(["Contrôles"], ["postgres"]),
+    ),
+    "flow_53__v6.8_parameterised": (
+        *("49c72d30-4d94-11ea-934f-29f0e9447986", "6.8.0", "Enterprise"),
+        *(["SQL Flow"], ["PostgreSQL"]),
+    ),
+    "flow_customer_sales__v8.9_json5_parameterised": (
+        *("57035e20-433c-11ec-8e8a-317f2db27cb0", "8.9.0", "SaaS"),
+        *(["Customer Sales Analysis"], ["redshift"]),
+    ),
+    "flow_personalize__v7.1": (
+        *("8cd3fa60-cae7-11ea-846a-a5ce134e0805", "7.1.0", "Enterprise"),
+        *(["Personalize - Completed (Without outputs)"], []),
+    ),
+    "flow_update_reviews__v7.6": (
+        *("35fbf550-f1b9-11ea-9742-3f2bb43c750a", "7.6.0", "SaaS"),
+        *(["Update Review Data"], ["Internal Analytics"]),
+    ),
     "flow_13__v6.0": ("6d21a0c0-7f37-11e9-86eb-1bd94541d5a7", "6.0.1", "Enterprise", ["Contrôles v2"], ["postgres"]),
     "flow_63__v6.8": ("53399fb0-5253-11ea-8fec-9d890937dbb6", "6.8.0", "Enterprise", ["SQL test2"], ["PostgreSQL"]),
     "flow_custom_calendars__v7.8": (
@@ -134,7 +156,9 @@ def unknown_compression() -> bytes:
         (zipped(("a.json", DEFINITION), ("b.JSON5", DEFINITION)), "holds 2 flow definitions (a.json, b.JSON5)"),
         (zipped(("flow.json", b"{")), "is not readable JSON or JSON5"),
         (zipped(("flow.json", b"")), "is not readable JSON or JSON5"),
-        (zipped(("flow.json", b"[" * 200_000)), "is not readable JSON or JSON5"),
+        (zipped(("flow.json", b"[" * 100_000)), "is nested 100000 levels deep"),
+        (zipped(("flow.json", b'{"a":' * 901 + b"1" + b"}" * 901)), "is nested 901 levels deep"),
+        (zipped(("flow.json", b"{a:" * 901 + b"1" + b"}" * 901)), "is nested 901 levels deep"),
         (zipped(("flow.json", b"\xff\xfe{}")), "is not UTF-8 text"),
         (zipped(("flow.json", b"[1]")), "has no metadata"),
         (zipped(("flow.json", {"data": {}})), "has no metadata"),
@@ -160,6 +184,33 @@ def test_odd_but_sound_packages_are_taken(write):
         assert package.info.uuid == UUID
         assert package.info.flow_names == []
         assert package.info.exported_at is None
+
+
+def test_a_text_that_no_encoding_can_write_is_taken(write):
+    definition = r'{"metadata": {"uuid": "%s"}, "data": {"flows": [{"name": "half \ud83d of it, whole \ud83d\ude00"}]}}'
+    with open_package(write(zipped(("flow.json", definition % UUID)))) as package:
+        assert package.info.flow_names == ["half \ufffd of it, whole \U0001f600"]
+
+
+@pytest.mark.parametrize("generation", ["6.0", "6.8", "8.0"])
+@pytest.mark.parametrize("functions", [11, 200, 400])
+def test_recipes_are_read_however_many_functions_they_nest(write, generation, functions):
+    before = sys.getrecursionlimit()
+    path = write(build_package("deep", generation=generation, uuid=UUID, nested_functions=functions))
+    with open_package(path) as package:
+        assert package.info.uuid == UUID
+        assert [recipe.name for recipe in report_on(package).recipes] == ["deep recipe"]
+    assert sys.getrecursionlimit() == before
+
+
+def test_brackets_in_texts_and_comments_do_not_count():
+    assert (
+        nesting("""{a: '[[[\\'[', "b": "]]\\"[[[", // [[[
+        c: [/* [[[ ' " */ {}]}""")
+        == 3
+    )
+    # What has no end is nothing that a parser takes, but it must not be slow either.
+    assert nesting("/*" * 200_000) == nesting('"' + "\\" * 200_001) == nesting("'" * 200_001) == 0
 
 
 def test_zip_bombs_are_refused_without_unpacking(write, monkeypatch):

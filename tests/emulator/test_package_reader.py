@@ -40,6 +40,17 @@ def test_byte_order_mark(zip_of):
     assert read(zip_of({"flow_a.json": "\ufeff" + TEXT})).uuid == "u"
 
 
+@pytest.mark.parametrize("name", ["flow_a.json", "flow_a.json5"])
+def test_deep(zip_of, name):
+    text = TEXT.replace('"Orders"', '"Orders", "x": ' + '{"a":' * 890 + "1" + "}" * 890)
+    assert read(zip_of({name: text})).primary_flow_name == "Orders"
+
+
+def test_half_surrogate_pair(zip_of):
+    text = TEXT.replace("Orders", r"half \ud800 of it, whole \ud83d\ude00")
+    assert read(zip_of({"flow_a.json": text})).primary_flow_name == "half \ufffd of it, whole \U0001f600"
+
+
 @pytest.mark.parametrize("size", [10, 10**6])
 def test_spooled_file(size):
     # What an upload arrives in, in memory and on disk.
@@ -62,7 +73,7 @@ def test_spooled_file(size):
         # What no answer could say again.
         ({"flow_1.json": TEXT.replace('"u"', "NaN")}, "cannot be parsed"),
         ({"flow_1.json5": TEXT.replace('"u"', "-Infinity")}, "cannot be parsed"),
-        ({"flow_1.json": TEXT.replace('"u"', r'"\ud800"')}, "half of a surrogate pair"),
+        ({"flow_1.json": '{"a":' * 901 + "1" + "}" * 901}, "more than 900 levels"),
         ({"flow_1.json": "[]"}, "no metadata"),
         ({"flow_1.json": "{}"}, "no metadata"),
         ({"flow_1.json": json.dumps({**GOOD, "data": []})}, "no data"),

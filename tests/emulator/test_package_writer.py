@@ -115,10 +115,29 @@ def test_any_column_of_a_recipe_can_be_exported(column):
     assert read_package(io.BytesIO(store.export_flow(1001))).tables["recipes"]
 
 
+def levels(formula):
+    count = 0
+    while formula["kind"] == "func":
+        formula, count = formula["parameters"]["value1"], count + 1
+    return count
+
+
+@pytest.mark.parametrize("version", ["6.0.1+235.20190426172824.493d6f8", "6.8.1", "8.0.1"])
+def test_recipes_are_imported_and_exported_however_many_functions_they_nest(version):
+    package = build_package(generation=version[:3], nested_functions=400)
+    store = Store(EmulatorOptions(product_version=version))
+    store.import_flow(read_package(io.BytesIO(package)))
+    [flow] = store.flows()
+    again = read_package(io.BytesIO(store.export_flow(flow.id)))
+    if not version.startswith("6.0"):  # whose steps, in tables of their own, the emulator does not keep
+        [step] = again.tables["recipes"][0]["steps"]
+        assert levels(step["task"]["parameters"]["value"]) == 400
+
+
 def test_what_is_nested_too_deeply_is_refused():
     store = store_of("8.0", dataset_path="/in.csv")
     deep = {}
-    for _ in range(2000):
+    for _ in range(7000):
         deep = {"a": deep}
     store.flow(1001).tables["recipes"][0]["steps"] = [deep]
     with pytest.raises(ValidationError, match="too deeply"):
