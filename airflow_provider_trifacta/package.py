@@ -9,9 +9,9 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from .client.contents import PackageReport, Target, report_on
 from .client.errors import PackageError
-from .client.package import open_package
+from .packages.flow_package import open_package
+from .packages.report import PackageReport, Target, report_on
 
 
 def main(arguments: list[str] | None = None) -> int:

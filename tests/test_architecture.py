@@ -18,18 +18,24 @@ NAME = PACKAGE.name
 #: What each layer may import of the package; "airflow" stands for Airflow itself.
 LAYERS = {
     "client": {"client"},
+    "packages": {"client", "packages"},
+    "promotion": {"client", "packages", "promotion"},
+    "waits": {"client"},
     "emulator": {"emulator"},
     "_compat": {"airflow"},
     "_failures": {"_compat", "client"},
     "hooks": {"_compat", "client", "hooks"},
     "links": {"_compat"},
-    "triggers": {"airflow", "client", "hooks", "triggers"},
-    "operators": {"_compat", "_failures", "client", "hooks", "links", "operators", "triggers"},
-    "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers"},
+    "triggers": {"airflow", "client", "hooks", "triggers", "waits"},
+    "operators": {
+        *("_compat", "_failures", "client", "hooks", "links"),
+        *("operators", "packages", "promotion", "triggers", "waits"),
+    },
+    "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers", "waits"},
     "task_groups": {"_compat", "operators", "sensors"},
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
-    "package": {"client"},
+    "package": {"client", "packages"},
     "__init__": set(),
 }
 
@@ -74,7 +80,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_client_works_without_airflow():
-    loaded = modules_after(f"import {NAME}.client.client, {NAME}.client.watch, {NAME}.client.package")
+    loaded = modules_after(f"import {NAME}.client.client, {NAME}.waits, {NAME}.packages.flow_package")
     assert f"{NAME}.client.transport" in loaded
     assert not {name for name in loaded if name.split(".")[0] == "airflow"}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_trifacta
-from airflow_provider_trifacta.client import package as package_module
 from airflow_provider_trifacta.emulator import Connection, build_package
 from airflow_provider_trifacta.package import main
+from airflow_provider_trifacta.packages import flow_package as package_module
 
 HOWTO = Path(airflow_provider_trifacta.__file__).parent.parent / "docs" / "howto.md"
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"

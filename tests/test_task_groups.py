@@ -21,14 +21,14 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
-from airflow_provider_trifacta.client import settle
 from airflow_provider_trifacta.client.errors import ConnectionLostError
-from airflow_provider_trifacta.client.promotion import Promoter
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
 from airflow_provider_trifacta.emulator.effects import Answer, Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.promotion import doubt as settle
+from airflow_provider_trifacta.promotion.promoter import Promoter
 from airflow_provider_trifacta.task_groups import promote_flow
 
 DAGS = Path(__file__).parent / "dags" / "promotions.py"
@@ -177,7 +177,7 @@ def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, p
 )
 def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed, monkeypatch):
     monkeypatch.setattr(
-        "airflow_provider_trifacta.client.rollback.PackageReleases.settle", lambda self, seen: (None, seen)
+        "airflow_provider_trifacta.promotion.rollback.PackageReleases.settle", lambda self, seen: (None, seen)
     )
     [before] = run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import TrifactaError, UnexpectedResponseError
+from .errors import UnexpectedResponseError
 from .models import ImportRule
 
 if TYPE_CHECKING:
-    from .models import Release
     from .transport import Transport
-
-log = logging.getLogger(__name__)
 
 #: The two kinds of rules: their path, and the keys that make a rule.
 RULE_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -65,32 +61,3 @@ def _rows(body: object, path: str) -> list[Any]:
     if not isinstance(rows, list):
         raise UnexpectedResponseError(f'GET {path} did not answer a list under "data".')
     return rows
-
-
-def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: Release) -> bool:
-    """Tell whether a release's package would be imported differently now. Deleted rules cannot be noticed.
-
-    Rules that cannot be read are warned of, and taken as unchanged; a failure that may pass is raised.
-
-    :param deployment_id: the release's deployment
-    """
-    unreadable = "Whether import rules changed since release %s cannot be read, so it is taken as it is: %s"
-    rules: list[ImportRule] = []
-    unread: list[object] = []
-    for kind in RULE_KINDS:
-        try:
-            rules += import_rules.list(deployment_id, kind)
-        except TrifactaError as error:
-            if error.transient:
-                raise
-            unread.append(error)
-    made = release.created_at
-    newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
-    if newer:
-        log.info("Import rules %s are newer than release %s: importing the package again", newer, release.id)
-        return True
-    if rules and (made is None or any(rule.created_at is None for rule in rules)):
-        unread.append("the answers have no times")
-    for why in unread:
-        log.warning(unreadable, release.id, why)
-    return False

@@ -9,7 +9,7 @@ from typing import Any
 from .._compat import object_storage_path
 from ..client.errors import PackageNotFoundError, WrongPackageError
 from ..client.models import canonical_uuid
-from ..client.package import FlowPackage, open_package
+from ..packages.flow_package import FlowPackage, open_package
 
 #: Bytes copied at a time.
 _BLOCK_SIZE = 1024 * 1024
@@ -25,7 +25,7 @@ def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> Flow
     :param uuid: the ``metadata.uuid`` that it must have
     :param with_uuid: whether it must have one; a uuid that was given but renders to nothing is not any
     :raises WrongPackageError: it has another one
-    :raises PackageError: see :func:`~airflow_provider_trifacta.client.package.open_package`
+    :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
     """
     package = _open(path)
     if not with_uuid or package.info.uuid == canonical_uuid(str(uuid)):

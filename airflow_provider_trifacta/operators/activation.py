@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
-from ..client.activation import live_id, refuse_overlap, set_live
 from ..client.errors import UnexpectedLiveReleaseError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
+from ..promotion.switch import live_id, refuse_overlap, set_live
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
 from .._failures import airflow_failures
-from ..client.baseline import Baseline
-from ..client.deployments import create_once
 from ..client.errors import InvalidInputError
-from ..client.rollback import roll_back
-from ..client.settle import DEFAULT_SETTLE_TIMEOUT
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.baseline import Baseline
+from ..promotion.doubt import DEFAULT_SETTLE_TIMEOUT
+from ..promotion.new_deployment import create_once
+from ..promotion.rollback import roll_back
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts

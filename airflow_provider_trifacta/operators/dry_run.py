@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
 from .._failures import airflow_failures
-from ..client.dry_run import DryRunReport, dry_run
 from ..client.errors import DryRunFailedError
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.gate import DryRunReport, dry_run
 from ._facts import Facts
 from ._source import open_source
 from ._target import check_target, find_deployment

@@ -19,9 +19,9 @@ from ..client.errors import (
     UnexpectedResponseError,
 )
 from ..client.import_rules import RULE_KINDS
-from ..client.rule_sets import Rule, check_rules, needs_names, resolve_names, same_rules
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
 from ._facts import Facts
 from ._source import open_source
 from ._target import check_target, find_deployment, is_automatic_retry

@@ -11,8 +11,8 @@ from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
 from ..client.ids import parse_id
-from ..client.package import FlowPackage
 from ..hooks.trifacta import TrifactaHook
+from ..packages.flow_package import FlowPackage
 from ._destination import check_destination, save
 from ._facts import Facts
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._compat import AirflowSkipException, BaseOperator, task_states
 from .._failures import airflow_failures
-from ..client.activation import live_id
 from ..client.errors import InvalidInputError, PromotionNotProvenError, UnexpectedLiveReleaseError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.switch import live_id
 from ._facts import Facts
 from .deployment import RollbackDeploymentOperator
 

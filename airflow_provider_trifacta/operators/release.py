@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
 from .._failures import airflow_failures
-from ..client.baseline import Baseline
-from ..client.dry_run import dry_run
 from ..client.errors import DroppedObjectsError, InvalidInputError, UnexpectedLiveReleaseError
-from ..client.promotion import Promoter, Promotion
-from ..client.settle import DEFAULT_SETTLE_TIMEOUT
-from ..client.staging import StagedPromoter
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.baseline import Baseline
+from ..promotion.doubt import DEFAULT_SETTLE_TIMEOUT
+from ..promotion.gate import dry_run
+from ..promotion.promoter import Promoter, Promotion
+from ..promotion.staged import StagedPromoter
 from ._assets import announce_live
 from ._facts import Facts
 from ._source import open_source
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
     from ..client.models import ImportResult
-    from ..client.package import FlowPackage
+    from ..packages.flow_package import FlowPackage
 
 __all__ = [
     "ActivateReleaseOperator",

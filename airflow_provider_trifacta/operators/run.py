@@ -19,10 +19,10 @@ from .._compat import (
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, InvalidInputError, TrifactaError
 from ..client.ids import parse_id
-from ..client.job_watch import JobGroupsWatch
-from ..client.run import check_parameters, run_deployment
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, TrifactaJobLink
+from ..promotion.run import check_parameters, run_deployment
+from ..waits import JobGroupsWatch
 from ._facts import Facts
 from ._target import check_target, find_deployment
 

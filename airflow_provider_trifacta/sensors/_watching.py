@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
 from .._failures import airflow_failures, check_event
-from ..client.watch import Watch
 from ..hooks.trifacta import TrifactaHook
+from ..waits import Watch
 
 if TYPE_CHECKING:
     from .._compat import Context

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..client.job_watch import JobGroupsWatch, parse_job_group_ids
 from ..links import JOB_URLS_KEY, TrifactaJobLink
+from ..waits import JobGroupsWatch, parse_job_group_ids
 from ._watching import WatchSensor
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..client.ids import parse_id
-from ..client.watch import ReleaseWatch
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..waits import ReleaseWatch
 from ._watching import WatchSensor
 
 if TYPE_CHECKING:

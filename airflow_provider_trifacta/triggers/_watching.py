@@ -14,8 +14,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from ..client.errors import TrifactaError
-from ..client.watch import Watch
 from ..hooks.trifacta import TrifactaHook
+from ..waits import Watch
 from ._polling import polling
 
 #: Seconds after its own deadline at which a trigger that does not report is given up.

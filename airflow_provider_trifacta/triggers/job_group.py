@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..client.job_watch import JobGroupsWatch
+from ..waits import JobGroupsWatch
 from ._watching import WatchTrigger
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..client.watch import ReleaseWatch
+from ..waits import ReleaseWatch
 from ._watching import WatchTrigger
 
 

@@ -13,7 +13,7 @@ from airflow_provider_trifacta.client.errors import (
     PermissionDeniedError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.packages.flow_package import open_package
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
-from airflow_provider_trifacta.client import activation as client_module
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
@@ -16,6 +15,7 @@ from airflow_provider_trifacta.operators.release import (
     CreateReleaseOperator,
     DeactivateReleaseOperator,
 )
+from airflow_provider_trifacta.promotion import switch as client_module
 
 pytestmark = pytest.mark.every_airflow
 

@@ -7,10 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
-from airflow_provider_trifacta.client import activation as activation_module
-from airflow_provider_trifacta.client import deployments as deployments_module
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.deployments import Deployments, create_once
+from airflow_provider_trifacta.client.deployments import Deployments
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
 from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateCommit, Reset, Truncate
@@ -22,6 +20,9 @@ from airflow_provider_trifacta.operators.deployment import (
     RollbackDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
+from airflow_provider_trifacta.promotion import new_deployment as deployments_module
+from airflow_provider_trifacta.promotion import switch as activation_module
+from airflow_provider_trifacta.promotion.new_deployment import create_once
 
 pytestmark = pytest.mark.every_airflow
 

@@ -224,8 +224,8 @@ def test_a_short_upload_does_not(create, emulator, caplog):
 
 
 def test_real_packages_are_promoted(create, use_connection, real_package):
-    from airflow_provider_trifacta.client.package import open_package
     from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
+    from airflow_provider_trifacta.packages.flow_package import open_package
 
     with open_package(real_package) as package:
         info = package.info

@@ -10,9 +10,9 @@ from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipE
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.emulator.effects import Answer, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors import _watching as module
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 

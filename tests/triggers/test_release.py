@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.client.package import open_package
+from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.triggers import _polling
 from airflow_provider_trifacta.triggers import _watching as module
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger

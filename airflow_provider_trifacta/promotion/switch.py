@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from .baseline import live_release, new_since
-from .errors import (
+from ..client.errors import (
     RateLimitError,
     ServerError,
     TransportError,
@@ -16,11 +15,12 @@ from .errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from .retries import WRITE_RETRIES, may_repeat_write, retrying
+from ..client.retries import WRITE_RETRIES, may_repeat_write, retrying
+from .baseline import live_release, new_since
 
 if TYPE_CHECKING:
-    from .client import TrifactaClient
-    from .models import Release
+    from ..client.client import TrifactaClient
+    from ..client.models import Release
 
 log = logging.getLogger(__name__)
 

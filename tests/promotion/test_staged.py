@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.baseline import Baseline
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     OlderPackageError,
@@ -17,11 +16,12 @@ from airflow_provider_trifacta.client.errors import (
     ServerError,
     UnexpectedLiveReleaseError,
 )
-from airflow_provider_trifacta.client.package import open_package
-from airflow_provider_trifacta.client.staging import StagedPromoter
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateActivation, LateCommit, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.staged import StagedPromoter
 
 pytestmark = pytest.mark.every_airflow
 
@@ -140,7 +140,7 @@ def test_what_was_live_is_live_again(stage, before, baseline, live, sent, emulat
 
 def test_the_window_is_told_by_the_servers_clock(client, packages, emulator, upload, take_baseline, caplog):
     """As long as the release was really live: from its import, whose answer may come late, to the change."""
-    from airflow_provider_trifacta.client.staging import _window
+    from airflow_provider_trifacta.promotion.staged import _window
 
     old = upload("A")
     new = upload("B")

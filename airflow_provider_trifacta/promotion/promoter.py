@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .baseline import Baseline, live_release, new_since
-from .errors import (
+from ..client.errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
     OlderPackageError,
@@ -24,15 +23,16 @@ from .errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from .import_rules import rules_changed_since
-from .models import exported_before
-from .retries import WRITE_RETRIES, may_repeat_write, retrying
-from .settle import DEFAULT_SETTLE_TIMEOUT, PackageReleases
+from ..client.models import exported_before
+from ..client.retries import WRITE_RETRIES, may_repeat_write, retrying
+from .baseline import Baseline, live_release, new_since
+from .doubt import DEFAULT_SETTLE_TIMEOUT, PackageReleases
+from .rules import rules_changed_since
 
 if TYPE_CHECKING:
-    from .client import TrifactaClient
-    from .models import ImportResult, Release
-    from .package import FlowPackage
+    from ..client.client import TrifactaClient
+    from ..client.models import ImportResult, Release
+    from ..packages.flow_package import FlowPackage
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from airflow_provider_trifacta.client.errors import (
     PermissionDeniedError,
     ServerError,
 )
-from airflow_provider_trifacta.client.job_watch import JobGroupsWatch, parse_job_group_ids
+from airflow_provider_trifacta.waits import JobGroupsWatch, parse_job_group_ids
 
 PASSWORD = "very-long-secret"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
+from ..client.upload import MultipartFile
 from .definition import package_info, parse_definition
-from .errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
-from .upload import MultipartFile
 
 #: Bytes that a flow definition may unpack to. The largest real one seen has half a megabyte.
 MAX_DEFINITION_SIZE = 64 * 1024 * 1024

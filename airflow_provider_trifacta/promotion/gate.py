@@ -7,17 +7,17 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .errors import BadRequestError, TrifactaError
-from .models import dropped_objects
-from .rule_sets import fitting_rules, leads_nowhere
+from ..client.errors import BadRequestError, TrifactaError
+from ..client.models import dropped_objects
+from .rules import fitting_rules, leads_nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .client import TrifactaClient
-    from .definition import PackageConnection
-    from .models import Connection
-    from .package import FlowPackage
+    from ..client.client import TrifactaClient
+    from ..client.models import Connection
+    from ..packages.definition import PackageConnection
+    from ..packages.flow_package import FlowPackage
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ import itertools
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.baseline import Baseline
 from airflow_provider_trifacta.client.errors import InterruptedChangeError, TrifactaError, UnexpectedLiveReleaseError
-from airflow_provider_trifacta.client.package import open_package
-from airflow_provider_trifacta.client.rollback import roll_back
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.effects import LateActivation, LateCommit, PackageUuid
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.rollback import roll_back
 
 pytestmark = pytest.mark.every_airflow
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.client.definition import PackageConnection
 from airflow_provider_trifacta.client.errors import AmbiguousNameError, InvalidInputError
 from airflow_provider_trifacta.client.models import Connection
-from airflow_provider_trifacta.client.rule_sets import (
+from airflow_provider_trifacta.packages.definition import PackageConnection
+from airflow_provider_trifacta.promotion.rules import (
     check_rules,
     fitting_rules,
     leads_nowhere,

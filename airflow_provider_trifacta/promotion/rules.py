@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .definition import PackageConnection
-from .errors import AmbiguousNameError, InvalidInputError
-from .import_rules import RULE_KINDS
-from .models import Connection
+from ..client.errors import AmbiguousNameError, InvalidInputError, TrifactaError
+from ..client.import_rules import RULE_KINDS, ImportRules
+from ..client.models import Connection, ImportRule, Release
+from ..packages.definition import PackageConnection
+
+log = logging.getLogger(__name__)
 
 Rule = dict[str, Any]
 
@@ -136,3 +139,32 @@ def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
     return all(
         unknown if fields.get(key) is None else str(fields[key]) == str(value) for key, value in condition.items()
     )
+
+
+def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: Release) -> bool:
+    """Tell whether a release's package would be imported differently now. Deleted rules cannot be noticed.
+
+    Rules that cannot be read are warned of, and taken as unchanged; a failure that may pass is raised.
+
+    :param deployment_id: the release's deployment
+    """
+    unreadable = "Whether import rules changed since release %s cannot be read, so it is taken as it is: %s"
+    rules: list[ImportRule] = []
+    unread: list[object] = []
+    for kind in RULE_KINDS:
+        try:
+            rules += import_rules.list(deployment_id, kind)
+        except TrifactaError as error:
+            if error.transient:
+                raise
+            unread.append(error)
+    made = release.created_at
+    newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
+    if newer:
+        log.info("Import rules %s are newer than release %s: importing the package again", newer, release.id)
+        return True
+    if rules and (made is None or any(rule.created_at is None for rule in rules)):
+        unread.append("the answers have no times")
+    for why in unread:
+        log.warning(unreadable, release.id, why)
+    return False

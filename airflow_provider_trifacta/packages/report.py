@@ -15,7 +15,7 @@ from typing import Any
 import pendulum
 
 from .definition import PackageConnection, id_of, rows_of, text_of
-from .package import FlowPackage
+from .flow_package import FlowPackage
 
 #: The release whose new flow definition ended the import of older packages (Changes to the APIs, 6.8).
 _NEW_DEFINITION = (6, 8)

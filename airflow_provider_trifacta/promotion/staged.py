@@ -10,9 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from .activation import live_id, refuse_overlap, set_live
-from .baseline import live_release
-from .errors import (
+from ..client.errors import (
     RateLimitError,
     ServerError,
     TransportError,
@@ -20,13 +18,15 @@ from .errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from .promotion import Promoter, Promotion
+from .baseline import live_release
+from .promoter import Promoter, Promotion
+from .switch import live_id, refuse_overlap, set_live
 
 if TYPE_CHECKING:
+    from ..client.client import TrifactaClient
+    from ..client.models import Release
+    from ..packages.flow_package import FlowPackage
     from .baseline import Baseline
-    from .client import TrifactaClient
-    from .models import Release
-    from .package import FlowPackage
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from airflow_provider_trifacta.client.errors import (
     RunNotStartedError,
     UnexpectedLiveReleaseError,
 )
-from airflow_provider_trifacta.client.run import check_parameters, run_deployment
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
 from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.promotion.run import check_parameters, run_deployment
 
 RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
 

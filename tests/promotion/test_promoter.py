@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.baseline import Baseline
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
     ConnectionLostError,
@@ -24,8 +23,6 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.package import open_package
-from airflow_provider_trifacta.client.promotion import Promoter
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.effects import (
     Answer,
@@ -37,6 +34,9 @@ from airflow_provider_trifacta.emulator.effects import (
     Truncate,
 )
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
 

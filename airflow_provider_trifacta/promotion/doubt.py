@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .baseline import live_release, made_of, new_since
-from .errors import (
+from ..client.errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
     RateLimitError,
@@ -18,9 +17,10 @@ from .errors import (
     TransportError,
     UnexpectedResponseError,
 )
+from .baseline import live_release, made_of, new_since
 
 if TYPE_CHECKING:
-    from .models import Release
+    from ..client.models import Release
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ import zipfile
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.dry_run import DryRunReport, dry_run
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     NotFoundError,
@@ -15,11 +14,12 @@ from airflow_provider_trifacta.client.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
 from airflow_provider_trifacta.emulator.effects import Answer, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.gate import DryRunReport, dry_run
 
 pytestmark = pytest.mark.every_airflow
 

@@ -1,21 +1,35 @@
-"""Waiting: one decision for each poll, taken alike by every mode of a sensor."""
+"""Waiting: one decision for each poll, taken alike by every mode of a sensor, in triggers and in runs."""
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .errors import InvalidInputError, NotFoundError, ReleaseDeletedError, ReleaseSupersededError, TrifactaError
+from .client.errors import (
+    InvalidInputError,
+    JobFailedError,
+    NotFoundError,
+    ReleaseDeletedError,
+    ReleaseSupersededError,
+    TrifactaError,
+)
+from .client.ids import parse_id
 
 if TYPE_CHECKING:
-    from .client import TrifactaClient
-    from .models import Release
+    from .client.client import TrifactaClient
+    from .client.models import Release
 
 log = logging.getLogger(__name__)
 
 #: What to do when a newer release is live: fail, or wait on.
 ON_SUPERSEDED = ("fail", "wait")
+
+_COMPLETE = "Complete"
+_RUNNING = ("Created", "Pending", "InProgress")
+#: Both spellings are in use.
+_CANCELED = ("Canceled", "Cancelled")
 
 
 class Watch(ABC):
@@ -132,3 +146,68 @@ class ReleaseWatch(Watch):
             if not release.active and self.on_superseded == "fail":
                 siblings = client.releases.list(release.deployment_id)
         return release, siblings
+
+
+def parse_job_group_ids(value: object) -> list[int]:
+    """Check the ids of job groups, before any request.
+
+    :param value: one id, or a list of them; an id is an int or a string of digits
+    :returns: the ids, each once
+    :raises InvalidInputError: for anything else, and for an empty list: nothing to wait for is no success
+    """
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
+    return list(dict.fromkeys(parse_id(one, "job_group_ids") for one in values))
+
+
+class JobGroupsWatch(Watch):
+    """Watches job groups until all are Complete. The first that ended otherwise raises :class:`.JobFailedError`.
+
+    :param job_group_ids: the job groups
+    :param tolerated_failures: as for :class:`Watch`
+    :param failures: as for :class:`Watch`
+    :raises InvalidInputError: for a negative number
+    """
+
+    def __init__(self, job_group_ids: Sequence[int], *, tolerated_failures: int, failures: int = 0) -> None:
+        super().__init__(tolerated_failures=tolerated_failures, failures=failures)
+        self.job_group_ids = list(job_group_ids)
+        self._states: dict[int, object] = dict.fromkeys(job_group_ids)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The job groups that were not seen Complete yet."""
+        return [one for one, state in self._states.items() if state != _COMPLETE]
+
+    def _look(self, client: TrifactaClient) -> tuple[bool, str]:
+        for job_group_id in self.unfinished:
+            try:
+                self._states[job_group_id] = client.job_groups.status(job_group_id)
+            except NotFoundError as error:
+                raise JobFailedError(
+                    f"Job group {job_group_id} does not exist, or this user cannot see it. {error}"
+                ) from error
+            self._refuse_failure(client, job_group_id)
+        words = ", ".join(f"{one} {state}" for one, state in self._states.items())
+        return not self.unfinished, f"Job groups: {words}"
+
+    def _refuse_failure(self, client: TrifactaClient, job_group_id: int) -> None:
+        state = self._states[job_group_id]
+        if state == _COMPLETE or state in _RUNNING:
+            return
+        others = [one for one in self.unfinished if one != job_group_id]
+        rest = f" Not known to be Complete besides: {others}; they go on." if others else ""
+        url = client.job_group_url(job_group_id)
+        if state == "Failed":
+            raise JobFailedError(
+                f"Job group {job_group_id} failed: {client.job_groups.why_failed(job_group_id)}. See {url}.{rest} "
+                "Correct the cause, and clear the task that started it."
+            )
+        if state in _CANCELED:
+            raise JobFailedError(
+                f"Job group {job_group_id} was canceled, by a person or by the server. See {url}.{rest} It is not "
+                "started again by itself; clear the task that started it if it should run."
+            )
+        raise JobFailedError(
+            f"Job group {job_group_id} has the unknown state {str(state)[:80]!r}, which is not taken for a success. "
+            f"See {url}.{rest}"
+        )

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .activation import live_id
-from .errors import (
+from ..client.errors import (
     AmbiguousSubmissionError,
     InvalidInputError,
     RedirectError,
@@ -17,10 +16,11 @@ from .errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from .retries import may_repeat_write
+from ..client.retries import may_repeat_write
+from .switch import live_id
 
 if TYPE_CHECKING:
-    from .client import TrifactaClient
+    from ..client.client import TrifactaClient
 
 log = logging.getLogger(__name__)
 

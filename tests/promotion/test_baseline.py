@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.client.baseline import Baseline, live_release
 from airflow_provider_trifacta.client.errors import InvalidInputError
 from airflow_provider_trifacta.client.models import Release
+from airflow_provider_trifacta.promotion.baseline import Baseline, live_release
 
 
 def release(number, active=None):

@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_trifacta.client.contents import LOCAL_ID, ContainedFlow, Output, Recipe, Target, report_on
 from airflow_provider_trifacta.client.errors import PackageFormatError
-from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.emulator import Connection, build_package
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.packages.report import LOCAL_ID, ContainedFlow, Output, Recipe, Target, report_on
 
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 WAREHOUSE = Connection(id=5, name="warehouse", uuid="e75c2470-d728-11e9-8f1a-a3332515213f")

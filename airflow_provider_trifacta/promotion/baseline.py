@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import InvalidInputError
-from .ids import parse_id
-from .models import Release, canonical_uuid
+from ..client.errors import InvalidInputError
+from ..client.ids import parse_id
+from ..client.models import Release, canonical_uuid
 
 
 def live_release(releases: Iterable[Release]) -> Release | None:

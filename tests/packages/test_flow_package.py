@@ -10,9 +10,6 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_trifacta.client import package as package_module
-from airflow_provider_trifacta.client.contents import report_on
-from airflow_provider_trifacta.client.definition import PackageConnection, nesting
 from airflow_provider_trifacta.client.errors import (
     PackageChangedError,
     PackageError,
@@ -20,8 +17,11 @@ from airflow_provider_trifacta.client.errors import (
     PackageNotFoundError,
     PackageTooLargeError,
 )
-from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.emulator import Connection, build_package
+from airflow_provider_trifacta.packages import flow_package as package_module
+from airflow_provider_trifacta.packages.definition import PackageConnection, nesting
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.packages.report import report_on
 
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 DEFINITION = {"metadata": {"uuid": UUID}, "data": {"flows": [{"name": "f"}], "connections": []}}

@@ -16,8 +16,8 @@ from uuid import UUID
 import pendulum
 import pyjson5
 
-from .errors import PackageFormatError
-from .models import canonical_uuid, parse_time
+from ..client.errors import PackageFormatError
+from ..client.models import canonical_uuid, parse_time
 
 #: Levels of brackets that a definition may have. A recipe step is a syntax tree: 11 levels, and two more for each
 #: nested operator or function, so this leaves room for some 440 of them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.activation import live_id, refuse_overlap, set_live
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     GoneError,
@@ -15,10 +14,11 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.package import open_package
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.switch import live_id, refuse_overlap, set_live
 
 pytestmark = pytest.mark.every_airflow
 

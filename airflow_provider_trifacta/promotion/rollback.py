@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .activation import live_id, refuse_overlap, set_live
+from ..client.errors import InterruptedChangeError, UnexpectedLiveReleaseError
 from .baseline import Baseline, live_release
-from .errors import InterruptedChangeError, UnexpectedLiveReleaseError
-from .settle import DEFAULT_SETTLE_TIMEOUT, PackageReleases
+from .doubt import DEFAULT_SETTLE_TIMEOUT, PackageReleases
+from .switch import live_id, refuse_overlap, set_live
 
 if TYPE_CHECKING:
-    from .client import TrifactaClient
+    from ..client.client import TrifactaClient
 
 log = logging.getLogger(__name__)
 

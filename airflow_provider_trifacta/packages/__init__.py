@@ -1,0 +1,3 @@
+"""Reading a flow package, the ZIP that Trifacta exports."""
+
+from __future__ import annotations
