@@ -7,7 +7,7 @@ from typing import Any
 from ._compat import BaseOperatorLink, XCom
 
 #: The XCom key that holds the address of a deployment's page.
-DEPLOYMENT_URL_KEY = "release_url"
+DEPLOYMENT_URL_KEY = "deployment_url"
 #: The XCom key that holds the addresses of job groups' pages, in a list.
 JOB_URLS_KEY = "job_urls"
 

@@ -46,4 +46,4 @@ with DAG(
         """Stand for whatever comes after a promotion."""
         return f"release {release_id} was {outcome}: {url}"
 
-    open_change_ticket(create.output["release_id"], create.output["outcome"], create.output["release_url"])
+    open_change_ticket(create.output["release_id"], create.output["outcome"], create.output["deployment_url"])

@@ -133,7 +133,7 @@ def _promote_package(prod: Emulator, package: Path) -> int:
     run, tasks = _run("promote_package", {"package_path": str(package)})
     _print_tasks((run, tasks))
     created = tasks["create_release"]
-    for key in ("outcome", "release_id", "primary_flow_ids", "package_uuid", "release_url"):
+    for key in ("outcome", "release_id", "primary_flow_ids", "package_uuid", "deployment_url"):
         print(f"  XCom       {key:<18} {created.xcom_pull(task_ids='create_release', key=key)}")
     releases = _releases(prod)
     active = [release["id"] for release in releases if release["active"] is True]

@@ -52,7 +52,7 @@ def test_it_reads_an_xcom_and_nothing_else(monkeypatch, pushed, shown):
 
     monkeypatch.setattr(links, "XCom", SimpleNamespace(get_value=get_value))
     assert TrifactaDeploymentLink().get_link(None, ti_key="the key") == shown
-    assert asked == [{"ti_key": "the key", "key": "release_url"}]
+    assert asked == [{"ti_key": "the key", "key": "deployment_url"}]
 
 
 def test_airflow_has_the_address_of_a_task_that_failed(example_dag, emulator, make_package):

@@ -35,7 +35,7 @@ class ActivateReleaseOperator(ChangeOperator):
     :param expected_active_release_id: which release must be live before; None for none, ``"any"`` not to look
         (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :returns: a dict with ``release_id``, ``deployment_id``, ``previous_release_id``, ``release_url`` and ``outcome``
+    :returns: a dict with ``release_id``, ``deployment_id``, ``previous_release_id``, ``deployment_url`` and ``outcome``
         (``activated`` or ``unchanged``); each is also pushed as an XCom key of that name, unless it is None
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
@@ -98,7 +98,7 @@ class DeactivateReleaseOperator(ChangeOperator):
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :returns: a dict with ``release_id``, ``deployment_id``, ``release_url`` and ``outcome`` (``deactivated`` or
+    :returns: a dict with ``release_id``, ``deployment_id``, ``deployment_url`` and ``outcome`` (``deactivated`` or
         ``unchanged``); each is also pushed as an XCom key of that name
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest

@@ -93,7 +93,7 @@ class CreateDeploymentOperator(BaseOperator):
 
     :param name: exact display name (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :returns: a dict with ``deployment_id``, ``release_url`` (its page) and ``outcome`` (``created``, ``reused``, or
+    :returns: a dict with ``deployment_id``, ``deployment_url`` (its page) and ``outcome`` (``created``, ``reused``, or
         ``adopted`` when the answer was lost); each is also pushed as an XCom key of that name
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
@@ -139,7 +139,7 @@ class RollbackDeploymentOperator(ChangeOperator):
         and no release of it: the promotion may have been killed just then
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now), ``rolled_back_release_id``,
-        ``release_url`` and ``outcome`` (``rolled_back`` or ``unchanged``); each is also pushed as an XCom key of that
+        ``deployment_url`` and ``outcome`` (``rolled_back`` or ``unchanged``); each is also pushed as an XCom key of that
         name, unless it is None
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest

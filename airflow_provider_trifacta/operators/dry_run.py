@@ -45,7 +45,7 @@ class DryRunReleaseOperator(BaseOperator):
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
         ``import_rule_changes`` and ``deleted_objects``. XComs, pushed before the task fails: ``report`` (the same),
-        ``report_text`` (for people, in Markdown), ``package_uuid``, ``deployment_id``, ``release_url``
+        ``report_text`` (for people, in Markdown), ``package_uuid``, ``deployment_id``, ``deployment_url``
     :raises AirflowFailException: problems were found, or anything else that a retry cannot mend
     :raises TrifactaError: for the rest
     """

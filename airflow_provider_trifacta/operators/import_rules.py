@@ -54,7 +54,7 @@ class SetImportRulesOperator(BaseOperator):
     :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
         (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :returns: a dict with ``deployment_id``, ``release_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
+    :returns: a dict with ``deployment_id``, ``deployment_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
         and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
         replaced or the old rules could not be read; each is also pushed as an XCom key of that name, unless None.
         Where the rules cannot be read, they are always written, and the log says so

@@ -70,7 +70,7 @@ class CreateReleaseOperator(BaseOperator):
     :param on_deleted_objects: what to do when the import left objects of the package out, after which the release
         is live without them: ``"fail"`` (no retry) or ``"warn"``
     :returns: a dict with ``release_id``, ``primary_flow_ids``, ``deployment_id``, ``package_uuid``,
-        ``release_url``, ``previous_release_id`` and ``outcome`` (``created``, ``reused`` or ``adopted``); each is
+        ``deployment_url``, ``previous_release_id`` and ``outcome`` (``created``, ``reused`` or ``adopted``); each is
         also pushed as an XCom key of that name, unless it is unknown, which is None in the dict
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest

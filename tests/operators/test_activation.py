@@ -95,7 +95,7 @@ def test_a_release_is_made_live(activate, release_ids, emulator, live, changes, 
     assert result == {
         "release_id": first,
         "deployment_id": 1,
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
         "previous_release_id": third,
         "outcome": "activated",
     }
@@ -117,7 +117,7 @@ def test_a_release_is_made_inactive(deactivate, release_ids, emulator, live, cha
     assert result == {
         "release_id": release_ids[2],
         "deployment_id": 1,
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
         "outcome": "deactivated",
     }
     assert ti.pushed == result
@@ -177,7 +177,7 @@ def test_another_release_than_the_expected_one_stays(
     )
     assert live() == third
     assert changes() == []
-    assert set(execute.ti.pushed) == {"release_id", "deployment_id", "release_url"}
+    assert set(execute.ti.pushed) == {"release_id", "deployment_id", "deployment_url"}
 
 
 def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emulator, live, changes):

@@ -62,7 +62,7 @@ def get(execute):
 def test_an_empty_deployment(get, emulator):
     result, ti = get(deployment_id="1")
     assert result == {"deployment_id": 1, "active_release_id": None, "latest_release_id": None}
-    assert ti.pushed == {"release_url": f"{emulator.url}/deployments/1"}
+    assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1"}
 
 
 def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
@@ -88,7 +88,7 @@ def test_a_name_may_stand_for_the_id(get, emulator):
     second = emulator.store.create_deployment("Second").id
     result, ti = get(deployment_id=None, deployment_name="Second")
     assert result["deployment_id"] == second
-    assert ti.pushed == {"release_url": f"{emulator.url}/deployments/{second}"}
+    assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/{second}"}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_deployment_is_made(create, emulator, named, changes):
     assert result == ti.pushed
     assert result == {
         "deployment_id": made,
-        "release_url": f"{emulator.url}/deployments/{made}",
+        "deployment_url": f"{emulator.url}/deployments/{made}",
         "outcome": "created",
     }
     assert changes() == [("POST", "/v4/deployments")]
@@ -495,7 +495,7 @@ def test_what_the_run_made_live_is_rolled_back(undo, get, promote, emulator, liv
     assert result == ti.pushed
     assert result == {
         "deployment_id": 1,
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
         "active_release_id": old,
         "rolled_back_release_id": new,
         "outcome": "rolled_back",
@@ -554,7 +554,7 @@ def test_anybody_elses_release_stays(undo, get, promote, execute, live, changes,
         undo(baseline, uuid)
     assert live() == other
     assert changes() == done
-    assert set(execute.ti.pushed) == {"deployment_id", "release_url"}
+    assert set(execute.ti.pushed) == {"deployment_id", "deployment_url"}
 
 
 def test_a_deleted_target_is_refused(undo, get, promote, emulator, live, changes):

@@ -92,7 +92,7 @@ def test_a_clean_report(run, emulator):
     assert ti.pushed == {
         "deployment_id": 1,
         "package_uuid": UUID,
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
         "report": result,
         "report_text": ti.pushed["report_text"],
     }
@@ -187,7 +187,7 @@ def test_a_problem_fails_without_retry_after_the_report(run, execute, trouble):
     assert str(caught.value).startswith("DryRunFailedError: The dry run found problems; nothing was imported. ")
     assert words in str(caught.value)
     pushed = execute.ti.pushed
-    assert set(pushed) == {"deployment_id", "package_uuid", "release_url", "report", "report_text"}
+    assert set(pushed) == {"deployment_id", "package_uuid", "deployment_url", "report", "report_text"}
     (problem,) = pushed["report"]["problems"]
     assert words in problem
     assert f"* {problem}" in pushed["report_text"].splitlines()
@@ -202,7 +202,7 @@ def test_a_problem_prevents_the_upload(run, execute, trouble):
         run(OPERATORS["create"], **options)
     assert str(caught.value).startswith("DryRunFailedError: The dry run found problems; nothing was imported. ")
     assert words in str(caught.value)
-    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "release_url"}
+    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "deployment_url"}
     assert posts(emulator) == [DRY_RUN]
     assert emulator.store.releases() == ()
 
@@ -308,7 +308,7 @@ def test_a_failure_that_stays_is_left_to_airflows_retries(run, execute, emulator
     armed = emulator.faults.add(Fault(effect, method="POST", path=DRY_RUN, times=None))
     with pytest.raises(error):
         run(gate)
-    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "release_url"}
+    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "deployment_url"}
     assert set(posts(emulator)) == {DRY_RUN}, "nothing was uploaded"
     if error is errors.UnexpectedResponseError:
         assert armed.fired == 1

@@ -115,7 +115,7 @@ def test_both_lists_are_written_where_there_were_none(set_rules, emulator):
     result, ti = set_rules(object_rules=NEW["object"], value_rules=NEW["value"])
     assert result == {
         "deployment_id": 1,
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
         "outcome": "changed",
         "replaced_object_rules": [],
         "replaced_value_rules": [],
@@ -175,7 +175,7 @@ def test_what_is_as_declared_is_not_written(set_rules, emulator, rows, kind, try
     before = rows(kind)
     result, ti = set_rules(try_number=try_number, **{f"{kind}_rules": NEW[kind]})
     assert (result["outcome"], result[f"replaced_{kind}_rules"]) == ("unchanged", None)
-    assert set(ti.pushed) == {"deployment_id", "release_url", "outcome"}
+    assert set(ti.pushed) == {"deployment_id", "deployment_url", "outcome"}
     assert writes(emulator) == []
     assert rows(kind) == before, "their ids and creation times too"
 

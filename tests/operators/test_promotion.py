@@ -28,7 +28,7 @@ def promotion(emulator, make_package):
         "primary_flow_ids": list(release.imported.primary_flow_ids),
         "previous_release_id": None,
         "outcome": "created",
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
     }
 
 
@@ -57,7 +57,7 @@ def test_what_is_not_live_any_more_is_not(confirm, promotion, emulator, make_pac
     )
     with pytest.raises(AirflowFailException, match=words):
         confirm(promotion)
-    assert execute.ti.pushed["release_url"], "the link is wanted most now"
+    assert execute.ti.pushed["deployment_url"], "the link is wanted most now"
     assert {call.method for call in emulator.calls} == {"GET"}
 
 

@@ -40,7 +40,7 @@ def test_a_package_becomes_the_live_release(create, emulator):
     assert result == {
         "deployment_id": 1,
         "package_uuid": UUID,
-        "release_url": f"{emulator.url}/deployments/1",
+        "deployment_url": f"{emulator.url}/deployments/1",
         "release_id": release.id,
         "primary_flow_ids": result["primary_flow_ids"],
         "outcome": "created",
@@ -110,7 +110,7 @@ def test_a_refusal_fails_without_retry(create, execute, emulator, use_connection
     with pytest.raises(AirflowFailException) as caught:
         create(**options)
     assert words in str(caught.value)
-    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "release_url"}, "known before the upload"
+    assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "deployment_url"}, "known before the upload"
     assert emulator.store.releases() == ()
 
 

@@ -85,7 +85,7 @@ def test_a_run_that_completes(run, prod, release, posts, mode):
         "release_id": release.id,
         "job_group_ids": [job_group.id],
         "job_urls": [f"{prod.url}/jobs/{job_group.id}"],
-        "release_url": f"{prod.url}/deployments/1",
+        "deployment_url": f"{prod.url}/deployments/1",
         "outcome": "complete",
     }
     assert ti.pushed == {key: value for key, value in result.items() if key != "outcome"}

@@ -273,7 +273,7 @@ class TestModes:
     def test_the_link_is_known(self, run, execute, releases, emulator, soft_fail):
         with suppress(AirflowFailException, AirflowSkipException):
             run(releases[0])
-        assert execute.ti.pushed == {"release_url": f"{emulator.url}/deployments/1"}
+        assert execute.ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1"}
 
 
 def test_deferring_hands_over_what_the_trigger_needs(execute, emulator, releases, client):
