@@ -139,8 +139,8 @@ class RollbackDeploymentOperator(ChangeOperator):
         and no release of it: the promotion may have been killed just then
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now), ``rolled_back_release_id``,
-        ``deployment_url`` and ``outcome`` (``rolled_back`` or ``unchanged``); each is also pushed as an XCom key of that
-        name, unless it is None
+        ``deployment_url`` and ``outcome`` (``rolled_back`` or ``unchanged``); each is also pushed as an XCom key of
+        that name, unless it is None
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
     """

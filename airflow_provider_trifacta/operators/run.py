@@ -58,8 +58,8 @@ class RunDeploymentOperator(BaseOperator):
         It has no effect while the task is deferred, nor when its process dies
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``, ``job_urls``,
-        ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting); all but
-        the last are also pushed as XCom keys of these names before the wait
+        ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting); all
+        but the last are also pushed as XCom keys of these names before the wait
     :raises AirflowFailException: for anything that a retry cannot mend, and for everything after the start
     :raises TrifactaError: for the rest
     """
