@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from .errors import TrifactaError
+from .errors import TrifactaError, UnexpectedResponseError
 from .paging import list_all
 from .transport import Transport
 
@@ -22,6 +22,18 @@ class JobGroups:
         :param job_group_id: its id
         """
         return self._transport.read(f"/v4/jobGroups/{job_group_id}/status")
+
+    def newest_states(self, limit: int) -> dict[int, object]:
+        """Return the states of the newest job groups (``GET /v4/jobGroups``, newest first), as the list has them.
+
+        :param limit: how many at most; the server may give fewer
+        """
+        path = "/v4/jobGroups"
+        body = self._transport.read(path, {"limit": limit, "fields": "id;status"})
+        rows = body.get("data") if isinstance(body, Mapping) else None
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise UnexpectedResponseError(f'GET {path} did not answer a list of objects under "data".')
+        return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
 
     def why_failed(self, job_group_id: int) -> str:
         """Return the words of the first failed job of a job group (API JobGroups Get Jobs v4), for an error.
