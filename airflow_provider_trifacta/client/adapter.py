@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+import threading
 from typing import Any
 
 import urllib3
@@ -22,7 +23,46 @@ _KEEPALIVE = [
 ]
 
 
-class _EarlyAnswerConnection(HTTPSConnection):
+#: Whether a byte of the present request has left, by thread: a thread sends one request at a time.
+_sending = threading.local()
+
+
+def nothing_sent() -> None:
+    """Note that a request begins, of which nothing has left yet."""
+    _sending.begun = False
+
+
+def was_sent() -> bool:
+    """Tell whether a byte of this thread's last request has left. Until then no server can have acted on it."""
+    return bool(getattr(_sending, "begun", True))
+
+
+class _Recording:
+    """Notes when the first byte of a request leaves. Those of a TLS handshake or of a proxy's tunnel do not count."""
+
+    _in_tunnel = False
+
+    def _tunnel(self) -> None:
+        self._in_tunnel = True
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        finally:
+            self._in_tunnel = False
+
+    def send(self, data: Any) -> None:
+        connection: Any = self
+        if connection.sock is None and connection.auto_open:
+            connection.connect()  # here, and not within the send below: nothing has left when it fails
+        if not self._in_tunnel:
+            _sending.begun = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _Connection(_Recording, HTTPConnection):
+    pass
+
+
+class _EarlyAnswerConnection(_Recording, HTTPSConnection):
     """A TLS connection on which a peer that stops reading looks as it does without TLS.
 
     ``urllib3`` reads the answer after a broken pipe, but takes the TLS form of the same event for a fault of TLS;
@@ -36,11 +76,15 @@ class _EarlyAnswerConnection(HTTPSConnection):
             raise BrokenPipeError(errno.EPIPE, "the server closed while it was sent to") from error
 
 
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
 class _EarlyAnswerPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _EarlyAnswerConnection
 
 
-_POOLS = {"http": urllib3.HTTPConnectionPool, "https": _EarlyAnswerPool}
+_POOLS = {"http": _Pool, "https": _EarlyAnswerPool}
 
 
 class TrifactaAdapter(HTTPAdapter):

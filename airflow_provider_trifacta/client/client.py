@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 
+from .clock import Clock
 from .config import ClientConfig
 from .connections import Connections
 from .deployments import Deployments
@@ -28,11 +29,13 @@ class TrifactaClient:
 
     :param config: where the instance is and how to talk to it
     :param transport: what sends the requests, if not the usual one
+    :param clock: the time for everything that waits with this client, if not the real one
     """
 
-    def __init__(self, config: ClientConfig, *, transport: Transport | None = None) -> None:
+    def __init__(self, config: ClientConfig, *, transport: Transport | None = None, clock: Clock | None = None) -> None:
         self.config = config
-        self._transport = transport or Transport(config)
+        self.clock = clock or Clock()
+        self._transport = transport or Transport(config, sleep=self.clock.sleep)
         self.people = People(self._transport)
         self.deployments = Deployments(self._transport)
         self.connections = Connections(self._transport)
@@ -61,7 +64,7 @@ class TrifactaClient:
         """A client of the same instance that does not repeat reads, for callers that ask again by themselves."""
         if not self.config.read_retries:
             return self
-        return TrifactaClient(replace(self.config, read_retries=0))
+        return TrifactaClient(replace(self.config, read_retries=0), clock=self.clock)
 
     def deployment_url(self, deployment_id: int) -> str:
         """Return the address of a deployment's page, for people.

@@ -22,9 +22,16 @@ class TrifactaError(Exception):
 
     transient: ClassVar[bool] = False
     retryable: ClassVar[bool] = False
+    #: True where the request did not leave this host, or not as a whole: the server cannot have acted on it.
+    unsent: bool = False
+    #: How production stands, where a change was begun before the error. It is part of the text.
+    standing: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} {self.standing}".rstrip()
 
 
 class ConfigurationError(TrifactaError):
@@ -85,18 +92,13 @@ class TransportError(TrifactaError):
 
 
 class ConnectError(TransportError):
-    """No connection came about, so nothing was sent.
+    """No connection came about, so nothing was sent."""
 
-    :param refused: the host answered that nothing listens on the port
-    """
-
-    def __init__(self, message: str = "", *, refused: bool = False) -> None:
-        super().__init__(message)
-        self.refused = refused
+    unsent = True
 
 
 class TLSError(TransportError):
-    """The TLS handshake failed, usually because the server's certificate is not trusted."""
+    """TLS failed, usually in the handshake, because the server's certificate is not trusted."""
 
     transient = False
 
@@ -128,6 +130,7 @@ class APIError(TrifactaError):
     :param name: the API's name of the exception, where it gave one
     :param request_id: value of ``x-trifacta-request-id``, for the server's administrator
     :param retry_after: seconds that the server asked to wait, where it did
+    :param from_api: whether the body is the API's own error, and not the page of a proxy
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class APIError(TrifactaError):
         name: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        from_api: bool = False,
     ) -> None:
         super().__init__(message)
         self.method = method
@@ -148,6 +152,7 @@ class APIError(TrifactaError):
         self.name = name
         self.request_id = request_id
         self.retry_after = retry_after
+        self.from_api = from_api
 
 
 class BadRequestError(APIError):
@@ -175,7 +180,7 @@ class PayloadTooLargeError(APIError):
 
 
 class RateLimitError(APIError):
-    """429: too many requests; nothing was done."""
+    """429: too many requests."""
 
     transient = True
     retryable = True

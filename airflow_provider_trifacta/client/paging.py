@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnexpectedResponseError
+from .errors import BadRequestError, UnexpectedResponseError
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -15,6 +16,8 @@ PAGE_SIZE = 100
 #: The API's own page size (D64: "limit" defaults to 25). A server that ignores ``limit`` still gives this many,
 #: so only a shorter page is surely the last one.
 _SERVER_DEFAULT = 25
+#: How often a list is begun again that does not stand still.
+_MOST_READINGS = 3
 
 
 def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
@@ -49,6 +52,59 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
             "its end."
         )
     return list(items.values())
+
+
+def list_newest_first(
+    transport: Transport,
+    path: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    enough: Callable[[Sequence[Mapping[str, Any]]], bool],
+) -> tuple[list[Mapping[str, Any]], bool] | None:
+    """Read a list from its newest item on, as far as it is needed.
+
+    Each page repeats the last item of the page before. Where it does not, something was deleted between the two
+    requests and an item may have slipped through, so the list is read again from its beginning.
+
+    :param path: path of the list
+    :param params: further query parameters
+    :param enough: called with the items so far, newest first, after each page that is not the last; True ends the
+        reading
+    :returns: the items, newest first, and whether they fitted on one page; None where the server does not sort, does
+        not page, or its list does not stand still: read it with :func:`list_all` then
+    :raises UnexpectedResponseError: an answer is no list
+    """
+    query = {**(params or {}), "sort": "-id", "limit": PAGE_SIZE}
+    for _ in range(_MOST_READINGS):
+        items: list[Mapping[str, Any]] = []
+        while True:
+            try:
+                page, _ = _read_page(transport, path, {**query, "offset": max(len(items) - 1, 0)})
+            except BadRequestError:
+                if items:
+                    raise
+                return None  # it does not take the parameter
+            ids = [item["id"] for item in page]
+            if not _descend(ids):
+                return None
+            if items:
+                last = items[-1]["id"]
+                if last not in ids:
+                    break
+                new = [item for item in page if item["id"] < last]
+                if not new and len(page) >= _SERVER_DEFAULT:
+                    return None  # it repeats itself
+                items += new
+            else:
+                items = list(page)
+            if len(page) < _SERVER_DEFAULT or enough(items):
+                return items, len(page) == len(items)
+    return None
+
+
+def _descend(ids: Sequence[object]) -> bool:
+    numbers = [one for one in ids if isinstance(one, int)]
+    return len(numbers) == len(ids) and all(high > low for high, low in pairwise(numbers))
 
 
 def _read_page(transport: Transport, path: str, query: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], object]:

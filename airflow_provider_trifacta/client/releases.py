@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .errors import UnexpectedResponseError
 from .models import ImportResult, Release
-from .paging import list_all
+from .paging import list_all, list_newest_first
 from .transport import Transport
 from .upload import MultipartFile
+
+#: Named here, since within the class ``list`` is the call.
+_ReleaseList = list[Release]
+_Until = Callable[[Sequence[Release]], bool]
 
 
 class Releases:
@@ -53,22 +57,48 @@ class Releases:
             raise UnexpectedResponseError(f"POST {path} did not answer an object.")
         return answer
 
-    def list(self, deployment_id: int) -> list[Release]:
-        """Return a deployment's releases that are not deleted (``GET /v4/releases?deploymentId=``).
+    def list(
+        self,
+        deployment_id: int,
+        *,
+        until: _Until | None = None,
+        include_deleted: bool = False,
+    ) -> _ReleaseList:
+        """Return a deployment's releases, newest first (``GET /v4/releases?deploymentId=``).
 
-        Releases of other deployments are left out here too: a server may not know the parameter.
+        Releases of other deployments are left out here too: a server may not know the parameter. A list of several
+        pages may change while it is read. One that is read to its end and shows no live release, or any that shows two,
+        is therefore read once more.
 
         :param deployment_id: the deployment
-        :raises UnexpectedResponseError: when a row does not tell its deployment: it may be anybody's
+        :param until: called with the releases so far after each page; True ends the reading, since older ones do not
+            matter. Without it the whole list is read. A server that does not sort by id gives the whole list
+        :param include_deleted: whether deleted releases are wanted too; a server may not know the parameter
+        :raises UnexpectedResponseError: when a row does not tell its deployment: it may be of any
         """
-        items = list_all(self._transport, "/v4/releases", {"deploymentId": deployment_id})
-        releases = [release for release in map(Release.from_json, items) if not release.deleted]
-        homeless = [release.id for release in releases if release.deployment_id is None]
-        if homeless:
-            raise UnexpectedResponseError(
-                f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
-            )
-        return [release for release in releases if release.deployment_id == deployment_id]
+        for _ in range(2):
+            releases, whole, one_page = self._read_list(deployment_id, until, include_deleted=include_deleted)
+            live = sum(release.active and not release.deleted for release in releases)
+            if one_page or live == 1 or (live == 0 and not whole):
+                break
+        return releases
+
+    def _read_list(
+        self, deployment_id: int, until: _Until | None, *, include_deleted: bool
+    ) -> tuple[_ReleaseList, bool, bool]:
+        params: dict[str, Any] = {"deploymentId": deployment_id}
+        if include_deleted:
+            params["includeDeleted"] = "true"
+        whole = True
+
+        def enough(rows: Sequence[Mapping[str, Any]]) -> bool:
+            nonlocal whole
+            whole = not (until and until(_releases_of(deployment_id, rows, include_deleted=include_deleted)))
+            return not whole
+
+        found = list_newest_first(self._transport, "/v4/releases", params, enough=enough)
+        rows, one_page = found or (list_all(self._transport, "/v4/releases", params), False)
+        return _releases_of(deployment_id, rows, include_deleted=include_deleted), whole or not found, one_page
 
     def get(self, release_id: int) -> Release:
         """Return one release (API Releases Get v4).
@@ -97,3 +127,17 @@ class Releases:
         :param repeat: as for :meth:`activate`
         """
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)
+
+
+def _releases_of(deployment_id: int, rows: Sequence[Mapping[str, Any]], *, include_deleted: bool) -> list[Release]:
+    releases = [one for one in map(Release.from_json, rows) if include_deleted or not one.deleted]
+    homeless = [release.id for release in releases if release.deployment_id is None]
+    if homeless:
+        raise UnexpectedResponseError(
+            f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
+        )
+    return sorted(
+        (release for release in releases if release.deployment_id == deployment_id),
+        key=lambda release: release.id,
+        reverse=True,
+    )

@@ -151,7 +151,7 @@ def read_json(answer: Answer, method: str, path: str, redact: Redactor) -> objec
 
 
 def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIError:
-    name, words = _api_words(answer)
+    name, words, from_api = _api_words(answer)
     request_id = answer.headers.get("x-trifacta-request-id")
     parts = [f"{method} {path} answered {answer.status}"]
     parts.append(f": {redact.excerpt(words)}" if words else f" with {_describe(answer, redact)}")
@@ -168,25 +168,31 @@ def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIE
         name=name and redact.excerpt(name),
         request_id=request_id and redact.excerpt(request_id),
         retry_after=parse_retry_after(answer.headers),
+        from_api=from_api,
     )
 
 
-def _api_words(answer: Answer) -> tuple[str | None, str]:
-    """Return the exception's name, and the API's own words, from ``{"exception": {name, message, details}}``."""
+def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
+    """Read ``{"exception": {name, message, details}}``.
+
+    :returns: the exception's name; the words of the answer; and whether it is the API's own error, since a gateway may
+        answer JSON of another kind
+    """
     try:
         body = json.loads(answer.content)
     except (ValueError, RecursionError):
-        return None, ""
+        return None, "", False
     inner = body.get("exception", body) if isinstance(body, dict) else body
     if not isinstance(inner, dict):
-        return None, inner if isinstance(inner, str) else json.dumps(inner)
+        return None, inner if isinstance(inner, str) else json.dumps(inner), False
+    from_api = inner is not body and bool(inner.get("name") or inner.get("message"))
     name = inner.get("name")
     words = []
     for key in ("name", "message", "details"):  # details may be any JSON type
         value = inner.get(key)
         if value:
             words.append(value if isinstance(value, str) else json.dumps(value))
-    return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner)
+    return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner), from_api
 
 
 def _describe(answer: Answer, redact: Redactor) -> str:
@@ -233,8 +239,7 @@ def transport_error(
         refused = any(isinstance(link, ConnectionRefusedError) for link in links)
         hint = "Check host and port: nothing listens there. Self-managed instances often use port 3005."
         return ConnectError(
-            f"{where} could not connect: {cause}. {hint if refused else 'Check the host and the network.'}",
-            refused=refused,
+            f"{where} could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
         )
     hint = " The server may have refused the file before reading all of it." if upload else ""
     return ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")

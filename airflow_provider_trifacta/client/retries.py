@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import tenacity
 
-from .errors import ConnectError, RateLimitError, ServerError
+from .errors import APIError, ConnectError
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +25,33 @@ def may_repeat_read(error: BaseException) -> bool:
     return bool(getattr(error, "transient", False))
 
 
-def may_repeat_write(error: BaseException) -> bool:
-    """A write is sent again only where the server provably did nothing.
+#: Refusals that say nothing was done even when a proxy answers them: they are about the request's form.
+_REFUSED_BY_ANYBODY = (407, 411, 413, 414, 431)
 
-    The API knows no idempotency key: after a lost answer, a timeout or any other 5xx, a repetition could act twice.
+
+def did_nothing(error: BaseException) -> bool:
+    """Tell whether the server provably did nothing with a change that ended in this error.
+
+    This is the one rule for what may have happened. Two things prove that nothing did: the request did not leave as a
+    whole, or a 4xx refuses it, in the API's own words or for its form. Everything else may have acted: a lost answer,
+    any 5xx (also one with the API's body or with ``Retry-After``, since a proxy may answer while the server goes on), a
+    redirect, and a 4xx page of something in front of the API.
+
+    :param error: what ended the request
     """
-    if isinstance(error, ConnectError):
-        return error.refused
-    if isinstance(error, RateLimitError):
+    if getattr(error, "unsent", False):
         return True
-    return isinstance(error, ServerError) and error.status == 503 and error.retry_after is not None
+    if not isinstance(error, APIError):
+        return False
+    return 400 <= error.status < 500 and (error.from_api or error.status in _REFUSED_BY_ANYBODY)
+
+
+def may_repeat_write(error: BaseException) -> bool:
+    """A change is sent again only where the server provably did nothing, and may do it in a moment.
+
+    An upload that was cut off before its end is left to whoever asked for it: it may be large, or not wanted there.
+    """
+    return isinstance(error, (APIError, ConnectError)) and may_repeat_read(error) and did_nothing(error)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:

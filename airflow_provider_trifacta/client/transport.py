@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import LocationParseError
 
-from .adapter import TrifactaAdapter
+from .adapter import TrifactaAdapter, nothing_sent, was_sent
 from .config import ClientConfig
 from .errors import ConfigurationError, RedirectError, TrifactaError, UnexpectedResponseError
 from .responses import Answer, Redactor, read_answer, read_json, transport_error
@@ -137,6 +137,25 @@ class Transport:
         body: MultipartFile | None = None,
         file: BinaryIO | None = None,
         slow: bool = False,
+    ) -> object:
+        nothing_sent()
+        try:
+            return self._follow(method, path, params=params, json=json, body=body, file=file, slow=slow)
+        except TrifactaError as error:
+            # What was not sent as a whole has no effect, whatever the answer says.
+            error.unsent = not (body.sent_completely if body else was_sent())
+            raise
+
+    def _follow(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None,
+        json: object,
+        body: MultipartFile | None,
+        file: BinaryIO | None,
+        slow: bool,
     ) -> object:
         url = f"{self.config.base_url}{path}"
         for _ in range(_MAX_REDIRECTS + 1):

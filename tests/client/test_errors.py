@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.errors import APIError, ConnectError, TrifactaError, api_error_class
+from airflow_provider_trifacta.client.errors import APIError, TrifactaError, api_error_class
 
 CLASSES = [
     member
@@ -28,13 +28,13 @@ def test_every_error_survives_pickle_and_copy(cls, clone):
             "name": "N",
             "request_id": "r",
             "retry_after": 2.0,
+            "from_api": True,
         }
-    elif cls is ConnectError:
-        keywords = {"refused": True}
     error = cls("what happened", **keywords)
+    error.unsent, error.standing = True, "Release 12 is live."
     twin = clone(error)
     assert type(twin) is cls
-    assert str(twin) == "what happened"
+    assert str(twin) == "what happened Release 12 is live."
     assert twin.__dict__ == error.__dict__
     assert all(getattr(twin, key) == value for key, value in keywords.items())
 

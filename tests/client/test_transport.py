@@ -26,8 +26,10 @@ from airflow_provider_trifacta.client.errors import (
     RequestTimeoutError,
     ServerError,
     TLSError,
+    TrifactaError,
     UnexpectedResponseError,
 )
+from airflow_provider_trifacta.client.retries import did_nothing
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.client.upload import MultipartFile
 
@@ -233,9 +235,11 @@ def test_the_server_may_say_until_when_to_wait(scripted, connect, waits):
     assert 20 <= waits[0] <= 100
 
 
-@pytest.mark.parametrize(
-    "busy", [(429, {}, {}), (429, {"x-retry-after": "3"}, {}), (503, {"Retry-After": "3"}, b"busy")]
-)
+BUSY = {"exception": {"name": "TooManyRequestsException", "message": "Too Many Requests"}}
+PAGE = b"<html>503 Service Unavailable</html>"
+
+
+@pytest.mark.parametrize("busy", [(429, {}, BUSY), (429, {"x-retry-after": "3"}, BUSY)])
 def test_an_upload_is_sent_again_where_the_server_did_nothing(scripted, connect, upload, waits, busy):
     answers = sequence(busy, (201, {}, {"id": 1}))
     bodies = []
@@ -252,7 +256,21 @@ def test_an_upload_is_sent_again_where_the_server_did_nothing(scripted, connect,
 
 
 @pytest.mark.parametrize(
-    "failure", [(500, {}, {}), (502, {}, {}), (503, {}, {}), (503, {"Retry-After": "?"}, {}), (504, {}, {}), None]
+    "failure",
+    [
+        (500, {}, {}),
+        (500, {"x-trifacta-request-id": "r"}, {"exception": {"name": "E", "message": "m"}}),
+        (502, {}, {}),
+        (503, {}, {}),
+        (503, {"Retry-After": "3"}, PAGE),
+        (503, {"Retry-After": "3"}, BUSY),
+        (503, {"Retry-After": "?"}, {}),
+        (504, {}, {}),
+        (429, {"Retry-After": "3"}, PAGE),
+        (429, {}, {"message": "the gateway's own JSON"}),
+        (408, {}, PAGE),
+        None,
+    ],
 )
 def test_an_upload_in_doubt_is_never_sent_again(scripted, connect, upload, waits, failure):
     def respond(request):
@@ -261,11 +279,53 @@ def test_an_upload_in_doubt_is_never_sent_again(scripted, connect, upload, waits
 
     server = scripted(respond)
     body = upload()
-    with pytest.raises((ServerError, ConnectionLostError)):
+    with pytest.raises((ServerError, RateLimitError, ConnectionLostError)) as caught:
         connect(server.url).write("POST", "/v4/x", body=body)
+    assert not did_nothing(caught.value)
     assert len(server.seen) == 1
     assert waits == []
     assert body.sent_completely
+
+
+@pytest.mark.parametrize(
+    ("answer", "nothing"),
+    [
+        ((400, {}, {"exception": {"name": "ApiValidationFailed", "message": "no"}}), True),
+        ((403, {}, {"exception": {"message": "Permission denied"}}), True),
+        ((403, {}, PAGE), False),
+        ((401, {"WWW-Authenticate": "Basic"}, PAGE), False),
+        ((401, {}, {"exception": "Unauthorized"}), False),
+        ((407, {}, PAGE), True),
+        ((411, {}, PAGE), True),
+        ((413, {}, PAGE), True),
+        ((414, {}, PAGE), True),
+        ((431, {}, PAGE), True),
+        ((302, {"Location": "/login"}, b""), False),
+        ((201, {}, PAGE), False),
+    ],
+)
+def test_what_an_answer_proves(scripted, connect, answer, nothing):
+    server = scripted(lambda request: request.read_body() and answer)
+    with pytest.raises(TrifactaError) as caught:
+        connect(server.url).write("PATCH", "/v4/x", json={})
+    assert did_nothing(caught.value) is nothing
+    assert len(server.seen) == 1
+
+
+def test_what_never_left_proves_that_nothing_was_done(connect, scripted, authority):
+    def error_of(url, **options):
+        with pytest.raises(TrifactaError) as caught:
+            connect(url, **options).write("PATCH", "/v4/x", json={})
+        return caught.value
+
+    context, _ = authority
+    untrusted = scripted(lambda request: (200, {}, {}), context)
+    silent = scripted(lambda request: None)
+    assert did_nothing(error_of("http://nowhere.invalid"))
+    assert did_nothing(error_of(untrusted.url))
+    assert did_nothing(error_of("https://" + silent.url.partition("://")[2]))
+    assert did_nothing(error_of("https://localhost:1", proxies={"https": silent.url}))
+    assert not did_nothing(error_of(silent.url))
 
 
 def test_a_refused_connection_is_tried_again_and_mentions_the_usual_port(connect, waits, upload):
@@ -274,14 +334,14 @@ def test_a_refused_connection_is_tried_again_and_mentions_the_usual_port(connect
         port = probe.getsockname()[1]
     with pytest.raises(ConnectError, match=r"nothing listens there.*3005") as caught:
         connect(f"http://127.0.0.1:{port}").write("POST", "/v4/x", body=upload(10))
-    assert caught.value.refused
+    assert caught.value.unsent
     assert len(waits) == 4
 
 
 def test_an_unknown_host_is_told_without_a_port_hint(connect):
     with pytest.raises(ConnectError, match="host name is not known") as caught:
         connect("http://nowhere.invalid", read_retries=0).read("/v4/x")
-    assert not caught.value.refused
+    assert caught.value.unsent
 
 
 def test_a_host_that_makes_no_url_is_a_configuration_error(connect):
