@@ -47,8 +47,6 @@ POKE_INTERVAL = 10.0
 
 #: What to do when a newer release is live: fail, or wait on.
 ON_SUPERSEDED = ("fail", "wait")
-#: Rows of the newest page of a list, see :data:`.paging.PAGE_SIZE`.
-_PAGE = 100
 #: A release that is not on the newest page costs one request a poll, and every so many polls the pages above it too.
 DEEP_LOOK_EVERY = 10
 
@@ -107,7 +105,7 @@ class NewestReleases(Read):
         """Return the releases, the newest first where the server can sort."""
         down_to = self.down_to
         if down_to is None:
-            return client.releases.list(self.deployment_id, until=lambda rows: True)
+            return client.releases.list(self.deployment_id, until=lambda _: True)
         return client.releases.list(self.deployment_id, until=lambda rows: any(one.id <= down_to for one in rows))
 
 
@@ -179,7 +177,7 @@ class Watch(ABC):
     :param failing_since: when the polls before this watch began to fail, as seconds since the epoch, if they did
     :param connected_before: whether the Airflow connection was there before. Then a missing one is a transient error:
         Airflow says the same when a secrets backend fails
-    :param clock: seconds since the epoch
+    :param clock: tells the seconds since the epoch, if not the usual one
     :raises InvalidInputError: for a negative outage
     """
 
@@ -189,7 +187,7 @@ class Watch(ABC):
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         failing_since: float | None = None,
         connected_before: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         endless = tolerated_outage == math.inf
         self.tolerated_outage = math.inf if endless else seconds("tolerated_outage", tolerated_outage)
@@ -202,7 +200,7 @@ class Watch(ABC):
         #: The client of the Airflow connection as it was read last.
         self.client: TrifactaClient | None = None
         self._connected = connected_before
-        self._clock = clock
+        self._clock = clock or time.time
 
     def poll(self, connect: Callable[[], TrifactaClient]) -> bool:
         """Ask once, with a client of our own.
@@ -219,7 +217,7 @@ class Watch(ABC):
                 return bool(stop.value)
             try:
                 answer, error = connect() if isinstance(step, Connect) else step(self._connected_client()), None
-            except Exception as failure:  # noqa: BLE001 - the steps decide
+            except Exception as failure:
                 error = failure
 
     def _connected_client(self) -> TrifactaClient:
@@ -353,10 +351,9 @@ class ReleaseWatch(Watch):
         siblings: list[Release] = []
         release: Release | None = None
         if known is not None and not self._deep:
-            siblings = yield from self._list(known)
+            siblings = yield NewestReleases(known)
             release = next((one for one in siblings if one.id == self.release_id), None)
-            if release is None:
-                all_pages = True  # this poll finds that the release is deep
+            self._deep = release is None
         if release is None:
             release = yield from self._own()
         self._polls += 1
@@ -365,9 +362,9 @@ class ReleaseWatch(Watch):
         if self.on_superseded == "wait" or self.deployment_id is None:
             return False
         if all_pages and (known is None or self._deep):
-            siblings = yield from self._list(self.deployment_id, down_to=self.release_id)
+            siblings = yield NewestReleases(self.deployment_id, self.release_id)
         elif known is None:
-            siblings = yield from self._list(self.deployment_id)
+            siblings = yield NewestReleases(self.deployment_id)
         newer = [sibling.id for sibling in siblings if sibling.active and sibling.id > self.release_id]
         if newer:
             raise ReleaseSupersededError(
@@ -376,11 +373,6 @@ class ReleaseWatch(Watch):
                 "on_superseded='wait'."
             )
         return False
-
-    def _list(self, deployment_id: int, *, down_to: int | None = None) -> Steps[list[Release]]:
-        releases: list[Release] = yield NewestReleases(deployment_id, down_to)
-        self._deep = all(one.id != self.release_id for one in releases[:_PAGE])
-        return releases
 
     def _own(self) -> Steps[Release]:
         try:

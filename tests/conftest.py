@@ -76,7 +76,7 @@ class Time:
     def clock(self):
         return self.now
 
-    monotonic = clock
+    time = monotonic = clock
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
+import functools
 import hashlib
 import math
 from collections import deque
@@ -102,7 +103,8 @@ class _Question:
     read: Read
     not_before: float
     began: float = -math.inf
-    interval: float = 0.0
+    #: The shortest interval of the waits that its last request served.
+    interval: float = math.inf
     waiters: list[_Waiter] = field(default_factory=list)
     #: When the timer rings, and the timer.
     next: float = math.inf
@@ -197,7 +199,8 @@ class PollingInstance:
         """Return when the next request may begin, as far as one waiter is concerned."""
         paused = self._paused.get(question.read.endpoint, -math.inf)
         poll = waiter.poll
-        return min(max(poll.due, question.began + poll.interval, question.not_before, paused), waiter.latest)
+        apart = min(poll.interval, question.interval)
+        return min(max(poll.due, question.began + apart, question.not_before, paused), waiter.latest)
 
     def _ring(self, question: _Question, when: float) -> None:
         """See to it that the question is looked at then, or sooner."""
@@ -214,7 +217,7 @@ class PollingInstance:
         now = asyncio.get_running_loop().time()
         question.waiters = [one for one in question.waiters if not one.answer.done()]
         if not question.waiters:
-            if now + _CLOCK_STEP >= question.began + question.interval:
+            if question.began == -math.inf or now + _CLOCK_STEP >= question.began + question.interval:
                 self._questions.pop(question.read, None)
             else:
                 self._ring(question, question.began + question.interval)
@@ -245,13 +248,13 @@ class PollingInstance:
                 in_time = min(one.poll.due, one.latest) <= now + _CLOCK_STEP
                 (served if in_time else question.waiters).append(one)
             question.began = now
-            question.interval = max(one.poll.interval for one in waiters)
+            question.interval = min(one.poll.interval for one in waiters)
             context = question.context or contextvars.copy_context()
             running = loop.run_in_executor(self._executor, context.run, question.read, self.client)
             self._running.add(running)
-            running.add_done_callback(lambda done, question=question, served=served: self._end(done, question, served))
+            running.add_done_callback(functools.partial(self._end, question, served))
 
-    def _end(self, done: asyncio.Future[Any], question: _Question, served: list[_Waiter]) -> None:
+    def _end(self, question: _Question, served: list[_Waiter], done: asyncio.Future[Any]) -> None:
         self._running.discard(done)
         if done.cancelled():  # the instance is closed
             return

@@ -178,7 +178,7 @@ class WatchTrigger(BaseTrigger):
                 try:
                     self._config = await self._look_up(poll, first=watch.client is None)
                     answer = lease.move(self._config).client
-                except Exception as failure:  # noqa: BLE001 - the steps decide
+                except Exception as failure:
                     error = failure
             else:
                 assert lease.instance is not None  # the first step of the first poll connects  # noqa: S101

@@ -16,10 +16,15 @@ pytestmark = pytest.mark.every_airflow
 
 KEYWORDS = {
     "job_group_ids": [301, 302],
+    "cancel_on_kill": True,
     "trifacta_conn_id": "trifacta_default",
-    "tolerated_failures": 2,
-    "failures": 1,
+    "tolerated_outage": 600.0,
+    "failing_since": 1_700_000_000.0,
     "poke_interval": 0.01,
+    "exponential_backoff": True,
+    "max_wait": 60.0,
+    "began": 1_700_000_000.0,
+    "not_before": 1_700_000_001.0,
     "deadline": 4_000_000_000.0,
 }
 
@@ -76,4 +81,4 @@ def test_a_canceled_wait_cancels_nothing(prod):
     asyncio.run(asyncio.wait_for(start_and_cancel(), 60))
     assert {call.method for call in prod.calls} == {"GET"}
     assert prod.store.job_group(endless).canceled_at is None
-    assert _polling._instances == []
+    assert _polling._instances == {}

@@ -42,7 +42,7 @@ def wait(**keywords):
         return [event.payload async for event in rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, **keywords})).run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert _polling._instances == []
+    assert _polling._instances == {}
     return [json.loads(json.dumps(event)) for event in found]
 
 
@@ -164,7 +164,7 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert _polling._instances == []
+    assert _polling._instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}
 
 
