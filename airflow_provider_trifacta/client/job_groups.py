@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from .errors import TrifactaError
+from .errors import TrifactaError, UnexpectedResponseError
+from .models import JobGroup
 from .paging import list_all
 from .transport import Transport
+
+#: The states of a job group that has not ended.
+RUNNING = ("Created", "Pending", "InProgress")
 
 
 class JobGroups:
@@ -22,6 +26,14 @@ class JobGroups:
         :param job_group_id: its id
         """
         return self._transport.read(f"/v4/jobGroups/{job_group_id}/status")
+
+    def newest(self) -> list[JobGroup]:
+        """Return the newest job groups that the user can see, one page of them (``GET /v4/jobGroups``)."""
+        body = self._transport.read("/v4/jobGroups", {"sort": "-id", "limit": 100})
+        rows = body.get("data") if isinstance(body, Mapping) else None
+        if not isinstance(rows, list):
+            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list under "data".')
+        return sorted(map(JobGroup.from_json, rows), key=lambda one: one.id, reverse=True)
 
     def why_failed(self, job_group_id: int) -> str:
         """Return the words of the first failed job of a job group (API JobGroups Get Jobs v4), for an error.

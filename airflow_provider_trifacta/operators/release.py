@@ -20,7 +20,7 @@ from ..promotion.staged import StagedPromoter
 from ._assets import announce_live
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment
+from ._target import check_target, find_deployment, open_journal
 from .activation import ActivateReleaseOperator, DeactivateReleaseOperator
 from .dry_run import DryRunReleaseOperator, refuse_problems
 
@@ -168,9 +168,9 @@ class CreateReleaseOperator(BaseOperator):
         self._report(promotion)
         if promotion.overrun and self.activate:
             raise UnexpectedLiveReleaseError(
-                f"Somebody else imported into deployment {deployment_id} while this task did (releases "
-                f"{list(promotion.overrun)}). Release {promotion.release.id} of this task may have replaced theirs, or "
-                "theirs this one: look which is to be live. Promotions to one deployment must not overlap."
+                f"Another import into deployment {deployment_id} ran at the same time (releases "
+                f"{list(promotion.overrun)}). Release {promotion.release.id} of this task may have replaced it, or "
+                "been replaced by it: look which one is to be live. Promotions to one deployment must not overlap."
             )
         return facts.values
 
@@ -188,7 +188,8 @@ class CreateReleaseOperator(BaseOperator):
             refuse_problems(report)
 
         options: dict[str, Any] = {
-            "first_attempt": context["ti"].try_number <= 1,
+            "journal": open_journal(context),
+            "began": getattr(context.get("dag_run"), "start_date", None),
             "if_exists": self.if_exists,
             "allow_older": self.allow_older,
             "settle_timeout": self.settle_timeout,

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
 from airflow_provider_trifacta.emulator.effects import Answer, LateCommit, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
@@ -31,13 +30,9 @@ OPERATORS = {
 both = pytest.mark.parametrize("gate", list(OPERATORS.values()), ids=list(OPERATORS))
 
 
-@pytest.fixture(autouse=True)
-def slept(monkeypatch):
-    """The waits of the client between repetitions, none of which happens."""
-    waits = []
-    impatient = functools.partial(Transport, sleep=waits.append)
-    monkeypatch.setattr("airflow_provider_trifacta.client.client.Transport", impatient)
-    return waits
+@pytest.fixture
+def slept(time):
+    return time.slept
 
 
 @pytest.fixture
