@@ -142,11 +142,11 @@ def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str,
             + (_what_it_is(file) or f" ({error}). It may be cut short: export the flow again.")
         ) from None
     where = f"The flow definition {member.filename} in {name}"
-    warnings = [
+    by_hand = (
         f"The package {name} was zipped again by hand: it holds {signs}. It is sent as it is, and the server may "
         "refuse it. Promote the ZIP that Trifacta exported."
-    ]
-    return parse_definition(raw, where), where, warnings if signs else []
+    )
+    return parse_definition(raw, where), where, [by_hand] if signs else []
 
 
 def _what_it_is(file: BinaryIO) -> str | None:

@@ -52,9 +52,12 @@ def test_generation(version, generation):
 REAL = {
     "6.0.1": "flow_13__v6.0",
     "6.8.0": "flow_63__v6.8",
+    "7.1.0": "flow_personalize__v7.1",
+    "7.6.0": "flow_update_reviews__v7.6",
     "7.8.0": "flow_custom_calendars__v7.8",
     "8.0.0": "flow_google_forms__v8.0_json5",
     "8.6.0": "flow_pricing__v8.6_json5_artifact",
+    "8.9.0": "flow_customer_sales__v8.9_json5_parameterised",
 }
 
 
