@@ -97,21 +97,9 @@ def complete(flow: Row, release: Release) -> Row:
     for source in whole["datasources"]:
         for name in (*before, *since):
             source.pop(name, None)
-        if release >= _DESCRIBED_OUTPUTS:
-            source["runParameters"] = [_environment_told(one) for one in source.get("runParameters") or ()]
         if "storageLocation" in source:
             source.update({name: source["storageLocation"].get(name) for name in repeated})
     return whole
-
-
-def _environment_told(parameter: Row) -> Row:
-    edit = parameter.get("runParameterEdit")
-    if not isinstance(edit, dict):
-        return parameter
-    return {
-        **parameter,
-        "runParameterEdit": {**edit, "isEnvironmentParameter": edit.get("isEnvironmentParameter", False)},
-    }
 
 
 def _with_columns(table: str, row: Row, release: Release) -> Row:
