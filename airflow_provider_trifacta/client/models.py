@@ -54,6 +54,15 @@ def uuid_time(text: str | None) -> pendulum.DateTime | None:
     return pendulum.datetime(1582, 10, 15).add(microseconds=uuid.time // 10)
 
 
+def comment_of(text: str | None) -> str | None:
+    """Return the comment of a package, None for what is no comment.
+
+    ``undefined`` is what 7.6 writes into a package without one, and ``None`` what a template makes of no value.
+    """
+    words = (text or "").strip()
+    return None if words in ("", "None", "undefined") else words
+
+
 def exported_before(package: str, other: str | None) -> bool:
     """Compare two version-1 uuids by the export times that they carry; others do not compare."""
     first, second = uuid_time(package), uuid_time(other)
