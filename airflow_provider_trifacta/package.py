@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
 from .client.errors import PackageError
 from .packages.flow_package import open_package
+from .packages.inputs import Input
 from .packages.report import PackageReport, Target, report_on
 
 
@@ -23,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", help="the ZIP that Trifacta exported")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     options = parser.parse_args(arguments)
+    # What the reader logs is in the report: without a handler, Python would print it as well.
+    logging.getLogger(__package__).addHandler(logging.NullHandler())
     try:
         with open_package(options.file) as package:
             report = report_on(package)
@@ -49,6 +53,10 @@ def as_text(report: PackageReport) -> str:
     ]
     lines = [_one_line(report.file), "", *_table([[name, value or "-"] for name, value in head])]
     lines += _section("Flows", [[flow.name, "primary" if flow.primary else None] for flow in report.flows])
+    inputs = [[one.kind, one.name, flows.get(one.flow_id), _place(one)] for one in report.inputs]
+    lines += _section("Inputs", inputs)
+    if any(one.parameterised for one in report.inputs):
+        lines += ["", "Import rules do not change parameterised inputs: production reads them where they are now"]
     lines += _section("Recipes", [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes])
     outputs = [
         [_kind(output.manual), output.recipe, flows.get(output.flow_id), *_target(target)]
@@ -65,6 +73,13 @@ def as_text(report: PackageReport) -> str:
     if report.warnings:
         lines += ["", "Warnings", *(_entry(_one_line(warning)) for warning in report.warnings)]
     return "\n".join(lines)
+
+
+def _place(one: Input) -> str:
+    through = f"through {one.connection}" if one.connection else None
+    parameters = f"parameterised: {', '.join(one.parameters)}" if one.parameters else "parameterised"
+    how = ", ".join(filter(None, (through, parameters if one.parameterised else None)))
+    return " ".join(filter(None, (one.path or "?", f"({how})" if how else None)))
 
 
 def _kind(manual: bool | None) -> str:

@@ -30,6 +30,7 @@ from .client.errors import (
     UnexpectedResponseError,
 )
 from .client.ids import parse_id
+from .client.models import RUNNING
 
 if TYPE_CHECKING:
     from .client.client import TrifactaClient
@@ -51,8 +52,6 @@ ON_SUPERSEDED = ("fail", "wait")
 DEEP_LOOK_EVERY = 10
 
 _COMPLETE = "Complete"
-#: The states of a job group that has not ended.
-RUNNING = ("Created", "Pending", "InProgress")
 #: Both spellings are in use.
 _CANCELED = ("Canceled", "Cancelled")
 #: A state is one word. Anything else comes from something between us and the API.

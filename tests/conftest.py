@@ -30,7 +30,9 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
+from airflow_provider_trifacta.client.clock import Clock
 from airflow_provider_trifacta.emulator import build_package
+from airflow_provider_trifacta.promotion.journal import Journal
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -74,15 +76,63 @@ class Time:
         if self.during_sleep:
             self.during_sleep.pop(0)()
 
-    def clock(self):
+    def monotonic(self):
         return self.now
 
-    time = monotonic = clock
+    time = monotonic
 
 
 @pytest.fixture
 def time():
     return Time()
+
+
+@pytest.fixture
+def virtual_time(monkeypatch, time):
+    """The time of every client: only sleeping moves it."""
+    monkeypatch.setattr(Clock, "sleep", lambda self, seconds: time.sleep(seconds))
+    monkeypatch.setattr(Clock, "monotonic", lambda self: time.monotonic())
+    return time
+
+
+class Store:
+    """Stands for Airflow's task state store: it keeps JSON, until a test breaks it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.broken = False
+        self.breaks_after: int | None = None
+
+    def get(self, key, default=None):
+        return json.loads(self.kept[key]) if key in self.kept else default
+
+    def set(self, key, value):
+        if self.breaks_after is not None:
+            self.broken, self.breaks_after = self.breaks_after <= 0, self.breaks_after - 1
+        if self.broken:
+            raise ConnectionError("the API server is away")
+        self.kept[key] = json.dumps(value)
+
+
+@pytest.fixture
+def store():
+    """What the tries of a task share on Airflow 3.3."""
+    return Store()
+
+
+@pytest.fixture
+def journal():
+    """Return a function that opens the journal of the next try; ``journal.store`` is what they share."""
+    tries = itertools.count(1)
+
+    def open_next(number=None):
+        one = Journal(open_next.store, next(tries))
+        one.open()
+        return one
+
+    open_next.store = Store()
+    open_next.skip = lambda: next(tries)
+    return open_next
 
 
 class ScriptedServer:
@@ -190,7 +240,7 @@ def execute(monkeypatch):
     The task instance of a failed run is ``execute.ti``.
     """
 
-    def run(operator, dag_run=None, **keywords):
+    def run(operator, dag_run=None, store=None, **keywords):
         run.ti = TaskInstance(**keywords)
         run.ti.first_look = run.first_look
         # caplog sees this one on every Airflow version
@@ -199,6 +249,8 @@ def execute(monkeypatch):
         base = sys.modules[BaseSensorOperator.__module__]
         monkeypatch.setattr(base, "_orig_start_date", lambda **keywords: run.first_look, raising=False)
         context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": dag_run}
+        if store is not None:
+            context["task_state_store"] = store
         try:
             return operator.execute(context), run.ti
         except TaskDeferred as deferred:

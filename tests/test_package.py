@@ -64,15 +64,24 @@ def test_the_json_has_the_documented_keys(write, capsys):
     document = json.loads(capsys.readouterr().out)
     assert list(document) == [
         *("file", "size", "sha256", "package_uuid", "exported_at", "product_version", "edition", "comment"),
-        *("flows", "recipes", "outputs", "connections", "warnings"),
+        *("flows", "inputs", "recipes", "outputs", "connections", "warnings"),
     ]
     assert list(document["flows"][0]) == ["id", "name", "primary"]
+    assert list(document["inputs"][0]) == [
+        *("id", "name", "flow_id", "kind", "path", "connection", "parameterised", "parameters")
+    ]
     assert list(document["recipes"][0]) == ["id", "name", "flow_id"]
     assert list(document["outputs"][0]) == ["id", "recipe", "flow_id", "manual", "targets"]
     assert list(document["outputs"][0]["targets"][0]) == ["kind", "path", "format", "action", "connection"]
     assert list(document["connections"][0]) == ["id", "name", "uuid", "type", "vendor", "rule"]
     section = HOWTO.read_text().split("## Look into a package")[1].split("\n## ")[0]
-    for part in (document, document["outputs"][0], document["outputs"][0]["targets"][0], document["connections"][0]):
+    for part in (
+        document,
+        document["inputs"][0],
+        document["outputs"][0],
+        document["outputs"][0]["targets"][0],
+        document["connections"][0],
+    ):
         assert all(f"`{key}`" in section for key in part)
     assert document["file"] == "orders.zip"
 
@@ -103,6 +112,8 @@ def test_columns_are_aligned_and_empty_ones_left_out(write, capsys):
         "  a       primary",
         "  longer",
         "",
+        "Inputs (0)",
+        "",
         "Recipes (2)",
         "  recipe of a       a",
         "  recipe of longer  longer",
@@ -121,6 +132,59 @@ def test_columns_are_aligned_and_empty_ones_left_out(write, capsys):
         f'  {{"tableName": "connections", "onCondition": {uuid}, "withCondition": {{"id": "<id in production>"}}}}',
     ]
     assert lines[2:6] == [f"Package   {UUID}", "Exported  -", "Exporter  9.7.0", "Comment   -"]
+
+
+def test_parameterised_inputs_are_told(write, capsys):
+    metadata = {"uuid": UUID, "primaryFlowIds": [1], "trifactaVersion": "9.7.0"}
+    flow = {
+        "id": 1,
+        "name": "a",
+        "recipes": [{"id": 20 + number, "name": f"set {number}"} for number in (1, 2, 3)],
+        "datasources": [
+            {
+                "id": 31,
+                "parsingScriptId": 21,
+                "isDynamic": True,
+                "dynamicPath": "/.csv",
+                "storageLocation": {"path": "/eu.csv", "fullUri": "s3://dev/eu.csv"},
+                "runParameters": [{"runParameterEdit": {"overrideKey": "region"}}],
+            },
+            {
+                "id": 32,
+                "parsingScriptId": 22,
+                "isDynamic": True,
+                "connectionId": 5,
+                "relationalsource": {"raw": ["select 1"]},
+            },
+            {"id": 33, "parsingScriptId": 23},
+        ],
+    }
+    data = {"flows": [flow], "connections": [{"id": 5, "name": "db"}]}
+    assert main([write(zipped({"metadata": metadata, "data": data}))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("Inputs (3)") : lines.index("Recipes (0)")] == [
+        "Inputs (3)",
+        "  file   set 1  s3://dev/.csv (parameterised: region)",
+        "  query  set 2  select 1 (through db, parameterised)",
+        "  file   set 3  ?",
+        "",
+        "Import rules do not change parameterised inputs: production reads them where they are now",
+        "",
+    ]
+
+
+def test_a_zip_made_by_hand_is_told_once(write, capsys):
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(build_package())) as exported, zipfile.ZipFile(content, "w") as archive:
+        for name in exported.namelist():
+            archive.writestr(f"orders/{name}", exported.read(name))
+    path = write(content.getvalue())
+    run = [sys.executable, "-m", "airflow_provider_trifacta.package", path]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert done.stdout.count("zipped again by hand") == 1
+    assert done.stderr == ""
+    assert main(["--json", path]) == 0
+    assert "zipped again by hand" in json.loads(capsys.readouterr().out)["warnings"][0]
 
 
 def test_warnings_come_last(write, capsys):

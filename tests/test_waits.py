@@ -46,7 +46,7 @@ def watch(scripted, time):
         make.server = scripted(respond)
         config = ClientConfig(base_url=make.server.url, login="me", password=PASSWORD, read_retries=0)
         client = TrifactaClient(config)
-        make.watch = made = JobGroupsWatch(list(states), tolerated_outage=tolerated_outage, clock=time.clock)
+        make.watch = made = JobGroupsWatch(list(states), tolerated_outage=tolerated_outage, clock=time.monotonic)
 
         def poll(after=0):
             time.now += after
@@ -278,7 +278,7 @@ def test_the_same_token_ends_the_wait_and_so_does_a_second_refusal(guarded):
 def test_a_look_up_that_fails_is_tolerated(guarded, time):
     gone = RuntimeError("vault is sealed")
     connections = Connections(gone, gone, guarded.config("token-1"), gone, guarded.config("token-2"))
-    watch = JobGroupsWatch([1], tolerated_outage=60, clock=time.clock)
+    watch = JobGroupsWatch([1], tolerated_outage=60, clock=time.monotonic)
     assert not watch.poll(connections)
     time.now = 59
     assert not watch.poll(connections)
@@ -293,7 +293,7 @@ def test_a_look_up_that_fails_is_tolerated(guarded, time):
 
 
 def test_a_look_up_that_fails_too_long_ends_the_wait(time):
-    watch = JobGroupsWatch([1], tolerated_outage=60, clock=time.clock)
+    watch = JobGroupsWatch([1], tolerated_outage=60, clock=time.monotonic)
     connections = Connections(RuntimeError("vault is sealed"))
     assert not watch.poll(connections)
     time.now = 60

@@ -58,7 +58,7 @@ class Deployments:
     def run(self, deployment_id: int, parameters: Mapping[str, str]) -> object:
         """Run the live release of a deployment (API Deployments Run v4).
 
-        The request is sent again only after a refused connection, a 429, or a 503 with Retry-After. After any other
+        The request is sent again only where no connection came about, and after a 429 of the API. After any other
         failure jobs may have started.
 
         :param deployment_id: the deployment

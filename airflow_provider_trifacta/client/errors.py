@@ -9,6 +9,7 @@ Two class attributes carry the decisions, so that every mode and layer takes the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -44,6 +45,12 @@ class MissingConnectionError(ConfigurationError):
 
 class ConnectionLookUpError(TrifactaError):
     """Airflow could not read the connection during a wait: its API, database or secrets backend failed."""
+
+    retryable = True
+
+
+class JournalUnavailableError(TrifactaError):
+    """Airflow's task state store takes no note of what is about to be asked for. Nothing was sent."""
 
     retryable = True
 
@@ -235,7 +242,10 @@ class OlderPackageError(TrifactaError):
 
 
 class AmbiguousSubmissionError(TrifactaError):
-    """It cannot be told whether an upload made a release. A person has to look before anything is sent again."""
+    """It is unknown whether a change was made. A person has to look before anything is sent again."""
+
+    #: After a run: the job groups that appeared since it was asked for, newest first.
+    job_group_ids: Sequence[int] = ()
 
 
 class InterruptedChangeError(TrifactaError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from .models import comment_of
 from .transport import Transport
 
 
@@ -20,7 +21,8 @@ class Flows:
 
         :param flow_id: the flow
         :param file: where the ZIP goes, open for reading and writing; its content is replaced, and it is rewound
-        :param comment: goes into the package, and newer servers show it as the release's notes
+        :param comment: goes into the package, and newer servers show it as the release's notes; the words ``None`` and
+            ``undefined`` are no comment
         """
-        params = {"comment": comment} if comment else None
+        params = {"comment": comment} if comment_of(comment) else None
         self._transport.download(f"/v4/flows/{flow_id}/package", file, params)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from .errors import TrifactaError, UnexpectedResponseError
+from .models import JobGroup
 from .paging import list_all
 from .transport import Transport
 
@@ -23,17 +25,25 @@ class JobGroups:
         """
         return self._transport.read(f"/v4/jobGroups/{job_group_id}/status")
 
+    def newest(self) -> list[JobGroup]:
+        """Return the newest job groups that the user can see, one page of them (``GET /v4/jobGroups``)."""
+        rows = self._newest({"sort": "-id", "limit": 100})
+        return sorted(map(JobGroup.from_json, rows), key=lambda one: one.id, reverse=True)
+
     def newest_states(self, limit: int) -> dict[int, object]:
-        """Return the states of the newest job groups (``GET /v4/jobGroups``, newest first), as the list has them.
+        """Return the states of the newest job groups by id, as the list of all has them (``GET /v4/jobGroups``).
 
         :param limit: how many at most; the server may give fewer
         """
-        path = "/v4/jobGroups"
-        body = self._transport.read(path, {"limit": limit, "fields": "id;status"})
+        rows = self._newest({"limit": limit, "fields": "id;status"})
+        return {row["id"]: row.get("status") for row in rows if isinstance(row, Mapping) and "id" in row}
+
+    def _newest(self, query: Mapping[str, object]) -> list[Any]:
+        body = self._transport.read("/v4/jobGroups", query)
         rows = body.get("data") if isinstance(body, Mapping) else None
-        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-            raise UnexpectedResponseError(f'GET {path} did not answer a list of objects under "data".')
-        return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
+        if not isinstance(rows, list):
+            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list under "data".')
+        return rows
 
     def why_failed(self, job_group_id: int) -> str:
         """Return the words of the first failed job of a job group (API JobGroups Get Jobs v4), for an error.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from uuid import UUID
 import pendulum
 
 from .errors import UnexpectedResponseError
+
+#: The states of a job group that has not ended.
+RUNNING = ("Created", "Pending", "InProgress")
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:
@@ -41,13 +45,31 @@ def canonical_uuid(text: str) -> str:
         return text
 
 
+def uuid_time(text: str | None) -> pendulum.DateTime | None:
+    """Return the time that a version-1 uuid carries: that of the export. None for any other text."""
+    try:
+        uuid = UUID(text or "")
+    except ValueError:
+        return None
+    if uuid.version != 1:
+        return None
+    # Counted in tenths of a microsecond from the beginning of the Gregorian calendar.
+    return pendulum.datetime(1582, 10, 15).add(microseconds=uuid.time // 10)
+
+
+def comment_of(text: str | None) -> str | None:
+    """Return the comment of a package, None for what is no comment.
+
+    ``undefined`` is what 7.6 writes into a package without one, and ``None`` what a template makes of no value.
+    """
+    words = (text or "").strip()
+    return None if words in ("", "None", "undefined") else words
+
+
 def exported_before(package: str, other: str | None) -> bool:
     """Compare two version-1 uuids by the export times that they carry; others do not compare."""
-    try:
-        first, second = UUID(package), UUID(other or "")
-    except ValueError:
-        return False
-    return first.version == second.version == 1 and first.time < second.time
+    first, second = uuid_time(package), uuid_time(other)
+    return first is not None and second is not None and first < second
 
 
 def parse_time(value: object) -> pendulum.DateTime | None:
@@ -138,6 +160,25 @@ class Release:
 
 
 @dataclass(frozen=True)
+class JobGroup:
+    """A job group: what a run starts for one output (API JobGroups Get v4)."""
+
+    id: int
+    status: str | None
+    created_at: pendulum.DateTime | None
+
+    @classmethod
+    def from_json(cls, body: object) -> JobGroup:
+        """Build it from an answer; raises :class:`.UnexpectedResponseError` without an integer id."""
+        data = _object(body, "The job group")
+        return cls(
+            id=_id(data.get("id"), "The job group's id"),
+            status=_text(data.get("status")),
+            created_at=parse_time(data.get("createdAt")),
+        )
+
+
+@dataclass(frozen=True)
 class Connection:
     """A connection of the instance, without its credentials. https://api.trifacta.com -> connections."""
 
@@ -225,6 +266,24 @@ def dropped_objects(deleted: object) -> dict[str, Any]:
     """Return the parts of ``deletedObjects`` that hold something."""
     named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
     return {str(kind): value for kind, value in named.items() if _holds_something(value)}
+
+
+#: How many dropped objects are kept for a retry, and how much of each.
+_DROPPED_KEPT, _DROPPED_EXCERPT = 20, 200
+
+
+def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the beginning of what an import dropped, small enough to be kept; empty where nothing was.
+
+    :param dropped: what :func:`dropped_objects` returned
+    """
+    objects = [
+        f"{kind}: {json.dumps(one, default=str)}"[:_DROPPED_EXCERPT]
+        for kind, value in dropped.items()
+        for one in (value if isinstance(value, list) else [value])
+        if _holds_something(one)
+    ]
+    return {"count": len(objects), "objects": objects[:_DROPPED_KEPT]} if objects else {}
 
 
 def _holds_something(value: object) -> bool:

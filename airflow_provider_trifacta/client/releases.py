@@ -25,22 +25,16 @@ class Releases:
     def create(self, deployment_id: int, package: MultipartFile, *, repeat: bool = True) -> ImportResult:
         """Upload a package as a new release (API Releases Create v4). The new release is live at once.
 
-        The request is sent again only after a refused connection, a 429, or a 503 with Retry-After. After any other
-        failure the release may exist.
+        The request is sent again only where no connection came about, and after a 429 of the API. After any other
+        failure the release may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
 
         :param deployment_id: the deployment
         :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent
         :param repeat: whether it is sent again at all
-        :returns: the release and what was imported
-        :raises UnexpectedResponseError: the answer is about something else
+        :returns: the release and what was imported, as the server says it: read it back
         """
         path = f"/v4/deployments/{deployment_id}/releases"
-        result = ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat))
-        if result.release.deployment_id not in (None, deployment_id):
-            raise UnexpectedResponseError(
-                f"POST {path} answered a release of deployment {result.release.deployment_id}."
-            )
-        return result
+        return ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat))
 
     def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
         """Try an import without making a release (API Releases Create DryRun v4).
@@ -116,7 +110,7 @@ class Releases:
         The answer does not tell the new state: read the release back.
 
         :param release_id: the release
-        :param repeat: whether it is sent again after a refused connection, a 429, or a 503 with Retry-After
+        :param repeat: whether it is sent again where the server provably did nothing
         """
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": True}, repeat=repeat)
 

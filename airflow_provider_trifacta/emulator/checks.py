@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -64,3 +65,14 @@ def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     :param allowed: the words there are.
     """
     check(value in allowed, f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def check_parameters(path: str | None, parameters: Mapping[str, str]) -> None:
+    """
+    Check the parameters of a dataset.
+
+    :param path: of the dataset, with their names in braces.
+    :param parameters: their default values by name.
+    """
+    for name in parameters:
+        check((path or "").count(f"{{{name}}}") == 1, f"the dataset's path must hold {{{name}}} once, not {path!r}")

@@ -23,7 +23,7 @@ def edited(
     :param tables: the flow, with all that is in its package; not changed.
     :param flow_id: its id.
     :param name: new display name.
-    :param dataset_path: the file its first dataset reads, in place of a file or a table.
+    :param dataset_path: the file its first dataset reads, in place of a file, a table or a path with parameters.
     :param output_path: the file its first output writes.
     :param adhoc_output: whether its outputs are manual ones.
     :return: the tables with the changes.
@@ -61,6 +61,7 @@ def _first(rows: list[Row], flow_id: int, what: str) -> Row:
 
 def _read_file(tables: Tables, source: Row, path: str) -> None:
     tables["relationalsources"] = [row for row in tables["relationalsources"] if row["datasourceId"] != source["id"]]
+    source |= {"isDynamic": False, "isDynamicOrConverted": False, "dynamicPath": None, "runParameters": []}
     for location in tables["storagelocations"]:
         if location["id"] == source["storageLocationId"]:
             location |= place(path)

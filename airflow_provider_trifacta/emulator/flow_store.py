@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_trifacta.emulator.errors import MissingObjectError
@@ -40,6 +40,7 @@ class FlowStore(ReleaseStore):
                 output_path=one.output_path,
                 adhoc_output=one.adhoc_output,
                 description=one.description,
+                dataset_parameters=one.dataset_parameters,
                 user_id=emails.index(one.owner) + 1 if one.owner else 1,
             )
 
@@ -52,6 +53,7 @@ class FlowStore(ReleaseStore):
         output_path: str | None = None,
         adhoc_output: bool = True,
         description: str = "",
+        dataset_parameters: Mapping[str, str] | None = None,
         user_id: int = 1,
     ) -> Flow:
         """
@@ -64,8 +66,9 @@ class FlowStore(ReleaseStore):
         :param output_path: the file the output writes.
         :param adhoc_output: with a manual output.
         :param description: free text.
+        :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces.
         :param user_id: who does it; default the first user.
-        :raises ValueError: no connection has the name, or several have.
+        :raises ValueError: no connection has the name, or several have; a parameter is not in the path.
         """
         with self._lock:
             package = build_package(
@@ -75,6 +78,7 @@ class FlowStore(ReleaseStore):
                 adhoc_output=adhoc_output,
                 dataset_path=dataset_path,
                 output_path=output_path,
+                dataset_parameters=dataset_parameters,
             )
             read = read_package(io.BytesIO(package))
             read.tables["flows"][0]["description"] = description
@@ -178,7 +182,7 @@ class FlowStore(ReleaseStore):
         Export a flow as a package, with a uuid of its own each time.
 
         :param flow_id: its id.
-        :param comment: ``metadata.comment``; not written before 7.8, which had none [P].
+        :param comment: ``metadata.comment``; not written before 7.1, which had none [P].
         :param user_id: who does it; default the first user.
         :return: the ZIP.
         :raises MissingObjectError: unknown or deleted.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from airflow_provider_trifacta.emulator.checks import check, check_choice, check_seconds
+from airflow_provider_trifacta.emulator.checks import check, check_choice, check_parameters, check_seconds
 from airflow_provider_trifacta.emulator.clock import Clock, utc_now
 
 
@@ -70,6 +71,7 @@ class PresetFlow:
     :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
     :param description: free text.
     :param owner: email of a user; ``None`` = the first one.
+    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by their names.
     """
 
     name: str
@@ -79,6 +81,7 @@ class PresetFlow:
     adhoc_output: bool = True
     description: str = ""
     owner: str | None = None
+    dataset_parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
@@ -213,6 +216,7 @@ class EmulatorOptions:
                 raise ValueError(f"flow of an unknown user: {flow.owner}")
             if not flow.name:
                 raise ValueError("a flow has no name")
+            check_parameters(flow.dataset_path, flow.dataset_parameters)
         uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
         if len(set(uuids)) < len(uuids):
             raise ValueError("two connections have the same uuid")
@@ -222,10 +226,10 @@ def choices() -> dict[str, tuple[Any, ...]]:
     """List the options with a closed set of values: name to the values it may have."""
     hints = get_type_hints(EmulatorOptions)
     allowed: dict[str, tuple[Any, ...]] = {}
-    for field in fields(EmulatorOptions):
-        hint = hints[field.name]
+    for option in fields(EmulatorOptions):
+        hint = hints[option.name]
         if hint is bool:
-            allowed[field.name] = (True, False)
+            allowed[option.name] = (True, False)
         elif get_origin(hint) is Literal:
-            allowed[field.name] = get_args(hint)
+            allowed[option.name] = get_args(hint)
     return allowed

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow_provider_trifacta.emulator.checks import check_parameters
 from airflow_provider_trifacta.emulator.clock import iso, utc_now
 from airflow_provider_trifacta.emulator.package_content import (
     DEFAULT_OUTPUT,
@@ -56,6 +57,7 @@ def build_package(
     dataset_path: str | None = None,
     output_path: str | None = None,
     nested_functions: int = 0,
+    dataset_parameters: Mapping[str, str] | None = None,
 ) -> bytes:
     """
     Make the ZIP of one flow: a dataset, a recipe on it and, if wanted, a manual output.
@@ -69,7 +71,7 @@ def build_package(
     :param exported_at: with a time zone; default now. Kept to the millisecond.
     :param product_version: ``metadata.trifactaVersion``; default one of the generation.
     :param edition: ``metadata.edition``.
-    :param comment: ``metadata.comment``; not written in generations before 7.8, which had none.
+    :param comment: ``metadata.comment``; not written in generations before 7.1, which had none.
     :param connections: the flow's dataset reads a table of the first one, or a file without any.
     :param artifacts: further members of the ZIP, e.g. ``{"artifact_24830.data": b"..."}``.
     :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
@@ -77,17 +79,27 @@ def build_package(
         ``s3://bucket/path`` or only a path.
     :param output_path: the file the manual output writes, in the same form.
     :param nested_functions: functions within each other in the formula of a recipe step; 0 = the recipe has no step.
+    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by their names:
+        ``s3://bucket/{region}.csv`` and ``{"region": "eu"}``.
     :return: the ZIP.
-    :raises ValueError: unknown generation.
+    :raises ValueError: unknown generation, or a parameter that is not once in the dataset's path.
     """
     if generation not in _PRODUCT_VERSIONS:
         raise ValueError(f"generation must be one of {', '.join(_PRODUCT_VERSIONS)}, not {generation!r}")
+    parameters = dict(dataset_parameters or {})
+    check_parameters(dataset_path, parameters)
     moment = exported_at or utc_now()
     # From the start of the interval of milliseconds, so that the uuid's time equals exportedAt exactly.
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     package_uuid = uuid or str(_uuid1(moment, fixed=exported_at is not None))
     content = FlowContent(
-        flow_name, connections, adhoc_output, dataset_path, output_path or DEFAULT_OUTPUT, nested_functions
+        flow_name,
+        connections,
+        adhoc_output,
+        dataset_path,
+        output_path or DEFAULT_OUTPUT,
+        nested_functions,
+        parameters,
     )
     metadata: dict[str, Any] = {
         "trifactaVersion": product_version or _PRODUCT_VERSIONS[generation],

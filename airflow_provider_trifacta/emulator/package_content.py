@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 FLOW_ID, _INPUT_NODE, _RECIPE_NODE = 13, 52, 53
 _INPUT_SCRIPT, _RECIPE_SCRIPT, _SOURCE_ID, _LOCATION_ID = 54, 55, 31, 66
+_PARAMETER_ID, _PARAMETER_EDIT_ID = 71, 91
 _DEFAULT_DATASET = "/trifacta/uploads/orders.csv"
 DEFAULT_OUTPUT = "/trifacta/queryResults/orders_clean.csv"
 
@@ -44,6 +45,7 @@ class FlowContent:
     :param dataset: the file the dataset reads; ``None`` = a table of the connection, or a file of ours.
     :param output: the file the output writes.
     :param nested_functions: functions within each other in the one step of the recipe; 0 = it has no step.
+    :param parameters: name and default value of what ``dataset`` has in braces.
     """
 
     name: str
@@ -52,6 +54,7 @@ class FlowContent:
     dataset: str | None
     output: str
     nested_functions: int = 0
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def connection(self) -> Connection | None:
@@ -62,6 +65,14 @@ class FlowContent:
     def reads_table(self) -> bool:
         """Whether the dataset reads a table rather than a file."""
         return self.connection is not None and self.dataset is None
+
+    @property
+    def default_dataset(self) -> str:
+        """The file the dataset reads while its parameters have their default values."""
+        path = self.dataset or _DEFAULT_DATASET
+        for name, value in self.parameters.items():
+            path = path.replace(f"{{{name}}}", value)
+        return path
 
 
 def _script(script_id: int, name: str) -> dict[str, Any]:
@@ -103,19 +114,46 @@ def _edge() -> dict[str, Any]:
 
 
 def _source(content: FlowContent) -> dict[str, Any]:
+    dynamic = bool(content.parameters)
     return {
-        "isDynamicOrConverted": False,
+        "isDynamicOrConverted": dynamic,
         "id": _SOURCE_ID,
-        "dynamicPath": None,
+        "dynamicPath": _dynamic_path(content)[0] if dynamic else None,
         "cpProject": None,
         "connectionId": content.connection.id if content.connection else None,
         "isSchematized": True,
-        "isDynamic": False,
+        "isDynamic": dynamic,
         "isConverted": False,
         "disableTypeInference": False,
         "hasStructuring": not content.reads_table,
         "parsingScriptId": _INPUT_SCRIPT,
     }
+
+
+def _dynamic_path(content: FlowContent) -> tuple[str, dict[str, int]]:
+    """Take the parameters out of the dataset's path: what is left of it, and where in that each of them goes."""
+    path, places = str(place(content.dataset or _DEFAULT_DATASET)["path"]), {}
+    for name in sorted(content.parameters, key=lambda one: path.find(f"{{{one}}}")):
+        places[name] = path.index(f"{{{name}}}")
+        path = path.replace(f"{{{name}}}", "", 1)
+    return path, places
+
+
+def _parameters(content: FlowContent) -> list[dict[str, Any]]:
+    places = _dynamic_path(content)[1] if content.parameters else {}
+    return [
+        {
+            "id": _PARAMETER_ID + order,
+            "type": "path",
+            "runParameterEdit": {
+                "insertionIndices": [{"index": index, "order": order}],
+                "value": {"variable": {"value": content.parameters[name]}},
+                "id": _PARAMETER_EDIT_ID + order,
+                "overrideKey": name,
+            },
+        }
+        for order, (name, index) in enumerate(places.items())
+    ]
 
 
 def place(dataset: str) -> dict[str, str | None]:
@@ -144,7 +182,7 @@ def _location(content: FlowContent) -> dict[str, Any]:
         where = {"type": content.connection.type, "bucket": None, "path": ""}
         uri = json.dumps({"protocol": content.connection.type}, separators=(",", ":"))
     else:
-        where = place(content.dataset or _DEFAULT_DATASET)
+        where = place(content.default_dataset)
         uri = f"{where['type']}://{where['bucket'] or ''}{where['path']}"
     return {
         "fullUri": uri,
@@ -223,7 +261,7 @@ def nested_data(content: FlowContent) -> dict[str, Any]:
         **_source(content),
         **({"relationalsource": _relational_source()} if content.reads_table else {}),
         "storageLocation": {**_location(content), "host": None, "userinfo": None},
-        "runParameters": [],
+        "runParameters": _parameters(content),
     }
     flow = {
         "id": FLOW_ID,
@@ -262,6 +300,7 @@ def flat_data(content: FlowContent, now: str) -> dict[str, Any]:
     source = {**_source(content), "storageLocationId": _LOCATION_ID, "workspaceId": 1, **row}
     scripts = ((_INPUT_SCRIPT, "orders.csv"), (_RECIPE_SCRIPT, f"{name} recipe"))
     steps = [{**step, **stamp} for step in _steps(content)]
+    parameters = _parameters(content)
     return {
         "flows": [{**flow, "flowRunParameterOverrides": [], "associatedPeople": []}],
         "flownodes": [{**node, **owned, "activesampleId": None, "referenceinfo": None} for node in _nodes()],
@@ -286,9 +325,21 @@ def flat_data(content: FlowContent, now: str) -> dict[str, Any]:
         "scriptlines": steps,
         "relationalsources": relational,
         "convertedsources": [],
-        "runparameters": [],
+        "runparameters": [
+            {
+                "value": None,
+                "insertionIndices": None,
+                "id": one["id"],
+                "type": one["type"],
+                "runParameterEditId": one["runParameterEdit"]["id"],
+                "datasourceId": _SOURCE_ID,
+                "deleted_at": None,
+                **stamp,
+            }
+            for one in parameters
+        ],
         "storagelocations": [{**_location(content), "workspaceId": 1, **times}],
-        "runparameteredits": [],
+        "runparameteredits": [{**one["runParameterEdit"], "runParameterId": one["id"], **stamp} for one in parameters],
         "connections": [
             {**_connection(one), "workspaceId": 1, **row, "associatedPeople": []} for one in content.connections
         ],

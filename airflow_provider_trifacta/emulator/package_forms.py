@@ -1,8 +1,9 @@
 """
-What packages look like by the release that exports them [P: exported packages of 6.0, 6.8, 7.8, 8.0 and 8.6].
+What packages look like by the release that exports them [P: exported packages of 6.0, 6.8, 7.1, 7.6, 7.8, 8.0, 8.6
+and 8.9].
 
-What a release in between writes is not known; it is taken to be as the one seen before it. The two seen from 8.x on
-are of the Dataprep edition, so the options of its jobs are left empty here.
+What a release in between writes is not known; it is taken to be as the one seen before it. The options of jobs, which
+differ by edition, are left empty here.
 """
 
 from __future__ import annotations
@@ -18,28 +19,22 @@ from airflow_provider_trifacta.emulator.versions import NEW_FLOW_DEFINITION
 Generation = Literal["6.0", "6.8", "8.0"]
 Release = tuple[int, int, int]
 
-_COMMENTS, _JSON5, _TEMPLATES = (7, 8, 0), (8, 0, 0), (8, 6, 0)
+_COMMENTS, _NAMED_FILES, _EXAMPLES = (7, 1, 0), (7, 6, 0), (7, 8, 0)
+_JSON5, _TEMPLATES, _DESCRIBED_OUTPUTS = (8, 0, 0), (8, 6, 0), (8, 9, 0)
 #: By table: from which release on rows have which columns, and what stands there unless the row says otherwise.
 _ADDED: dict[str, tuple[tuple[Release, Row], ...]] = {
     "flows": (
-        (
-            _COMMENTS,
-            {
-                "settings": {"optimize": "default"},
-                "defaultOutputDir": None,
-                "fromExampleFlowHash": None,
-                "fromExampleFlowName": None,
-                "notes": [],
-                "flowgraphvertices": [],
-                "runparameters": [],
-            },
-        ),
+        (_COMMENTS, {"defaultOutputDir": None, "notes": [], "flowgraphvertices": [], "runparameters": []}),
+        (_NAMED_FILES, {"settings": {"optimize": "default"}}),
+        (_EXAMPLES, {"fromExampleFlowHash": None, "fromExampleFlowName": None}),
         (_TEMPLATES, {"fromTemplateId": None}),
     ),
-    "recipes": ((_COMMENTS, {"dqScriptRules": []}),),
+    "flownodes": ((_DESCRIBED_OUTPUTS, {"sampleLoadLimit": None}),),
+    "recipes": ((_NAMED_FILES, {"dqScriptRules": []}),),
     "outputobjects": (
-        (_JSON5, {"outputobjectdataflowoptions": [], "outputobjectsparkoptions": []}),
+        (_COMMENTS, {"outputobjectdataflowoptions": [], "outputobjectsparkoptions": []}),
         (_TEMPLATES, {"ignoreRecipeErrors": False, "checkSchemaDrift": False, "sqlscripts": []}),
+        (_DESCRIBED_OUTPUTS, {"name": None, "description": None}),
     ),
     "datasources": (
         (
@@ -52,14 +47,22 @@ _ADDED: dict[str, tuple[tuple[Release, Row], ...]] = {
                 "dynamicUserInfo": None,
             },
         ),
+        (_DESCRIBED_OUTPUTS, {"hasDynamicUserInfo": False, "hasDynamicHost": False}),
     ),
 }
-#: What a dataset repeats of its location: up to 7.7, and since.
+#: By table: from which release on rows no longer have which column.
+_REMOVED: dict[str, tuple[tuple[Release, str], ...]] = {
+    "datasources": ((_JSON5, "cpProject"), (_DESCRIBED_OUTPUTS, "hasDynamicUserInfoOrHost")),
+}
+#: What a dataset repeats of its location: before 7.1, and since.
 _REPEATED = (("path", "bucket", "container", "type", "blobHost"), ("path", "bucket", "userinfo", "type", "host"))
 _MIGRATIONS = (
+    (_DESCRIBED_OUTPUTS, "20211003124929"),
     (_TEMPLATES, "20210525095229"),
     (_JSON5, "20210103151442"),
-    (_COMMENTS, "20201009121100"),
+    (_EXAMPLES, "20201009121100"),
+    (_NAMED_FILES, "20200619000001"),
+    (_COMMENTS, "20200212172500"),
     (NEW_FLOW_DEFINITION, "20191114200410"),
 )
 # A slash would be a folder; what stands in its place is our choice.
@@ -87,13 +90,12 @@ def complete(flow: Row, release: Release) -> Row:
     :param release: of the product.
     """
     whole = _with_columns("flows", flow, release)
-    for table in ("recipes", "outputobjects", "datasources"):
+    for table in ("flownodes", "recipes", "outputobjects", "datasources"):
         whole[table] = [_with_columns(table, row, release) for row in whole[table]]
     before, since = _REPEATED
     repeated = since if release >= _COMMENTS else before
-    dropped = {*before, *since} | ({"cpProject"} if release >= _JSON5 else set())
     for source in whole["datasources"]:
-        for name in dropped:
+        for name in (*before, *since):
             source.pop(name, None)
         if "storageLocation" in source:
             source.update({name: source["storageLocation"].get(name) for name in repeated})
@@ -105,7 +107,8 @@ def _with_columns(table: str, row: Row, release: Release) -> Row:
     for since, added in _ADDED[table]:
         if release >= since:
             columns |= added
-    return {**columns, **row}
+    removed = [name for since, name in _REMOVED.get(table, ()) if release >= since]
+    return {name: value for name, value in {**columns, **row}.items() if name not in removed}
 
 
 def header(metadata: Mapping[str, Any], comment: str, release: Release) -> Row:
@@ -113,9 +116,11 @@ def header(metadata: Mapping[str, Any], comment: str, release: Release) -> Row:
     Write ``metadata``.
 
     :param metadata: what all releases have, in order.
-    :param comment: written from 7.8 on.
+    :param comment: written from 7.1 on. Without one, 7.6 writes the word ``undefined`` [P].
     :param release: of the product.
     """
+    if not comment and _NAMED_FILES <= release < _EXAMPLES:
+        comment = "undefined"
     written: Row = {}
     for name, value in metadata.items():
         written[name] = value
@@ -136,7 +141,7 @@ def file_name(flow_id: int, flow_name: str, uuid: str, release: Release) -> str:
     """
     if release >= _JSON5:
         return f"flow_{re.sub(r'[^A-Za-z0-9]+', '_', flow_name)}.json5"
-    if release >= _COMMENTS:
+    if release >= _NAMED_FILES:
         return f"flow_{_NO_FILE_NAME.sub('_', flow_name)}.json"
     return f"flow_{flow_id}_{uuid}.json"
 

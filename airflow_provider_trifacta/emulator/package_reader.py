@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import lzma
-import re
 import struct
 import sys
 import threading
@@ -29,8 +28,10 @@ from airflow_provider_trifacta.emulator.versions import Version, parse_version
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
-# At the root of the ZIP: flow_<id>_<uuid>.json, flow_<name>.json, flow_<name>.json5 [P].
-_DEFINITION = re.compile(r"flow_[^/]*\.json5?")
+# At the root of the ZIP: flow_<id>_<uuid>.json, flow_<name>.json, flow_<name>.json5 [P]. What is taken of a ZIP that
+# a person made is our choice [?]: any name, one folder around everything, and what file managers leave behind.
+_DEFINITION = (".json", ".json5")
+_LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 # The largest definition seen is 0.5 MB [P]; the bound only keeps a ZIP bomb out of memory.
 MAX_DEFINITION_BYTES = 64 * 1024 * 1024
 
@@ -62,7 +63,7 @@ class Package:
     :param uuid: ``metadata.uuid``; new at each export.
     :param version: ``metadata.trifactaVersion``.
     :param edition: ``metadata.edition``, or ``""``.
-    :param comment: ``metadata.comment``, or ``""`` (before 7.8 there is none).
+    :param comment: ``metadata.comment``, or ``""`` (before 7.1 there is none).
     :param primary_flow_ids: ``metadata.primaryFlowIds``.
     :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, storagelocations,
         relationalsources, outputobjects, writesettings, publications, references, webhookflowtasks, connections.
@@ -150,16 +151,28 @@ def _well_formed(document: Any) -> Any:
 
 
 def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
-    found = [info for info in archive.infolist() if _DEFINITION.fullmatch(info.filename)]
+    members = [info for info in archive.infolist() if not info.is_dir() and not _is_left_behind(_path(info))]
+    found = [info for info in members if info.filename.lower().endswith(_DEFINITION)]
     if len(found) != 1:
         names = ", ".join(repr(info.filename) for info in found[:5]) or "none"
         raise ValidationError(f"The package must hold exactly one flow definition (flow_*.json); found: {names}")
+    folder = _path(found[0])[:-1]
+    if len(folder) > 1 or any(_path(info)[: len(folder)] != folder for info in members):
+        raise ValidationError(f"The flow definition {found[0].filename!r} is not at the root of the package")
     # The size in the directory may lie, so the read itself is bounded too.
     with archive.open(found[0]) as member:
         content = member.read(MAX_DEFINITION_BYTES + 1)
     if len(content) > MAX_DEFINITION_BYTES:
         raise ValidationError(f"The flow definition is larger than {MAX_DEFINITION_BYTES} bytes")
     return found[0].filename, content
+
+
+def _path(info: zipfile.ZipInfo) -> list[str]:
+    return info.filename.replace("\\", "/").split("/")
+
+
+def _is_left_behind(path: list[str]) -> bool:
+    return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
 
 
 def _package(document: Any) -> Package:
@@ -203,10 +216,29 @@ def _tables(data: dict[str, Any]) -> Tables:
     else:
         for table in ("storagelocations", "relationalsources", "writesettings", "publications"):
             tables[table] = _rows(data, table)
+        _put_parameters_within(tables["datasources"], data)
     tables["storagelocations"] = [
         {"id": row["id"], **{key: row.get(key) for key in _LOCATION}} for row in tables["storagelocations"]
     ]
     return tables
+
+
+def _put_parameters_within(sources: list[Row], data: dict[str, Any]) -> None:
+    # In the nested form a parameter stands within its dataset, and the value that applies within the parameter [P].
+    edits = {row["id"]: row for row in _rows(data, "runparameteredits")}
+    for source in sources:
+        source["runParameters"] = [
+            {
+                "id": row["id"],
+                "type": row.get("type"),
+                "runParameterEdit": {
+                    key: edits[row["runParameterEditId"]].get(key)
+                    for key in ("insertionIndices", "value", "id", "overrideKey")
+                },
+            }
+            for row in _rows(data, "runparameters")
+            if row.get("datasourceId") == source["id"] and row.get("runParameterEditId") in edits
+        ]
 
 
 def _within_datasources(sources: list[Row]) -> Tables:

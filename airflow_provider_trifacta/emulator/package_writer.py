@@ -26,8 +26,6 @@ _EMPTY = (
     "editsscriptlines",
     "scriptlines",
     "convertedsources",
-    "runparameters",
-    "runparameteredits",
 )
 
 
@@ -108,6 +106,7 @@ def _flat(tables: Tables) -> dict[str, Any]:
     # Before 6.8 there were no webhooks, and two tables had other names [P].
     elsewhere = ("recipes", "references", "webhookflowtasks")
     rows = {table: list(found) for table, found in tables.items() if table not in elsewhere}
+    rows["datasources"] = [_without(row, "runParameters") for row in tables["datasources"]]
     # Nor had locations hosts.
     rows["storagelocations"] = [
         _without(_without(_location(row), "host"), "userinfo") for row in tables["storagelocations"]
@@ -118,6 +117,26 @@ def _flat(tables: Tables) -> dict[str, Any]:
         # Their edits are not kept.
         "editablescripts": [{**row, "currentEditId": None, "redoLeafEditId": None} for row in tables["recipes"]],
         "referenceinfos": tables["references"],
+        **_flat_parameters(tables["datasources"]),
+    }
+
+
+def _flat_parameters(sources: Sequence[Row]) -> dict[str, list[Row]]:
+    """Take the parameters out of their datasets, and their values out of them."""
+    found = [(one, source["id"]) for source in sources for one in source.get("runParameters") or ()]
+    return {
+        "runparameters": [
+            {
+                "value": None,
+                "insertionIndices": None,
+                "id": one["id"],
+                "type": one["type"],
+                "runParameterEditId": one["runParameterEdit"]["id"],
+                "datasourceId": source_id,
+            }
+            for one, source_id in found
+        ],
+        "runparameteredits": [{**one["runParameterEdit"], "runParameterId": one["id"]} for one, _ in found],
     }
 
 

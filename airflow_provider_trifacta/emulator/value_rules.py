@@ -43,16 +43,27 @@ def apply_value_rules(tables: Tables, rules: Sequence[ImportRule]) -> list[Row]:
     :return: the items for ``importRuleChanges.value``: one per rule and changed field.
     """
     changes: list[Row] = []
+    within_reach = _within_reach(tables)
     for rule in rules:
         kind, replace = rule.rule["type"], _replacer(rule)
         for table, column in _PLACES[kind]:
-            for row in tables[table]:
+            for row in within_reach.get(table, tables[table]):
                 before = row.get(column)
                 after = _changed(kind, table, row, before, replace)
                 if after != before:
                     row[column] = after
                     changes.append(_change(rule, table, row["id"], column, before, after))
     return changes
+
+
+def _within_reach(tables: Tables) -> Tables:
+    """Leave out what only parameterised datasets read: no rule works for them [R: DIFF Define Import Mapping Rules]."""
+    fixed = [row for row in tables["datasources"] if row.get("isDynamic") is not True]
+    sources, locations = {row["id"] for row in fixed}, {row.get("storageLocationId") for row in fixed}
+    return {
+        "storagelocations": [row for row in tables["storagelocations"] if row["id"] in locations],
+        "relationalsources": [row for row in tables["relationalsources"] if row["datasourceId"] in sources],
+    }
 
 
 def _replacer(rule: ImportRule) -> _Replace:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
-from ..client.errors import InterruptedChangeError, ReleaseDeletedError, UnexpectedResponseError
+from ..client.errors import ReleaseDeletedError, UnexpectedResponseError
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ._target import is_automatic_retry
+from ..promotion.baseline import down_to
+from ..promotion.doubt import read_patiently
 
 if TYPE_CHECKING:
-    from .._compat import Context
     from ..client import TrifactaClient
+    from ..client.models import Release
     from ._facts import Facts
 
 
@@ -27,7 +28,7 @@ class ChangeOperator(BaseOperator):
         self.trifacta_conn_id = trifacta_conn_id
 
     def _deployment_of(self, client: TrifactaClient, release_id: int, facts: Facts) -> int:
-        release = client.releases.get(release_id)
+        release = read_patiently(client, lambda reader: reader.releases.get(release_id))
         deployment_id = release.deployment_id
         if deployment_id is None:
             raise UnexpectedResponseError(f"GET /v4/releases/{release_id} does not tell the release's deployment.")
@@ -38,10 +39,7 @@ class ChangeOperator(BaseOperator):
             )
         return deployment_id
 
-    def _refuse_after_interruption(self, context: Context, release_id: int) -> None:
-        if is_automatic_retry(context, self):
-            raise InterruptedChangeError(
-                f"An attempt before was cut off and may have changed release {release_id} already; it is not as wanted "
-                "now, so somebody may have changed it back since. Nothing was written. Look at the deployment, and "
-                "clear this task if the change is still wanted."
-            )
+    def _list(self, client: TrifactaClient, deployment_id: int, release_id: int) -> list[Release]:
+        """Read the releases, as far down as the one that is meant and the live one."""
+        enough = down_to(release_id)
+        return read_patiently(client, lambda reader: reader.releases.list(deployment_id, until=enough))

@@ -1,4 +1,4 @@
-"""Which deployment an operator means, and which attempt this is."""
+"""Which deployment an operator means, which attempt this is, and what earlier ones noted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import AmbiguousNameError, InvalidInputError
 from ..client.ids import parse_id
+from ..promotion.journal import Journal
 
 if TYPE_CHECKING:
     from .._compat import BaseOperator, Context
@@ -68,3 +69,15 @@ def is_automatic_retry(context: Context, operator: BaseOperator) -> bool:
     ti: Any = context["ti"]
     first = max(1, (ti.max_tries or 0) - (operator.retries or 0) + 1)
     return int(ti.try_number) > first
+
+
+def open_journal(context: Context) -> Journal:
+    """Open the journal of a task. Call it once, before anything is asked for.
+
+    :returns: the journal, which remembers nothing before Airflow 3.3
+    :raises JournalUnavailableError: Airflow's task state store can be read and not written
+    """
+    found: Any = context
+    journal = Journal(found.get("task_state_store"), int(context["ti"].try_number))
+    journal.open()
+    return journal

@@ -9,11 +9,12 @@ from .._failures import airflow_failures
 from ..client.errors import UnexpectedLiveReleaseError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
-from ..promotion.switch import live_id, refuse_overlap, set_live
+from ..promotion.baseline import live_id
+from ..promotion.switch import refuse_overlap, set_live
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
-from ._target import is_automatic_retry
+from ._target import is_automatic_retry, open_journal
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -54,11 +55,12 @@ class ActivateReleaseOperator(ChangeOperator):
             release_id = parse_id(self.release_id, "release_id")
             expected = self._expected()
             client = TrifactaHook(self.trifacta_conn_id).client
+            journal = open_journal(context)
             facts = Facts(context)
             facts.add(release_id=release_id)
             with client:
                 deployment_id = self._deployment_of(client, release_id, facts)
-                releases = client.releases.list(deployment_id)
+                releases = self._list(client, deployment_id, release_id)
                 live = live_id(releases)
                 made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
                 event = {"release_id": release_id, "package_uuid": made_of}
@@ -73,8 +75,14 @@ class ActivateReleaseOperator(ChangeOperator):
                         f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
                         f"{expected or 'none'}. Nothing was written."
                     )
-                self._refuse_after_interruption(context, release_id)
-                after = set_live(client, deployment_id, release_id, replacing=live)
+                after = set_live(
+                    client,
+                    deployment_id,
+                    release_id,
+                    releases,
+                    journal=journal,
+                    retry=is_automatic_retry(context, self),
+                )
                 refuse_overlap(deployment_id, releases, after)
             self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, live or "none")
             facts.add(previous_release_id=live, outcome="activated")
@@ -115,17 +123,25 @@ class DeactivateReleaseOperator(ChangeOperator):
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
             client = TrifactaHook(self.trifacta_conn_id).client
+            journal = open_journal(context)
             facts = Facts(context)
             facts.add(release_id=release_id)
             with client:
                 deployment_id = self._deployment_of(client, release_id, facts)
-                releases = client.releases.list(deployment_id)
+                releases = self._list(client, deployment_id, release_id)
                 if live_id(releases) != release_id:
                     self.log.info("Release %s is not live", release_id)
                     facts.add(outcome="unchanged")
                     return facts.values
-                self._refuse_after_interruption(context, release_id)
-                after = set_live(client, deployment_id, None, replacing=release_id)
+                after = set_live(
+                    client,
+                    deployment_id,
+                    None,
+                    releases,
+                    shows=release_id,
+                    journal=journal,
+                    retry=is_automatic_retry(context, self),
+                )
                 refuse_overlap(deployment_id, releases, after)
             self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
             facts.add(outcome="deactivated")

@@ -17,7 +17,7 @@ from ..promotion.rollback import roll_back
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
-from ._target import check_name, check_target, find_deployment, is_automatic_retry
+from ._target import check_name, check_target, find_deployment, is_automatic_retry, open_journal
 from .run import RunDeploymentOperator
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class GetDeploymentOperator(BaseOperator):
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None}``
+    :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None,
+        "active_updated_at": str | None}``, the last one as ISO 8601
     :raises AirflowFailException: for anything that a retry cannot mend
     :raises TrifactaError: for the rest
     """
@@ -71,7 +72,7 @@ class GetDeploymentOperator(BaseOperator):
                 context["ti"].xcom_push(key=DEPLOYMENT_URL_KEY, value=client.deployment_url(deployment_id))
                 # Read by itself too: a deployment that does not exist has no releases either.
                 deployment = client.deployments.get(deployment_id)
-                baseline = Baseline.of(deployment_id, client.releases.list(deployment_id))
+                baseline = Baseline.read(client, deployment_id)
             self.log.info(
                 "Deployment %s (%s): live release %s, latest release %s",
                 deployment_id,
@@ -113,8 +114,7 @@ class CreateDeploymentOperator(BaseOperator):
         with airflow_failures():
             name = check_name(self.name, "name")
             with TrifactaHook(self.trifacta_conn_id).client as client:
-                first_attempt = context["ti"].try_number <= 1
-                deployment, outcome = create_once(client.deployments, name, first_attempt=first_attempt)
+                deployment, outcome = create_once(client, name, journal=open_journal(context))
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
@@ -174,7 +174,8 @@ class RollbackDeploymentOperator(ChangeOperator):
                     client,
                     baseline,
                     uuid,
-                    interrupted=is_automatic_retry(context, self),
+                    retry=is_automatic_retry(context, self),
+                    journal=open_journal(context),
                     settle_timeout=self.settle_timeout,
                 )
                 target = baseline.active_release_id

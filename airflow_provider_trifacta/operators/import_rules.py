@@ -13,18 +13,20 @@ from ..client.errors import (
     InterruptedChangeError,
     InvalidInputError,
     RedirectError,
-    ServerError,
     TransportError,
     TrifactaError,
     UnexpectedResponseError,
 )
 from ..client.import_rules import RULE_KINDS
+from ..client.retries import did_nothing
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.doubt import production_stands, read_patiently
+from ..promotion.journal import Journal, digest_of
 from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment, is_automatic_retry
+from ._target import check_target, find_deployment, is_automatic_retry, open_journal
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -111,12 +113,18 @@ class SetImportRulesOperator(BaseOperator):
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts = Facts(context)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
-                changed = [
-                    self._set(context, client, deployment_id, kind, wanted[kind], facts)
-                    for kind in RULE_KINDS
-                    if kind in wanted
-                ]
-            facts.add(outcome="changed" if any(changed) else "unchanged")
+                journal = open_journal(context)
+                kinds = [kind for kind in RULE_KINDS if kind in wanted]
+                found = {kind: self._read(client, deployment_id, kind) for kind in kinds}
+                pending = [kind for kind in kinds if self._differs(deployment_id, kind, found[kind], wanted[kind])]
+                if pending:
+                    request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
+                    self._refuse_after_interruption(context, journal, request, pending, found)
+                    journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
+                for kind in pending:
+                    self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
+                    journal.answered(**{kind: True})
+            facts.add(outcome="changed" if pending else "unchanged")
             return {"replaced_object_rules": None, "replaced_value_rules": None, **facts.values}
 
     def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:
@@ -130,61 +138,86 @@ class SetImportRulesOperator(BaseOperator):
             local = client.connections.list()
         return resolve_names(rules, exported, local)
 
+    def _differs(self, deployment_id: int, kind: str, found: list[ImportRule] | None, wanted: list[Rule]) -> bool:
+        if found is not None and same_rules(_content(found), wanted):
+            self.log.info("The %s rules of deployment %s are as declared", kind, deployment_id)
+            return False
+        return True
+
     def _set(
         self,
-        context: Context,
         client: TrifactaClient,
         deployment_id: int,
         kind: str,
+        found: list[ImportRule] | None,
         wanted: list[Rule],
         facts: Facts,
-    ) -> bool:
+    ) -> None:
         where = f"{kind} rules of deployment {deployment_id}"
-        found = self._read(client, deployment_id, kind)
         if found is None:
             self.log.warning("The %s are written unread: what they replace is not known", where)
-        elif same_rules(present := _content(found), wanted):
-            self.log.info("The %s are as declared", where)
-            return False
         else:
-            self._refuse_after_interruption(context, where, found)
+            present = _content(found)
             # Before the change: whatever happens then, what was there is known. XComs do not outlive a retry, logs do.
             self.log.info("The %s are %s; replacing them by %s", where, json.dumps(present), json.dumps(wanted))
             facts.add(**{f"replaced_{kind}_rules": present})
         lost: TrifactaError | None = None
         try:
             client.import_rules.replace(deployment_id, kind, wanted)
-        except (TransportError, ServerError, UnexpectedResponseError) as error:
-            self.log.warning("Whether the rules were written is in doubt; reading them back: %s", error)
+        except TrifactaError as error:
+            if did_nothing(error):
+                error.standing = f"The {where} were not changed."
+                raise
+            self.log.warning("It is unknown whether the %s were written; reading them back: %s", where, error)
             lost = error
-        now = self._read(client, deployment_id, kind)
-        written = None if now is None else _content(now)
-        if lost and (written is None or not same_rules(written, wanted)):
-            raise lost
-        if written is None:
-            self.log.warning("The %s were written but not verified", where)
-        elif not same_rules(written, wanted):
-            raise UnexpectedResponseError(f"The {where} read {written} though {wanted} was written.")
-        else:
-            self.log.info("The %s are now %s", where, json.dumps(written))
-        return True
+        with production_stands(lambda: f"It is unknown whether the {where} were written: look there."):
+            now = self._read(client, deployment_id, kind)
+            written = None if now is None else _content(now)
+            if lost and (written is None or not same_rules(written, wanted)):
+                raise lost
+            if written is None:
+                self.log.warning("The %s were written but not verified", where)
+            elif not same_rules(written, wanted):
+                raise UnexpectedResponseError(f"The {where} read {written} though {wanted} was written.")
+            else:
+                self.log.info("The %s are now %s", where, json.dumps(written))
 
-    def _refuse_after_interruption(self, context: Context, where: str, present: list[ImportRule]) -> None:
-        """Tell an old list, which the attempt before did not come to replace, from what somebody set after it."""
-        began = getattr(context.get("dag_run"), "start_date", None)
-        if began is None or not is_automatic_retry(context, self):
+    def _refuse_after_interruption(
+        self,
+        context: Context,
+        journal: Journal,
+        request: dict[str, Any],
+        pending: list[str],
+        found: dict[str, list[ImportRule] | None],
+    ) -> None:
+        """Tell an old list, which an earlier try did not come to replace, from what somebody set after it."""
+        if not is_automatic_retry(context, self) or journal.nothing_asked(**request):
             return
-        if any(rule.created_at is None or rule.created_at > began for rule in present):
+        entry = journal.entry(**request)
+        if entry:
+            changed = [
+                kind for kind in pending if entry.answer.get(kind) or _state(found[kind]) != entry.before.get(kind)
+            ]
+        else:
+            began = getattr(context.get("dag_run"), "start_date", None)
+            if began is None:
+                return
+            changed = [
+                kind
+                for kind in pending
+                if any(rule.created_at is None or rule.created_at > began for rule in found[kind] or ())
+            ]
+        if changed:
             raise InterruptedChangeError(
-                f"An attempt before was cut off and may have set the {where} already; they are not as declared, and "
-                "were set since this run began, so somebody may have changed them. Nothing was written. Clear this "
-                "task if they should be as declared."
+                f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
+                f"{request['deployment_id']} already. They are not as declared, and were changed since, so somebody "
+                "may have set other ones. Nothing was written. Clear this task if they should be as declared."
             )
 
     def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[ImportRule] | None:
         """Return the rules; None where the server does not show them, which no retry changes."""
         try:
-            return client.import_rules.list(deployment_id, kind)
+            return read_patiently(client, lambda reader: reader.import_rules.list(deployment_id, kind))
         except (AuthenticationError, RedirectError, TransportError):
             raise
         except TrifactaError as error:
@@ -196,3 +229,12 @@ class SetImportRulesOperator(BaseOperator):
 
 def _content(rules: list[ImportRule]) -> list[Rule]:
     return [dict(rule.rule) for rule in rules]
+
+
+def _state(rules: list[ImportRule] | None) -> str | None:
+    """Return what tells whether anybody replaced a list of rules; None where it could not be read."""
+    if rules is None:
+        return None
+    return digest_of(
+        [[one.id, dict(one.rule), one.created_at.isoformat() if one.created_at else None] for one in rules]
+    )

@@ -38,7 +38,7 @@ class ExportFlowPackageOperator(BaseOperator):
     :param package_path: where to save it: a path on the worker, or any URL of Airflow's object storage such as
         ``s3://conn_id@bucket/{{ run_id }}/flow.zip`` (templated)
     :param comment: goes into the package, and newer instances show it as the notes of the release; the default names
-        the DAG and the run, and None gives none (templated)
+        the DAG and the run. None gives none, and so does a text that renders to ``""`` or ``"None"`` (templated)
     :param trifacta_conn_id: the Airflow connection of the source instance (templated)
     :returns: a dict with ``path``, ``size`` (bytes), ``sha256``, ``package_uuid`` and ``connections`` (what the
         package says of those its flows use: a list of dicts with ``id``, ``name``, ``uuid``, ``type`` and ``vendor``);

@@ -11,7 +11,7 @@ from ..client.errors import InvalidInputError, PromotionNotProvenError, Unexpect
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..promotion.switch import live_id
+from ..promotion.baseline import down_to, live_id
 from ._facts import Facts
 from .deployment import RollbackDeploymentOperator
 
@@ -58,7 +58,7 @@ class ConfirmPromotionOperator(BaseOperator):
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 url = client.deployment_url(deployment_id)
                 facts.add(**{**self.promotion, DEPLOYMENT_URL_KEY: url})
-                live = live_id(client.releases.list(deployment_id))
+                live = live_id(client.releases.list(deployment_id, until=down_to(release_id)))
             if live != release_id:
                 raise UnexpectedLiveReleaseError(
                     f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "

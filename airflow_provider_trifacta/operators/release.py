@@ -20,9 +20,9 @@ from ..promotion.staged import StagedPromoter
 from ._assets import announce_live
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment
+from ._target import check_target, find_deployment, open_journal
 from .activation import ActivateReleaseOperator, DeactivateReleaseOperator
-from .dry_run import DryRunReleaseOperator, refuse_problems
+from .dry_run import DryRunReleaseOperator, check_on_warnings, refuse_problems
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -69,6 +69,7 @@ class CreateReleaseOperator(BaseOperator):
     :param settle_timeout: seconds that the server is given to finish or drop an upload whose answer was lost
     :param on_deleted_objects: what to do when the import left objects of the package out, after which the release
         is live without them: ``"fail"`` (no retry) or ``"warn"``
+    :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or ``"fail"``
     :returns: a dict with ``release_id``, ``primary_flow_ids``, ``deployment_id``, ``package_uuid``,
         ``deployment_url``, ``previous_release_id`` and ``outcome`` (``created``, ``reused`` or ``adopted``); each is
         also pushed as an XCom key of that name, unless it is unknown, which is None in the dict
@@ -102,6 +103,7 @@ class CreateReleaseOperator(BaseOperator):
         allow_older: bool = False,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         on_deleted_objects: str = "fail",
+        on_warnings: str = "log",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -120,10 +122,12 @@ class CreateReleaseOperator(BaseOperator):
         self.allow_older = allow_older
         self.settle_timeout = settle_timeout
         self.on_deleted_objects = on_deleted_objects
+        self.on_warnings = on_warnings
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the package, promote it, and hand out the ids."""
         with airflow_failures():
+            check_on_warnings(self.on_warnings)
             given = check_target(self.deployment_id, self.deployment_name)
             baseline = Baseline.parse(self.baseline, given) if self._with_baseline else None
             if not self.activate and baseline is None:
@@ -168,9 +172,9 @@ class CreateReleaseOperator(BaseOperator):
         self._report(promotion)
         if promotion.overrun and self.activate:
             raise UnexpectedLiveReleaseError(
-                f"Somebody else imported into deployment {deployment_id} while this task did (releases "
-                f"{list(promotion.overrun)}). Release {promotion.release.id} of this task may have replaced theirs, or "
-                "theirs this one: look which is to be live. Promotions to one deployment must not overlap."
+                f"Another import into deployment {deployment_id} ran at the same time (releases "
+                f"{list(promotion.overrun)}). Release {promotion.release.id} of this task may have replaced it, or "
+                "been replaced by it: look which one is to be live. Promotions to one deployment must not overlap."
             )
         return facts.values
 
@@ -185,10 +189,11 @@ class CreateReleaseOperator(BaseOperator):
         def gate() -> None:
             report = dry_run(client, deployment_id, package)
             self.log.info("%s", report.as_text())
-            refuse_problems(report)
+            refuse_problems(report, self.on_warnings)
 
         options: dict[str, Any] = {
-            "first_attempt": context["ti"].try_number <= 1,
+            "journal": open_journal(context),
+            "began": getattr(context.get("dag_run"), "start_date", None),
             "if_exists": self.if_exists,
             "allow_older": self.allow_older,
             "settle_timeout": self.settle_timeout,

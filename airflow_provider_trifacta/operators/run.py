@@ -23,7 +23,7 @@ from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, Tr
 from ..promotion.run import check_parameters, run_deployment
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
 from ._facts import Facts
-from ._target import check_target, find_deployment
+from ._target import check_target, find_deployment, is_automatic_retry, open_journal
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -145,8 +145,17 @@ class RunDeploymentOperator(BaseOperator):
             with client:
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+                journal = open_journal(context)
                 self._asked = True
-                live, ids = run_deployment(client, deployment_id, parameters, release_id=expected)
+                run = run_deployment(
+                    client,
+                    deployment_id,
+                    parameters,
+                    release_id=expected,
+                    journal=journal,
+                    retry=is_automatic_retry(context, self),
+                )
+                live, ids = run.release_id, run.job_group_ids
                 watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
                 urls = [client.job_group_url(one) for one in ids]
                 facts.add(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})

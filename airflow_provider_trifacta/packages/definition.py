@@ -18,6 +18,8 @@ import pyjson5
 
 from ..client.errors import PackageFormatError
 from ..client.models import canonical_uuid, parse_time
+from .inputs import Input, read_inputs
+from .rows import id_of, rows_of, text_of
 
 #: Levels of brackets that a definition may have. A recipe step is a syntax tree: 11 levels, and two more for each
 #: nested operator or function, so this leaves room for some 440 of them.
@@ -62,6 +64,7 @@ class PackageInfo:
     edition: str | None
     flow_names: list[str]
     connections: list[PackageConnection]
+    inputs: list[Input]
 
 
 def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
@@ -146,6 +149,7 @@ def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
         edition=text_of(metadata.get("edition")),
         flow_names=[name for flow in rows_of(data, "flows") if (name := text_of(flow.get("name"))) is not None],
         connections=[_connection(row) for row in rows_of(data, "connections")],
+        inputs=read_inputs(data),
     )
 
 
@@ -158,12 +162,6 @@ def _uuid(value: str | None, where: str) -> str:
         ) from None
 
 
-def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
-    """Return a table of the definition; what is missing or of another type is left out."""
-    rows = data.get(table) if isinstance(data, Mapping) else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-
-
 def _connection(row: Mapping[str, Any]) -> PackageConnection:
     return PackageConnection(
         id=id_of(row.get("id")),
@@ -172,16 +170,3 @@ def _connection(row: Mapping[str, Any]) -> PackageConnection:
         type=text_of(row.get("type")),
         vendor=text_of(row.get("vendor")),
     )
-
-
-def id_of(value: object) -> int | None:
-    """Return an id of the definition; None for what is none, such as a number too long to be written."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
-
-
-def text_of(value: object) -> str | None:
-    """Return a text of the definition, fit to be written again; None for what is no text.
-
-    JavaScript writes half of a surrogate pair, which no encoding can; U+FFFD stands for it.
-    """
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import lzma
 import os
 import socket
@@ -18,6 +19,9 @@ from typing import Any, BinaryIO
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
 from ..client.upload import MultipartFile
 from .definition import package_info, parse_definition
+from .misfits import SAMPLE_SIZE, what_it_is
+
+log = logging.getLogger(__name__)
 
 #: Bytes that a flow definition may unpack to. The largest real one seen has half a megabyte.
 MAX_DEFINITION_SIZE = 64 * 1024 * 1024
@@ -29,12 +33,14 @@ MAX_RATIO = 100
 _BLOCK_SIZE = 1024 * 1024
 #: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown things, besides BadZipFile.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+#: What file managers put into a folder without a word.
+_LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class FlowPackage:
     """An open flow package: inspected once, and sent from the same open file.
 
-    Use it as a context manager. :func:`open_package` makes it.
+    Use it as a context manager. :func:`open_package` makes it. ``warnings`` says what is odd about the ZIP.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -42,7 +48,10 @@ class FlowPackage:
         self._opened = os.fstat(file.fileno())
         self.name = name
         self.size = self._opened.st_size
-        self.info = package_info(*_read_definition(file, self.size, name))
+        definition, where, self.warnings = _read_definition(file, self.size, name)
+        self.info = package_info(definition, where)
+        for warning in self.warnings:
+            log.warning("%s", warning)
 
     def __enter__(self) -> FlowPackage:
         return self
@@ -117,22 +126,35 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         raise
 
 
-def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str, Any], str]:
-    """Return the flow definition, which has metadata, and how to call it in an error."""
+def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str, Any], str, list[str]]:
+    """Return the flow definition, which has metadata, how to call it in an error, and what is odd about the ZIP."""
     if size == 0:
         raise PackageFormatError(f"The package {name} is empty (0 bytes). Export the flow again.")
     try:
         with zipfile.ZipFile(file) as archive:
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
-            raw = _read_member(archive, member, name)
+            signs = _signs_of_a_hand(archive, member)
+            raw = _read_member(file, archive, member, name)
     except _DAMAGED as error:
         raise PackageFormatError(
-            f"The package {name} is not a readable ZIP file ({error}). It may be cut short, or an error page saved "
-            "in its place: export the flow again."
+            f"The package {name} is not a readable ZIP file"
+            + (_what_it_is(file) or f" ({error}). It may be cut short: export the flow again.")
         ) from None
     where = f"The flow definition {member.filename} in {name}"
-    return parse_definition(raw, where), where
+    by_hand = (
+        f"The package {name} was zipped again by hand: it holds {signs}. It is sent as it is, and the server may "
+        "refuse it. Promote the ZIP that Trifacta exported."
+    )
+    return parse_definition(raw, where), where, [by_hand] if signs else []
+
+
+def _what_it_is(file: BinaryIO) -> str | None:
+    try:
+        file.seek(0)
+        return what_it_is(file.read(SAMPLE_SIZE))
+    except OSError:
+        return None
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
@@ -145,12 +167,12 @@ def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
 
 
 def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Find the flow definition: the one JSON or JSON5 file. Other members are artifacts of the flow."""
-    definitions = [
-        member
-        for member in archive.infolist()
-        if member.filename.lower().endswith((".json", ".json5")) and not member.filename.startswith("__MACOSX/")
-    ]
+    """Find the flow definition: the one JSON or JSON5 file. Other members are artifacts of the flow.
+
+    It stands at the root of the ZIP, or in a folder that holds everything, as when a person zips what was unpacked.
+    """
+    members = [one for one in archive.infolist() if not one.is_dir() and not _is_left_behind(_path(one))]
+    definitions = [member for member in members if member.filename.lower().endswith((".json", ".json5"))]
     if not definitions:
         raise PackageFormatError(
             f"The package {name} holds no flow definition (a .json or .json5 file) among its "
@@ -162,10 +184,37 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
             f"The package {name} holds {len(definitions)} flow definitions ({names}) where exactly one belongs. "
             "Promote each exported ZIP by itself."
         )
+    folder = _path(definitions[0])[:-1]
+    if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
+        raise PackageFormatError(
+            f"The package {name} was zipped again by hand, and its flow definition {definitions[0].filename} lies in a "
+            "folder. Promote the ZIP that Trifacta exported."
+        )
     return definitions[0]
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
+def _path(member: zipfile.ZipInfo) -> list[str]:
+    # Some programs of Windows write backslashes.
+    return member.filename.replace("\\", "/").split("/")
+
+
+def _is_left_behind(path: list[str]) -> bool:
+    return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
+
+
+def _signs_of_a_hand(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> str:
+    """Name what Trifacta does not put into a package; empty when there is nothing."""
+    folder = _path(definition)[:-1]
+    members = archive.infolist()
+    signs = [f"the folder {folder[0]}"] if folder else []
+    if not folder and any(one.is_dir() and "__MACOSX" not in _path(one) for one in members):
+        signs.append("a folder")
+    if any(_is_left_behind(_path(one)) for one in members):
+        signs.append("files of a file manager")
+    return " and ".join(signs)
+
+
+def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
     where = f"The flow definition {member.filename} in {name}"
     if member.flag_bits & 0x1:
         raise PackageFormatError(f"{where} is encrypted. Trifacta cannot read it either: export the flow again.")
@@ -173,6 +222,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -
         with archive.open(member) as stream:
             raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may lie
     except _DAMAGED as error:
+        if what := _what_it_is(file):
+            raise PackageFormatError(f"The package {name} is not a readable ZIP file{what}") from None
         raise PackageFormatError(f"{where} is damaged and cannot be unpacked ({error}). Export it again.") from None
     if len(raw) > MAX_DEFINITION_SIZE:
         raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. Refused as a ZIP bomb.")

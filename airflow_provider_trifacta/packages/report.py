@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pendulum
 
-from .definition import PackageConnection, id_of, rows_of, text_of
+from ..client.models import comment_of
+from .definition import PackageConnection
 from .flow_package import FlowPackage
+from .inputs import Input
+from .rows import everywhere, id_of, rows_of, sortable, text_of
 
 #: The release whose new flow definition ended the import of older packages (Changes to the APIs, 6.8).
 _NEW_DEFINITION = (6, 8)
@@ -90,6 +93,7 @@ class PackageReport:
     edition: str | None
     comment: str | None
     flows: list[ContainedFlow]
+    inputs: list[Input]
     recipes: list[Recipe]
     outputs: list[Output]
     connections: list[MappedConnection]
@@ -120,12 +124,13 @@ def report_on(package: FlowPackage) -> PackageReport:
         exported_at=info.exported_at,
         product_version=info.product_version,
         edition=info.edition,
-        comment=(text_of(metadata.get("comment")) or "").strip() or None,
+        comment=comment_of(text_of(metadata.get("comment"))),
         flows=flows,
-        recipes=sorted(recipes.values(), key=lambda recipe: _sortable(recipe.name)),
+        inputs=info.inputs,
+        recipes=sorted(recipes.values(), key=lambda recipe: sortable(recipe.name)),
         outputs=outputs,
         connections=[MappedConnection(**vars(one), rule=_mapping_rule(one)) for one in info.connections],
-        warnings=[*_version_warnings(info.product_version), *_run_warnings(flows, outputs)],
+        warnings=[*package.warnings, *_version_warnings(info.product_version), *_run_warnings(flows, outputs)],
     )
 
 
@@ -139,10 +144,10 @@ def _flows(data: object, primary_ids: object) -> list[ContainedFlow]:
 
 def _recipes(data: object) -> dict[int | None, Recipe]:
     """Return the recipes by the node of the flow that they stand at."""
-    nodes = list(_everywhere(data, "flownodes"))
-    scripts = [row for table in ("editablescripts", "recipes") for _, row in _everywhere(data, table)]
+    nodes = list(everywhere(data, "flownodes"))
+    scripts = [row for table in ("editablescripts", "recipes") for _, row in everywhere(data, table)]
     names = {id_of(row.get("id")): text_of(row.get("name")) for row in scripts}
-    datasets = {None} | {id_of(row.get("parsingScriptId")) for _, row in _everywhere(data, "datasources")}
+    datasets = {None} | {id_of(row.get("parsingScriptId")) for _, row in everywhere(data, "datasources")}
     datasets |= {id_of(node.get("scriptId")) for _, node in nodes if node.get("wrangled") is False}
     return {
         id_of(node.get("id")): Recipe(script, names[script], flow)
@@ -158,7 +163,7 @@ def _outputs(data: object, recipes: Mapping[int | None, Recipe], connections: li
         for row in rows_of(data, kind):
             apart[id_of(row.get("outputObjectId"))].append((kind, row))
     outputs = []
-    for flow, row in _everywhere(data, "outputobjects"):
+    for flow, row in everywhere(data, "outputobjects"):
         output_id, manual, recipe = id_of(row.get("id")), row.get("isAdhoc"), recipes.get(id_of(row.get("flowNodeId")))
         found = [(kind, target) for kind in _TARGETS for target in rows_of(row, kind)]
         found += apart.get(output_id, []) if output_id is not None else []
@@ -171,7 +176,7 @@ def _outputs(data: object, recipes: Mapping[int | None, Recipe], connections: li
                 targets=[_TARGETS[kind](one, names.get(id_of(one.get("connectionId")))) for kind, one in found],
             )
         )
-    return sorted(outputs, key=lambda output: (_sortable(output.recipe), not output.manual))
+    return sorted(outputs, key=lambda output: (sortable(output.recipe), not output.manual))
 
 
 def _file(row: Mapping[str, Any], connection: str | None) -> Target:
@@ -188,19 +193,6 @@ def _table(row: Mapping[str, Any], connection: str | None) -> Target:
 
 #: How to read what an output writes, by table.
 _TARGETS = {"writesettings": _file, "publications": _table}
-
-
-def _everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
-    """Find the rows of a table in the whole package and within its flows, each with its flow's id."""
-    for row in rows_of(data, table):
-        yield id_of(row.get("flowId")), row
-    for flow in rows_of(data, "flows"):
-        for row in rows_of(flow, table):
-            yield id_of(flow.get("id")), row
-
-
-def _sortable(name: str | None) -> tuple[str, str]:
-    return (name or "").casefold(), name or ""
 
 
 def _mapping_rule(connection: PackageConnection) -> dict[str, Any] | None:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pendulum
 
 from ..client.errors import InvalidInputError
 from ..client.ids import parse_id
-from ..client.models import Release, canonical_uuid
+from ..client.models import Release, canonical_uuid, parse_time
+
+if TYPE_CHECKING:
+    from ..client import TrifactaClient
 
 
 def live_release(releases: Iterable[Release]) -> Release | None:
     """Return the live one of a deployment's releases; the newest, should a server show several."""
     return max((release for release in releases if release.active), key=lambda release: release.id, default=None)
+
+
+def live_id(releases: Iterable[Release]) -> int | None:
+    """Return the id of the live one of a deployment's releases, None when none is."""
+    live = live_release(releases)
+    return live.id if live else None
+
+
+def shows_live(releases: Sequence[Release]) -> bool:
+    """Tell whether a list was read far enough to know its newest and its live release."""
+    return live_release(releases) is not None
+
+
+def down_to(release_id: int) -> Callable[[Sequence[Release]], bool]:
+    """Return what tells whether a list was read far enough to know all that is newer, and the live release.
+
+    :param release_id: the newest release that was known before
+    """
+    return lambda releases: shows_live(releases) and releases[-1].id <= release_id
 
 
 def made_of(releases: Iterable[Release], uuid: str, *, after: int = 0) -> list[Release]:
@@ -42,15 +66,28 @@ class Baseline:
     deployment_id: int
     active_release_id: int | None
     latest_release_id: int | None
+    #: When the live release was changed last. Where a retry reads another time, a person may have gone back to it. None
+    #: where nothing is live, and in baselines that were recorded before this was.
+    active_updated_at: pendulum.DateTime | None = None
 
     @classmethod
-    def of(cls, deployment_id: int, releases: list[Release]) -> Baseline:
+    def read(cls, client: TrifactaClient, deployment_id: int) -> Baseline:
+        """Take the baseline of a deployment, from as much of its list of releases as that needs.
+
+        :param client: the instance
+        :param deployment_id: the deployment
+        """
+        return cls.of(deployment_id, client.releases.list(deployment_id, until=shows_live))
+
+    @classmethod
+    def of(cls, deployment_id: int, releases: Sequence[Release]) -> Baseline:
         """Take the baseline from a deployment's releases."""
         live = live_release(releases)
         return cls(
             deployment_id=deployment_id,
             active_release_id=live.id if live else None,
             latest_release_id=max((release.id for release in releases), default=None),
+            active_updated_at=live.updated_at if live else None,
         )
 
     @classmethod
@@ -73,6 +110,7 @@ class Baseline:
             deployment_id=parse_id(value["deployment_id"], "baseline['deployment_id']"),
             active_release_id=_optional_id(value["active_release_id"], "baseline['active_release_id']"),
             latest_release_id=_optional_id(value["latest_release_id"], "baseline['latest_release_id']"),
+            active_updated_at=parse_time(value.get("active_updated_at")),
         )
         if deployment_id not in (None, baseline.deployment_id):
             raise InvalidInputError(
@@ -86,6 +124,7 @@ class Baseline:
             "deployment_id": self.deployment_id,
             "active_release_id": self.active_release_id,
             "latest_release_id": self.latest_release_id,
+            "active_updated_at": self.active_updated_at.isoformat() if self.active_updated_at else None,
         }
 
 

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from ..client.models import Connection
     from ..packages.definition import PackageConnection
     from ..packages.flow_package import FlowPackage
+    from ..packages.inputs import Input
 
 log = logging.getLogger(__name__)
+
+#: Characters of a dataset's path, or of its query, that a warning repeats.
+_PATH_EXCERPT = 300
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class DryRunReport:
                 lines += [f"**{title}**", "", *(f"* {_one_line(entry)}" for entry in entries), ""]
         lines += ["**Changed by import rules**", "", *(f"* {line}" for line in _changes(self.import_rule_changes)), ""]
         if not self.problems:
-            lines.append("The dry run found no problem.")
+            lines.append(f"The dry run found no problem{', but the warnings above' if self.warnings else ''}.")
         return "\n".join(lines).strip()
 
 
@@ -81,7 +85,8 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     """Try an import without making a release (API Releases Create DryRun v4).
 
     Besides what the server reports, the package's connections are checked: each must be mapped by an object rule or
-    exist in the instance, else the release's jobs fail later.
+    exist in the instance, else the release's jobs fail later. Parameterised datasets are warned of, since no import
+    rule changes what they read.
 
     :param deployment_id: the deployment
     :param package: the open package
@@ -102,6 +107,7 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     unmapped, unchecked = _check_connections(client, deployment_id, info.connections)
     problems += unmapped
     warnings += unchecked
+    warnings += [_warning(one) for one in info.inputs if one.parameterised]
     for warning in warnings:
         log.warning("%s", warning)
     return DryRunReport(
@@ -111,6 +117,17 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
         warnings=warnings,
         import_rule_changes=answer.get("importRuleChanges") or {},
         deleted_objects=answer.get("deletedObjects") or {},
+    )
+
+
+def _warning(dataset: Input) -> str:
+    what = _one_line(dataset.path or "unknown")
+    what = what if len(what) <= _PATH_EXCERPT else f"{what[:_PATH_EXCERPT]}..."
+    named = f" (parameters: {', '.join(dataset.parameters)})" if dataset.parameters else ""
+    return (
+        f"The dataset {dataset.name!r} is parameterised: no import rule reaches its "
+        f"{'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would go on reading what the "
+        "source instance reads."
     )
 
 

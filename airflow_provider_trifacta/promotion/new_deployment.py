@@ -3,75 +3,72 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    AmbiguousNameError,
-    RateLimitError,
-    ServerError,
-    TransportError,
-    TrifactaError,
-    UnexpectedResponseError,
-)
-from ..client.retries import may_repeat_write
+from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
+from ..client.retries import did_nothing
+from .doubt import VERIFY_TIMEOUT, look, production_stands, read_patiently
+from .journal import Journal
 
 if TYPE_CHECKING:
-    from ..client.deployments import Deployments
+    from ..client import TrifactaClient
     from ..client.models import Deployment
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a server is given to show a deployment that it was asked for, and between two looks.
-_SETTLE_TIMEOUT = 30.0
-_SETTLE_INTERVAL = 3.0
+#: How many deployments an error lists.
+_LISTED = 10
 
 
-def create_once(
-    deployments: Deployments,
-    name: str,
-    *,
-    first_attempt: bool = True,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> tuple[Deployment, str]:
+def create_once(client: TrifactaClient, name: str, *, journal: Journal | None = None) -> tuple[Deployment, str]:
     """Create a deployment unless one has exactly this name, and read back that it alone has.
 
-    :param deployments: the instance's
+    A deployment whose creation may have been asked for is never asked for again: it is looked for, and if it does not
+    show, a person decides.
+
+    :param client: the instance
     :param name: display name
-    :param first_attempt: False when an attempt before may have asked for it already; then it is waited for first
-    :param sleep: how to wait, in seconds
-    :param clock: a clock for the wait, in seconds
+    :param journal: what earlier tries of the task noted; without one no attempt came before
     :returns: the deployment, and ``created``, ``reused``, or ``adopted`` when the answer to its creation was lost
     :raises AmbiguousNameError: several have the name, or the one that was made does not show it
+    :raises AmbiguousSubmissionError: it is unknown whether the deployment was made
     :raises TrifactaError: for the rest
     """
-    found = _only(deployments.find(name), name)
+    journal = journal or Journal()
+    request: dict[str, Any] = {"what": "create_deployment", "name": name}
+    found = _only(read_patiently(client, lambda reader: reader.deployments.find(name)), name)
     if found:
         return found, "reused"
-    if not first_attempt:
+    if not journal.nothing_asked(**request):
         log.info("An earlier attempt may have asked for the deployment; waiting for it to show")
-        found = _wait_for(deployments, name, sleep, clock)
+        found = _wait_for(client, name)
         if found:
             return found, "adopted"
+        if journal.entry(**request):
+            raise _ambiguous(client, name, "an earlier try of this task asked for it")
+    journal.asked(request)
     try:
-        made = deployments.create(name)
-    except (TransportError, ServerError, UnexpectedResponseError) as error:
-        if may_repeat_write(error):
-            raise  # the server did nothing
-        log.warning("Whether the deployment was made is in doubt; looking for it: %s", error)
-        try:
-            found = _wait_for(deployments, name, sleep, clock)
-        except TrifactaError as list_error:
-            if not list_error.retryable:
-                raise
-            raise error from list_error
-        if found is None:
+        made = client.deployments.create(name)
+    except TrifactaError as error:
+        if did_nothing(error):
+            journal.withdraw()
+            error.standing = "No deployment was made."
             raise
+        log.warning("It is unknown whether the deployment was made; looking for it: %s", error)
+        try:
+            found = _wait_for(client, name)
+        except AmbiguousNameError:
+            raise
+        except TrifactaError as list_error:
+            raise _ambiguous(client, name, f"{error} Its list cannot be read: {list_error}") from error
+        if found is None:
+            raise _ambiguous(client, name, str(error)) from error
         return found, "adopted"
+    journal.answered(deployment_id=made.id)
     # Somebody may have done the same at the same time: the API takes both.
-    found = _wait_for(deployments, name, sleep, clock)
+    with production_stands(lambda: f"The server answered that it made deployment {made.id}."):
+        found = _wait_for(client, name)
     if found is None or found.id != made.id:
         raise AmbiguousNameError(
             f"Deployment {made.id} was made, but {f'deployment {found.id}' if found else 'none'} is listed as "
@@ -80,22 +77,23 @@ def create_once(
     return made, "created"
 
 
-def _wait_for(
-    deployments: Deployments, name: str, sleep: Callable[[float], None], clock: Callable[[], float]
-) -> Deployment | None:
+def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
     """Look until the deployment shows, or the time is up; None then."""
-    deadline = clock() + _SETTLE_TIMEOUT
-    while True:
-        left = deadline - clock()
-        try:
-            found = _only(deployments.find(name), name)
-        except (TransportError, RateLimitError, ServerError, UnexpectedResponseError):
-            if left <= 0:
-                raise
-        else:
-            if found or left <= 0:
-                return found
-        sleep(min(_SETTLE_INTERVAL, left))
+    found = look(client, lambda reader: reader.deployments.find(name), bool, seconds=VERIFY_TIMEOUT)
+    return _only(found, name)
+
+
+def _ambiguous(client: TrifactaClient, name: str, why: str) -> AmbiguousSubmissionError:
+    try:
+        newest = sorted(client.without_repetitions.deployments.list(), key=lambda one: one.id, reverse=True)[:_LISTED]
+        listed = ", ".join(f"{one.id} ({one.name})" for one in newest) or "none"
+    except TrifactaError as error:
+        listed = f"unreadable ({error})"
+    return AmbiguousSubmissionError(
+        f"It is unknown whether the deployment {name!r} was made: {why} It is not asked for again, since names are not "
+        f"unique and a second one could be made. The newest deployments are: {listed}. If it is there, give its id or "
+        "correct its name; if not, clear this task."
+    )
 
 
 def _only(found: Sequence[Deployment], name: str) -> Deployment | None:

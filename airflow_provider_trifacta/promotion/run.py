@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import pendulum
 
 from ..client.errors import (
     AmbiguousSubmissionError,
+    InterruptedChangeError,
     InvalidInputError,
-    RedirectError,
     RunNotStartedError,
-    ServerError,
-    TransportError,
+    TrifactaError,
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.retries import may_repeat_write
-from .switch import live_id
+from ..client.models import RUNNING, parse_time
+from ..client.retries import did_nothing
+from .baseline import down_to, live_release, shows_live
+from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look
+from .journal import Journal, digest_of
 
 if TYPE_CHECKING:
-    from ..client.client import TrifactaClient
+    from ..client import TrifactaClient
+    from ..client.models import Release
 
 log = logging.getLogger(__name__)
 
@@ -47,42 +53,133 @@ def check_parameters(parameters: object) -> dict[str, str]:
     return checked
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run of a deployment.
+
+    :param release_id: the release that was live
+    :param job_group_ids: what the run started, one for each manual output
+    :param joined: whether an earlier try of the task started it
+    """
+
+    release_id: int
+    job_group_ids: list[int]
+    joined: bool = False
+
+
 def run_deployment(
-    client: TrifactaClient, deployment_id: int, parameters: Mapping[str, str], *, release_id: int | None = None
-) -> tuple[int, list[int]]:
+    client: TrifactaClient,
+    deployment_id: int,
+    parameters: Mapping[str, str],
+    *,
+    release_id: int | None = None,
+    journal: Journal | None = None,
+    retry: bool = False,
+) -> Run:
     """Run the live release of a deployment: one job group for each manual output of its primary flow.
 
     The request is sent again only where the server provably did nothing. The API takes no execution id here, so that
-    nobody can tell afterwards whether a request whose answer was lost has started jobs.
+    nobody can tell afterwards whether a request whose answer was lost has started jobs. What an earlier try started is
+    joined: by a retry whatever became of it, and by a clear while it runs.
 
+    :param client: the instance
     :param deployment_id: the deployment
     :param parameters: values by parameter name
     :param release_id: the release that must be live; None for any
-    :returns: the release that was live, and the ids of the job groups
+    :param journal: what earlier tries of the task noted
+    :param retry: whether this is Airflow's own retry, and not a first try or a clear
     :raises RunNotStartedError: no release is live, or the live one has nothing to run
     :raises UnexpectedLiveReleaseError: another release is live
     :raises AmbiguousSubmissionError: the answer was lost, or does not tell what was started
     :raises TrifactaError: for the rest; nothing was started then
     """
-    live = live_id(client.releases.list(deployment_id))
+    journal = journal or Journal()
+    live = _live_release(client, deployment_id, release_id)
+    request: dict[str, Any] = {
+        "what": "run",
+        "deployment_id": deployment_id,
+        "release_id": live,
+        "parameters": digest_of(dict(parameters)),
+    }
+    entry = journal.entry(**request)
+    if entry:
+        known = [int(one) for one in entry.answer.get("job_group_ids") or ()]
+        if known and (retry or _still_runs(client, known)):
+            log.info("An earlier try of this task started the job groups %s; waiting for them", known)
+            return Run(live, known, joined=True)
+        if retry and not known:
+            raise _ambiguous(client, deployment_id, "an earlier try of this task asked for it.", entry.before.get("at"))
+    elif retry and journal.last_request.get("what") == "run":
+        raise InterruptedChangeError(
+            f"An earlier try of this task ran deployment {deployment_id}, and release {live} is live now or other "
+            "parameters apply. A retry does not run it a second time. Nothing was started. Look at the jobs in "
+            "Trifacta, and clear this task if it should run once more."
+        )
+    log.info("Running release %s of deployment %s with the parameters %s", live, deployment_id, sorted(parameters))
+    now = pendulum.now("UTC")
+    journal.asked(request, at=now.isoformat())
+    try:
+        ids = _started(client.deployments.run(deployment_id, parameters), deployment_id)
+    except RunNotStartedError:
+        journal.withdraw()
+        raise
+    except TrifactaError as error:
+        if did_nothing(error):
+            journal.withdraw()
+            error.standing = f"Nothing was started. Release {live} of deployment {deployment_id} is live."
+            raise
+        raise _ambiguous(client, deployment_id, str(error), now.isoformat()) from error
+    journal.answered(job_group_ids=ids)
+    return Run(live, ids)
+
+
+def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | None) -> int:
+    """Return which release is live, if it is the one that is wanted."""
+    enough = down_to(release_id) if release_id else shows_live
+
+    def counts(releases: Sequence[Release]) -> bool:
+        # A list that does not show the wanted release is older than that release.
+        return release_id is None or any(one.id == release_id for one in releases)
+
+    releases = look(
+        client, lambda reader: reader.releases.list(deployment_id, until=enough), counts, seconds=VERIFY_TIMEOUT
+    )
+    live = live_release(releases)
     if live is None:
         raise RunNotStartedError(
             f"No release of deployment {deployment_id} is live, so there is nothing to run. Activate one first."
         )
-    if release_id not in (None, live):
+    if release_id not in (None, live.id):
         raise UnexpectedLiveReleaseError(
-            f"Release {live} of deployment {deployment_id} is live, not release {release_id}. Nothing was started."
+            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started."
         )
-    log.info("Running release %s of deployment %s with the parameters %s", live, deployment_id, sorted(parameters))
+    return live.id
+
+
+def _still_runs(client: TrifactaClient, job_group_ids: Sequence[int]) -> bool:
+    return any(client.job_groups.status(one) in RUNNING for one in job_group_ids)
+
+
+def _ambiguous(client: TrifactaClient, deployment_id: int, why: str, asked_at: str | None) -> AmbiguousSubmissionError:
+    """Make the error for a run that may have started, with the job groups that a person has to look at."""
+    since = parse_time(asked_at)
     try:
-        return live, _started(client.deployments.run(deployment_id, parameters), deployment_id)
-    except (TransportError, ServerError, UnexpectedResponseError, RedirectError) as error:
-        if may_repeat_write(error):
-            raise  # the server did nothing
-        raise AmbiguousSubmissionError(
-            f"Whether the run of deployment {deployment_id} started jobs cannot be told: {error} It is not sent again, "
-            "since jobs might run twice. Look at the jobs in Trifacta, and clear this task if it should run."
-        ) from error
+        found = [
+            one
+            for one in client.without_repetitions.job_groups.newest()
+            if not since or not one.created_at or one.created_at >= since - CLOCK_TOLERANCE
+        ]
+        listed = ", ".join(f"{one.id} ({one.status})" for one in found) or "none"
+        what = f"Job groups that appeared since, newest first: {listed}."
+        ids = [one.id for one in found]
+    except TrifactaError as error:
+        what, ids = f"The job groups cannot be listed: {error}", []
+    result = AmbiguousSubmissionError(
+        f"It is unknown whether the run of deployment {deployment_id} started jobs: {why} It is not asked for again, "
+        f"since jobs might run twice. {what} Look at them in Trifacta, and clear this task if it should run."
+    )
+    result.job_group_ids = ids
+    return result
 
 
 def _started(answer: object, deployment_id: int) -> list[int]:

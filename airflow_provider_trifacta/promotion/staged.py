@@ -7,26 +7,19 @@ the new one is live.
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    RateLimitError,
-    ServerError,
-    TransportError,
-    TrifactaError,
-    UnexpectedLiveReleaseError,
-    UnexpectedResponseError,
-)
-from .baseline import live_release
+from ..client.errors import InterruptedChangeError, UnexpectedLiveReleaseError
+from .baseline import Baseline, down_to, live_id, live_release
+from .doubt import described, look, production_stands
 from .promoter import Promoter, Promotion
-from .switch import live_id, refuse_overlap, set_live
+from .switch import refuse_overlap, set_live
 
 if TYPE_CHECKING:
-    from ..client.client import TrifactaClient
+    from ..client import TrifactaClient
     from ..client.models import Release
     from ..packages.flow_package import FlowPackage
-    from .baseline import Baseline
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +44,7 @@ class StagedPromoter(Promoter):
         **options: Any,
     ) -> None:
         super().__init__(client, deployment_id, package, baseline=baseline, **options)
-        self._clock = options.get("clock", time.monotonic)
+        self._request["staged"] = True
         #: What is to stay live.
         self._before = baseline.active_release_id
         #: The releases before the import.
@@ -60,47 +53,40 @@ class StagedPromoter(Promoter):
     def run(self) -> Promotion:
         """Make the release or find it, and leave the baseline's release live.
 
-        :raises UnexpectedLiveReleaseError: a third release is live, or somebody promoted something at the same time
+        :raises UnexpectedLiveReleaseError: a third release is live, or there was another import at the same time
+        :raises InterruptedChangeError: the staged release is live, and nothing proves that a person activated it
         :raises TrifactaError: as :meth:`.Promoter.run`; a retry finishes what was begun
         """
         promotion = super().run()
         release = promotion.release
-        if promotion.outcome == "reused" and not self._must_be_put_back(release):
+        made_now = promotion.outcome != "reused" and not promotion.recalled
+        if not made_now and not self._must_be_put_back(release):
             return promotion
-        try:
-            releases = self._put_back(promotion)
-        except TrifactaError:
-            log.error(
-                "Release %s of deployment %s is imported, but it was not verified that release %s is live again: look "
-                "at the deployment",
-                release.id,
-                self._deployment_id,
-                self._before or "none",
+        with production_stands(
+            lambda: (
+                f"Release {release.id} of deployment {self._deployment_id} is imported and was not approved, and it "
+                f"was not verified that release {self._before or 'none'} is live again: look which one is."
             )
-            raise
+        ):
+            releases = self._put_back(release, made_now=made_now)
         refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
+        # That it was put back is proven; if it is live in a later try, a person activated it.
+        self._journal.answered(put_back=True)
         return promotion
 
-    def _put_back(self, promotion: Promotion) -> list[Release]:
-        release = promotion.release
-        if promotion.outcome != "reused":
+    def _put_back(self, release: Release, *, made_now: bool) -> list[Release]:
+        if made_now:
             self._refuse_surprise(self._seen, f"Release {release.id} of this run may have replaced it since.")
-        if not release.active and not self._goes_live(release):
+        now = self._await_live(release)
+        if live_id(now) != release.id:
             log.warning(
-                "Release %s is staged: it did not go live by itself, and release %s still is. Should the server "
-                "activate it later, nobody puts that back.",
+                "Release %s is staged: it did not go live by itself, and release %s is still live. If the server "
+                "activates it later, nothing puts that back.",
                 release.id,
                 self._before or "none",
             )
-            return []
-        releases = set_live(
-            self._client,
-            self._deployment_id,
-            self._before,
-            replacing=release.id,
-            sleep=self._sleep,
-            clock=self._clock,
-        )
+            return now
+        releases = set_live(self._client, self._deployment_id, self._before, now, shows=release.id)
         window = _window(releases, release.id, self._before)
         log.info(
             "Release %s is staged: release %s is live again, %s s after the import",
@@ -112,17 +98,24 @@ class StagedPromoter(Promoter):
 
     def _find_reusable(self, releases: list[Release]) -> Release | None:
         self._seen = releases
-        made = self._releases.among(releases, after=self._latest)
+        made = self._doubt.among(releases, after=self._latest)
         if not made:
             return None
         release, live = max(made, key=lambda one: one.id), live_release(releases)
+        self._refuse_third(release, live, made)
+        return live if live in made else release
+
+    def _accept_recalled(self, release: Release, releases: Sequence[Release]) -> None:
+        self._seen = list(releases)
+        self._refuse_third(release, live_release(releases), [release])
+
+    def _refuse_third(self, release: Release, live: Release | None, made: Sequence[Release]) -> None:
         if live not in made and (live.id if live else None) != self._before:
             raise UnexpectedLiveReleaseError(
                 f"Release {release.id} of deployment {self._deployment_id} was staged, but release "
-                f"{live.id if live else 'none'} is live and not the baseline's "
-                f"{self._before or 'none'}: somebody changed it since. Nothing was written."
+                f"{live.id if live else 'none'} is live and not the baseline's {self._before or 'none'}: another "
+                "release has been activated in the meantime. Nothing was written."
             )
-        return live if live in made else release
 
     def _upload(self, seen: list[Release]) -> Promotion:
         self._seen = seen
@@ -131,46 +124,57 @@ class StagedPromoter(Promoter):
         return super()._upload(seen)
 
     def _refuse_surprise(self, seen: list[Release], consequence: str) -> None:
-        live = live_id(seen)
-        if live != self._before:
+        live = live_release(seen)
+        if (live.id if live else None) != self._before:
             raise UnexpectedLiveReleaseError(
-                f"Release {live or 'none'} of deployment {self._deployment_id} is live before the import, "
+                f"{described(live)} of deployment {self._deployment_id} is live before the import, "
                 f"but the baseline recorded {self._before or 'none'}, which cannot be put back over it. {consequence}"
             )
 
     def _must_be_put_back(self, release: Release) -> bool:
-        """Tell an import whose restore was cut off from an activation by a person."""
+        """Tell an import whose restore was cut off from an activation by a person.
+
+        :raises InterruptedChangeError: it is live and was changed, and nothing proves that we put it back before
+        """
         if not release.active:
             log.info("Release %s is staged already", release.id)
             return False
         if release.untouched:
-            log.info("Release %s is live since its import; finishing what an attempt before began", release.id)
+            log.info("Release %s is live since its import; finishing what an earlier try began", release.id)
             return True
-        log.warning("Release %s was changed since its import: somebody activated it. Nothing is written.", release.id)
-        return False
+        entry = self._journal.entry(**self._request)
+        if entry and entry.answer.get("put_back"):
+            log.info("Release %s was staged by an earlier try and activated since: that is a decision", release.id)
+            return False
+        raise InterruptedChangeError(
+            f"Release {release.id} of deployment {self._deployment_id} was to be staged, and it is live. It was "
+            "changed since its import, so a person may have activated it, or an earlier try was cut off while it put "
+            f"release {self._before or 'none'} back. Nothing was written. If release {release.id} is to be live, mark "
+            f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this task."
+        )
 
-    def _goes_live(self, release: Release) -> bool:
+    def _await_live(self, release: Release) -> list[Release]:
         """Wait for an import to go live that does not say that it is: put back before, it would go live after."""
-        deadline = self._clock() + self._releases.settle_timeout
-        while True:
-            left = deadline - self._clock()
-            try:
-                live = live_id(self._client.without_repetitions.releases.list(self._deployment_id))
-            except (TransportError, RateLimitError, ServerError, UnexpectedResponseError):
-                if left <= 0:
-                    raise
-            else:
-                if live == release.id:
-                    return True
-                if live != self._before:
-                    raise UnexpectedLiveReleaseError(
-                        f"Release {live or 'none'} of deployment {self._deployment_id} is live after the "
-                        f"import of release {release.id}, and not the baseline's {self._before or 'none'}: somebody "
-                        "changed it at the same time. Nothing more is written."
-                    )
-                if left <= 0:
-                    return False
-            self._sleep(min(_INTERVAL, left))
+        enough = down_to(self._latest)
+
+        def moved(now: Sequence[Release]) -> bool:
+            return any(one.id == release.id for one in now) and live_id(now) != self._before
+
+        now = look(
+            self._client,
+            lambda client: client.releases.list(self._deployment_id, until=enough),
+            moved,
+            seconds=self._doubt.settle_timeout,
+            interval=_INTERVAL,
+        )
+        live = live_release(now)
+        if (live.id if live else None) not in (release.id, self._before):
+            raise UnexpectedLiveReleaseError(
+                f"{described(live)} of deployment {self._deployment_id} is live after the import of release "
+                f"{release.id}, and not the baseline's {self._before or 'none'}: another release has been activated at "
+                "the same time. Nothing more is written."
+            )
+        return now
 
 
 def _window(releases: list[Release], release_id: int, before: int | None) -> float | None:

@@ -3,115 +3,183 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..client.errors import (
-    RateLimitError,
-    ServerError,
-    TransportError,
+    InterruptedChangeError,
     TrifactaError,
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.retries import WRITE_RETRIES, may_repeat_write, retrying
-from .baseline import live_release, new_since
+from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, retrying
+from .baseline import down_to, live_id, live_release, new_since
+from .doubt import VERIFY_TIMEOUT, described, look, production_stands
+from .journal import Journal
 
 if TYPE_CHECKING:
-    from ..client.client import TrifactaClient
+    from ..client import TrifactaClient
     from ..client.models import Release
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a server is given to show a change, and between two looks.
-_VERIFY_TIMEOUT = 30.0
-_VERIFY_INTERVAL = 1.0
-
-
-def live_id(releases: Iterable[Release]) -> int | None:
-    """Return the id of the live one of a deployment's releases, None when none is."""
-    live = live_release(releases)
-    return live.id if live else None
+#: Seconds between two looks whether a change shows.
+_INTERVAL = 1.0
 
 
 def set_live(
     client: TrifactaClient,
     deployment_id: int,
     target: int | None,
+    seen: Sequence[Release],
     *,
-    replacing: int | None,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
+    shows: int | None = None,
+    journal: Journal | None = None,
+    retry: bool = False,
 ) -> list[Release]:
-    """Make one release live in place of another, and read back that it is.
+    """Make one release live in place of what is live, and read back that it is.
 
-    The change is sent once, and again only to a busy server that did nothing, after another look. When its answer is
-    lost, the list tells whether it took effect; it is not repeated, since somebody may have decided otherwise.
+    The change is asked for once, and again only where the server provably did nothing, after another look. When its
+    answer is lost, the list tells whether it took effect; it is not asked for again, since a person may have decided
+    otherwise.
 
-    API page: API Releases Patch v4. The API has no compare-and-set: look who is live before you call this.
+    A retry asks again only where the journal proves that this is safe: nothing was asked for, or what was asked for did
+    not take effect and nothing else has changed since.
 
+    API page: API Releases Patch v4. The API has no compare-and-set, so read the list right before you call this.
+
+    :param client: the instance
     :param deployment_id: the deployment
     :param target: the release to be live, None for none
-    :param replacing: the release that is live now, None for none
-    :param sleep: how to wait, in seconds
-    :param clock: a clock for the wait, in seconds
+    :param seen: the deployment's releases, as read just now
+    :param shows: a release that a list must show to count: without it a list that lags behind could show an old state
+    :param journal: what earlier tries of the task noted
+    :param retry: whether an earlier try may have asked for the change already
     :returns: the deployment's releases, as read back
+    :raises InterruptedChangeError: an earlier try may have made the change, and things are different now
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
     :raises TrifactaError: the change was refused, or did not take effect
     """
-    if target == replacing:
-        return client.releases.list(deployment_id)
-    lost: TrifactaError | None = None
+    journal = journal or Journal()
+    before = live_release(seen)
+    enough = down_to(max((*(release.id for release in seen), shows or 0)))
+    request: dict[str, Any] = {"what": "set_live", "deployment_id": deployment_id, "target": target}
+    state = _state(seen, target)
+
+    def read(reader: TrifactaClient) -> list[Release]:
+        return reader.releases.list(deployment_id, until=enough)
+
+    def counts(now: Sequence[Release]) -> bool:
+        return shows is None or any(release.id == shows for release in now)
+
+    if live_id(seen) == target:
+        return list(seen)
+    if retry and not journal.nothing_asked(**request):
+        entry = journal.entry(**request)
+        if entry is None:
+            raise _interrupted(deployment_id, target, before)
+        # What an earlier try asked for may take effect while this one looks.
+        now = look(client, read, lambda now: live_id(now) == target, seconds=VERIFY_TIMEOUT, interval=_INTERVAL)
+        if live_id(now) == target:
+            return now
+        if _state(now, target) != dict(entry.before):
+            raise _interrupted(deployment_id, target, live_release(now))
+        log.info("An earlier try asked for the same change, and nothing has changed since: asking again")
+
+    journal.asked(request, **state)
+    with production_stands(
+        lambda: (
+            f"{described(before)} of deployment {deployment_id} was live before, and it was asked for "
+            f"{f'release {target}' if target else 'no release'} to be live: look which one is."
+        )
+    ):
+        try:
+            lost = _ask(client, deployment_id, target, before, enough)
+        except TrifactaError:
+            journal.withdraw()
+            raise
+        try:
+            now = look(
+                client,
+                read,
+                # A third release that is live ends the wait too.
+                lambda now: counts(now) and live_id(now) != (before.id if before else None),
+                seconds=VERIFY_TIMEOUT,
+                interval=_INTERVAL,
+            )
+        except TrifactaError as error:
+            if lost and error.retryable:
+                raise lost from error
+            raise
+        live = live_release(now)
+        if counts(now) and live_id(now) == target:
+            journal.answered(done=True)
+            return now
+        if live_id(now) not in (target, before.id if before else None):
+            raise UnexpectedLiveReleaseError(
+                f"{described(live)} of deployment {deployment_id} is live, though {target or 'none'} "
+                f"{'was asked to be' if lost else 'was just made'} so in place of {before.id if before else 'none'}: "
+                "another release has been activated at the same time. Nothing more is written."
+            )
+        raise lost or UnexpectedResponseError(
+            f"Release {target or 'none'} of deployment {deployment_id} does not show as live, though the server took "
+            "the change."
+        )
+
+
+def _ask(
+    client: TrifactaClient, deployment_id: int, target: int | None, before: Release | None, enough: Any
+) -> TrifactaError | None:
+    """Ask for the change.
+
+    :returns: the error that leaves open whether it was made; None where the server says that it was
+    :raises TrifactaError: it was not made
+    """
     asked = False
 
     def ask() -> None:
         nonlocal asked
-        if asked and live_id(client.releases.list(deployment_id)) != replacing:
+        if asked and live_id(client.releases.list(deployment_id, until=enough)) != (before.id if before else None):
             return  # decided otherwise while a busy server made us wait
         asked = True
         if target is not None:
             client.releases.activate(target, repeat=False)
-        elif replacing is not None:
-            client.releases.deactivate(replacing, repeat=False)
+        elif before is not None:
+            client.releases.deactivate(before.id, repeat=False)
 
     try:
-        retrying(may_repeat_write, WRITE_RETRIES, sleep)(ask)
-    except (TransportError, ServerError, UnexpectedResponseError) as error:
-        log.warning("Whether the change took effect is in doubt; reading it back: %s", error)
-        lost = error
-    deadline = clock() + _VERIFY_TIMEOUT
-    while True:
-        left = deadline - clock()
-        try:
-            # Not repeated there: this loop is the repetition.
-            releases = client.without_repetitions.releases.list(deployment_id)
-        except (TransportError, RateLimitError, ServerError, UnexpectedResponseError) as error:
-            if left <= 0:
-                raise lost or error from None
-        else:
-            live = live_id(releases)
-            if live == target:
-                return releases
-            if live != replacing:
-                claim = "was asked to be" if lost else "was just made"
-                raise UnexpectedLiveReleaseError(
-                    f"Release {live or 'none'} of deployment {deployment_id} is live, though {target or 'none'} "
-                    f"{claim} so in place of {replacing or 'none'}: somebody changed it at the same time. Nothing "
-                    "more is written."
-                )
-            if left <= 0:
-                raise lost or UnexpectedResponseError(
-                    f"Release {target or 'none'} of deployment {deployment_id} does not show as live, though the "
-                    "server took the change."
-                )
-        sleep(min(_VERIFY_INTERVAL, max(left, 0.0)))
+        retrying(may_repeat_write, WRITE_RETRIES, client.clock.sleep)(ask)
+    except TrifactaError as error:
+        if did_nothing(error):
+            error.standing = f"Nothing was changed. {described(before)} of deployment {deployment_id} is live."
+            raise
+        log.warning("It is unknown whether the change took effect; reading it back: %s", error)
+        return error
+    return None
+
+
+def _state(releases: Sequence[Release], target: int | None) -> dict[str, Any]:
+    """Return what tells whether anything was done to the live release and to the target."""
+    live = live_release(releases)
+    concerned = [one for one in releases if one.id == target or (live and one.id == live.id)]
+    return {
+        "live": live.id if live else None,
+        "updated": {str(one.id): one.updated_at.isoformat() if one.updated_at else None for one in concerned},
+    }
+
+
+def _interrupted(deployment_id: int, target: int | None, live: Release | None) -> InterruptedChangeError:
+    return InterruptedChangeError(
+        f"An earlier try was cut off and may have made {f'release {target}' if target else 'no release'} of deployment "
+        f"{deployment_id} live already. {described(live)} is live now, so another release may have been activated in "
+        "the meantime. Nothing was written. Look at the deployment, and clear this task if the change is still wanted."
+    )
 
 
 def refuse_overlap(
     deployment_id: int, before: Iterable[Release], after: Iterable[Release], *, made: int | None = None
 ) -> None:
-    """Tell when somebody imported something while a change was made, and so may have been overruled by it.
+    """Stop where somebody imported something while a change was made, and so may have been overruled by it.
 
     :param deployment_id: the deployment
     :param before: its releases when the change was decided
@@ -123,7 +191,7 @@ def refuse_overlap(
     strangers = sorted(release.id for release in new_since(before, after) if release.id != made)
     if strangers:
         raise UnexpectedLiveReleaseError(
-            f"Somebody else imported into deployment {deployment_id} at the same time (releases {strangers}). Release "
-            f"{live_id(after) or 'none'} is live now, as this task was to see to; if another was meant to be, it has "
-            "to be activated again. Promotions and changes of one deployment must not overlap."
+            f"Another import into deployment {deployment_id} ran at the same time (releases {strangers}). "
+            f"{described(live_release(after))} is live, as requested. To go back, activate the other release. "
+            "Promotions and changes of one deployment must not overlap."
         )

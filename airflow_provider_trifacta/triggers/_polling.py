@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import TrifactaError
-from ..waits import RUNNING, JobGroupStatus, NewestJobGroups, Read
+from ..client.models import RUNNING
+from ..waits import JobGroupStatus, NewestJobGroups, Read
 
 if TYPE_CHECKING:
     from ..client import ClientConfig

@@ -53,6 +53,12 @@ def test_the_file_as_it_is(export, kind):
     assert request.headers["Accept"] == "*/*"
 
 
+@pytest.mark.parametrize("comment", [None, "", " ", "None", "undefined"])
+def test_what_stands_for_no_comment_is_not_sent(export, comment):
+    _, (request,) = export(GOOD, comment=comment)
+    assert request.path == "/v4/flows/7/package"
+
+
 def test_the_comment_goes_with_it(export):
     _, (request,) = export(GOOD, comment="DAG a, run 1+2 & ü")
     assert request.path == "/v4/flows/7/package?comment=DAG+a%2C+run+1%2B2+%26+%C3%BC"

@@ -56,6 +56,16 @@ def test_only_the_flow_itself_changes(store, clock):
     assert store.flow(UPSTREAM).updated_at < store.flow(DOWNSTREAM).updated_at
 
 
+def test_another_file_has_no_parameters(store):
+    parameters = {"dataset_path": "s3://dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
+    flow_id = store.create_flow("Orders", **parameters).id
+    [before] = exported(store, flow_id)["datasources"]
+    store.edit_flow(flow_id, dataset_path="/x.csv")
+    [after] = exported(store, flow_id)["datasources"]
+    told = [(one["isDynamic"], one["dynamicPath"], len(one["runParameters"])) for one in (before, after)]
+    assert told == [(True, "/.csv", 1), (False, None, 0)]
+
+
 def test_the_other_flow_goes_along_as_it_is(store):
     store.edit_flow(UPSTREAM, name="Raw")
     tables = exported(store, DOWNSTREAM)

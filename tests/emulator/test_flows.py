@@ -98,6 +98,8 @@ def test_list_parameters(api):
     [
         ("6.0.1+235.20190426172824.493d6f8", r"flow_1001_[0-9a-f-]+\.json", ""),
         ("6.8.0", r"flow_1001_[0-9a-f-]+\.json", ""),
+        ("7.1.0", r"flow_1001_[0-9a-f-]+\.json", "why"),
+        ("7.6.0", r"flow_Daily Orders\.json", "why"),
         ("7.8.0", r"flow_Daily Orders\.json", "why"),
         ("8.0.0", r"flow_Daily_Orders\.json5", "why"),
         ("9.7.0", r"flow_Daily_Orders\.json5", "why"),

@@ -18,6 +18,7 @@ from airflow_provider_trifacta.emulator.options import choices
         {"tokens": (PresetToken("t", "nobody@example.com"),)},
         {"connections": (PresetConnection("a", "u"), PresetConnection("b", "u"))},
         {"flows": (PresetFlow("a", owner="nobody@example.com"),)},
+        {"flows": (PresetFlow("a", dataset_path="/x.csv", dataset_parameters={"y": "z"}),)},
         {"users": (User("a", "b", ("boss",)),)},
         {"job_run_seconds": float("nan")},
         {"job_start_seconds": float("inf")},
@@ -26,7 +27,7 @@ from airflow_provider_trifacta.emulator.options import choices
     ],
 )
 def test_refuses(wrong):
-    with pytest.raises(ValueError, match=r"must be one of|user|same uuid|a number of at least 0|missing path"):
+    with pytest.raises(ValueError, match=r"must be one of|user|same uuid|a number of at least 0|missing path|once"):
         EmulatorOptions(**wrong)
 
 

@@ -71,6 +71,37 @@ def test_any_text(generation, text):
         assert made["metadata"]["comment"] == text
 
 
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_parameterised_dataset(generation):
+    data = document(
+        build_package(
+            generation=generation,
+            dataset_path="s3://lake/{region}/orders-{day}.csv",
+            dataset_parameters={"day": "mon", "region": "eu"},
+        )
+    )["data"]
+    flat = generation == "6.0"
+    [source] = (data if flat else data["flows"][0])["datasources"]
+    assert (source["isDynamic"], source["isDynamicOrConverted"], source["isConverted"]) == (True, True, False)
+    assert source["dynamicPath"] == "//orders-.csv"
+    [location] = data["storagelocations"] if flat else [source["storageLocation"]]
+    assert (location["bucket"], location["path"]) == ("lake", "/eu/orders-mon.csv")
+    edits = data["runparameteredits"] if flat else [one["runParameterEdit"] for one in source["runParameters"]]
+    # Put in at their places, these are the path of the location.
+    path = source["dynamicPath"]
+    for edit in reversed(edits):
+        [place] = edit["insertionIndices"]
+        path = path[: place["index"]] + edit["value"]["variable"]["value"] + path[place["index"] :]
+    assert path == location["path"]
+    assert [edit["overrideKey"] for edit in edits] == ["region", "day"]
+
+
+@pytest.mark.parametrize("path", [None, "/in.csv", "/{region}/{region}.csv", "/{Region}.csv"])
+def test_a_parameter_must_be_in_the_path(path):
+    with pytest.raises(ValueError, match=r"must hold \{region\} once"):
+        build_package(dataset_path=path, dataset_parameters={"region": "eu"})
+
+
 def test_json5_is_not_json():
     [text] = opened(build_package()).values()
     assert text.startswith(b"{\n  type: 'flow',\n  kind: 'artifact',\n  metadata: {\n    trifactaVersion: '8.0.0+")

@@ -63,8 +63,9 @@ def test_spooled_file(size):
     ("members", "message"),
     [
         ({}, "found: none"),
-        ({"plan_1.json": TEXT}, "found: none"),
-        ({"sub/flow_1.json": TEXT}, "found: none"),
+        ({"flow_1.txt": TEXT}, "found: none"),
+        ({"__MACOSX/flow_1.json": TEXT}, "found: none"),
+        ({"a/sub/flow_1.json": TEXT}, "not at the root"),
         ({"flow_1.json": TEXT, "flow_2.json5": TEXT}, "found: 'flow_1.json', 'flow_2.json5'"),
         ({"flow_1.json": "{"}, "cannot be parsed"),
         ({"flow_1.json5": "{"}, "cannot be parsed"),

@@ -52,9 +52,12 @@ def test_generation(version, generation):
 REAL = {
     "6.0.1": "flow_13__v6.0",
     "6.8.0": "flow_63__v6.8",
+    "7.1.0": "flow_personalize__v7.1",
+    "7.6.0": "flow_update_reviews__v7.6",
     "7.8.0": "flow_custom_calendars__v7.8",
     "8.0.0": "flow_google_forms__v8.0_json5",
     "8.6.0": "flow_pricing__v8.6_json5_artifact",
+    "8.9.0": "flow_customer_sales__v8.9_json5_parameterised",
 }
 
 
@@ -97,13 +100,33 @@ def test_exports_look_like_real_packages(read_real, version, real, flow):
 @pytest.mark.parametrize(
     ("version", "name", "file"),
     [
+        ("7.6.0", "Custom Calendars / EU", "flow_Custom Calendars _ EU.json"),
         ("7.8.0", "Custom Calendars / EU", "flow_Custom Calendars _ EU.json"),
         ("8.0.0", "Custom Calendars / EU", "flow_Custom_Calendars_EU.json5"),
     ],
 )
-def test_from_7_8_on_the_file_has_the_flow_s_name(version, name, file):
+def test_from_7_6_on_the_file_has_the_flow_s_name(version, name, file):
     store = Store(EmulatorOptions(product_version=version, flows=(PresetFlow(name),)))
     assert definition(store.export_flow(1001))[0] == file
+
+
+@pytest.mark.parametrize(
+    ("version", "without", "with_one"),
+    [
+        ("6.8.0", None, None),
+        ("7.0.0", None, None),
+        ("7.1.0", "", "why"),
+        ("7.5.9", "", "why"),
+        ("7.6.0", "undefined", "why"),
+        ("7.7.1", "undefined", "why"),
+        ("7.8.0", "", "why"),
+        ("9.7.0", "", "why"),
+    ],
+)
+def test_the_comment(version, without, with_one):
+    store = Store(EmulatorOptions(product_version=version, flows=(PresetFlow("Orders"),)))
+    comments = [document(store.export_flow(1001, comment=one))["metadata"].get("comment") for one in ("", "why")]
+    assert comments == [without, with_one]
 
 
 @pytest.mark.parametrize("column", ["m²", "½", "a①", "größe", "it's", "class", "a b", ""])
@@ -152,7 +175,14 @@ def test_a_clock_beyond_what_a_zip_can_date():
 
 
 @pytest.mark.parametrize("generation", VERSIONS)
-@pytest.mark.parametrize("flow", [{"connections": ("orders",)}, {"dataset_path": "s3://dev/in.csv"}])
+@pytest.mark.parametrize(
+    "flow",
+    [
+        {"connections": ("orders",)},
+        {"dataset_path": "s3://dev/in.csv"},
+        {"dataset_path": "s3://dev/{a}/{b}.csv", "dataset_parameters": {"b": "1", "a": "2"}},
+    ],
+)
 def test_tables_survive(generation, flow):
     """An export says everything that the instance knows of the flow, with its ids."""
     store = store_of(generation, **flow)
@@ -167,6 +197,31 @@ def test_tables_survive(generation, flow):
             left_out = {"flowId", "currentEditId", "redoLeafEditId"}
             said = {key: value for key, value in old.items() if value is not None and key not in left_out}
             assert {key: new.get(key) for key in said} == said
+
+
+@pytest.mark.parametrize(
+    ("version", "real"),
+    [("6.0.1", "flow_23__v6.0_parameterised"), ("8.9.0", "flow_customer_sales__v8.9_json5_parameterised")],
+)
+def test_parameters_look_like_real_ones(read_real, version, real):
+    flow = PresetFlow("Orders", dataset_path="s3://dev/{region}.csv", dataset_parameters={"region": "eu"})
+    store = Store(EmulatorOptions(product_version=version, flows=(flow,)))
+    made, seen = document(store.export_flow(1001))["data"], document(read_real(real))["data"]
+    if version == "6.0.1":
+        for table in ("runparameters", "runparameteredits"):
+            # The emulator keeps no times and people of rows.
+            stamps = {"createdAt", "updatedAt", "createdBy", "updatedBy", "deleted_at"}
+            assert made[table][0].keys() == seen[table][0].keys() - stamps
+        assert made["runparameters"][0]["datasourceId"] == made["datasources"][0]["id"]
+        assert "runParameters" not in made["datasources"][0]
+        return
+    made, seen = (next(one for one in data["flows"][0]["datasources"] if one["isDynamic"]) for data in (made, seen))
+    assert made.keys() - {"convertedSource"} == seen.keys()
+    [parameter], [real_parameter] = made["runParameters"], seen["runParameters"]
+    assert parameter.keys() == real_parameter.keys()
+    # Parameters of the whole workspace are newer.
+    newer = {"isEnvironmentParameter"}
+    assert parameter["runParameterEdit"].keys() == real_parameter["runParameterEdit"].keys() - newer
 
 
 @pytest.mark.parametrize("generation", ["6.8", "8.0"])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -428,3 +430,60 @@ def test_history(target):
         "release created and activated; objects changed by import rules: 0",
     ]
     assert what[1] in api.get("/").text
+
+
+PARAMETERISED = {"dataset_path": "s3://dev-lake/dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
+EVERYWHERE = (replacing("s3Bucket", "dev", "prod"), replacing("fileLocation", "dev", "prod"))
+
+
+@pytest.mark.parametrize("generation", VERSIONS)
+@pytest.mark.parametrize("path", ["releases", "releases/dryRun"])
+def test_no_rule_reaches_a_parameterised_dataset(target, generation, path):
+    api = target(values=EVERYWHERE, product_version=VERSIONS[generation])
+    answer = imported(api, package_of(generation, output_path="s3://dev-out/dev/x.csv", **PARAMETERISED), path)
+    # Of the flow's one output, and not of its one dataset.
+    assert {change["tableName"] for change in answer["importRuleChanges"]["value"]} == {"writesettings"}
+    if path == "releases":
+        tables = tables_of(api, answer)
+        [source], [location] = tables["datasources"], tables["storagelocations"]
+        assert (source["isDynamic"], source["dynamicPath"]) == (True, "/dev/.csv")
+        assert (location["bucket"], location["path"]) == ("dev-lake", "/dev/eu.csv")
+
+
+def test_an_object_rule_reaches_the_connection_of_a_parameterised_dataset(target):
+    api = target([rule({"uuid": DEV.uuid}, {"uuid": PROD_UUID})])
+    answer = imported(api, package_of("8.0", connections=[DEV], **PARAMETERISED))
+    assert shown_connection(answer) == 12001
+
+
+def test_no_rule_reaches_a_real_query(target, read_real):
+    values = [replacing("dbTableName", "//.*//", "x"), replacing("dbPath", "//.*//", "x")]
+    api = target(values=values, product_version="6.8.0+186.20191205223719.226ea1c")
+    answer = imported(api, read_real("flow_53__v6.8_parameterised"))
+    assert answer["importRuleChanges"]["value"] == []
+
+
+def test_a_location_that_a_fixed_dataset_reads_too_is_changed(target):
+    api = target(values=EVERYWHERE)
+    answer = imported(api, zipped(document_of_one_location()))
+    [change, _] = answer["importRuleChanges"]["value"]
+    assert (change["tableName"], change["newValue"]) == ("storagelocations", "prod-lake")
+
+
+def document_of_one_location():
+    location = {"id": 7, "type": "s3", "bucket": "dev-lake", "path": "/dev/eu.csv"}
+    sources = [
+        {"id": number, "isDynamic": dynamic, "parsingScriptId": None, "storageLocation": location}
+        for number, dynamic in ((1, True), (2, False))
+    ]
+    return {
+        "metadata": {"trifactaVersion": "8.0.0", "uuid": "u", "primaryFlowIds": [1]},
+        "data": {"flows": [{"id": 1, "name": "Orders", "datasources": sources}]},
+    }
+
+
+def zipped(document):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("flow_1.json", json.dumps(document))
+    return buffer.getvalue()

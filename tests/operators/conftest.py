@@ -16,3 +16,8 @@ def memory():
     attach("memory", fs=system)
     yield system
     system.rm("/", recursive=True)
+
+
+@pytest.fixture(autouse=True)
+def no_real_waits(virtual_time):
+    """Operators make their client by themselves: no test of theirs waits in real time."""

@@ -4,13 +4,13 @@ import logging
 import threading
 from types import SimpleNamespace
 
+import pendulum
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.deployments import Deployments
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
+from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateCommit, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
@@ -20,8 +20,7 @@ from airflow_provider_trifacta.operators.deployment import (
     RollbackDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
-from airflow_provider_trifacta.promotion import new_deployment as deployments_module
-from airflow_provider_trifacta.promotion import switch as activation_module
+from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.new_deployment import create_once
 
 pytestmark = pytest.mark.every_airflow
@@ -29,12 +28,6 @@ pytestmark = pytest.mark.every_airflow
 CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 CREATE = {"method": "POST", "path": "/v4/deployments"}
 UUIDS = [f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number in range(4)]
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch):
-    monkeypatch.setattr(activation_module, "_VERIFY_TIMEOUT", 0.0)
-    monkeypatch.setattr(deployments_module, "_SETTLE_TIMEOUT", 0.0)
 
 
 @pytest.fixture
@@ -61,7 +54,12 @@ def get(execute):
 
 def test_an_empty_deployment(get, emulator):
     result, ti = get(deployment_id="1")
-    assert result == {"deployment_id": 1, "active_release_id": None, "latest_release_id": None}
+    assert result == {
+        "deployment_id": 1,
+        "active_release_id": None,
+        "latest_release_id": None,
+        "active_updated_at": None,
+    }
     assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1"}
 
 
@@ -71,7 +69,10 @@ def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
         operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(make_package()))
         ids.append(execute(operator)[0]["release_id"])
     emulator.store.update_release(ids[0], active=True)
-    assert get()[0] == {"deployment_id": 1, "active_release_id": ids[0], "latest_release_id": ids[1]}
+    changed = iso(emulator.store.active_release(1).updated_at)
+    result = get()[0]
+    assert pendulum.parse(result.pop("active_updated_at")) == pendulum.parse(changed)
+    assert result == {"deployment_id": 1, "active_release_id": ids[0], "latest_release_id": ids[1]}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,8 @@ def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, ch
     staged = promote(1, activate=False, baseline=baseline)["release_id"]
     emulator.store.update_release(staged, active=True)
     done = changes()
-    assert promote(1, activate=False, baseline=baseline, try_number=2)["outcome"] == "reused"
+    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+        promote(1, activate=False, baseline=baseline, try_number=2)
     assert live() == staged
     assert changes() == done
 
@@ -312,16 +314,11 @@ def test_a_refusal_to_make_one_fails_without_retry(create, emulator, named):
     assert named() == []
 
 
-@pytest.mark.parametrize("busy", [Answer.too_many_requests(0), Answer.unavailable(0)])
-def test_a_busy_server_leaves_no_doubt(use_connection, execute, emulator, named, busy, monkeypatch):
-    waits = []
-    monkeypatch.setattr(deployments_module, "_wait_for", lambda *arguments: waits.append(arguments))
-    emulator.faults.add(Fault(busy, **CREATE, times=None))
-    transport = Transport(TrifactaHook().client.config, sleep=lambda seconds: None)
-    with pytest.raises((errors.RateLimitError, errors.ServerError)):
-        create_once(Deployments(transport), "New")
-    transport.close()
-    assert waits == []
+def test_a_busy_server_leaves_no_doubt(use_connection, emulator, named):
+    emulator.faults.add(Fault(Answer.too_many_requests(0), **CREATE, times=None))
+    with TrifactaHook().client as client, pytest.raises(errors.RateLimitError) as caught:
+        create_once(client, "New")
+    assert caught.value.standing == "No deployment was made."
     assert named() == []
 
 
@@ -344,37 +341,25 @@ def test_a_deployment_whose_answer_was_lost_is_adopted(create, emulator, named, 
 
 
 @pytest.mark.parametrize(
-    ("effect", "error"),
-    [
-        (Reset("after_body"), errors.ConnectionLostError),
-        (Answer.gateway_timeout(when="after_body"), errors.ServerError),
-    ],
+    "effect",
+    [Reset("after_body"), Answer.gateway_timeout(when="after_body"), Answer.unavailable(1, when="after_body")],
 )
-def test_a_request_that_was_lost_is_an_ordinary_error_and_its_retry_makes_one(
-    create, execute, emulator, named, changes, effect, error
-):
+def test_a_request_that_was_lost_is_never_asked_for_again(create, execute, emulator, named, changes, effect):
     emulator.faults.add(Fault(effect, **CREATE))
-    with pytest.raises(error):
+    with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
         create()
     assert execute.ti.pushed == {}
     assert named() == []
     assert len(changes()) == 1
-    assert create(try_number=2)[0]["outcome"] == "created"
-    assert len(named()) == 1
 
 
 @pytest.fixture
-def time(time, monkeypatch):
-    monkeypatch.setattr(deployments_module, "_SETTLE_TIMEOUT", 30.0)
-    return time
-
-
-@pytest.fixture
-def make_once(use_connection, emulator, time):
-    def run(name="New", **options):
+def make_once(use_connection, emulator):
+    def run(name="New", first_attempt=True, **options):
         use_connection(emulator.url, extra={"read_retries": 0})
         with TrifactaHook().client as client:
-            return create_once(client.deployments, name, sleep=time.sleep, clock=time.clock, **options)
+            options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
+            return create_once(client, name, **options)
 
     return run
 
@@ -416,21 +401,36 @@ def test_looks_that_fail_in_passing_are_borne(make_once, emulator, named, time, 
     assert time.now == 9
 
 
-def test_looks_that_go_on_failing_leave_the_first_error(make_once, emulator, time):
+def test_looks_that_go_on_failing_leave_a_doubt(make_once, emulator, time):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/deployments", skip=1, times=None))
-    with pytest.raises(errors.ConnectionLostError) as caught:
+    with pytest.raises(errors.AmbiguousSubmissionError) as caught:
         make_once()
-    assert isinstance(caught.value.__cause__, errors.ServerError)
+    assert isinstance(caught.value.__cause__, errors.ConnectionLostError)
     assert time.now == 30
 
 
 def test_a_look_that_is_refused_ends_at_once(make_once, emulator, time):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/deployments", skip=1, times=None))
-    with pytest.raises(errors.PermissionDeniedError):
+    with pytest.raises(errors.AmbiguousSubmissionError):
         make_once()
     assert time.now == 0
+
+
+def test_a_journal_proves_that_nothing_was_asked_for(make_once, time, journal, named):
+    journal()
+    assert make_once(journal=journal())[1] == "created"
+    assert time.now == 0
+    assert len(named()) == 1
+
+
+def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once, emulator, journal, named, changes):
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    for _ in range(2):
+        with pytest.raises(errors.AmbiguousSubmissionError):
+            make_once(journal=journal())
+    assert len(changes()) == 1
 
 
 def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator, named):
@@ -449,7 +449,7 @@ def test_two_that_make_the_same_deployment_do_not_both_succeed(emulator, named, 
     def run():
         with TrifactaHook().client as client:
             try:
-                ended.append(create_once(client.deployments, "New"))
+                ended.append(create_once(client, "New"))
             except errors.AmbiguousNameError as error:
                 ended.append(error)
 
@@ -457,7 +457,7 @@ def test_two_that_make_the_same_deployment_do_not_both_succeed(emulator, named, 
     thread.start()
     held.wait_until_waiting()
     with TrifactaHook().client as client:
-        assert create_once(client.deployments, "New")[1] == "created"
+        assert create_once(client, "New")[1] == "created"
     held.release()
     thread.join(30)
     (error,) = ended
@@ -573,7 +573,7 @@ def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(undo, get, prom
     baseline = get()[0]
     promote(1, baseline=baseline)
     emulator.store.delete_deployment(1)
-    with pytest.raises(AirflowFailException, match="Release none of deployment 1 is live"):
+    with pytest.raises(AirflowFailException, match="No release of deployment 1 is live"):
         undo(baseline, UUIDS[1])
     assert [method for method, _ in changes()] == ["POST", "POST"]
 

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
 from airflow_provider_trifacta.emulator.effects import Answer, LateCommit, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
@@ -31,13 +30,9 @@ OPERATORS = {
 both = pytest.mark.parametrize("gate", list(OPERATORS.values()), ids=list(OPERATORS))
 
 
-@pytest.fixture(autouse=True)
-def slept(monkeypatch):
-    """The waits of the client between repetitions, none of which happens."""
-    waits = []
-    impatient = functools.partial(Transport, sleep=waits.append)
-    monkeypatch.setattr("airflow_provider_trifacta.client.client.Transport", impatient)
-    return waits
+@pytest.fixture
+def slept(time):
+    return time.slept
 
 
 @pytest.fixture
@@ -74,6 +69,55 @@ def mapping(on, to):
 
 def posts(emulator):
     return [call.path for call in emulator.calls if call.method != "GET"]
+
+
+PARAMETERISED = {"dataset_path": "s3://dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
+
+
+# Warnings
+
+
+@both
+def test_warnings_are_logged(run, emulator, gate, caplog):
+    caplog.set_level(logging.INFO)
+    run(gate, package=PARAMETERISED)
+    assert "no import rule reaches its path s3://dev/.csv" in caplog.text
+
+
+@both
+def test_warnings_may_be_enough_to_fail(run, emulator, gate):
+    with pytest.raises(AirflowFailException, match=r"^DryRunFailedError: .* no import rule reaches its path"):
+        run(gate, package=PARAMETERISED, on_warnings="fail")
+    assert posts(emulator) == [DRY_RUN]
+    assert emulator.store.releases() == ()
+
+
+@both
+def test_without_warnings_nothing_fails(run, emulator, gate):
+    run(gate, on_warnings="fail")
+    assert posts(emulator)[0] == DRY_RUN
+
+
+def test_the_report_is_pushed_before_warnings_fail(run, emulator, execute):
+    with pytest.raises(AirflowFailException):
+        run(package=PARAMETERISED, on_warnings="fail")
+    report = execute.ti.pushed["report"]
+    assert report["problems"] == []
+    assert len(report["warnings"]) == 1
+    assert report["warnings"][0] in execute.ti.pushed["report_text"]
+
+
+def test_problems_and_warnings_fail_together(run, emulator):
+    with pytest.raises(AirflowFailException, match=r"no object rule maps it.* no import rule reaches its path"):
+        run(package=PARAMETERISED, connections=[DEV], on_warnings="fail")
+
+
+@pytest.mark.parametrize("value", [None, "", "Fail", "warn", True])
+@both
+def test_on_warnings_is_checked_before_anything_is_asked(run, emulator, gate, value):
+    with pytest.raises(AirflowFailException, match="InvalidInputError: on_warnings"):
+        run(gate, on_warnings=value)
+    assert emulator.calls == []
 
 
 # The gate is open

@@ -85,6 +85,13 @@ def test_the_package_is_there_and_described(export, flow_id, dev, tmp_path, as_t
     assert stat.S_IMODE(path.stat().st_mode) == umask, "other workers' users read it as any other file"
 
 
+@pytest.mark.parametrize(("comment", "sent"), [(None, ""), ("", ""), ("None", ""), ("undefined", ""), ("why", "why")])
+def test_what_a_template_makes_of_no_value_is_no_comment(export, flow_id, tmp_path, comment, sent):
+    export(flow_id, comment=comment)
+    with open_package(tmp_path / "made" / "flow.zip") as package:
+        assert package.definition()["metadata"]["comment"] == sent
+
+
 def test_every_export_has_its_own_uuid(export, flow_id):
     assert export(flow_id)[0]["package_uuid"] != export(flow_id)[0]["package_uuid"]
 

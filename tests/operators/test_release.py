@@ -142,10 +142,16 @@ def test_dropped_objects_may_be_a_warning(create, emulator, caplog):
 
 
 def answer(body, status=201):
+    """Answer an upload so, and list the release of the answer after it."""
+    made = []
+
     def respond(request):
         if request.method == "GET":
-            return 200, {}, {"data": []}
+            return 200, {}, {"data": made}
         request.read_body()
+        release = body.get("release")
+        if release and isinstance(release.get("id"), int) and release["id"] > 0:
+            made.append(release)
         return status, {}, body
 
     return respond
@@ -271,10 +277,18 @@ def test_what_is_unknown_after_a_lost_answer_is_said(create, emulator, caplog):
     assert "not checked whether the import dropped objects" in caplog.text
 
 
-@pytest.mark.parametrize("release", [{"deployment": {"id": 9}}, {"id": 0}, {"id": -5}])
-def test_a_201_about_something_else_is_not_believed(create, execute, scripted, use_connection, release):
+@pytest.mark.parametrize(
+    ("release", "error"),
+    [
+        ({"deployment": {"id": 9}}, AirflowFailException),
+        ({"packageUuid": "9bae78c0-2fcb-11e9-9523-77f56ed58845"}, AirflowFailException),
+        ({"id": 0}, errors.UnexpectedResponseError),
+        ({"id": -5}, errors.UnexpectedResponseError),
+    ],
+)
+def test_a_201_about_something_else_is_not_believed(create, execute, scripted, use_connection, release, error):
     use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], **release}})).url)
-    with pytest.raises(errors.UnexpectedResponseError):
+    with pytest.raises(error):
         create(settle_timeout=0)
     assert "release_id" not in execute.ti.pushed
 

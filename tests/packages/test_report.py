@@ -59,6 +59,8 @@ def test_every_generation_tells_the_same(report, generation):
     assert found.comment == ("for May" if generation == "8.0" else None)
     (flow,) = found.flows
     assert (flow.name, flow.primary) == ("Örders", True)
+    (dataset,) = found.inputs
+    assert (dataset.name, dataset.flow_id, dataset.connection) == ("orders.csv", flow.id, "warehouse")
     (recipe,) = found.recipes  # and not the dataset's parsing
     assert (recipe.name, recipe.flow_id) == ("Örders recipe", flow.id)
     (output,) = found.outputs
@@ -75,6 +77,12 @@ def test_every_generation_tells_the_same(report, generation):
     assert [warning[:21] for warning in found.warnings] == (["Exported by 6.0.1+235"] if generation == "6.0" else [])
     assert found.as_dict()["exported_at"] == "2024-05-06T07:08:09.123+00:00"
     assert json.loads(json.dumps(found.as_dict())) == found.as_dict()
+
+
+@pytest.mark.parametrize("word", ["undefined", "None", "", " \n", " undefined "])
+def test_what_stands_for_no_comment_is_none(report, word):
+    assert report(definition({}, comment=word)).comment is None
+    assert report(definition({}, comment=f"{word} but this")).comment.endswith("but this")
 
 
 @pytest.mark.parametrize("generation", ["6.0", "6.8", "8.0"])
@@ -97,6 +105,7 @@ REAL = {
     "flow_pricing__v8.6_json5_artifact": (3, [True, False], []),
     "flow_customer_sales__v8.9_json5_parameterised": (4, [True], []),
 }
+REAL_COMMENTS = {"flow_personalize__v7.1": "personalize_completed_without_outputs"}
 #: What the last output of each writes.
 REAL_TARGETS = {
     "flow_63__v6.8": Target(
@@ -120,6 +129,7 @@ def test_real_packages(real_package):
         found = report_on(package)
     recipes, manual, warnings = REAL[real_package.stem]
     assert len(found.recipes) == recipes
+    assert found.comment == REAL_COMMENTS.get(real_package.stem)
     assert [output.manual for output in found.outputs] == manual
     assert all(flow.primary for flow in found.flows)
     assert {recipe.flow_id for recipe in found.recipes} == {flow.id for flow in found.flows}

@@ -93,6 +93,49 @@ def test_what_import_rules_change_is_told(run, emulator):
     assert report.problems == []
 
 
+@pytest.mark.parametrize("generation", ["6.0", "6.8", "8.0"])
+def test_a_parameterised_dataset_is_warned_of(generation, make_package, run):
+    version = {"6.0": "6.0.1+235.20190426172824.493d6f8"}.get(generation, "9.7.0")
+    with Emulator(EmulatorOptions(product_version=version)) as server:
+        server.store.create_deployment("Orders")
+        server.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+        options = {"dataset_path": "s3://wrangle-dev/in/{region}.csv", "dataset_parameters": {"region": "eu"}}
+        report = run(server=server, generation=generation, **options)
+    assert report.problems == []
+    (warning,) = report.warnings
+    assert "'orders.csv' is parameterised: no import rule reaches its path s3://wrangle-dev/in/.csv" in warning
+    assert "(parameters: region)" in warning
+    assert report.import_rule_changes == {"object": [], "value": []}
+    assert "The dry run found no problem." not in report.as_text()
+    assert f"**Warnings**\n\n* {warning}\n" in report.as_text()
+
+
+def test_a_long_query_is_cut_and_makes_no_lines(run, tmp_path):
+    source = {"id": 9, "isDynamic": True, "relationalsource": {"raw": ["select 1\n", "x" * 1000]}}
+    metadata = {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844", "trifactaVersion": "9.7.0", "primaryFlowIds": [1]}
+    path = tmp_path / "query.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        data = {"flows": [{"id": 1, "name": "f", "datasources": [source]}]}
+        archive.writestr("flow_f.json", json.dumps({"metadata": metadata, "data": data}))
+    (warning,) = run(package=path).warnings
+    assert "its query select 1 xxx" in warning
+    assert "x..." in warning
+    assert len(warning) < 600
+
+
+def test_each_real_parameterised_dataset_is_warned_of(run, real_package):
+    with open_package(real_package) as package:
+        expected = [one for one in package.info.inputs if one.parameterised]
+        version, edition = package.info.product_version, package.info.edition
+    with Emulator(EmulatorOptions(product_version=version, edition=edition)) as server:
+        server.store.create_deployment("Orders")
+        warnings = run(server=server, package=real_package).warnings
+    assert len(warnings) == len(expected)
+    for one, warning in zip(expected, warnings, strict=True):
+        assert repr(one.name) in warning
+        assert one.path in warning
+
+
 @pytest.mark.parametrize("options", [{}, {"dry_run_errors": "body"}])
 def test_what_the_server_refuses_is_a_problem(strict_run, options):
     report = strict_run(DEV, unmapped_connections="refuse", **options)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +14,7 @@ from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
     BadRequestError,
     ConnectError,
+    InterruptedChangeError,
     InvalidInputError,
     NotFoundError,
     PermissionDeniedError,
@@ -21,15 +24,22 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
+from airflow_provider_trifacta.emulator.clock import utc_now
 from airflow_provider_trifacta.emulator.package_reader import read_package
-from airflow_provider_trifacta.promotion.run import check_parameters, run_deployment
+from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
 
 RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
 
 
-def connect(url):
-    config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", read_retries=0)
-    return TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None))
+@pytest.fixture
+def connect(time):
+    """Return a function that makes a client which does not really wait."""
+
+    def make(url):
+        config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", read_retries=0)
+        return TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time)
+
+    return make
 
 
 @pytest.fixture(params=["v4", "jobs", "flow_run"])
@@ -42,7 +52,7 @@ def prod(request, make_package):
 
 
 @pytest.fixture
-def run(prod):
+def run(prod, connect):
     def start(parameters=None, **options):
         with connect(prod.url) as client:
             return run_deployment(client, 1, parameters or {}, **options)
@@ -56,7 +66,7 @@ def posts(prod):
 
 def test_it_tells_what_runs(run, prod):
     live = prod.store.active_release(1).id
-    assert run({"region": "02"}, release_id=live) == (live, [prod.store.job_groups()[0].id])
+    assert run({"region": "02"}, release_id=live) == Run(live, [prod.store.job_groups()[0].id])
     assert prod.store.job_groups()[0].overrides == {"region": "02"}
     assert posts(prod) == 1
 
@@ -84,15 +94,20 @@ def test_another_release_than_expected_starts_nothing(run, prod, live):
         Reset("before_body"),
         Answer.gateway_timeout(),
         Answer(500),
+        Answer.unavailable(retry_after=1),
+        Answer(503, headers={"Retry-After": "1"}, when="after_commit"),
+        Answer(429, html="<h1>Slow down</h1>", when="after_commit"),
         Truncate(7),
         Answer.login_redirect(),
     ],
 )
 def test_a_lost_answer_is_ambiguous(run, prod, effect):
     prod.faults.add(Fault(effect, **RUN))
-    with pytest.raises(AmbiguousSubmissionError, match="cannot be told: POST /v4/deployments/1/run"):
+    with pytest.raises(AmbiguousSubmissionError) as caught:
         run()
     assert posts(prod) == 1
+    # What a person has to look at.
+    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
 
 
 @pytest.mark.parametrize(
@@ -105,9 +120,8 @@ def test_a_refusal_is_none(run, prod, status, error):
     assert posts(prod) == 1
 
 
-@pytest.mark.parametrize("effect", [Answer.too_many_requests(retry_after=1), Answer.unavailable(retry_after=1)])
-def test_a_busy_server_is_asked_again(run, prod, effect):
-    prod.faults.add(Fault(effect, **RUN, times=2))
+def test_a_busy_server_is_asked_again(run, prod):
+    prod.faults.add(Fault(Answer.too_many_requests(retry_after=1), **RUN, times=2))
     run()
     assert (posts(prod), len(prod.store.job_groups())) == (3, 1)
 
@@ -119,9 +133,97 @@ def test_a_server_that_stays_busy_did_nothing(run, prod):
     assert prod.store.job_groups() == ()
 
 
-def test_a_server_that_is_not_there_did_nothing():
+def test_a_server_that_is_not_there_did_nothing(connect):
     with connect("http://127.0.0.1:9") as client, pytest.raises(ConnectError):
         run_deployment(client, 1, {})
+
+
+def test_a_name_that_is_not_known_any_more_starts_nothing(run, prod, connect):
+    """The list was read, and then the name could not be resolved: that is no doubt."""
+    with connect(prod.url) as client, connect("http://nowhere.invalid") as lost:
+        client.deployments = lost.deployments
+        with pytest.raises(ConnectError) as caught:
+            run_deployment(client, 1, {})
+    assert caught.value.standing.startswith("Nothing was started.")
+
+
+def test_older_job_groups_are_not_listed(run, prod):
+    run()
+    clock_of_the_server = utc_now() - timedelta(hours=1)
+    for one in prod.store.job_groups():
+        prod.store._job_groups[one.id] = dataclasses.replace(one, created_at=clock_of_the_server)
+    prod.faults.add(Fault(Reset("after_commit"), **RUN))
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run()
+    assert caught.value.job_group_ids == [max(one.id for one in prod.store.job_groups())]
+
+
+# The journal
+
+
+def test_a_retry_joins_what_an_earlier_try_started_whatever_became_of_it(run, prod, journal):
+    first = run({"region": "02"}, journal=journal())
+    again = run({"region": "02"}, journal=journal(), retry=True)
+    assert (again.job_group_ids, again.joined) == (first.job_group_ids, True)
+    assert posts(prod) == 1
+
+
+def test_a_clear_joins_running_jobs_and_starts_anew_where_they_ended(prod, connect, journal, monkeypatch):
+    states = iter(["InProgress", "Complete"])
+    with connect(prod.url) as client:
+        first = run_deployment(client, 1, {}, journal=journal())
+        monkeypatch.setattr(client.job_groups, "status", lambda one: next(states))
+        assert run_deployment(client, 1, {}, journal=journal()).joined
+        anew = run_deployment(client, 1, {}, journal=journal())
+    assert not anew.joined
+    assert anew.job_group_ids != first.job_group_ids
+    assert posts(prod) == 2
+
+
+def test_a_retry_after_a_lost_answer_never_asks_again(run, prod, journal):
+    prod.faults.add(Fault(Reset("after_commit"), **RUN))
+    with pytest.raises(AmbiguousSubmissionError):
+        run(journal=journal())
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(journal=journal(), retry=True)
+    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
+    assert posts(prod) == 1
+    run(journal=journal())  # a person cleared the task
+    assert posts(prod) == 2
+
+
+@pytest.mark.parametrize("what", ["parameters", "release"])
+def test_a_retry_never_runs_something_else(run, prod, journal, make_package, what):
+    run({"region": "01"}, journal=journal())
+    if what == "release":
+        with make_package().open("rb") as file:
+            prod.store.create_release(1, read_package(file))
+    with pytest.raises(InterruptedChangeError):
+        run({"region": "02" if what == "parameters" else "01"}, journal=journal(), retry=True)
+    assert posts(prod) == 1
+    run({"region": "02"}, journal=journal())
+    assert posts(prod) == 2
+
+
+def test_a_retry_that_finds_no_entry_starts_the_run(run, prod, journal):
+    journal()
+    assert not run(journal=journal(), retry=True).joined
+    assert posts(prod) == 1
+
+
+def test_the_journal_keeps_no_value_of_a_parameter(run, journal):
+    run({"token": "very-secret"}, journal=journal())
+    assert "very-secret" not in str(journal.store.kept)
+
+
+def test_a_list_that_does_not_show_the_release_yet_is_looked_at_again(run, prod, lagging, make_package, time, connect):
+    lagging(2)
+    with connect(prod.url) as client:
+        client.releases.list(1)
+    with make_package().open("rb") as file:
+        newest = prod.store.create_release(1, read_package(file)).id
+    assert run(release_id=newest).release_id == newest
+    assert len(time.slept) == 2
 
 
 @pytest.mark.parametrize(
@@ -140,7 +242,7 @@ def test_a_server_that_is_not_there_did_nothing():
         {"data": [{"id": 301}, 302]},
     ],
 )
-def test_an_answer_that_does_not_tell_what_runs_is_ambiguous(scripted, answer):
+def test_an_answer_that_does_not_tell_what_runs_is_ambiguous(scripted, connect, answer):
     def respond(request):
         if request.method == "GET":
             return 200, {}, {"data": [{"id": 101, "active": True, "deployment": {"id": 1}}]}
@@ -149,11 +251,12 @@ def test_an_answer_that_does_not_tell_what_runs_is_ambiguous(scripted, answer):
     server = scripted(respond)
     with connect(server.url) as client, pytest.raises(AmbiguousSubmissionError):
         run_deployment(client, 1, {})
-    assert [request.method for request in server.seen] == ["GET", "POST"]
+    assert [request.method for request in server.seen] == ["GET", "POST", "GET"]
+    assert server.seen[2].path.startswith("/v4/jobGroups?")
 
 
 @pytest.mark.parametrize(("parameters", "sent"), [({}, b""), ({"a": "1"}, None)])
-def test_what_is_sent(scripted, parameters, sent):
+def test_what_is_sent(scripted, connect, parameters, sent):
     bodies = []
 
     def respond(request):
@@ -163,7 +266,7 @@ def test_what_is_sent(scripted, parameters, sent):
         return 201, {}, {"data": [{"id": 301}, {"id": 302}]}
 
     with connect(scripted(respond).url) as client:
-        assert run_deployment(client, 1, parameters) == (101, [301, 302])
+        assert run_deployment(client, 1, parameters) == Run(101, [301, 302])
     (body,) = bodies
     if sent is not None:
         assert body == sent

@@ -10,10 +10,13 @@ import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
+    AmbiguousSubmissionError,
     ConnectionLostError,
+    InterruptedChangeError,
     OlderPackageError,
     PermissionDeniedError,
     ServerError,
+    TrifactaError,
     UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.client.transport import Transport
@@ -21,6 +24,7 @@ from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateActivat
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.staged import StagedPromoter
 
 pytestmark = pytest.mark.every_airflow
@@ -32,9 +36,9 @@ START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def client(emulator):
+def client(emulator, time):
     config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)) as client:
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
         yield client
 
 
@@ -69,9 +73,10 @@ def take_baseline(client):
 
 @pytest.fixture
 def stage(client, packages, time):
-    def run(letter="B", **options):
+    def run(letter="B", first_attempt=True, **options):
+        options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
         with open_package(packages(letter)) as package:
-            return StagedPromoter(client, 1, package, sleep=time.sleep, clock=time.clock, **options).run()
+            return StagedPromoter(client, 1, package, **options).run()
 
     return run
 
@@ -196,15 +201,43 @@ def test_a_restore_that_was_cut_off_is_finished(stage, upload, before, baseline,
 
 
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_what_a_person_activated_stays_live(stage, before, baseline, live, sent, emulator, caplog, first_attempt):
+def test_a_staged_release_that_is_live_is_never_green_without_proof(
+    stage, before, baseline, live, sent, emulator, first_attempt
+):
     staged = stage(baseline=baseline).release.id
     emulator.store.update_release(staged, active=True)
     sent()
-    result = stage(baseline=baseline, first_attempt=first_attempt)
-    assert (result.outcome, result.release.id) == ("reused", staged)
+    with pytest.raises(InterruptedChangeError):
+        stage(baseline=baseline, first_attempt=first_attempt)
     assert live() == staged
     assert sent() == []
-    assert f"Release {staged} was changed since its import: somebody activated it" in caplog.text
+
+
+def test_what_a_person_activated_stays_live_and_is_green_where_the_journal_proves_it(
+    stage, before, baseline, live, sent, emulator, journal
+):
+    staged = stage(baseline=baseline, journal=journal()).release.id
+    emulator.store.update_release(staged, active=True)
+    sent()
+    result = stage(baseline=baseline, journal=journal())
+    assert (result.outcome, result.release.id) == ("created", staged)
+    assert result.imported.primary_flow_ids
+    assert live() == staged
+    assert sent() == []
+
+
+def test_a_staged_release_whose_restore_is_not_proven_is_not_green(
+    stage, before, baseline, live, sent, emulator, journal
+):
+    """The change was lost, and a person activated the release: the journal does not know that it was put back."""
+    emulator.faults.add(Fault(Answer(403), **CHANGE))
+    with pytest.raises(PermissionDeniedError):
+        stage(baseline=baseline, journal=journal())
+    staged = live()
+    emulator.store.update_release(staged, notes="approved")
+    with pytest.raises(InterruptedChangeError):
+        stage(baseline=baseline, journal=journal())
+    assert live() == staged
 
 
 def test_of_several_releases_of_the_run_the_newest_counts(stage, upload, before, baseline, live, emulator, sent):
@@ -292,11 +325,34 @@ def test_an_older_package_is_not_even_staged(stage, upload, take_baseline, sent)
 
 def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, live, emulator, caplog):
     emulator.faults.add(Fault(Answer(403), **CHANGE))
-    with pytest.raises(PermissionDeniedError):
+    with pytest.raises(PermissionDeniedError) as caught:
         stage(baseline=baseline)
     staged = live()
     assert staged != before
-    assert f"Release {staged} of deployment 1 is imported, but it was not verified that release" in caplog.text
+    assert caught.value.standing == f"Nothing was changed. Release {staged} of deployment 1 is live."
+
+
+def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseline, emulator, client, make_package):
+    """The server answers with a release of another deployment: that one must stay live."""
+    other = emulator.store.create_deployment("Second").id
+    with open_package(make_package()) as package:
+        foreign = client.releases.create(other, package.body()).release.id
+    body = {"release": {"id": foreign, "deployment": {"id": 1}, "packageUuid": None, "active": True}}
+    emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
+    with pytest.raises(AmbiguousSubmissionError):
+        stage(baseline=baseline)
+    assert emulator.store.active_release(other).id == foreign
+
+
+def test_a_list_that_lags_behind_does_not_hide_that_the_staged_release_is_live(
+    stage, before, baseline, live, emulator, lagging, time
+):
+    """The change is lost, and the list still shows how it was before the import: that proves nothing."""
+    emulator.faults.add(Fault(Answer(502, html="<h1>Bad Gateway</h1>"), **CHANGE))
+    lagging(20)
+    with pytest.raises(TrifactaError):
+        stage(baseline=baseline)
+    assert live() != before
 
 
 # Lost answers
@@ -410,14 +466,14 @@ def test_somebody_elses_import_during_the_upload_is_not_hidden(
     with pytest.raises(UnexpectedLiveReleaseError) as caught:
         stage(baseline=baseline, before_upload=interfere)
     assert f"at the same time (releases {others})" in str(caught.value)
-    assert f"Release {before or 'none'} is live now" in str(caught.value)
+    assert f"{f'Release {before}' if before else 'No release'} is live, as requested" in str(caught.value)
     assert live() == before
 
 
 def test_somebody_elses_import_before_the_restore_shows_is_kept(stage, upload, before, baseline, live, emulator, time):
     emulator.faults.add(Fault(Answer(200, body={}), **CHANGE))  # taken, and not done yet
     time.during_sleep = [lambda: upload("C")]
-    with pytest.raises(UnexpectedLiveReleaseError, match="somebody changed it at the same time"):
+    with pytest.raises(UnexpectedLiveReleaseError, match="activated at the same time"):
         stage(baseline=baseline)
     assert live() == max(one.id for one in emulator.store.releases(1)) != before
 

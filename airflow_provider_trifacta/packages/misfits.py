@@ -1,0 +1,90 @@
+"""What a file is that should be a ZIP and is not: it is called by its name, so that one knows what to do."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+
+#: Bytes of a file that are looked at.
+SAMPLE_SIZE = 1024 * 1024
+#: Characters of a server's words that are repeated.
+_EXCERPT = 200
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_REPLACED = "\ufffd".encode()
+#: Of those that stand for a byte that was no text: fewer may be there by chance.
+_SOME = 3
+#: Where the first member's header says how it is packed, and the usual way, which leaves no text.
+_METHOD, _DEFLATED = 8, 8
+_TITLE = re.compile(r"<(title|h1|message)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+
+
+def what_it_is(sample: bytes) -> str | None:
+    """Tell what a file is that is not a readable ZIP.
+
+    :param sample: its first bytes
+    :returns: how the sentence "X is not a readable ZIP file" goes on; None where nothing is known
+    """
+    start = sample.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    if start.startswith(b"PK"):
+        how = _damage(sample)
+        return how and (
+            f", because it was copied as text: {how}. Copy the original again in binary mode, or export the flow again."
+        )
+    text = start.decode("utf-8", "replace")
+    if text.startswith("<"):
+        return f" but a web page{_quoted(_title(text))}, such as a login page. Export the flow again."
+    return _json(text) if text.startswith("{") else None
+
+
+def _damage(sample: bytes) -> str | None:
+    """Tell what was done to the bytes of a ZIP, None when nothing shows."""
+    if sample.startswith(_BYTE_ORDER_MARK):
+        return "a byte order mark was put before it"
+    if b"\0" not in sample:
+        return "its NUL bytes are gone"  # every header has some
+    if sample.count(_REPLACED) >= _SOME:
+        return "bytes that are no text were replaced by U+FFFD"
+    lines = sample.count(b"\n")
+    if lines > 1 and sample.count(b"\r\n") == lines:
+        return "a CR was put before each LF"
+    if sample[_METHOD : _METHOD + 1] == bytes([_DEFLATED]) and _is_utf8(sample):
+        return "bytes that are no text were replaced or left out"
+    return None
+
+
+def _is_utf8(sample: bytes) -> bool:
+    try:
+        sample.decode()
+    except UnicodeDecodeError as error:
+        # The sample may end within a character.
+        return len(sample) == SAMPLE_SIZE and error.start >= len(sample) - 3
+    return True
+
+
+def _title(text: str) -> str | None:
+    found = _TITLE.search(text)
+    return html.unescape(re.sub(r"<[^>]*>", " ", found[2])) if found else None
+
+
+def _json(text: str) -> str | None:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, Mapping):
+        return None
+    if "exception" in document:
+        said = document["exception"]
+        if isinstance(said, Mapping):
+            said = ": ".join(one for key in ("name", "message") if isinstance(one := said.get(key), str) and one)
+        return f" but the saved error of a server{_quoted(said)}. Export the flow again."
+    if "metadata" in document:
+        return " but a flow definition that was unpacked from one. Promote the ZIP that Trifacta exported."
+    return " but a JSON document. Export the flow again."
+
+
+def _quoted(text: object) -> str:
+    words = " ".join(text.encode("utf-8", "replace").decode().split()) if isinstance(text, str) else ""
+    return f" ({words if len(words) <= _EXCERPT else words[:_EXCERPT] + '...'})" if words else ""
