@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import random
@@ -123,7 +124,8 @@ async def session_each(load: str, number: int, port: int, interval: float) -> No
     one = awaited(load, number)
     path = f"jobGroups/{one}/status" if load == "job groups" else f"releases/{one}"
     await asyncio.sleep(interval * random.random())
-    async with aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "long-secret")) as session:
+    credentials = base64.b64encode(b"me:long-secret").decode()
+    async with aiohttp.ClientSession(headers={"Authorization": f"Basic {credentials}"}) as session:
         while True:
             async with session.get(f"http://127.0.0.1:{port}/v4/{path}") as response:
                 body = await response.json()
