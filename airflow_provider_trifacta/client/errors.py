@@ -39,18 +39,18 @@ class ConfigurationError(TrifactaError):
     """The connection is incomplete, contradictory or holds a value that cannot be used."""
 
 
+class JournalUnavailableError(TrifactaError):
+    """Airflow's task state store takes no note of what is about to be asked for. Nothing was sent."""
+
+    retryable = True
+
+
 class MissingConnectionError(ConfigurationError):
     """Airflow knows no connection of this id, or could not ask for it."""
 
 
 class ConnectionLookUpError(TrifactaError):
     """Airflow could not read the connection during a wait: its API, database or secrets backend failed."""
-
-    retryable = True
-
-
-class JournalUnavailableError(TrifactaError):
-    """Airflow's task state store takes no note of what is about to be asked for. Nothing was sent."""
 
     retryable = True
 

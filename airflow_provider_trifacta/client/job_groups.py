@@ -27,22 +27,23 @@ class JobGroups:
 
     def newest(self) -> list[JobGroup]:
         """Return the newest job groups that the user can see, one page of them (``GET /v4/jobGroups``)."""
-        rows = self._newest({"sort": "-id", "limit": 100})
-        return sorted(map(JobGroup.from_json, rows), key=lambda one: one.id, reverse=True)
+        found = map(JobGroup.from_json, self._newest({"limit": 100}))
+        return sorted(found, key=lambda one: one.id, reverse=True)
 
     def newest_states(self, limit: int) -> dict[int, object]:
-        """Return the states of the newest job groups by id, as the list of all has them (``GET /v4/jobGroups``).
+        """Return the states of the newest job groups, as the list has them (``GET /v4/jobGroups``).
 
         :param limit: how many at most; the server may give fewer
         """
         rows = self._newest({"limit": limit, "fields": "id;status"})
-        return {row["id"]: row.get("status") for row in rows if isinstance(row, Mapping) and "id" in row}
+        return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
 
-    def _newest(self, query: Mapping[str, object]) -> list[Any]:
-        body = self._transport.read("/v4/jobGroups", query)
+    def _newest(self, params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Read the beginning of the list, which the API gives newest first."""
+        body = self._transport.read("/v4/jobGroups", params)
         rows = body.get("data") if isinstance(body, Mapping) else None
-        if not isinstance(rows, list):
-            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list under "data".')
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list of objects under "data".')
         return rows
 
     def why_failed(self, job_group_id: int) -> str:

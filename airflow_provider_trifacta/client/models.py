@@ -12,9 +12,6 @@ import pendulum
 
 from .errors import UnexpectedResponseError
 
-#: The states of a job group that has not ended.
-RUNNING = ("Created", "Pending", "InProgress")
-
 
 def _object(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
@@ -157,6 +154,10 @@ class Release:
     def untouched(self) -> bool:
         """Whether nobody changed it since its import: its times are the same (inferred, not documented)."""
         return self.created_at is not None and self.created_at == self.updated_at
+
+
+#: The states of a job group that has not ended.
+RUNNING = ("Created", "Pending", "InProgress")
 
 
 @dataclass(frozen=True)
