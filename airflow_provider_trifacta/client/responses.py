@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from .errors import (
     ConnectionLostError,
     DestinationError,
     RequestTimeoutError,
+    TemporarySpaceError,
     TLSError,
     TransportError,
     UnexpectedResponseError,
@@ -93,6 +95,7 @@ def read_answer(response: requests.Response, file: BinaryIO | None = None) -> An
     :param file: where the body goes when it is a file that was asked for; without a limit, and not into the answer
     :raises requests.RequestException: the body of a success broke off
     :raises DestinationError: the file cannot be written
+    :raises TemporarySpaceError: there is no room for it
     :raises UnexpectedResponseError: it is larger than any answer of the API
     """
     content = bytearray()
@@ -123,6 +126,11 @@ def _save(response: requests.Response, file: BinaryIO) -> None:
         try:
             size += file.write(block)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise TemporarySpaceError(
+                    f"This worker has no room for the file while it is received: {error}. Nothing was saved. Free "
+                    "some space, or set TMPDIR to a directory with more of it."
+                ) from None
             raise DestinationError(f"The file cannot be kept while it is received: {error}.") from None
     announced = response.headers.get("Content-Length")
     # Older versions of urllib3 take a body that ends early for a whole one.
