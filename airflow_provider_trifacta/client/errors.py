@@ -197,6 +197,10 @@ class GoneError(NotFoundError):
     """410: the object was deleted."""
 
 
+class DeploymentManagerMissingError(NotFoundError):
+    """404 of an unknown path for deployments or releases: this instance has no Deployment Manager."""
+
+
 class PayloadTooLargeError(APIError):
     """413: the server, or a proxy before it, takes no upload of this size."""
 
