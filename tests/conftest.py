@@ -31,12 +31,16 @@ import pytest
 from airflow_provider_trifacta._compat import BaseSensorOperator
 from airflow_provider_trifacta.client.clock import Clock
 from airflow_provider_trifacta.emulator import build_package
+from airflow_provider_trifacta.emulator.loopback import without_proxy
 from airflow_provider_trifacta.promotion.journal import Journal
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
 except ImportError:
     from airflow.exceptions import TaskDeferred
+
+# Servers of tests are on this machine, and so is what a started Airflow talks to: a proxy would not find them.
+os.environ.update(without_proxy(os.environ))
 
 pytest_plugins = ["airflow_provider_trifacta.emulator.pytest_plugin"]
 
