@@ -225,7 +225,7 @@ class CreateReleaseOperator(BaseOperator):
             "Release %s of deployment %s, %s: %s; the release before: %s; primary flows: %s",
             release.id,
             release.deployment_id,
-            "live" if release.active else "not live",
+            ("live" if release.active else "not live") if self.activate else "staged and not live",
             promotion.outcome,
             promotion.previous_release_id or "unknown or none",
             imported.primary_flow_ids if imported else "unknown",

@@ -195,6 +195,14 @@ class RunDeploymentOperator(BaseOperator):
             if left <= 0:
                 raise FailedWaitError(f"Not Complete in time ({patience} s); the jobs go on. {watch.state}")
             time.sleep(min(watch.pause(interval), left))
+        return self._complete(facts)
+
+    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
+        self.log.info(
+            "The run of deployment %s is Complete; release %s was live",
+            facts.get("deployment_id"),
+            facts.get("release_id"),
+        )
         return {**facts, "outcome": "complete"}
 
     def _connect(self) -> TrifactaClient:
@@ -240,7 +248,7 @@ class RunDeploymentOperator(BaseOperator):
         """Take over from the trigger; the event says all there is to know."""
         with airflow_failures(final=True):
             self.log.info("%s", check_event(event))
-        return {**(facts or {}), "outcome": "complete"}
+        return self._complete(facts or {})
 
     def on_kill(self) -> None:
         """Cancel the jobs, if that is wanted."""
