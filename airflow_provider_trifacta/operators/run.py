@@ -161,7 +161,8 @@ class RunDeploymentOperator(BaseOperator):
                 watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
                 urls = [client.job_group_url(one) for one in ids]
                 facts.add(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
-                self.log.info("Live release %s of deployment %s started job groups %s", live, deployment_id, ids)
+                verb = "joined" if run.joined else "started"
+                self.log.info("Live release %s of deployment %s: %s job groups %s", live, deployment_id, verb, ids)
                 for url in urls:
                     self.log.info("%s", url)  # alone on its line, since Airflow's pages make a link of it
                 if not self.wait_for_completion:
