@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__
 from airflow.configuration import conf
 from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
 
@@ -100,6 +101,42 @@ else:
             TaskDeferralTimeout = TaskDeferralError
 
 
+#: Whether tasks have a state store that outlives a try (Airflow 3.3).
+KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
+
+
+def looks_secret(name: str) -> bool:
+    """Tell whether the value of this name is one that Airflow masks, by its ``sensitive_var_conn_names``."""
+    try:  # Airflow 3.1
+        from airflow.sdk._shared.secrets_masker import should_hide_value_for_key as hide
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                should_hide_value_for_key as hide,
+            )
+        except ImportError:
+            from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                should_hide_value_for_key as hide,
+            )
+    return bool(hide(name))  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def redact(text: str) -> str:
+    """Return a text without the secrets that Airflow knows of: those of the connections that were looked up."""
+    try:  # Airflow 3.1
+        from airflow.sdk._shared.secrets_masker import redact as hide
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                redact as hide,
+            )
+        except ImportError:
+            from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                redact as hide,
+            )
+    return str(hide(text))
+
+
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
     """Return when a rescheduled sensor looked first; now, if this is the first look."""
     ti: Any = context["ti"]
@@ -148,6 +185,7 @@ def object_storage_path(url: str) -> Any:
 
 
 __all__ = [
+    "KEEPS_STATE",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
@@ -167,6 +205,8 @@ __all__ = [
     "XCom",
     "conf",
     "first_look",
+    "looks_secret",
     "object_storage_path",
+    "redact",
     "task_states",
 ]

@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 
 #: What each layer may import of the package; "airflow" stands for Airflow itself.
 LAYERS = {
-    "client": {"client"},
+    "client": {"__version__", "client"},
     "packages": {"client", "packages"},
     "promotion": {"client", "packages", "promotion"},
     "waits": {"client"},
@@ -32,7 +32,7 @@ LAYERS = {
         *("operators", "packages", "promotion", "triggers", "waits"),
     },
     "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers", "waits"},
-    "task_groups": {"_compat", "operators", "sensors"},
+    "task_groups": {"_compat", "operators", "sensors", "waits"},
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
     "package": {"client", "packages"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from .._compat import (
     TaskDeferralError,
     TaskDeferralTimeout,
     conf,
+    looks_secret,
 )
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, TrifactaError
@@ -23,7 +24,16 @@ from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, Tr
 from ..promotion.run import check_parameters, run_deployment
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
 from ._facts import Facts
-from ._target import check_target, find_deployment, is_automatic_retry, open_journal
+from ._target import (
+    NOT_GIVEN,
+    check_target,
+    find_deployment,
+    given_or_none,
+    is_automatic_retry,
+    open_journal,
+    remembers,
+    target_words,
+)
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -37,9 +47,11 @@ class RunDeploymentOperator(BaseOperator):
     of its first failed job), Canceled or in an unknown state. When the answer to the run is lost, nobody can tell
     whether jobs started: the task fails and does not ask again.
 
-    What happens again on a retry: **a retry may run the jobs twice**, so use ``retries=0``. Airflow's retries only
-    come into play before the run was asked for, and after the task's process was killed; every failure after that, an
-    ``execution_timeout`` and a lost trigger too, ends the task, whatever ``retries`` is (but Airflow 2.11 retries an
+    What happens again on a retry: on Airflow 3.3 the jobs that an earlier try started are **joined** and never started
+    a second time, as long as the same release is live and the parameters are the same. A clear joins them while they
+    run, and starts new ones where they ended. Before Airflow 3.3 nothing remembers them, and **a retry may run the jobs
+    twice**: use ``retries=0`` there. Airflow's retries then only come into play before the run was asked for, and after
+    the task's process was killed; every failure after that ends the task (but Airflow 2.11 retries an
     ``execution_timeout`` that comes while the task is deferred: use ``timeout``). A clear runs the jobs again.
 
     API pages: API Deployments Run v4, API JobGroups Get Status v4.
@@ -82,7 +94,7 @@ class RunDeploymentOperator(BaseOperator):
         deployment_id: Any = None,
         deployment_name: Any = None,
         run_parameters: Any = None,
-        release_id: Any = None,
+        release_id: Any = NOT_GIVEN,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         wait_for_completion: bool = True,
         poke_interval: float | timedelta = POKE_INTERVAL,
@@ -96,9 +108,9 @@ class RunDeploymentOperator(BaseOperator):
         self.deployment_id = deployment_id
         self.deployment_name = deployment_name
         self.run_parameters = run_parameters
-        self.release_id = release_id
-        # A release that was given but renders to nothing must not pass for any.
-        self._with_release = release_id is not None
+        self.release_id = given_or_none(release_id)
+        # A value that renders to nothing is an error, and not "any release".
+        self._with_release = release_id is not NOT_GIVEN
         self.trifacta_conn_id = trifacta_conn_id
         self.wait_for_completion = wait_for_completion
         self.poke_interval = poke_interval
@@ -108,6 +120,7 @@ class RunDeploymentOperator(BaseOperator):
         self.deferrable = deferrable
         self._config: ClientConfig | None = None
         self._asked = False
+        self._remembers = False
         self._running: JobGroupsWatch | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -117,8 +130,8 @@ class RunDeploymentOperator(BaseOperator):
         except (TrifactaError, AirflowFailException):
             raise  # it was judged already whether a retry would run anything twice
         except (Exception, AirflowTaskTimeout) as error:  # the second is none of the first
-            if not self._asked:
-                raise
+            if not self._asked or self._remembers:
+                raise  # nothing was asked for, or a retry joins what was started
             if isinstance(error, AirflowTaskTimeout):
                 self.on_kill()  # which Airflow calls for its own error alone
             raise AirflowFailException(
@@ -139,6 +152,7 @@ class RunDeploymentOperator(BaseOperator):
             # What is wrong with the wait is to be said before the start.
             JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
             self._times()
+            self._say(parameters)
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
             facts = Facts(context)
@@ -146,7 +160,7 @@ class RunDeploymentOperator(BaseOperator):
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
                 journal = open_journal(context)
-                self._asked = True
+                self._asked, self._remembers = True, journal.remembers
                 run = run_deployment(
                     client,
                     deployment_id,
@@ -159,11 +173,25 @@ class RunDeploymentOperator(BaseOperator):
                 watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
                 urls = [client.job_group_url(one) for one in ids]
                 facts.add(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
-                self.log.info("Release %s of deployment %s started the job groups %s", live, deployment_id, urls)
+                verb = "joined" if run.joined else "started"
+                self.log.info("Live release %s of deployment %s: %s job groups %s", live, deployment_id, verb, ids)
+                for url in urls:
+                    self.log.info("%s", url)  # alone on its line, since Airflow's pages make a link of it
                 if not self.wait_for_completion:
                     return {**facts.values, "outcome": "started"}
-                with airflow_failures(final=True):
+                with airflow_failures(final=not self._remembers):
                     return self._wait(client, watch, facts.values)
+
+    def _say(self, parameters: Mapping[str, str]) -> None:
+        """Log what is to be done. Parameters are shown as they are sent, but those whose names look secret."""
+        shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
+        self.log.info(
+            "Will run the live release of %s%s with %s, and %s",
+            target_words(self.deployment_id, self.deployment_name),
+            f" if it is release {self.release_id}" if self._with_release else "",
+            f"the parameters {shown}" if shown else "no parameters",
+            "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
+        )
 
     def _times(self) -> tuple[float, float]:
         """Return the interval and the timeout in seconds."""
@@ -180,6 +208,14 @@ class RunDeploymentOperator(BaseOperator):
             if left <= 0:
                 raise FailedWaitError(f"Not Complete in time ({patience} s); the jobs go on. {watch.state}")
             time.sleep(min(watch.pause(interval), left))
+        return self._complete(facts)
+
+    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
+        self.log.info(
+            "The run of deployment %s is Complete; release %s was live",
+            facts.get("deployment_id"),
+            facts.get("release_id"),
+        )
         return {**facts, "outcome": "complete"}
 
     def _connect(self) -> TrifactaClient:
@@ -211,6 +247,8 @@ class RunDeploymentOperator(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
         except (TaskDeferralError, TaskDeferralTimeout) as error:
+            if remembers(context):
+                raise  # a retry joins the jobs
             raise AirflowFailException(
                 f"The triggerer gave the wait up ({type(error).__name__}: {error}); the jobs go on. Look at them in "
                 "Trifacta; a retry would run them again."
@@ -218,14 +256,14 @@ class RunDeploymentOperator(BaseOperator):
 
     def execute_complete(
         self,
-        context: Context,  # noqa: ARG002
+        context: Context,
         event: dict[str, Any] | None = None,
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Take over from the trigger; the event says all there is to know."""
-        with airflow_failures(final=True):
+        with airflow_failures(final=not remembers(context)):
             self.log.info("%s", check_event(event))
-        return {**(facts or {}), "outcome": "complete"}
+        return self._complete(facts or {})
 
     def on_kill(self) -> None:
         """Cancel the jobs, if that is wanted."""
