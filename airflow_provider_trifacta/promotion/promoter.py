@@ -70,7 +70,7 @@ class Promoter:
     :param baseline: what the deployment looked like before this run, if it was recorded
     :param journal: what earlier tries of the task noted; without one no attempt came before
     :param began: when the run began, for a retry without a baseline
-    :param if_exists: ``"reuse"``, or ``"create"`` to upload whatever is there, which no retry makes safe
+    :param if_exists: ``"reuse"``, or ``"create"`` to upload in any case, which no retry makes safe
     :param allow_older: whether a package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server is given to finish or drop an upload whose answer was lost
     :param progress: called with (bytes sent, bytes in all) during the upload
