@@ -110,6 +110,8 @@ def _descend(ids: Sequence[object]) -> bool:
 def _read_page(transport: Transport, path: str, query: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], object]:
     body = transport.read(path, query)
     page = body.get("data") if isinstance(body, Mapping) else None
-    if not isinstance(page, list) or not all(isinstance(item, Mapping) and "id" in item for item in page):
+    if not isinstance(page, list) or not all(
+        isinstance(item, Mapping) and isinstance(item.get("id"), (int, str)) for item in page
+    ):
         raise UnexpectedResponseError(f'GET {path} did not answer a list of objects under "data".')
     return page, body.get("count") if isinstance(body, Mapping) else None
