@@ -11,7 +11,7 @@ from ..client.errors import InvalidInputError
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import Baseline
-from ..promotion.doubt import DEFAULT_SETTLE_TIMEOUT
+from ..promotion.doubt import DEFAULT_SETTLE_TIMEOUT, production_stands
 from ..promotion.new_deployment import create_once
 from ..promotion.rollback import roll_back
 from ._assets import announce_live
@@ -116,8 +116,11 @@ class CreateDeploymentOperator(BaseOperator):
         with airflow_failures():
             name = check_name(self.name, "name")
             self.log.info("Will find the deployment %r, or create it", name)
+            journal = open_journal(context)
             with TrifactaHook(self.trifacta_conn_id).client as client:
-                deployment, outcome = create_once(client, name, journal=open_journal(context))
+                deployment, outcome = create_once(
+                    client, name, journal=journal, retry=is_automatic_retry(context, self)
+                )
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
@@ -170,6 +173,7 @@ class RollbackDeploymentOperator(ChangeOperator):
                 )
             recorded = f"release {baseline.active_release_id}" if baseline.active_release_id else "no release"
             self.log.info("Will roll deployment %s back to %s being live, if need be", baseline.deployment_id, recorded)
+            journal = open_journal(context)
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)
@@ -180,11 +184,12 @@ class RollbackDeploymentOperator(ChangeOperator):
                     baseline,
                     uuid,
                     retry=is_automatic_retry(context, self),
-                    journal=open_journal(context),
+                    journal=journal,
                     settle_timeout=self.settle_timeout,
                 )
                 target = baseline.active_release_id
-                restored = client.releases.get(target) if undone is not None and target is not None else None
+                with production_stands(lambda: f"Release {undone} was rolled back: release {target} is live again."):
+                    restored = client.releases.get(target) if undone is not None and target is not None else None
             self.log.info(
                 "Release %s of deployment %s is live; rolled back: %s",
                 target or "none",

@@ -676,3 +676,23 @@ def test_the_constructors_only_assign():
     assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
     create = CreateDeploymentOperator(task_id="c", name="{{ x }}", trifacta_conn_id="{{ z }}")
     assert [getattr(create, name) for name in create.template_fields] == ["{{ x }}", "{{ z }}"]
+
+
+def test_a_rollback_that_cannot_be_told_of_says_what_is_live(undo, get, promote, emulator, live):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/releases/*"))
+    with pytest.raises(AirflowFailException, match=f"Release {new} was rolled back: release {old} is live again"):
+        undo(baseline, UUIDS[1])
+    assert live() == old
+
+
+def test_somebody_who_clears_the_task_has_it_made_after_a_doubt(make_once, emulator, journal, named):
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    with pytest.raises(errors.AmbiguousSubmissionError):
+        make_once(journal=journal())
+    with pytest.raises(errors.AmbiguousSubmissionError):
+        make_once(journal=journal(), retry=True)
+    assert make_once(journal=journal(), retry=False)[1] == "created"
+    assert len(named()) == 1
