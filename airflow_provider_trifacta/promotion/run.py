@@ -132,6 +132,12 @@ def run_deployment(
             return Run(live, known, joined=True)
         if retry and not known:
             raise _ambiguous(client, deployment_id, "an earlier try of this task asked for it.", entry.before.get("at"))
+    elif retry and journal.exists and not journal.nothing_asked(**request):
+        raise InterruptedChangeError(
+            f"An earlier try of this task noted nothing in the journal, so it may have run deployment {deployment_id}. "
+            "A retry does not run it a second time. Nothing was started. Look at the jobs in Trifacta, and clear this "
+            "task if it should run."
+        )
     elif retry and journal.last_request.get("what") == "run":
         raise InterruptedChangeError(
             f"An earlier try of this task ran deployment {deployment_id}, and release {live} is live now or other "

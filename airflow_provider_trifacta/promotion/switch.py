@@ -69,17 +69,21 @@ def set_live(
     def read(reader: TrifactaClient) -> list[Release]:
         return reader.releases.list(deployment_id, until=enough)
 
+    def read_both(reader: TrifactaClient) -> list[Release]:
+        # What is to be live may be far down.
+        return reader.releases.list(deployment_id, until=down_to(min(filter(None, (target, live_id(seen))))))
+
     def counts(now: Sequence[Release]) -> bool:
         return shows is None or any(release.id == shows for release in now)
 
     if live_id(seen) == target:
         return list(seen)
+    entry = journal.entry(**request) if retry else None
     if retry and not journal.nothing_asked(**request):
-        entry = journal.entry(**request)
         if entry is None:
             raise _interrupted(deployment_id, target, before)
         # What an earlier try asked for may take effect while this one looks.
-        now = look(client, read, lambda now: live_id(now) == target, seconds=VERIFY_TIMEOUT, interval=_INTERVAL)
+        now = look(client, read_both, lambda now: live_id(now) == target, seconds=VERIFY_TIMEOUT, interval=_INTERVAL)
         if live_id(now) == target:
             return now
         if _state(now, target) != dict(entry.before):
@@ -96,7 +100,7 @@ def set_live(
         try:
             lost = _ask(client, deployment_id, target, before, enough)
         except TrifactaError:
-            journal.withdraw()
+            journal.withdraw(request, entry)
             raise
         try:
             now = look(

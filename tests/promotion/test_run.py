@@ -298,3 +298,17 @@ def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
     with pytest.raises(InvalidInputError, match=r"'a'\] .* render_template_as_native_obj") as caught:
         check_parameters({"a": value})
     assert str(value) not in str(caught.value).replace("1.10", "").replace("=True", "")
+
+
+@pytest.mark.parametrize("lost", ["in the try that asked", "in the retry"])
+def test_a_retry_after_a_try_that_could_not_note_what_it_asked_for_runs_nothing(run, prod, journal, lost):
+    def broken(key, default=None):
+        raise ConnectionError("the API server is away")
+
+    if lost == "in the try that asked":
+        journal.store.get = broken
+    run(journal=journal())  # and the process dies
+    journal.store.get = broken if lost == "in the retry" else type(journal.store).get.__get__(journal.store)
+    with pytest.raises(InterruptedChangeError):
+        run(journal=journal(), retry=True)
+    assert posts(prod) == 1
