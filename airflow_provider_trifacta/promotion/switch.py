@@ -74,7 +74,9 @@ def set_live(
         return reader.releases.list(deployment_id, until=down_to(min(filter(None, (target, live_id(seen))))))
 
     def counts(now: Sequence[Release]) -> bool:
-        return shows is None or any(release.id == shows for release in now)
+        # One that shows neither of the two releases is not the deployment's list.
+        known = (shows,) if shows else (target, live_id(seen))
+        return any(release.id in known for release in now)
 
     if live_id(seen) == target:
         return list(seen)
@@ -119,7 +121,7 @@ def set_live(
         if counts(now) and live_id(now) == target:
             journal.answered(done=True)
             return now
-        if live_id(now) not in (target, before.id if before else None):
+        if live_id(now) not in (target, before.id if before else None) and (live or counts(now)):
             raise UnexpectedLiveReleaseError(
                 f"{described(live)} of deployment {deployment_id} is live, though {target or 'none'} "
                 f"{'was asked to be' if lost else 'was just made'} so in place of {before.id if before else 'none'}: "

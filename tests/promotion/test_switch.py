@@ -261,3 +261,17 @@ def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(client, release_ids,
         set_live(client, 1, first, client.releases.list(1), journal=journal(), retry=True)
     assert live() == last
     assert len(changes()) == 2
+
+
+def test_an_empty_list_is_no_list_to_count(change, release_ids, emulator, live, time):
+    emulator.faults.add(Fault(Answer(200, body={"data": []}), times=2, **LIST))
+    change(release_ids[0], release_ids[2])
+    assert live() == release_ids[0]
+    assert time.now == 2
+
+
+def test_a_list_that_stays_empty_is_no_proof(change, release_ids, emulator):
+    emulator.faults.add(Fault(Answer(200, body={"data": []}), times=None, **LIST))
+    with pytest.raises(UnexpectedResponseError) as caught:
+        change(release_ids[0], release_ids[2])
+    assert caught.value.standing
