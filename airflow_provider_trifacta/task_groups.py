@@ -62,7 +62,7 @@ def promote_flow(
     run_parameters: Any = None,
     roll_back: bool = True,
     deferrable: bool | None = None,
-    poll_interval: float = 10.0,
+    poke_interval: float = 10.0,
     timeout: float = 60 * 60.0,
     default_args: Mapping[str, Any] | None = None,
 ) -> PromotionGroup:
@@ -96,7 +96,7 @@ def promote_flow(
         tasks that they come from run before everything else
     :param roll_back: whether a failure makes live again what was live before
     :param deferrable: whether the waits are deferred; None for Airflow's ``default_deferrable``
-    :param poll_interval: seconds between two looks of each wait
+    :param poke_interval: seconds between two looks of each wait
     :param timeout: seconds for each wait
     :param default_args: for the tasks of the group, over its own, ``retries=2`` and ``retry_delay`` of a minute, which
         themselves go over the DAG's. What keeps a promotion honest is not theirs to say: the smoke run has no retries
@@ -128,7 +128,7 @@ def promote_flow(
             task_id="active",
             release_id=release_id,
             trifacta_conn_id=prod_conn_id,
-            poke_interval=poll_interval,
+            poke_interval=poke_interval,
             **waiting,
         )
         steps += [create, active]
@@ -137,7 +137,7 @@ def promote_flow(
                 task_id="smoke_run",
                 release_id=release_id,
                 run_parameters=run_parameters,
-                poll_interval=poll_interval,
+                poke_interval=poke_interval,
                 retries=0,
                 **where,
                 **waiting,

@@ -54,7 +54,7 @@ with DAG(
         prod_conn_id="trifacta_prod",
         # What lies below /dev/ in Dev lies below /prod/ in Prod. The outer slashes make it a regular expression: /dev/.
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
-        poll_interval=5,
+        poke_interval=5,
         timeout=3600,
     )
 

@@ -66,7 +66,7 @@ with DAG(
         poke_interval=30,
         timeout=pendulum.duration(days=7).total_seconds(),
         # A server that is down for an hour must not end a wait of days.
-        tolerated_failures=120,
+        tolerated_outage=pendulum.duration(hours=2),
     )
 
     @task

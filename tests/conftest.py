@@ -78,6 +78,8 @@ class Time:
     def monotonic(self):
         return self.now
 
+    time = monotonic
+
 
 @pytest.fixture
 def time():

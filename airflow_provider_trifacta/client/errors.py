@@ -45,6 +45,16 @@ class JournalUnavailableError(TrifactaError):
     retryable = True
 
 
+class MissingConnectionError(ConfigurationError):
+    """Airflow knows no connection of this id, or could not ask for it."""
+
+
+class ConnectionLookUpError(TrifactaError):
+    """Airflow could not read the connection during a wait: its API, database or secrets backend failed."""
+
+    retryable = True
+
+
 class InvalidInputError(TrifactaError):
     """An argument (an id, a mode) is not usable; nothing was sent."""
 
@@ -203,7 +213,7 @@ class FailedWaitError(TrifactaError):
 
 
 class PassingWaitError(FailedWaitError):
-    """A wait elsewhere (in the triggerer) met more passing failures in a row than it tolerates."""
+    """The trigger saw transient errors for longer than ``tolerated_outage``."""
 
     retryable = True
 

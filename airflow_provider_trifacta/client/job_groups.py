@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from .errors import TrifactaError, UnexpectedResponseError
 from .models import JobGroup
 from .paging import list_all
 from .transport import Transport
-
-#: The states of a job group that has not ended.
-RUNNING = ("Created", "Pending", "InProgress")
 
 
 class JobGroups:
@@ -29,11 +27,24 @@ class JobGroups:
 
     def newest(self) -> list[JobGroup]:
         """Return the newest job groups that the user can see, one page of them (``GET /v4/jobGroups``)."""
-        body = self._transport.read("/v4/jobGroups", {"sort": "-id", "limit": 100})
+        found = map(JobGroup.from_json, self._newest({"limit": 100}))
+        return sorted(found, key=lambda one: one.id, reverse=True)
+
+    def newest_states(self, limit: int) -> dict[int, object]:
+        """Return the states of the newest job groups, as the list has them (``GET /v4/jobGroups``).
+
+        :param limit: how many at most; the server may give fewer
+        """
+        rows = self._newest({"limit": limit, "fields": "id;status"})
+        return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
+
+    def _newest(self, params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Read the beginning of the list, which the API gives newest first."""
+        body = self._transport.read("/v4/jobGroups", params)
         rows = body.get("data") if isinstance(body, Mapping) else None
-        if not isinstance(rows, list):
-            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list under "data".')
-        return sorted(map(JobGroup.from_json, rows), key=lambda one: one.id, reverse=True)
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list of objects under "data".')
+        return rows
 
     def why_failed(self, job_group_id: int) -> str:
         """Return the words of the first failed job of a job group (API JobGroups Get Jobs v4), for an error.

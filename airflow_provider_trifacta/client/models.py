@@ -156,6 +156,10 @@ class Release:
         return self.created_at is not None and self.created_at == self.updated_at
 
 
+#: The states of a job group that has not ended.
+RUNNING = ("Created", "Pending", "InProgress")
+
+
 @dataclass(frozen=True)
 class JobGroup:
     """A job group: what a run starts for one output (API JobGroups Get v4)."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .._compat import AirflowNotFoundException, BaseHook
-from ..client.errors import ConfigurationError
+from ..client.errors import ConfigurationError, MissingConnectionError
 from .connection import config_from_connection
 from .form import field_behaviour, form_widgets
 
@@ -64,7 +64,7 @@ class TrifactaHook(BaseHook):
         try:
             connection = self.get_connection(self.trifacta_conn_id)
         except AirflowNotFoundException as error:
-            raise ConfigurationError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
+            raise MissingConnectionError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
         config = config_from_connection(connection)
         log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
         if config.base_url.startswith("http://"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,12 +16,12 @@ from .._compat import (
     conf,
 )
 from .._failures import airflow_failures, check_event
-from ..client.errors import FailedWaitError, InvalidInputError, TrifactaError
+from ..client.errors import FailedWaitError, TrifactaError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, TrifactaJobLink
 from ..promotion.run import check_parameters, run_deployment
-from ..waits import JobGroupsWatch
+from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
 from ._facts import Facts
 from ._target import check_target, find_deployment, is_automatic_retry, open_journal
 
@@ -51,11 +50,14 @@ class RunDeploymentOperator(BaseOperator):
     :param release_id: the release that must be live, or else nothing is started; None for any (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :param wait_for_completion: False to succeed as soon as the jobs have started; a ``JobGroupSensor`` can wait
-    :param poll_interval: seconds between two polls, or a timedelta
+    :param poke_interval: seconds between two polls, or a timedelta; more than 0
     :param timeout: seconds to wait for the jobs, or a timedelta; they go on when the time is up, and the task fails
-    :param tolerated_failures: how many polls in a row may fail in passing (connection, timeout, 429, 5xx)
+    :param tolerated_outage: how long every poll may fail with a transient error (connection, timeout, 429, 5xx) before
+        the wait gives up, in seconds or as a timedelta. ``Retry-After`` lengthens the pause, and a 429 with it is no
+        failure. A 401 reads the Airflow connection again: other credentials go on
     :param cancel_on_kill: whether to cancel the jobs when the task is killed by Airflow (cleared, marked, timed out).
-        It has no effect while the task is deferred, nor when its process dies
+        While the task is deferred this needs Airflow 3.3, and a person who clears or marks it. It has no effect when
+        the process dies
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``, ``job_urls``,
         ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting); all
@@ -83,9 +85,9 @@ class RunDeploymentOperator(BaseOperator):
         release_id: Any = None,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         wait_for_completion: bool = True,
-        poll_interval: float | timedelta = 10.0,
+        poke_interval: float | timedelta = POKE_INTERVAL,
         timeout: float | timedelta = 24 * 60 * 60.0,
-        tolerated_failures: int = 5,
+        tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -99,9 +101,9 @@ class RunDeploymentOperator(BaseOperator):
         self._with_release = release_id is not None
         self.trifacta_conn_id = trifacta_conn_id
         self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
+        self.poke_interval = poke_interval
         self.timeout = timeout
-        self.tolerated_failures = tolerated_failures
+        self.tolerated_outage = tolerated_outage
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
         self._config: ClientConfig | None = None
@@ -135,7 +137,7 @@ class RunDeploymentOperator(BaseOperator):
             parameters = check_parameters(self.run_parameters)
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
             # What is wrong with the wait is to be said before the start.
-            JobGroupsWatch([], tolerated_failures=self.tolerated_failures)
+            JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
             self._times()
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
@@ -154,7 +156,7 @@ class RunDeploymentOperator(BaseOperator):
                     retry=is_automatic_retry(context, self),
                 )
                 live, ids = run.release_id, run.job_group_ids
-                watch = self._running = JobGroupsWatch(ids, tolerated_failures=self.tolerated_failures)
+                watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
                 urls = [client.job_group_url(one) for one in ids]
                 facts.add(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
                 self.log.info("Release %s of deployment %s started the job groups %s", live, deployment_id, urls)
@@ -165,32 +167,41 @@ class RunDeploymentOperator(BaseOperator):
 
     def _times(self) -> tuple[float, float]:
         """Return the interval and the timeout in seconds."""
-        return _seconds("poll_interval", self.poll_interval), _seconds("timeout", self.timeout)
+        return seconds("poke_interval", self.poke_interval, positive=True), seconds("timeout", self.timeout)
 
     def _wait(self, client: TrifactaClient, watch: JobGroupsWatch, facts: dict[str, Any]) -> dict[str, Any]:
         started, wall_clock = time.monotonic(), time.time()
         interval, patience = self._times()
-        polling = client.without_repetitions
-        while not watch.poll(polling):
+        watch.client = client.without_repetitions
+        while not watch.poll(self._connect):
             if self.deferrable:
-                self._defer(watch, interval, wall_clock + patience, facts)
+                self._defer(watch, interval, wall_clock, patience, facts)
             left = patience - (time.monotonic() - started)
             if left <= 0:
                 raise FailedWaitError(f"Not Complete in time ({patience} s); the jobs go on. {watch.state}")
-            time.sleep(min(interval, left))
+            time.sleep(min(watch.pause(interval), left))
         return {**facts, "outcome": "complete"}
 
-    def _defer(self, watch: JobGroupsWatch, interval: float, deadline: float, facts: dict[str, Any]) -> None:
+    def _connect(self) -> TrifactaClient:
+        """Read the Airflow connection again, since its credentials were refused."""
+        return TrifactaHook(self.trifacta_conn_id).client.without_repetitions
+
+    def _defer(
+        self, watch: JobGroupsWatch, interval: float, began: float, patience: float, facts: dict[str, Any]
+    ) -> None:
         # Imported late: few tasks need a trigger.
         from ..triggers.job_group import JobGroupTrigger
 
         trigger = JobGroupTrigger(
             job_group_ids=watch.unfinished,
+            cancel_on_kill=self.cancel_on_kill,
             trifacta_conn_id=self.trifacta_conn_id,
-            tolerated_failures=self.tolerated_failures,
-            failures=watch.failures,
+            tolerated_outage=watch.tolerated_outage,
+            failing_since=watch.failing_since,
             poke_interval=interval,
-            deadline=deadline,
+            not_before=time.time() + watch.retry_after if watch.retry_after else None,
+            began=began,
+            deadline=began + patience,
         )
         kwargs = {"facts": facts}
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
@@ -220,20 +231,6 @@ class RunDeploymentOperator(BaseOperator):
         """Cancel the jobs, if that is wanted."""
         if not (self.cancel_on_kill and self._running and self._config):
             return
-        from ..client import TrifactaClient  # not at import: it loads requests
-
-        # Called in the middle of anything: Airflow may wait for an answer just now, and so may the other client.
-        with TrifactaClient(self._config) as client:
-            for job_group_id in self._running.unfinished:
-                try:
-                    client.job_groups.cancel(job_group_id)
-                    self.log.info("Canceled job group %s", job_group_id)
-                except TrifactaError as error:  # the others should be canceled all the same
-                    self.log.warning("Job group %s was not canceled: %s", job_group_id, error)
-
-
-def _seconds(name: str, value: Any) -> float:
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
-        raise InvalidInputError(f"{name} must be 0 or more seconds, or a timedelta, not {value!r}.")
-    return float(number)
+        # The connection is not asked for: Airflow may be in the middle of an answer just now.
+        client = self._running.client
+        cancel_job_groups(client.config if client else self._config, self._running.unfinished)

@@ -18,8 +18,7 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.job_groups import RUNNING
-from ..client.models import parse_time
+from ..client.models import RUNNING, parse_time
 from ..client.retries import did_nothing
 from .baseline import down_to, live_release, shows_live
 from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
 from .._failures import airflow_failures, check_event
 from ..hooks.trifacta import TrifactaHook
-from ..waits import Watch
+from ..waits import TOLERATED_OUTAGE, Watch, seconds
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -24,12 +25,14 @@ W = TypeVar("W", bound=Watch)
 class WatchSensor(BaseSensorOperator, Generic[W]):
     """Waits until a watch says that it is there, and changes nothing.
 
-    Failures that may pass (connection, timeout, 429, 5xx) are tolerated ``tolerated_failures`` times in a row; any
-    other 4xx fails at once. At the timeout it looks once more.
+    Transient errors (connection, timeout, 429, 5xx) are tolerated for ``tolerated_outage`` without a success between
+    them; any other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it is no failure. At the
+    timeout it looks once more.
 
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_failures: how many polls in a row may fail in passing. In ``reschedule`` mode the task keeps
-        its slot while polls fail: a rescheduled process would not know how many failed before.
+    :param tolerated_outage: how long every poll may fail with a transient error, in seconds or as a timedelta. In
+        ``reschedule`` mode it has no effect: a transient error ends the look, the task frees its slot, and ``timeout``
+        is the only bound
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     """
 
@@ -40,18 +43,19 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         self,
         *,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
-        tolerated_failures: int = 5,
+        tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.trifacta_conn_id = trifacta_conn_id
-        self.tolerated_failures = tolerated_failures
+        self.tolerated_outage = tolerated_outage
         self.deferrable = deferrable
-        self._watching: tuple[W, TrifactaClient] | None = None
+        self._watching: W | None = None
+        self._client: TrifactaClient | None = None
 
     @abstractmethod
-    def _new_watch(self) -> W:
+    def _new_watch(self, context: Context, **waiting: Any) -> W:
         """Make the watch, from what the templates gave."""
 
     @abstractmethod
@@ -64,25 +68,30 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
 
     def execute(self, context: Context) -> Any:
         """Wait; deferred, after one look from here: what is there already needs no triggerer."""
+        began = time.time()
         try:
             if not self.deferrable:
                 return super().execute(context)
-            deadline = time.time() + self.timeout
             with airflow_failures(skip=self.soft_fail or self.never_fail):
                 done = self._poll(context)
         finally:
-            if self._watching:
-                self._watching[1].close()
+            if self._client:
+                self._client.close()
         if done:
             return None
-        watch, _ = self._watch()
+        watch = self._watch(context)
+        max_wait = getattr(self, "max_wait", None)
         trigger = self._trigger(
             watch,
             trifacta_conn_id=self.trifacta_conn_id,
-            tolerated_failures=self.tolerated_failures,
-            failures=watch.failures,
+            tolerated_outage=watch.tolerated_outage,
+            failing_since=watch.failing_since,
             poke_interval=float(self.poke_interval),
-            deadline=deadline,
+            exponential_backoff=bool(self.exponential_backoff),
+            max_wait=None if max_wait is None else seconds("max_wait", max_wait),
+            began=began,
+            not_before=time.time() + watch.retry_after if watch.retry_after else None,
+            deadline=began + self.timeout,
         )
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after)
 
@@ -94,33 +103,46 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
             self.log.info("%s", check_event(event))
 
     def poke(self, context: Context) -> bool:
-        """Poll once; in ``reschedule`` mode until a poll got an answer."""
+        """Poll once."""
         with airflow_failures(skip=self.soft_fail or self.never_fail):
-            done = self._poll(context)
-            watch, _ = self._watch()
-            while self.reschedule and watch.failures and (left := self._seconds_left(context)) > 0:
-                time.sleep(min(self.poke_interval, left))
-                done = self._poll(context)
-            return done
-
-    def _seconds_left(self, context: Context) -> float:
-        """Return the time until the timeout of a rescheduled sensor, which counts from its first look."""
-        return self.timeout - (datetime.now(timezone.utc) - first_look(context, self)).total_seconds()
+            return self._poll(context)
 
     def _poll(self, context: Context) -> bool:
-        watch, client = self._watch()
+        watch = self._watch(context)
         try:
-            return watch.poll(client)
+            return watch.poll(self._connect)
         finally:
-            self._tell(context, watch, client)
+            if watch.client is not None:
+                self._tell(context, watch, watch.client)
 
-    def _watch(self) -> tuple[W, TrifactaClient]:
+    def _connect(self) -> TrifactaClient:
+        """Read the Airflow connection, again where its credentials were refused."""
+        client = TrifactaHook(self.trifacta_conn_id).client.without_repetitions
+        if self._client:
+            self._client.close()
+        self._client = client
+        return client
+
+    def _watch(self, context: Context) -> W:
         if self._watching is None:
-            self._watching = self._new_watch(), TrifactaHook(self.trifacta_conn_id).client.without_repetitions
+            seconds("poke_interval", self.poke_interval, positive=True)
+            # A rescheduled process does not know since when polls fail.
+            forgets = self.reschedule and not self.deferrable
+            tolerated = seconds("tolerated_outage", self.tolerated_outage)
+            self._watching = self._new_watch(context, tolerated_outage=math.inf if forgets else tolerated)
         return self._watching
 
+    def _polls_before(self, context: Context) -> int:
+        """Return how many polls a rescheduled sensor made before, more or less; 0 in other modes."""
+        if not self.reschedule or self.deferrable:
+            return 0
+        waited = (datetime.now(timezone.utc) - first_look(context, self)).total_seconds()
+        return max(round(waited / self.poke_interval), 0)
+
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
-        """Never sleep past the timeout, so that the last look is at it and not an interval later."""
+        """Wait as long as the server asks, but never past the timeout: the last look is at it."""
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        if self._watching is not None:
+            interval = self._watching.pause(interval)
         # A little beyond, because Airflow's own check is for more than the timeout.
         return float(min(interval, max(self.timeout - run_duration(), 0.0) + 0.01))

@@ -19,17 +19,19 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     """Waits until job groups are Complete, and changes nothing.
 
     It fails at once when one is Failed (with the words of its first failed job), Canceled, unknown to the server, or
-    in a state that the API does not document; the others are not touched. Failures that may pass (connection,
-    timeout, 429, 5xx) are tolerated ``tolerated_failures`` times in a row; any other 4xx fails at once. At the
-    timeout it looks once more.
+    in a state that the API does not document; the others are not touched. Transient errors (connection, timeout, 429,
+    5xx, an answer that is no single word) are tolerated for ``tolerated_outage`` without a success between them; any
+    other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it is no failure. A 401 reads the
+    Airflow connection again: other credentials go on. At the timeout it looks once more.
 
     API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_urls``, their pages.
 
     :param job_group_ids: one id, or a list of them: ints, strings of digits, or an XComArg such as
         ``run.output["job_group_ids"]`` (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_failures: how many polls in a row may fail in passing. In ``reschedule`` mode the task keeps
-        its slot while polls fail: a rescheduled process would not know how many failed before.
+    :param tolerated_outage: how long every poll may fail with a transient error, in seconds or as a timedelta. In
+        ``reschedule`` mode it has no effect: a transient error ends the look, the task frees its slot, and ``timeout``
+        is the only bound
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     """
 
@@ -41,8 +43,8 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         self.job_group_ids = job_group_ids
         self._urls_pushed = False
 
-    def _new_watch(self) -> JobGroupsWatch:
-        return JobGroupsWatch(parse_job_group_ids(self.job_group_ids), tolerated_failures=self.tolerated_failures)
+    def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:  # noqa: ARG002
+        return JobGroupsWatch(parse_job_group_ids(self.job_group_ids), **waiting)
 
     def _trigger(self, watch: JobGroupsWatch, **waiting: Any) -> WatchTrigger:
         # Imported late: the worker that only pokes needs no trigger.

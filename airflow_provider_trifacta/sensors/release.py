@@ -22,14 +22,17 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
     An upload makes a release live at once, so straight after one this sensor confirms. It waits when somebody
     else is to activate the release. API page: API Releases Get v4 (an inactive release reads ``active: null``).
 
-    A release that is deleted fails the task at once. Failures that may pass (connection, timeout, 429, 5xx) are
-    tolerated ``tolerated_failures`` times in a row; any other 4xx fails at once. At the timeout it looks once more.
+    A release that is deleted fails the task at once. Transient errors (connection, timeout, 429, 5xx) are tolerated
+    for ``tolerated_outage`` without a success between them; any other 4xx fails at once. ``Retry-After`` lengthens the
+    pause, and a 429 with it is no failure. A 401 reads the Airflow connection again: other credentials go on. At the
+    timeout it looks once more.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
     :param on_superseded: what to do when a release with a higher id is live: ``"fail"``, or ``"wait"``
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_failures: how many polls in a row may fail in passing. In ``reschedule`` mode the task keeps
-        its slot while polls fail: a rescheduled process would not know how many failed before.
+    :param tolerated_outage: how long every poll may fail with a transient error, in seconds or as a timedelta. In
+        ``reschedule`` mode it has no effect: a transient error ends the look, the task frees its slot, and ``timeout``
+        is the only bound
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     """
 
@@ -42,18 +45,24 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
         self.on_superseded = on_superseded
         self._url_pushed = False
 
-    def _new_watch(self) -> ReleaseWatch:
+    def _new_watch(self, context: Context, **waiting: Any) -> ReleaseWatch:
         return ReleaseWatch(
             parse_id(self.release_id, "release_id"),
             on_superseded=self.on_superseded,
-            tolerated_failures=self.tolerated_failures,
+            polls=self._polls_before(context),
+            **waiting,
         )
 
     def _trigger(self, watch: ReleaseWatch, **waiting: Any) -> WatchTrigger:
         # Imported late: the worker that only pokes needs no trigger.
         from ..triggers.release import ReleaseActiveTrigger
 
-        return ReleaseActiveTrigger(release_id=watch.release_id, on_superseded=self.on_superseded, **waiting)
+        return ReleaseActiveTrigger(
+            release_id=watch.release_id,
+            on_superseded=self.on_superseded,
+            deployment_id=watch.deployment_id,
+            **waiting,
+        )
 
     def _tell(self, context: Context, watch: ReleaseWatch, client: TrifactaClient) -> None:
         if watch.deployment_id is not None and not self._url_pushed:

@@ -1,61 +1,89 @@
-"""What the triggers share: polling in threads until a watch decides."""
+"""What the triggers share: polls that many waits share, until a watch decides."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from ..client.errors import TrifactaError
 from ..hooks.trifacta import TrifactaHook
-from ..waits import Watch
-from ._polling import polling
+from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Watch
+from ._polling import Lease, Poll
+
+if TYPE_CHECKING:
+    from ..client import ClientConfig
 
 #: Seconds after its own deadline at which a trigger that does not report is given up.
 _BACKSTOP = 300.0
+#: Seconds after its deadline that the trigger's look-up of the connection may take.
+_LOOK_UP_GRACE = 60.0
 
 
 class WatchTrigger(BaseTrigger):
     """Polls until a watch decides, as the sensor of the same watch does, and changes nothing.
 
-    Nothing blocks the event loop: polls run in threads, and the connection is looked up when the trigger starts.
-    When it is cancelled, which a restart of the triggerer does too, it just stops.
+    Nothing blocks the event loop: reads run in threads, and waits on the same instance as the same user share them.
+    When it is canceled, which a restart of the triggerer does too, it just stops.
 
     The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``.
 
+    All arguments but what is waited for have defaults, so that a wait that was deferred by an older version goes on.
+
     :param trifacta_conn_id: the Airflow connection
-    :param tolerated_failures: as the sensor's
-    :param failures: polls that failed in a row before
+    :param tolerated_outage: as the sensor's, in seconds
+    :param failing_since: when the polls before began to fail, as seconds since the epoch, if they did
     :param poke_interval: seconds between two polls
-    :param deadline: when to give up, as seconds since the epoch: a wall clock, since the trigger may move to another
-        host
+    :param exponential_backoff: whether the pauses grow: each is as long as the wait so far, and the interval
+    :param max_wait: the longest such pause, in seconds
+    :param began: when the wait began, as seconds since the epoch; None for now
+    :param not_before: when to poll first, as seconds since the epoch, where the server asked to wait
+    :param deadline: when to give up, as seconds since the epoch, or None: a wall clock, since the trigger may move to
+        another host
+    :param tolerated_failures: of an older version, without effect
+    :param failures: of an older version, without effect
     :param awaited: keywords of the subclass, which say what is waited for
     """
 
     def __init__(
         self,
         *,
-        trifacta_conn_id: str,
-        tolerated_failures: int,
-        failures: int,
-        poke_interval: float,
-        deadline: float,
+        trifacta_conn_id: str = TrifactaHook.default_conn_name,
+        tolerated_outage: float = TOLERATED_OUTAGE,
+        failing_since: float | None = None,
+        poke_interval: float = POKE_INTERVAL,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
+        began: float | None = None,
+        not_before: float | None = None,
+        deadline: float | None = None,
+        tolerated_failures: int | None = None,  # noqa: ARG002
+        failures: int | None = None,  # noqa: ARG002
         **awaited: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self.trifacta_conn_id = trifacta_conn_id
-        self.tolerated_failures = tolerated_failures
-        self.failures = failures
+        self.tolerated_outage = tolerated_outage
+        self.failing_since = failing_since
         self.poke_interval = poke_interval
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
+        self.began = began
+        self.not_before = not_before
         self.deadline = deadline
         self._awaited = awaited
+        #: How many job groups it waits for.
+        self._job_groups = 0
+        #: The connection as it was read last.
+        self._config: ClientConfig | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the keywords that make an equal trigger."""
@@ -64,20 +92,26 @@ class WatchTrigger(BaseTrigger):
             {
                 **self._awaited,
                 "trifacta_conn_id": self.trifacta_conn_id,
-                "tolerated_failures": self.tolerated_failures,
-                "failures": self.failures,
+                "tolerated_outage": self.tolerated_outage,
+                "failing_since": self.failing_since,
                 "poke_interval": self.poke_interval,
+                "exponential_backoff": self.exponential_backoff,
+                "max_wait": self.max_wait,
+                "began": self.began,
+                "not_before": self.not_before,
                 "deadline": self.deadline,
             },
         )
 
     @property
-    def given_up_after(self) -> timedelta:
+    def given_up_after(self) -> timedelta | None:
         """How long Airflow should wait for the event, if the triggerer loses it; from now on."""
+        if self.deadline is None:
+            return None
         return timedelta(seconds=self.deadline - time.time() + _BACKSTOP)
 
     @abstractmethod
-    def _watch(self) -> Watch:
+    def _watch(self, **waiting: Any) -> Watch:
         """Make the watch."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -89,23 +123,80 @@ class WatchTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
 
     async def _wait(self) -> dict[str, Any]:
-        watch = self._watch()
-        # Everything of the connection is read within the one call that leaves the event loop.
-        config = await sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).polling_config)()
-        # The task has just polled; a random first pause keeps waits that began together apart.
-        pause = self.poke_interval * random.random()  # noqa: S311
-        async with polling(config) as instance:
+        watch = self._watch(
+            tolerated_outage=self.tolerated_outage,
+            failing_since=self.failing_since,
+            # The task has read the connection before.
+            connected_before=True,
+        )
+        loop = asyncio.get_running_loop()
+        # Clocks may be set while it waits: from here on the loop's time counts.
+        offset = loop.time() - time.time()
+        began = loop.time() if self.began is None else self.began + offset
+        deadline = math.inf if self.deadline is None else self.deadline + offset
+        due = loop.time() if self.not_before is None else max(self.not_before + offset, loop.time())
+        # The task has just polled; a random pause keeps waits that began together apart.
+        spread = self.poke_interval * random.random()  # noqa: S311
+        lease, number = Lease(self._job_groups), 0
+        try:
             while True:
-                await asyncio.sleep(min(pause, max(self.deadline - time.time(), 0)))
-                pause = self.poke_interval
-                last = time.time() >= self.deadline
+                due = min(due, deadline)
+                poll = Poll(due, self.poke_interval, latest=deadline, spread=spread, number=number)
                 try:
-                    # An instance that keeps its threads busy must not hold the wait beyond its deadline for long.
-                    longest = max(self.deadline - time.time(), 0) + config.connect_timeout + config.read_timeout
-                    done = await instance.run(watch.poll, longest)
-                except TimeoutError:
-                    done, last = False, True
+                    done = await self._poll(watch, lease, poll)
+                except TimeoutError:  # an instance that keeps its threads busy must not hold the wait for long
+                    done, due = False, deadline
                 if done:
                     return {"status": "success", "message": watch.state, "retryable": False}
-                if last:
+                asked = loop.time() if poll.began is None else poll.began
+                if max(due, asked) >= deadline:
                     return {"status": "timeout", "message": f"Not in time. {watch.state}", "retryable": False}
+                due = max(asked + self._pause(asked - began), loop.time() + watch.retry_after)
+                spread, number = 0.0, number + 1
+        finally:
+            lease.close()
+
+    def _pause(self, waited: float) -> float:
+        """Return the usual pause after some seconds of waiting; doubling pauses come to as long as the wait so far."""
+        if not self.exponential_backoff:
+            return self.poke_interval
+        pause = self.poke_interval + waited
+        return pause if self.max_wait is None else min(pause, self.max_wait)
+
+    async def _poll(self, watch: Watch, lease: Lease, poll: Poll) -> bool:
+        """Take the steps of one poll, with shared answers."""
+        steps = watch.steps()
+        answer: Any = None
+        error: Exception | None = None
+        while True:
+            try:
+                step = steps.throw(error) if error else steps.send(answer)
+            except StopIteration as stop:
+                return bool(stop.value)
+            answer = error = None
+            if isinstance(step, Connect):
+                try:
+                    self._config = await self._look_up(poll, first=watch.client is None)
+                    answer = lease.move(self._config).client
+                except Exception as failure:
+                    error = failure
+            else:
+                assert lease.instance is not None  # the first step of the first poll connects  # noqa: S101
+                assert self._config is not None  # noqa: S101
+                poll.until = poll.latest + self._config.connect_timeout + self._config.read_timeout
+                given = await lease.instance.ask(step, poll)
+                answer, error = given.value, given.error
+
+    async def _look_up(self, poll: Poll, *, first: bool) -> ClientConfig:
+        loop = asyncio.get_running_loop()
+        if first and poll.due > loop.time():
+            await asyncio.sleep(poll.due - loop.time())
+        # Everything of the connection is read within the one call that leaves the event loop. It is a task of its own:
+        # where it is awaited directly, a cancellation loses the message by which Airflow tells a kill.
+        look_up = asyncio.ensure_future(sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).polling_config)())
+        look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
+        patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
+        await asyncio.wait({look_up}, timeout=None if patience == math.inf else patience)
+        if not look_up.done():
+            raise TimeoutError("it took too long")
+        return look_up.result()

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..waits import JobGroupsWatch
+from ..hooks.trifacta import TrifactaHook
+from ..waits import JobGroupsWatch, cancel_job_groups
 from ._watching import WatchTrigger
 
 
 class JobGroupTrigger(WatchTrigger):
-    """Polls until all job groups are Complete; see :class:`.JobGroupSensor` for what it decides. It cancels nothing.
+    """Polls until all job groups are Complete; see :class:`.JobGroupSensor` for what it decides.
 
     :param job_group_ids: the job groups
+    :param cancel_on_kill: whether to cancel them when a person clears or marks the deferred task (Airflow 3.3). A
+        restart of the triggerer and a timeout cancel nothing
     :param waiting: as for :class:`.WatchTrigger`
     """
 
-    def __init__(self, *, job_group_ids: Sequence[int], **waiting: Any) -> None:
-        super().__init__(job_group_ids=list(job_group_ids), **waiting)
+    def __init__(self, *, job_group_ids: Sequence[int], cancel_on_kill: bool = False, **waiting: Any) -> None:
+        super().__init__(job_group_ids=list(job_group_ids), cancel_on_kill=cancel_on_kill, **waiting)
         self.job_group_ids = list(job_group_ids)
+        self.cancel_on_kill = cancel_on_kill
+        self._job_groups = len(self.job_group_ids)
 
-    def _watch(self) -> JobGroupsWatch:
-        return JobGroupsWatch(self.job_group_ids, tolerated_failures=self.tolerated_failures, failures=self.failures)
+    def _watch(self, **waiting: Any) -> JobGroupsWatch:
+        return JobGroupsWatch(self.job_group_ids, **waiting)
+
+    async def on_kill(self) -> None:
+        """Cancel the job groups, if that is wanted. Airflow 3.3 calls this, and leaves it about a second."""
+        if not self.cancel_on_kill:
+            return
+        # A thread of its own: it goes on where the triggerer does not wait for it any longer.
+        executor = ThreadPoolExecutor(1, thread_name_prefix="trifacta-cancel")
+        canceling = asyncio.get_running_loop().run_in_executor(
+            executor, contextvars.copy_context().run, self._cancel_job_groups
+        )
+        executor.shutdown(wait=False)
+        await asyncio.wait({canceling})
+        canceling.result()
+
+    def _cancel_job_groups(self) -> None:
+        config = self._config or TrifactaHook(self.trifacta_conn_id).polling_config
+        cancel_job_groups(config, self.job_group_ids)

@@ -13,18 +13,19 @@ class ReleaseActiveTrigger(WatchTrigger):
 
     :param release_id: the release
     :param on_superseded: as the sensor's
+    :param deployment_id: its deployment, if that is known: its list serves all waits on the deployment
     :param waiting: as for :class:`.WatchTrigger`
     """
 
-    def __init__(self, *, release_id: int, on_superseded: str, **waiting: Any) -> None:
-        super().__init__(release_id=release_id, on_superseded=on_superseded, **waiting)
+    def __init__(
+        self, *, release_id: int, on_superseded: str = "fail", deployment_id: int | None = None, **waiting: Any
+    ) -> None:
+        super().__init__(release_id=release_id, on_superseded=on_superseded, deployment_id=deployment_id, **waiting)
         self.release_id = release_id
         self.on_superseded = on_superseded
+        self.deployment_id = deployment_id
 
-    def _watch(self) -> ReleaseWatch:
+    def _watch(self, **waiting: Any) -> ReleaseWatch:
         return ReleaseWatch(
-            self.release_id,
-            on_superseded=self.on_superseded,
-            tolerated_failures=self.tolerated_failures,
-            failures=self.failures,
+            self.release_id, on_superseded=self.on_superseded, deployment_id=self.deployment_id, **waiting
         )

@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 
+from airflow_provider_trifacta._compat import AirflowNotFoundException
 from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.triggers import _polling
 from airflow_provider_trifacta.triggers import _watching as module
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
+from airflow_provider_trifacta.waits import NewestReleases
 
 pytestmark = pytest.mark.every_airflow
 
@@ -21,8 +26,23 @@ KEYWORDS = {
     "release_id": 101,
     "trifacta_conn_id": "trifacta_default",
     "on_superseded": "fail",
-    "tolerated_failures": 2,
-    "failures": 0,
+    "deployment_id": 1,
+    "tolerated_outage": 900.0,
+    "failing_since": None,
+    "poke_interval": 0.01,
+    "exponential_backoff": False,
+    "max_wait": None,
+    "began": None,
+    "not_before": None,
+    "deadline": 4_000_000_000.0,
+}
+#: What version 0.1.0 of November 2026 stored for a deferred wait.
+BEFORE = {
+    "release_id": 101,
+    "on_superseded": "fail",
+    "trifacta_conn_id": "trifacta_default",
+    "tolerated_failures": 5,
+    "failures": 2,
     "poke_interval": 0.01,
     "deadline": 4_000_000_000.0,
 }
@@ -35,15 +55,19 @@ def rebuilt(trigger):
     return getattr(import_module(module_name), name)(**json.loads(json.dumps(keywords)))
 
 
-def wait(**keywords):
+def run(trigger):
     """Run a trigger to its end and return its events."""
 
     async def events():
-        return [event.payload async for event in rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, **keywords})).run()]
+        return [event.payload async for event in trigger.run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert _polling._instances == []
+    assert _polling._instances == {}
     return [json.loads(json.dumps(event)) for event in found]
+
+
+def wait(**keywords):
+    return run(rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, **keywords})))
 
 
 @pytest.fixture
@@ -75,6 +99,19 @@ def test_making_one_looks_up_nothing(monkeypatch):
 def test_an_active_release_is_reported(release_id):
     (event,) = wait(release_id=release_id)
     assert event["status"] == "success"
+
+
+def test_a_wait_that_was_deferred_before_an_upgrade_goes_on(release_id, client, emulator):
+    trigger = ReleaseActiveTrigger(**{**BEFORE, "release_id": release_id})
+    assert "tolerated_failures" not in trigger.serialize()[1]
+    assert (trigger.tolerated_outage, trigger.failing_since) == (900.0, None)
+    assert run(trigger)[0]["status"] == "success"
+
+
+def test_what_is_waited_for_is_enough(release_id):
+    trigger = rebuilt(ReleaseActiveTrigger(release_id=release_id))
+    assert trigger.given_up_after is None
+    assert run(trigger)[0]["status"] == "success"
 
 
 def test_it_waits_until_the_release_is_activated(release_id, client, emulator):
@@ -110,30 +147,213 @@ def test_a_poll_that_hangs_does_not_hold_the_wait_beyond_its_deadline(scripted, 
     hang = threading.Event()
     server = scripted(lambda request: hang.wait(30) and None)
     use_connection(server.url, extra={"connect_timeout": 0.05, "read_timeout": 0.05})
-    (event,) = wait(deadline=time.time() - 1, tolerated_failures=9)
+    (event,) = wait(deadline=time.time() - 1)
     hang.set()
     assert event["status"] == "timeout"
 
 
 @pytest.mark.parametrize(
     ("status", "words", "retryable", "requests"),
-    [(403, "PermissionDeniedError", False, 1), (404, "ReleaseDeletedError", False, 1), (500, "ServerError", True, 3)],
+    [
+        (403, "PermissionDeniedError", False, 1),
+        (404, "ReleaseDeletedError", False, 1),
+        (401, "AuthenticationError", False, 1),
+        (500, "ServerError", True, 1),
+    ],
 )
 def test_errors_are_reported_with_what_the_task_must_do(scripted, use_connection, status, words, retryable, requests):
     server = scripted(lambda request: (status, {}, {}))
     use_connection(server.url)
-    (event,) = wait()
+    (event,) = wait(tolerated_outage=0, deployment_id=None)
     assert event["status"] == "error"
     assert event["message"].startswith(f"{words}: ")
     assert event["retryable"] is retryable
     assert len(server.seen) == requests
 
 
-def test_failures_before_the_trigger_count(scripted, use_connection):
-    server = scripted(lambda request: (500, {}, {}))
-    use_connection(server.url)
-    assert wait(failures=2)[0]["status"] == "error"
-    assert len(server.seen) == 1
+class Script:
+    """A server of release 101 of deployment 1: the answers that are listed, then a live release for ever.
+
+    It notes the loop's time of each request.
+    """
+
+    def __init__(self, scripted, *answers, times=None):
+        self.left, self.times = list(answers), []
+        self.url = scripted(self).url
+
+    def __call__(self, request):
+        row = {"id": 101, "active": None, "deployment": {"id": 1}}
+        if self.left:
+            answer = self.left.pop(0)
+            if answer != "waiting":
+                return answer
+        else:
+            row["active"] = True
+        return 200, {}, {"data": [row]} if "?" in request.path else row
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """The loop's time of each request, from the beginning on."""
+    times = []
+    ask = NewestReleases.__call__
+
+    def note(read, client):
+        times.append(asyncio.get_running_loop().time() - 1000)
+        return ask(read, client)
+
+    monkeypatch.setattr(NewestReleases, "__call__", note)
+    monkeypatch.setattr(module.random, "random", lambda: 0.25)
+    return times
+
+
+@pytest.fixture
+def wait_for_hours(virtual, monkeypatch):
+    """Return a function that runs a trigger in virtual time."""
+
+    def wait(**keywords):
+        async def events():
+            # The wall clock moves with the loop.
+            loop = asyncio.get_running_loop()
+            monkeypatch.setattr(module.time, "time", loop.time)
+            trigger = rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, "poke_interval": 10.0, **keywords}))
+            return [event.payload async for event in trigger.run()]
+
+        (event,) = virtual(events())
+        monkeypatch.undo()
+        return event
+
+    return wait
+
+
+FAILURE = (500, {}, {})
+
+
+def test_an_outage_is_tolerated_for_a_time(scripted, use_connection, wait_for_hours, at):
+    use_connection(Script(scripted, *[FAILURE] * 100).url)
+    event = wait_for_hours(tolerated_outage=60.0)
+    assert (event["status"], event["retryable"]) == ("error", True)
+    assert at == [2.5, 12.5, 22.5, 32.5, 42.5, 52.5, 62.5]
+
+
+def test_an_outage_that_began_before_the_trigger_counts(scripted, use_connection, wait_for_hours, at):
+    use_connection(Script(scripted, *[FAILURE] * 100).url)
+    assert wait_for_hours(tolerated_outage=60.0, failing_since=950.0)["status"] == "error"
+    assert at == [2.5, 12.5]
+
+
+def test_waits_that_begin_together_are_spread(scripted, use_connection, wait_for_hours, at):
+    use_connection(Script(scripted, "waiting", "waiting").url)
+    assert wait_for_hours(poke_interval=40.0)["status"] == "success"
+    assert at == [10, 50, 90]
+
+
+def test_retry_after_sets_the_pause_and_is_no_failure(scripted, use_connection, wait_for_hours, at):
+    busy = (429, {"Retry-After": "57"}, {})
+    use_connection(Script(scripted, busy, busy, "waiting").url)
+    assert wait_for_hours(tolerated_outage=0.0, not_before=1030.0)["status"] == "success"
+    assert at == [32.5, 89.5, 146.5, 156.5]
+
+
+def test_no_pause_goes_past_the_deadline(scripted, use_connection, wait_for_hours, at):
+    busy = (429, {"Retry-After": "57"}, {})
+    use_connection(Script(scripted, *[busy] * 9).url)
+    assert wait_for_hours(deadline=1050.0)["status"] == "timeout"
+    assert at == [2.5, 50]
+
+
+@pytest.mark.parametrize("max_wait", [None, 30.0])
+def test_backoff_holds_when_deferred(scripted, use_connection, wait_for_hours, at, max_wait):
+    use_connection(Script(scripted, *["waiting"] * 6).url)
+    assert wait_for_hours(exponential_backoff=True, max_wait=max_wait)["status"] == "success"
+    found = [late - early for early, late in pairwise([0, *at])]
+    assert found == pytest.approx(
+        [2.5, 12.5, 25, 50, 100, 200, 400] if max_wait is None else [2.5, 12.5, 25, *[30] * 4]
+    )
+
+
+def test_backoff_goes_on_where_the_wait_was(scripted, use_connection, wait_for_hours, at):
+    use_connection(Script(scripted, "waiting").url)
+    wait_for_hours(exponential_backoff=True, max_wait=3600.0, began=1000.0 - 500)
+    assert [late - early for early, late in pairwise(at)] == pytest.approx([512.5])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("vault is sealed"), AirflowNotFoundException("isn't defined")])
+def test_a_look_up_that_fails_is_a_transient_error(scripted, use_connection, wait_for_hours, at, monkeypatch, error):
+    use_connection(Script(scripted).url)
+    look_up, failures = TrifactaHook.get_connection, [error] * 5
+
+    def flaky(conn_id):
+        if failures:
+            raise failures.pop()
+        return look_up(conn_id)
+
+    monkeypatch.setattr(TrifactaHook, "get_connection", staticmethod(flaky))
+    assert wait_for_hours(tolerated_outage=60.0)["status"] == "success"
+    assert at == [50]
+
+
+def test_a_look_up_that_fails_too_long_is_an_error(use_connection, wait_for_hours, monkeypatch):
+    monkeypatch.setattr(TrifactaHook, "get_connection", staticmethod(lambda conn_id: 1 / 0))
+    event = wait_for_hours(tolerated_outage=60.0)
+    assert event["message"].startswith("ConnectionLookUpError: ")
+    assert (event["status"], event["retryable"]) == ("error", True)
+
+
+def test_a_renewed_token_goes_on(scripted, use_connection, wait_for_hours, at):
+    def renew_and_refuse():
+        use_connection(server.url, login="", password="token-2")
+        return 401, {}, {}
+
+    class Renewing(Script):
+        def __call__(self, request):
+            if self.left and self.left[0] == "renew":
+                self.left.pop(0)
+                return renew_and_refuse()
+            expected = "token-1" if "renew" in self.left else "token-2"
+            assert request.headers["Authorization"] == f"Bearer {expected}"
+            return super().__call__(request)
+
+    server = Renewing(scripted, "waiting", "renew", "waiting")
+    use_connection(server.url, login="", password="token-1")
+    assert wait_for_hours(tolerated_outage=0.0)["status"] == "success"
+    assert len(at) == 4
+
+
+def test_waits_on_a_deployment_share_its_list(scripted, use_connection, virtual, at, monkeypatch, caplog):
+    rows = [{"id": number, "active": None, "deployment": {"id": 1}} for number in (104, 103, 102, 101)]
+    use_connection(scripted(lambda request: (503, {}, {}) if len(at) == 2 else (200, {}, {"data": rows})).url)
+    # Two connections that lead to the same place share too.
+    use_connection(json.loads(os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"])["host"], conn_id="other")
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(module.time, "time", loop.time)
+        triggers = [
+            ReleaseActiveTrigger(
+                **{
+                    **KEYWORDS,
+                    "release_id": number,
+                    "poke_interval": 10.0,
+                    "deadline": 1025.0,
+                    "trifacta_conn_id": conn_id,
+                }
+            )
+            for number in (101, 102, 103, 104)
+            for conn_id in ("trifacta_default", "other")
+        ]
+
+        async def first(trigger):
+            async for event in trigger.run():
+                return event.payload
+            return None
+
+        return await asyncio.gather(*[first(trigger) for trigger in triggers])
+
+    events = virtual(scenario())
+    assert {event["status"] for event in events} == {"timeout"}
+    assert at == [2.5, 12.5, 22.5, 25]
+    assert caplog.text.count("Poll failed") == 8, "each wait has its own line"
 
 
 def test_a_bad_connection_is_an_error_event(use_connection):
@@ -164,23 +384,5 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert _polling._instances == []
+    assert _polling._instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}
-
-
-def test_waits_that_begin_together_are_spread(release_id, client, monkeypatch):
-    client.releases.deactivate(release_id)
-    pauses = []
-    real_sleep = asyncio.sleep
-
-    async def note(seconds):
-        pauses.append(seconds)
-        if len(pauses) > 1:
-            raise asyncio.CancelledError
-        await real_sleep(0)
-
-    monkeypatch.setattr(module.random, "random", lambda: 0.25)
-    monkeypatch.setattr(module.asyncio, "sleep", note)
-    with pytest.raises(asyncio.CancelledError):
-        wait(release_id=release_id, poke_interval=40.0)
-    assert pauses == [10.0, 40.0]

@@ -26,7 +26,7 @@ with DAG(
         deployment_id=1,
         package_path=os.environ.get("TEST_FOLDER", "") + "/{{ run_id }}.zip",
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
-        poll_interval=0.2,
+        poke_interval=0.2,
         deferrable=True,
         default_args={"retry_delay": timedelta(seconds=1)},
     )
