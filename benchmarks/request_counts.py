@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from uuid import uuid1
@@ -140,6 +139,18 @@ def execute(operator_class: type, *, try_number: int = 1, notes: Notes | None = 
     return operator_class(**arguments).execute(context)
 
 
+class Looks:
+    """A sensor that looks when it is told to."""
+
+    def __init__(self, sensor_class: type, **arguments: Any) -> None:
+        self._sensor = sensor_class(task_id="t", trifacta_conn_id=_PROD, deferrable=False, **arguments)
+        ti = TaskInstance(1)
+        self._context = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": None}
+
+    def look(self) -> bool:
+        return bool(self._sensor.poke(self._context))
+
+
 def measure(size: int) -> dict[str, int]:
     """Count the requests of each operator on a deployment of so many releases.
 
@@ -185,12 +196,15 @@ def measure(size: int) -> dict[str, int]:
         package["package_path"] = site.new_package()
         staged = done("CreateRelease: staged", CreateReleaseOperator, baseline=baseline(), activate=False, **package)
         waiting = {"release_id": staged["release_id"]}
-        done("ReleaseActiveSensor: one look, not yet live", Look, sensor=ReleaseActiveSensor, **waiting)
+        sensor = Looks(ReleaseActiveSensor, **waiting)
+        counts["ReleaseActiveSensor: first look, not yet live"], _ = site.count(sensor.look)
+        counts["ReleaseActiveSensor: each further look"], _ = site.count(sensor.look)
         done("ActivateRelease", ActivateReleaseOperator, release_id=staged["release_id"])
         done("ActivateRelease: live already", ActivateReleaseOperator, release_id=staged["release_id"])
-        done("ReleaseActiveSensor: one look, live", Look, sensor=ReleaseActiveSensor, **waiting)
+        counts["ReleaseActiveSensor: first look, live"], _ = site.count(Looks(ReleaseActiveSensor, **waiting).look)
         run = done("RunDeployment, with one look", RunDeploymentOperator, **where)
-        done("JobGroupSensor: one look", Look, sensor=JobGroupSensor, job_group_ids=run["job_group_ids"])
+        sensor = Looks(JobGroupSensor, job_group_ids=run["job_group_ids"])
+        counts["JobGroupSensor: one look, one job group"], _ = site.count(sensor.look)
         done("ConfirmPromotion", ConfirmPromotionOperator, promotion=staged)
         done("DeactivateRelease", DeactivateReleaseOperator, release_id=staged["release_id"])
         done("GetDeployment, and no release is live", GetDeploymentOperator, **where)
@@ -223,16 +237,6 @@ def measure_far_back(size: int) -> dict[str, int]:
     return {f"{what}, and the oldest release was live": count for what, count in counts.items()}
 
 
-class Look:
-    """One look of a sensor."""
-
-    def __init__(self, *, sensor: type, **arguments: Any) -> None:
-        self._sensor = sensor(**arguments)
-
-    def execute(self, context: dict[str, Any]) -> bool:
-        return bool(self._sensor.poke(context))
-
-
 def promote(size: int) -> tuple[int, str]:
     """Count the requests of a whole promotion, in a real DAG run. It needs Airflow's database.
 
@@ -259,12 +263,16 @@ def promote(size: int) -> tuple[int, str]:
 @contextmanager
 def time_that_flies() -> Iterator[None]:
     """Let every wait of a client be over at once."""
-    now = SimpleNamespace(seconds=0.0)
+    now = 0.0
 
-    def sleep(self: Clock, seconds: float) -> None:
-        now.seconds += seconds
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
 
-    with mock.patch.object(Clock, "sleep", sleep), mock.patch.object(Clock, "monotonic", lambda self: now.seconds):
+    def monotonic() -> float:
+        return now
+
+    with mock.patch.multiple(Clock, sleep=staticmethod(sleep), monotonic=staticmethod(monotonic)):
         yield
 
 

@@ -1,4 +1,4 @@
-"""How many requests each operator makes. ``docs/requests.md`` has the numbers, and ``benchmarks/requests`` prints them."""
+"""How many requests each operator makes: as many as ``docs/requests.md`` says, which ``benchmarks/requests`` prints."""
 
 from __future__ import annotations
 
