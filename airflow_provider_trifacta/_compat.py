@@ -100,6 +100,38 @@ else:
             TaskDeferralTimeout = TaskDeferralError
 
 
+def looks_secret(name: str) -> bool:
+    """Tell whether the value of this name is one that Airflow masks, by its ``sensitive_var_conn_names``."""
+    try:  # Airflow 3.1
+        from airflow.sdk._shared.secrets_masker import should_hide_value_for_key as hide
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                should_hide_value_for_key as hide,
+            )
+        except ImportError:
+            from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                should_hide_value_for_key as hide,
+            )
+    return bool(hide(name))  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def redact(text: str) -> str:
+    """Return a text without the secrets that Airflow knows of: those of the connections that were looked up."""
+    try:  # Airflow 3.1
+        from airflow.sdk._shared.secrets_masker import redact as hide
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                redact as hide,
+            )
+        except ImportError:
+            from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+                redact as hide,
+            )
+    return str(hide(text))
+
+
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
     """Return when a rescheduled sensor looked first; now, if this is the first look."""
     ti: Any = context["ti"]
@@ -167,6 +199,8 @@ __all__ = [
     "XCom",
     "conf",
     "first_look",
+    "looks_secret",
     "object_storage_path",
+    "redact",
     "task_states",
 ]

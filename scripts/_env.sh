@@ -7,6 +7,10 @@ build=$root/.build
 mkdir -p "$build"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=$build/pip-cache
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# The emulators, Airflow's API server and the test servers are on this machine, where no proxy finds them.
+no_proxy=${no_proxy:-${NO_PROXY:-}}
+[[ $no_proxy == '*' ]] || no_proxy+="${no_proxy:+,}localhost,127.0.0.1,::1"
+export no_proxy NO_PROXY=$no_proxy
 
 # find_python FIRST LAST: prints a Python whose version lies in 3.FIRST to 3.LAST; fails when there is none.
 find_python() {

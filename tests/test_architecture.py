@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 
 #: What each layer may import of the package; "airflow" stands for Airflow itself.
 LAYERS = {
-    "client": {"client"},
+    "client": {"__version__", "client"},
     "packages": {"client", "packages"},
     "promotion": {"client", "packages", "promotion"},
     "waits": {"client"},

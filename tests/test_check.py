@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +57,43 @@ def test_a_stored_connection_is_found(airflow_db, emulator, capsys):
             )
         )
     assert main(["stored"]) == 0
+
+
+@pytest.fixture
+def check_without_database(tmp_path):
+    """Return a function that runs the command in a process of its own, as on a worker: (exit status, last line)."""
+
+    def run(database, **environment):
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")},
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+            **environment,
+        }
+        command = [sys.executable, "-W", "ignore", "-m", "airflow_provider_trifacta.check", "prod"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.returncode, done.stdout.splitlines()[-1]
+
+    return run
+
+
+# Inside a task of Airflow 3; a file that is not there; a driver that is not installed.
+NO_DATABASES = ["airflow-db-not-allowed:///", "sqlite:////no/such/folder/airflow.db", "mssql+none://me:db-secret@db/x"]
+
+
+@pytest.mark.parametrize("database", NO_DATABASES)
+def test_a_connection_of_the_environment_needs_no_database(emulator, check_without_database, database):
+    connection = json.dumps(
+        {"conn_type": "trifacta", "host": emulator.url, "login": "admin@example.com", "password": "admin-password"}
+    )
+    status, line = check_without_database(database, AIRFLOW_CONN_PROD=connection)
+    assert (status, line.partition(":")[0]) == (0, "OK")
+
+
+@pytest.mark.parametrize("database", NO_DATABASES)
+def test_without_a_database_it_says_how_to(check_without_database, database):
+    status, line = check_without_database(database)
+    assert (status, line.partition(":")[0]) == (1, "FAILED")
+    assert "AIRFLOW_CONN_PROD" in line
+    assert "db-secret" not in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +20,8 @@ from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 pytestmark = pytest.mark.every_airflow
 
-EXAMPLES = Path(__file__).parent.parent / "example_dags"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "example_dags"
 
 
 @pytest.fixture
@@ -374,3 +376,11 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     assert str(tasks["announce"].state) == "upstream_failed"
     assert prod.store.active_release(1).id == good.id
     assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == 2
+
+
+def test_nothing_needs_a_logical_date():
+    """A run of Airflow 3 may have none, and its ``ds`` is then an error."""
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "example_dags").glob("*.py")]
+    texts += (ROOT / "airflow_provider_trifacta").rglob("*.py")
+    words = re.compile(r"\{\{\s*(ds|ts|data_interval)|logical_date|execution_date")
+    assert [path.name for path in texts if words.search(path.read_text())] == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .errors import (
     AuthenticationError,
     BadRequestError,
+    DeploymentManagerMissingError,
     NotFoundError,
     PermissionDeniedError,
     TrifactaError,
@@ -47,6 +48,8 @@ def check(config: ClientConfig) -> tuple[bool, str]:
         who = f"Logged in to {config.base_url} as {person.email or person.id}"
         try:
             client.deployments.probe()
+        except DeploymentManagerMissingError as error:
+            return False, f"{who}, but this instance has no Deployment Manager. {error}"
         except (PermissionDeniedError, NotFoundError) as error:
             return False, f"{who}, but this user cannot use Deployment Manager. {error}"
         except TrifactaError as error:

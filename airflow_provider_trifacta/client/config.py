@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
+from .. import __version__
 from .errors import ConfigurationError
 
 #: Seconds for a connection to come about.
@@ -14,6 +16,8 @@ DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_READ_TIMEOUT = 60.0
 #: Seconds for the answer to an upload, an export or a run: the server does the work within that request.
 DEFAULT_UPLOAD_TIMEOUT = 600.0
+#: How requests name themselves, for who allows or counts them by that.
+DEFAULT_USER_AGENT = f"airflow-provider-trifacta/{__version__}"
 #: How often a read is asked again before the failure is reported.
 DEFAULT_READ_RETRIES = 4
 
@@ -38,7 +42,8 @@ class ClientConfig:
     :param read_timeout: seconds to wait for an answer
     :param upload_timeout: seconds to wait for the answer to an upload, an export or a run
     :param read_retries: how often a failed read is asked again; writes are not governed by it
-    :raises ConfigurationError: without usable credentials
+    :param user_agent: how requests name themselves
+    :raises ConfigurationError: without usable credentials, or for a user agent that is no header
     """
 
     base_url: str
@@ -51,6 +56,7 @@ class ClientConfig:
     read_timeout: float = DEFAULT_READ_TIMEOUT
     upload_timeout: float = DEFAULT_UPLOAD_TIMEOUT
     read_retries: int = DEFAULT_READ_RETRIES
+    user_agent: str = DEFAULT_USER_AGENT
 
     def __post_init__(self) -> None:
         if not self.password:
@@ -65,6 +71,10 @@ class ClientConfig:
                 raise ConfigurationError(
                     f"The connection's {name} holds a line break or another control character. Remove it."
                 )
+        if not (self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()):
+            raise ConfigurationError(
+                f"The connection's user_agent must be printable ASCII text, not {self.user_agent!r}."
+            )
         if self.login and ":" in self.login:
             raise ConfigurationError("The connection's login holds a colon, which Basic authentication excludes.")
 
@@ -103,6 +113,7 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     if scheme_field not in ("", "http", "https"):
         raise ConfigurationError(f"The connection's schema must be http or https, not {schema!r}.")
     has_scheme = "://" in text
+    text = _with_brackets(text)
     try:
         url = urlsplit(text if has_scheme else f"//{text}")
         host_port = url.port
@@ -135,9 +146,29 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     if final_port is not None and not 0 < final_port < 65536:
         raise ConfigurationError(f"The connection's port {final_port} is not between 1 and 65535.")
     scheme = url.scheme if has_scheme else (scheme_field or "https")
-    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    name = host_of(url.geturl())
     netloc = name if final_port is None else f"{name}:{final_port}"
     return f"{scheme}://{netloc}{path}"
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL as it stands in URLs: an IPv6 address in brackets.
+
+    :param url: a URL with a host
+    """
+    name = urlsplit(url).hostname or ""
+    return f"[{name}]" if ":" in name else name
+
+
+def _with_brackets(text: str) -> str:
+    """Put brackets around an IPv6 address that has none: Airflow takes them off a connection URI's host."""
+    scheme, separator, rest = text.rpartition("://")
+    address, slash, path = rest.partition("/")
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return text
+    return f"{scheme}{separator}[{address}]{slash}{path}"
 
 
 def _without_userinfo(text: str) -> str:

@@ -91,6 +91,21 @@ class DestinationError(TrifactaError):
     retryable = True
 
 
+class SourceError(TrifactaError):
+    """The storage that a package is in cannot be read just now. Nothing was sent.
+
+    A package that is not there is a :class:`PackageNotFoundError`.
+    """
+
+    retryable = True
+
+
+class TemporarySpaceError(TrifactaError):
+    """The worker has no temporary directory, or no room in it. Nothing was sent or saved."""
+
+    retryable = True
+
+
 class TransportError(TrifactaError):
     """No answer was obtained."""
 
@@ -180,6 +195,10 @@ class NotFoundError(APIError):
 
 class GoneError(NotFoundError):
     """410: the object was deleted."""
+
+
+class DeploymentManagerMissingError(NotFoundError):
+    """404 of an unknown path for deployments or releases: this instance has no Deployment Manager."""
 
 
 class PayloadTooLargeError(APIError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,13 +13,15 @@ from urllib.parse import quote, urlsplit
 import requests
 import urllib3
 
-from .config import ClientConfig
+from .config import ClientConfig, host_of
 from .errors import (
     APIError,
     ConnectError,
     ConnectionLostError,
+    DeploymentManagerMissingError,
     DestinationError,
     RequestTimeoutError,
+    TemporarySpaceError,
     TLSError,
     TransportError,
     UnexpectedResponseError,
@@ -35,12 +38,25 @@ _EXCERPT = 400
 _ADVICE = {
     400: "Correct the request as the message says; for a package, check the product version that exported it.",
     401: "Check login and password, or the access token (it may have expired), in the Airflow connection.",
-    403: "Give this user the Deployment role, and check that import and export are enabled in the workspace.",
-    404: "Check the id and the base URL. The object may be deleted, or not visible to this user.",
     410: "It was deleted in Trifacta.",
     413: "Raise the upload limit of the server or of the proxy before it.",
     429: "The instance's request quota is used up. Try again later or less often.",
 }
+#: The first name in a path, what one of it is called, and what a user needs to get at it.
+_RESOURCES = {
+    "deployments": ("deployment", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
+    "releases": ("release", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
+    "flows": ("flow", "The user must own the flow, or it must be shared with the user."),
+    "connections": ("connection", "The user must own a connection, or it must be shared with the user."),
+    "jobGroups": ("job group", "The user must be allowed to see the flow that it runs."),
+}
+#: What a workspace can switch off, by the end of the path.
+_SETTINGS = {"/package": "export", "/releases": "import", "/releases/dryRun": "import"}
+_ROUTE_NOT_FOUND = "RouteNotFoundException"
+_NO_DEPLOYMENT_MANAGER = (
+    "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
+    "connection's host is the production instance, and ask its administrator."
+)
 
 
 class Redactor:
@@ -93,6 +109,7 @@ def read_answer(response: requests.Response, file: BinaryIO | None = None) -> An
     :param file: where the body goes when it is a file that was asked for; without a limit, and not into the answer
     :raises requests.RequestException: the body of a success broke off
     :raises DestinationError: the file cannot be written
+    :raises TemporarySpaceError: there is no room for it
     :raises UnexpectedResponseError: it is larger than any answer of the API
     """
     content = bytearray()
@@ -123,6 +140,11 @@ def _save(response: requests.Response, file: BinaryIO) -> None:
         try:
             size += file.write(block)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise TemporarySpaceError(
+                    f"This worker has no room for the file while it is received: {error}. Nothing was saved. Free "
+                    "some space, or set TMPDIR to a directory with more of it."
+                ) from None
             raise DestinationError(f"The file cannot be kept while it is received: {error}.") from None
     announced = response.headers.get("Content-Length")
     # Older versions of urllib3 take a body that ends early for a whole one.
@@ -158,9 +180,13 @@ def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIE
     if request_id:
         parts.append(f" (request id {redact.excerpt(request_id)})")
     message = "".join(parts).rstrip(".") + "."
-    if answer.status in _ADVICE:
-        message += f" {_ADVICE[answer.status]}"
-    return api_error_class(answer.status)(
+    error_class = api_error_class(answer.status)
+    if _lacks_deployment_manager(answer.status, name, method, path):
+        error_class = DeploymentManagerMissingError
+        message += f" {_NO_DEPLOYMENT_MANAGER}"
+    elif advice := _advice(answer.status, path):
+        message += f" {advice}"
+    return error_class(
         message,
         method=method,
         path=path,
@@ -170,6 +196,33 @@ def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIE
         retry_after=parse_retry_after(answer.headers),
         from_api=from_api,
     )
+
+
+def _lacks_deployment_manager(status: int, name: str | None, method: str, path: str) -> bool:
+    """Tell an instance where deployments are unknown from one where this object is."""
+    below = path.startswith(("/v4/deployments", "/v4/releases"))
+    # A path that is known with another method is answered alike, and reading import rules is not documented.
+    may_be_unknown = method == "GET" and path.endswith("ImportRules")
+    return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
+
+
+def _advice(status: int, path: str) -> str:
+    """Return what to do next. A wrong id and a missing permission are answered alike, so both are named."""
+    if status not in (403, 404):
+        return _ADVICE.get(status, "")
+    resource, _, number = path.removeprefix("/v4/").partition("/")
+    noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
+    number = number.partition("/")[0]
+    setting = next((words for end, words in _SETTINGS.items() if path.endswith(end) and number), None)
+    sentences = [
+        f"Check the id {number} of the {noun} and this user's permission: the answer does not tell which is wrong."
+        if noun and number
+        else "Check this user's permission.",
+        needed,
+        f"Check that {setting} is enabled in the workspace." if setting else "",
+        "Check the base URL too; the object may be deleted." if status == 404 else "",
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
@@ -216,7 +269,7 @@ def transport_error(
     :param slow: whether the longer timeout applied
     """
     parts = urlsplit(url)
-    where = f"{method} {parts.path} at {parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+    where = f"{method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
     cause = redact.excerpt(_root_cause_text(error)).rstrip(".")
     if isinstance(error, requests.exceptions.SSLError):
         return TLSError(

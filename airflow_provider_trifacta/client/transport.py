@@ -13,7 +13,7 @@ import requests
 from urllib3.exceptions import LocationParseError
 
 from .adapter import TrifactaAdapter, nothing_sent, was_sent
-from .config import ClientConfig
+from .config import ClientConfig, host_of
 from .errors import ConfigurationError, RedirectError, TrifactaError, UnexpectedResponseError
 from .responses import Answer, Redactor, read_answer, read_json, transport_error
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, retrying
@@ -58,7 +58,7 @@ class Transport:
         self._session = requests.Session()
         # The server's session cookie is not needed, and a stale one must not outlive a changed password.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["Accept"] = "application/json"
+        self._session.headers.update({"Accept": "application/json", "User-Agent": config.user_agent})
         adapter = TrifactaAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -187,7 +187,7 @@ class Transport:
     def _shown(self, url: str) -> str:
         """Return a URL for an error: without its query, which may hold a ticket or a secret."""
         parts = urlsplit(url)
-        return self._redact.excerpt(f"{parts.scheme}://{parts.hostname}{_port(parts.port)}{parts.path}")
+        return self._redact.excerpt(f"{parts.scheme}://{host_of(url)}{_port(parts.port)}{parts.path}")
 
     def _path_of(self, path: str) -> str:
         return urlsplit(f"{self.config.base_url}{path}").path.rstrip("/")
@@ -246,7 +246,7 @@ class Transport:
         if method == "GET" and same_server:
             return
         if same_server and upgrade:
-            advice = f"Set the connection's host to {new.scheme}://{new.hostname}{_port(new.port)}."
+            advice = f"Set the connection's host to {new.scheme}://{host_of(target)}{_port(new.port)}."
         elif same_host and (old.scheme, new.scheme) == ("https", "http"):
             advice = "Credentials are not sent over plain http."
         else:

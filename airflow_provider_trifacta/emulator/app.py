@@ -24,7 +24,7 @@ from airflow_provider_trifacta.emulator import (
 )
 from airflow_provider_trifacta.emulator.auth import Authenticator
 from airflow_provider_trifacta.emulator.endpoint import Context, routes
-from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, error_response
+from airflow_provider_trifacta.emulator.errors import ApiError, MissingObjectError, error_response, route_not_found
 from airflow_provider_trifacta.emulator.fault_middleware import FaultMiddleware
 from airflow_provider_trifacta.emulator.faults import Faults
 from airflow_provider_trifacta.emulator.middleware import AuthMiddleware, Call, LogMiddleware, PathMiddleware
@@ -44,6 +44,8 @@ _ALL_ENDPOINTS = (
     *job_groups.ENDPOINTS,
 )
 _CLIENT_GONE = 499
+#: What Deployment Manager brings.
+_MANAGED = ("/v4/deployments", "/v4/releases")
 
 
 def create_app(
@@ -59,7 +61,10 @@ def create_app(
     :param faults: what is to go wrong.
     """
     served = tuple(
-        endpoint for endpoint in _ALL_ENDPOINTS if endpoint.option is None or getattr(options, endpoint.option)
+        endpoint
+        for endpoint in _ALL_ENDPOINTS
+        if (endpoint.option is None or getattr(options, endpoint.option))
+        and (options.deployment_manager or not endpoint.deployments)
     )
     app = Starlette(
         routes=[
@@ -86,6 +91,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
         status = options.unknown_id_status if error.reason == "unknown" else options.deleted_id_status
         return error_response(ApiError(status, str(error)))
     if isinstance(error, HTTPException):
+        if not request.app.state.context.options.deployment_manager and request.url.path.startswith(_MANAGED):
+            return route_not_found(request.method, request.url.path)
         # Unknown routes, wrong methods and multipart bodies that cannot be parsed.
         details = error.detail if error.status_code == 400 else f"Cannot {request.method} {request.url.path}"
         return error_response(ApiError(error.status_code, details, dict(error.headers or {})))

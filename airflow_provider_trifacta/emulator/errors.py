@@ -65,6 +65,18 @@ class MissingObjectError(Exception):
         self.reason = reason
 
 
+def route_not_found(method: str, path: str) -> JSONResponse:
+    """
+    Make the 404 of a path that is unknown [P: AYX].
+
+    :param method: HTTP method that was asked for.
+    :param path: path that was asked for.
+    """
+    details = f"Cannot {method} {path}"
+    exception = {"name": "RouteNotFoundException", "message": "This route does not exist", "details": details}
+    return JSONResponse({"exception": exception}, status_code=404)
+
+
 def error_response(error: ApiError, status: int | None = None) -> JSONResponse:
     """
     Make the vendor's error body.

@@ -101,6 +101,8 @@ class EmulatorOptions:
         into the same release and build, from 6.8 on never into an earlier release [R: SMC97 import-flow])
         and the shape of the import's answer. A build may follow: ``6.0.1+235.20190426172824.493d6f8``.
     :param edition: edition of the instance, compared up to 6.x only.
+    :param deployment_manager: off: an instance without Deployment Manager, where the paths of deployments and releases
+        are unknown [P: AYX].
     :param instance_type: who may use deployments: ``dev`` nobody, ``prod`` everybody, ``both`` the holders
         of the Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default is ``dev``, where
         there is nothing to emulate; ours is ``both``.
@@ -154,6 +156,7 @@ class EmulatorOptions:
 
     product_version: str = "9.7.0"
     edition: str = "Enterprise"
+    deployment_manager: bool = True
     instance_type: Literal["both", "prod", "dev"] = "both"
     users: tuple[User, ...] = DEFAULT_USERS
     tokens: tuple[PresetToken, ...] = ()

@@ -16,6 +16,7 @@ from ..client.config import (
     DEFAULT_READ_RETRIES,
     DEFAULT_READ_TIMEOUT,
     DEFAULT_UPLOAD_TIMEOUT,
+    DEFAULT_USER_AGENT,
     ClientConfig,
     refuse_mask,
     resolve_base_url,
@@ -56,7 +57,9 @@ def config_from_connection(connection: Connection) -> ClientConfig:
 
 
 def _extras(connection: Connection) -> Mapping[str, Any]:
-    raw = connection.extra
+    raw: Any = connection.extra
+    if isinstance(raw, Mapping):  # airflow.sdk.Connection(extra={...}) keeps it as it was given
+        return raw
     if not raw or not raw.strip():
         return {}
     try:
@@ -174,6 +177,14 @@ def _read_retries(name: str, value: object) -> int:
     return int(number)
 
 
+def _user_agent(name: str, value: object) -> str:
+    if _absent(value):
+        return DEFAULT_USER_AGENT
+    if not isinstance(value, str):
+        raise ConfigurationError(f"The connection's extra {name!r} must be a text, not {value!r}.")
+    return value.strip()
+
+
 #: How each extra is read. The names are those of :class:`~airflow_provider_trifacta.client.ClientConfig`.
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "verify": _verify,
@@ -183,4 +194,5 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "read_timeout": _seconds(DEFAULT_READ_TIMEOUT),
     "upload_timeout": _seconds(DEFAULT_UPLOAD_TIMEOUT),
     "read_retries": _read_retries,
+    "user_agent": _user_agent,
 }

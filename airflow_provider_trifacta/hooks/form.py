@@ -42,6 +42,11 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         # Text, because Airflow 2's form drops a number that is 0.
         "schema": {"type": ["string", "null"]},
     },
+    "user_agent": {
+        "label": "User agent",
+        "description": "How requests name themselves; default airflow-provider-trifacta/<version>",
+        "schema": {"type": ["string", "null"]},
+    },
 }
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {

@@ -7,14 +7,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 from .._compat import object_storage_path
-from ..client.errors import DestinationError, InvalidInputError
-
-#: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
-_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
+from ..client.errors import DestinationError, InvalidInputError, TrifactaError
+from ._storage import OBJECT_STORES, check_url, copy, is_url, needs, storage_words, temporary_space
 
 
 def check_destination(path: Any) -> str:
@@ -24,7 +22,7 @@ def check_destination(path: Any) -> str:
     :returns: the same as text; a ``file://`` URL as the local path that it means, as ``ObjectStoragePath`` reads it
     :raises InvalidInputError: for what is no path, or the path of a folder
     """
-    text = str(path) if isinstance(path, os.PathLike) or "://" in str(path) else path
+    text = str(path) if isinstance(path, os.PathLike) or is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise InvalidInputError(
             f"package_path must be the path or URL that the package is to be saved as, not {path!r}."
@@ -34,8 +32,11 @@ def check_destination(path: Any) -> str:
         if not rest.startswith("///"):
             raise InvalidInputError(f"package_path is {text}, and the URL of a file begins with {scheme}:///.")
         text = rest[2:]
-    if text.endswith("/") or ("://" not in text and Path(text).is_dir()):
+    check_url(text)
+    if text.endswith("/") or (not is_url(text) and Path(text).is_dir()):
         raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
+    if scheme.lower() in ("s3", "s3a") and "?versionId=" in text:
+        raise InvalidInputError(f"package_path is {text}, and nothing can be written to a version of an object.")
     return text
 
 
@@ -48,21 +49,18 @@ def save(file: BinaryIO, path: str) -> None:
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
     :raises DestinationError: it cannot be written there
+    :raises TemporarySpaceError: there is no room for the copy that is handed over
     """
     try:
-        if "://" in path:
+        if is_url(path):
             _save_object(file, path)
         else:
             _save_local(file, Path(path))
+    except TrifactaError:
+        raise
     except Exception as error:  # each kind of storage has its own
         raise DestinationError(
-            f"The package cannot be saved as {path}: {type(error).__name__}: {error}."
-            + (
-                " Object storage needs the provider of its scheme and its fsspec package, for example "
-                "apache-airflow-providers-amazon[s3fs] for s3://."
-                if "://" in path
-                else ""
-            )
+            f"The package cannot be saved as {path}: {storage_words(error)}.{needs(path)}"
         ) from error
 
 
@@ -71,10 +69,10 @@ def _save_local(file: BinaryIO, path: Path) -> None:
     # In the same folder, because a move is one step only within a file system.
     part = path.with_name(_part_of(path.name))
     try:
-        with part.open("xb") as copy:
-            shutil.copyfileobj(file, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
+        with part.open("xb") as whole:
+            shutil.copyfileobj(file, whole)
+            whole.flush()
+            os.fsync(whole.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -84,7 +82,7 @@ def _save_local(file: BinaryIO, path: Path) -> None:
 def _save_object(file: BinaryIO, path: str) -> None:
     target = object_storage_path(path)
     system, place = target.fs, str(target.path)
-    if path.partition(":")[0].lower() in _OBJECT_STORES:
+    if path.partition(":")[0].lower() in OBJECT_STORES:
         _put(file, system, place)
         return
     folder, _, name = place.rpartition("/")
@@ -100,11 +98,12 @@ def _save_object(file: BinaryIO, path: str) -> None:
 
 
 def _put(file: BinaryIO, system: Any, place: str) -> None:
-    with tempfile.NamedTemporaryFile(prefix="trifacta-package-") as copy:
-        shutil.copyfileobj(file, copy)
-        copy.flush()
-        size = copy.tell()
-        system.put_file(copy.name, place)
+    with temporary_space():
+        named = tempfile.NamedTemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by the next line
+    with named:
+        copy(file, cast(BinaryIO, named))
+        size = named.tell()
+        system.put_file(named.name, place)
     system.invalidate_cache()
     saved = system.info(place).get("size")
     if saved != size:

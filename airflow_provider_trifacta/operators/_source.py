@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from typing import Any
+from typing import Any, BinaryIO
 
 from .._compat import object_storage_path
-from ..client.errors import PackageNotFoundError, WrongPackageError
+from ..client.errors import InvalidInputError, PackageNotFoundError, SourceError, TrifactaError, WrongPackageError
 from ..client.models import canonical_uuid
 from ..packages.flow_package import FlowPackage, open_package
-
-#: Bytes copied at a time.
-_BLOCK_SIZE = 1024 * 1024
+from ._storage import check_url, copy, is_url, needs, storage_words, temporary_file
 
 
 def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> FlowPackage:
@@ -25,6 +21,9 @@ def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> Flow
     :param uuid: the ``metadata.uuid`` that it must have
     :param with_uuid: whether it must have one; a uuid that was given but renders to nothing is not any
     :raises WrongPackageError: it has another one
+    :raises PackageNotFoundError: there is no such object, or its kind of storage is not installed
+    :raises SourceError: the storage cannot be read, which may pass
+    :raises TemporarySpaceError: there is no room for the copy
     :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
     """
     package = _open(path)
@@ -38,25 +37,39 @@ def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> Flow
 
 
 def _open(path: Any) -> FlowPackage:
-    if "://" not in str(path):  # an ObjectStoragePath is as good as its URL
-        return open_package(path)
+    text = str(path)  # an ObjectStoragePath is as good as its URL
     try:
-        source = object_storage_path(str(path))
+        check_url(text)
+    except InvalidInputError as error:
+        raise PackageNotFoundError(str(error)) from None
+    if not is_url(text):
+        return open_package(path)
+    file = temporary_file()
+    try:
+        name = _fetch(text, file)
+        return FlowPackage(file, name)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _fetch(url: str, file: BinaryIO) -> str:
+    """Copy an object into a file, and return its name."""
+    try:
+        source = object_storage_path(url)
         with source.open("rb") as remote:
-            file = tempfile.TemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by FlowPackage
-            try:
-                shutil.copyfileobj(remote, file, _BLOCK_SIZE)
-                file.flush()
-                return FlowPackage(file, source.name)
-            except BaseException:
-                file.close()
-                raise
+            copy(remote, file)
+        return str(source.name)
+    except TrifactaError:
+        raise
     except FileNotFoundError:
-        raise PackageNotFoundError(f"There is no object {path}.") from None
+        raise PackageNotFoundError(f"There is no object {url}.") from None
     except IsADirectoryError:
-        raise PackageNotFoundError(f"{path} is a folder and not a package.") from None
+        raise PackageNotFoundError(f"{url} is a folder and not a package.") from None
     except (ImportError, ValueError) as error:
-        raise PackageNotFoundError(
-            f"{path} cannot be opened: {error}. Object storage needs the provider of its scheme and its fsspec "
-            "package, for example apache-airflow-providers-amazon[s3fs] for s3://."
+        raise PackageNotFoundError(f"{url} cannot be opened: {storage_words(error)}.{needs(url)}") from error
+    except Exception as error:  # each kind of storage has its own
+        raise SourceError(
+            f"The storage of {url} cannot be read: {storage_words(error)}. Nothing was sent. Check the permissions "
+            "and the Airflow connection of the storage, if it stays so."
         ) from error

@@ -29,6 +29,11 @@ def check_target(deployment_id: Any, deployment_name: Any) -> int | None:
     return None
 
 
+def target_words(deployment_id: Any, deployment_name: Any) -> str:
+    """Return how to call the deployment that is meant in a log, before it is looked up."""
+    return f"deployment {deployment_id if deployment_name is None else repr(deployment_name)}"
+
+
 def check_name(value: Any, field: str) -> str:
     """Check that a name is one, and not what a template renders for nothing.
 

@@ -54,6 +54,7 @@ class ActivateReleaseOperator(ChangeOperator):
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
             expected = self._expected()
+            self.log.info("Will make release %s the live one of its deployment", release_id)
             client = TrifactaHook(self.trifacta_conn_id).client
             journal = open_journal(context)
             facts = Facts(context)
@@ -65,7 +66,7 @@ class ActivateReleaseOperator(ChangeOperator):
                 made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
                 event = {"release_id": release_id, "package_uuid": made_of}
                 if live == release_id:
-                    self.log.info("Release %s is live already", release_id)
+                    self.log.info("Release %s of deployment %s is live already", release_id, deployment_id)
                     facts.add(previous_release_id=None, outcome="unchanged")
                     if is_automatic_retry(context, self):  # an attempt before may have made it so, and told nobody
                         announce_live(context, self, client.config.base_url, deployment_id, **event)
@@ -122,6 +123,7 @@ class DeactivateReleaseOperator(ChangeOperator):
         """Deactivate the release, unless it is inactive."""
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
+            self.log.info("Will make release %s inactive, so that it is not live", release_id)
             client = TrifactaHook(self.trifacta_conn_id).client
             journal = open_journal(context)
             facts = Facts(context)
@@ -130,7 +132,7 @@ class DeactivateReleaseOperator(ChangeOperator):
                 deployment_id = self._deployment_of(client, release_id, facts)
                 releases = self._list(client, deployment_id, release_id)
                 if live_id(releases) != release_id:
-                    self.log.info("Release %s is not live", release_id)
+                    self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                     facts.add(outcome="unchanged")
                     return facts.values
                 after = set_live(

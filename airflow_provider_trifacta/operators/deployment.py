@@ -17,7 +17,7 @@ from ..promotion.rollback import roll_back
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
-from ._target import check_name, check_target, find_deployment, is_automatic_retry, open_journal
+from ._target import check_name, check_target, find_deployment, is_automatic_retry, open_journal, target_words
 from .run import RunDeploymentOperator
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class GetDeploymentOperator(BaseOperator):
         """Read the deployment and its releases."""
         with airflow_failures():
             given = check_target(self.deployment_id, self.deployment_name)
+            where = target_words(self.deployment_id, self.deployment_name)
+            self.log.info("Will record which release of %s is live", where)
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 context["ti"].xcom_push(key=DEPLOYMENT_URL_KEY, value=client.deployment_url(deployment_id))
@@ -113,6 +115,7 @@ class CreateDeploymentOperator(BaseOperator):
         """Find the deployment, or make it."""
         with airflow_failures():
             name = check_name(self.name, "name")
+            self.log.info("Will find the deployment %r, or create it", name)
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 deployment, outcome = create_once(client, name, journal=open_journal(context))
                 facts = Facts(context)
@@ -165,6 +168,8 @@ class RollbackDeploymentOperator(ChangeOperator):
                     f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Pull it from the "
                     "promotion's task, under the key 'package_uuid'."
                 )
+            recorded = f"release {baseline.active_release_id}" if baseline.active_release_id else "no release"
+            self.log.info("Will roll deployment %s back to %s being live, if need be", baseline.deployment_id, recorded)
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)

@@ -13,7 +13,7 @@ from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.gate import DryRunReport, dry_run
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment
+from ._target import check_target, find_deployment, target_words
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -105,6 +105,8 @@ class DryRunReleaseOperator(BaseOperator):
         with airflow_failures():
             check_on_warnings(self.on_warnings)
             given = check_target(self.deployment_id, self.deployment_name)
+            where = target_words(self.deployment_id, self.deployment_name)
+            self.log.info("Will try to import %s into %s, without making a release", self.package_path, where)
             with (
                 open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package,
                 TrifactaHook(self.trifacta_conn_id).client as client,
@@ -116,5 +118,12 @@ class DryRunReleaseOperator(BaseOperator):
                 report = dry_run(client, deployment_id, package)
             facts.add(report=report.as_dict(), report_text=report.as_text())
             self.log.info("%s", report.as_text())
+            self.log.info(
+                "Tried package %s on deployment %s: %s problems, %s warnings. What is live did not change",
+                report.package_uuid,
+                deployment_id,
+                len(report.problems),
+                len(report.warnings),
+            )
             refuse_problems(report, self.on_warnings)
             return report.as_dict()

@@ -26,7 +26,7 @@ from ..promotion.journal import Journal, digest_of
 from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment, is_automatic_retry, open_journal
+from ._target import check_target, find_deployment, is_automatic_retry, open_journal, target_words
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -107,6 +107,8 @@ class SetImportRulesOperator(BaseOperator):
             wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
             if not wanted:
                 raise InvalidInputError("Give object_rules, value_rules or both; [] for none.")
+            where = target_words(self.deployment_id, self.deployment_name)
+            self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), where)
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 if "object" in wanted:
                     wanted["object"] = self._resolve(client, wanted["object"])
@@ -125,6 +127,11 @@ class SetImportRulesOperator(BaseOperator):
                     self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
                     journal.answered(**{kind: True})
             facts.add(outcome="changed" if pending else "unchanged")
+            self.log.info(
+                "The import rules of deployment %s are %s. They act on later imports, not on the live release",
+                deployment_id,
+                facts.values["outcome"],
+            )
             return {"replaced_object_rules": None, "replaced_value_rules": None, **facts.values}
 
     def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:

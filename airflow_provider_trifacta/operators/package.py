@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ._destination import check_destination, save
 from ._facts import Facts
+from ._storage import temporary_file
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -72,7 +72,10 @@ class ExportFlowPackageOperator(BaseOperator):
             path = check_destination(self.package_path)
             if not isinstance(self.comment, (str, type(None))):
                 raise InvalidInputError(f"comment must be a text, not {self.comment!r}.")
-            file = tempfile.TemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed with the package
+            self.log.info(
+                "Will export flow %s of the instance of connection %s as %s", flow_id, self.trifacta_conn_id, path
+            )
+            file = temporary_file()
             try:
                 with TrifactaHook(self.trifacta_conn_id).client as client:
                     client.flows.export(flow_id, file, comment=self.comment)

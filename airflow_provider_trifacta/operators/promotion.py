@@ -54,6 +54,7 @@ class ConfirmPromotionOperator(BaseOperator):
                 )
             release_id = parse_id(self.promotion.get("release_id"), "promotion['release_id']")
             deployment_id = parse_id(self.promotion.get("deployment_id"), "promotion['deployment_id']")
+            self.log.info("Will check that release %s of deployment %s is live", release_id, deployment_id)
             facts = Facts(context)
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 url = client.deployment_url(deployment_id)

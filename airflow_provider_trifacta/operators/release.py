@@ -20,7 +20,7 @@ from ..promotion.staged import StagedPromoter
 from ._assets import announce_live
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment, open_journal
+from ._target import check_target, find_deployment, open_journal, target_words
 from .activation import ActivateReleaseOperator, DeactivateReleaseOperator
 from .dry_run import DryRunReleaseOperator, check_on_warnings, refuse_problems
 
@@ -136,6 +136,8 @@ class CreateReleaseOperator(BaseOperator):
                 raise InvalidInputError(
                     f"on_deleted_objects must be 'fail' or 'warn', not {self.on_deleted_objects!r}."
                 )
+            where, end = target_words(self.deployment_id, self.deployment_name), "live" if self.activate else "staged"
+            self.log.info("Will import %s into %s as its %s release", self.package_path, where, end)
             with open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package:
                 self._describe(package)
                 with TrifactaHook(self.trifacta_conn_id).client as client:
@@ -220,8 +222,10 @@ class CreateReleaseOperator(BaseOperator):
     def _report(self, promotion: Promotion) -> None:
         release, imported = promotion.release, promotion.imported
         self.log.info(
-            "Release %s %s; the release before: %s; primary flows: %s",
+            "Release %s of deployment %s, %s: %s; the release before: %s; primary flows: %s",
             release.id,
+            release.deployment_id,
+            ("live" if release.active else "not live") if self.activate else "staged and not live",
             promotion.outcome,
             promotion.previous_release_id or "unknown or none",
             imported.primary_flow_ids if imported else "unknown",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from .._compat import (
     TaskDeferralError,
     TaskDeferralTimeout,
     conf,
+    looks_secret,
 )
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, TrifactaError
@@ -23,7 +24,7 @@ from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, Tr
 from ..promotion.run import check_parameters, run_deployment
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
 from ._facts import Facts
-from ._target import check_target, find_deployment, is_automatic_retry, open_journal
+from ._target import check_target, find_deployment, is_automatic_retry, open_journal, target_words
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -139,6 +140,7 @@ class RunDeploymentOperator(BaseOperator):
             # What is wrong with the wait is to be said before the start.
             JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
             self._times()
+            self._say(parameters)
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
             facts = Facts(context)
@@ -159,11 +161,25 @@ class RunDeploymentOperator(BaseOperator):
                 watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
                 urls = [client.job_group_url(one) for one in ids]
                 facts.add(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
-                self.log.info("Release %s of deployment %s started the job groups %s", live, deployment_id, urls)
+                verb = "joined" if run.joined else "started"
+                self.log.info("Live release %s of deployment %s: %s job groups %s", live, deployment_id, verb, ids)
+                for url in urls:
+                    self.log.info("%s", url)  # alone on its line, since Airflow's pages make a link of it
                 if not self.wait_for_completion:
                     return {**facts.values, "outcome": "started"}
                 with airflow_failures(final=True):
                     return self._wait(client, watch, facts.values)
+
+    def _say(self, parameters: Mapping[str, str]) -> None:
+        """Log what is to be done. Parameters are shown as they are sent, but those whose names look secret."""
+        shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
+        self.log.info(
+            "Will run the live release of %s%s with %s, and %s",
+            target_words(self.deployment_id, self.deployment_name),
+            f" if it is release {self.release_id}" if self._with_release else "",
+            f"the parameters {shown}" if shown else "no parameters",
+            "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
+        )
 
     def _times(self) -> tuple[float, float]:
         """Return the interval and the timeout in seconds."""
@@ -180,6 +196,14 @@ class RunDeploymentOperator(BaseOperator):
             if left <= 0:
                 raise FailedWaitError(f"Not Complete in time ({patience} s); the jobs go on. {watch.state}")
             time.sleep(min(watch.pause(interval), left))
+        return self._complete(facts)
+
+    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
+        self.log.info(
+            "The run of deployment %s is Complete; release %s was live",
+            facts.get("deployment_id"),
+            facts.get("release_id"),
+        )
         return {**facts, "outcome": "complete"}
 
     def _connect(self) -> TrifactaClient:
@@ -225,7 +249,7 @@ class RunDeploymentOperator(BaseOperator):
         """Take over from the trigger; the event says all there is to know."""
         with airflow_failures(final=True):
             self.log.info("%s", check_event(event))
-        return {**(facts or {}), "outcome": "complete"}
+        return self._complete(facts or {})
 
     def on_kill(self) -> None:
         """Cancel the jobs, if that is wanted."""

@@ -31,26 +31,49 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+#: What to do where a template did not give the text that it shows.
+_NATIVE = (
+    "Give the value as a text. In a DAG with render_template_as_native_obj=True put quotes into it, for example "
+    "'\"1.10\"', since that option turns texts that look like Python values into such values."
+)
+
+
 def check_parameters(parameters: object) -> dict[str, str]:
     """Check the parameters of a run, before any request.
 
-    :param parameters: values by parameter name, or None; numbers become text, as the API wants it
+    Texts are sent as they are. An int becomes its digits, as a value and as a name. A float or a bool has lost its
+    spelling (native rendering makes 1.1 of ``1.10``), so it is refused.
+
+    :param parameters: values by parameter name, or None
     :raises InvalidInputError: for anything else
     """
     if parameters is None:
         return {}
     if not isinstance(parameters, Mapping):
         raise InvalidInputError(f"run_parameters must be a dict of names and values, not {str(parameters)[:80]!r}.")
-    checked = {}
-    for name, value in parameters.items():
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidInputError(f"run_parameters holds the name {name!r}: names are texts.")
-        nothing = str(value).strip() == "None"
-        if nothing or isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            hint = " An upstream XCom or a template gave nothing." if nothing else ""
-            raise InvalidInputError(f"run_parameters[{name!r}] must be a text or a number, not {value!r}.{hint}")
+    checked: dict[str, str] = {}
+    for given, value in parameters.items():
+        name = str(given) if _is_text(given) else ""
+        if not name.strip():
+            raise InvalidInputError(f"run_parameters holds the name {given!r}: names are texts.")
+        if name in checked:
+            raise InvalidInputError(f"run_parameters holds the name {name!r} twice, as a text and as a number.")
+        if str(value).strip() == "None":
+            raise InvalidInputError(
+                f"run_parameters[{name!r}] must be a text or a whole number, not {value!r}. An upstream XCom or a "
+                "template gave nothing."
+            )
+        if not _is_text(value):
+            raise InvalidInputError(
+                f"run_parameters[{name!r}] must be a text or a whole number, not of type "
+                f"{type(value).__name__}. {_NATIVE}"  # its value may be a secret
+            )
         checked[name] = str(value)
     return checked
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

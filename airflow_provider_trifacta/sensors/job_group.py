@@ -44,7 +44,9 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         self._urls_pushed = False
 
     def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:  # noqa: ARG002
-        return JobGroupsWatch(parse_job_group_ids(self.job_group_ids), **waiting)
+        ids = parse_job_group_ids(self.job_group_ids)
+        self.log.info("Will wait until job groups %s are Complete", ids)
+        return JobGroupsWatch(ids, **waiting)
 
     def _trigger(self, watch: JobGroupsWatch, **waiting: Any) -> WatchTrigger:
         # Imported late: the worker that only pokes needs no trigger.

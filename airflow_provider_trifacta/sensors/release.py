@@ -46,8 +46,10 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
         self._url_pushed = False
 
     def _new_watch(self, context: Context, **waiting: Any) -> ReleaseWatch:
+        release_id = parse_id(self.release_id, "release_id")
+        self.log.info("Will wait until release %s is live", release_id)
         return ReleaseWatch(
-            parse_id(self.release_id, "release_id"),
+            release_id,
             on_superseded=self.on_superseded,
             polls=self._polls_before(context),
             **waiting,

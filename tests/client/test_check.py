@@ -102,6 +102,13 @@ def test_an_instance_without_deployment_manager():
     assert "cannot use Deployment Manager" in words
 
 
+def test_an_instance_where_deployments_are_unknown():
+    with Emulator(EmulatorOptions(deployment_manager=False)) as emulator:
+        ok, words = check(config(emulator.url))
+    assert not ok
+    assert "this instance has no Deployment Manager" in words
+
+
 def test_something_that_answers_anything(scripted):
     ok, words = check(config(scripted(lambda request: (200, {}, {"id": 1})).url))
     assert not ok

@@ -25,6 +25,11 @@ from airflow_provider_trifacta.client.errors import ConfigurationError
         ("10.1.2.3:3005", "http", None, "http://10.1.2.3:3005"),
         ("[::1]:3005", "http", None, "http://[::1]:3005"),
         ("https://[fe80::1]/x", None, None, "https://[fe80::1]/x"),
+        ("::1", None, 3005, "https://[::1]:3005"),
+        ("2001:db8::5", "http", 3005, "http://[2001:db8::5]:3005"),
+        ("2001:DB8::5/base", None, None, "https://[2001:db8::5]/base"),
+        ("http://2001:db8::5", None, 3005, "http://[2001:db8::5]:3005"),
+        ("[2001:db8::5]", None, 3005, "https://[2001:db8::5]:3005"),
     ],
 )
 def test_fields_become_one_base_url(host, schema, port, expected):
@@ -46,7 +51,9 @@ def test_fields_become_one_base_url(host, schema, port, expected):
         ("a.example.com?x=1", None, None, "must not hold"),
         ("a example.com", None, None, "not a host or URL"),
         ("https://", None, None, "not a host or URL"),
-        ("::1", None, None, "not a host or URL"),
+        ("::1::2", None, None, "not a host or URL"),
+        ("1:2:3", None, None, "not a host or URL"),
+        ("[::1", None, None, "not a host or URL"),
         ("https://a.example.com/v4", None, None, "Leave that out"),
     ],
 )
@@ -84,3 +91,9 @@ def test_unusable_credentials_are_refused_without_showing_them(login, password, 
 def test_the_configuration_does_not_show_its_secrets():
     config = ClientConfig(base_url="https://a", password="long-secret", proxies={"https": "http://u:proxy-secret@p"})
     assert "secret" not in repr(config)
+
+
+@pytest.mark.parametrize("agent", ["", " ", "two\nlines", "Täglich"])
+def test_a_user_agent_that_is_no_header_is_refused(agent):
+    with pytest.raises(ConfigurationError, match="user_agent"):
+        ClientConfig(base_url="https://a", login="me", password="long-secret", user_agent=agent)

@@ -14,6 +14,7 @@ from airflow_provider_trifacta.client.errors import (
     NotFoundError,
     RedirectError,
     ServerError,
+    TemporarySpaceError,
     UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.flows import Flows
@@ -107,5 +108,15 @@ def test_a_full_disk_is_not_taken_for_a_fault_of_the_connection(export):
         def write(self, data):
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(DestinationError, match="No space left on device"):
+    with pytest.raises(TemporarySpaceError, match="No space left on device") as caught:
         export(GOOD, file=Full())
+    assert caught.value.retryable
+
+
+def test_a_file_that_takes_no_data_is_named(export):
+    class Closed(io.BytesIO):
+        def write(self, data):
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(DestinationError, match="Input/output error"):
+        export(GOOD, file=Closed())

@@ -182,3 +182,28 @@ def test_a_body_that_no_answer_could_say_again_is_refused(api, body):
     response = api("POST", "/v4/deployments", data=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, "not valid JSON" in response.text) == (400, True)
     assert api.json("/v4/deployments")["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v4/deployments"),
+        ("POST", "/v4/deployments"),
+        ("GET", "/v4/deployments/1"),
+        ("POST", "/v4/deployments/1/run"),
+        ("GET", "/v4/releases/7"),
+    ],
+)
+def test_without_deployment_manager_its_paths_are_unknown(start, method, path):
+    api = start(deployment_manager=False)
+    response = api(method, path, json={"name": "x"} if method == "POST" else None)
+    assert response.status_code == 404
+    assert response.json() == {
+        "exception": {
+            "name": "RouteNotFoundException",
+            "message": "This route does not exist",
+            "details": f"Cannot {method} {path}",
+        }
+    }
+    assert not [one for one in api.json("/v4/open-api-spec")["paths"] if "deployments" in one or "releases" in one]
+    assert api.get("/v4/people/current").status_code == 200

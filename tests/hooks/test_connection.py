@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from urllib.parse import quote
@@ -7,8 +8,10 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_trifacta._compat import BaseHook, Connection
+from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import ConfigurationError
+from airflow_provider_trifacta.emulator import Emulator
 from airflow_provider_trifacta.hooks.connection import config_from_connection
 
 pytestmark = pytest.mark.every_airflow
@@ -68,6 +71,7 @@ def files(tmp_path, monkeypatch):
         ({"upload_timeout": 1200}, "upload_timeout", 1200.0),
         ({"read_retries": "0"}, "read_retries", 0),
         ({"read_retries": 10}, "read_retries", 10),
+        ({"user_agent": " our-airflow/7 "}, "user_agent", "our-airflow/7"),
     ],
 )
 def test_extras_are_read_typed_or_as_text(files, extra, field, expected):
@@ -78,7 +82,16 @@ def test_extras_are_read_typed_or_as_text(files, extra, field, expected):
 
 @pytest.mark.parametrize("blank", [None, "", "  "])
 def test_blank_extras_mean_the_default(blank):
-    names = ["verify", "cert", "proxies", "connect_timeout", "read_timeout", "upload_timeout", "read_retries"]
+    names = [
+        "verify",
+        "cert",
+        "proxies",
+        "connect_timeout",
+        "read_timeout",
+        "upload_timeout",
+        "read_retries",
+        "user_agent",
+    ]
     assert config_from_connection(connection(dict.fromkeys(names, blank))) == config_from_connection(connection())
 
 
@@ -102,6 +115,8 @@ def test_blank_extras_mean_the_default(blank):
         ({"read_retries": 1.5}, "'read_retries' must be a whole number from 0 to 10"),
         ({"read_retries": 11}, "'read_retries' must be a whole number from 0 to 10"),
         ({"read_retries": "-1"}, "'read_retries' must be a whole number from 0 to 10"),
+        ({"user_agent": 7}, "'user_agent' must be a text"),
+        ({"user_agent": "a\nb"}, "user_agent must be printable"),
         ("[1]", "extra is not a JSON object"),
     ],
 )
@@ -132,3 +147,46 @@ def test_a_connection_uri_brings_the_same(monkeypatch):
     assert (config.login, config.password) == ("us@er", "p@ss/:#")
     assert (config.verify, config.connect_timeout, config.read_retries) == (False, 3.0, 1)
     assert config.proxies == {"http": "http://p:1", "https": "http://p:1"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "base_url"),
+    [
+        ("trifacta://u:long-secret@[::1]:3005", "https://[::1]:3005"),
+        ("trifacta://u:long-secret@[::1]:3005/http", "http://[::1]:3005"),
+        ("trifacta://u:long-secret@[2001:db8::5]/?verify=false", "https://[2001:db8::5]"),
+        ("trifacta://u:long-secret@%5B%3A%3A1%5D:3005", "https://[::1]:3005"),
+        ("trifacta://u:long-secret@http%3A%2F%2F%5B%3A%3A1%5D%3A3005", "http://[::1]:3005"),
+    ],
+)
+def test_a_connection_uri_may_hold_an_ipv6_address(monkeypatch, uri, base_url):
+    monkeypatch.setenv("AIRFLOW_CONN_BY_URI", uri)
+    assert config_from_connection(BaseHook.get_connection("by_uri")).base_url == base_url
+
+
+def test_the_fields_may_hold_an_ipv6_address():
+    config = config_from_connection(connection(host="2001:db8::5", port=3005))
+    assert config.base_url == "https://[2001:db8::5]:3005"
+
+
+def test_the_extra_may_be_a_dict():
+    """As ``airflow.sdk.Connection(extra={...})`` keeps it; Airflow 2 makes it text."""
+    fields = {"host": "a.example.com", "login": "me", "password": "long-secret"}
+    given = Connection(conn_id="c", conn_type="trifacta", extra={"verify": False, "read_timeout": 7}, **fields)
+    config = config_from_connection(given)
+    assert (config.verify, config.read_timeout) == (False, 7.0)
+
+
+def test_an_instance_at_an_ipv6_address(monkeypatch):
+    try:
+        emulator = Emulator(host="::1").start()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with contextlib.closing(contextlib.ExitStack()) as stack:
+        stack.callback(emulator.stop)
+        port = emulator.url.rpartition(":")[2]
+        uri = f"trifacta://admin%40example.com:admin-password@[::1]:{port}/http"
+        monkeypatch.setenv("AIRFLOW_CONN_BY_URI", uri)
+        client = stack.enter_context(TrifactaClient(config_from_connection(BaseHook.get_connection("by_uri"))))
+        assert client.deployments.create("Orders").id == 1
+        assert client.deployment_url(1) == f"http://[::1]:{port}/deployments/1"

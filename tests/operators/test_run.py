@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from datetime import timedelta
 
 import pytest
+from airflow import DAG
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import ConnectError, ServerError
@@ -91,6 +93,49 @@ def test_a_run_that_completes(run, prod, release, posts, mode):
     assert ti.pushed == {key: value for key, value in result.items() if key != "outcome"}
     assert dict(job_group.overrides) == {"region": "02", "rows": "5"}
     assert posts() == ["/v4/deployments/1/run"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("region 2", "region 2"),
+        ("'1.10'", "1.10"),
+        ('"0x10"', "0x10"),
+        ("1_000", "1000"),
+        ("02", "02"),
+        ("{{ n }}", "7"),
+    ],
+)
+def test_natively_rendered_parameters_arrive_as_they_were_meant(prod, execute, written, sent):
+    assert execute(natively(written))[0]["outcome"] == "complete"
+    assert prod.store.job_groups()[0].overrides == {"p": sent}
+
+
+@pytest.mark.parametrize("written", ["1.10", "1e3", "True", "[1]", "{'a': 1}", "None"])
+def test_what_native_rendering_changed_is_refused_before_any_request(prod, execute, written):
+    with pytest.raises(AirflowFailException, match=r"InvalidInputError: run_parameters\['p'\] must be a text"):
+        execute(natively(written))
+    assert list(prod.calls) == []
+
+
+def natively(written):
+    """Return an operator whose templates were rendered in a DAG with ``render_template_as_native_obj``."""
+    with DAG("d", render_template_as_native_obj=True, schedule=None):
+        operator = RunDeploymentOperator(
+            task_id="run", deployment_id=1, run_parameters={"p": written}, poll_interval=0.0
+        )
+    operator.render_template_fields({"n": 7})
+    return operator
+
+
+def test_the_log_shows_the_parameters_that_are_no_secrets_and_each_link_on_a_line(run, prod, caplog):
+    caplog.set_level(logging.INFO)
+    result, _ = run(run_parameters={"region": "02", "api_password": "very-secret"})
+    lines = [one.getMessage() for one in caplog.records if one.name == "task" and one.levelname == "INFO"]
+    assert "'region': '02'" in lines[0]
+    assert "api_password" in lines[0]
+    assert "very-secret" not in caplog.text
+    assert [line for line in lines if "/jobs/" in line] == result["job_urls"]
 
 
 def test_without_waiting(run, prod):

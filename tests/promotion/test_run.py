@@ -276,12 +276,25 @@ def test_what_is_sent(scripted, connect, parameters, sent):
 
 def test_parameters_become_texts():
     assert check_parameters(None) == {}
-    assert check_parameters({"a": "x", "b": 2, "c": 2.5}) == {"a": "x", "b": "2", "c": "2.5"}
+    texts = {"a": "x", "b": "1.10", "c": "1_000", "d": "0x10", "e": "True", "f": ""}
+    assert check_parameters(texts) == texts
+    assert check_parameters({"a": 2, 2024: "x", -1: 0}) == {"a": "2", "2024": "x", "-1": "0"}
 
 
 @pytest.mark.parametrize(
-    "wrong", ["a=1", ["a"], 7, {1: "x"}, {" ": "x"}, {"a": None}, {"a": False}, {"a": ["x"]}, {"a": " None "}]
+    "wrong",
+    [
+        *("a=1", ["a"], 7, {" ": "x"}, {None: "x"}, {True: "x"}, {1.5: "x"}, {1: "x", "1": "y"}),
+        *({"a": None}, {"a": False}, {"a": 1.1}, {"a": ["x"]}, {"a": b"x"}, {"a": " None "}),
+    ],
 )
 def test_other_parameters_are_refused(wrong):
     with pytest.raises(InvalidInputError, match="run_parameters"):
         check_parameters(wrong)
+
+
+@pytest.mark.parametrize("value", [1.1, True])
+def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
+    with pytest.raises(InvalidInputError, match=r"'a'\] .* render_template_as_native_obj") as caught:
+        check_parameters({"a": value})
+    assert str(value) not in str(caught.value).replace("1.10", "").replace("=True", "")

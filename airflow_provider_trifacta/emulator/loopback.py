@@ -1,0 +1,22 @@
+"""Keeps requests to this machine away from the environment's proxy, which would look for an emulator on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Give the variables that exempt this machine from the environment's proxy, besides what is exempt already.
+
+    :param environment: the variables as they are.
+    """
+    # Most libraries look at the lower-case name first; some know one of the two only.
+    exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in exempt.split(",") if host.strip()]
+    if "*" not in hosts:
+        hosts += [host for host in _HOSTS if host not in hosts]
+    value = ",".join(hosts)
+    return {"no_proxy": value, "NO_PROXY": value}

@@ -1,0 +1,118 @@
+"""What an error says to do next, and what an instance without Deployment Manager is called."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from airflow_provider_trifacta import __version__
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.errors import DeploymentManagerMissingError, NotFoundError, PermissionDeniedError
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow
+from airflow_provider_trifacta.packages.flow_package import open_package
+
+
+@pytest.fixture
+def connect():
+    clients = []
+
+    def make(url, **options):
+        config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", **options)
+        clients.append(TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def ask(client, path):
+    return client._transport.read(path)
+
+
+ROLE = "Deployment role"
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, PermissionDeniedError), (404, NotFoundError)])
+@pytest.mark.parametrize(
+    ("path", "said", "unsaid"),
+    [
+        ("/v4/deployments", ("permission", ROLE), ("the id", "import", "export")),
+        ("/v4/deployments/7", ("id 7 of the deployment", "permission", ROLE), ("import", "export")),
+        ("/v4/deployments/7/releases", ("id 7 of the deployment", "permission", ROLE, "import"), ("export",)),
+        ("/v4/deployments/7/releases/dryRun", ("id 7 of the deployment", "permission", ROLE, "import"), ("export",)),
+        ("/v4/releases/9", ("id 9 of the release", "permission", ROLE), ("import", "export")),
+        ("/v4/flows/13/package", ("id 13 of the flow", "permission", "shared", "export"), (ROLE, "import")),
+        ("/v4/connections", ("permission", "shared"), (ROLE, "the id", "import", "export")),
+        ("/v4/jobGroups/5/status", ("id 5 of the job group", "permission"), (ROLE, "import", "export")),
+        ("/v4/people/current", ("permission", "API"), (ROLE, "the id", "import", "export")),
+    ],
+)
+def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, connect, status, error, path, said, unsaid):
+    """Nobody can tell a mistyped id from a missing permission by the status."""
+    server = scripted(lambda request: (status, {}, {"exception": {"name": "X", "message": "y"}}))
+    with pytest.raises(error) as caught:
+        ask(connect(server.url), path)
+    assert type(caught.value) is error
+    advice = str(caught.value).partition("X: y.")[2]
+    assert [words for words in said if words not in advice] == []
+    assert [words for words in unsaid if words in advice] == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.deployments.list(),
+        lambda client: client.deployments.get(1),
+        lambda client: client.deployments.create("Orders"),
+        lambda client: client.deployments.run(1, {}),
+        lambda client: client.deployments.probe(),
+        lambda client: client.releases.list(1),
+        lambda client: client.releases.get(1),
+        lambda client: client.releases.activate(1),
+        lambda client: client.import_rules.replace(1, "object", []),
+    ],
+)
+def test_an_instance_without_deployment_manager_is_called_so(connect, call):
+    with Emulator(EmulatorOptions(deployment_manager=False)) as emulator:
+        with pytest.raises(DeploymentManagerMissingError, match="no Deployment Manager") as caught:
+            call(connect(emulator.url))
+        assert not caught.value.retryable
+        assert caught.value.name == "RouteNotFoundException"
+
+
+def test_the_rest_of_such_an_instance_works(connect):
+    with Emulator(EmulatorOptions(deployment_manager=False, flows=(PresetFlow("Daily"),))) as emulator:
+        client, file = connect(emulator.url), io.BytesIO()
+        client.flows.export(emulator.store.flows()[0].id, file)
+        assert file.getbuffer().nbytes
+        assert client.connections.list() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v4/deployments/1", "DataNotFoundException"),
+        ("/v4/deployments/1/objectImportRules", "RouteNotFoundException"),
+        ("/v4/flows/1", "RouteNotFoundException"),
+    ],
+)
+def test_another_404_is_not_taken_for_that(scripted, connect, path, name):
+    server = scripted(lambda request: (404, {}, {"exception": {"name": name, "message": "x"}}))
+    with pytest.raises(NotFoundError) as caught:
+        ask(connect(server.url), path)
+    assert type(caught.value) is NotFoundError
+
+
+@pytest.mark.parametrize(
+    ("options", "agent"), [({}, f"airflow-provider-trifacta/{__version__}"), ({"user_agent": "ours/7"}, "ours/7")]
+)
+def test_every_request_says_who_asks(emulator, connect, make_package, options, agent):
+    client = connect(emulator.url, **options)
+    client.people.current()
+    with open_package(make_package()) as package:
+        client.releases.create(1, package.body())
+    assert [call.method for call in emulator.calls] == ["GET", "POST"]
+    assert {call.headers["user-agent"] for call in emulator.calls} == {agent}

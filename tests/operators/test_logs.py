@@ -1,0 +1,128 @@
+"""The log of each task: its first line says what the task will do, its last what it did, with the deployment."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome
+from airflow_provider_trifacta.operators.deployment import (
+    CreateDeploymentOperator,
+    GetDeploymentOperator,
+    RollbackDeploymentOperator,
+    RunDeploymentOperator,
+)
+from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+from airflow_provider_trifacta.operators.promotion import ConfirmPromotionOperator
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+    DeactivateReleaseOperator,
+    DryRunReleaseOperator,
+)
+from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
+
+pytestmark = pytest.mark.every_airflow
+
+
+@pytest.fixture
+def instance(use_connection, make_package):
+    options = EmulatorOptions(flows=(PresetFlow("Daily"),), job_start_seconds=0, job_run_seconds=0)
+    with Emulator(options) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        yield emulator
+
+
+@pytest.fixture
+def lines_of(execute, caplog):
+    """Return a function that runs an operator and returns what it result and its log."""
+
+    def run(operator):
+        caplog.clear()
+        caplog.set_level(logging.INFO)
+        try:
+            result = execute(operator)[0]
+        except AirflowFailException:
+            result = None
+        ours = [one for one in caplog.records if one.name == "task" or one.name.startswith("airflow_provider_trifacta")]
+        return result, [one.getMessage() for one in ours if one.levelno == logging.INFO]
+
+    return run
+
+
+def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
+    def check(operator, first, *last):
+        result, lines = lines_of(operator)
+        assert lines[0].startswith("Will ")
+        assert [words for words in first if words not in lines[0]] == []
+        assert [words for words in last if str(words) not in lines[-1]] == [], lines
+        assert not [line for line in lines if "['http" in line], "a link stands alone on its line"
+        return result
+
+    path, name = str(make_package()), {"deployment_name": "Orders"}
+    flow_id = instance.store.flows()[0].id
+    check(
+        ExportFlowPackageOperator(task_id="t", flow_id=flow_id, package_path=str(tmp_path / "made.zip")),
+        [f"flow {flow_id}", "made.zip", "trifacta_default"],
+        f"Flow {flow_id}",
+        "made.zip",
+    )
+    check(CreateDeploymentOperator(task_id="t", name="Orders"), ["'Orders'"], "Deployment 1", "reused")
+    baseline = check(GetDeploymentOperator(task_id="t", **name), ["'Orders'", "live"], "Deployment 1", "live")
+    check(
+        SetImportRulesOperator(task_id="t", value_rules=[], **name),
+        ["'Orders'", "value rules"],
+        "deployment 1",
+        "unchanged",
+        "live",
+    )
+    check(DryRunReleaseOperator(task_id="t", package_path=path, **name), ["'Orders'", path], "deployment 1", "live")
+    made = check(
+        CreateReleaseOperator(task_id="t", package_path=path, baseline=baseline, **name),
+        ["'Orders'", path, "live"],
+        "deployment 1",
+        "live",
+        "created",
+    )
+    check(ConfirmPromotionOperator(task_id="t", promotion=made), ["deployment 1", "live"], "deployment 1", "live")
+    check(RunDeploymentOperator(task_id="t", poll_interval=0.0, **name), ["'Orders'", "live"], "deployment 1", "live")
+    release = {"task_id": "t", "release_id": made["release_id"]}
+    named = f"release {made['release_id']}"
+    check(DeactivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
+    check(ActivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
+    check(
+        RollbackDeploymentOperator(task_id="t", baseline=baseline, package_uuid=made["package_uuid"]),
+        ["deployment 1", "live"],
+        "deployment 1",
+        "live",
+    )
+
+
+def test_a_sensor(instance, lines_of, make_package):
+    create = CreateReleaseOperator(task_id="t", package_path=str(make_package()), deployment_id=1)
+    made, _ = lines_of(create)
+    _, lines = lines_of(ReleaseActiveSensor(task_id="t", release_id=made["release_id"]))
+    assert lines[0] == f"Will wait until release {made['release_id']} is live"
+    assert len(lines) > 2
+
+
+def test_a_staged_release_is_called_so(instance, lines_of, make_package):
+    baseline, _ = lines_of(GetDeploymentOperator(task_id="t", deployment_id=1))
+    staged = CreateReleaseOperator(
+        task_id="t", package_path=str(make_package()), deployment_id=1, baseline=baseline, activate=False
+    )
+    _, lines = lines_of(staged)
+    assert "staged" in lines[0]
+    assert "not live" in lines[-1]
+
+
+def test_a_failed_run_has_said_what_it_would_do(instance, lines_of, make_package):
+    lines_of(CreateReleaseOperator(task_id="t", package_path=str(make_package()), deployment_id=1))
+    instance.runs.add(RunOutcome(status="Failed", message="no"))
+    result, lines = lines_of(RunDeploymentOperator(task_id="t", deployment_id=1, poll_interval=0.0))
+    assert result is None
+    assert lines[0].startswith("Will run the live release of deployment 1")
