@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__
 from airflow.configuration import conf
 from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
 
@@ -100,6 +101,10 @@ else:
             TaskDeferralTimeout = TaskDeferralError
 
 
+#: Whether tasks have a state store that outlives a try (Airflow 3.3).
+KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
+
+
 def looks_secret(name: str) -> bool:
     """Tell whether the value of this name is one that Airflow masks, by its ``sensitive_var_conn_names``."""
     try:  # Airflow 3.1
@@ -180,6 +185,7 @@ def object_storage_path(url: str) -> Any:
 
 
 __all__ = [
+    "KEEPS_STATE",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSensorTimeout",

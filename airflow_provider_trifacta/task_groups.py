@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ._compat import TaskGroup
+from ._compat import KEEPS_STATE, TaskGroup
 from .operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
 from .operators.promotion import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
+from .sensors.job_group import JobGroupSensor
 from .sensors.release import ReleaseActiveSensor
+from .waits import TOLERATED_OUTAGE
 
 if TYPE_CHECKING:
     from ._compat import BaseOperator
 
-#: What applies to each task of the group unless the caller says otherwise; a smoke run is never repeated.
+#: What applies to each task of the group unless the caller says otherwise.
 _DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(minutes=1)}
-#: What applies to each task of the group whatever anybody says; the last two tasks have rules of their own.
+#: Arguments that callers cannot override; the last two tasks have rules of their own.
 _FIXED_ARGS = {
     "trigger_rule": "all_success",
     # An earlier run must not keep one of them from running once the release is live.
@@ -28,9 +30,11 @@ _FIXED_ARGS = {
     "soft_fail": False,
     "never_fail": False,
     "on_superseded": "fail",
-    "wait_for_completion": True,
+    "wait_for_completion": False,
     "if_exists": "reuse",
     "activate": True,
+    # Only the last task says that a release is live: it may be rolled back before.
+    "outlets": [],
 }
 
 
@@ -54,30 +58,39 @@ def promote_flow(
     deployment_name: Any = None,
     dev_conn_id: str = "trifacta_dev",
     prod_conn_id: str = "trifacta_prod",
+    smoke_run: bool,
     group_id: str = "promote_flow",
     object_rules: Any = None,
     value_rules: Any = None,
     dry_run: bool = True,
-    smoke_run: bool = True,
+    on_warnings: str = "log",
     run_parameters: Any = None,
     roll_back: bool = True,
     deferrable: bool | None = None,
     poke_interval: float = 10.0,
     timeout: float = 60 * 60.0,
+    tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
+    outlets: Sequence[Any] | None = None,
+    pool: str | None = None,
     default_args: Mapping[str, Any] | None = None,
 ) -> PromotionGroup:
     """Promote a flow from a source instance to a deployment of a production instance, and keep it only if it runs.
 
     The tasks, in their order: ``baseline`` (what is live), ``export``, ``import_rules``, ``dry_run``,
-    ``create_release``, ``active``, ``smoke_run``, then ``roll_back`` where one of them did not succeed, and
-    ``promoted``. That last one reads back that the release is live. After a rollback it is ``upstream_failed`` and so
-    the run is red; a task after the group with a trigger rule such as ``all_done`` would hide that, unless the run has
-    another leaf.
+    ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs`` (waits for them), then ``roll_back``
+    where the promotion is not kept, and ``promoted``. That last one runs in every case: it reads back that the release
+    is live, is skipped where the whole group was skipped, and fails where the promotion was not kept, so that the run
+    is red. A task after the group with a trigger rule such as ``all_done`` would hide that, unless the run has another
+    leaf.
+
+    The promotion is kept where all steps succeeded, and where only the wait for the jobs gave up and the jobs are
+    Complete. Jobs that still run are waited for, ``tolerated_outage`` long, and then the promotion is rolled back.
 
     What belongs to the run is told by its ``baseline``: tasks that are retried or cleared find the release that this
-    run made. Clearing the whole group promotes anew. Promotions to one deployment must not overlap, so give the DAG
-    ``max_active_runs=1``. Call it in a loop for several flows, with a ``group_id`` for each, or from a mapped task
-    group; each flow needs a path of its own. Another package at that path than the exported one is refused.
+    run made. Clearing the whole group promotes once more. Promotions to one deployment must not overlap, so give the
+    DAG ``max_active_runs=1``; for several DAGs use a ``pool``. Call it in a loop for several flows, with a ``group_id``
+    for each, or from a mapped task group; each flow needs a path of its own. Another package at that path than the
+    exported one is refused.
 
     :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
     :param package_path: where to keep the package, which every worker must reach: a path, or any URL of Airflow's
@@ -91,23 +104,37 @@ def promote_flow(
         (templated). Without any rules the deployment's stay as they are
     :param value_rules: likewise (templated)
     :param dry_run: whether the import is tried first
-    :param smoke_run: whether the deployment is run once, which writes to production as every run of it does
+    :param on_warnings: ``"fail"`` to stop where the dry run has warnings, or ``"log"``
+    :param smoke_run: whether the deployment is run once, which writes to production as every run of it does. There is
+        no default, since running production is the caller's decision
     :param run_parameters: of the smoke run, by parameter name, for example an output path of its own (templated);
         tasks that they come from run before everything else
     :param roll_back: whether a failure makes live again what was live before
     :param deferrable: whether the waits are deferred; None for Airflow's ``default_deferrable``
     :param poke_interval: seconds between two looks of each wait
     :param timeout: seconds for each wait
+    :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, and for which the rollback
+        waits for jobs that still run; or a timedelta
+    :param outlets: assets or aliases that are told of the release once it is proven; never of one that is rolled back
+    :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to one deployment. The
+        tasks of a promotion that has begun go before those of one that has not
     :param default_args: for the tasks of the group, over its own, ``retries=2`` and ``retry_delay`` of a minute, which
-        themselves go over the DAG's. What keeps a promotion honest is not theirs to say: the smoke run has no retries
-        and is waited for, no wait fails softly, and each task follows on the success of the one before
+        themselves go over the DAG's. What keeps a promotion safe cannot be changed: before Airflow 3.3 the smoke run
+        has no retries, no wait fails softly, and each task follows on the success of the one before
     :returns: the group; ``.output`` is the promotion's result
     """
-    waiting: dict[str, Any] = {"timeout": timeout}
+    waiting: dict[str, Any] = {
+        "timeout": timeout,
+        "poke_interval": poke_interval,
+        "tolerated_outage": tolerated_outage,
+        "trifacta_conn_id": prod_conn_id,
+    }
     if deferrable is not None:
         waiting["deferrable"] = deferrable
     where = {"deployment_id": deployment_id, "deployment_name": deployment_name, "trifacta_conn_id": prod_conn_id}
     arguments: dict[str, Any] = {**_DEFAULT_ARGS, **(default_args or {}), **_FIXED_ARGS}
+    if pool is not None:
+        arguments |= {"pool": pool, "weight_rule": "upstream"}
     group: PromotionGroup = PromotionGroup(group_id, default_args=arguments)  # type: ignore[arg-type, unused-ignore]
     with group:
         baseline = GetDeploymentOperator(task_id="baseline", **where)
@@ -120,47 +147,45 @@ def promote_flow(
             rules = {"object_rules": object_rules, "value_rules": value_rules}
             steps.append(SetImportRulesOperator(task_id="import_rules", **package, **rules, **where))
         if dry_run:
-            steps.append(DryRunReleaseOperator(task_id="dry_run", **package, **where))
+            steps.append(DryRunReleaseOperator(task_id="dry_run", on_warnings=on_warnings, **package, **where))
         gate = steps[-1]
         create = CreateReleaseOperator(task_id="create_release", baseline=baseline.output, **package, **where)
         release_id = _item(create, "release_id")
-        active = ReleaseActiveSensor(
-            task_id="active",
-            release_id=release_id,
-            trifacta_conn_id=prod_conn_id,
-            poke_interval=poke_interval,
-            **waiting,
-        )
+        active = ReleaseActiveSensor(task_id="active", release_id=release_id, **waiting)
         steps += [create, active]
+        run = jobs = None
         if smoke_run:
+            # Where nothing remembers what an earlier try started, a second one would run production twice.
+            tries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
             run = RunDeploymentOperator(
-                task_id="smoke_run",
-                release_id=release_id,
-                run_parameters=run_parameters,
-                poke_interval=poke_interval,
-                retries=0,
-                **where,
-                **waiting,
+                task_id="smoke_run", release_id=release_id, run_parameters=run_parameters, **tries, **where
             )
             # What the parameters come from has to be there before anything is promoted.
             for source in run.upstream_list:
                 if source not in steps:
                     source.set_downstream(baseline)
-            steps.append(run)
+            jobs = JobGroupSensor(task_id="smoke_jobs", job_group_ids=_item(run, "job_group_ids"), **waiting)
+            steps += [run, jobs]
         tasks = PromotionTasks(
-            baseline=baseline.task_id,
-            export=export.task_id,
+            steps=tuple(step.task_id for step in steps),
             gate=gate.task_id,
-            promotion=create.task_id,
-            proof=steps[-1].task_id,
+            run=run.task_id if run else None,
+            wait=jobs.task_id if jobs else None,
         )
-        end: dict[str, Any] = {"tasks": tasks, "trifacta_conn_id": prod_conn_id}
-        # The rollback is skipped when all is well.
-        promoted = ConfirmGroupOperator(task_id="promoted", trigger_rule="none_failed", **end)
+        end: dict[str, Any] = {
+            "tasks": tasks,
+            "tolerated_outage": tolerated_outage,
+            "trifacta_conn_id": prod_conn_id,
+            # Also where a step failed: they look by themselves how the steps ended.
+            "trigger_rule": "all_done",
+        }
+        undo = RollbackGroupOperator(task_id="roll_back", **end) if roll_back else None
+        promoted = ConfirmGroupOperator(
+            task_id="promoted", rollback=undo.task_id if undo else None, outlets=list(outlets or ()), **end
+        )
         for before, after in zip(steps, [*steps[1:], promoted], strict=True):
             before.set_downstream(after)
-        if roll_back:
-            undo = RollbackGroupOperator(task_id="roll_back", trigger_rule="none_skipped", **end)
+        if undo:
             steps[-1] >> undo >> promoted
     return group
 

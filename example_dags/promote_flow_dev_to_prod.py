@@ -54,6 +54,8 @@ with DAG(
         prod_conn_id="trifacta_prod",
         # What lies below /dev/ in Dev lies below /prod/ in Prod. The outer slashes make it a regular expression: /dev/.
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
+        # Runs production once, with production's outputs: whether that may be is for you to say.
+        smoke_run=True,
         poke_interval=5,
         timeout=3600,
     )

@@ -73,7 +73,7 @@ if tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 1):
             task_id="activate",
             release_id=create.output["release_id"],
             # An item of the returned dict, which .output[...] cannot select; None, for no live release, is one too.
-            expected_active_release_id="{{ ti.xcom_pull(task_ids='baseline')['active_release_id'] }}",
+            baseline=baseline.output,
         )
 
         dry_run >> baseline >> create >> approve >> activate

@@ -221,9 +221,10 @@ class TaskInstance:
         assert value is not None, f"XCom {key} is null"
         self.pushed[key] = json.loads(json.dumps(value))
 
-    def xcom_pull(self, *, task_ids: str, map_indexes: int) -> object:
+    def xcom_pull(self, *, task_ids: str, map_indexes: int, key: str = "return_value") -> object:
         assert map_indexes == self.map_index
-        return self._others[task_ids][1]
+        name = task_ids if key == "return_value" else f"{task_ids}:{key}"
+        return self._others.get(name, (None, None))[1]
 
     def get_task_states(self, *, dag_id: str, map_index: int, task_ids: list[str], run_ids: list[str]) -> dict:
         assert (dag_id, map_index, run_ids) == (self.dag_id, self.map_index, [self.run_id])

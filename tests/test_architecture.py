@@ -32,7 +32,7 @@ LAYERS = {
         *("operators", "packages", "promotion", "triggers", "waits"),
     },
     "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers", "waits"},
-    "task_groups": {"_compat", "operators", "sensors"},
+    "task_groups": {"_compat", "operators", "sensors", "waits"},
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
     "package": {"client", "packages"},

@@ -21,19 +21,20 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
+from airflow_provider_trifacta._compat import KEEPS_STATE
+from airflow_provider_trifacta.client.clock import Clock
 from airflow_provider_trifacta.client.errors import ConnectionLostError
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
 from airflow_provider_trifacta.emulator.effects import Answer, Hold, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
-from airflow_provider_trifacta.promotion import doubt as settle
 from airflow_provider_trifacta.promotion.promoter import Promoter
 from airflow_provider_trifacta.task_groups import promote_flow
 
 DAGS = Path(__file__).parent / "dags" / "promotions.py"
 #: The steps, in their order.
-STEPS = ("baseline", "export", "dry_run", "create_release", "active", "smoke_run", "roll_back", "promoted")
+STEPS = ("baseline", "export", "dry_run", "create_release", "active", "smoke_run", "smoke_jobs")
+ENDS = ("roll_back", "promoted")
 
 
 @pytest.fixture
@@ -97,12 +98,17 @@ def states(run, group, map_index=-1):
     }
 
 
-def ended(*, failed=None, rolled_back=False):
-    """The states that a run with everything in it ends with: all green, or from the step that failed on."""
-    expected = dict.fromkeys(STEPS, "success") | {"roll_back": "skipped"}
+def ended(*, failed=None):
+    """The states that a run with everything in it ends with: all green, or from the step that failed on.
+
+    The last task fails where the promotion is not kept, and the rollback is skipped where nothing was promoted.
+    """
+    expected = dict.fromkeys(STEPS, "success") | {"roll_back": "skipped", "promoted": "success"}
     if failed:
         later = STEPS[STEPS.index(failed) + 1 :]
-        expected |= {failed: "failed"} | dict.fromkeys(later, "upstream_failed") | {"roll_back": "success"}
+        expected |= {failed: "failed"} | dict.fromkeys(later, "upstream_failed") | {"promoted": "failed"}
+        if STEPS.index(failed) > STEPS.index("dry_run"):
+            expected["roll_back"] = "success"
     return expected
 
 
@@ -139,7 +145,7 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
     [(flow_id, deployment_id)] = run.flows
     group = f"flow_{flow_id}"
     assert result.state == "failed"
-    assert states(result, group) == ended(failed="smoke_run")
+    assert states(result, group) == ended(failed="smoke_jobs")
     assert str(result.tasks[f"announce_{flow_id}", -1].state) == "upstream_failed"
     live = prod.store.active_release(deployment_id)
     assert (live and live.id) == (before.id if live_before else None)
@@ -176,16 +182,15 @@ def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, p
     ],
 )
 def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed, monkeypatch):
-    monkeypatch.setattr(
-        "airflow_provider_trifacta.promotion.rollback.PackageReleases.settle", lambda self, seen: (None, seen)
-    )
+    monkeypatch.setattr("airflow_provider_trifacta.promotion.rollback.Doubt.settle", lambda self, seen: (None, seen))
     [before] = run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows
     {"dev": dev, "prod": prod}[instance].faults.add(Fault(Answer(403), method=method, path=path, times=None))
     result = run()
     assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed=failed))
     assert prod.store.active_release(deployment_id).id == before.id
-    assert pull(result, f"flow_{flow_id}", "roll_back", "outcome") == "unchanged"
+    if failed == "create_release":
+        assert pull(result, f"flow_{flow_id}", "roll_back", "outcome") == "unchanged"
 
 
 @pytest.mark.every_airflow
@@ -228,7 +233,7 @@ def test_what_somebody_else_made_live_meanwhile_is_kept(run, prod):
     result = run()
     person.join()
     assert result.state == "failed"
-    expected = ended(failed="smoke_run") | {"roll_back": "failed"}
+    expected = ended(failed="smoke_jobs") | {"roll_back": "failed"}
     assert states(result, f"flow_{flow_id}") == expected
     assert prod.store.active_release(deployment_id).id == old.id
 
@@ -236,14 +241,14 @@ def test_what_somebody_else_made_live_meanwhile_is_kept(run, prod):
 @pytest.mark.parametrize(
     ("options", "tasks"),
     [
-        ({"smoke_run": False}, {"baseline", "export", "dry_run", "create_release", "active", "roll_back", "promoted"}),
-        ({"roll_back": False}, {"baseline", "export", "dry_run", "create_release", "active", "smoke_run", "promoted"}),
+        ({"smoke_run": False}, {"baseline", "export", "dry_run", "create_release", "active", *ENDS}),
+        ({"roll_back": False}, {*STEPS, "promoted"}),
         (
             {"dry_run": False, "smoke_run": False, "roll_back": False},
             {"baseline", "export", "create_release", "active", "promoted"},
         ),
-        ({"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]}, {*STEPS, "import_rules"}),
-        ({"object_rules": []}, {*STEPS, "import_rules"}),
+        ({"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]}, {*STEPS, *ENDS, "import_rules"}),
+        ({"object_rules": []}, {*STEPS, *ENDS, "import_rules"}),
     ],
 )
 def test_parts_are_optional(run, prod, options, tasks):
@@ -261,7 +266,8 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
         "trigger_rule": "all_done",
         "soft_fail": True,
         "never_fail": True,
-        "wait_for_completion": False,
+        "wait_for_completion": True,
+        "outlets": ["anything"],
         "depends_on_past": True,
         "wait_for_downstream": True,
         "on_superseded": "wait",
@@ -270,16 +276,18 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
         "retries": 5,
     }
     with DAG("careless", start_date=pendulum.datetime(2024, 1, 1), schedule=None, default_args=careless):
-        tasks = [promote_flow(group_id="a", flow_id=1, deployment_id=1, package_path="x").children]
+        tasks = [promote_flow(group_id="a", flow_id=1, deployment_id=1, package_path="x", smoke_run=True).children]
         own = {**careless, "owner": "me"}
-        tasks.append(
-            promote_flow(group_id="b", flow_id=1, deployment_id=1, package_path="x", default_args=own).children
-        )
+        options = {"flow_id": 1, "deployment_id": 1, "package_path": "x", "smoke_run": True}
+        tasks.append(promote_flow(group_id="b", default_args=own, **options).children)
     for group, children in zip("ab", tasks, strict=True):
         retries = 2 if group == "a" else 5
         assert children[f"{group}.baseline"].retries == children[f"{group}.promoted"].retries == retries
-        assert children[f"{group}.smoke_run"].retries == 0
-        assert children[f"{group}.smoke_run"].wait_for_completion
+        # Where a state store remembers what was started, a retry joins it.
+        assert children[f"{group}.smoke_run"].retries == (retries if KEEPS_STATE else 0)
+        assert not children[f"{group}.smoke_run"].wait_for_completion
+        assert children[f"{group}.smoke_jobs"].retries == retries
+        assert not any(one.outlets for one in children.values())
         assert not children[f"{group}.active"].soft_fail
         assert not children[f"{group}.active"].never_fail
         assert children[f"{group}.active"].on_superseded == "fail"
@@ -287,8 +295,7 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
         assert children[f"{group}.create_release"].activate
         assert not any(one.depends_on_past or one.wait_for_downstream for one in children.values())
         rules = {name.partition(".")[2]: task.trigger_rule for name, task in children.items()}
-        expected = {"roll_back": "none_skipped", "promoted": "none_failed"}
-        assert rules == dict.fromkeys(rules, "all_success") | expected
+        assert rules == dict.fromkeys(rules, "all_success") | dict.fromkeys(ENDS, "all_done")
 
 
 @pytest.mark.parametrize("failed", ["baseline", "export"])
@@ -302,9 +309,7 @@ def test_before_anything_was_promoted_a_failure_leaves_everything(run, dev, prod
         dev.faults.add(Fault(Answer(404), method="GET", path="/v4/flows/*/package", times=None))
     result = run()
     assert result.state == "failed"
-    assert states(result, f"flow_{flow_id}") == ended(failed=failed) | (
-        {"roll_back": "skipped"} if failed == "baseline" else {}
-    )
+    assert states(result, f"flow_{flow_id}") == ended(failed=failed)
     assert prod.store.releases(deployment_id) == before
 
 
@@ -319,7 +324,7 @@ def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
     assert result.state == ("failed" if failing else "success")
     group = "promote.promote_flow"
     assert [states(result, group, index) for index in range(3)] == [
-        ended(failed="smoke_run") if index in failing else ended() for index in range(3)
+        ended(failed="smoke_jobs") if index in failing else ended() for index in range(3)
     ]
     announced = [str(result.tasks["promote.announce", index].state) for index in range(3)]
     assert announced == ["upstream_failed" if index in failing else "success" for index in range(3)]
@@ -420,8 +425,7 @@ def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, tro
     if troubled:
         # An upload that was not taken is waited for, and then tried again by Airflow.
         options["default_args"] = {"settle_timeout": 0.3, "retry_delay": 0}
-        monkeypatch.setattr(settle, "_INTERVAL", 0.01)
-        monkeypatch.setitem(Transport.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+        monkeypatch.setattr(Clock, "sleep", lambda self, seconds: time.sleep(min(seconds, 0.01)))
         for conn_id, instance in (("trifacta_dev", dev), ("trifacta_prod", prod)):
             proxies.append(Flaky(scripted, instance.url))
             use_connection(proxies[-1].url, conn_id, extra={"read_timeout": 0.5, "upload_timeout": 0.5})

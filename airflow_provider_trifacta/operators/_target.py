@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
 
 from ..client.errors import AmbiguousNameError, InvalidInputError
 from ..client.ids import parse_id
@@ -11,6 +12,23 @@ from ..promotion.journal import Journal
 if TYPE_CHECKING:
     from .._compat import BaseOperator, Context
     from ..client import TrifactaClient
+
+
+class _NotGiven(Enum):
+    """Stands for an argument that the author of the DAG left out.
+
+    It is not None, since a mapped task or a template may give None: that is an error, and not "left out".
+    """
+
+    NOT_GIVEN = "not given"
+
+
+NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
+
+
+def given_or_none(value: Any) -> Any:
+    """Return an argument, None where it was left out: templates and the UI show that better."""
+    return None if value is NOT_GIVEN else value
 
 
 def check_target(deployment_id: Any, deployment_name: Any) -> int | None:
@@ -86,3 +104,9 @@ def open_journal(context: Context) -> Journal:
     journal = Journal(found.get("task_state_store"), int(context["ti"].try_number))
     journal.open()
     return journal
+
+
+def remembers(context: Context) -> bool:
+    """Tell whether a retry of this task can read what is noted now: Airflow 3.3 keeps it, earlier ones do not."""
+    found: Any = context
+    return found.get("task_state_store") is not None

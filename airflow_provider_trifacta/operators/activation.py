@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
-from ..client.errors import UnexpectedLiveReleaseError
+from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
-from ..promotion.baseline import live_id
+from ..promotion.baseline import Baseline, live_id
 from ..promotion.switch import refuse_overlap, set_live
 from ._assets import announce_live
 from ._change import ChangeOperator
 from ._facts import Facts
-from ._target import is_automatic_retry, open_journal
+from ._target import NOT_GIVEN, given_or_none, is_automatic_retry, open_journal
 
 if TYPE_CHECKING:
     from .._compat import Context
-
-#: Stands for "whatever is live" where None means "nothing".
-ANY = "any"
 
 
 class ActivateReleaseOperator(ChangeOperator):
@@ -33,8 +30,10 @@ class ActivateReleaseOperator(ChangeOperator):
     not a lock.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
-    :param expected_active_release_id: which release must be live before; None for none, ``"any"`` not to look
+    :param baseline: the whole return value of a ``GetDeploymentOperator``: what it recorded as live must be live before
         (templated)
+    :param expected_active_release_id: the release that must be live before, in place of a baseline; a literal None for
+        none. Without either, whatever is live is replaced (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``release_id``, ``deployment_id``, ``previous_release_id``, ``deployment_url`` and ``outcome``
         (``activated`` or ``unchanged``); each is also pushed as an XCom key of that name, unless it is None
@@ -42,18 +41,29 @@ class ActivateReleaseOperator(ChangeOperator):
     :raises TrifactaError: for the rest
     """
 
-    template_fields: Sequence[str] = ("release_id", "expected_active_release_id", "trifacta_conn_id")
+    template_fields: Sequence[str] = ("release_id", "baseline", "expected_active_release_id", "trifacta_conn_id")
 
-    def __init__(self, *, release_id: Any, expected_active_release_id: Any = ANY, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        release_id: Any,
+        baseline: Any = NOT_GIVEN,
+        expected_active_release_id: Any = NOT_GIVEN,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.release_id = release_id
-        self.expected_active_release_id = expected_active_release_id
+        self.baseline = given_or_none(baseline)
+        self.expected_active_release_id = given_or_none(expected_active_release_id)
+        # A value that renders to nothing is an error, and not "not given".
+        self._with_baseline = baseline is not NOT_GIVEN
+        self._with_expected = expected_active_release_id is not NOT_GIVEN
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Activate the release, unless it is live or another than the expected one is."""
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
-            expected = self._expected()
+            guarded, expected = self._expected()
             self.log.info("Will make release %s the live one of its deployment", release_id)
             client = TrifactaHook(self.trifacta_conn_id).client
             journal = open_journal(context)
@@ -71,7 +81,7 @@ class ActivateReleaseOperator(ChangeOperator):
                     if is_automatic_retry(context, self):  # an attempt before may have made it so, and told nobody
                         announce_live(context, self, client.config.base_url, deployment_id, **event)
                     return facts.values
-                if expected != ANY and live != expected:
+                if guarded and live != expected:
                     raise UnexpectedLiveReleaseError(
                         f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
                         f"{expected or 'none'}. Nothing was written."
@@ -90,11 +100,16 @@ class ActivateReleaseOperator(ChangeOperator):
             announce_live(context, self, client.config.base_url, deployment_id, **event)
             return facts.values
 
-    def _expected(self) -> int | str | None:
+    def _expected(self) -> tuple[bool, int | None]:
+        """Return whether a certain release must be live before, and which."""
+        if self._with_baseline and self._with_expected:
+            raise InvalidInputError("Give baseline or expected_active_release_id, not both.")
+        if self._with_baseline:
+            return True, Baseline.parse(self.baseline).active_release_id
         value = self.expected_active_release_id
-        if value == ANY:
-            return ANY
-        return None if value in (None, "None") else parse_id(value, "expected_active_release_id")
+        if not self._with_expected or value is None:
+            return self._with_expected, None
+        return True, parse_id(value, "expected_active_release_id")
 
 
 class DeactivateReleaseOperator(ChangeOperator):

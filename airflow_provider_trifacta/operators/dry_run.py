@@ -13,7 +13,7 @@ from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.gate import DryRunReport, dry_run
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment, target_words
+from ._target import NOT_GIVEN, check_target, find_deployment, given_or_none, target_words
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -57,8 +57,8 @@ class DryRunReleaseOperator(BaseOperator):
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: as for :class:`.CreateReleaseOperator` (templated)
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
-        (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
+        if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :param on_warnings: what to do where there are only warnings: ``"log"`` them, or ``"fail"``
     :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
@@ -85,16 +85,16 @@ class DryRunReleaseOperator(BaseOperator):
         package_path: str,
         deployment_id: Any = None,
         deployment_name: Any = None,
-        package_uuid: Any = None,
+        package_uuid: Any = NOT_GIVEN,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         on_warnings: str = "log",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.package_path = package_path
-        self.package_uuid = package_uuid
-        # What was given but renders to nothing must not pass for none.
-        self._with_uuid = package_uuid is not None
+        self.package_uuid = given_or_none(package_uuid)
+        # A value that renders to nothing is an error, and not "not given".
+        self._with_uuid = package_uuid is not NOT_GIVEN
         self.deployment_id = deployment_id
         self.deployment_name = deployment_name
         self.trifacta_conn_id = trifacta_conn_id

@@ -26,7 +26,15 @@ from ..promotion.journal import Journal, digest_of
 from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment, is_automatic_retry, open_journal, target_words
+from ._target import (
+    NOT_GIVEN,
+    check_target,
+    find_deployment,
+    given_or_none,
+    is_automatic_retry,
+    open_journal,
+    target_words,
+)
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -53,8 +61,8 @@ class SetImportRulesOperator(BaseOperator):
         (of the instance)
     :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; likewise (templated)
     :param package_path: the package whose connections are named in ``onCondition`` (templated)
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
-        (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
+        if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``deployment_id``, ``deployment_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
         and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
@@ -84,7 +92,7 @@ class SetImportRulesOperator(BaseOperator):
         object_rules: Any = None,
         value_rules: Any = None,
         package_path: str | None = None,
-        package_uuid: Any = None,
+        package_uuid: Any = NOT_GIVEN,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -94,9 +102,9 @@ class SetImportRulesOperator(BaseOperator):
         self.object_rules = object_rules
         self.value_rules = value_rules
         self.package_path = package_path
-        self.package_uuid = package_uuid
-        # What was given but renders to nothing must not pass for none.
-        self._with_uuid = package_uuid is not None
+        self.package_uuid = given_or_none(package_uuid)
+        # A value that renders to nothing is an error, and not "not given".
+        self._with_uuid = package_uuid is not NOT_GIVEN
         self.trifacta_conn_id = trifacta_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..promotion.staged import StagedPromoter
 from ._assets import announce_live
 from ._facts import Facts
 from ._source import open_source
-from ._target import check_target, find_deployment, open_journal, target_words
+from ._target import NOT_GIVEN, check_target, find_deployment, given_or_none, open_journal, target_words
 from .activation import ActivateReleaseOperator, DeactivateReleaseOperator
 from .dry_run import DryRunReleaseOperator, check_on_warnings, refuse_problems
 
@@ -56,8 +56,8 @@ class CreateReleaseOperator(BaseOperator):
     :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage such as
         ``s3://conn_id@bucket/flow.zip`` (templated)
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; None for any
-        (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
+        if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before (templated)
     :param activate: False to stage the release: what the baseline recorded as live is put back at once, and somebody
@@ -94,9 +94,9 @@ class CreateReleaseOperator(BaseOperator):
         package_path: str,
         deployment_id: Any = None,
         deployment_name: Any = None,
-        package_uuid: Any = None,
+        package_uuid: Any = NOT_GIVEN,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
-        baseline: Any = None,
+        baseline: Any = NOT_GIVEN,
         activate: bool = True,
         dry_run_first: bool = False,
         if_exists: str = "reuse",
@@ -112,12 +112,12 @@ class CreateReleaseOperator(BaseOperator):
         self.activate = activate
         self.dry_run_first = dry_run_first
         self.package_path = package_path
-        self.package_uuid = package_uuid
+        self.package_uuid = given_or_none(package_uuid)
         self.trifacta_conn_id = trifacta_conn_id
-        self.baseline = baseline
-        # What was given but renders to nothing must not pass for none.
-        self._with_baseline = baseline is not None
-        self._with_uuid = package_uuid is not None
+        self.baseline = given_or_none(baseline)
+        # A value that renders to nothing is an error, and not "not given".
+        self._with_baseline = baseline is not NOT_GIVEN
+        self._with_uuid = package_uuid is not NOT_GIVEN
         self.if_exists = if_exists
         self.allow_older = allow_older
         self.settle_timeout = settle_timeout

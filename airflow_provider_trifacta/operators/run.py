@@ -24,7 +24,16 @@ from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, Tr
 from ..promotion.run import check_parameters, run_deployment
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
 from ._facts import Facts
-from ._target import check_target, find_deployment, is_automatic_retry, open_journal, target_words
+from ._target import (
+    NOT_GIVEN,
+    check_target,
+    find_deployment,
+    given_or_none,
+    is_automatic_retry,
+    open_journal,
+    remembers,
+    target_words,
+)
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -38,9 +47,11 @@ class RunDeploymentOperator(BaseOperator):
     of its first failed job), Canceled or in an unknown state. When the answer to the run is lost, nobody can tell
     whether jobs started: the task fails and does not ask again.
 
-    What happens again on a retry: **a retry may run the jobs twice**, so use ``retries=0``. Airflow's retries only
-    come into play before the run was asked for, and after the task's process was killed; every failure after that, an
-    ``execution_timeout`` and a lost trigger too, ends the task, whatever ``retries`` is (but Airflow 2.11 retries an
+    What happens again on a retry: on Airflow 3.3 the jobs that an earlier try started are **joined** and never started
+    a second time, as long as the same release is live and the parameters are the same. A clear joins them while they
+    run, and starts new ones where they ended. Before Airflow 3.3 nothing remembers them, and **a retry may run the jobs
+    twice**: use ``retries=0`` there. Airflow's retries then only come into play before the run was asked for, and after
+    the task's process was killed; every failure after that ends the task (but Airflow 2.11 retries an
     ``execution_timeout`` that comes while the task is deferred: use ``timeout``). A clear runs the jobs again.
 
     API pages: API Deployments Run v4, API JobGroups Get Status v4.
@@ -83,7 +94,7 @@ class RunDeploymentOperator(BaseOperator):
         deployment_id: Any = None,
         deployment_name: Any = None,
         run_parameters: Any = None,
-        release_id: Any = None,
+        release_id: Any = NOT_GIVEN,
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         wait_for_completion: bool = True,
         poke_interval: float | timedelta = POKE_INTERVAL,
@@ -97,9 +108,9 @@ class RunDeploymentOperator(BaseOperator):
         self.deployment_id = deployment_id
         self.deployment_name = deployment_name
         self.run_parameters = run_parameters
-        self.release_id = release_id
-        # A release that was given but renders to nothing must not pass for any.
-        self._with_release = release_id is not None
+        self.release_id = given_or_none(release_id)
+        # A value that renders to nothing is an error, and not "any release".
+        self._with_release = release_id is not NOT_GIVEN
         self.trifacta_conn_id = trifacta_conn_id
         self.wait_for_completion = wait_for_completion
         self.poke_interval = poke_interval
@@ -109,6 +120,7 @@ class RunDeploymentOperator(BaseOperator):
         self.deferrable = deferrable
         self._config: ClientConfig | None = None
         self._asked = False
+        self._remembers = False
         self._running: JobGroupsWatch | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -118,8 +130,8 @@ class RunDeploymentOperator(BaseOperator):
         except (TrifactaError, AirflowFailException):
             raise  # it was judged already whether a retry would run anything twice
         except (Exception, AirflowTaskTimeout) as error:  # the second is none of the first
-            if not self._asked:
-                raise
+            if not self._asked or self._remembers:
+                raise  # nothing was asked for, or a retry joins what was started
             if isinstance(error, AirflowTaskTimeout):
                 self.on_kill()  # which Airflow calls for its own error alone
             raise AirflowFailException(
@@ -148,7 +160,7 @@ class RunDeploymentOperator(BaseOperator):
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
                 journal = open_journal(context)
-                self._asked = True
+                self._asked, self._remembers = True, journal.remembers
                 run = run_deployment(
                     client,
                     deployment_id,
@@ -167,7 +179,7 @@ class RunDeploymentOperator(BaseOperator):
                     self.log.info("%s", url)  # alone on its line, since Airflow's pages make a link of it
                 if not self.wait_for_completion:
                     return {**facts.values, "outcome": "started"}
-                with airflow_failures(final=True):
+                with airflow_failures(final=not self._remembers):
                     return self._wait(client, watch, facts.values)
 
     def _say(self, parameters: Mapping[str, str]) -> None:
@@ -235,6 +247,8 @@ class RunDeploymentOperator(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
         except (TaskDeferralError, TaskDeferralTimeout) as error:
+            if remembers(context):
+                raise  # a retry joins the jobs
             raise AirflowFailException(
                 f"The triggerer gave the wait up ({type(error).__name__}: {error}); the jobs go on. Look at them in "
                 "Trifacta; a retry would run them again."
@@ -242,12 +256,12 @@ class RunDeploymentOperator(BaseOperator):
 
     def execute_complete(
         self,
-        context: Context,  # noqa: ARG002
+        context: Context,
         event: dict[str, Any] | None = None,
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Take over from the trigger; the event says all there is to know."""
-        with airflow_failures(final=True):
+        with airflow_failures(final=not remembers(context)):
             self.log.info("%s", check_event(event))
         return self._complete(facts or {})
 

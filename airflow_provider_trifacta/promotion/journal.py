@@ -70,6 +70,11 @@ class Journal:
         self._try_number = try_number
         self._document: dict[str, Any] = {"opened": []}
 
+    @property
+    def remembers(self) -> bool:
+        """Whether what is noted now can be read by a retry."""
+        return self._store is not None
+
     def open(self) -> None:
         """Read what earlier tries noted, and note that this one began.
 

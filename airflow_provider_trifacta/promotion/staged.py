@@ -68,23 +68,25 @@ class StagedPromoter(Promoter):
                 f"was not verified that release {self._before or 'none'} is live again: look which one is."
             )
         ):
-            releases = self._put_back(release, made_now=made_now)
+            went_live = release.active or bool(promotion.imported and promotion.imported.release.active)
+            releases = self._put_back(release, made_now=made_now, went_live=went_live)
         refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
         # That it was put back is proven; if it is live in a later try, a person activated it.
         self._journal.answered(put_back=True)
         return promotion
 
-    def _put_back(self, release: Release, *, made_now: bool) -> list[Release]:
+    def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
         if made_now:
             self._refuse_surprise(self._seen, f"Release {release.id} of this run may have replaced it since.")
-        now = self._await_live(release)
+        now = self._await_live(release, went_live=went_live)
         if live_id(now) != release.id:
-            log.warning(
-                "Release %s is staged: it did not go live by itself, and release %s is still live. If the server "
-                "activates it later, nothing puts that back.",
-                release.id,
-                self._before or "none",
-            )
+            if not went_live:
+                log.warning(
+                    "Release %s is staged: it did not go live by itself, and release %s is still live. If the server "
+                    "activates it later, nothing puts that back.",
+                    release.id,
+                    self._before or "none",
+                )
             return now
         releases = set_live(self._client, self._deployment_id, self._before, now, shows=release.id)
         window = _window(releases, release.id, self._before)
@@ -153,12 +155,15 @@ class StagedPromoter(Promoter):
             f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this task."
         )
 
-    def _await_live(self, release: Release) -> list[Release]:
-        """Wait for an import to go live that does not say that it is: put back before, it would go live after."""
+    def _await_live(self, release: Release, *, went_live: bool) -> list[Release]:
+        """Read the list that the change back is decided by.
+
+        An import that does not say that it is live is waited for: put back before, it would go live after.
+        """
         enough = down_to(self._latest)
 
         def moved(now: Sequence[Release]) -> bool:
-            return any(one.id == release.id for one in now) and live_id(now) != self._before
+            return any(one.id == release.id for one in now) and (went_live or live_id(now) != self._before)
 
         now = look(
             self._client,

@@ -36,7 +36,7 @@ ARGUMENTS = {
     "catchup": False,
     "max_active_runs": 1,
 }
-FAST = {"default_args": {"retry_delay": timedelta(0)}, "poke_interval": 0.01, **OPTIONS}
+FAST = {"default_args": {"retry_delay": timedelta(0)}, "poke_interval": 0.01, "smoke_run": True, **OPTIONS}
 
 
 @task

@@ -89,7 +89,7 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
         "created",
     )
     check(ConfirmPromotionOperator(task_id="t", promotion=made), ["deployment 1", "live"], "deployment 1", "live")
-    check(RunDeploymentOperator(task_id="t", poll_interval=0.0, **name), ["'Orders'", "live"], "deployment 1", "live")
+    check(RunDeploymentOperator(task_id="t", poke_interval=0.01, **name), ["'Orders'", "live"], "deployment 1", "live")
     release = {"task_id": "t", "release_id": made["release_id"]}
     named = f"release {made['release_id']}"
     check(DeactivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
@@ -123,6 +123,6 @@ def test_a_staged_release_is_called_so(instance, lines_of, make_package):
 def test_a_failed_run_has_said_what_it_would_do(instance, lines_of, make_package):
     lines_of(CreateReleaseOperator(task_id="t", package_path=str(make_package()), deployment_id=1))
     instance.runs.add(RunOutcome(status="Failed", message="no"))
-    result, lines = lines_of(RunDeploymentOperator(task_id="t", deployment_id=1, poll_interval=0.0))
+    result, lines = lines_of(RunDeploymentOperator(task_id="t", deployment_id=1, poke_interval=0.01))
     assert result is None
     assert lines[0].startswith("Will run the live release of deployment 1")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
+from airflow_provider_trifacta.client.job_groups import JobGroups
+from airflow_provider_trifacta.emulator.effects import Answer
+from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators.promotion import (
     ConfirmGroupOperator,
     ConfirmPromotionOperator,
     PromotionTasks,
     RollbackGroupOperator,
 )
+from airflow_provider_trifacta.packages.flow_package import open_package
 
 pytestmark = pytest.mark.every_airflow
 
@@ -71,11 +76,24 @@ def test_bad_input_ends_before_any_request(emulator, confirm, promotion):
     assert list(emulator.calls) == []
 
 
-TASKS = PromotionTasks("g.baseline", "g.export", "g.dry_run", "g.create_release", "g.smoke_run")
+STEPS = ("baseline", "export", "dry_run", "create_release", "smoke_run", "smoke_jobs")
+TASKS = PromotionTasks(tuple(f"g.{name}" for name in STEPS), "g.dry_run", "g.smoke_run", "g.smoke_jobs")
 
 
 #: Nothing was live before.
 BASELINE = {"deployment_id": 1, "active_release_id": None, "latest_release_id": None}
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Return a function that makes job groups of these states; it returns their ids."""
+
+    def make(*states):
+        by_id = dict(enumerate(states, 16001))
+        monkeypatch.setattr(JobGroups, "status", lambda self, one: by_id[one])
+        return list(by_id)
+
+    return make
 
 
 @pytest.fixture
@@ -86,51 +104,114 @@ def end(execute, promotion):
         "export": {"package_uuid": promotion["package_uuid"]},
         "dry_run": {"problems": []},
         "create_release": promotion,
-        "smoke_run": {"outcome": "complete"},
     }
 
-    def run(operator_class, **states):
+    def run(operator_class, *, job_group_ids=None, rollback=None, **states):
         # What a task returned in an earlier try, which was cleared, is there until it begins again.
-        others = {f"g.{name}": (states.get(name, "success"), value) for name, value in returned.items()}
-        return execute(operator_class(task_id="end", tasks=TASKS), others=others)
+        others = {f"g.{name}": (states.get(name, "success"), returned.get(name)) for name in STEPS}
+        others |= {"g.smoke_run:job_group_ids": (None, job_group_ids)}
+        options = {}
+        if operator_class is ConfirmGroupOperator:
+            options["rollback"] = "g.roll_back" if rollback else None
+            for key, value in (rollback or {}).items():
+                others[f"g.roll_back:{key}"] = (None, value)
+            others["g.roll_back"] = (states.get("roll_back", "success"), None)
+        operator = operator_class(task_id="end", tasks=TASKS, tolerated_outage=60, **options)
+        return execute(operator, others=others)
 
     return run
 
 
-def test_what_was_seen_through_is_confirmed_and_kept(end, promotion, emulator):
+def test_what_was_seen_through_is_confirmed_and_kept(end, execute, promotion, emulator):
     assert end(ConfirmGroupOperator)[0] == promotion
     with pytest.raises(AirflowSkipException, match="The promotion is kept"):
         end(RollbackGroupOperator)
+    assert execute.ti.pushed["verdict"]["kept"]
     assert emulator.store.active_release(1).id == promotion["release_id"]
 
 
 @pytest.mark.parametrize("state", ["failed", "upstream_failed"])
-def test_what_was_not_seen_through_is_rolled_back(end, promotion, emulator, state):
-    result, _ = end(RollbackGroupOperator, smoke_run=state)
+def test_what_was_not_seen_through_is_rolled_back(end, execute, promotion, emulator, state):
+    result, _ = end(RollbackGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
     assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
+    assert not execute.ti.pushed["verdict"]["kept"]
     assert emulator.store.active_release(1) is None
 
 
 def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion):
-    result, _ = end(RollbackGroupOperator, create_release="failed", smoke_run="upstream_failed")
+    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
+    result, _ = end(RollbackGroupOperator, create_release="failed", **later)
     assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
 
 
-@pytest.mark.parametrize("state", ["skipped", None])
+@pytest.mark.parametrize("state", ["skipped", None, "failed"])
 def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state):
     with pytest.raises(AirflowFailException, match=f"PromotionNotProvenError: .*g.smoke_run is {state}"):
-        end(ConfirmGroupOperator, smoke_run=state)
+        end(ConfirmGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
 
 
-def test_before_the_promotion_could_begin_there_is_no_upload_to_wait_for(end, emulator, promotion):
-    emulator.store.update_release(promotion["release_id"], active=False)
-    later = dict.fromkeys(("dry_run", "create_release", "smoke_run"), "upstream_failed")
-    assert end(RollbackGroupOperator, **later)[0]["outcome"] == "unchanged"
-
-
-def test_nothing_of_a_promotion_is_no_failure(end, emulator):
-    with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
-        end(ConfirmGroupOperator, create_release="skipped", smoke_run="skipped")
-    with pytest.raises(AirflowSkipException, match="Nothing was promoted"):
-        end(RollbackGroupOperator, baseline="failed", smoke_run="upstream_failed")
+@pytest.mark.parametrize("gate", ["failed", "upstream_failed", "skipped"])
+def test_where_the_gate_never_opened_nothing_is_rolled_back(end, execute, emulator, make_package, gate):
+    """Not even where somebody promoted something else in the meantime."""
+    with open_package(make_package()) as package, TrifactaHook().client as client:
+        other = client.releases.create(1, package.body()).release.id
+    emulator.calls.clear()
+    later = dict.fromkeys(("create_release", "smoke_run", "smoke_jobs"), "upstream_failed")
+    with pytest.raises(AirflowSkipException):
+        end(RollbackGroupOperator, dry_run=gate, **later)
+    assert emulator.store.active_release(1).id == other
     assert list(emulator.calls) == []
+    assert not execute.ti.pushed["verdict"]["kept"]
+
+
+def test_a_group_that_was_skipped_as_a_whole_is_no_failure(end, emulator):
+    skipped = dict.fromkeys(STEPS, "skipped")
+    for operator_class in (ConfirmGroupOperator, RollbackGroupOperator):
+        with pytest.raises(AirflowSkipException):
+            end(operator_class, **skipped)
+    assert list(emulator.calls) == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_was_skipped_alone_leaves_no_green_run(end, step):
+    with pytest.raises(AirflowFailException, match="PromotionNotProvenError"):
+        end(ConfirmGroupOperator, **{step: "skipped"})
+
+
+# What the jobs say
+
+
+def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(end, execute, jobs, emulator, promotion):
+    ids = jobs("Complete", "Complete")
+    with pytest.raises(AirflowSkipException):
+        end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)
+    verdict = execute.ti.pushed["verdict"]
+    assert (verdict["kept"], verdict["job_group_ids"]) == (True, ids)
+    assert end(ConfirmGroupOperator, smoke_jobs="failed", rollback={"verdict": verdict})[0] == promotion
+    assert end(ConfirmGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0] == promotion, "without a rollback too"
+
+
+@pytest.mark.parametrize("status", ["Failed", "Canceled"])
+def test_jobs_that_failed_are_rolled_back(end, execute, jobs, emulator, status):
+    ids = jobs("Complete", status, "InProgress")
+    assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
+    assert execute.ti.pushed["verdict"]["job_group_ids"] == ids[1:2]
+
+
+def test_jobs_that_still_run_are_waited_for_and_named(end, execute, jobs, emulator, virtual_time):
+    ids = jobs("InProgress", "Complete")
+    assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
+    assert sum(virtual_time.slept) == 60
+    assert execute.ti.pushed["verdict"]["job_group_ids"] == ids[:1]
+
+
+def test_jobs_that_cannot_be_read_are_waited_for(end, emulator, virtual_time):
+    emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/jobGroups/*/status", times=None))
+    ids = [16001]
+    assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
+    assert sum(virtual_time.slept) == 60
+
+
+def test_a_rollback_that_failed_leaves_a_red_run(end):
+    with pytest.raises(AirflowFailException, match="PromotionNotProvenError"):
+        end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback={"other": None})

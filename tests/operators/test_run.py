@@ -122,7 +122,7 @@ def natively(written):
     """Return an operator whose templates were rendered in a DAG with ``render_template_as_native_obj``."""
     with DAG("d", render_template_as_native_obj=True, schedule=None):
         operator = RunDeploymentOperator(
-            task_id="run", deployment_id=1, run_parameters={"p": written}, poll_interval=0.0
+            task_id="run", deployment_id=1, run_parameters={"p": written}, poke_interval=0.01
         )
     operator.render_template_fields({"n": 7})
     return operator

@@ -26,6 +26,7 @@ with DAG(
         deployment_id=1,
         package_path=os.environ.get("TEST_FOLDER", "") + "/{{ run_id }}.zip",
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
+        smoke_run=True,
         poke_interval=0.2,
         deferrable=True,
         default_args={"retry_delay": timedelta(seconds=1)},
