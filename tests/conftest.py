@@ -22,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -210,6 +211,9 @@ class TaskInstance:
     :param others: the state of other tasks and what they returned, by their ids
     """
 
+    #: When a rescheduled sensor looked first, if it did before.
+    first_look: datetime | None = None
+
     def __init__(self, try_number: int = 1, others: dict[str, tuple[str, object]] | None = None) -> None:
         self.try_number = try_number
         self._others = others or {}
@@ -230,8 +234,8 @@ class TaskInstance:
         assert (dag_id, map_index, run_ids) == (self.dag_id, self.map_index, [self.run_id])
         return {self.run_id: {one: self._others[one][0] for one in task_ids}}
 
-    def get_first_reschedule_date(self, context: object) -> None:
-        return None
+    def get_first_reschedule_date(self, context: object) -> datetime | None:
+        return self.first_look
 
 
 @pytest.fixture
@@ -243,11 +247,12 @@ def execute(monkeypatch):
 
     def run(operator, dag_run=None, store=None, **keywords):
         run.ti = TaskInstance(**keywords)
+        run.ti.first_look = run.first_look
         # caplog sees this one on every Airflow version
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
         # Airflow 2 looks in its database for when a rescheduled sensor began.
         base = sys.modules[BaseSensorOperator.__module__]
-        monkeypatch.setattr(base, "_orig_start_date", lambda **keywords: None, raising=False)
+        monkeypatch.setattr(base, "_orig_start_date", lambda **keywords: run.first_look, raising=False)
         context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": dag_run}
         if store is not None:
             context["task_state_store"] = store
@@ -267,6 +272,7 @@ def execute(monkeypatch):
         keywords = {**(run.deferred.kwargs or {}), "event": json.loads(json.dumps(event.payload))}
         return operator.resume_execution(run.deferred.method_name, keywords, context), run.ti
 
+    run.first_look = None
     return run
 
 

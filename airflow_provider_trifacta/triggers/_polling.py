@@ -7,18 +7,21 @@ import contextvars
 import copy
 import functools
 import hashlib
+import logging
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import TrifactaError
+from ..client.errors import AuthenticationError, RateLimitError, TrifactaError
 from ..client.models import RUNNING
 from ..waits import JobGroupStatus, NewestJobGroups, Read
 
 if TYPE_CHECKING:
     from ..client import ClientConfig
+
+log = logging.getLogger(__name__)
 
 #: Reads of one instance that run at the same time. A triggerer's default 1,000 waits at 5 s keep about 10 busy when
 #: the server answers in 50 ms; more threads only compete with the event loop.
@@ -172,7 +175,10 @@ class PollingInstance:
             answer = poll.lists[read] = await self._ask(read, poll)
             # Whatever the poll reads besides, the next one is to be in time for the next list.
             poll.began = answer.began
+        if isinstance(answer.error, AuthenticationError) or _asks_for_patience(answer.error):
+            return answer
         if answer.error is not None:
+            log.debug("The list of job groups cannot be read, so each is asked for its state: %s", answer.error)
             self._no_list_before = answer.began + STATUS_EVERY * poll.interval
             return None
         state = answer.value.get(job_group_id)
@@ -282,6 +288,10 @@ class PollingInstance:
             running.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self.client.close()
+
+
+def _asks_for_patience(error: Exception | None) -> bool:
+    return isinstance(error, RateLimitError) and error.retry_after is not None
 
 
 #: A timer may ring this much too early.

@@ -178,6 +178,7 @@ class WatchTrigger(BaseTrigger):
                 try:
                     self._config = await self._look_up(poll, first=watch.client is None)
                     answer = lease.move(self._config).client
+                    poll.lists.clear()  # they were another user's
                 except Exception as failure:
                     error = failure
             else:

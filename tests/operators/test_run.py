@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 from airflow import DAG
 
+from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
-from airflow_provider_trifacta.client.errors import ConnectError, ServerError
+from airflow_provider_trifacta.client.errors import AuthenticationError, ConnectError, ServerError
+from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
@@ -60,7 +62,7 @@ def release(prod):
 @pytest.fixture
 def run(execute):
     def start(*, try_number=1, **options):
-        options = {"deployment_id": 1, "poll_interval": 0.0, **options}
+        options = {"deployment_id": 1, "poke_interval": 0.001, **options}
         return execute(RunDeploymentOperator(task_id="run", **options), try_number=try_number)
 
     return start
@@ -218,13 +220,66 @@ def test_after_the_start_no_failure_is_retried(run, prod, mode):
     """A retry would run the deployment again, while these jobs go on."""
     prod.faults.add(Fault(Answer(500), **STATUS, times=None))
     with pytest.raises(AirflowFailException, match="answered 500"):
-        run(tolerated_failures=2, **mode)
-    assert len([call for call in prod.calls if call.path.endswith("/status")]) == 3
+        run(tolerated_outage=0, **mode)
+    assert len([call for call in prod.calls if call.path.endswith("/status")]) == 1
 
 
-def test_polls_that_fail_in_passing_are_tolerated(run, prod):
-    prod.faults.add(Fault(Answer(500), **STATUS, times=2))
-    assert run(tolerated_failures=2)[0]["outcome"] == "complete"
+@pytest.mark.parametrize("mode", MODES)
+def test_an_outage_of_the_wait_is_tolerated(run, prod, mode):
+    prod.faults.add(Fault(Answer(500), **STATUS, times=3))
+    assert run(**mode)[0]["outcome"] == "complete"
+
+
+def test_an_outage_is_measured_in_seconds(run, prod, time, monkeypatch):
+    for target in (module, waits):
+        monkeypatch.setattr(target, "time", time)
+    prod.faults.add(Fault(Answer(503), **STATUS, times=None))
+    with pytest.raises(AirflowFailException, match="answered 503"):
+        run(tolerated_outage=timedelta(minutes=1), poke_interval=10)
+    assert time.slept == [10] * 6
+
+
+@pytest.mark.parametrize(("status", "tolerated"), [(429, 0), (503, 60)])
+def test_retry_after_sets_the_pause(run, prod, time, monkeypatch, status, tolerated):
+    for target in (module, waits):
+        monkeypatch.setattr(target, "time", time)
+    prod.faults.add(Fault(Answer(status, headers={"Retry-After": "57"}), **STATUS, times=2))
+    assert run(tolerated_outage=tolerated, poke_interval=10)[0]["outcome"] == "complete"
+    assert time.slept[:2] == [57, 57]
+
+
+def test_no_pause_goes_past_the_timeout(run, prod, time, monkeypatch):
+    for target in (module, waits):
+        monkeypatch.setattr(target, "time", time)
+    prod.faults.add(Fault(Answer(429, headers={"Retry-After": "57"}), **STATUS, times=None))
+    with pytest.raises(AirflowFailException, match="Not Complete in time"):
+        run(timeout=100)
+    assert time.slept == [57, 43]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_token_that_is_renewed_during_the_wait_goes_on(run, prod, use_connection, monkeypatch, mode):
+    status, seen = JobGroups.status, []
+
+    def refused_once(self, job_group_id):
+        seen.append(self._transport.config.login)
+        if len(seen) == 1:
+            use_connection(prod.url, login="author@example.com", password="author-password")
+            raise AuthenticationError("expired", status=401)
+        return status(self, job_group_id)
+
+    monkeypatch.setattr(JobGroups, "status", refused_once)
+    assert run(tolerated_outage=0, **mode)[0]["outcome"] == "complete"
+    assert seen[:2] == ["admin@example.com", "author@example.com"]
+
+
+def test_deferring_hands_over_what_the_trigger_needs(run, execute, slow):
+    with pytest.raises(AirflowFailException):
+        run(deferrable=True, timeout=0.01, tolerated_outage=timedelta(minutes=4), cancel_on_kill=True)
+    keywords = execute.deferred.trigger.serialize()[1]
+    assert keywords["deadline"] - keywords["began"] == pytest.approx(0.01)
+    assert (keywords["tolerated_outage"], keywords["cancel_on_kill"]) == (240.0, True)
+    assert keywords["job_group_ids"] == [one.id for one in slow.store.job_groups()]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -237,12 +292,14 @@ def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_times_may_be_timedeltas(run, prod, mode):
-    assert run(timeout=timedelta(minutes=1), poll_interval=timedelta(0), **mode)[0]["outcome"] == "complete"
+    assert (
+        run(timeout=timedelta(minutes=1), poke_interval=timedelta(milliseconds=1), **mode)[0]["outcome"] == "complete"
+    )
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted):
-    operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poll_interval=7)
+    operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poke_interval=7)
 
     def killed(seconds):
         assert seconds == 7
@@ -322,9 +379,10 @@ def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
         ({"timeout": -1}, "timeout must be 0 or more seconds"),
         ({"timeout": float("inf")}, "timeout must be 0 or more seconds"),
         ({"timeout": "60"}, "timeout must be 0 or more seconds"),
-        ({"poll_interval": True}, "poll_interval must be 0 or more seconds"),
-        ({"poll_interval": timedelta(-1)}, "poll_interval must be 0 or more seconds"),
-        ({"tolerated_failures": -1}, "tolerated_failures must be 0 or more"),
+        ({"poke_interval": True}, "poke_interval must be more than 0 seconds"),
+        ({"poke_interval": timedelta(-1)}, "poke_interval must be more than 0 seconds"),
+        ({"poke_interval": 0}, "poke_interval must be more than 0 seconds"),
+        ({"tolerated_outage": -1}, "tolerated_outage must be 0 or more"),
     ],
 )
 def test_bad_input_ends_before_any_request(run, prod, options, words):

@@ -101,12 +101,28 @@ def test_the_time_is_up(wait, prod, mode):
     assert prod.store.job_group(endless).canceled_at is None
 
 
-@pytest.mark.parametrize(("mode", "error"), [(MODES[0], ServerError), (MODES[2], PassingWaitError)])
-def test_one_failure_too_many(wait, prod, started, mode, error):
+@pytest.mark.parametrize(("mode", "error"), [(MODES[0], ServerError), (MODES[2], ServerError)])
+def test_an_outage_that_is_not_tolerated(wait, prod, started, mode, error):
     prod.faults.add(Fault(Answer(500), **STATUS, times=None))
     with pytest.raises(error, match="answered 500"):
-        wait(started, tolerated_failures=2, **mode)
-    assert len(prod.calls) == 3
+        wait(started, tolerated_outage=0, **mode)
+    assert len(prod.calls) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_outage_that_is_tolerated(wait, prod, started, mode):
+    prod.faults.add(Fault(Answer(500), **STATUS, times=3))
+    prod.faults.add(Fault(Answer(200, body={"message": "no healthy upstream"}), **STATUS, times=3))
+    wait(started, **mode)
+    assert [one.status for one in prod.store.job_groups()] == ["Complete", "Complete"]
+
+
+def test_an_outage_that_goes_on_in_the_triggerer(wait, execute, prod, started):
+    prod.faults.add(Fault(Answer(500), **STATUS, times=None))
+    with pytest.raises(PassingWaitError, match="answered 500"):
+        wait(started, tolerated_outage=0.2, deferrable=True)
+    assert execute.deferred.trigger.failing_since is not None
+    assert len(prod.calls) > 2
 
 
 def test_bad_input_ends_before_any_request(wait, prod):

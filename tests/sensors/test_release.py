@@ -6,14 +6,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.emulator.effects import Answer, Reset
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.sensors import _watching as module
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 try:
@@ -44,9 +45,8 @@ def releases(client, make_package):
 @pytest.fixture
 def time(time, monkeypatch):
     """The sensor's clock too."""
-    for target in (module.time, __import__("time")):
-        monkeypatch.setattr(target, "sleep", time.sleep)
-    monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", time)
+    for target in (sys.modules[BaseSensorOperator.__module__], waits):
+        monkeypatch.setattr(target, "time", time)
     return time
 
 
@@ -160,35 +160,192 @@ class Flaky:
         return 200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}
 
 
-FAILURES = [(500, {}, {}), (502, {}, b"<html>"), (429, {"Retry-After": "999"}, {}), None, (200, {}, b"<html>")]
+FAILURES = [(500, {}, {}), (502, {}, b"<html>"), (429, {}, {}), None, (200, {}, b"<html>")]
 
 
-@pytest.mark.parametrize("mode", ["poke", "reschedule"])
 @pytest.mark.parametrize("failure", FAILURES)
-def test_failures_that_pass_are_tolerated(execute, scripted, use_connection, time, mode, failure):
+def test_transient_errors_are_tolerated_for_a_time(execute, scripted, use_connection, time, failure):
     server = scripted(Flaky(failure, failure))
     use_connection(server.url)
-    execute(sensor(5, tolerated_failures=2, mode=mode))
+    execute(sensor(5, tolerated_outage=21))
     assert len(server.seen) == 3
     assert time.slept == [10, 10]
 
 
-@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize("tolerated", [30, timedelta(seconds=30)])
 @pytest.mark.parametrize(("soft_fail", "outcome"), [(False, errors.ServerError), (True, AirflowSkipException)])
-def test_one_failure_too_many_ends_the_wait(execute, scripted, use_connection, time, mode, soft_fail, outcome):
+def test_an_outage_that_is_too_long_ends_the_wait(
+    execute, scripted, use_connection, time, soft_fail, outcome, tolerated
+):
     server = scripted(Flaky(*[(503, {}, {})] * 9))
     use_connection(server.url)
     with pytest.raises(outcome):
-        execute(sensor(5, tolerated_failures=2, mode=mode, soft_fail=soft_fail))
-    assert len(server.seen) == 3
+        execute(sensor(5, tolerated_outage=tolerated, soft_fail=soft_fail))
+    assert time.slept == [10, 10, 10]
 
 
-def test_the_count_starts_anew_after_an_answer(execute, scripted, use_connection, time):
+def test_fifteen_minutes_are_tolerated_by_default(execute, scripted, use_connection, time):
+    server = scripted(Flaky(*[(503, {}, {})] * 90))
+    use_connection(server.url)
+    execute(sensor(5))
+    assert len(server.seen) == 91
+    server = scripted(Flaky(*[(503, {}, {})] * 91))
+    use_connection(server.url)
+    with pytest.raises(errors.ServerError):
+        execute(sensor(5))
+
+
+def test_the_time_starts_again_after_an_answer(execute, scripted, use_connection, time):
     waiting = (200, {}, {"id": 5, "active": None})
     server = scripted(Flaky(None, None, waiting, None, None, waiting, None, None))
     use_connection(server.url)
-    execute(sensor(5, tolerated_failures=2))
+    execute(sensor(5, tolerated_outage=20))
     assert len(server.seen) == 9
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_in_reschedule_mode_a_transient_error_ends_the_look(execute, scripted, use_connection, time, failure):
+    server = scripted(lambda request: failure)
+    use_connection(server.url)
+    for _ in range(3):
+        with pytest.raises(AirflowRescheduleException):
+            execute(sensor(5, mode="reschedule", tolerated_outage=0))
+    assert time.slept == [], "its slot is free in the meantime"
+    assert len(server.seen) == 3
+
+
+def test_in_reschedule_mode_the_timeout_is_the_bound(execute, scripted, use_connection, began_before):
+    use_connection(scripted(lambda request: (502, {}, {})).url)
+    began_before(seconds=95)
+    with pytest.raises(AirflowRescheduleException) as caught:
+        execute(sensor(5, mode="reschedule", timeout=100, poke_interval=3600))
+    assert seconds_until(caught.value.reschedule_date) == pytest.approx(5, abs=3)
+    began_before(seconds=100.1)
+    with pytest.raises(AirflowSensorTimeout):
+        execute(sensor(5, mode="reschedule", timeout=100, poke_interval=3600))
+
+
+@pytest.fixture
+def began_before(monkeypatch, execute):
+    """Return a function that lets a rescheduled sensor have looked first some time ago."""
+
+    def began(**ago):
+        date = datetime.now(timezone.utc) - timedelta(**ago)
+        execute.first_look = date
+
+    return began
+
+
+def seconds_until(date):
+    return (date - datetime.now(timezone.utc)).total_seconds()
+
+
+# What the server asks
+
+
+def busy(status):
+    return status, {"Retry-After": "57"}, {}
+
+
+@pytest.mark.parametrize(("status", "tolerated"), [(429, 0), (503, 60)])
+def test_retry_after_sets_the_pause(execute, scripted, use_connection, time, status, tolerated):
+    use_connection(scripted(Flaky(busy(status))).url)
+    execute(sensor(5, tolerated_outage=tolerated))
+    assert time.slept == [57]
+
+
+def test_no_pause_goes_past_the_timeout(execute, scripted, use_connection, time):
+    use_connection(scripted(lambda request: busy(429)).url)
+    with pytest.raises(AirflowSensorTimeout):
+        execute(sensor(5, timeout=100))
+    assert time.slept == [57, pytest.approx(43, abs=0.1)]
+
+
+def test_retry_after_sets_the_date_of_the_next_look(execute, scripted, use_connection):
+    use_connection(scripted(lambda request: busy(429)).url)
+    with pytest.raises(AirflowRescheduleException) as caught:
+        execute(sensor(5, mode="reschedule"))
+    assert seconds_until(caught.value.reschedule_date) == pytest.approx(57, abs=3)
+    with pytest.raises(AirflowRescheduleException) as caught:
+        execute(sensor(5, mode="reschedule", timeout=20))
+    assert seconds_until(caught.value.reschedule_date) == pytest.approx(20, abs=3)
+
+
+def test_retry_after_is_handed_over_to_the_trigger(execute, scripted, use_connection):
+    use_connection(scripted(Flaky(busy(503))).url)
+    execute(sensor(5, deferrable=True, timeout=0))
+    keywords = execute.deferred.trigger.serialize()[1]
+    assert keywords["not_before"] - keywords["began"] == pytest.approx(57, abs=3)
+    assert keywords["failing_since"] == pytest.approx(keywords["began"], abs=3)
+
+
+# Credentials
+
+
+@pytest.fixture
+def tokens(scripted, use_connection):
+    """A server with one valid token, which a request may change, and a function that puts one into the connection."""
+
+    class Tokens:
+        valid = "token-1"
+
+        def __call__(self, request):
+            if request.headers["Authorization"] != f"Bearer {self.valid}":
+                return 401, {}, {}
+            return self.answer()
+
+        def answer(self):
+            return 200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}
+
+        def put(self, token):
+            use_connection(self.url, login="", password=token)
+
+    server = Tokens()
+    server.url = scripted(server).url
+    server.put("token-1")
+    return server
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_token_that_is_renewed_during_the_wait_goes_on(execute, tokens, time, mode, monkeypatch):
+    look_ups = []
+    look_up = TrifactaHook.get_connection
+
+    def renew_after_the_first(conn_id):
+        look_ups.append(conn_id)
+        found = look_up(conn_id)
+        tokens.valid = "token-2"
+        tokens.put("token-2")
+        return found
+
+    monkeypatch.setattr(TrifactaHook, "get_connection", staticmethod(renew_after_the_first))
+    execute(sensor(5, mode=mode, tolerated_outage=0))
+    assert len(look_ups) == 2
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_look_up_that_fails_is_tolerated(execute, tokens, time, mode, monkeypatch):
+    look_up, left = TrifactaHook.get_connection, [RuntimeError("the API server is gone")]
+
+    def flaky(conn_id):
+        if left:
+            raise left.pop()
+        return look_up(conn_id)
+
+    monkeypatch.setattr(TrifactaHook, "get_connection", staticmethod(flaky))
+    if mode == "poke":
+        execute(sensor(5))
+        assert time.slept == [10]
+    else:
+        with pytest.raises(AirflowRescheduleException):
+            execute(sensor(5, mode=mode))
+        execute(sensor(5, mode=mode))
+
+
+def test_a_connection_that_is_not_there_fails_at_once(execute):
+    with pytest.raises(AirflowFailException, match="MissingConnectionError"):
+        execute(sensor(5, trifacta_conn_id="nowhere"))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 405])
@@ -205,7 +362,10 @@ def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
     [
         ({"release_id": "None"}, "InvalidInputError: release_id must be"),
         ({"release_id": 5, "on_superseded": "ignore"}, "InvalidInputError: on_superseded must be one of"),
-        ({"release_id": 5, "tolerated_failures": -1}, "InvalidInputError: tolerated_failures must be"),
+        ({"release_id": 5, "tolerated_outage": -1}, "InvalidInputError: tolerated_outage must be"),
+        ({"release_id": 5, "poke_interval": 0}, "InvalidInputError: poke_interval must be more than 0"),
+        ({"release_id": 5, "poke_interval": 0, "deferrable": True}, "InvalidInputError: poke_interval must be"),
+        ({"release_id": 5, "poke_interval": 0, "mode": "reschedule"}, "InvalidInputError: poke_interval must be"),
     ],
 )
 def test_bad_input_is_told_before_any_request(execute, emulator, options, words):
@@ -257,18 +417,25 @@ class TestModes:
         with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="answered 403"):
             run(releases[1])
 
-    def test_too_many_failures(self, run, releases, emulator, soft_fail):
+    def test_an_outage(self, run, releases, emulator, mode, soft_fail):
         before = len(emulator.calls)
         emulator.faults.add(Fault(Answer(502), path="/v4/releases/**", times=None))
-        with pytest.raises(AirflowSkipException if soft_fail else errors.TrifactaError) as caught:
-            run(releases[1], tolerated_failures=2)
-        assert "answered 502" in f"{caught.value} {caught.value.__cause__}"  # resuming wraps a skip in another one
-        assert soft_fail or caught.value.retryable
-        assert len(emulator.calls) - before == 3
+        if mode == "reschedule":
+            with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
+                run(releases[1], tolerated_outage=0, timeout=0)
+        else:
+            with pytest.raises(AirflowSkipException if soft_fail else errors.TrifactaError) as caught:
+                run(releases[1], tolerated_outage=0)
+            assert "answered 502" in f"{caught.value} {caught.value.__cause__}"  # resuming wraps a skip in another one
+            assert soft_fail or caught.value.retryable
+        assert len(emulator.calls) - before == 1
 
-    def test_tolerated_failures(self, run, releases, emulator, soft_fail):
+    def test_a_tolerated_outage(self, run, releases, emulator, soft_fail):
         emulator.faults.add(Fault(Reset(), path="/v4/releases/**", times=2))
-        run(releases[1], tolerated_failures=2)
+        while True:
+            with suppress(AirflowRescheduleException):
+                run(releases[1])
+                break
 
     def test_the_link_is_known(self, run, execute, releases, emulator, soft_fail):
         with suppress(AirflowFailException, AirflowSkipException):
@@ -280,16 +447,31 @@ def test_deferring_hands_over_what_the_trigger_needs(execute, emulator, releases
     client.releases.deactivate(releases[1])
     began = __import__("time").time()
     with pytest.raises(AirflowSensorTimeout):
-        execute(sensor(str(releases[1]), deferrable=True, timeout=0, tolerated_failures=4, on_superseded="wait"))
+        execute(
+            sensor(
+                str(releases[1]),
+                deferrable=True,
+                timeout=0,
+                tolerated_outage=timedelta(minutes=4),
+                on_superseded="wait",
+                exponential_backoff=True,
+                max_wait=timedelta(minutes=3),
+            )
+        )
     _, keywords = execute.deferred.trigger.serialize()
     assert began <= keywords.pop("deadline") <= began + 60
+    assert began <= keywords.pop("began") <= began + 60
     assert keywords == {
         "release_id": releases[1],
         "trifacta_conn_id": "trifacta_default",
         "on_superseded": "wait",
-        "tolerated_failures": 4,
-        "failures": 0,
+        "deployment_id": 1,
+        "tolerated_outage": 240.0,
+        "failing_since": None,
         "poke_interval": 10.0,
+        "exponential_backoff": True,
+        "max_wait": 180.0,
+        "not_before": None,
     }
     assert execute.deferred.timeout.total_seconds() > 0
     assert not execute.deferred.kwargs, "dag.test drops them"
@@ -316,7 +498,7 @@ def test_deferrable_follows_airflows_setting(monkeypatch):
 def test_only_the_awaited_release_counts(execute, scripted, use_connection, answer):
     use_connection(scripted(lambda request: (200, {}, answer)).url)
     with pytest.raises((AirflowFailException, errors.UnexpectedResponseError)):
-        execute(sensor(5, tolerated_failures=0))
+        execute(sensor(5, tolerated_outage=0))
 
 
 def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, scripted, use_connection, time, caplog):
@@ -324,18 +506,3 @@ def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, s
     use_connection(server.url)
     execute(sensor(5))
     assert caplog.text.count("does not tell the deployment") == 1
-
-
-def test_failing_polls_do_not_hold_a_rescheduled_task_beyond_its_timeout(
-    execute, scripted, use_connection, monkeypatch
-):
-    slept = []
-    monkeypatch.setattr(module.time, "sleep", slept.append)
-    monkeypatch.setattr(
-        module, "first_look", lambda context, operator: datetime.now(timezone.utc) - timedelta(seconds=95)
-    )
-    use_connection(scripted(lambda request: (502, {}, {})).url)
-    with pytest.raises(errors.ServerError):
-        execute(sensor(5, mode="reschedule", timeout=100, poke_interval=3600, tolerated_failures=3))
-    assert len(slept) == 3
-    assert all(0 < seconds <= 5.1 for seconds in slept)

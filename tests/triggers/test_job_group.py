@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 
@@ -32,13 +33,31 @@ KEYWORDS = {
 
 
 @pytest.fixture
-def prod(use_connection, make_package):
-    with Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0)) as emulator:
-        use_connection(emulator.url)
-        emulator.store.create_deployment("Orders")
-        with make_package().open("rb") as file:
-            emulator.store.create_release(1, read_package(file))
-        yield emulator
+def start(use_connection, make_package):
+    """Return a function that starts an instance with a live release, whose jobs take so many seconds."""
+    with contextlib.ExitStack() as started:
+
+        def start(seconds):
+            options = EmulatorOptions(job_start_seconds=0, job_run_seconds=seconds)
+            emulator = started.enter_context(Emulator(options))
+            use_connection(emulator.url)
+            emulator.store.create_deployment("Orders")
+            with make_package().open("rb") as file:
+                emulator.store.create_release(1, read_package(file))
+            return emulator
+
+        yield start
+
+
+@pytest.fixture
+def prod(start):
+    return start(0)
+
+
+@pytest.fixture
+def slow(start):
+    """An instance whose jobs outlast every test."""
+    return start(3600)
 
 
 def test_it_is_rebuilt_equal():
@@ -86,9 +105,8 @@ def test_a_wait_that_was_deferred_before_an_upgrade_goes_on(prod):
 
 
 @pytest.fixture
-def endless(prod):
-    prod.runs.add(RunOutcome(status="InProgress", times=2))
-    return [prod.store.run_deployment(1)[0].id for _ in range(2)]
+def endless(slow):
+    return [slow.store.run_deployment(1)[0].id for _ in range(2)]
 
 
 def kill(trigger, message, *, after=lambda: True):
@@ -130,21 +148,21 @@ def kill(trigger, message, *, after=lambda: True):
     ],
 )
 @pytest.mark.parametrize("moment", ["in its wait", "in its pause", "at once"])
-def test_a_kill_cancels_the_jobs_where_that_is_wanted(prod, endless, monkeypatch, wanted, message, canceled, moment):
+def test_a_kill_cancels_the_jobs_where_that_is_wanted(slow, endless, monkeypatch, wanted, message, canceled, moment):
     interval = 3600.0 if moment == "in its pause" else 0.01
     trigger = JobGroupTrigger(
         job_group_ids=endless, cancel_on_kill=wanted, poke_interval=interval, deadline=4_000_000_000.0
     )
     monkeypatch.setattr(watching.random, "random", lambda: 0.0)
-    after = (lambda: True) if moment == "at once" else lambda: len(prod.calls) >= 2
+    after = (lambda: True) if moment == "at once" else lambda: len(slow.calls) >= 2
     assert kill(trigger, message, after=after) == message, "the message is what Airflow goes by"
-    wait_until(lambda: not canceled or all_canceled(prod, endless))
-    assert all_canceled(prod, endless) is canceled
-    assert canceled or not [call for call in prod.calls if call.method != "GET"]
+    wait_until(lambda: not canceled or all_canceled(slow, endless))
+    assert all_canceled(slow, endless) is canceled
+    assert canceled or not [call for call in slow.calls if call.method != "GET"]
 
 
-def all_canceled(prod, ids):
-    return all(prod.store.job_group(one).canceled_at is not None for one in ids)
+def all_canceled(slow, ids):
+    return all(slow.store.job_group(one).canceled_at is not None for one in ids)
 
 
 def wait_until(true):
@@ -154,18 +172,18 @@ def wait_until(true):
         time.sleep(0.01)
 
 
-def test_a_kill_uses_the_connection_that_was_read(prod, endless, monkeypatch):
+def test_a_kill_uses_the_connection_that_was_read(slow, endless, monkeypatch):
     trigger = JobGroupTrigger(job_group_ids=endless, cancel_on_kill=True, poke_interval=0.01)
 
     def read_and_gone():
-        if len(prod.calls) < 2:
+        if len(slow.calls) < 2:
             return False
         monkeypatch.delenv("AIRFLOW_CONN_TRIFACTA_DEFAULT", raising=False)
         return True
 
     assert kill(trigger, ("user",), after=read_and_gone) == ("user",)
-    wait_until(lambda: all_canceled(prod, endless))
-    assert all_canceled(prod, endless)
+    wait_until(lambda: all_canceled(slow, endless))
+    assert all_canceled(slow, endless)
 
 
 def test_a_canceled_wait_cancels_nothing(prod):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.client.errors import RateLimitError, ServerError
+from airflow_provider_trifacta.client.errors import AuthenticationError, RateLimitError, ServerError
 from airflow_provider_trifacta.triggers import _polling
 from airflow_provider_trifacta.triggers._polling import LIST_FROM, STATUS_EVERY, THREADS, Lease, Poll, sharing_key
 from airflow_provider_trifacta.waits import JobGroupStatus, NewestJobGroups, Read
@@ -445,6 +445,18 @@ def test_a_list_that_cannot_be_read_is_left_alone_for_a_while(virtual, states):
 
     virtual(scenario())
     assert states["requests"] == [NewestJobGroups(100)] + [JobGroupStatus(20)] * 4
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("no"), RateLimitError("busy", retry_after=9.0)])
+def test_a_refusal_or_a_pause_of_the_list_is_told(virtual, states, error):
+    states["list"] = error
+
+    async def scenario():
+        with leased(job_groups=LIST_FROM) as instance:
+            return (await instance.ask(JobGroupStatus(20), poll(number=1))).error
+
+    assert type(virtual(scenario())) is type(error)
+    assert states["requests"] == [NewestJobGroups(100)]
 
 
 def test_a_poll_of_several_job_groups_reads_the_list_once(virtual, states):
