@@ -89,8 +89,9 @@ class CreateDeploymentOperator(BaseOperator):
     """Makes a deployment of a name, unless there is one.
 
     Names are not unique in Trifacta: one of exactly this name is reused, several are an error. What happens again on a
-    retry or clear: the deployment is found. Where none is, an attempt before may have asked for it just now, so it is
-    waited for (30 s) before another one is made.
+    retry or clear: the deployment is found. Where none is, an earlier try may have asked for it just now, so it is
+    waited for (30 s). On Airflow 3.3 the journal says whether one did: if not, there is no wait, and if so, a retry
+    asks no second time. A clear does.
 
     API page: API Deployments Create v4.
 
@@ -117,7 +118,8 @@ class CreateDeploymentOperator(BaseOperator):
             name = check_name(self.name, "name")
             self.log.info("Will find the deployment %r, or create it", name)
             with TrifactaHook(self.trifacta_conn_id).client as client:
-                deployment, outcome = create_once(client, name, journal=open_journal(context))
+                cleared = context["ti"].try_number > 1 and not is_automatic_retry(context, self)
+                deployment, outcome = create_once(client, name, journal=open_journal(context), cleared=cleared)
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
