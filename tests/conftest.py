@@ -214,10 +214,12 @@ class TaskInstance:
     #: When a rescheduled sensor looked first, if it did before.
     first_look: datetime | None = None
 
-    def __init__(self, try_number: int = 1, others: dict[str, tuple[str, object]] | None = None) -> None:
+    def __init__(
+        self, try_number: int = 1, others: dict[str, tuple[str, object]] | None = None, max_tries: int = 0
+    ) -> None:
         self.try_number = try_number
         self._others = others or {}
-        self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = 0, "d", "t", "r", -1
+        self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = max_tries, "d", "t", "r", -1
         self.pushed: dict[str, object] = {}
 
     def xcom_push(self, key: str, value: object) -> None:

@@ -371,7 +371,7 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     dev.store.edit_flow(flow.id, dataset_path="/dev/returns.csv")
     run, tasks = example_dag("promote_flow_dev_to_prod", conf)
     assert run.state == "failed"
-    assert str(tasks["promote_flow.smoke_run"].state) == "failed"
+    assert str(tasks["promote_flow.smoke_jobs"].state) == "failed"
     assert str(tasks["promote_flow.roll_back"].state) == "success"
     assert str(tasks["announce"].state) == "upstream_failed"
     assert prod.store.active_release(1).id == good.id

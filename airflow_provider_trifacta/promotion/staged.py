@@ -70,7 +70,8 @@ class StagedPromoter(Promoter):
         ):
             went_live = release.active or bool(promotion.imported and promotion.imported.release.active)
             releases = self._put_back(release, made_now=made_now, went_live=went_live)
-        refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
+        with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
+            refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
         # That it was put back is proven; if it is live in a later try, a person activated it.
         self._journal.answered(put_back=True)
         return promotion
@@ -80,7 +81,9 @@ class StagedPromoter(Promoter):
             self._refuse_surprise(self._seen, f"Release {release.id} of this run may have replaced it since.")
         now = self._await_live(release, went_live=went_live)
         if live_id(now) != release.id:
-            if not went_live:
+            if went_live:
+                log.info("Release %s is staged: release %s is live again", release.id, self._before or "none")
+            else:
                 log.warning(
                     "Release %s is staged: it did not go live by itself, and release %s is still live. If the server "
                     "activates it later, nothing puts that back.",

@@ -153,10 +153,9 @@ def test_the_expected_release_may_be_replaced(activate, release_ids, live, spell
     assert live() == release_ids[0]
 
 
-@pytest.mark.parametrize("nothing", [None, "None"])
-def test_nothing_may_be_expected(activate, release_ids, emulator, live, nothing):
+def test_nothing_may_be_expected(activate, release_ids, emulator, live):
     emulator.store.update_release(release_ids[2], active=False)
-    activate(release_ids[0], expected_active_release_id=nothing)
+    activate(release_ids[0], expected_active_release_id=None)
     assert live() == release_ids[0]
 
 
@@ -337,9 +336,18 @@ def test_a_clear_keeps_to_the_expected_release(release_ids, emulator, live):
 
 def test_the_constructors_only_assign():
     activate = ActivateReleaseOperator(
-        task_id="a", release_id="{{ x }}", expected_active_release_id="{{ y }}", trifacta_conn_id="{{ z }}"
+        task_id="a",
+        release_id="{{ x }}",
+        baseline="{{ b }}",
+        expected_active_release_id="{{ y }}",
+        trifacta_conn_id="{{ z }}",
     )
-    assert [getattr(activate, name) for name in activate.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
+    assert [getattr(activate, name) for name in activate.template_fields] == [
+        "{{ x }}",
+        "{{ b }}",
+        "{{ y }}",
+        "{{ z }}",
+    ]
     deactivate = DeactivateReleaseOperator(task_id="d", release_id="{{ x }}", trifacta_conn_id="{{ z }}")
     assert [getattr(deactivate, name) for name in deactivate.template_fields] == ["{{ x }}", "{{ z }}"]
 
@@ -423,3 +431,37 @@ def test_a_retry_asks_again_where_nothing_was_touched_since(
     else:
         assert run(release_id, try_number=2, store=store)[0]["outcome"] == f"{operator}d"
         assert len(changes()) == 2
+
+
+# The guard
+
+
+def test_the_baseline_guards(activate, release_ids, live):
+    baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
+    assert activate(release_ids[0], baseline=baseline)[0]["outcome"] == "activated"
+    with pytest.raises(AirflowFailException, match="UnexpectedLiveReleaseError"):
+        activate(release_ids[1], baseline=baseline)
+    assert live() == release_ids[0]
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        {"baseline": None},
+        {"baseline": {}},
+        {"expected_active_release_id": ""},
+        {"expected_active_release_id": "None"},
+        {"expected_active_release_id": "any"},
+    ],
+)
+def test_a_guard_that_renders_to_nothing_is_an_error(activate, emulator, release_ids, changes, guard):
+    with pytest.raises(AirflowFailException, match="InvalidInputError"):
+        activate(release_ids[0], **guard)
+    assert changes() == []
+
+
+def test_two_guards_are_one_too_many(activate, emulator, release_ids, changes):
+    baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
+    with pytest.raises(AirflowFailException, match="InvalidInputError"):
+        activate(release_ids[0], baseline=baseline, expected_active_release_id=release_ids[2])
+    assert changes() == []

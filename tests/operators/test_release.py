@@ -301,3 +301,10 @@ def test_a_package_that_must_be_a_certain_one(create, emulator, uuid):
     with pytest.raises(AirflowFailException, match=f"WrongPackageError: .* holds the package {UUID} and not {uuid}"):
         create(package_uuid=uuid)
     assert list(emulator.calls) == []
+
+
+@pytest.mark.parametrize("field", ["baseline", "package_uuid"])
+def test_a_mapped_none_is_not_left_out(create, emulator, field):
+    with pytest.raises(AirflowFailException, match=r"InvalidInputError|WrongPackageError"):
+        create(**{field: None})
+    assert list(emulator.calls) == []

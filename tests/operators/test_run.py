@@ -61,9 +61,10 @@ def release(prod):
 
 @pytest.fixture
 def run(execute):
-    def start(*, try_number=1, **options):
+    def start(*, try_number=1, max_tries=0, store=None, **options):
         options = {"deployment_id": 1, "poke_interval": 0.001, **options}
-        return execute(RunDeploymentOperator(task_id="run", **options), try_number=try_number)
+        operator = RunDeploymentOperator(task_id="run", **options)
+        return execute(operator, store=store, try_number=try_number, max_tries=max_tries)
 
     return start
 
@@ -75,6 +76,14 @@ def posts(prod):
 
 def time_is_up(*arguments):
     raise AirflowTaskTimeout("5 s")
+
+
+@pytest.fixture
+def time_out(monkeypatch):
+    """The first wait for jobs runs into an execution timeout."""
+    waits = iter([time_is_up])
+    wait = RunDeploymentOperator._wait
+    monkeypatch.setattr(RunDeploymentOperator, "_wait", lambda *arguments: next(waits, wait)(*arguments))
 
 
 MODES = [{"deferrable": False}, {"deferrable": True}]
@@ -389,3 +398,44 @@ def test_bad_input_ends_before_any_request(run, prod, options, words):
     with pytest.raises(AirflowFailException, match=f"InvalidInputError: .*{words}"):
         run(**options)
     assert list(prod.calls) == []
+
+
+# The journal (Airflow 3.3)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_retry_joins_the_jobs_and_starts_none(run, execute, prod, posts, store, mode, monkeypatch):
+    """The first try lost its wait after it had started the jobs."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Facts, "add", lambda self, **facts: 1 / 0 if "job_group_ids" in facts else None)
+        with pytest.raises(ZeroDivisionError):
+            run(store=store, **mode)
+    result, ti = run(store=store, try_number=2, **mode)
+    assert result["outcome"] == "complete"
+    assert ti.pushed["job_group_ids"] == [one.id for one in prod.store.job_groups()]
+    assert len(posts()) == 1
+
+
+def test_a_failure_after_the_start_is_left_to_airflows_retries_where_they_join(run, prod, store, time_out):
+    with pytest.raises(AirflowTaskTimeout):
+        run(store=store)
+    assert run(store=store, try_number=2)[0]["outcome"] == "complete"
+    assert len(prod.store.job_groups()) == 1
+
+
+def test_a_retry_after_a_lost_answer_ends_and_lists_the_jobs(run, prod, posts, store):
+    prod.faults.add(Fault(Reset("after_commit"), **RUN))
+    for number in (1, 2):
+        with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError") as caught:
+            run(store=store, try_number=number)
+        assert str(prod.store.job_groups()[0].id) in str(caught.value)
+    assert len(posts()) == 1
+
+
+# Mapped tasks
+
+
+def test_a_mapped_none_is_not_any_release(run, prod, posts):
+    with pytest.raises(AirflowFailException, match="InvalidInputError: release_id"):
+        run(release_id=None)
+    assert posts() == []
