@@ -23,7 +23,7 @@ from uuid import uuid1
 if __name__ == "__main__":  # before Airflow is imported
     os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
 
 from airflow_provider_trifacta.client.clock import Clock
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, build_package
