@@ -343,7 +343,7 @@ class ReleaseWatch(Watch):
 
     def _look(self) -> Steps[tuple[bool, str]]:
         active = yield from self._is_active()
-        return active, f"Release {self.release_id} is {'active' if active else 'not active'}"
+        return active, f"Release {self.release_id} is {'live' if active else 'not live'}"
 
     def _is_active(self) -> Steps[bool]:
         all_pages, known = self._polls % DEEP_LOOK_EVERY == 0, self.deployment_id
@@ -367,7 +367,7 @@ class ReleaseWatch(Watch):
         newer = [sibling.id for sibling in siblings if sibling.active and sibling.id > self.release_id]
         if newer:
             raise ReleaseSupersededError(
-                f"Release {self.release_id} is not active: the newer release {newer[0]} of deployment "
+                f"Release {self.release_id} is not live: the newer release {newer[0]} of deployment "
                 f"{self.deployment_id} is. Wait for that one, activate this one in Trifacta, or set "
                 "on_superseded='wait'."
             )
@@ -472,7 +472,7 @@ def _short(value: object) -> str:
 
 
 def cancel_job_groups(config: ClientConfig, job_group_ids: Sequence[int]) -> None:
-    """Cancel job groups, each whatever becomes of the others. It raises nothing of the API's.
+    """Cancel job groups. An error of one does not stop the others: it is only logged.
 
     It uses a client of its own: it may be called in the middle of a request.
 

@@ -142,7 +142,7 @@ class Transport:
         try:
             return self._follow(method, path, params=params, json=json, body=body, file=file, slow=slow)
         except TrifactaError as error:
-            # What was not sent as a whole has no effect, whatever the answer says.
+            # What was not sent as a whole has no effect, even if an answer says otherwise.
             error.unsent = not (body.sent_completely if body else was_sent())
             raise
 

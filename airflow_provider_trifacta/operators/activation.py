@@ -33,7 +33,7 @@ class ActivateReleaseOperator(ChangeOperator):
     :param baseline: the whole return value of a ``GetDeploymentOperator``: what it recorded as live must be live before
         (templated)
     :param expected_active_release_id: the release that must be live before, in place of a baseline; a literal None for
-        none. Without either, whatever is live is replaced (templated)
+        none. Without either, any live release is replaced (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
     :returns: a dict with ``release_id``, ``deployment_id``, ``previous_release_id``, ``deployment_url`` and ``outcome``
         (``activated`` or ``unchanged``); each is also pushed as an XCom key of that name, unless it is None

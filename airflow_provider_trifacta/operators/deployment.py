@@ -35,7 +35,7 @@ class GetDeploymentOperator(BaseOperator):
     """Records which release of a deployment is live, before a run promotes anything: the baseline.
 
     Its return value goes whole to ``CreateReleaseOperator(baseline=...)``. Clearing the promotion alone keeps the
-    baseline, and so finds the release that this run made; clearing this task too starts anew.
+    baseline, and so finds the release that this run made; clearing this task too promotes once more.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)

@@ -139,7 +139,7 @@ class _GroupEnd:
 
 
 class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
-    """The last task of a promotion in a group, whatever became of its steps: no failed promotion leaves a green run.
+    """The last task of a promotion in a group. It runs in every case: no failed promotion leaves a green run.
 
     It runs with ``all_done``. Where the whole group was skipped, it is skipped too. Where a step failed and the
     promotion was not kept, it fails without retry.

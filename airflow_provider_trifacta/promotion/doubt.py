@@ -136,6 +136,14 @@ class Doubt:
         """Return those of some releases that were made of the package and have a higher id than ``after``."""
         return made_of(releases, self.uuid, after=after)
 
+    def find(self, release_id: int, releases: Sequence[Release]) -> Release | None:
+        """Return a release whose id is known, if the list shows it and it was made of the package.
+
+        Where a server does not tell packages, the id and the deployment have to be enough.
+        """
+        fitting = (one for one in releases if one.id == release_id and one.package_uuid in (None, self.uuid))
+        return next(fitting, None)
+
     def settle(self, seen: Sequence[Release]) -> tuple[Release | None, list[Release]]:
         """Look for a release of the package that was not there before, until it shows or the time is up.
 
@@ -173,13 +181,8 @@ class Doubt:
         :raises ReleaseNotLiveError: a third release was made live in the meantime
         :raises TrifactaError: the last look failed
         """
-
-        def find(now: Sequence[Release]) -> Release | None:
-            # Where a server does not tell packages, the id and the deployment have to be enough.
-            return next((one for one in now if one.id == release_id and one.package_uuid in (None, self.uuid)), None)
-
-        now = self._look(seen, lambda now: find(now) is not None)
-        found = find(now)
+        now = self._look(seen, lambda now: self.find(release_id, now) is not None)
+        found = self.find(release_id, now)
         if found is None:
             raise self.ambiguous(
                 f"the server answered that it made release {release_id}, and the list of the deployment does not show "

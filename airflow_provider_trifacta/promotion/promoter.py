@@ -70,7 +70,7 @@ class Promoter:
     :param baseline: what the deployment looked like before this run, if it was recorded
     :param journal: what earlier tries of the task noted; without one no attempt came before
     :param began: when the run began, for a retry without a baseline
-    :param if_exists: ``"reuse"``, or ``"create"`` to upload whatever is there, which no retry makes safe
+    :param if_exists: ``"reuse"``, or ``"create"`` to upload in any case, which no retry makes safe
     :param allow_older: whether a package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server is given to finish or drop an upload whose answer was lost
     :param progress: called with (bytes sent, bytes in all) during the upload
@@ -145,10 +145,10 @@ class Promoter:
         releases = look(
             self._client,
             lambda client: client.releases.list(self._deployment_id, until=self._reads_enough),
-            lambda now: any(one.id == made for one in now),
+            lambda now: self._doubt.find(made, now) is not None,
             seconds=self._doubt.settle_timeout,
         )
-        found = next((one for one in releases if one.id == made), None)
+        found = self._doubt.find(made, releases)
         if found is None:
             raise ReleaseNotLiveError(
                 f"Release {made} of deployment {self._deployment_id}, which this task made from the package "
@@ -253,9 +253,7 @@ class Promoter:
         live = live_release(seen)
         previous = self._previous(live)
         body = self._package.body(self._progress)
-        self._journal.asked(
-            self._request, live=live.id if live else None, latest=max((r.id for r in seen), default=None)
-        )
+        self._journal.asked(self._request)
         try:
             # Not repeated there: a person may decide something while a busy server makes us wait.
             result = self._client.releases.create(self._deployment_id, body, repeat=False)
@@ -320,10 +318,6 @@ class Promoter:
         if self._baseline:
             return self._baseline.active_release_id
         return live.id if live else None
-
-
-def _newest(releases: Sequence[Release]) -> int | None:
-    return max((release.id for release in releases), default=None)
 
 
 def _strangers(seen: Sequence[Release], now: Sequence[Release], made: Release) -> tuple[int, ...]:

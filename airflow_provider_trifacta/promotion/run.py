@@ -103,7 +103,7 @@ def run_deployment(
 
     The request is sent again only where the server provably did nothing. The API takes no execution id here, so that
     nobody can tell afterwards whether a request whose answer was lost has started jobs. What an earlier try started is
-    joined: by a retry whatever became of it, and by a clear while it runs.
+    joined: by a retry in every case, and by a clear while it runs.
 
     :param client: the instance
     :param deployment_id: the deployment

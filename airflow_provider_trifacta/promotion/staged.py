@@ -124,7 +124,7 @@ class StagedPromoter(Promoter):
 
     def _upload(self, seen: list[Release]) -> Promotion:
         self._seen = seen
-        # Whatever ``if_exists`` says: what is put back must be what was live.
+        # Also with ``if_exists="create"``: what is put back must be what was live.
         self._refuse_surprise(seen, "Nothing was uploaded.")
         return super()._upload(seen)
 

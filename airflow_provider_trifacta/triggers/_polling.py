@@ -54,7 +54,7 @@ class Poll:
 
     :param due: when to ask, and not before
     :param interval: seconds between two requests with the same question
-    :param latest: when to ask at the latest, whatever else holds
+    :param latest: when to ask at the latest
     :param until: when to give an answer up
     :param spread: seconds to put off what no other wait asked yet
     :param number: how many polls of the wait there were before
@@ -173,7 +173,7 @@ class PollingInstance:
         answer = poll.lists.get(read)
         if answer is None:
             answer = poll.lists[read] = await self._ask(read, poll)
-            # Whatever the poll reads besides, the next one is to be in time for the next list.
+            # The next poll is to be in time for the next list.
             poll.began = answer.began
         if isinstance(answer.error, AuthenticationError) or _asks_for_patience(answer.error):
             return answer

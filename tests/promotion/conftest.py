@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.releases import Releases
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.promotion.baseline import Baseline
+
+START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -26,3 +33,37 @@ def lagging(monkeypatch):
         monkeypatch.setattr(Releases, "list", list_of)
 
     return arm
+
+
+@pytest.fixture
+def packages(make_package):
+    """Packages by a letter; later letters are exported later."""
+    made = {}
+
+    def get(letter):
+        if letter not in made:
+            made[letter] = make_package(flow_name=letter, exported_at=START + timedelta(hours=ord(letter)))
+        return made[letter]
+
+    return get
+
+
+@pytest.fixture
+def take_baseline(client):
+    return lambda: Baseline.of(1, client.releases.list(1))
+
+
+@pytest.fixture
+def live(emulator):
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+@pytest.fixture
+def client(emulator, time):
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
+        yield client

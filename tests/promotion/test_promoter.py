@@ -61,19 +61,6 @@ def client(emulator, time):
 
 
 @pytest.fixture
-def packages(make_package):
-    """Packages by a letter; later letters are exported later."""
-    made = {}
-
-    def get(letter):
-        if letter not in made:
-            made[letter] = make_package(flow_name=letter, exported_at=START + timedelta(hours=ord(letter)))
-        return made[letter]
-
-    return get
-
-
-@pytest.fixture
 def promote(client, packages, time):
     def run(letter="A", deployment_id=1, first_attempt=True, **options):
         options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
@@ -84,11 +71,6 @@ def promote(client, packages, time):
 
 
 @pytest.fixture
-def take_baseline(client):
-    return lambda: Baseline.of(1, client.releases.list(1))
-
-
-@pytest.fixture
 def uploads(emulator):
     return lambda: [call for call in emulator.calls if call.method == "POST"]
 
@@ -96,15 +78,6 @@ def uploads(emulator):
 @pytest.fixture
 def ids(emulator):
     return lambda: sorted(release.id for release in emulator.store.releases(1))
-
-
-@pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
 
 
 @contextlib.contextmanager

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import InterruptedChangeError, TrifactaError, UnexpectedLiveReleaseError
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.clock import iso
 from airflow_provider_trifacta.emulator.effects import LateActivation, LateCommit, PackageUuid
 from airflow_provider_trifacta.emulator.faults import Fault
@@ -18,13 +16,6 @@ from airflow_provider_trifacta.promotion.rollback import roll_back
 pytestmark = pytest.mark.every_airflow
 
 UUIDS = {letter: f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number, letter in enumerate("ABCD")}
-
-
-@pytest.fixture
-def client(emulator, time):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
-        yield client
 
 
 @pytest.fixture
@@ -62,15 +53,6 @@ def wait_and_undo(client, baseline, time):
         return roll_back(client, baseline, UUIDS["B"], settle_timeout=10)
 
     return run
-
-
-@pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
 
 
 @pytest.fixture

@@ -168,15 +168,15 @@ def test_a_retry_joins_what_an_earlier_try_started_whatever_became_of_it(run, pr
     assert posts(prod) == 1
 
 
-def test_a_clear_joins_running_jobs_and_starts_anew_where_they_ended(prod, connect, journal, monkeypatch):
+def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, connect, journal, monkeypatch):
     states = iter(["InProgress", "Complete"])
     with connect(prod.url) as client:
         first = run_deployment(client, 1, {}, journal=journal())
         monkeypatch.setattr(client.job_groups, "status", lambda one: next(states))
         assert run_deployment(client, 1, {}, journal=journal()).joined
-        anew = run_deployment(client, 1, {}, journal=journal())
-    assert not anew.joined
-    assert anew.job_group_ids != first.job_group_ids
+        new = run_deployment(client, 1, {}, journal=journal())
+    assert not new.joined
+    assert new.job_group_ids != first.job_group_ids
     assert posts(prod) == 2
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
     ConnectionLostError,
@@ -19,11 +18,9 @@ from airflow_provider_trifacta.client.errors import (
     TrifactaError,
     UnexpectedLiveReleaseError,
 )
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateActivation, LateCommit, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.staged import StagedPromoter
 
@@ -36,26 +33,6 @@ START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def client(emulator, time):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
-        yield client
-
-
-@pytest.fixture
-def packages(make_package):
-    """Packages by a letter; later letters are exported later."""
-    made = {}
-
-    def get(letter):
-        if letter not in made:
-            made[letter] = make_package(flow_name=letter, exported_at=START + timedelta(hours=ord(letter)))
-        return made[letter]
-
-    return get
-
-
-@pytest.fixture
 def upload(client, packages):
     """Return a function that imports a package past the promotion, as somebody else would."""
 
@@ -64,11 +41,6 @@ def upload(client, packages):
             return client.releases.create(1, package.body()).release.id
 
     return run
-
-
-@pytest.fixture
-def take_baseline(client):
-    return lambda: Baseline.of(1, client.releases.list(1))
 
 
 @pytest.fixture
@@ -92,15 +64,6 @@ def before(request, emulator, upload):
 @pytest.fixture
 def baseline(before, take_baseline):
     return take_baseline()
-
-
-@pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     GoneError,
@@ -15,7 +14,6 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.models import Release
-from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
@@ -26,13 +24,6 @@ pytestmark = pytest.mark.every_airflow
 
 CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 LIST = {"method": "GET", "path": "/v4/releases"}
-
-
-@pytest.fixture
-def client(emulator, time):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
-        yield client
 
 
 @pytest.fixture
@@ -57,15 +48,6 @@ def change(client, emulator):
         return set_live(client, 1, target, seen, **options)
 
     return run
-
-
-@pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
 
 
 @pytest.fixture

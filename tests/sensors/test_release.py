@@ -82,7 +82,7 @@ def test_reschedule_frees_the_slot_between_polls(execute, emulator, releases, cl
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_a_newer_live_release_fails_at_once(execute, emulator, releases, mode):
-    with pytest.raises(AirflowFailException, match=f"ReleaseSupersededError: Release {releases[0]} is not active"):
+    with pytest.raises(AirflowFailException, match=f"ReleaseSupersededError: Release {releases[0]} is not live"):
         execute(sensor(releases[0], mode=mode))
 
 
