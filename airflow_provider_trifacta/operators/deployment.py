@@ -171,7 +171,9 @@ class RollbackDeploymentOperator(ChangeOperator):
                     "promotion's task, under the key 'package_uuid'."
                 )
             recorded = f"release {baseline.active_release_id}" if baseline.active_release_id else "no release"
-            self.log.info("Will roll deployment %s back to %s being live, if need be", baseline.deployment_id, recorded)
+            self.log.info(
+                "Will roll deployment %s back to %s being live, if necessary", baseline.deployment_id, recorded
+            )
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)
@@ -185,20 +187,19 @@ class RollbackDeploymentOperator(ChangeOperator):
                     journal=open_journal(context),
                     settle_timeout=self.settle_timeout,
                 )
-                target = baseline.active_release_id
-                restored = client.releases.get(target) if undone is not None and target is not None else None
+            target = baseline.active_release_id
             self.log.info(
                 "Release %s of deployment %s is live; rolled back: %s",
                 target or "none",
                 baseline.deployment_id,
-                undone or "nothing",
+                undone.release_id if undone else "nothing",
             )
             facts.add(
                 active_release_id=target,
-                rolled_back_release_id=undone,
-                outcome="unchanged" if undone is None else "rolled_back",
+                rolled_back_release_id=undone.release_id if undone else None,
+                outcome="rolled_back" if undone else "unchanged",
             )
-            if restored:
-                event = {"release_id": restored.id, "package_uuid": restored.package_uuid}
+            if undone and target is not None:
+                event = {"release_id": target, "package_uuid": undone.restored_package}
                 announce_live(context, self, client.config.base_url, baseline.deployment_id, **event)
             return facts.values
