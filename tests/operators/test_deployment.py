@@ -243,8 +243,9 @@ def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, ch
 
 @pytest.fixture
 def create(execute):
-    def run(name="New", *, try_number=1, **options):
-        return execute(CreateDeploymentOperator(task_id="make", name=name, **options), try_number=try_number)
+    def run(name="New", *, try_number=1, store=None, **options):
+        operator = CreateDeploymentOperator(task_id="make", name=name, **options)
+        return execute(operator, try_number=try_number, store=store)
 
     return run
 
@@ -431,6 +432,18 @@ def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once,
         with pytest.raises(errors.AmbiguousSubmissionError):
             make_once(journal=journal())
     assert len(changes()) == 1
+
+
+def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, emulator, store, named, changes):
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    for number in (1, 2):
+        with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+            create(try_number=number, store=store)
+    assert len(changes()) == 1
+    operator = CreateDeploymentOperator(task_id="make", name="New")
+    cleared = SimpleNamespace(try_number=3, max_tries=2, xcom_push=lambda key, value: None)
+    made = operator.execute({"ti": cleared, "task_state_store": store})
+    assert (made["outcome"], [made["deployment_id"]]) == ("created", named())
 
 
 def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator, named):
@@ -676,23 +689,3 @@ def test_the_constructors_only_assign():
     assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
     create = CreateDeploymentOperator(task_id="c", name="{{ x }}", trifacta_conn_id="{{ z }}")
     assert [getattr(create, name) for name in create.template_fields] == ["{{ x }}", "{{ z }}"]
-
-
-def test_a_rollback_that_cannot_be_told_of_says_what_is_live(undo, get, promote, emulator, live):
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    new = promote(1, baseline=baseline)["release_id"]
-    emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/releases/*"))
-    with pytest.raises(AirflowFailException, match=f"Release {new} was rolled back: release {old} is live again"):
-        undo(baseline, UUIDS[1])
-    assert live() == old
-
-
-def test_somebody_who_clears_the_task_has_it_made_after_a_doubt(make_once, emulator, journal, named):
-    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
-    with pytest.raises(errors.AmbiguousSubmissionError):
-        make_once(journal=journal())
-    with pytest.raises(errors.AmbiguousSubmissionError):
-        make_once(journal=journal(), retry=True)
-    assert make_once(journal=journal(), retry=False)[1] == "created"
-    assert len(named()) == 1
