@@ -131,9 +131,12 @@ class SetImportRulesOperator(BaseOperator):
                     request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
                     self._refuse_after_interruption(context, journal, request, pending, found)
                     journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
-                for kind in pending:
-                    self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
-                    journal.answered(**{kind: True})
+                done: list[str] = []
+                with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
+                    for kind in pending:
+                        self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
+                        journal.answered(**{kind: True})
+                        done.append(kind)
             facts.add(outcome="changed" if pending else "unchanged")
             self.log.info(
                 "The import rules of deployment %s are %s. They act on later imports, not on the live release",

@@ -132,7 +132,7 @@ class Promoter:
         """
         if self._if_exists == "reuse":
             self._earlier = entry = self._journal.entry(**self._request)
-            if entry and entry.answer:
+            if entry and entry.answer.get("release_id"):
                 return self._recall(entry)
             if not self._journal.nothing_asked(**self._request):
                 earlier = self._find_earlier_attempts()

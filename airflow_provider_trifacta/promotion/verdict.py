@@ -51,7 +51,11 @@ def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, pat
     """
 
     def read(reader: TrifactaClient) -> dict[int, object]:
-        states = {one: reader.job_groups.status(one) for one in job_group_ids}
+        try:
+            states = {one: reader.job_groups.status(one) for one in job_group_ids}
+        except TrifactaError as error:
+            # Also credentials that are refused are waited for: they may be renewed in the meantime.
+            raise UnexpectedResponseError(str(error)) from error
         for one, state in states.items():
             # An unknown word is an end; what is no word at all comes of something in between, and may pass.
             if not isinstance(state, str) or not state.strip():

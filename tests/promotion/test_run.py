@@ -26,6 +26,7 @@ from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
 from airflow_provider_trifacta.emulator.clock import utc_now
 from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
 
 RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
@@ -177,6 +178,20 @@ def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, c
         new = run_deployment(client, 1, {}, journal=journal())
     assert not new.joined
     assert new.job_group_ids != first.job_group_ids
+    assert posts(prod) == 2
+
+
+def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, journal, monkeypatch):
+    """The process died between the answer and its note, and a person clears the task without having seen anything."""
+    monkeypatch.setattr(Journal, "answered", lambda self, **answer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(journal=journal())
+    monkeypatch.undo()
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(journal=journal())
+    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
+    assert posts(prod) == 1
+    run(journal=journal())
     assert posts(prod) == 2
 
 

@@ -531,3 +531,12 @@ def test_a_release_that_never_went_live_was_not_put_back(stage, before, baseline
     assert live() == staged
     with pytest.raises(InterruptedChangeError):
         stage(baseline=baseline, journal=journal())
+
+
+def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, baseline, live, emulator, journal):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    first = stage(baseline=baseline, journal=journal())
+    assert first.outcome == "adopted"
+    again = stage(baseline=baseline, journal=journal())
+    assert (again.outcome, again.release.id) == ("reused", first.release.id)
+    assert live() == before
