@@ -12,10 +12,11 @@ a pool for each deployment, and for nothing else: other tasks would wait for it 
 ``promote_flow(pool=...)`` puts all tasks of the group into the pool. Their priority grows from task to task, so that
 a promotion that has begun goes before one that has not.
 
-A pool is not a lock on the whole promotion. The slot is free between two tasks, and while a task waits for its retry.
-Rarely the other promotion begins just then, and the slower one finds another live release than its baseline. It stops
-with ``UnexpectedLiveReleaseError`` before it uploads anything: clear its whole group, and it promotes again. Where that
-must not happen either, let one DAG with ``max_active_runs=1`` do all promotions of a deployment, and trigger it.
+A pool is not a lock on the whole promotion. The slot is free for a moment between two tasks, and while a task waits for
+its retry. Now and then the other promotion begins just there. Each still makes at most one release, and neither undoes
+the other's, but one of them stops with ``UnexpectedLiveReleaseError``: look which release is live, and clear the whole
+group to promote again. Where that must not happen, let one DAG with ``max_active_runs=1`` do all promotions of a
+deployment, and trigger it.
 """
 
 from __future__ import annotations
