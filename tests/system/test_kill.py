@@ -66,9 +66,47 @@ def instance():
 
 
 @pytest.fixture(scope="module")
-def shared_airflow(shared_standalone, instance):
-    """One Airflow for the runs of several tests, each of which has a deployment of its own."""
-    return shared_standalone(instance)
+def dev():
+    with Emulator(EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))) as emulator:
+        yield emulator
+
+
+class AheadOfTime(ManualClock):
+    """The real time, and what the test goes ahead of it."""
+
+    def __call__(self):
+        return super().__call__() + (utc_now() - START)
+
+
+@pytest.fixture(scope="module")
+def clock():
+    return AheadOfTime(START)
+
+
+@pytest.fixture(scope="module")
+def prod(clock):
+    """An instance whose jobs take an hour."""
+    with Emulator(EmulatorOptions(clock=clock, job_run_seconds=3600)) as emulator:
+        emulator.store.create_deployment("Orders")
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture(scope="module")
+def airflow(shared_standalone, instance, dev, prod, packages):
+    """One Airflow for the runs of all these tests, since it takes half a minute to start."""
+    environment = {
+        f"AIRFLOW_CONN_TRIFACTA_{name}": json.dumps({"conn_type": "trifacta", **PERSON, "host": one.url})
+        for name, one in (("DEV", dev), ("PROD", prod))
+    }
+    if KEEPS_STATE:
+        # After so many seconds another triggerer takes over what the killed one had.
+        environment["AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD"] = "5"
+    return shared_standalone(instance, TEST_FOLDER=str(packages), **environment)
 
 
 @pytest.mark.every_airflow
@@ -82,8 +120,7 @@ def shared_airflow(shared_standalone, instance):
         pytest.param(Kill(*LIST, skip=2), 1, False, "created", "reused", id="after-the-answer"),
     ],
 )
-def test_one_release_and_a_green_run(shared_airflow, instance, make_package, kill, made, large, with_journal, without):
-    airflow = shared_airflow
+def test_one_release_and_a_green_run(airflow, instance, make_package, kill, made, large, with_journal, without):
     # Too large for the buffers between the two, so that the task really is in the middle of it.
     options = {"artifacts": {"artifact_1.data": random.Random(1).randbytes(30_000_000)}} if large else {}
     deployment_id = instance.store.create_deployment("Orders").id
@@ -112,9 +149,8 @@ def test_one_release_and_a_green_run(shared_airflow, instance, make_package, kil
 
 
 @pytest.mark.skipif(not KEEPS_STATE, reason="Airflow 3.3 has the task state store")
-def test_each_change_is_made_once(shared_airflow, instance, make_package):
+def test_each_change_is_made_once(airflow, instance, make_package):
     """A staged release is put back, activated and run, and each task is killed when the server has done it."""
-    airflow = shared_airflow
     deployment_id = instance.store.create_deployment("Returns").id
     with make_package().open("rb") as package:
         before = instance.store.create_release(deployment_id, read_package(package))
@@ -144,32 +180,6 @@ def test_each_change_is_made_once(shared_airflow, instance, make_package):
     assert changes == ["POST", "PATCH", "PATCH", "POST"]
 
 
-@pytest.fixture
-def dev():
-    with Emulator(EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))) as emulator:
-        yield emulator
-
-
-class AheadOfTime(ManualClock):
-    """The real time, and what the test goes ahead of it."""
-
-    def __call__(self):
-        return super().__call__() + (utc_now() - START)
-
-
-@pytest.fixture
-def clock():
-    return AheadOfTime(START)
-
-
-@pytest.fixture
-def prod(clock):
-    """An instance whose jobs take an hour."""
-    with Emulator(EmulatorOptions(clock=clock, job_run_seconds=3600)) as emulator:
-        emulator.store.create_deployment("Orders")
-        yield emulator
-
-
 #: For each step of a promotion, in their order: a request that it makes before the steps after it, and when it is
 #: killed.
 STEPS = {
@@ -191,19 +201,7 @@ ROLL_BACK = Kill(*CHANGE, "after_commit")
 
 @pytest.mark.every_airflow
 @pytest.mark.skipif(version.startswith("3.0."), reason="Airflow 3.0 does not retry a killed task")
-def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(standalone, dev, prod, clock, tmp_path):
-    environment = {
-        f"AIRFLOW_CONN_TRIFACTA_{name}": json.dumps({"conn_type": "trifacta", **PERSON, "host": one.url})
-        for name, one in (("DEV", dev), ("PROD", prod))
-    }
-    airflow = standalone(
-        prod,
-        TEST_FOLDER=str(tmp_path / "packages"),
-        # After so many seconds another triggerer takes over what one that died had.
-        AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD="5",
-        **environment,
-    )
-
+def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, prod, clock, packages):
     def arm(kill):
         return kill.arm(dev if "flows" in kill.path else prod)
 
@@ -259,6 +257,6 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(standalone, de
         log = airflow.task_log("promotion", run_id, "promote_flow.smoke_run", 2)
         assert "AmbiguousSubmissionError" in log
         assert f"newest first: {started.id} (" in log
-    assert sorted(one.name for one in (tmp_path / "packages").iterdir() if not one.name.startswith(".")) == sorted(
+    assert sorted(one.name for one in packages.iterdir() if not one.name.startswith(".")) == sorted(
         f"{row[0]}.zip" for row in airflow.query("select run_id from dag_run where dag_id = 'promotion'")
     )
