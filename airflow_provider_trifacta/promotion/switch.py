@@ -63,7 +63,7 @@ def set_live(
     journal = journal or Journal()
     before = live_release(seen)
     enough = down_to(max((*(release.id for release in seen), shows or 0)))
-    request: dict[str, Any] = {"what": "set_live", "deployment_id": deployment_id, "target": target}
+    request = live_request(deployment_id, target)
     state = _state(seen, target)
 
     def read(reader: TrifactaClient) -> list[Release]:
@@ -131,6 +131,15 @@ def set_live(
             f"Release {target or 'none'} of deployment {deployment_id} does not show as live, though the server took "
             "the change."
         )
+
+
+def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
+    """Return how the journal names the request to make a release live.
+
+    :param deployment_id: the deployment
+    :param target: the release, None for none
+    """
+    return {"what": "set_live", "deployment_id": deployment_id, "target": target}
 
 
 def _ask(
