@@ -49,6 +49,16 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL_PACKAGES = sorted((ROOT.parent / "shared" / "packages").glob("*.zip"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="fuzz for minutes and not for seconds: 50 times the rounds")
+
+
+@pytest.fixture
+def rounds(request):
+    """Return a function that says how many rounds a fuzzer makes: the number given, or 50 times that."""
+    return lambda few: 50 * few if request.config.getoption("--long") else few
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
