@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 import warnings
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-import trustme
 
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
@@ -65,17 +63,6 @@ def upload(tmp_path):
         return MultipartFile(path.open("rb"), size, path.name)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """Return a server context for localhost and the path of the CA bundle that trusts it."""
-    ca = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("localhost").configure_cert(context)
-    bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(bundle)
-    return context, str(bundle)
 
 
 def sequence(*answers):
