@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
@@ -106,6 +106,14 @@ def _may_follow(old: _Server | None, new: _Server | None) -> bool:
     return old == new or (old.scheme, new.scheme) == ("http", "https")
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone: ``requests`` would parse a target, and read a whole body, for nobody."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[requests.Response]:
+        """Follow nothing."""
+        yield from ()
+
+
 class _Credentials(requests.auth.AuthBase):
     """Sets the header itself: header dictionaries lose to a ``.netrc`` file, and text is UTF-8 here.
 
@@ -147,7 +155,7 @@ class Transport:
         self._sleep = sleep
         self._redact = Redactor(config)
         self._auth = _Credentials(config)
-        self._session = requests.Session()
+        self._session: requests.Session = _Session()
         # The server's session cookie is not needed, and a stale one must not outlive a changed password.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update(

@@ -239,7 +239,7 @@ def bomb(layers, size=50_000_000):
         ("gzip", gzip.compress(b"{}") * 2),
     ],
 )
-@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("status", [200, 302, 500])
 def test_a_packed_answer_is_never_unpacked_without_a_limit(scripted, transports, encoding, body, status):
     server = scripted(lambda request: (status, {"Content-Encoding": encoding}, body))
     for transport in transports(server.url, read_retries=0, max_answer_size=1_000_000):
