@@ -59,6 +59,19 @@ def rounds(request):
     return lambda few: 50 * few if request.config.getoption("--long") else few
 
 
+@pytest.fixture
+def tell(request):
+    """Return a function that says something at the end of the test run, as a fuzzer does of what it tried."""
+    return lambda text: request.node.user_properties.append(("told", text))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for report in [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])]:
+        for name, value in getattr(report, "user_properties", []):
+            if name == "told" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
