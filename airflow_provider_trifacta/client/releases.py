@@ -84,15 +84,16 @@ class Releases:
         if include_deleted:
             params["includeDeleted"] = "true"
         whole = True
+        parse = _Parser(deployment_id, include_deleted=include_deleted)
 
         def enough(rows: Sequence[Mapping[str, Any]]) -> bool:
             nonlocal whole
-            whole = not (until and until(_releases_of(deployment_id, rows, include_deleted=include_deleted)))
+            whole = not (until and until(parse(rows)))
             return not whole
 
         found = list_newest_first(self._transport, "/v4/releases", params, enough=enough)
         rows, one_page = found or (list_all(self._transport, "/v4/releases", params), False)
-        return _releases_of(deployment_id, rows, include_deleted=include_deleted), whole or not found, one_page
+        return parse(rows), whole or not found, one_page
 
     def get(self, release_id: int) -> Release:
         """Return one release (API Releases Get v4).
@@ -123,15 +124,31 @@ class Releases:
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)
 
 
-def _releases_of(deployment_id: int, rows: Sequence[Mapping[str, Any]], *, include_deleted: bool) -> list[Release]:
-    releases = [one for one in map(Release.from_json, rows) if include_deleted or not one.deleted]
-    homeless = [release.id for release in releases if release.deployment_id is None]
-    if homeless:
-        raise UnexpectedResponseError(
-            f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
+class _Parser:
+    """Reads the rows of one deployment's releases; of a list that grows page by page, each row once."""
+
+    def __init__(self, deployment_id: int, *, include_deleted: bool) -> None:
+        self._deployment_id = deployment_id
+        self._include_deleted = include_deleted
+        self._rows: Sequence[Mapping[str, Any]] = ()
+        self._releases: list[Release] = []
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> _ReleaseList:
+        """Return the releases, newest first.
+
+        :param rows: all rows so far: the same list as before, unless the reading was begun again
+        """
+        if rows is not self._rows:
+            self._rows, self._releases = rows, []
+        self._releases += map(Release.from_json, rows[len(self._releases) :])
+        releases = [one for one in self._releases if self._include_deleted or not one.deleted]
+        homeless = [release.id for release in releases if release.deployment_id is None]
+        if homeless:
+            raise UnexpectedResponseError(
+                f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
+            )
+        return sorted(
+            (release for release in releases if release.deployment_id == self._deployment_id),
+            key=lambda release: release.id,
+            reverse=True,
         )
-    return sorted(
-        (release for release in releases if release.deployment_id == deployment_id),
-        key=lambda release: release.id,
-        reverse=True,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 Clock = Callable[[], datetime]
 
@@ -36,6 +37,7 @@ class ManualClock:
         self._now += timedelta(seconds=seconds)
 
 
+@lru_cache(maxsize=16_384)  # a list of thousands of releases writes the same times for each of its pages
 def iso(moment: datetime) -> str:
     """
     Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].

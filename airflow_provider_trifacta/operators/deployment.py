@@ -89,8 +89,9 @@ class CreateDeploymentOperator(BaseOperator):
     """Makes a deployment of a name, unless there is one.
 
     Names are not unique in Trifacta: one of exactly this name is reused, several are an error. What happens again on a
-    retry or clear: the deployment is found. Where none is, an attempt before may have asked for it just now, so it is
-    waited for (30 s) before another one is made.
+    retry or clear: the deployment is found. Where none is, an earlier try may have asked for it just now, so it is
+    waited for (30 s). On Airflow 3.3 the journal says whether one did: if not, there is no wait, and if so, a retry
+    asks no second time. A clear does.
 
     API page: API Deployments Create v4.
 
@@ -117,7 +118,8 @@ class CreateDeploymentOperator(BaseOperator):
             name = check_name(self.name, "name")
             self.log.info("Will find the deployment %r, or create it", name)
             with TrifactaHook(self.trifacta_conn_id).client as client:
-                deployment, outcome = create_once(client, name, journal=open_journal(context))
+                cleared = context["ti"].try_number > 1 and not is_automatic_retry(context, self)
+                deployment, outcome = create_once(client, name, journal=open_journal(context), cleared=cleared)
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
@@ -169,7 +171,9 @@ class RollbackDeploymentOperator(ChangeOperator):
                     "promotion's task, under the key 'package_uuid'."
                 )
             recorded = f"release {baseline.active_release_id}" if baseline.active_release_id else "no release"
-            self.log.info("Will roll deployment %s back to %s being live, if need be", baseline.deployment_id, recorded)
+            self.log.info(
+                "Will roll deployment %s back to %s being live, if necessary", baseline.deployment_id, recorded
+            )
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)
@@ -183,20 +187,19 @@ class RollbackDeploymentOperator(ChangeOperator):
                     journal=open_journal(context),
                     settle_timeout=self.settle_timeout,
                 )
-                target = baseline.active_release_id
-                restored = client.releases.get(target) if undone is not None and target is not None else None
+            target = baseline.active_release_id
             self.log.info(
                 "Release %s of deployment %s is live; rolled back: %s",
                 target or "none",
                 baseline.deployment_id,
-                undone or "nothing",
+                undone.release_id if undone else "nothing",
             )
             facts.add(
                 active_release_id=target,
-                rolled_back_release_id=undone,
-                outcome="unchanged" if undone is None else "rolled_back",
+                rolled_back_release_id=undone.release_id if undone else None,
+                outcome="rolled_back" if undone else "unchanged",
             )
-            if restored:
-                event = {"release_id": restored.id, "package_uuid": restored.package_uuid}
+            if undone and target is not None:
+                event = {"release_id": target, "package_uuid": undone.restored_package}
                 announce_live(context, self, client.config.base_url, baseline.deployment_id, **event)
             return facts.values

@@ -21,15 +21,18 @@ log = logging.getLogger(__name__)
 _LISTED = 10
 
 
-def create_once(client: TrifactaClient, name: str, *, journal: Journal | None = None) -> tuple[Deployment, str]:
+def create_once(
+    client: TrifactaClient, name: str, *, journal: Journal | None = None, cleared: bool = False
+) -> tuple[Deployment, str]:
     """Create a deployment unless one has exactly this name, and read back that it alone has.
 
-    A deployment whose creation may have been asked for is never asked for again: it is looked for, and if it does not
+    A deployment whose creation may have been asked for is not asked for again: it is looked for, and if it does not
     show, a person decides.
 
     :param client: the instance
     :param name: display name
     :param journal: what earlier tries of the task noted; without one no attempt came before
+    :param cleared: whether a person cleared the task after an earlier try, and so has looked
     :returns: the deployment, and ``created``, ``reused``, or ``adopted`` when the answer to its creation was lost
     :raises AmbiguousNameError: several have the name, or the one that was made does not show it
     :raises AmbiguousSubmissionError: it is unknown whether the deployment was made
@@ -45,7 +48,7 @@ def create_once(client: TrifactaClient, name: str, *, journal: Journal | None = 
         found = _wait_for(client, name)
         if found:
             return found, "adopted"
-        if journal.entry(**request):
+        if journal.entry(**request) and not cleared:
             raise _ambiguous(client, name, "an earlier try of this task asked for it")
     journal.asked(request)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..client.errors import UnexpectedLiveReleaseError
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Undone:
+    """What a rollback did.
+
+    :param release_id: the release that was live before it
+    :param restored_package: the package of the release that is live again; None where none is, or it is unknown
+    """
+
+    release_id: int
+    restored_package: str | None
+
+
 def roll_back(
     client: TrifactaClient,
     baseline: Baseline,
@@ -28,7 +41,7 @@ def roll_back(
     retry: bool = False,
     journal: Journal | None = None,
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
-) -> int | None:
+) -> Undone | None:
     """Make the baseline's live release live again, if what this run promoted is live instead.
 
     :param client: the instance
@@ -38,7 +51,7 @@ def roll_back(
     :param journal: what earlier tries of the task noted
     :param settle_timeout: seconds that the server is given to finish or drop an upload, when the package was to be
         promoted and none of its releases shows
-    :returns: the release that was rolled back, None when there was nothing to do
+    :returns: what was rolled back, None when there was nothing to do
     :raises UnexpectedLiveReleaseError: something else is live, the recorded release is gone, or there was another
         import at the same time
     :raises AmbiguousSubmissionError: it cannot be told whether the package became a release
@@ -83,4 +96,5 @@ def roll_back(
         client, deployment_id, target, releases, shows=live.id, journal=journal, retry=retry and not live.untouched
     )
     refuse_overlap(deployment_id, releases, after)
-    return live.id
+    restored = live_release(after)
+    return Undone(live.id, restored.package_uuid if restored else None)

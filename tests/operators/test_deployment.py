@@ -243,8 +243,9 @@ def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, ch
 
 @pytest.fixture
 def create(execute):
-    def run(name="New", *, try_number=1, **options):
-        return execute(CreateDeploymentOperator(task_id="make", name=name, **options), try_number=try_number)
+    def run(name="New", *, try_number=1, store=None, **options):
+        operator = CreateDeploymentOperator(task_id="make", name=name, **options)
+        return execute(operator, try_number=try_number, store=store)
 
     return run
 
@@ -431,6 +432,18 @@ def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once,
         with pytest.raises(errors.AmbiguousSubmissionError):
             make_once(journal=journal())
     assert len(changes()) == 1
+
+
+def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, emulator, store, named, changes):
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    for number in (1, 2):
+        with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+            create(try_number=number, store=store)
+    assert len(changes()) == 1
+    operator = CreateDeploymentOperator(task_id="make", name="New")
+    cleared = SimpleNamespace(try_number=3, max_tries=2, xcom_push=lambda key, value: None)
+    made = operator.execute({"ti": cleared, "task_state_store": store})
+    assert (made["outcome"], [made["deployment_id"]]) == ("created", named())
 
 
 def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator, named):

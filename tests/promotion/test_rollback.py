@@ -39,9 +39,12 @@ def baseline(before, client):
 
 @pytest.fixture
 def undo(client, baseline):
-    return lambda uuid=UUIDS["B"], interrupted=False: roll_back(
-        client, baseline, uuid, retry=interrupted, journal=Journal(None, 1 + interrupted), settle_timeout=0
-    )
+    def run(uuid=UUIDS["B"], interrupted=False):
+        journal = Journal(None, 1 + interrupted)
+        undone = roll_back(client, baseline, uuid, retry=interrupted, journal=journal, settle_timeout=0)
+        return undone and undone.release_id
+
+    return run
 
 
 @pytest.fixture
@@ -50,7 +53,8 @@ def wait_and_undo(client, baseline, time):
 
     def run(sleep):
         time.during_sleep = [sleep] * 1000
-        return roll_back(client, baseline, UUIDS["B"], settle_timeout=10)
+        undone = roll_back(client, baseline, UUIDS["B"], settle_timeout=10)
+        return undone and undone.release_id
 
     return run
 
