@@ -327,8 +327,13 @@ def _parse(content: bytes) -> Any:
 
     :raises ValueError: it is not JSON
     """
-    if content.count(b"[") + content.count(b"{") <= _DEEPEST:
-        return json.loads(content)
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        pass
+    else:
+        if content.count(b"[") + content.count(b"{") <= _DEEPEST or not _is_deep(value):
+            return value
     text = content.decode(json.detect_encoding(content), "surrogatepass")
     kept: list[str] = []
     depth = at = 0
@@ -351,6 +356,18 @@ def _parse(content: bytes) -> Any:
                 at = token.end()
             depth -= 1
     return json.loads("".join([*kept, text[at:]]))
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(level)
 
 
 _NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))

@@ -54,12 +54,21 @@ _GARBLED = (
 )
 
 
+_PORTS = {"http": 80, "https": 443}
+
+
 class _Server(NamedTuple):
     """Who gets a request."""
 
     scheme: str
     host: str
     port: int
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The beginnings of this server's URLs, as they are sent."""
+        name = f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}"
+        return (f"{name}:{self.port}/", f"{name}/") if self.port == _PORTS[self.scheme] else (f"{name}:{self.port}/",)
 
 
 def _server_of(url: str) -> _Server | None:
@@ -74,7 +83,7 @@ def _server_of(url: str) -> _Server | None:
     except (ValueError, LocationParseError):
         return None
     scheme, host = ours.scheme.lower(), (ours.hostname or "").lower()
-    usual = {"http": 80, "https": 443}.get(scheme)
+    usual = _PORTS.get(scheme)
     same = (scheme, host, port or usual) == (
         (theirs.scheme or "").lower(),
         (theirs.host or "").lower().strip("[]"),
@@ -134,7 +143,8 @@ class _Credentials(requests.auth.AuthBase):
         server = _server_at(self._base_url)
         if server is None:
             raise ConfigurationError("The connection's host makes no usable URL.")
-        if not _may_follow(server, _server_of(url)):
+        # What begins with the origin goes there: a slash ends the host for every parser.
+        if not url.startswith(server.origins) and not _may_follow(server, _server_of(url)):
             raise RedirectError(f"A request would have gone to another server than {server.host}. It was not sent.")
         request.headers["Authorization"] = self._value.encode()  # type: ignore[assignment]
         return request
