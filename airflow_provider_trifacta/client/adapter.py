@@ -13,6 +13,8 @@ from typing import Any
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HeaderParsingError
+from urllib3.util.response import assert_header_parsing
 
 from .budget import Budget
 from .errors import UnexpectedResponseError
@@ -129,6 +131,11 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         self._incoming.head_left = None
+        try:
+            assert_header_parsing(self.msg)
+        except (HeaderParsingError, TypeError):
+            # ``urllib3`` would log them whole, and go on without those that tell where the body ends.
+            raise http.client.HTTPException("the headers of the answer cannot be read") from None
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]

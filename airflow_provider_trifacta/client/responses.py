@@ -158,7 +158,8 @@ class Redactor:
 
     def excerpt(self, text: str) -> str:
         """Return the beginning of a text on one line, without secrets, none of them cut in two either."""
-        text = self(" ".join(self(text).split()))
+        # Half of a surrogate pair, which JSON can bring, cannot be written to a log.
+        text = self(" ".join(self(text.encode("utf-8", "backslashreplace").decode()).split()))
         return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
 
 

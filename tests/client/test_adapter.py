@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import socket
 import time
 import tracemalloc
@@ -190,12 +191,13 @@ def test_an_interim_answer_is_never_taken_for_the_answer(raw, transports, status
         HEAD + b"Content-Length: 10\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        HEAD + b"no header\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/9.9 one\r\n\r\n",
         b"\x00\xff\r\n\r\n",
         b"",
     ],
 )
-def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer):
+def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer, caplog):
     def talk(connection):
         raw.read_request(connection)
         connection.sendall(answer)
@@ -207,6 +209,7 @@ def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer):
         with pytest.raises(TrifactaError) as caught:
             transport.write("PATCH", "/v4/x", json={})
         assert not did_nothing(caught.value)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 # Sizes
