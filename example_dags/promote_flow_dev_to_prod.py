@@ -2,9 +2,10 @@
 
 Two connections: ``trifacta_dev``, whose user owns the flow, and ``trifacta_prod``, whose user has the Deployment role.
 
-``promoted`` is green only when the new release runs and is live. When any step fails, ``roll_back`` makes live again
-what ``baseline`` recorded, ``promoted`` is upstream_failed, and so the run is red. The smoke run is never repeated: it
-would write twice.
+``smoke_run`` starts the jobs of the new release, and ``smoke_jobs`` waits for them. ``promoted`` is green only when the
+jobs are Complete and the release is live. Otherwise ``roll_back`` makes live again what ``baseline`` recorded,
+``promoted`` fails, and so the run is red. A retry never starts the jobs a second time: on Airflow 3.3 it joins them,
+and before that ``smoke_run`` has no retries.
 
 Clearing one task, with those after it, goes on with the release that this run made; clearing the whole group promotes
 anew. After a rollback ``create_release`` refuses to promote the same export again: correct the flow, and start a new

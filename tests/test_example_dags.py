@@ -312,6 +312,8 @@ def test_examples_are_there_from_their_airflow_on(airflow_db):
         "gated_release": (2, 11),
         "promote_and_use_ids": (2, 11),
         "promote_flow_dev_to_prod": (2, 11),
+        "promote_orders_urgent": (2, 11),
+        "promote_orders_weekly": (2, 11),
         "promote_package": (2, 11),
         "release_events_consume": (3, 0),
         "release_events_promote": (3, 0),
@@ -373,9 +375,26 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     assert run.state == "failed"
     assert str(tasks["promote_flow.smoke_jobs"].state) == "failed"
     assert str(tasks["promote_flow.roll_back"].state) == "success"
+    assert str(tasks["promote_flow.promoted"].state) == "failed"
     assert str(tasks["announce"].state) == "upstream_failed"
     assert prod.store.active_release(1).id == good.id
     assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == 2
+
+
+def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
+    dev, prod = instances
+    (flow,) = dev.store.flows()
+    conf = {"flow_id": flow.id, "deployment_id": 1, "folder": str(tmp_path)}
+    steps = ("baseline", "export", "import_rules", "dry_run", "create_release", "active", "smoke_run", "smoke_jobs")
+    for count, dag_id in enumerate(("promote_orders_weekly", "promote_orders_urgent"), 1):
+        run, tasks = example_dag("one_deployment_two_dags", conf, dag_id)
+        assert run.state == "success"
+        assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == count
+        assert prod.store.active_release(1).id == result_of(tasks, "promote_flow.promoted", "release_id")
+        assert {(task.pool, task.pool_slots) for task in tasks.values()} == {("trifacta_orders", 1)}
+        # What comes later goes first.
+        weights = [tasks[f"promote_flow.{step}"].priority_weight for step in (*steps, "roll_back", "promoted")]
+        assert weights == sorted(set(weights))
 
 
 def test_nothing_needs_a_logical_date():

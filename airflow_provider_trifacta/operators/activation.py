@@ -65,13 +65,12 @@ class ActivateReleaseOperator(ChangeOperator):
             release_id = parse_id(self.release_id, "release_id")
             guarded, expected = self._expected()
             self.log.info("Will make release %s the live one of its deployment", release_id)
-            client = TrifactaHook(self.trifacta_conn_id).client
             journal = open_journal(context)
+            client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             facts.add(release_id=release_id)
             with client:
-                deployment_id = self._deployment_of(client, release_id, facts)
-                releases = self._list(client, deployment_id, release_id)
+                deployment_id, releases = self._look(client, release_id, facts)
                 live = live_id(releases)
                 made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
                 event = {"release_id": release_id, "package_uuid": made_of}
@@ -139,13 +138,12 @@ class DeactivateReleaseOperator(ChangeOperator):
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
             self.log.info("Will make release %s inactive, so that it is not live", release_id)
-            client = TrifactaHook(self.trifacta_conn_id).client
             journal = open_journal(context)
+            client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             facts.add(release_id=release_id)
             with client:
-                deployment_id = self._deployment_of(client, release_id, facts)
-                releases = self._list(client, deployment_id, release_id)
+                deployment_id, releases = self._look(client, release_id, facts)
                 if live_id(releases) != release_id:
                     self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                     facts.add(outcome="unchanged")

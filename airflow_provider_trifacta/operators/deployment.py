@@ -117,9 +117,10 @@ class CreateDeploymentOperator(BaseOperator):
         with airflow_failures():
             name = check_name(self.name, "name")
             self.log.info("Will find the deployment %r, or create it", name)
+            journal = open_journal(context)
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 cleared = context["ti"].try_number > 1 and not is_automatic_retry(context, self)
-                deployment, outcome = create_once(client, name, journal=open_journal(context), cleared=cleared)
+                deployment, outcome = create_once(client, name, journal=journal, cleared=cleared)
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
@@ -174,6 +175,7 @@ class RollbackDeploymentOperator(ChangeOperator):
             self.log.info(
                 "Will roll deployment %s back to %s being live, if necessary", baseline.deployment_id, recorded
             )
+            journal = open_journal(context)
             client = TrifactaHook(self.trifacta_conn_id).client
             facts = Facts(context)
             url = client.deployment_url(baseline.deployment_id)
@@ -184,7 +186,7 @@ class RollbackDeploymentOperator(ChangeOperator):
                     baseline,
                     uuid,
                     retry=is_automatic_retry(context, self),
-                    journal=open_journal(context),
+                    journal=journal,
                     settle_timeout=self.settle_timeout,
                 )
             target = baseline.active_release_id

@@ -21,7 +21,7 @@ from ..client.import_rules import RULE_KINDS
 from ..client.retries import did_nothing
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..promotion.doubt import production_stands, read_patiently
+from ..promotion.doubt import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.journal import Journal, digest_of
 from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
 from ._facts import Facts
@@ -117,13 +117,13 @@ class SetImportRulesOperator(BaseOperator):
                 raise InvalidInputError("Give object_rules, value_rules or both; [] for none.")
             where = target_words(self.deployment_id, self.deployment_name)
             self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), where)
+            journal = open_journal(context)
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 if "object" in wanted:
                     wanted["object"] = self._resolve(client, wanted["object"])
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts = Facts(context)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
-                journal = open_journal(context)
                 kinds = [kind for kind in RULE_KINDS if kind in wanted]
                 found = {kind: self._read(client, deployment_id, kind) for kind in kinds}
                 pending = [kind for kind in kinds if self._differs(deployment_id, kind, found[kind], wanted[kind])]
@@ -131,9 +131,12 @@ class SetImportRulesOperator(BaseOperator):
                     request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
                     self._refuse_after_interruption(context, journal, request, pending, found)
                     journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
-                for kind in pending:
-                    self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
-                    journal.answered(**{kind: True})
+                done: list[str] = []
+                with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
+                    for kind in pending:
+                        self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
+                        journal.answered(**{kind: True})
+                        done.append(kind)
             facts.add(outcome="changed" if pending else "unchanged")
             self.log.info(
                 "The import rules of deployment %s are %s. They act on later imports, not on the live release",
@@ -186,7 +189,7 @@ class SetImportRulesOperator(BaseOperator):
             self.log.warning("It is unknown whether the %s were written; reading them back: %s", where, error)
             lost = error
         with production_stands(lambda: f"It is unknown whether the {where} were written: look there."):
-            now = self._read(client, deployment_id, kind)
+            now = self._read(client, deployment_id, kind, written=wanted)
             written = None if now is None else _content(now)
             if lost and (written is None or not same_rules(written, wanted)):
                 raise lost
@@ -229,10 +232,21 @@ class SetImportRulesOperator(BaseOperator):
                 "may have set other ones. Nothing was written. Clear this task if they should be as declared."
             )
 
-    def _read(self, client: TrifactaClient, deployment_id: int, kind: str) -> list[ImportRule] | None:
-        """Return the rules; None where the server does not show them, which no retry changes."""
+    def _read(
+        self, client: TrifactaClient, deployment_id: int, kind: str, written: list[Rule] | None = None
+    ) -> list[ImportRule] | None:
+        """Return the rules; None where the server does not show them, which no retry changes.
+
+        :param written: what they are to be: a list that lags behind is looked at again
+        """
+
+        def read(reader: TrifactaClient) -> list[ImportRule]:
+            return reader.import_rules.list(deployment_id, kind)
+
         try:
-            return read_patiently(client, lambda reader: reader.import_rules.list(deployment_id, kind))
+            if written is None:
+                return read_patiently(client, read)
+            return look(client, read, lambda now: same_rules(_content(now), written), seconds=VERIFY_TIMEOUT)
         except (AuthenticationError, RedirectError, TransportError):
             raise
         except TrifactaError as error:

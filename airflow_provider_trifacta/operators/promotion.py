@@ -13,6 +13,7 @@ from ..client.ids import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import down_to, live_id
+from ..promotion.doubt import VERIFY_TIMEOUT, look
 from ..promotion.verdict import Verdict, verdict_of_jobs
 from ..waits import TOLERATED_OUTAGE, seconds
 from ._assets import announce_live
@@ -64,7 +65,14 @@ class ConfirmPromotionOperator(BaseOperator):
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 url = client.deployment_url(deployment_id)
                 facts.add(**{**self.promotion, DEPLOYMENT_URL_KEY: url})
-                live = live_id(client.releases.list(deployment_id, until=down_to(release_id)))
+                # A list that does not show the release is older than that release.
+                releases = look(
+                    client,
+                    lambda reader: reader.releases.list(deployment_id, until=down_to(release_id)),
+                    lambda now: any(one.id == release_id for one in now),
+                    seconds=VERIFY_TIMEOUT,
+                )
+            live = live_id(releases)
             if live != release_id:
                 raise UnexpectedLiveReleaseError(
                     f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "

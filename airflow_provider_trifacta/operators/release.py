@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._compat import BaseOperator
 from .._failures import airflow_failures
-from ..client.errors import DroppedObjectsError, InvalidInputError, UnexpectedLiveReleaseError
+from ..client.errors import DroppedObjectsError, InvalidInputError, ReleaseNotLiveError, UnexpectedLiveReleaseError
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import Baseline
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import ImportResult
     from ..packages.flow_package import FlowPackage
+    from ..promotion.journal import Journal
 
 __all__ = [
     "ActivateReleaseOperator",
@@ -129,6 +130,7 @@ class CreateReleaseOperator(BaseOperator):
         with airflow_failures():
             check_on_warnings(self.on_warnings)
             given = check_target(self.deployment_id, self.deployment_name)
+            journal = open_journal(context)  # before anything that a retry may mend: a try that is not in it counts
             baseline = Baseline.parse(self.baseline, given) if self._with_baseline else None
             if not self.activate and baseline is None:
                 raise InvalidInputError("activate=False needs a baseline: what is live must be known to be put back.")
@@ -141,12 +143,13 @@ class CreateReleaseOperator(BaseOperator):
             with open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package:
                 self._describe(package)
                 with TrifactaHook(self.trifacta_conn_id).client as client:
-                    return self._promote(context, client, given, baseline, package)
+                    return self._promote(context, client, journal, given, baseline, package)
 
     def _promote(
         self,
         context: Context,
         client: TrifactaClient,
+        journal: Journal,
         given: int | None,
         baseline: Baseline | None,
         package: FlowPackage,
@@ -156,7 +159,7 @@ class CreateReleaseOperator(BaseOperator):
         deployment_id = find_deployment(client, given, self.deployment_name)
         if baseline and baseline.deployment_id != deployment_id:
             Baseline.parse(self.baseline, deployment_id)  # says what does not fit
-        promoter = self._promoter(context, client, deployment_id, baseline, package)
+        promoter = self._promoter(context, client, journal, deployment_id, baseline, package)
         facts.add(deployment_id=deployment_id)
         facts.add(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
         promotion = promoter.run()
@@ -168,7 +171,8 @@ class CreateReleaseOperator(BaseOperator):
             outcome=promotion.outcome,
         )
         made_live = promotion.outcome != "reused" or context["ti"].try_number > 1
-        if self.activate and made_live:
+        replaced = promotion.replaced and not promotion.overrun
+        if self.activate and made_live and not replaced:
             known = {key: facts.values[key] for key in ("release_id", "package_uuid", "primary_flow_ids")}
             announce_live(context, self, client.config.base_url, deployment_id, **known)
         self._report(promotion)
@@ -178,12 +182,19 @@ class CreateReleaseOperator(BaseOperator):
                 f"{list(promotion.overrun)}). Release {promotion.release.id} of this task may have replaced it, or "
                 "been replaced by it: look which one is to be live. Promotions to one deployment must not overlap."
             )
+        if replaced and self.activate:
+            raise ReleaseNotLiveError(
+                f"Release {promotion.release.id} of deployment {deployment_id} was made of the package, and somebody "
+                "has made another release live since, or none. A retry does not undo that. Activate release "
+                f"{promotion.release.id} in Trifacta if it should be live."
+            )
         return facts.values
 
     def _promoter(
         self,
         context: Context,
         client: TrifactaClient,
+        journal: Journal,
         deployment_id: int,
         baseline: Baseline | None,
         package: FlowPackage,
@@ -194,7 +205,7 @@ class CreateReleaseOperator(BaseOperator):
             refuse_problems(report, self.on_warnings)
 
         options: dict[str, Any] = {
-            "journal": open_journal(context),
+            "journal": journal,
             "began": getattr(context.get("dag_run"), "start_date", None),
             "if_exists": self.if_exists,
             "allow_older": self.allow_older,

@@ -153,13 +153,13 @@ class RunDeploymentOperator(BaseOperator):
             JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
             self._times()
             self._say(parameters)
+            journal = open_journal(context)
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
             facts = Facts(context)
             with client:
                 deployment_id = find_deployment(client, given, self.deployment_name)
                 facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
-                journal = open_journal(context)
                 self._asked, self._remembers = True, journal.remembers
                 run = run_deployment(
                     client,

@@ -90,15 +90,17 @@ def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) 
 
 
 @contextmanager
-def production_stands(words: Callable[[], str]) -> Iterator[None]:
+def production_stands(words: Callable[[], str], *, also: bool = False) -> Iterator[None]:
     """Make every error that leaves the block say how production stands, unless it does so already.
 
     :param words: makes the sentence, when there is an error
+    :param also: whether to add the sentence to what the error says already
     """
     try:
         yield
     except TrifactaError as error:
-        error.standing = error.standing or words()
+        if also or not error.standing:
+            error.standing = f"{error.standing} {words()}".strip()
         raise
 
 

@@ -67,6 +67,8 @@ class Journal:
 
     def __init__(self, store: Store | None = None, try_number: int = 1) -> None:
         self._store = store
+        #: Whether there is a journal at all, be it readable at the moment or not.
+        self.exists = store is not None
         self._try_number = try_number
         self._document: dict[str, Any] = {"opened": []}
 
@@ -127,9 +129,15 @@ class Journal:
         self._document.update(asked=_plain(request), before=_plain(before), answer=None)
         self._write()
 
-    def withdraw(self) -> None:
-        """Take back what was noted as asked for: the server provably did nothing."""
+    def withdraw(self, request: Mapping[str, Any] | None = None, entry: Entry | None = None) -> None:
+        """Take back what was noted as asked for: the server provably did nothing.
+
+        :param request: what an earlier try asked for, if that is still in doubt
+        :param entry: what it noted, which then stands again
+        """
         self._document.update(asked=None, before=None, answer=None)
+        if request and entry:
+            self._document.update(asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None)
         try:
             self._write()
         except JournalUnavailableError as error:

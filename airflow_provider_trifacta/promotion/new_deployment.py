@@ -6,9 +6,12 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
+from ..client.models import parse_time
 from ..client.retries import did_nothing
-from .doubt import VERIFY_TIMEOUT, look, production_stands, read_patiently
+from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, production_stands, read_patiently
 from .journal import Journal
 
 if TYPE_CHECKING:
@@ -48,9 +51,11 @@ def create_once(
         found = _wait_for(client, name)
         if found:
             return found, "adopted"
-        if journal.entry(**request) and not cleared:
-            raise _ambiguous(client, name, "an earlier try of this task asked for it")
-    journal.asked(request)
+        entry = journal.entry(**request)
+        if entry and not cleared:
+            raise _ambiguous(client, name, "an earlier try of this task asked for it", entry.before.get("at"))
+    now = pendulum.now("UTC").isoformat()
+    journal.asked(request, at=now)
     try:
         made = client.deployments.create(name)
     except TrifactaError as error:
@@ -64,9 +69,9 @@ def create_once(
         except AmbiguousNameError:
             raise
         except TrifactaError as list_error:
-            raise _ambiguous(client, name, f"{error} Its list cannot be read: {list_error}") from error
+            raise _ambiguous(client, name, f"{error} Its list cannot be read: {list_error}", now) from error
         if found is None:
-            raise _ambiguous(client, name, str(error)) from error
+            raise _ambiguous(client, name, str(error), now) from error
         return found, "adopted"
     journal.answered(deployment_id=made.id)
     # Somebody may have done the same at the same time: the API takes both.
@@ -86,16 +91,22 @@ def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
     return _only(found, name)
 
 
-def _ambiguous(client: TrifactaClient, name: str, why: str) -> AmbiguousSubmissionError:
+def _ambiguous(client: TrifactaClient, name: str, why: str, asked_at: str | None) -> AmbiguousSubmissionError:
+    since = parse_time(asked_at)
     try:
-        newest = sorted(client.without_repetitions.deployments.list(), key=lambda one: one.id, reverse=True)[:_LISTED]
+        appeared = [
+            one
+            for one in client.without_repetitions.deployments.list()
+            if not since or not one.created_at or one.created_at >= since - CLOCK_TOLERANCE
+        ]
+        newest = sorted(appeared, key=lambda one: one.id, reverse=True)[:_LISTED]
         listed = ", ".join(f"{one.id} ({one.name})" for one in newest) or "none"
     except TrifactaError as error:
         listed = f"unreadable ({error})"
     return AmbiguousSubmissionError(
         f"It is unknown whether the deployment {name!r} was made: {why} It is not asked for again, since names are not "
-        f"unique and a second one could be made. The newest deployments are: {listed}. If it is there, give its id or "
-        "correct its name; if not, clear this task."
+        f"unique and a second one could be made. Deployments that appeared since, newest first: {listed}. If it is "
+        "there, give its id or correct its name; if not, clear this task."
     )
 
 

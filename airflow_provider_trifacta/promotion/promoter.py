@@ -22,7 +22,7 @@ from ..client.errors import (
 )
 from ..client.models import ImportResult, exported_before, first_dropped, uuid_time
 from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, retrying
-from .baseline import Baseline, live_release, new_since, shows_live
+from .baseline import Baseline, live_id, live_release, new_since, shows_live
 from .doubt import DEFAULT_SETTLE_TIMEOUT, Doubt, described, look, production_stands
 from .journal import Entry, Journal
 from .rules import rules_changed_since
@@ -59,6 +59,12 @@ class Promotion:
     previous_release_id: int | None
     overrun: tuple[int, ...] = ()
     recalled: bool = False
+
+    @property
+    def replaced(self) -> bool:
+        """Whether the release was live and is not any more. One that nobody touched may still go live."""
+        one = self.release
+        return not one.active and None not in (one.created_at, one.updated_at) and not one.untouched
 
 
 class Promoter:
@@ -101,6 +107,8 @@ class Promoter:
         self._doubt = Doubt(client, deployment_id, package.info.uuid, settle_timeout=settle_timeout)
         self._baseline = baseline
         self._journal = journal or Journal()
+        #: What an earlier try asked for and left in doubt.
+        self._earlier: Entry | None = None
         self._request: dict[str, Any] = {
             "what": "create",
             "deployment_id": deployment_id,
@@ -123,8 +131,8 @@ class Promoter:
         :raises TrifactaError: for the rest, see :mod:`..client.errors`
         """
         if self._if_exists == "reuse":
-            entry = self._journal.entry(**self._request)
-            if entry and entry.answer:
+            self._earlier = entry = self._journal.entry(**self._request)
+            if entry and entry.answer.get("release_id"):
                 return self._recall(entry)
             if not self._journal.nothing_asked(**self._request):
                 earlier = self._find_earlier_attempts()
@@ -134,7 +142,6 @@ class Promoter:
             loop = retrying(lambda error: isinstance(error, _ServerBusyError), WRITE_RETRIES, self._client.clock.sleep)
             return loop(self._decide)
         except _ServerBusyError as nothing:
-            self._journal.withdraw()
             raise nothing.error from None
 
     # What earlier attempts did
@@ -151,20 +158,29 @@ class Promoter:
         found = self._doubt.find(made, releases)
         if found is None:
             raise ReleaseNotLiveError(
-                f"Release {made} of deployment {self._deployment_id}, which this task made from the package "
-                f"{self._doubt.uuid}, is not there any more. {described(live_release(releases))} is live. Nothing was "
-                "uploaded, since a retry does not undo a person's decision. Clear the baseline's task too, to promote "
-                "the package once more."
+                f"Release {made} of deployment {self._deployment_id}, which the server said that it made for this task "
+                f"from the package {self._doubt.uuid}, is not there. {described(live_release(releases))} is live. "
+                "Nothing was uploaded, since a retry does not undo a person's decision. Clear the baseline's task too, "
+                "to promote the package once more."
             )
         log.info("An earlier try of this task made release %s", made)
         self._accept_recalled(found, releases)
         imported = ImportResult(found, entry.answer.get("primary_flow_ids"), entry.answer.get("dropped"))
-        return Promotion("created", found, imported, entry.answer.get("previous_release_id"), recalled=True)
+        previous, overrun = entry.answer.get("previous_release_id"), self._overruled(found, releases)
+        return Promotion("created", found, imported, previous, overrun, recalled=True)
 
     def _accept_recalled(self, release: Release, releases: Sequence[Release]) -> None:
         """Refuse a release of an earlier try that was replaced since."""
-        if not release.active:
+        # One that nobody touched may still go live.
+        if not release.active and not release.untouched:
             raise self._doubt.not_live(release, live_release(releases))
+
+    def _overruled(self, made: Release, releases: Sequence[Release]) -> tuple[int, ...]:
+        """Return the releases that others made while an earlier try imported this one, as far as it is known."""
+        if self._earlier is None:
+            return ()
+        latest = self._earlier.before.get("latest_release_id") or 0
+        return tuple(sorted(one.id for one in releases if latest < one.id < made.id))
 
     def _find_earlier_attempts(self) -> Promotion | None:
         """Look for a release that an attempt before may have made, and wait for it to show."""
@@ -172,14 +188,24 @@ class Promoter:
         self._doubt.refuse_unidentified([release for release in seen if release.id > self._latest])
         reused = self._find_reusable(seen)
         if reused:
-            return Promotion("reused", reused, None, self._previous(None))
+            return Promotion("reused", reused, None, self._previous(None), self._overruled(reused, seen))
         log.info(
             "An earlier attempt may have sent the package; waiting for it to show for %s s", self._doubt.settle_timeout
         )
         adopted, now = self._doubt.settle(seen)
         if adopted:
-            return Promotion("adopted", adopted, None, self._previous(None), _strangers(seen, now, adopted))
-        self._doubt.refuse_undone(self._baseline, self._began, now)
+            overrun = {*_strangers(seen, now, adopted), *self._overruled(adopted, now)}
+            return Promotion("adopted", adopted, None, self._previous(None), tuple(sorted(overrun)))
+        # Without a baseline, what the earlier try saw stands in for it.
+        known = self._baseline or (Baseline.parse(self._earlier.before) if self._earlier else None)
+        self._doubt.refuse_undone(known, self._began, now)
+        if not self._baseline and known and live_id(now) != known.active_release_id:
+            raise ReleaseNotLiveError(
+                f"{described(live_release(now))} of deployment {self._deployment_id} is live, and an earlier try that "
+                f"may have uploaded the package {self._doubt.uuid} found release {known.active_release_id or 'none'}: "
+                "another release has been activated since. Nothing was uploaded, since a retry does not undo that. Set "
+                "if_exists='create' to promote the package all the same."
+            )
         return None
 
     # The decision
@@ -253,16 +279,16 @@ class Promoter:
         live = live_release(seen)
         previous = self._previous(live)
         body = self._package.body(self._progress)
-        self._journal.asked(self._request)
+        self._journal.asked(self._request, **Baseline.of(self._deployment_id, seen).as_dict())
         try:
             # Not repeated there: a person may decide something while a busy server makes us wait.
             result = self._client.releases.create(self._deployment_id, body, repeat=False)
         except TrifactaError as error:
-            if may_repeat_write(error):
-                raise _ServerBusyError(error) from error
             if did_nothing(error):
-                self._journal.withdraw()
+                self._journal.withdraw(self._request, self._earlier)
                 error.standing = f"Nothing was imported. {described(live)} is live."
+                if may_repeat_write(error):
+                    raise _ServerBusyError(error) from error
                 raise
             log.warning(
                 "It is unknown whether the upload made a release; looking for it for %s s: %s",

@@ -10,7 +10,7 @@ from ..client.errors import UnexpectedLiveReleaseError
 from .baseline import Baseline, down_to, live_id, live_release
 from .doubt import DEFAULT_SETTLE_TIMEOUT, Doubt, described, read_patiently
 from .journal import Journal
-from .switch import refuse_overlap, set_live
+from .switch import live_request, refuse_overlap, set_live
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +77,12 @@ def roll_back(
             # These looks ended at the newest release; what to go back to may be further down.
             releases = read_patiently(client, lambda reader: reader.releases.list(deployment_id, until=enough))
     live = live_release(releases)
-    if live_id(releases) == target:
-        return None
     ours = doubt.among(releases, after=latest) if package_uuid else []
+    if live_id(releases) == target:
+        # An earlier try may have been cut off after it had rolled back.
+        entry = journal.entry(**live_request(deployment_id, target)) if journal and retry else None
+        undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
+        return Undone(undone.id, live.package_uuid if live else None) if undone else None
     if live is None or live not in ours:
         raise UnexpectedLiveReleaseError(
             f"{described(live)} of deployment {deployment_id} is live: neither this run's (of the package "

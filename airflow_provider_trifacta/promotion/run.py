@@ -130,8 +130,16 @@ def run_deployment(
         if known and (retry or _still_runs(client, known)):
             log.info("An earlier try of this task started the job groups %s; waiting for them", known)
             return Run(live, known, joined=True)
-        if retry and not known:
-            raise _ambiguous(client, deployment_id, "an earlier try of this task asked for it.", entry.before.get("at"))
+        if not known and (retry or not entry.answer.get("told")):
+            # A clear starts it once more only after a person could read what appeared.
+            why = "an earlier try of this task asked for it."
+            raise _ambiguous(client, journal, deployment_id, why, entry.before.get("at"))
+    elif retry and journal.exists and not journal.nothing_asked(**request):
+        raise InterruptedChangeError(
+            f"An earlier try of this task noted nothing in the journal, so it may have run deployment {deployment_id}. "
+            "A retry does not run it a second time. Nothing was started. Look at the jobs in Trifacta, and clear this "
+            "task if it should run."
+        )
     elif retry and journal.last_request.get("what") == "run":
         raise InterruptedChangeError(
             f"An earlier try of this task ran deployment {deployment_id}, and release {live} is live now or other "
@@ -151,7 +159,7 @@ def run_deployment(
             journal.withdraw()
             error.standing = f"Nothing was started. Release {live} of deployment {deployment_id} is live."
             raise
-        raise _ambiguous(client, deployment_id, str(error), now.isoformat()) from error
+        raise _ambiguous(client, journal, deployment_id, str(error), now.isoformat()) from error
     journal.answered(job_group_ids=ids)
     return Run(live, ids)
 
@@ -183,7 +191,9 @@ def _still_runs(client: TrifactaClient, job_group_ids: Sequence[int]) -> bool:
     return any(client.job_groups.status(one) in RUNNING for one in job_group_ids)
 
 
-def _ambiguous(client: TrifactaClient, deployment_id: int, why: str, asked_at: str | None) -> AmbiguousSubmissionError:
+def _ambiguous(
+    client: TrifactaClient, journal: Journal, deployment_id: int, why: str, asked_at: str | None
+) -> AmbiguousSubmissionError:
     """Make the error for a run that may have started, with the job groups that a person has to look at."""
     since = parse_time(asked_at)
     try:
@@ -202,6 +212,7 @@ def _ambiguous(client: TrifactaClient, deployment_id: int, why: str, asked_at: s
         f"since jobs might run twice. {what} Look at them in Trifacta, and clear this task if it should run."
     )
     result.job_group_ids = ids
+    journal.answered(told=True)
     return result
 
 

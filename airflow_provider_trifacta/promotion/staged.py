@@ -62,19 +62,23 @@ class StagedPromoter(Promoter):
         made_now = promotion.outcome != "reused" and not promotion.recalled
         if not made_now and not self._must_be_put_back(release):
             return promotion
-        with production_stands(
-            lambda: (
-                f"Release {release.id} of deployment {self._deployment_id} is imported and was not approved, and it "
-                f"was not verified that release {self._before or 'none'} is live again: look which one is."
-            )
+        with (
+            production_stands(lambda: self._not_approved(release), also=True),
+            production_stands(
+                lambda: f"It was not verified that release {self._before or 'none'} is live again: look which one is."
+            ),
         ):
             went_live = release.active or bool(promotion.imported and promotion.imported.release.active)
             releases = self._put_back(release, made_now=made_now, went_live=went_live)
+        if any(one.id == release.id and not one.untouched for one in releases):
+            # It was live and is not any more; if it is live in a later try, a person activated it.
+            self._journal.answered(put_back=True)
         with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
             refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
-        # That it was put back is proven; if it is live in a later try, a person activated it.
-        self._journal.answered(put_back=True)
         return promotion
+
+    def _not_approved(self, release: Release) -> str:
+        return f"Release {release.id} of deployment {self._deployment_id} is imported and was not approved."
 
     def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
         if made_now:
@@ -141,12 +145,13 @@ class StagedPromoter(Promoter):
 
         :raises InterruptedChangeError: it is live and was changed, and nothing proves that we put it back before
         """
+        if release.untouched:
+            # It is live since its import, or will be in a moment.
+            log.info("Nobody touched release %s since its import; finishing what an earlier try began", release.id)
+            return True
         if not release.active:
             log.info("Release %s is staged already", release.id)
             return False
-        if release.untouched:
-            log.info("Release %s is live since its import; finishing what an earlier try began", release.id)
-            return True
         entry = self._journal.entry(**self._request)
         if entry and entry.answer.get("put_back"):
             log.info("Release %s was staged by an earlier try and activated since: that is a decision", release.id)

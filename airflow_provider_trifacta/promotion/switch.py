@@ -63,23 +63,29 @@ def set_live(
     journal = journal or Journal()
     before = live_release(seen)
     enough = down_to(max((*(release.id for release in seen), shows or 0)))
-    request: dict[str, Any] = {"what": "set_live", "deployment_id": deployment_id, "target": target}
+    request = live_request(deployment_id, target)
     state = _state(seen, target)
 
     def read(reader: TrifactaClient) -> list[Release]:
         return reader.releases.list(deployment_id, until=enough)
 
+    def read_both(reader: TrifactaClient) -> list[Release]:
+        # What is to be live may be far down.
+        return reader.releases.list(deployment_id, until=down_to(min(filter(None, (target, live_id(seen))))))
+
     def counts(now: Sequence[Release]) -> bool:
-        return shows is None or any(release.id == shows for release in now)
+        # One that shows neither of the two releases is not the deployment's list.
+        known = (shows,) if shows else (target, live_id(seen))
+        return any(release.id in known for release in now)
 
     if live_id(seen) == target:
         return list(seen)
+    entry = journal.entry(**request) if retry else None
     if retry and not journal.nothing_asked(**request):
-        entry = journal.entry(**request)
         if entry is None:
             raise _interrupted(deployment_id, target, before)
         # What an earlier try asked for may take effect while this one looks.
-        now = look(client, read, lambda now: live_id(now) == target, seconds=VERIFY_TIMEOUT, interval=_INTERVAL)
+        now = look(client, read_both, lambda now: live_id(now) == target, seconds=VERIFY_TIMEOUT, interval=_INTERVAL)
         if live_id(now) == target:
             return now
         if _state(now, target) != dict(entry.before):
@@ -96,7 +102,7 @@ def set_live(
         try:
             lost = _ask(client, deployment_id, target, before, enough)
         except TrifactaError:
-            journal.withdraw()
+            journal.withdraw(request, entry)
             raise
         try:
             now = look(
@@ -115,7 +121,7 @@ def set_live(
         if counts(now) and live_id(now) == target:
             journal.answered(done=True)
             return now
-        if live_id(now) not in (target, before.id if before else None):
+        if live_id(now) not in (target, before.id if before else None) and (live or counts(now)):
             raise UnexpectedLiveReleaseError(
                 f"{described(live)} of deployment {deployment_id} is live, though {target or 'none'} "
                 f"{'was asked to be' if lost else 'was just made'} so in place of {before.id if before else 'none'}: "
@@ -125,6 +131,15 @@ def set_live(
             f"Release {target or 'none'} of deployment {deployment_id} does not show as live, though the server took "
             "the change."
         )
+
+
+def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
+    """Return how the journal names the request to make a release live.
+
+    :param deployment_id: the deployment
+    :param target: the release, None for none
+    """
+    return {"what": "set_live", "deployment_id": deployment_id, "target": target}
 
 
 def _ask(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import TrifactaError
+from ..client.errors import TrifactaError, UnexpectedResponseError
 from ..client.models import RUNNING
 from .doubt import look
 
@@ -51,7 +51,16 @@ def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, pat
     """
 
     def read(reader: TrifactaClient) -> dict[int, object]:
-        return {one: reader.job_groups.status(one) for one in job_group_ids}
+        try:
+            states = {one: reader.job_groups.status(one) for one in job_group_ids}
+        except TrifactaError as error:
+            # Also credentials that are refused are waited for: they may be renewed in the meantime.
+            raise UnexpectedResponseError(str(error)) from error
+        for one, state in states.items():
+            # An unknown word is an end; what is no word at all comes of something in between, and may pass.
+            if not isinstance(state, str) or not state.strip():
+                raise UnexpectedResponseError(f"The status of job group {one} is no word: {str(state)[:80]!r}.")
+        return states
 
     def decided(states: dict[int, object]) -> bool:
         return not any(state in RUNNING for state in states.values()) or bool(_ended_badly(states))

@@ -65,7 +65,9 @@ def test_a_list_that_may_not_be_whole_is_an_error(read, rows, habits):
         read(rows, knows_offset=False, **habits)
 
 
-@pytest.mark.parametrize("body", [[], {}, {"data": None}, {"data": [1]}, {"data": [{"name": "no id"}]}, None, "text"])
+@pytest.mark.parametrize(
+    "body", [[], {}, {"data": None}, {"data": [1]}, {"data": [{"name": "no id"}]}, {"data": [{"id": []}]}, None, "text"]
+)
 def test_another_shape_is_an_error(scripted, body):
     server = scripted(lambda request: (200, {}, body))
     with pytest.raises(UnexpectedResponseError, match="did not answer a list"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators.release import (
@@ -464,4 +466,36 @@ def test_two_guards_are_one_too_many(activate, emulator, release_ids, changes):
     baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
     with pytest.raises(AirflowFailException, match="InvalidInputError"):
         activate(release_ids[0], baseline=baseline, expected_active_release_id=release_ids[2])
+    assert changes() == []
+
+
+# A list that lags behind
+
+
+@pytest.mark.parametrize(("operator", "index", "stays"), [("activate", 1, False), ("deactivate", 2, True)])
+def test_a_list_that_lags_behind_is_not_taken_for_what_is(
+    request, emulator, release_ids, live, changes, monkeypatch, virtual_time, operator, index, stays
+):
+    """The list shows for a while how it was before the last release was imported."""
+    read, release_id = Releases.list, release_ids[index]
+
+    def lagging(self, deployment_id, **options):
+        rows = read(self, deployment_id, **options)
+        if virtual_time.now >= 5:
+            return rows
+        return [replace(one, active=one.id == release_ids[1]) for one in rows if one.id != release_ids[2]]
+
+    monkeypatch.setattr(Releases, "list", lagging)
+    assert request.getfixturevalue(operator)(release_id)[0]["outcome"] == f"{operator}d"
+    assert live() == (None if stays else release_id)
+    assert len(changes()) == 1
+
+
+def test_a_list_that_never_agrees_is_no_proof(activate, release_ids, changes, monkeypatch):
+    read = Releases.list
+    monkeypatch.setattr(
+        Releases, "list", lambda self, *a, **k: [one for one in read(self, *a, **k) if one.id != release_ids[0]]
+    )
+    with pytest.raises(errors.UnexpectedResponseError, match="do not agree"):
+        activate(release_ids[0])
     assert changes() == []

@@ -620,3 +620,18 @@ def test_a_retry_asks_again_where_nothing_was_touched_since(set_rules, emulator,
             set_rules(value_rules=[BUCKET], store=store, try_number=2)
     else:
         assert set_rules(value_rules=[BUCKET], store=store, try_number=2)[0]["outcome"] == "changed"
+
+
+@kinds
+def test_rules_that_show_late_are_waited_for(set_rules, emulator, kind, monkeypatch, slept):
+    read, old = ImportRules.list, []
+
+    def lagging(self, deployment_id, asked):
+        old.append(read(self, deployment_id, asked))
+        return old[0] if len(old) < 4 else old[-1]
+
+    monkeypatch.setattr(ImportRules, "list", lagging)
+    assert set_rules(**{f"{kind}_rules": NEW[kind]})[0]["outcome"] == "changed"
+    assert rules_of(emulator, kind) == NEW[kind]
+    assert len(writes(emulator)) == 1
+    assert sum(slept) == 6

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.client.job_groups import JobGroups
+from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.emulator.effects import Answer
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.emulator.package_reader import read_package
@@ -215,3 +216,23 @@ def test_jobs_that_cannot_be_read_are_waited_for(end, emulator, virtual_time):
 def test_a_rollback_that_failed_leaves_a_red_run(end):
     with pytest.raises(AirflowFailException, match="PromotionNotProvenError"):
         end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback={"other": None})
+
+
+@pytest.mark.parametrize("state", [None, {}, {"status": "Complete"}, "", 7, []])
+def test_a_state_that_is_no_word_is_looked_at_again(end, execute, jobs, monkeypatch, state):
+    ids, states = jobs("Complete"), [state, state, "Complete"]
+    monkeypatch.setattr(JobGroups, "status", lambda self, one: states.pop(0))
+    with pytest.raises(AirflowSkipException, match="The promotion is kept"):
+        end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)
+    assert execute.ti.pushed["verdict"]["kept"]
+
+
+def test_a_list_that_lags_behind_is_looked_at_again(confirm, promotion, emulator, monkeypatch, virtual_time):
+    read, looks = Releases.list, []
+
+    def lagging(self, *args, **options):
+        looks.append(read(self, *args, **options))
+        return [] if len(looks) < 3 else looks[-1]
+
+    monkeypatch.setattr(Releases, "list", lagging)
+    assert confirm(promotion)[0] == promotion

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.emulator.effects import Reset
 from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators import release as module
@@ -308,3 +309,40 @@ def test_a_mapped_none_is_not_left_out(create, emulator, field):
     with pytest.raises(AirflowFailException, match=r"InvalidInputError|WrongPackageError"):
         create(**{field: None})
     assert list(emulator.calls) == []
+
+
+# What a person does meanwhile, and what a retry knows
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_release_that_a_person_replaced_at_once_is_no_success(
+    create, execute, emulator, make_package, monkeypatch, lost
+):
+    old, second, read = create()[0]["release_id"], make_package(), Releases.list
+
+    def after_a_person(self, deployment_id, **options):
+        live = emulator.store.active_release(1).id
+        if live != old:
+            emulator.store.update_release(old, active=True)
+        return read(self, deployment_id, **options)
+
+    monkeypatch.setattr(Releases, "list", after_a_person)
+    if lost:
+        emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    with pytest.raises(AirflowFailException, match="ReleaseNotLiveError"):
+        create(package_path=str(second))
+    assert execute.ti.pushed["release_id"] > old
+    assert emulator.store.active_release(1).id == old
+
+
+def test_a_try_notes_that_it_began_before_anything_can_fail(execute, emulator, make_package, store, time):
+    """A retry of a try that found no package has nothing to wait for."""
+    path = make_package()
+    hidden = path.rename(path.with_suffix(".hidden"))
+    operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(path))
+    with pytest.raises(AirflowFailException, match="PackageNotFoundError"):
+        execute(operator, store=store)
+    hidden.rename(path)
+    operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(path))
+    assert execute(operator, store=store, try_number=2)[0]["outcome"] == "created"
+    assert time.slept == []

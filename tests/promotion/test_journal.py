@@ -112,3 +112,19 @@ def test_a_digest_tells_parameters_apart_and_does_not_hold_them():
     assert digest_of(secret) == digest_of(dict(reversed(secret.items())))
     assert digest_of(secret) != digest_of({**secret, "region": "2"})
     assert "very-secret" not in digest_of(secret)
+
+
+def test_a_doubt_that_an_earlier_try_left_outlives_a_refusal(journal):
+    journal().asked(ONE, live=1)
+    two = journal()
+    earlier = two.entry(**ONE)
+    two.asked(ONE, live=2)
+    two.withdraw(ONE, earlier)
+    entry = journal().entry(**ONE)
+    assert (entry.before, entry.answer) == ({"live": 1}, {})
+
+
+def test_a_journal_exists_also_where_it_cannot_be_read(journal):
+    journal.store.get = lambda key, default=None: 1 / 0
+    assert journal().exists
+    assert not Journal(None, 1).exists

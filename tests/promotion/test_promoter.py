@@ -928,3 +928,74 @@ def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, j
     assert caught.value.standing == "Nothing was imported. No release is live."
     assert promote(journal=journal()).outcome == "created"
     assert time.slept == []
+
+
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(promote, journal, emulator, live, uploads):
+    """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
+    old = promote("A").release
+    late = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        promote("B", journal=journal())
+    emulator.faults.add(Fault(Answer(403), **CREATE))
+    with pytest.raises(PermissionDeniedError):
+        promote("B", journal=journal())
+    late.release()
+    made = live()
+    emulator.store.update_release(old.id, active=True)
+    emulator.store.delete_release(made)
+    sent = len(uploads())
+    with pytest.raises(ReleaseNotLiveError):
+        promote("B", journal=journal())
+    assert live() == old.id
+    assert len(uploads()) == sent
+
+
+def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
+    promote, journal, emulator, client, packages, live, uploads
+):
+    promote("A")
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    with pytest.raises(ConnectionLostError):
+        promote("B", journal=journal())
+    with open_package(packages("A")) as package:
+        theirs = client.releases.create(1, package.body()).release.id
+    sent = len(uploads())
+    with pytest.raises(ReleaseNotLiveError):
+        promote("B", journal=journal())
+    assert live() == theirs
+    assert len(uploads()) == sent
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, packages, emulator, answered):
+    """Somebody imported while an earlier try did, which was killed before it could tell."""
+    promote("A")
+    held = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        promote("B", journal=journal(), settle_timeout=0)
+    with open_package(packages("C")) as package:
+        theirs = client.releases.create(1, package.body()).release.id
+    held.release()
+    if answered:
+        again = promote("B", journal=journal())
+        assert (again.outcome, again.overrun) == ("reused", (theirs,))
+        one = journal()
+        one.asked(one.last_request, **Baseline(1, 101, 101).as_dict())
+        one.answered(release_id=again.release.id)
+    assert promote("B", journal=journal()).overrun == (theirs,)
+
+
+def test_a_release_of_an_earlier_try_that_goes_live_late_is_not_taken_for_replaced(promote, journal, emulator, live):
+    promote("A")
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    made = promote("B", journal=journal())
+    again = promote("B", journal=journal())
+    assert (again.outcome, again.release.id, again.replaced) == ("created", made.release.id, False)
+
+
+def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, journal):
+    old = promote("A").release
+    emulator.faults.add(Fault(Answer.too_many_requests(), times=None, **CREATE))
+    with pytest.raises(RateLimitError) as caught:
+        promote("B", journal=journal())
+    assert caught.value.standing == f"Nothing was imported. Release {old.id} is live."

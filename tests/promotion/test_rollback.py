@@ -254,3 +254,14 @@ def test_a_promotion_that_did_not_begin_is_not_waited_for(client, baseline, live
     assert roll_back(client, baseline, None, settle_timeout=10) is None
     assert time.slept == []
     assert live() == before
+
+
+def test_a_retry_says_that_the_try_before_rolled_back(client, upload, baseline, live, before, journal, monkeypatch):
+    """It was killed after the change, before it could tell."""
+    new = upload("B")
+    monkeypatch.setattr(Journal, "answered", lambda self, **answer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        roll_back(client, baseline, UUIDS["B"], journal=journal())
+    monkeypatch.undo()
+    assert roll_back(client, baseline, UUIDS["B"], retry=True, journal=journal()).release_id == new
+    assert live() == before

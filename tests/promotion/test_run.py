@@ -26,6 +26,7 @@ from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
 from airflow_provider_trifacta.emulator.clock import utc_now
 from airflow_provider_trifacta.emulator.package_reader import read_package
+from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
 
 RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
@@ -180,6 +181,20 @@ def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, c
     assert posts(prod) == 2
 
 
+def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, journal, monkeypatch):
+    """The process died between the answer and its note, and a person clears the task without having seen anything."""
+    monkeypatch.setattr(Journal, "answered", lambda self, **answer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(journal=journal())
+    monkeypatch.undo()
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(journal=journal())
+    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
+    assert posts(prod) == 1
+    run(journal=journal())
+    assert posts(prod) == 2
+
+
 def test_a_retry_after_a_lost_answer_never_asks_again(run, prod, journal):
     prod.faults.add(Fault(Reset("after_commit"), **RUN))
     with pytest.raises(AmbiguousSubmissionError):
@@ -298,3 +313,17 @@ def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
     with pytest.raises(InvalidInputError, match=r"'a'\] .* render_template_as_native_obj") as caught:
         check_parameters({"a": value})
     assert str(value) not in str(caught.value).replace("1.10", "").replace("=True", "")
+
+
+@pytest.mark.parametrize("lost", ["in the try that asked", "in the retry"])
+def test_a_retry_after_a_try_that_could_not_note_what_it_asked_for_runs_nothing(run, prod, journal, lost):
+    def broken(key, default=None):
+        raise ConnectionError("the API server is away")
+
+    if lost == "in the try that asked":
+        journal.store.get = broken
+    run(journal=journal())  # and the process dies
+    journal.store.get = broken if lost == "in the retry" else type(journal.store).get.__get__(journal.store)
+    with pytest.raises(InterruptedChangeError):
+        run(journal=journal(), retry=True)
+    assert posts(prod) == 1

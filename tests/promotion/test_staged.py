@@ -292,7 +292,10 @@ def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, li
         stage(baseline=baseline)
     staged = live()
     assert staged != before
-    assert caught.value.standing == f"Nothing was changed. Release {staged} of deployment 1 is live."
+    assert caught.value.standing == (
+        f"Nothing was changed. Release {staged} of deployment 1 is live. "
+        f"Release {staged} of deployment 1 is imported and was not approved."
+    )
 
 
 def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseline, emulator, client, make_package):
@@ -502,4 +505,38 @@ def test_the_moment_in_between_is_real(stage, before, baseline, live, emulator, 
     held.release()
     thread.join(30)
     assert not thread.is_alive()
+    assert live() == before
+
+
+def test_a_retry_waits_for_a_release_that_goes_live_late(stage, before, baseline, live, emulator, time, journal):
+    """The first try was killed after the import, and the server activates the release while the retry looks."""
+    late = emulator.faults.add(Fault(LateActivation(), **CREATE))
+
+    def die():
+        raise SystemExit
+
+    time.during_sleep = [die]
+    with pytest.raises(SystemExit):
+        stage(baseline=baseline, journal=journal())
+    time.during_sleep = [late.release]
+    result = stage(baseline=baseline, journal=journal())
+    assert live() == before
+    assert not emulator.store.release(result.release.id).active
+
+
+def test_a_release_that_never_went_live_was_not_put_back(stage, before, baseline, emulator, journal, live):
+    late = emulator.faults.add(Fault(LateActivation(), **CREATE))
+    staged = stage(baseline=baseline, journal=journal()).release.id
+    late.release()
+    assert live() == staged
+    with pytest.raises(InterruptedChangeError):
+        stage(baseline=baseline, journal=journal())
+
+
+def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, baseline, live, emulator, journal):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    first = stage(baseline=baseline, journal=journal())
+    assert first.outcome == "adopted"
+    again = stage(baseline=baseline, journal=journal())
+    assert (again.outcome, again.release.id) == ("reused", first.release.id)
     assert live() == before

@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     GoneError,
+    InterruptedChangeError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
@@ -16,6 +17,7 @@ from airflow_provider_trifacta.client.errors import (
 from airflow_provider_trifacta.client.models import Release
 from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import live_id
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live
@@ -229,3 +231,47 @@ def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(change, emul
         change(first, third)
     assert time.slept
     assert live() == second
+
+
+def test_a_retry_compares_a_release_that_is_far_down(client, release_ids, emulator, make_package, live, journal):
+    with make_package().open("rb") as file:
+        package = read_package(file)
+    for _ in range(110):
+        emulator.store.create_release(1, package)
+    seen = client.releases.list(1)
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(ConnectionLostError):
+        set_live(client, 1, release_ids[0], seen, journal=journal())
+    set_live(client, 1, release_ids[0], client.releases.list(1), journal=journal(), retry=True)
+    assert live() == release_ids[0]
+
+
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(client, release_ids, emulator, live, changes, journal):
+    """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
+    first, last = release_ids[0], release_ids[2]
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(ConnectionLostError):
+        set_live(client, 1, first, client.releases.list(1), journal=journal())
+    emulator.faults.add(Fault(Answer(403), **CHANGE))
+    with pytest.raises(PermissionDeniedError):
+        set_live(client, 1, first, client.releases.list(1), journal=journal(), retry=True)
+    emulator.store.update_release(first, active=True)
+    emulator.store.update_release(last, active=True)
+    with pytest.raises(InterruptedChangeError):
+        set_live(client, 1, first, client.releases.list(1), journal=journal(), retry=True)
+    assert live() == last
+    assert len(changes()) == 2
+
+
+def test_an_empty_list_is_no_list_to_count(change, release_ids, emulator, live, time):
+    emulator.faults.add(Fault(Answer(200, body={"data": []}), times=2, **LIST))
+    change(release_ids[0], release_ids[2])
+    assert live() == release_ids[0]
+    assert time.now == 2
+
+
+def test_a_list_that_stays_empty_is_no_proof(change, release_ids, emulator):
+    emulator.faults.add(Fault(Answer(200, body={"data": []}), times=None, **LIST))
+    with pytest.raises(UnexpectedResponseError) as caught:
+        change(release_ids[0], release_ids[2])
+    assert caught.value.standing

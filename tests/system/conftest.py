@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -40,6 +41,7 @@ class Standalone:
         port = free_port()
         self._url = f"http://localhost:{port}"
         self._token: str | None = None
+        self._triggerer: subprocess.Popen | None = None
         self._environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -85,14 +87,15 @@ class Standalone:
             time.sleep(0.2)
         return value
 
-    def trigger(self, dag_id: str) -> None:
-        serialized = "select 1 from serialized_dag where dag_id = ?"
-        self.wait_for(lambda: self.query(serialized, dag_id), f"DAG {dag_id}")
-        self.run("dags", "trigger", dag_id)
-
     def run(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "airflow", *arguments]
         subprocess.run(command, env=self._environment, check=True, capture_output=True)
+
+    def start_triggerer(self) -> None:
+        """Start another triggerer, as whatever watches over Airflow's processes does where one has died."""
+        command = [sys.executable, "-m", "airflow", "triggerer"]
+        with (self.home / "triggerer.log").open("w") as log:
+            self._triggerer = subprocess.Popen(command, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Call the REST API of Airflow 3."""
@@ -126,6 +129,11 @@ class Standalone:
         rows = self.query("select task_id, state from task_instance where dag_id = ? and run_id = ?", dag_id, run_id)
         return dict(rows)
 
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        """Clear tasks of a run with those after them, all where none is named, as a person does on Airflow 3."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "include_downstream": True}
+        self.call("POST", f"/dags/{dag_id}/clearTaskInstances", body | ({"task_ids": task_ids} if task_ids else {}))
+
     def run_state(self, dag_id: str, run_id: str | None = None) -> str:
         def ended():
             statement = "select state from dag_run where dag_id = ? and run_id = coalesce(?, run_id)"
@@ -134,9 +142,23 @@ class Standalone:
 
         return self.wait_for(ended, "end of the run", 240)
 
-    def tries(self, dag_id: str, task_id: str) -> int:
-        statement = "select try_number from task_instance where dag_id = ? and task_id = ?"
-        return self.query(statement, dag_id, task_id)[0][0]
+    def tries(self, dag_id: str, run_id: str) -> dict[str, int]:
+        """Return how often each task of a run was tried, by its name within its group."""
+        rows = self.query(
+            "select task_id, try_number from task_instance where dag_id = ? and run_id = ?", dag_id, run_id
+        )
+        return {task_id.rpartition(".")[2]: number for task_id, number in rows}
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return an XCom, None where there is none."""
+        statement = "select value from xcom where dag_id = ? and run_id = ? and task_id = ? and key = ?"
+        rows = self.query(statement, dag_id, run_id, task_id, key)
+        return json.loads(rows[0][0]) if rows else None
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
+        """Return the log of one try of a task."""
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        return (folder / f"attempt={attempt}.log").read_text()
 
     def log(self) -> str:
         logs = [self.home / "standalone.log", *sorted((self.home / "logs").rglob("attempt=*.log"))]
@@ -145,8 +167,12 @@ class Standalone:
     def stop(self) -> None:
         # Airflow 2 puts what parses DAGs into a group of its own.
         started = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            started = psutil.Process(self._process.pid).children(recursive=True)
+        for process in filter(None, (self._process, self._triggerer)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                started += psutil.Process(process.pid).children(recursive=True)
+        if self._triggerer:
+            self._triggerer.kill()
+            self._triggerer.wait()
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, number)
@@ -158,9 +184,7 @@ class Standalone:
                 process.kill()
 
 
-@pytest.fixture
-def standalone(tmp_path):
-    """Return a function that starts an Airflow for an emulator; it stops after the test."""
+def _starting(folder: Path) -> Iterator[Any]:
     started = []
 
     def start(emulator, **environment: str) -> Standalone:
@@ -170,7 +194,7 @@ def standalone(tmp_path):
             "login": "admin@example.com",
             "password": "admin-password",
         }
-        home = tmp_path / "airflow"
+        home = folder / "airflow"
         home.mkdir()
         started.append(Standalone(home, {"AIRFLOW_CONN_TRIFACTA_DEFAULT": json.dumps(connection), **environment}))
         return started[-1]
@@ -178,3 +202,15 @@ def standalone(tmp_path):
     yield start
     for airflow in started:
         airflow.stop()
+
+
+@pytest.fixture
+def standalone(tmp_path):
+    """Return a function that starts an Airflow for an emulator; it stops after the test."""
+    yield from _starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_standalone(tmp_path_factory):
+    """Return a function that starts an Airflow for an emulator; it stops after the tests of the module."""
+    yield from _starting(tmp_path_factory.mktemp("shared"))

@@ -29,5 +29,6 @@ with DAG(
         smoke_run=True,
         poke_interval=0.2,
         deferrable=True,
-        default_args={"retry_delay": timedelta(seconds=1)},
+        # Longer than any test waits: whoever settles for that long fails the test.
+        default_args={"retry_delay": timedelta(seconds=1), "settle_timeout": 24 * 60 * 60},
     )
