@@ -270,6 +270,7 @@ def _sent_blocks(response: requests.Response) -> Iterator[bytes]:
     has_body = response.status_code not in (204, 304) and not getattr(response.raw, "chunked", False)
     if has_body and announced.isdecimal() and int(announced[:20]) != size:
         raise requests.ConnectionError(f"the body ended after {size} of {announced[:20]} bytes")
+    response.raw.release_conn()  # read to its end: the connection may be used again
 
 
 def _save(response: requests.Response, file: BinaryIO, limit: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import logging
@@ -14,6 +15,7 @@ import pytest
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
+    NotFoundError,
     PackageTooLargeError,
     RequestTimeoutError,
     ServerError,
@@ -147,6 +149,29 @@ def test_a_connection_that_is_used_again_has_its_time_again(scripted, transports
     for transport in transports(server.url, read_timeout=0.2):
         for _ in range(3):
             assert transport.read("/v4/x") == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_a_connection_is_used_again(raw, transports, answer):
+    def talk(connection):
+        while raw.read_request(connection):
+            connection.sendall(answer)
+
+    server = raw(talk)
+    for number, transport in enumerate(transports(server.url), 1):
+        for _ in range(3):
+            with contextlib.suppress(NotFoundError):
+                transport.read("/v4/x")
+        assert server.connections == number
 
 
 def test_endless_headers_end_before_the_time_does(raw, transports):
