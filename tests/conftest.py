@@ -49,6 +49,29 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL_PACKAGES = sorted((ROOT.parent / "shared" / "packages").glob("*.zip"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="fuzz for minutes and not for seconds: 50 times the rounds")
+
+
+@pytest.fixture
+def rounds(request):
+    """Return a function that says how many rounds a fuzzer makes: the number given, or 50 times that."""
+    return lambda few: 50 * few if request.config.getoption("--long") else few
+
+
+@pytest.fixture
+def tell(request):
+    """Return a function that says something at the end of the test run, as a fuzzer does of what it tried."""
+    return lambda text: request.node.user_properties.append(("told", text))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    for report in [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])]:
+        for name, value in getattr(report, "user_properties", []):
+            if name == "told" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
 

@@ -35,6 +35,7 @@ def check(config: ClientConfig) -> tuple[bool, str]:
         read_retries=0,
         connect_timeout=min(config.connect_timeout, _LONGEST_WAIT),
         read_timeout=min(config.read_timeout, _LONGEST_WAIT),
+        total_timeout=min(config.seconds_in_all(), 2 * _LONGEST_WAIT),
     )
     with TrifactaClient(impatient) as client:
         try:

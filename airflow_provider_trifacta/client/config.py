@@ -16,6 +16,13 @@ DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_READ_TIMEOUT = 60.0
 #: Seconds for the answer to an upload, an export or a run: the server does the work within that request.
 DEFAULT_UPLOAD_TIMEOUT = 600.0
+#: Seconds for a whole call, with its repetitions: at least this, and so many times the wait for one answer.
+_SHORTEST_CALL = 300.0
+_WAITS_IN_A_CALL = 5
+_WAITS_IN_AN_UPLOAD = 6
+#: Bytes of an answer, and of a package that is exported.
+DEFAULT_MAX_ANSWER_SIZE = 8 * 1024 * 1024
+DEFAULT_MAX_PACKAGE_SIZE = 256 * 1024 * 1024
 #: How requests name themselves, for who allows or counts them by that.
 DEFAULT_USER_AGENT = f"airflow-provider-trifacta/{__version__}"
 #: How often a read is asked again before the failure is reported.
@@ -43,6 +50,11 @@ class ClientConfig:
     :param upload_timeout: seconds to wait for the answer to an upload, an export or a run
     :param read_retries: how often a failed read is asked again; writes are not governed by it
     :param user_agent: how requests name themselves
+    :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None for 5 times
+        ``read_timeout``, and at least 300
+    :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times ``upload_timeout``
+    :param max_answer_size: bytes that an answer of JSON may have
+    :param max_package_size: bytes that an exported package may have
     :raises ConfigurationError: without usable credentials, or for a user agent that is no header
     """
 
@@ -57,6 +69,21 @@ class ClientConfig:
     upload_timeout: float = DEFAULT_UPLOAD_TIMEOUT
     read_retries: int = DEFAULT_READ_RETRIES
     user_agent: str = DEFAULT_USER_AGENT
+    total_timeout: float | None = None
+    upload_total_timeout: float | None = None
+    max_answer_size: int = DEFAULT_MAX_ANSWER_SIZE
+    max_package_size: int = DEFAULT_MAX_PACKAGE_SIZE
+
+    def seconds_in_all(self, *, slow: bool = False) -> float:
+        """Return the seconds that a whole call may take.
+
+        :param slow: whether it is an upload, an export or a run
+        """
+        if slow:
+            usual = max(self.upload_timeout * _WAITS_IN_AN_UPLOAD, _SHORTEST_CALL)
+            return usual if self.upload_total_timeout is None else self.upload_total_timeout
+        usual = max(self.read_timeout * _WAITS_IN_A_CALL, _SHORTEST_CALL)
+        return usual if self.total_timeout is None else self.total_timeout
 
     def __post_init__(self) -> None:
         if not self.password:

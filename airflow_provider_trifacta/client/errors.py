@@ -72,7 +72,7 @@ class PackageFormatError(PackageError):
 
 
 class PackageTooLargeError(PackageError):
-    """The ZIP would unpack to far more than a flow package can hold (a ZIP bomb)."""
+    """The package is larger than it may be, or would unpack to far more than a flow package can hold (a ZIP bomb)."""
 
 
 class WrongPackageError(PackageError):
@@ -123,6 +123,10 @@ class TLSError(TransportError):
     """TLS failed, usually in the handshake, because the server's certificate is not trusted."""
 
     transient = False
+    #: What is wrong: ``expired``, ``not_yet_valid``, ``wrong_name``, ``unknown_authority``,
+    #: ``client_certificate_required``, ``client_certificate_refused``, ``key_mismatch``, ``key_encrypted``,
+    #: ``unreadable_file``, ``no_tls``, ``protocol_version``, or empty.
+    reason: str = ""
 
 
 class RequestTimeoutError(TransportError):

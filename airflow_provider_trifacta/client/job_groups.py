@@ -64,7 +64,7 @@ class JobGroups:
         if isinstance(words, Mapping):  # an object in some releases
             words = words.get("message") or words
         text = words if isinstance(words, str) else json.dumps(words, default=str) if words else "no message"
-        return f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {self._transport.excerpt(text)}"
+        return self._transport.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel``).

@@ -19,15 +19,21 @@ def _object(value: object, what: str) -> Mapping[str, Any]:
     return value
 
 
+#: No id is larger, and Python does not write very large numbers.
+_LARGEST_ID = 10**30
+
+
 def _id(value: object, what: str) -> int:
-    # bool is an int to Python, and an id of True would travel far before anyone noticed.
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise UnexpectedResponseError(f"{what} is {str(value)[:80]!r}, not a positive integer.")
-    return value
+    known = _optional_id(value)
+    if known is None:
+        raise UnexpectedResponseError(f"{what} is {repr(value)[:80]}, not a positive integer.")
+    return known
 
 
 def _optional_id(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    # bool is an int to Python, and an id of True would travel far before anyone noticed.
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
+    return value if usable and isinstance(value, int) else None
 
 
 def _text(value: object) -> str | None:
@@ -69,16 +75,20 @@ def exported_before(package: str, other: str | None) -> bool:
     return first is not None and second is not None and first < second
 
 
+#: Characters of a time; the parser is slow with long texts.
+_LONGEST_TIME = 64
+
+
 def parse_time(value: object) -> pendulum.DateTime | None:
     """Read a time of the API (ISO 8601); times without a zone are UTC.
 
     :returns: a timezone-aware time, or None where there is no readable one
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _LONGEST_TIME:
         return None
     try:
         parsed = pendulum.parse(value)
-    except (ValueError, TypeError, OverflowError):  # what the parser raises for odd texts
+    except Exception:  # whatever the parser raises for odd texts
         return None
     return parsed if isinstance(parsed, pendulum.DateTime) else None
 
@@ -279,7 +289,7 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
     :param dropped: what :func:`dropped_objects` returned
     """
     objects = [
-        f"{kind}: {json.dumps(one, default=str)}"[:_DROPPED_EXCERPT]
+        f"{kind}: {_as_text(one)}"[:_DROPPED_EXCERPT]
         for kind, value in dropped.items()
         for one in (value if isinstance(value, list) else [value])
         if _holds_something(one)
@@ -287,9 +297,22 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
     return {"count": len(objects), "objects": objects[:_DROPPED_KEPT]} if objects else {}
 
 
+def _as_text(value: object) -> str:
+    try:
+        return json.dumps(value, default=str)
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deep to be shown"
+
+
 def _holds_something(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_holds_something, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_something, value))
-    return bool(value)
+    """Tell whether there is a filled leaf at any depth. Not recursive: a server decides about the depth."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Mapping):
+            pending.extend(one.values())
+        elif isinstance(one, list):
+            pending.extend(one)
+        elif one:
+            return True
+    return False

@@ -16,6 +16,9 @@ PAGE_SIZE = 100
 #: The API's own page size (D64: "limit" defaults to 25). A server that ignores ``limit`` still gives this many,
 #: so only a shorter page is surely the last one.
 _SERVER_DEFAULT = 25
+#: The longest list that is read, in rows and in pages. No instance is known to have a tenth of it.
+MOST_ROWS = 25_000
+MOST_PAGES = 1_000
 #: How often a list is begun again that does not stand still.
 _MOST_READINGS = 3
 
@@ -23,19 +26,21 @@ _MOST_READINGS = 3
 def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
     """Read every page of a list.
 
-    Ends on a page that is shorter than the API's default. Some servers ignore ``offset`` and repeat themselves, and
-    then the list is only taken where it is surely whole.
+    All pages share the time and the size that one call has. Ends on a page that is shorter than the API's default.
+    Some servers ignore ``offset`` and repeat themselves, and then the list is only taken where it is surely whole.
 
     :param path: path of the list
     :param params: further query parameters
     :returns: the items, each once, in the server's order
     :raises UnexpectedResponseError: when an answer is no list, or it cannot be told whether the list is whole: acting
-        on part of a list would be a silent doubt
+        on part of a list would be a silent doubt; or when it has more than :data:`MOST_ROWS` rows or
+        :data:`MOST_PAGES` pages
     """
     items: dict[object, Mapping[str, Any]] = {}
+    pages = _Pages(transport, path)
     while True:
         query = {**(params or {}), "limit": PAGE_SIZE, "offset": len(items)}
-        page, _ = _read_page(transport, path, query)
+        page, _ = pages.read(query, len(items))
         before = len(items)
         items.update((item["id"], item) for item in page if item["id"] not in items)
         if len(page) < _SERVER_DEFAULT:
@@ -43,7 +48,7 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
         if len(items) == before:
             break
     # A page came again. Where the server tells no count, a round number of items is a page and not a list.
-    page, count = _read_page(transport, path, {**(params or {}), "noLimit": "true", "includeCount": "true"})
+    page, count = pages.read({**(params or {}), "noLimit": "true", "includeCount": "true"})
     items.update((item["id"], item) for item in page if item["id"] not in items)
     whole = len(items) == count if isinstance(count, int) else bool(len(items) % _SERVER_DEFAULT)
     if not whole:
@@ -72,14 +77,15 @@ def list_newest_first(
         reading
     :returns: the items, newest first, and whether they fitted on one page; None where the server does not sort, does
         not page, or its list does not stand still: read it with :func:`list_all` then
-    :raises UnexpectedResponseError: an answer is no list
+    :raises UnexpectedResponseError: an answer is no list, or the list is too long, see :func:`list_all`
     """
     query = {**(params or {}), "sort": "-id", "limit": PAGE_SIZE}
+    pages = _Pages(transport, path)
     for _ in range(_MOST_READINGS):
         items: list[Mapping[str, Any]] = []
         while True:
             try:
-                page, _ = _read_page(transport, path, {**query, "offset": max(len(items) - 1, 0)})
+                page, _ = pages.read({**query, "offset": max(len(items) - 1, 0)}, len(items))
             except BadRequestError:
                 if items:
                     raise
@@ -107,11 +113,33 @@ def _descend(ids: Sequence[object]) -> bool:
     return len(numbers) == len(ids) and all(high > low for high, low in pairwise(numbers))
 
 
-def _read_page(transport: Transport, path: str, query: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], object]:
-    body = transport.read(path, query)
-    page = body.get("data") if isinstance(body, Mapping) else None
-    if not isinstance(page, list) or not all(
-        isinstance(item, Mapping) and isinstance(item.get("id"), (int, str)) for item in page
-    ):
-        raise UnexpectedResponseError(f'GET {path} did not answer a list of objects under "data".')
-    return page, body.get("count") if isinstance(body, Mapping) else None
+class _Pages:
+    """Reads the pages of one list, which share one budget."""
+
+    def __init__(self, transport: Transport, path: str) -> None:
+        self._transport = transport
+        self._path = path
+        self._budget = transport.budget()
+        self._count = 0
+
+    def read(self, query: Mapping[str, Any], known: int = 0) -> tuple[list[Mapping[str, Any]], object]:
+        """Return the rows of a page, and the count that came with it.
+
+        :param query: its query parameters
+        :param known: how many rows are known by now
+        """
+        path = self._path
+        self._count += 1
+        body = self._transport.read(path, query, budget=self._budget)
+        page = body.get("data") if isinstance(body, Mapping) else None
+        if not isinstance(page, list) or not all(isinstance(item, Mapping) and _is_id(item.get("id")) for item in page):
+            raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
+        if known + len(page) > MOST_ROWS or self._count > MOST_PAGES:
+            raise UnexpectedResponseError(
+                f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
+            )
+        return page, body.get("count") if isinstance(body, Mapping) else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)

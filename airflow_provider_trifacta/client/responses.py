@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import errno
 import json
+import re
 import socket
+import ssl
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
 
+from .budget import Budget
 from .config import ClientConfig, host_of
 from .errors import (
     APIError,
@@ -20,6 +24,7 @@ from .errors import (
     ConnectionLostError,
     DeploymentManagerMissingError,
     DestinationError,
+    PackageTooLargeError,
     RequestTimeoutError,
     TemporarySpaceError,
     TLSError,
@@ -29,9 +34,13 @@ from .errors import (
 )
 from .retries import parse_retry_after
 
-#: Bytes of an answer that are read, and that are read at a time. Real ones have some kilobytes.
-_LARGEST_ANSWER = 64 * 1024 * 1024
+#: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
+#: One list or object of JSON for so many bytes that an answer may have: empty ones take much memory for few bytes.
+_BYTES_OF_A_CONTAINER = 32
+#: Levels of JSON that are kept; what is deeper becomes a text. What reads answers may go down into them.
+_DEEPEST = 100
+_TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 #: Characters of a foreign text (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
 
@@ -59,6 +68,71 @@ _NO_DEPLOYMENT_MANAGER = (
 )
 
 
+#: What is wrong with TLS: by the code of a verification that failed (OpenSSL's X509_V_ERR_...), ...
+_VERIFY_REASONS = {
+    **dict.fromkeys((2, 18, 19, 20, 21), "unknown_authority"),
+    9: "not_yet_valid",
+    10: "expired",
+    **dict.fromkeys((62, 64), "wrong_name"),
+}
+#: ... and by the words of the error. Alerts come from the server, and are about the client's certificate.
+_TLS_WORDS = (
+    ("hostname mismatch", "wrong_name"),
+    ("doesn't match", "wrong_name"),
+    ("key values mismatch", "key_mismatch"),
+    ("key type mismatch", "key_mismatch"),
+    ("private key is encrypted", "key_encrypted"),
+    ("pem lib", "unreadable_file"),
+    ("no start line", "unreadable_file"),
+    ("no certificate or crl found", "unreadable_file"),
+    ("wrong version number", "no_tls"),
+    ("http request", "no_tls"),
+    ("record layer failure", "no_tls"),
+    ("packet length too long", "no_tls"),
+    ("certificate required", "client_certificate_required"),
+    ("alert handshake failure", "client_certificate_required"),
+    ("alert unknown ca", "client_certificate_refused"),
+    ("alert bad certificate", "client_certificate_refused"),
+    ("alert certificate", "client_certificate_refused"),
+    ("alert unsupported certificate", "client_certificate_refused"),
+    ("alert access denied", "client_certificate_refused"),
+    ("alert decrypt error", "client_certificate_refused"),
+    ("protocol version", "protocol_version"),
+    ("unsupported protocol", "protocol_version"),
+)
+_TLS_ADVICE = {
+    "expired": "The server's certificate has expired: its administrator has to renew it. Check this host's clock too.",
+    "not_yet_valid": "The server's certificate is not valid yet. Check the clocks of this host and of the server.",
+    "wrong_name": "The server's certificate is for another name. Use the name that it holds as the connection's host.",
+    "unknown_authority": (
+        "This host does not know the authority that signed the server's certificate. Give the path of its CA bundle in "
+        "the extra 'verify'."
+    ),
+    "client_certificate_required": (
+        "The server asks for a client certificate. Give its path and that of its key in the extra 'cert'. If there is "
+        "one, the server and this host may have no TLS version or cipher in common."
+    ),
+    "client_certificate_refused": (
+        "The server does not accept the client certificate. Check that the extra 'cert' names one that has not expired "
+        "and that is signed by an authority that the server trusts."
+    ),
+    "key_mismatch": (
+        "The certificate and the key in the extra 'cert' do not belong together. Give the key that the certificate was "
+        "made for."
+    ),
+    "key_encrypted": "The key in the extra 'cert' is encrypted. Give one without a passphrase.",
+    "unreadable_file": (
+        "A file named in the extra 'cert' or 'verify' is not PEM, or lacks the certificate or the key. Check both."
+    ),
+    "no_tls": "The server does not speak TLS on this port. Check the port; for plain http use http:// in the host.",
+    "protocol_version": "The server and this host have no TLS version in common. The server needs TLS 1.2 or later.",
+    "": (
+        "For a private certificate authority give the CA bundle's path in the extra 'verify'; for a server that speaks "
+        "plain http use http:// in the host."
+    ),
+}
+
+
 class Redactor:
     """Takes the credentials out of text that comes from elsewhere (answers, library messages)."""
 
@@ -84,7 +158,8 @@ class Redactor:
 
     def excerpt(self, text: str) -> str:
         """Return the beginning of a text on one line, without secrets, none of them cut in two either."""
-        text = self(" ".join(self(text).split()))
+        # Half of a surrogate pair, which JSON can bring, cannot be written to a log.
+        text = self(" ".join(self(text.encode("utf-8", "backslashreplace").decode()).split()))
         return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
 
 
@@ -101,31 +176,44 @@ class Answer(NamedTuple):
         return "html" in self.headers.get("Content-Type", "").lower()
 
 
-def read_answer(response: requests.Response, file: BinaryIO | None = None) -> Answer:
+def read_answer(
+    response: requests.Response,
+    budget: Budget,
+    config: ClientConfig,
+    file: BinaryIO | None = None,
+) -> Answer:
     """Read the body of an answer, up to a limit.
 
     An error's body may break off, as with a server that refuses an upload and closes: its status is what matters.
 
-    :param file: where the body goes when it is a file that was asked for; without a limit, and not into the answer
+    :param budget: what the call may still cost
+    :param config: has the limits
+    :param file: where the body goes when it is a file that was asked for; it does not go into the answer
     :raises requests.RequestException: the body of a success broke off
     :raises DestinationError: the file cannot be written
     :raises TemporarySpaceError: there is no room for it
-    :raises UnexpectedResponseError: it is larger than any answer of the API
+    :raises PackageTooLargeError: the file is larger than the connection allows
+    :raises UnexpectedResponseError: the answer is, or it is packed in an unknown way
     """
     content = bytearray()
+    limit = min(config.max_answer_size, budget.bytes_left)
     try:
         if file and response.status_code == 200 and not _is_message(response.headers):
-            _save(response, file)
+            _save(response, file, config.max_package_size)
             return Answer(response.status_code, response.headers, b"")
-        for block in response.iter_content(_BLOCK):
+        for block in _blocks(response):
             content += block
-            if len(content) > _LARGEST_ANSWER:
-                raise UnexpectedResponseError(f"The answer is larger than {_LARGEST_ANSWER} bytes.")
+            if len(content) > limit:
+                raise UnexpectedResponseError(
+                    f"The answer is larger than {config.max_answer_size} bytes, or those to one call are larger "
+                    "together than several such answers. A larger extra 'max_answer_size' allows it."
+                )
     except (requests.RequestException, UnexpectedResponseError):
         if response.status_code < 400:
             raise
     finally:
         response.close()
+        budget.bytes_left -= len(content)
     return Answer(response.status_code, response.headers, bytes(content))
 
 
@@ -134,11 +222,72 @@ def _is_message(headers: Mapping[str, str]) -> bool:
     return any(kind in headers.get("Content-Type", "").lower() for kind in ("html", "json"))
 
 
-def _save(response: requests.Response, file: BinaryIO) -> None:
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    """Yield a body in blocks, unpacked where the server packs what it was asked not to.
+
+    It is unpacked here and in bounded steps: some versions of ``urllib3`` unpack a block into memory whatever comes of
+    it, and each ``Content-Encoding`` as often as it is named.
+
+    :raises requests.RequestException: the body broke off
+    :raises UnexpectedResponseError: it is packed in another way, or not as it says
+    """
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        yield from _sent_blocks(response)
+        return
+    if encoding not in ("gzip", "x-gzip"):
+        raise UnexpectedResponseError(f"The answer is packed as {encoding[:40]!r}, which was not asked for.")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for block in _sent_blocks(response):
+            piece = unpacker.decompress(block, _BLOCK)
+            while piece:
+                yield piece
+                piece = unpacker.decompress(unpacker.unconsumed_tail, _BLOCK)
+            if unpacker.unused_data:
+                raise UnexpectedResponseError("The answer goes on after the end of its gzip data.")
+    except zlib.error:
+        raise UnexpectedResponseError("The answer says that it is gzip, and is not.") from None
+    if not unpacker.eof:
+        raise requests.ConnectionError("the body ended within its gzip data")
+
+
+def _sent_blocks(response: requests.Response) -> Iterator[bytes]:
+    """Yield a body as it was sent."""
     size = 0
-    for block in response.iter_content(_BLOCK):
+    try:
+        for block in response.raw.stream(_BLOCK, decode_content=False):
+            size += len(block)
+            yield block
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from error
+    except urllib3.exceptions.SSLError as error:
+        raise requests.exceptions.SSLError(error) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    announced = response.headers.get("Content-Length", "")
+    # Older versions of urllib3 take a body that ends early for a whole one.
+    has_body = response.status_code not in (204, 304) and not getattr(response.raw, "chunked", False)
+    if has_body and announced.isdecimal() and int(announced[:20]) != size:
+        raise requests.ConnectionError(f"the body ended after {size} of {announced[:20]} bytes")
+    response.raw.release_conn()  # read to its end: the connection may be used again
+
+
+def _save(response: requests.Response, file: BinaryIO, limit: int) -> None:
+    size = 0
+    announced = response.headers.get("Content-Length", "")[:20]
+    too_large = PackageTooLargeError(
+        f"The exported package is larger than {limit} bytes. Nothing was saved. A larger extra 'max_package_size' "
+        "allows it."
+    )
+    if announced.isdecimal() and int(announced) > limit:
+        raise too_large
+    for block in _blocks(response):
+        size += len(block)
+        if size > limit:
+            raise too_large
         try:
-            size += file.write(block)
+            file.write(block)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise TemporarySpaceError(
@@ -146,15 +295,12 @@ def _save(response: requests.Response, file: BinaryIO) -> None:
                     "some space, or set TMPDIR to a directory with more of it."
                 ) from None
             raise DestinationError(f"The file cannot be kept while it is received: {error}.") from None
-    announced = response.headers.get("Content-Length")
-    # Older versions of urllib3 take a body that ends early for a whole one.
-    if announced and announced != str(size) and "Content-Encoding" not in response.headers:
-        raise requests.ConnectionError(f"the body ended after {size} of {announced} bytes")
 
 
-def read_json(answer: Answer, method: str, path: str, redact: Redactor) -> object:
+def read_json(answer: Answer, method: str, path: str, redact: Redactor, largest: int) -> object:
     """Return the JSON body of an answer, None for an empty one.
 
+    :param largest: bytes that an answer may have
     :raises APIError: for an error status, in the class that fits it
     :raises UnexpectedResponseError: when the body is not JSON
     """
@@ -162,14 +308,71 @@ def read_json(answer: Answer, method: str, path: str, redact: Redactor) -> objec
         raise _api_error(answer, method, path, redact)
     if answer.status == 204 or not answer.content:
         return None
+    containers = answer.content.count(b"[") + answer.content.count(b"{")
+    if containers > max(largest // _BYTES_OF_A_CONTAINER, _DEEPEST):
+        raise UnexpectedResponseError(
+            f"{method} {path} answered {containers} lists and objects, more than an answer may hold. A larger extra "
+            "'max_answer_size' allows more."
+        )
     try:
-        return json.loads(answer.content)
+        return _parse(answer.content)
     except (ValueError, RecursionError):
         raise UnexpectedResponseError(
             f"{method} {path} answered {answer.status} with {_describe(answer, redact)} instead of JSON. "
             "Check that the connection's host is the base URL of a Trifacta instance and not of a login page or "
             "proxy before it."
         ) from None
+
+
+def _parse(content: bytes) -> Any:
+    """Read JSON. What is nested deeper than any answer becomes a text, and null where it holds nothing.
+
+    :raises ValueError: it is not JSON
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        pass
+    else:
+        if content.count(b"[") + content.count(b"{") <= _DEEPEST or not _is_deep(value):
+            return value
+    text = content.decode(json.detect_encoding(content), "surrogatepass")
+    kept: list[str] = []
+    depth = at = 0
+    quoted = False
+    for token in _TOKENS.finditer(text):
+        mark = text[token.start()]
+        if mark == '"':
+            quoted = not quoted
+        elif quoted or mark == "\\":
+            continue
+        elif mark in "[{":
+            depth += 1
+            if depth == _DEEPEST + 1:
+                kept.append(text[at : token.start()])
+                at = token.start()
+        else:
+            if depth == _DEEPEST + 1:
+                filled = text[at : token.end()].translate(_NO_CONTENT)
+                kept.append('"..."' if filled else "null")
+                at = token.end()
+            depth -= 1
+    return json.loads("".join([*kept, text[at:]]))
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(level)
+
+
+_NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
 
 
 def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIError:
@@ -232,7 +435,7 @@ def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
         answer JSON of another kind
     """
     try:
-        body = json.loads(answer.content)
+        body = _parse(answer.content)
     except (ValueError, RecursionError):
         return None, "", False
     inner = body.get("exception", body) if isinstance(body, dict) else body
@@ -272,10 +475,10 @@ def transport_error(
     where = f"{method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
     cause = redact.excerpt(_root_cause_text(error)).rstrip(".")
     if isinstance(error, requests.exceptions.SSLError):
-        return TLSError(
-            f"{where} failed in TLS: {cause}. For a private certificate authority give the CA bundle's path in the "
-            "extra 'verify'; for a server that speaks plain http use http:// in the host."
-        )
+        reason = _tls_reason(error)
+        tls_error = TLSError(f"{where} failed in TLS: {cause}. {_TLS_ADVICE[reason]}")
+        tls_error.reason = reason
+        return tls_error
     if isinstance(error, requests.exceptions.ProxyError):
         return ConnectError(f"{where} failed at the proxy: {cause}. Check the extra 'proxies' and the environment.")
     if isinstance(error, requests.ConnectTimeout):
@@ -296,6 +499,15 @@ def transport_error(
         )
     hint = " The server may have refused the file before reading all of it." if upload else ""
     return ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
+
+
+def _tls_reason(error: BaseException) -> str:
+    """Return what is wrong with TLS, as a key of the advice; empty where it is not known."""
+    for link in _chain(error):
+        if isinstance(link, ssl.SSLCertVerificationError) and link.verify_code in _VERIFY_REASONS:
+            return _VERIFY_REASONS[link.verify_code]
+    words = " ".join(str(link) for link in _chain(error)).lower().replace("_", " ")
+    return next((reason for part, reason in _TLS_WORDS if part in words), "")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

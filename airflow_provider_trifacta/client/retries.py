@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 
 import tenacity
@@ -69,27 +70,38 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         try:
             seconds = Retry().parse_retry_after(value.strip())
-        except (HTTPError, ValueError, OverflowError):
+        except (HTTPError, ValueError, OverflowError, LookupError, TypeError):  # the last two from odd dates
             continue
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
     return None
 
 
 def retrying(
-    may_repeat: Callable[[BaseException], bool], repetitions: int, sleep: Callable[[float], None]
+    may_repeat: Callable[[BaseException], bool],
+    repetitions: int,
+    sleep: Callable[[float], None],
+    *,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> tenacity.Retrying:
     """Make the loop that runs one call.
 
     :param may_repeat: :func:`may_repeat_read` or :func:`may_repeat_write`
     :param repetitions: how often the call may be sent again
     :param sleep: how to wait, in seconds
+    :param left: the seconds that the call has left; a repetition that would begin later is not made
     """
+    pauses: dict[int, float] = {}
     backoff = tenacity.wait_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT) + tenacity.wait_random(0, 1)
 
     def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = getattr(error, "retry_after", None)
-        return backoff(state) if asked is None else max(asked, backoff(state))
+        if state.attempt_number not in pauses:  # once for each, since chance is part of it
+            error = state.outcome.exception() if state.outcome else None
+            asked = getattr(error, "retry_after", None)
+            pauses[state.attempt_number] = backoff(state) if asked is None else max(asked, backoff(state))
+        return pauses[state.attempt_number]
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number > repetitions or wait(state) >= left()
 
     def announce(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -104,7 +116,7 @@ def retrying(
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(may_repeat),
-        stop=tenacity.stop_after_attempt(repetitions + 1),
+        stop=stop,
         wait=wait,
         sleep=sleep,
         before_sleep=announce,

@@ -7,12 +7,14 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyjson5
 
 from ..client.config import (
     DEFAULT_CONNECT_TIMEOUT,
+    DEFAULT_MAX_ANSWER_SIZE,
+    DEFAULT_MAX_PACKAGE_SIZE,
     DEFAULT_READ_RETRIES,
     DEFAULT_READ_TIMEOUT,
     DEFAULT_UPLOAD_TIMEOUT,
@@ -154,14 +156,31 @@ def _number(name: str, value: object) -> float:
     raise ConfigurationError(f"The connection's extra {name!r} must be a number, not {value!r}.")
 
 
-def _seconds(default: float) -> Callable[[str, object], float]:
-    def read(name: str, value: object) -> float:
+_Default = TypeVar("_Default", float, None)
+
+
+def _seconds(default: _Default) -> Callable[[str, object], float | _Default]:
+    def read(name: str, value: object) -> float | _Default:
         if _absent(value):
             return default
         number = _number(name, value)
         if number <= 0:
             raise ConfigurationError(f"The connection's extra {name!r} must be more than 0 seconds, not {value!r}.")
         return float(number)
+
+    return read
+
+
+def _size(default: int) -> Callable[[str, object], int]:
+    def read(name: str, value: object) -> int:
+        if _absent(value):
+            return default
+        number = _number(name, value)
+        if number != int(number) or number <= 0:
+            raise ConfigurationError(
+                f"The connection's extra {name!r} must be a whole number of bytes and more than 0, not {value!r}."
+            )
+        return int(number)
 
     return read
 
@@ -195,4 +214,8 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "upload_timeout": _seconds(DEFAULT_UPLOAD_TIMEOUT),
     "read_retries": _read_retries,
     "user_agent": _user_agent,
+    "total_timeout": _seconds(None),
+    "upload_total_timeout": _seconds(None),
+    "max_answer_size": _size(DEFAULT_MAX_ANSWER_SIZE),
+    "max_package_size": _size(DEFAULT_MAX_PACKAGE_SIZE),
 }

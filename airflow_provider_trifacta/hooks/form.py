@@ -47,6 +47,26 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "description": "How requests name themselves; default airflow-provider-trifacta/<version>",
         "schema": {"type": ["string", "null"]},
     },
+    "total_timeout": {
+        "label": "Total timeout",
+        "description": "Seconds for a whole call, repetitions and pages included; default 300",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    "upload_total_timeout": {
+        "label": "Total upload timeout",
+        "description": "The same for an upload, an export or a run; default 3600",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    "max_answer_size": {
+        "label": "Largest answer",
+        "description": "Bytes that an answer may have; default 8388608 (8 MiB)",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    "max_package_size": {
+        "label": "Largest export",
+        "description": "Bytes that an exported package may have; default 268435456 (256 MiB)",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
 }
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {

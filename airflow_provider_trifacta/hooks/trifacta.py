@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_warned_of_plain_http = False
+#: What was warned of in this process.
+_warned: set[str] = set()
 
 
 class TrifactaHook(BaseHook):
@@ -68,7 +69,9 @@ class TrifactaHook(BaseHook):
         config = config_from_connection(connection)
         log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
         if config.base_url.startswith("http://"):
-            self._warn_of_plain_http()
+            self._warn_once("uses plain http: credentials cross the network unencrypted.")
+        elif config.verify is False:
+            self._warn_once("does not verify the server's certificate: credentials may go to another server.")
         return config
 
     def test_connection(self) -> tuple[bool, str]:
@@ -95,10 +98,7 @@ class TrifactaHook(BaseHook):
         """Return the form's relabelling, for Airflow before 3.2."""
         return field_behaviour()
 
-    def _warn_of_plain_http(self) -> None:
-        global _warned_of_plain_http
-        if not _warned_of_plain_http:
-            _warned_of_plain_http = True
-            log.warning(
-                "Connection %s uses plain http: credentials cross the network unencrypted.", self.trifacta_conn_id
-            )
+    def _warn_once(self, what: str) -> None:
+        if what not in _warned:
+            _warned.add(what)
+            log.warning("Connection %s %s", self.trifacta_conn_id, what)

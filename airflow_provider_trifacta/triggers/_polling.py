@@ -35,7 +35,14 @@ _LIST_ROWS = (100, 1000)
 STATUS_EVERY = 20
 
 #: What does not change an answer, and so may differ between waits that share it.
-_HOW_TO_ASK = ("connect_timeout", "read_timeout", "upload_timeout", "read_retries")
+_HOW_TO_ASK = (
+    "connect_timeout",
+    "read_timeout",
+    "upload_timeout",
+    "total_timeout",
+    "upload_total_timeout",
+    "read_retries",
+)
 
 
 def sharing_key(config: ClientConfig) -> str:

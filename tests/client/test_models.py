@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_trifacta.client.errors import UnexpectedResponseError
-from airflow_provider_trifacta.client.models import Deployment, ImportResult, Person, Release, parse_time
+from airflow_provider_trifacta.client.models import (
+    Deployment,
+    ImportResult,
+    Person,
+    Release,
+    dropped_objects,
+    first_dropped,
+    parse_time,
+)
 
 
 def test_times_are_timezone_aware():
@@ -77,3 +85,25 @@ def test_unreadable_flow_ids_are_unknown_and_do_not_hide_the_release(flow_ids):
 )
 def test_any_filled_leaf_is_a_dropped_object(deleted, dropped):
     assert ImportResult.from_json({"release": {"id": 1}, "deletedObjects": deleted}).dropped == dropped
+
+
+def nested(depth, leaf):
+    value = leaf
+    for number in range(depth):
+        value = [value] if number % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("depth", [1, 50, 900, 100_000])
+def test_dropped_objects_may_be_nested_however_deep(depth):
+    filled, empty = {"flows": nested(depth, 7)}, {"flows": nested(depth, None)}
+    result = ImportResult.from_json({"release": {"id": 1}, "deletedObjects": filled})
+    assert list(result.dropped) == ["flows"]
+    assert first_dropped(result.dropped)["count"] == 1
+    assert dropped_objects(empty) == {}
+
+
+@pytest.mark.parametrize("value", [10**30, -1, 0, True, 1.0, "1", None, {}, [1]], ids=str)
+def test_what_is_no_id_is_refused(value):
+    with pytest.raises(UnexpectedResponseError):
+        Release.from_json({"id": value})

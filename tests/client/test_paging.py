@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import functools
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from airflow_provider_trifacta.client import paging
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.client.errors import UnexpectedResponseError
-from airflow_provider_trifacta.client.paging import list_all
+from airflow_provider_trifacta.client.errors import RequestTimeoutError, UnexpectedResponseError
+from airflow_provider_trifacta.client.paging import list_all, list_newest_first
 from airflow_provider_trifacta.client.transport import Transport
 
 
@@ -77,3 +79,57 @@ def test_rows_that_move_between_pages_count_once(scripted):
     server = scripted(lambda request: (200, {}, {"data": pages[len(server.seen) - 1]}))
     items = list_all(Transport(ClientConfig(base_url=server.url, password="long-token")), "/v4/things")
     assert [item["id"] for item in items] == list(range(40))
+
+
+@pytest.fixture
+def scripted_transport(scripted):
+    def make(respond, **options):
+        server = scripted(respond)
+        return Transport(ClientConfig(base_url=server.url, password="long-token", **options)), server
+
+    return make
+
+
+def endless(request):
+    """Answer new rows for ever, the newest first."""
+    query = parse_qs(urlsplit(request.path).query)
+    first = 10**9 - int(query["offset"][0])
+    return 200, {}, {"data": [{"id": first - number} for number in range(int(query["limit"][0]))]}
+
+
+@pytest.mark.parametrize("limits", [(1000, 10**6), (10**6, 10)], ids=["rows", "pages"])
+def test_an_endless_list_ends(scripted_transport, monkeypatch, limits):
+    monkeypatch.setattr(paging, "MOST_ROWS", limits[0])
+    monkeypatch.setattr(paging, "MOST_PAGES", limits[1])
+    transport, server = scripted_transport(endless)
+    for read_list in (list_all, functools.partial(list_newest_first, enough=lambda rows: False)):
+        with pytest.raises(UnexpectedResponseError, match=r"GET /v4/things has more than"):
+            read_list(transport, "/v4/things")
+    assert len(server.seen) == 22
+
+
+def test_all_pages_of_a_list_have_the_size_of_one_call(scripted_transport):
+    def heavy(request):
+        status, headers, body = endless(request)
+        return status, headers, {**body, "weight": "x" * 50_000}
+
+    transport, server = scripted_transport(heavy, max_answer_size=60_000)
+    with pytest.raises(UnexpectedResponseError, match="'max_answer_size'"):
+        list_all(transport, "/v4/things")
+    assert len(server.seen) == 10
+
+
+def test_all_pages_of_a_list_have_the_time_of_one_call(scripted_transport):
+    transport, server = scripted_transport(endless, total_timeout=0.2)
+    with pytest.raises(RequestTimeoutError, match="'total_timeout'"):
+        list_all(transport, "/v4/things")
+    assert len(server.seen) > 1
+
+
+@pytest.mark.parametrize("one", [{}, [], None, True, 1.5, {"a": 1}, [1]], ids=str)
+def test_a_row_whose_id_is_no_id_is_no_row(scripted_transport, one):
+    transport, _ = scripted_transport(lambda request: (200, {}, {"data": [{"id": 1}, {"id": one}]}))
+    with pytest.raises(UnexpectedResponseError, match="ids"):
+        list_all(transport, "/v4/things")
+    with pytest.raises(UnexpectedResponseError, match="ids"):
+        list_newest_first(transport, "/v4/things", enough=lambda rows: True)

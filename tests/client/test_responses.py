@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
@@ -116,3 +117,30 @@ def test_every_request_says_who_asks(emulator, connect, make_package, options, a
         client.releases.create(1, package.body())
     assert [call.method for call in emulator.calls] == ["GET", "POST"]
     assert {call.headers["user-agent"] for call in emulator.calls} == {agent}
+
+
+@pytest.mark.parametrize("depth", [99, 150, 900, 20_000])
+@pytest.mark.parametrize(("leaf", "dropped"), [("7", True), ('"x]"', True), ("", False), ("[],[]", False)])
+def test_a_deep_answer_to_an_import_still_tells_what_was_dropped(scripted, connect, make_package, depth, leaf, dropped):
+    """A release is live by then: an answer that could not be read would hide what the import left out."""
+    deep = "[" * depth + leaf + "]" * depth
+    body = f'{{"release": {{"id": 7}}, "primaryFlowIds": [3], "deletedObjects": {{"flows": {deep}}}}}'.encode()
+    server = scripted(lambda request: request.read_body() and (201, {}, body))
+    with open_package(make_package()) as package:
+        result = connect(server.url).releases.create(1, package.body())
+    assert (result.release.id, result.primary_flow_ids) == (7, [3])
+    assert bool(result.dropped) is dropped
+    json.dumps(result.dropped)
+
+
+def test_what_is_deep_is_cut_out_and_nothing_else(scripted, connect):
+    deep = "[" * 200 + '"\\"]"' + "]" * 200
+    body = f'{{"a": {deep}, "b": ["[", "\\\\", {{"c": 1}}], "d": {deep}, "e": "]]"}}'.encode()
+    server = scripted(lambda request: (200, {}, body))
+    answer = ask(connect(server.url), "/v4/x")
+    assert (answer["b"], answer["e"]) == (["[", "\\", {"c": 1}], "]]")
+    for key in "ad":
+        value, depth = answer[key], 0
+        while isinstance(value, list):
+            (value,), depth = value, depth + 1
+        assert (value, depth) == ("...", 99)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import ssl
 import threading
+import warnings
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 import trustme
 
-from airflow_provider_trifacta.client import responses
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     APIError,
@@ -30,7 +32,7 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.retries import did_nothing
-from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.client.transport import Transport, _may_follow, _server_at, _server_of
 from airflow_provider_trifacta.client.upload import MultipartFile
 
 SECRET = "very-long-secret"
@@ -65,17 +67,6 @@ def upload(tmp_path):
         return MultipartFile(path.open("rb"), size, path.name)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """Return a server context for localhost and the path of the CA bundle that trusts it."""
-    ca = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("localhost").configure_cert(context)
-    bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(bundle)
-    return context, str(bundle)
 
 
 def sequence(*answers):
@@ -398,6 +389,93 @@ def test_credentials_never_reach_another_host(scripted, connect):
     assert other.seen == []
 
 
+#: O is the other server (host:port), H the own one. The readers of URLs do not agree about most of them.
+SHAPES = [
+    *("http://O/v4/x", "//O/v4/x", "https://O/v4/x", "http:///O/v4/x", "http:O/v4/x", "///O/v4/x"),
+    *("http://O\\@H/v4/x", "http://O\\\\@H/v4/x", "//O\\@H/v4/x", "http://O/\\@H/v4/x", "/\\O/v4/x", "\\\\O\\v4"),
+    *("http://H\\@O/v4/x", "http:\\\\O/v4/x", "http:/\\O/v4/x", "http://O\\.H/v4/x"),
+    *(
+        "http://H@O/v4/x",
+        "http://me:pw@O/v4/x",
+        "http://H:80@O/v4/x",
+        "http://O@H/v4/x",
+        "http://@H/v4/x",
+        "//H@O/v4/x",
+    ),
+    *("http://O%5c@H/v4/x", "http://O%00@H/v4/x", "http://O%23@H/v4/x", "http://O#@H/v4/x", "http://O?@H/v4/x"),
+    *(
+        "http://O;@H/v4/x",
+        "http://O,H/v4/x",
+        "http://O\t@H/v4/x",
+        "http://O\u00a0/v4/x",
+        "http://[O]/v4/x",
+        "http://O:/x",
+    ),
+    *("http://[::1/v4/x", "http://H:99999999/v4/x", "http://H:-1/v4/x", "http://H:x/v4/x", "javascript:alert(1)"),
+    *("file:///etc/passwd", "http://", "http://\u24b6/v4/x", "http://%6c/v4/x", "http://./v4/x", "ht\ttp://O/v4/x"),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, encoding):
+    other = scripted(lambda request: (200, {}, {"who": "other"}))
+    elsewhere = other.url.replace("http://127.0.0.1", "localhost")
+
+    def respond(request):
+        if request.path != "/v4/x?first=1":
+            return 200, {}, {"who": "own"}
+        location = shape.replace("O", elsewhere).replace("H", server.url.removeprefix("http://"))
+        request.handler.send_response_only(302)
+        request.handler.wfile.write(b"".join(request.handler._headers_buffer))
+        request.handler._headers_buffer = []
+        request.handler.wfile.write(b"Location: " + location.encode(encoding, "replace") + b"\r\n")
+        request.handler.wfile.write(b"Content-Length: 0\r\n\r\n")
+        return None
+
+    server = scripted(respond)
+    answer = {"who": "own"}
+    with contextlib.suppress(RedirectError, ConnectionLostError):
+        answer = connect(server.url, read_retries=0).read("/v4/x", {"first": 1})
+    assert answer == {"who": "own"}
+    assert other.seen == []
+
+
+def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(scripted, connect, monkeypatch):
+    """The last check is of the request as it is sent."""
+    other, server = scripted(lambda request: (200, {}, {})), scripted(lambda request: (302, {"Location": "/x"}, b""))
+    monkeypatch.setattr(Transport, "_target", lambda *a: f"{other.url}\\@{server.url.partition('//')[2]}/v4/x")
+    monkeypatch.setattr(Transport, "_check_redirect", lambda *a: None)
+    with pytest.raises(RedirectError, match="another server"):
+        connect(server.url).read("/v4/x")
+    assert other.seen == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("https://h/base", "https://h:443/v4", True),
+        ("https://H", "https://h", True),
+        ("http://h:80", "http://h", True),
+        ("http://h", "https://h:8443", True),
+        ("https://[2001:DB8::5]:3005", "https://[2001:db8::5]:3005/x", True),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example", True),
+        ("https://h", "https://h:3005", False),
+        ("https://h", "http://h", False),
+        ("https://h", "https://h.example", False),
+        ("https://h", "https://h@h", False),
+        ("https://h", "https://h.", False),
+    ],
+)
+def test_which_servers_are_one(old, new, same):
+    assert _may_follow(_server_at(old), _server_of(new)) is same
+
+
+def test_a_host_in_another_script_is_a_host(connect):
+    with pytest.raises(ConnectError, match="not known"):
+        connect("http://münchen.invalid", read_retries=0).read("/v4/x")
+
+
 def test_credentials_never_go_from_https_to_http(scripted, connect, authority):
     context, bundle = authority
     plain = scripted(lambda request: (200, {}, {}))
@@ -481,11 +559,10 @@ def test_a_secret_is_not_shown_in_part_or_in_another_spelling(scripted, password
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_an_answer_that_is_too_large_is_not_kept(scripted, connect, monkeypatch, status):
-    monkeypatch.setattr(responses, "_LARGEST_ANSWER", 100_000)
+def test_an_answer_that_is_too_large_is_not_kept(scripted, connect, status):
     server = scripted(lambda request: (status, {"Content-Type": "text/html"}, b"x" * 1_000_000))
     with pytest.raises(UnexpectedResponseError if status == 200 else ServerError):
-        connect(server.url, read_retries=0).read("/v4/x")
+        connect(server.url, read_retries=0, max_answer_size=100_000).read("/v4/x")
 
 
 def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
@@ -495,6 +572,76 @@ def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
 
 
 # TLS and uploads
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory):
+    """Return paths of certificates and keys, and the authority that signed them."""
+    folder, ca, other = tmp_path_factory.mktemp("pems"), trustme.CA(), trustme.CA()
+    paths = {name: str(folder / f"{name}.pem") for name in ("ca", "client", "stranger", "key", "other_key", "text")}
+    ca.cert_pem.write_to_path(paths["ca"])
+    client, stranger = ca.issue_cert("me@example.com"), other.issue_cert("me@example.com")
+    client.private_key_and_cert_chain_pem.write_to_path(paths["client"])
+    stranger.private_key_and_cert_chain_pem.write_to_path(paths["stranger"])
+    client.private_key_pem.write_to_path(paths["key"])
+    stranger.private_key_pem.write_to_path(paths["other_key"])
+    (folder / "text.pem").write_text("no PEM\n")
+    return SimpleNamespace(authority=ca, **paths)
+
+
+def tls_server(pems, *names, wants_client=False, **options):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pems.authority.issue_cert(*(names or ("localhost",)), **options).configure_cert(context)
+    if wants_client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        pems.authority.configure_trust(context)
+    return context
+
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "reason", "helps"),
+    [
+        ({"not_after": LONG_AGO}, {}, "expired", "renew"),
+        ({"names": ["other.example"]}, {}, "wrong_name", "name that it holds"),
+        ({}, {"verify": True}, "unknown_authority", "'verify'"),
+        ({"wants_client": True}, {}, "client_certificate_required", "'cert'"),
+        ({"wants_client": True}, {"cert": "stranger"}, "client_certificate_refused", "'cert'"),
+        ({}, {"cert": ("client", "other_key")}, "key_mismatch", "do not belong together"),
+        ({}, {"cert": "text"}, "unreadable_file", "'cert'"),
+        ({}, {"verify": "text"}, "unreadable_file", "'verify'"),
+        (None, {}, "no_tls", "http://"),
+        ({"newest": True}, {"oldest": True}, None, None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda one: one.name)
+def test_a_tls_error_says_what_is_wrong_and_what_helps(
+    scripted, connect, pems, waits, version, server, client, reason, helps
+):
+    if reason is None:
+        server, client = {"names": ["localhost"]}, {"cert": ("client", "key")}
+    if server is None:
+        url = scripted(lambda request: (200, {}, {})).url.replace("http://127.0.0.1", "https://localhost")
+    else:
+        server = dict(server)
+        context = tls_server(pems, *server.pop("names", ()), **server)
+        context.maximum_version = version
+        url = scripted(lambda request: (200, {}, {"ok": 1}), context).url
+    cert = client.get("cert")
+    cert = tuple(getattr(pems, one) for one in cert) if isinstance(cert, tuple) else cert and getattr(pems, cert)
+    verify = client.get("verify", "ca")
+    transport = connect(url, cert=cert, verify=verify if verify is True else getattr(pems, verify))
+    if reason is None:
+        assert transport.read("/v4/x") == {"ok": 1}
+        return
+    with pytest.raises(TLSError) as caught:
+        transport.read("/v4/x")
+    assert caught.value.reason == reason
+    assert helps in str(caught.value)
+    assert waits == []
 
 
 def test_an_untrusted_certificate_is_told_and_not_asked_again(scripted, connect, authority, waits):
@@ -513,7 +660,8 @@ def test_verify_takes_a_bundle_or_false_whatever_the_environment_says(
     context, bundle = authority
     server = scripted(lambda request: (200, {}, {"ok": 1}), tls=context)
     assert connect(server.url, verify=bundle).read("/v4/x") == {"ok": 1}
-    with pytest.warns(match="Unverified HTTPS"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the hook warns, once
         assert connect(server.url, verify=False).read("/v4/x") == {"ok": 1}
 
 

@@ -72,6 +72,11 @@ def files(tmp_path, monkeypatch):
         ({"read_retries": "0"}, "read_retries", 0),
         ({"read_retries": 10}, "read_retries", 10),
         ({"user_agent": " our-airflow/7 "}, "user_agent", "our-airflow/7"),
+        ({}, "total_timeout", None),
+        ({"total_timeout": "90"}, "total_timeout", 90.0),
+        ({"upload_total_timeout": 7200}, "upload_total_timeout", 7200.0),
+        ({"max_answer_size": "1000000"}, "max_answer_size", 1_000_000),
+        ({"max_package_size": 2**30}, "max_package_size", 2**30),
     ],
 )
 def test_extras_are_read_typed_or_as_text(files, extra, field, expected):
@@ -91,6 +96,10 @@ def test_blank_extras_mean_the_default(blank):
         "upload_timeout",
         "read_retries",
         "user_agent",
+        "total_timeout",
+        "upload_total_timeout",
+        "max_answer_size",
+        "max_package_size",
     ]
     assert config_from_connection(connection(dict.fromkeys(names, blank))) == config_from_connection(connection())
 
@@ -117,6 +126,10 @@ def test_blank_extras_mean_the_default(blank):
         ({"read_retries": "-1"}, "'read_retries' must be a whole number from 0 to 10"),
         ({"user_agent": 7}, "'user_agent' must be a text"),
         ({"user_agent": "a\nb"}, "user_agent must be printable"),
+        ({"total_timeout": 0}, "'total_timeout' must be more than 0"),
+        ({"upload_total_timeout": "long"}, "'upload_total_timeout' must be a number"),
+        ({"max_answer_size": 0.5}, "'max_answer_size' must be a whole number of bytes"),
+        ({"max_package_size": -1}, "'max_package_size' must be a whole number of bytes"),
         ("[1]", "extra is not a JSON object"),
     ],
 )

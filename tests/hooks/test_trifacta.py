@@ -22,7 +22,7 @@ def connect(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch):
-    monkeypatch.setattr(trifacta, "_warned_of_plain_http", False)
+    monkeypatch.setattr(trifacta, "_warned", set())
 
 
 def test_the_default_connection_becomes_a_client(connect):
@@ -57,10 +57,19 @@ def test_plain_http_warns_once_per_process(connect, caplog):
     ]
 
 
+def test_an_unverified_server_warns_once_per_process(connect, caplog):
+    caplog.set_level(logging.WARNING)
+    for conn_id in ("trifacta_default", "other"):
+        connect(conn_id, host="https://a.example.com", login="me", password="long-secret", extra={"verify": False})
+        assert TrifactaHook(conn_id).client
+    (record,) = [record for record in caplog.records if "does not verify" in record.getMessage()]
+    assert record.args[0] == "trifacta_default"
+
+
 def test_https_does_not_warn(connect, caplog):
     connect(host="https://a.example.com", login="me", password="long-secret")
     assert TrifactaHook().client
-    assert "plain http" not in caplog.text
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_bad_connection_is_told_at_use_and_not_at_construction(connect):

@@ -132,6 +132,19 @@ def test_dropped_objects_fail_after_the_xcoms(create, execute, emulator):
     assert execute.ti.pushed["outcome"] == "created"
 
 
+def test_dropped_objects_fail_however_deep_they_are_in_a_retry_too(execute, emulator, make_package, store):
+    deep = [7]
+    for _ in range(600):
+        deep = [deep]
+    emulator.drop_on_next_import({"flows": deep})
+    path = str(make_package(uuid=UUID))
+    for number in (1, 2):
+        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=path)
+        with pytest.raises(AirflowFailException, match="DroppedObjectsError"):
+            execute(operator, store=store, try_number=number)
+    assert len(uploads(emulator)) == 1
+
+
 def test_dropped_objects_may_be_a_warning(create, emulator, caplog):
     emulator.drop_on_next_import({"datasources": [12]})
     result, _ = create(on_deleted_objects="warn")
