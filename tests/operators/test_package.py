@@ -89,7 +89,7 @@ def test_the_package_is_there_and_described(export, flow_id, dev, tmp_path, as_t
 def test_what_a_template_makes_of_no_value_is_no_comment(export, flow_id, tmp_path, comment, sent):
     export(flow_id, comment=comment)
     with open_package(tmp_path / "made" / "flow.zip") as package:
-        assert package.definition()["metadata"]["comment"] == sent
+        assert package.info.comment == sent
 
 
 def test_every_export_has_its_own_uuid(export, flow_id):
