@@ -215,8 +215,8 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     folder = _path(definitions[0])[:-1]
     if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
         raise PackageFormatError(
-            f"The package {name} was zipped again by hand: its flow definition {shown(definitions[0].filename)} lies in a "
-            "folder. Promote the ZIP that Trifacta exported."
+            f"The package {name} was zipped again by hand: its flow definition {shown(definitions[0].filename)} lies "
+            "in a folder. Promote the ZIP that Trifacta exported."
         )
     return definitions[0]
 
