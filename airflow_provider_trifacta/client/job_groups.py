@@ -9,6 +9,7 @@ from typing import Any
 from .errors import TrifactaError, UnexpectedResponseError
 from .models import JobGroup
 from .paging import list_all
+from .texts import shown
 from .transport import Transport
 
 
@@ -64,7 +65,7 @@ class JobGroups:
         if isinstance(words, Mapping):  # an object in some releases
             words = words.get("message") or words
         text = words if isinstance(words, str) else json.dumps(words, default=str) if words else "no message"
-        return f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {self._transport.excerpt(text)}"
+        return f"job {shown(failed[0].get('id'))} ({shown(failed[0].get('jobType'))}): {self._transport.excerpt(text)}"
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel``).

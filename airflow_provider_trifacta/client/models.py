@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID
 import pendulum
 
 from .errors import UnexpectedResponseError
+from .texts import shown, shown_json
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:
@@ -22,7 +22,7 @@ def _object(value: object, what: str) -> Mapping[str, Any]:
 def _id(value: object, what: str) -> int:
     # bool is an int to Python, and an id of True would travel far before anyone noticed.
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise UnexpectedResponseError(f"{what} is {str(value)[:80]!r}, not a positive integer.")
+        raise UnexpectedResponseError(f"{what} is {shown(repr(value))}, not a positive integer.")
     return value
 
 
@@ -269,8 +269,8 @@ def dropped_objects(deleted: object) -> dict[str, Any]:
     return {str(kind): value for kind, value in named.items() if _holds_something(value)}
 
 
-#: How many dropped objects are kept for a retry, and how much of each.
-_DROPPED_KEPT, _DROPPED_EXCERPT = 20, 200
+#: How many dropped objects are kept for a retry.
+_DROPPED_KEPT = 20
 
 
 def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
     :param dropped: what :func:`dropped_objects` returned
     """
     objects = [
-        f"{kind}: {json.dumps(one, default=str)}"[:_DROPPED_EXCERPT]
+        f"{shown(kind)}: {shown_json(one)}"
         for kind, value in dropped.items()
         for one in (value if isinstance(value, list) else [value])
         if _holds_something(one)

@@ -27,7 +27,7 @@ def secrets_of(config: ClientConfig) -> list[str]:
     found = set()
     for login, password in pairs:
         basic = base64.b64encode(f"{login}:{password}".encode("utf-8", "replace")).decode()
-        found |= {*_spellings(password), *_spellings(basic), *_spellings(f"{login}:{password}")}
+        found |= {*_spellings(password), *_spellings(basic)}
     return sorted(filter(None, found), key=len, reverse=True)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
 from ..client.retries import did_nothing
+from ..client.texts import quoted
 from .doubt import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from .journal import Journal
 
@@ -72,7 +73,7 @@ def create_once(client: TrifactaClient, name: str, *, journal: Journal | None = 
     if found is None or found.id != made.id:
         raise AmbiguousNameError(
             f"Deployment {made.id} was made, but {f'deployment {found.id}' if found else 'none'} is listed as "
-            f"{name!r}. The server may spell the name another way; every clear would then make another one."
+            f"{quoted(name)}. The server may spell the name another way; every clear would then make another one."
         )
     return made, "created"
 
@@ -86,20 +87,20 @@ def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
 def _ambiguous(client: TrifactaClient, name: str, why: str) -> AmbiguousSubmissionError:
     try:
         newest = sorted(client.without_repetitions.deployments.list(), key=lambda one: one.id, reverse=True)[:_LISTED]
-        listed = ", ".join(f"{one.id} ({one.name})" for one in newest) or "none"
+        there = ", ".join(f"{one.id} ({quoted(one.name)})" for one in newest) or "none"
     except TrifactaError as error:
-        listed = f"unreadable ({error})"
+        there = f"unreadable ({error})"
     return AmbiguousSubmissionError(
-        f"It is unknown whether the deployment {name!r} was made: {why} It is not asked for again, since names are not "
-        f"unique and a second one could be made. The newest deployments are: {listed}. If it is there, give its id or "
-        "correct its name; if not, clear this task."
+        f"It is unknown whether the deployment {quoted(name)} was made: {why} It is not asked for again, since names "
+        f"are not unique and a second one could be made. The newest deployments are: {there}. If it is there, give its "
+        "id or correct its name; if not, clear this task."
     )
 
 
 def _only(found: Sequence[Deployment], name: str) -> Deployment | None:
     if len(found) > 1:
         raise AmbiguousNameError(
-            f"{len(found)} deployments are called {name!r}: {', '.join(str(one.id) for one in found)}. Rename or "
+            f"{len(found)} deployments are called {quoted(name)}: {', '.join(str(one.id) for one in found)}. Rename or "
             "delete the superfluous ones in Trifacta, or use the id."
         )
     return found[0] if found else None
