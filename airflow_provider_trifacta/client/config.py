@@ -67,8 +67,8 @@ class ClientConfig:
         ):
             for text in texts:
                 refuse_pem(name, text)
-        for scheme, url in self.proxies.items():
-            check_proxy(url, f"The connection's proxy for {shown(scheme)}")
+        for url in self.proxies.values():
+            check_proxy(url, "A URL in the connection's proxies")
         if not self.password:
             raise ConfigurationError(
                 "The connection has no password. Put the login's password there, or an access token with the "

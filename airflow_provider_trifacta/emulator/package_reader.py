@@ -7,6 +7,7 @@ tables already, from 6.8 on everything is nested in its flow [P: exported packag
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
 import re
@@ -39,6 +40,7 @@ _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 MAX_DEFINITION_BYTES = 8 * 1024 * 1024
 MAX_CONTAINERS, MAX_SEPARATORS = 200_000, 500_000
 MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 2 * 1024 * 1024
+MAX_UNPACKED_BYTES, MAX_RATIO = 256 * 1024 * 1024, 100
 MAX_DEPTH = 900
 _RECURSION_LIMIT = 6_000
 _recursion_lock = threading.Lock()
@@ -101,6 +103,7 @@ def read_package(file: IO[bytes]) -> Package:
         bounded = _Bounded(raw)
         with zipfile.ZipFile(bounded) as archive:
             bounded.opened = True
+            _check_unpacked(archive, raw.seek(0, io.SEEK_END))
             name, content = _definition(archive)
     # Damaged offsets and names end in a ValueError or struct.error.
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
@@ -141,6 +144,12 @@ class _Bounded:
 
     def close(self) -> None:
         """Stay open: the file is the caller's."""
+
+
+def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MAX_UNPACKED_BYTES and unpacked > MAX_RATIO * size:
+        raise ValidationError(f"The archive would unpack from {size} to {unpacked} bytes")
 
 
 def _check_size(content: bytes) -> None:
@@ -199,7 +208,9 @@ def _well_formed(document: Any) -> Any:
 def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
     if len(archive.infolist()) > MAX_MEMBERS:
         raise ValidationError(f"The archive has {len(archive.infolist())} members, more than {MAX_MEMBERS}")
-    members = [info for info in archive.infolist() if not info.is_dir() and not _is_left_behind(_path(info))]
+    members = [
+        info for info in archive.infolist() if not info.filename.endswith("/") and not _is_left_behind(_path(info))
+    ]
     found = [info for info in members if info.filename.lower().endswith(_DEFINITION)]
     if len(found) != 1:
         names = ", ".join(repr(_cut(info.filename)) for info in found[:5]) or "none"

@@ -199,7 +199,7 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
     It stands at the root of the ZIP, or in a folder that holds everything, as when a person zips what was unpacked.
     """
-    members = [one for one in archive.infolist() if not one.is_dir() and not _is_left_behind(_path(one))]
+    members = [one for one in archive.infolist() if not _is_folder(one) and not _is_left_behind(_path(one))]
     definitions = [member for member in members if member.filename.lower().endswith((".json", ".json5"))]
     if not definitions:
         raise PackageFormatError(
@@ -221,6 +221,10 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     return definitions[0]
 
 
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.filename.endswith("/")  # unlike zipfile's own test, also where the name is empty
+
+
 def _path(member: zipfile.ZipInfo) -> list[str]:
     # Some programs of Windows write backslashes.
     return member.filename.replace("\\", "/").split("/")
@@ -235,7 +239,7 @@ def _signs_of_a_hand(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
     folder = _path(definition)[:-1]
     members = archive.infolist()
     signs = [f"the folder {shown(folder[0])}"] if folder else []
-    if not folder and any(one.is_dir() and "__MACOSX" not in _path(one) for one in members):
+    if not folder and any(_is_folder(one) and "__MACOSX" not in _path(one) for one in members):
         signs.append("a folder")
     if any(_is_left_behind(_path(one)) for one in members):
         signs.append("files of a file manager")
