@@ -61,12 +61,9 @@ class ClientConfig:
     user_agent: str = DEFAULT_USER_AGENT
 
     def __post_init__(self) -> None:
-        for name, texts in (
-            ("verify", (self.verify,)),
-            ("cert", self.cert if isinstance(self.cert, tuple) else (self.cert,)),
-        ):
-            for text in texts:
-                refuse_pem(name, text)
+        refuse_pem("verify", self.verify)
+        for path in self.cert if isinstance(self.cert, tuple) else (self.cert,):
+            refuse_pem("cert", path)
         for url in self.proxies.values():
             check_proxy(url, "A URL in the connection's proxies")
         if not self.password:
