@@ -137,6 +137,20 @@ def redact(text: str) -> str:
     return str(hide(text))
 
 
+def mask_secret(secret: str) -> None:
+    """Let Airflow mask a text in the logs, fields and XComs of this process.
+
+    :param secret: the text
+    """
+    try:  # Airflow 3.0
+        from airflow.sdk.log import mask_secret as mask
+    except ImportError:
+        from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+            mask_secret as mask,
+        )
+    mask(secret)
+
+
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
     """Return when a rescheduled sensor looked first; now, if this is the first look."""
     ti: Any = context["ti"]
@@ -206,6 +220,7 @@ __all__ = [
     "conf",
     "first_look",
     "looks_secret",
+    "mask_secret",
     "object_storage_path",
     "redact",
     "task_states",

@@ -11,9 +11,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from .client.errors import PackageError
+from .client.texts import listed, shown, shown_within
+from .packages.contents import Target
 from .packages.flow_package import open_package
 from .packages.inputs import Input
-from .packages.report import PackageReport, Target, report_on
+from .packages.report import PackageReport, report_on
+
+#: Rows of a section that are printed; ``--json`` has them all.
+_MOST_ROWS = 500
+#: Characters of an error or warning of ours, in which foreign texts are cut already.
+_LONGEST_ERROR = 2_000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         with open_package(options.file) as package:
             report = report_on(package)
     except (PackageError, OSError) as error:
-        sys.stderr.write(f"FAILED: {_one_line(error)}\n")
+        sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)}\n")
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names are in any script, terminals may not be
@@ -51,7 +58,7 @@ def as_text(report: PackageReport) -> str:
         ("Size", f"{report.size:,} bytes"),
         ("SHA-256", report.sha256),
     ]
-    lines = [_one_line(report.file), "", *_table([[name, value or "-"] for name, value in head])]
+    lines = [shown(report.file), "", *_table([[name, value or "-"] for name, value in head])]
     lines += _section("Flows", [[flow.name, "primary" if flow.primary else None] for flow in report.flows])
     inputs = [[one.kind, one.name, flows.get(one.flow_id), _place(one)] for one in report.inputs]
     lines += _section("Inputs", inputs)
@@ -69,15 +76,15 @@ def as_text(report: PackageReport) -> str:
     rules = [one.rule for one in report.connections if one.rule]
     if rules:
         lines += ["", "Object import rules that map them, unless production has connections of the same uuids"]
-        lines += [f"  {json.dumps(rule)}" for rule in rules]
+        lines += [f"  {json.dumps(shown_within(rule))}" for rule in rules[:_MOST_ROWS]]
     if report.warnings:
-        lines += ["", "Warnings", *(_entry(_one_line(warning)) for warning in report.warnings)]
+        lines += ["", "Warnings", *(_entry(shown(warning, _LONGEST_ERROR)) for warning in report.warnings)]
     return "\n".join(lines)
 
 
 def _place(one: Input) -> str:
     through = f"through {one.connection}" if one.connection else None
-    parameters = f"parameterised: {', '.join(one.parameters)}" if one.parameters else "parameterised"
+    parameters = f"parameterised: {listed(one.parameters)}" if one.parameters else "parameterised"
     how = ", ".join(filter(None, (through, parameters if one.parameterised else None)))
     return " ".join(filter(None, (one.path or "?", f"({how})" if how else None)))
 
@@ -96,13 +103,15 @@ def _target(target: Target | None) -> list[str | None]:
 
 def _section(title: str, rows: Sequence[Sequence[str | None]], count: int | None = None) -> Iterator[str]:
     yield from ("", f"{title} ({len(rows) if count is None else count})")
-    for line in _table(rows):
+    for line in _table(rows[:_MOST_ROWS]):
         yield f"  {line}"
+    if len(rows) > _MOST_ROWS:
+        yield f"  and {len(rows) - _MOST_ROWS} more"
 
 
 def _table(rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
     """Align columns; those that are empty in all rows are left out."""
-    columns = [[_one_line(value or "") for value in column] for column in zip(*rows, strict=True)]
+    columns = [[shown(value or "") for value in column] for column in zip(*rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     for row in zip(*columns, strict=True):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
@@ -113,12 +122,6 @@ def _entry(text: str) -> str:
     return textwrap.fill(
         text, 100, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
     )
-
-
-def _one_line(text: object) -> str:
-    """Fold white space, and spell out what would steer a terminal: names come from whoever made the package."""
-    words = " ".join(str(text).split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
 
 
 if __name__ == "__main__":

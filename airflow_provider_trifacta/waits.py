@@ -31,6 +31,7 @@ from .client.errors import (
 )
 from .client.ids import parse_id
 from .client.models import RUNNING
+from .client.texts import quoted, shown
 
 if TYPE_CHECKING:
     from .client.client import TrifactaClient
@@ -462,13 +463,13 @@ class JobGroupsWatch(Watch):
                 "started again by itself; clear the task that started it if it should run."
             )
         raise JobFailedError(
-            f"Job group {job_group_id} has the unknown state {state[:80]!r}, which is not taken for a success. "
+            f"Job group {job_group_id} has the unknown state {quoted(state)}, which is not taken for a success. "
             f"See {url}.{rest}"
         )
 
 
 def _short(value: object) -> str:
-    return "an empty body" if value is None else f"{str(value)[:80]!r}"
+    return "an empty body" if value is None else shown(repr(value))
 
 
 def cancel_job_groups(config: ClientConfig, job_group_ids: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ from .errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
+from .texts import shown
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -46,7 +47,7 @@ def check(config: ClientConfig) -> tuple[bool, str]:
             return False, f"{config.base_url} answers, but not as a Trifacta instance does. {error}"
         except TrifactaError as error:
             return False, str(error)
-        who = f"Logged in to {config.base_url} as {person.email or person.id}"
+        who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"
         try:
             client.deployments.probe()
         except DeploymentManagerMissingError as error:

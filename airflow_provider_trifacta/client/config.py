@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from .. import __version__
 from .errors import ConfigurationError
+from .proxies import check_proxy
+from .texts import shown
 
 #: Seconds for a connection to come about.
 DEFAULT_CONNECT_TIMEOUT = 10.0
@@ -86,6 +88,11 @@ class ClientConfig:
         return usual if self.total_timeout is None else self.total_timeout
 
     def __post_init__(self) -> None:
+        refuse_pem("verify", self.verify)
+        for path in self.cert if isinstance(self.cert, tuple) else (self.cert,):
+            refuse_pem("cert", path)
+        for url in self.proxies.values():
+            check_proxy(url, "A URL in the connection's proxies")
         if not self.password:
             raise ConfigurationError(
                 "The connection has no password. Put the login's password there, or an access token with the "
@@ -100,7 +107,7 @@ class ClientConfig:
                 )
         if not (self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()):
             raise ConfigurationError(
-                f"The connection's user_agent must be printable ASCII text, not {self.user_agent!r}."
+                f"The connection's user_agent must be printable ASCII text, not {shown(self.user_agent)!r}."
             )
         if self.login and ":" in self.login:
             raise ConfigurationError("The connection's login holds a colon, which Basic authentication excludes.")
@@ -120,6 +127,20 @@ def refuse_mask(name: str, value: object) -> None:
         )
 
 
+def refuse_pem(name: str, value: object) -> None:
+    """Refuse a certificate or key in place of the path of one, without showing it.
+
+    :param name: name of the extra
+    :param value: its value
+    :raises ConfigurationError: when it is one
+    """
+    if isinstance(value, str) and ("-----BEGIN" in value or "\n" in value or "\\n" in value):
+        raise ConfigurationError(
+            f"The connection's extra {name!r} holds a certificate or key where its path belongs. Save it as a file on "
+            "every worker, and give the path."
+        )
+
+
 def resolve_base_url(host: str | None, *, schema: str | None = None, port: int | None = None) -> str:
     """Put the fields of a connection together into one base URL.
 
@@ -132,13 +153,17 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     :raises ConfigurationError: when the fields are unusable or contradict each other; the message names them
     """
     text = (host or "").strip()
+    if "@" in text:  # before it is parsed: what is wrong with it may quote the password
+        raise ConfigurationError(
+            "The connection's host holds credentials (user@host). Put them into login and password."
+        )
     scheme_field = (schema or "").strip().lower().removesuffix("://")
     if not text:
         raise ConfigurationError(
             "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
         )
     if scheme_field not in ("", "http", "https"):
-        raise ConfigurationError(f"The connection's schema must be http or https, not {schema!r}.")
+        raise ConfigurationError(f"The connection's schema must be http or https, not {shown(schema)!r}.")
     has_scheme = "://" in text
     text = _with_brackets(text)
     try:
@@ -146,18 +171,16 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
         host_port = url.port
     except ValueError as error:
         raise ConfigurationError(
-            f"The connection's host {_without_userinfo(text)!r} is not a host or URL: {error}."
+            f"The connection's host {shown(text)!r} is not a host or URL: {shown(error)}."
         ) from None
-    if url.username is not None or url.password is not None:
-        raise ConfigurationError(
-            "The connection's host holds credentials (user@host). Put them into login and password."
-        )
     if has_scheme and url.scheme not in ("http", "https"):
-        raise ConfigurationError(f"The connection's host must start with http:// or https://, not {url.scheme}://.")
+        raise ConfigurationError(
+            f"The connection's host must start with http:// or https://, not {shown(url.scheme)}://."
+        )
     if url.query or url.fragment:
         raise ConfigurationError("The connection's host must not hold '?' or '#': give the base URL only.")
     if not url.hostname or any(character.isspace() for character in text):
-        raise ConfigurationError(f"The connection's host {text!r} is not a host or URL.")
+        raise ConfigurationError(f"The connection's host {shown(text)!r} is not a host or URL.")
     if has_scheme and scheme_field and scheme_field != url.scheme:
         raise ConfigurationError(
             f"The connection's host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out."
@@ -168,7 +191,9 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
         )
     path = url.path.rstrip("/")
     if path.rsplit("/", 1)[-1].lower() == "v4":
-        raise ConfigurationError(f"The connection's host {text!r} ends with /v4. Leave that out; the client adds it.")
+        raise ConfigurationError(
+            f"The connection's host {shown(text)!r} ends with /v4. Leave that out; the client adds it."
+        )
     final_port = host_port if host_port is not None else port
     if final_port is not None and not 0 < final_port < 65536:
         raise ConfigurationError(f"The connection's port {final_port} is not between 1 and 65535.")
@@ -196,7 +221,3 @@ def _with_brackets(text: str) -> str:
     except ValueError:
         return text
     return f"{scheme}{separator}[{address}]{slash}{path}"
-
-
-def _without_userinfo(text: str) -> str:
-    return text.rpartition("@")[2]

@@ -11,6 +11,7 @@ from uuid import UUID
 import pendulum
 
 from .errors import UnexpectedResponseError
+from .texts import shown
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:
@@ -26,7 +27,7 @@ _LARGEST_ID = 10**30
 def _id(value: object, what: str) -> int:
     known = _optional_id(value)
     if known is None:
-        raise UnexpectedResponseError(f"{what} is {repr(value)[:80]}, not a positive integer.")
+        raise UnexpectedResponseError(f"{what} is {shown(repr(value))}, not a positive integer.")
     return known
 
 
@@ -279,8 +280,8 @@ def dropped_objects(deleted: object) -> dict[str, Any]:
     return {str(kind): value for kind, value in named.items() if _holds_something(value)}
 
 
-#: How many dropped objects are kept for a retry, and how much of each.
-_DROPPED_KEPT, _DROPPED_EXCERPT = 20, 200
+#: How many dropped objects are kept for a retry.
+_DROPPED_KEPT = 20
 
 
 def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,7 +290,7 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
     :param dropped: what :func:`dropped_objects` returned
     """
     objects = [
-        f"{kind}: {_as_text(one)}"[:_DROPPED_EXCERPT]
+        f"{shown(kind)}: {shown(_as_text(one))}"
         for kind, value in dropped.items()
         for one in (value if isinstance(value, list) else [value])
         if _holds_something(one)

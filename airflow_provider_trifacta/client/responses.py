@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import json
 import re
@@ -11,7 +10,7 @@ import ssl
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -33,6 +32,8 @@ from .errors import (
     api_error_class,
 )
 from .retries import parse_retry_after
+from .secrets import secrets_of
+from .texts import shown
 
 #: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
@@ -43,6 +44,8 @@ _DEEPEST = 100
 _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 #: Characters of a foreign text (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
+#: Characters that a secret must have to be replaced in an answer that is no error.
+_SHORTEST_IN_ANSWERS = 8
 
 _ADVICE = {
     400: "Correct the request as the message says; for a package, check the product version that exported it.",
@@ -137,18 +140,9 @@ class Redactor:
     """Takes the credentials out of text that comes from elsewhere (answers, library messages)."""
 
     def __init__(self, config: ClientConfig) -> None:
-        pair = f"{config.login}:{config.password}".encode()
-        secrets = [config.password, base64.b64encode(pair).decode()]
-        for proxy in config.proxies.values():
-            url = urlsplit(proxy)
-            secrets += [part for part in (url.password, url.netloc if url.password else None) if part]
-        # As they stand in URLs, in JSON, and in text whose white space was folded.
-        spelled = [
-            spelling
-            for secret in secrets
-            for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], " ".join(secret.split()))
-        ]
-        self._secrets = sorted({secret for secret in spelled if secret}, key=len, reverse=True)
+        self._secrets = secrets_of(config)
+        # In what is not an error a short password may be a part of any name.
+        self._long = [secret for secret in self._secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret replaced."""
@@ -158,9 +152,28 @@ class Redactor:
 
     def excerpt(self, text: str) -> str:
         """Return the beginning of a text on one line, without secrets, none of them cut in two either."""
-        # Half of a surrogate pair, which JSON can bring, cannot be written to a log.
-        text = self(" ".join(self(text.encode("utf-8", "backslashreplace").decode()).split()))
-        return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
+        return shown(self(" ".join(self(text).split())), _EXCERPT)
+
+    def answer(self, content: bytes) -> object:
+        """Parse an answer of JSON, with every secret in it replaced: a server may echo what it was sent.
+
+        :raises ValueError: it is not JSON
+        :raises RecursionError: it is nested too deeply
+        """
+        value = _parse(content)
+        # Most answers have neither a secret nor an escape that could hide one.
+        if b"\\" in content or any(secret.encode("utf-8", "replace") in content for secret in self._long):
+            return self._within(value)
+        return value
+
+    def _within(self, value: object) -> object:
+        if isinstance(value, str):
+            for secret in self._long:
+                value = value.replace(secret, "***")
+            return value
+        if isinstance(value, dict):
+            return {self._within(key): self._within(one) for key, one in value.items()}
+        return [self._within(one) for one in value] if isinstance(value, list) else value
 
 
 class Answer(NamedTuple):
@@ -315,7 +328,7 @@ def read_json(answer: Answer, method: str, path: str, redact: Redactor, largest:
             "'max_answer_size' allows more."
         )
     try:
-        return _parse(answer.content)
+        return redact.answer(answer.content)
     except (ValueError, RecursionError):
         raise UnexpectedResponseError(
             f"{method} {path} answered {answer.status} with {_describe(answer, redact)} instead of JSON. "

@@ -1,22 +1,47 @@
-"""``/emulator/...``: faults, outcomes of runs and edits of flows over HTTP. Not of the product; needs no login."""
+"""
+``/emulator/...``: faults, outcomes of runs and edits of flows over HTTP. Not of the product; needs no login.
+
+Whoever changes something sends JSON, from this machine: no page that a browser has open can make it do that.
+"""
 
 from __future__ import annotations
+
+import re
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_trifacta.emulator.endpoint import Handler, context_of, json_object, path_id
-from airflow_provider_trifacta.emulator.errors import ValidationError
+from airflow_provider_trifacta.emulator.errors import ApiError, ValidationError
 from airflow_provider_trifacta.emulator.faults import Fault
+from airflow_provider_trifacta.emulator.loopback import is_loopback
 from airflow_provider_trifacta.emulator.run_outcomes import RunOutcome
 from airflow_provider_trifacta.emulator.waiting import WaitingKind
 
+#: The ``Host`` header: a name or address, and perhaps a port.
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?")
 _LOGIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in</title></head>
 <body><h1>Sign in</h1><form method="post"><input name="user"><input name="password" type="password"></form></body>
 </html>
 """
+
+
+def _local(handler: Handler) -> Handler:
+    """Let changes pass only with a JSON object as body, and from this machine under a name of its own."""
+
+    async def guarded(request: Request) -> Response:
+        if request.method != "GET":
+            # The name too: a page may have let its own name lead to this machine.
+            name = _HOST.fullmatch(request.headers.get("host", ""))
+            client = request.client.host if request.client else ""
+            if not (is_loopback(client) and name and is_loopback(name[1].strip("[]"))):
+                raise ApiError(403, "The emulator is changed from its own machine only, as localhost or 127.0.0.1")
+            await json_object(request)
+        return await handler(request)
+
+    return guarded
 
 
 async def _add(request: Request) -> Response:
@@ -89,15 +114,15 @@ async def _login(_: Request) -> Response:
 
 
 ROUTES = (
-    Route("/emulator/faults", _add, methods=["POST"]),
-    Route("/emulator/faults", _list, methods=["GET"]),
-    Route("/emulator/faults", _clear, methods=["DELETE"]),
-    Route("/emulator/flows/{id}", _edit_flow, methods=["PATCH"]),
-    Route("/emulator/runs", _add_outcome, methods=["POST"]),
-    Route("/emulator/runs", _list_outcomes, methods=["GET"]),
-    Route("/emulator/runs", _clear_outcomes, methods=["DELETE"]),
-    Route("/emulator/release-held", _finisher("held"), methods=["POST"]),
-    Route("/emulator/commit-late", _finisher("commit"), methods=["POST"]),
-    Route("/emulator/activate-late", _finisher("activation"), methods=["POST"]),
+    Route("/emulator/faults", _local(_add), methods=["POST"]),
+    Route("/emulator/faults", _local(_list), methods=["GET"]),
+    Route("/emulator/faults", _local(_clear), methods=["DELETE"]),
+    Route("/emulator/flows/{id}", _local(_edit_flow), methods=["PATCH"]),
+    Route("/emulator/runs", _local(_add_outcome), methods=["POST"]),
+    Route("/emulator/runs", _local(_list_outcomes), methods=["GET"]),
+    Route("/emulator/runs", _local(_clear_outcomes), methods=["DELETE"]),
+    Route("/emulator/release-held", _local(_finisher("held")), methods=["POST"]),
+    Route("/emulator/commit-late", _local(_finisher("commit")), methods=["POST"]),
+    Route("/emulator/activate-late", _local(_finisher("activation")), methods=["POST"]),
     Route("/login", _login, methods=["GET", "POST"]),
 )

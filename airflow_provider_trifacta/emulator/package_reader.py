@@ -7,8 +7,10 @@ tables already, from 6.8 on everything is nested in its flow [P: exported packag
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
+import re
 import struct
 import sys
 import threading
@@ -32,14 +34,19 @@ Tables = dict[str, list[Row]]
 # a person made is our choice [?]: any name, one folder around everything, and what file managers leave behind.
 _DEFINITION = (".json", ".json5")
 _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
-# The largest definition seen is 0.5 MB [P]; the bound only keeps a ZIP bomb out of memory.
-MAX_DEFINITION_BYTES = 64 * 1024 * 1024
-
-# A recipe step is a syntax tree, 11 levels deep and two more for each nested function [P]. The vendor's own limit is
-# not known [?]; this one is our choice, and Python's recursion limit is raised far enough for it.
+# The vendor's own limits are not known [?]; these are our choice. The largest definition seen has 0.5 MB, 4,682 objects
+# and lists, and 16,547 commas and colons [P]. A recipe step is a syntax tree, 11 levels deep and two more for each
+# nested function [P], and Python's recursion limit is raised far enough for it.
+MAX_DEFINITION_BYTES = 8 * 1024 * 1024
+MAX_CONTAINERS, MAX_SEPARATORS = 200_000, 500_000
+MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 2 * 1024 * 1024
+MAX_UNPACKED_BYTES, MAX_RATIO = 256 * 1024 * 1024, 100
 MAX_DEPTH = 900
 _RECURSION_LIMIT = 6_000
 _recursion_lock = threading.Lock()
+
+# Texts and comments, in which no comma is one; a group that repeats would take memory for each repetition.
+_TEXT = re.compile(r"""("|').*?(?:\1|\Z)|//.*?(?:[\r\n]|\xe2\x80[\xa8\xa9]|\Z)|/\*.*?(?:\*/|\Z)""", re.DOTALL)
 
 # Our table name: its name in the flat form, its name within a flow.
 _TABLES = {
@@ -93,14 +100,18 @@ def read_package(file: IO[bytes]) -> Package:
     # Before Python 3.11 a SpooledTemporaryFile lacks the methods zipfile needs; the file inside it has them.
     raw = getattr(file, "_file", file)
     try:
-        with zipfile.ZipFile(raw) as archive:
+        bounded = _Bounded(raw)
+        with zipfile.ZipFile(bounded) as archive:
+            bounded.opened = True
+            _check_unpacked(archive, raw.seek(0, io.SEEK_END))
             name, content = _definition(archive)
     # Damaged offsets and names end in a ValueError or struct.error.
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
-        raise ValidationError(f"The file is not a readable ZIP archive: {error}") from error
+        raise ValidationError(f"The file is not a readable ZIP archive: {_cut(error)}") from error
     # Encrypted members raise RuntimeError, unknown compressions NotImplementedError, one of its kind.
     except RuntimeError as error:
-        raise ValidationError(f"The archive cannot be unpacked: {error}") from error
+        raise ValidationError(f"The archive cannot be unpacked: {_cut(error)}") from error
+    _check_size(content)
     try:
         text = content.decode("utf-8-sig")
         with deep_recursion():
@@ -111,8 +122,52 @@ def read_package(file: IO[bytes]) -> Package:
     except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
         # Not the error's own text, which may hold what was parsed so far.
         reason = error.args[0] if error.args else type(error).__name__
-        raise ValidationError(f"The flow definition {name!r} cannot be parsed: {reason}") from error
+        raise ValidationError(f"The flow definition {_cut(name)!r} cannot be parsed: {_cut(reason)}") from error
     return _package(document)
+
+
+class _Bounded:
+    """The file as ``zipfile`` sees it: it reads the whole list of members in one piece, however many there are."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.opened = False
+        self.seek, self.tell = file.seek, file.tell
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self.opened and size > MAX_DIRECTORY_BYTES:
+            raise ValidationError(f"The archive needs {size} bytes to list its members, more than {MAX_MEMBERS} need")
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Stay open: the file is the caller's."""
+
+
+def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MAX_UNPACKED_BYTES and unpacked > MAX_RATIO * size:
+        raise ValidationError(f"The archive would unpack from {size} to {unpacked} bytes")
+
+
+def _check_size(content: bytes) -> None:
+    """Refuse a definition that would take much more memory than its size."""
+    for escape in (rb"\\", rb"\"", rb"\'"):
+        content = content.replace(escape, b"..")
+    # Bytes as characters: the punctuation is ASCII.
+    bare, texts = _TEXT.subn("", content.decode("latin-1"), count=MAX_CONTAINERS + MAX_SEPARATORS)
+    containers, separators = bare.count("[") + bare.count("{"), bare.count(",") + bare.count(":")
+    if containers > MAX_CONTAINERS or separators > MAX_SEPARATORS or texts == MAX_CONTAINERS + MAX_SEPARATORS:
+        raise ValidationError(
+            f"The flow definition is too large: {containers} objects and lists, {separators} commas and colons"
+        )
+
+
+def _cut(text: object) -> str:
+    """Cut a text of the package for an error; an answer repeats no more of it."""
+    return str(text)[:200]
 
 
 @contextmanager
@@ -151,14 +206,21 @@ def _well_formed(document: Any) -> Any:
 
 
 def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
-    members = [info for info in archive.infolist() if not info.is_dir() and not _is_left_behind(_path(info))]
+    if len(archive.infolist()) > MAX_MEMBERS:
+        raise ValidationError(f"The archive has {len(archive.infolist())} members, more than {MAX_MEMBERS}")
+    members = [
+        info for info in archive.infolist() if not info.filename.endswith("/") and not _is_left_behind(_path(info))
+    ]
     found = [info for info in members if info.filename.lower().endswith(_DEFINITION)]
     if len(found) != 1:
-        names = ", ".join(repr(info.filename) for info in found[:5]) or "none"
+        names = ", ".join(repr(_cut(info.filename)) for info in found[:5]) or "none"
         raise ValidationError(f"The package must hold exactly one flow definition (flow_*.json); found: {names}")
     folder = _path(found[0])[:-1]
     if len(folder) > 1 or any(_path(info)[: len(folder)] != folder for info in members):
-        raise ValidationError(f"The flow definition {found[0].filename!r} is not at the root of the package")
+        raise ValidationError(f"The flow definition {_cut(found[0].filename)!r} is not at the root of the package")
+    if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Python unpacks other methods in pieces of any size. Exports are deflated [P].
+        raise ValidationError(f"The flow definition is packed by the method {found[0].compress_type}")
     # The size in the directory may lie, so the read itself is bounded too.
     with archive.open(found[0]) as member:
         content = member.read(MAX_DEFINITION_BYTES + 1)
@@ -178,16 +240,16 @@ def _is_left_behind(path: list[str]) -> bool:
 def _package(document: Any) -> Package:
     metadata, data = (_object(document, key) for key in ("metadata", "data"))
     if document.get("type", "flow") != "flow":
-        raise ValidationError(f"Not a flow package but a package of type {document['type']!r}")
+        raise ValidationError(f"Not a flow package but a package of type {_cut(document['type'])!r}")
     try:
         version = parse_version(_text(metadata, "trifactaVersion"))
     except ValueError as error:
-        raise ValidationError(f"metadata.trifactaVersion: {error}") from error
+        raise ValidationError(f"metadata.trifactaVersion: {_cut(error)}") from error
     tables = _tables(data)
     primary = metadata.get("primaryFlowIds")
     known = {row["id"] for row in tables["flows"]}
     if not isinstance(primary, list) or not primary or any(one not in known for one in map(_id, primary)):
-        raise ValidationError(f"metadata.primaryFlowIds names no flow of the package: {primary!r}")
+        raise ValidationError(f"metadata.primaryFlowIds names no flow of the package: {_cut(primary)}")
     comment, edition = metadata.get("comment"), metadata.get("edition")
     return Package(
         uuid=_text(metadata, "uuid"),
@@ -226,19 +288,16 @@ def _tables(data: dict[str, Any]) -> Tables:
 def _put_parameters_within(sources: list[Row], data: dict[str, Any]) -> None:
     # In the nested form a parameter stands within its dataset, and the value that applies within the parameter [P].
     edits = {row["id"]: row for row in _rows(data, "runparameteredits")}
+    parameters: dict[Any, list[Row]] = {}
+    for row in _rows(data, "runparameters"):
+        dataset, edit = row.get("datasourceId"), row.get("runParameterEditId")
+        if isinstance(dataset, int) and isinstance(edit, int) and edit in edits:
+            value = {key: edits[edit].get(key) for key in ("insertionIndices", "value", "id", "overrideKey")}
+            one = {"id": row["id"], "type": row.get("type"), "runParameterEdit": value}
+            parameters.setdefault(dataset, []).append(one)
     for source in sources:
-        source["runParameters"] = [
-            {
-                "id": row["id"],
-                "type": row.get("type"),
-                "runParameterEdit": {
-                    key: edits[row["runParameterEditId"]].get(key)
-                    for key in ("insertionIndices", "value", "id", "overrideKey")
-                },
-            }
-            for row in _rows(data, "runparameters")
-            if row.get("datasourceId") == source["id"] and row.get("runParameterEditId") in edits
-        ]
+        # Those of one dataset: of several with the same id, the first one's.
+        source["runParameters"] = parameters.pop(source["id"], [])
 
 
 def _within_datasources(sources: list[Row]) -> Tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Collection, Mapping
@@ -15,10 +16,13 @@ import uvicorn
 from airflow_provider_trifacta.emulator.app import create_app
 from airflow_provider_trifacta.emulator.auth import Authenticator
 from airflow_provider_trifacta.emulator.faults import Faults
+from airflow_provider_trifacta.emulator.loopback import is_loopback
 from airflow_provider_trifacta.emulator.middleware import Call
 from airflow_provider_trifacta.emulator.options import EmulatorOptions
 from airflow_provider_trifacta.emulator.store import Store
 from airflow_provider_trifacta.emulator.transport import Protocol
+
+log = logging.getLogger(__name__)
 
 _START_SECONDS = 30
 _GRACE_SECONDS = 2  # for answers that are under way at the stop
@@ -143,6 +147,12 @@ class Emulator:
             ssl_certfile=self._tls and str(self._tls[0]),
             ssl_keyfile=self._tls and str(self._tls[1]),
         )
+        if not is_loopback(self._host):
+            log.warning(
+                "The emulator listens on %s, where other machines reach it. Its passwords are published, and its page "
+                "needs no login: give it nothing that is real.",
+                self._host,
+            )
         # TLS files are read here, so that a wrong one is the caller's exception and not the thread's.
         config.load()
         # Bound before the thread starts: the port is known and ours.

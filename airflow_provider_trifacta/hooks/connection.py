@@ -21,9 +21,12 @@ from ..client.config import (
     DEFAULT_USER_AGENT,
     ClientConfig,
     refuse_mask,
+    refuse_pem,
     resolve_base_url,
 )
 from ..client.errors import ConfigurationError
+from ..client.proxies import check_environment, check_proxy
+from ..client.texts import listed, shown
 
 if TYPE_CHECKING:
     from .._compat import Connection
@@ -32,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: A read is asked again this often at most; more would only hide an outage.
 _MOST_READ_RETRIES = 10
+#: Seconds that a timeout has at most: what the system's clocks take.
+_MOST_SECONDS = 10**9
 
 
 def config_from_connection(connection: Connection) -> ClientConfig:
@@ -46,16 +51,18 @@ def config_from_connection(connection: Connection) -> ClientConfig:
         log.warning(
             "Connection %s has extras that are not known and have no effect: %s. Known are: %s.",
             connection.conn_id,
-            ", ".join(unknown),
+            listed(unknown),
             ", ".join(_READERS),
         )
     values = {name: read(name, extras.get(name)) for name, read in _READERS.items()}
-    return ClientConfig(
+    config = ClientConfig(
         base_url=resolve_base_url(connection.host, schema=connection.schema, port=_port(connection.port)),
         login=connection.login or None,
         password=connection.password or "",
         **values,
     )
+    check_environment(config.base_url, config.proxies)
+    return config
 
 
 def _extras(connection: Connection) -> Mapping[str, Any]:
@@ -67,7 +74,7 @@ def _extras(connection: Connection) -> Mapping[str, Any]:
     try:
         # Read here and not through extra_dejson, which turns unreadable text into nothing.
         extras = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         extras = None
     if not isinstance(extras, dict):
         raise ConfigurationError("The connection's extra is not a JSON object. Correct or empty it.")
@@ -80,7 +87,19 @@ def _port(value: object) -> int | None:
     try:
         return int(str(value))
     except ValueError:
-        raise ConfigurationError(f"The connection's port must be a number, not {value!r}.") from None
+        raise ConfigurationError(f"The connection's port must be a number, not {_said(value)}.") from None
+
+
+def _said(value: object) -> str:
+    return shown(repr(value))
+
+
+def _is_path(path: object, kind: Callable[[Path], bool]) -> bool:
+    """Tell whether there is a file or folder of this path; what the system cannot even ask for is not there."""
+    try:
+        return isinstance(path, str) and kind(Path(path))
+    except (OSError, ValueError):
+        return False
 
 
 def _absent(value: object) -> bool:
@@ -108,28 +127,27 @@ def _verify(name: str, value: object) -> bool | str:
         return value.strip().lower() == "true"
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and Path(value.strip()).exists():
+    refuse_pem(name, value)
+    if isinstance(value, str) and _is_path(value.strip(), Path.exists):
         return value.strip()
     raise ConfigurationError(
-        f"The connection's extra {name!r} must be true, false or the path of a CA bundle that exists on this host, "
-        f"not {value!r}."
+        f"The connection's extra {name!r} must be true, false or the path of a CA bundle that exists on this host."
     )
 
 
 def _cert(name: str, value: object) -> str | tuple[str, str] | None:
     if _absent(value):
         return None
+    refuse_pem(name, value)
     parsed = _parsed(value)
     paths = [parsed] if isinstance(parsed, str) else parsed
-    if (
-        isinstance(paths, list)
-        and len(paths) in (1, 2)
-        and all(isinstance(path, str) and Path(path).is_file() for path in paths)
-    ):
+    for path in paths if isinstance(paths, list) else []:
+        refuse_pem(name, path)
+    if isinstance(paths, list) and len(paths) in (1, 2) and all(_is_path(path, Path.is_file) for path in paths):
         return paths[0] if len(paths) == 1 else (paths[0], paths[1])
     raise ConfigurationError(
         f"The connection's extra {name!r} must be the path of a PEM file, or a list of two paths (certificate, key), "
-        f"that exist on this host, not {value!r}."
+        "that exist on this host."
     )
 
 
@@ -139,6 +157,7 @@ def _proxies(name: str, value: object) -> dict[str, str]:
         return {}
     parsed = _parsed(value)
     if isinstance(parsed, str) and "://" in parsed:
+        check_proxy(parsed, f"The connection's extra {name!r}")
         return {"http": parsed, "https": parsed}
     if isinstance(parsed, dict) and all(isinstance(part, str) and part for pair in parsed.items() for part in pair):
         return parsed
@@ -151,9 +170,9 @@ def _proxies(name: str, value: object) -> dict[str, str]:
 
 def _number(name: str, value: object) -> float:
     parsed = _parsed(value)
-    if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) and math.isfinite(parsed):
-        return parsed
-    raise ConfigurationError(f"The connection's extra {name!r} must be a number, not {value!r}.")
+    if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) and abs(parsed) < math.inf:
+        return min(parsed, _MOST_SECONDS)
+    raise ConfigurationError(f"The connection's extra {name!r} must be a number, not {_said(value)}.")
 
 
 _Default = TypeVar("_Default", float, None)
@@ -165,7 +184,9 @@ def _seconds(default: _Default) -> Callable[[str, object], float | _Default]:
             return default
         number = _number(name, value)
         if number <= 0:
-            raise ConfigurationError(f"The connection's extra {name!r} must be more than 0 seconds, not {value!r}.")
+            raise ConfigurationError(
+                f"The connection's extra {name!r} must be more than 0 seconds, not {_said(value)}."
+            )
         return float(number)
 
     return read
@@ -191,7 +212,8 @@ def _read_retries(name: str, value: object) -> int:
     number = _number(name, value)
     if number != int(number) or not 0 <= number <= _MOST_READ_RETRIES:
         raise ConfigurationError(
-            f"The connection's extra {name!r} must be a whole number from 0 to {_MOST_READ_RETRIES}, not {value!r}."
+            f"The connection's extra {name!r} must be a whole number from 0 to {_MOST_READ_RETRIES}, "
+            f"not {_said(value)}."
         )
     return int(number)
 
@@ -200,7 +222,7 @@ def _user_agent(name: str, value: object) -> str:
     if _absent(value):
         return DEFAULT_USER_AGENT
     if not isinstance(value, str):
-        raise ConfigurationError(f"The connection's extra {name!r} must be a text, not {value!r}.")
+        raise ConfigurationError(f"The connection's extra {name!r} must be a text, not {_said(value)}.")
     return value.strip()
 
 

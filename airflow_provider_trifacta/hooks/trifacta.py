@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .._compat import AirflowNotFoundException, BaseHook
+from .._compat import AirflowNotFoundException, BaseHook, mask_secret
 from ..client.errors import ConfigurationError, MissingConnectionError
+from ..client.secrets import secrets_of
 from .connection import config_from_connection
 from .form import field_behaviour, form_widgets
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Characters of a secret that is masked in all that Airflow shows; a shorter one would mask parts of other words.
+_SHORTEST_MASKED = 5
 #: What was warned of in this process.
 _warned: set[str] = set()
 
@@ -67,6 +70,9 @@ class TrifactaHook(BaseHook):
         except AirflowNotFoundException as error:
             raise MissingConnectionError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
         config = config_from_connection(connection)
+        for secret in secrets_of(config):
+            if len(secret) >= _SHORTEST_MASKED:
+                mask_secret(secret)
         log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
         if config.base_url.startswith("http://"):
             self._warn_once("uses plain http: credentials cross the network unencrypted.")

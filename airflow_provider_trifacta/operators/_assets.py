@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .._compat import Asset, AssetAlias
+from ..client.texts import shown
 
 if TYPE_CHECKING:
     from .._compat import BaseOperator, Context
@@ -32,8 +33,12 @@ def announce_live(context: Context, operator: BaseOperator, base_url: str, deplo
     known = {key: value for key, value in facts.items() if value is not None}
     extra = {
         "deployment_id": deployment_id,
-        **{key: value if isinstance(value, (str, int)) else json.dumps(value) for key, value in known.items()},
+        **{key: value if isinstance(value, int) else _text(value) for key, value in known.items()},
     }
     for alias in aliases:
         events[alias].add(Asset(f"trifacta://{host}/deployments/{deployment_id}"), extra=extra)
         operator.log.info("Asset event for %s: %s", alias.name, extra)
+
+
+def _text(value: object) -> str:
+    return shown(value) if isinstance(value, str) else json.dumps(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from .._compat import object_storage_path
 from ..client.errors import DestinationError, InvalidInputError, TrifactaError
-from ._storage import OBJECT_STORES, check_url, copy, is_url, needs, storage_words, temporary_space
+from ._storage import OBJECT_STORES, check_url, copy, is_url, needs, storage_words, temporary_space, without_file_scheme
 
 
 def check_destination(path: Any) -> str:
@@ -27,15 +28,11 @@ def check_destination(path: Any) -> str:
         raise InvalidInputError(
             f"package_path must be the path or URL that the package is to be saved as, not {path!r}."
         )
-    scheme, _, rest = text.partition(":")
-    if scheme.lower() in ("file", "local"):
-        if not rest.startswith("///"):
-            raise InvalidInputError(f"package_path is {text}, and the URL of a file begins with {scheme}:///.")
-        text = rest[2:]
+    text = without_file_scheme(text)
     check_url(text)
     if text.endswith("/") or (not is_url(text) and Path(text).is_dir()):
         raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
-    if scheme.lower() in ("s3", "s3a") and "?versionId=" in text:
+    if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
         raise InvalidInputError(f"package_path is {text}, and nothing can be written to a version of an object.")
     return text
 
@@ -43,8 +40,9 @@ def check_destination(path: Any) -> str:
 def save(file: BinaryIO, path: str) -> None:
     """Put a file where it belongs: it is there afterwards as a whole, or what was there before still is.
 
-    A file is written beside its place and then moved there; parent folders are made. An object is handed over whole,
-    which object stores take as one step. Its size is read back.
+    A file is written beside its place and then moved there; parent folders are made. It has the mode of the file that
+    it replaces; a new one can be read by its owner and group, as far as the umask allows. An object is handed over
+    whole, which object stores take as one step. Its size is read back.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
@@ -69,7 +67,9 @@ def _save_local(file: BinaryIO, path: Path) -> None:
     # In the same folder, because a move is one step only within a file system.
     part = path.with_name(_part_of(path.name))
     try:
-        with part.open("xb") as whole:
+        with open(part, "xb", opener=_private) as whole:
+            with contextlib.suppress(OSError):  # no file to replace, or a file system without modes
+                os.fchmod(whole.fileno(), stat.S_IMODE(path.stat().st_mode))
             shutil.copyfileobj(file, whole)
             whole.flush()
             os.fsync(whole.fileno())
@@ -77,6 +77,11 @@ def _save_local(file: BinaryIO, path: Path) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    # A package holds paths, queries and names of connections: not for everybody on the machine.
+    return os.open(path, flags, 0o640)
 
 
 def _save_object(file: BinaryIO, path: str) -> None:

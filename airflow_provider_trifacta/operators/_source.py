@@ -8,7 +8,7 @@ from .._compat import object_storage_path
 from ..client.errors import InvalidInputError, PackageNotFoundError, SourceError, TrifactaError, WrongPackageError
 from ..client.models import canonical_uuid
 from ..packages.flow_package import FlowPackage, open_package
-from ._storage import check_url, copy, is_url, needs, storage_words, temporary_file
+from ._storage import check_url, copy, is_url, needs, storage_words, temporary_file, without_file_scheme
 
 
 def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> FlowPackage:
@@ -39,6 +39,9 @@ def open_source(path: Any, uuid: Any = None, *, with_uuid: bool = False) -> Flow
 def _open(path: Any) -> FlowPackage:
     text = str(path)  # an ObjectStoragePath is as good as its URL
     try:
+        local = without_file_scheme(text)
+        if local != text:
+            return open_package(local)  # where it is looked at first: a pipe has no end, and a device may have none
         check_url(text)
     except InvalidInputError as error:
         raise PackageNotFoundError(str(error)) from None

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from .._compat import redact
 from ..client.errors import InvalidInputError, TemporarySpaceError
+from ..client.texts import shown
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
@@ -55,6 +56,20 @@ def check_url(path: str) -> None:
         raise InvalidInputError(f"package_path must name a file, and {path} is a folder.")
 
 
+def without_file_scheme(path: str) -> str:
+    """Return the local path that a ``file://`` or ``local://`` URL means, as ``ObjectStoragePath`` reads it.
+
+    :param path: any path or URL; others stay as they are
+    :raises InvalidInputError: it is not ``file:///``, with three slashes
+    """
+    scheme, _, rest = path.partition(":")
+    if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
+        return path
+    if not rest.startswith("///"):
+        raise InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
+    return rest[2:]
+
+
 @contextmanager
 def temporary_space() -> Iterator[None]:
     """Name a temporary directory that is missing, read-only or full.
@@ -94,9 +109,9 @@ def copy(source: BinaryIO, target: BinaryIO) -> None:
 def storage_words(error: BaseException) -> str:
     """Return what a storage said, on one line and without credentials."""
     text = redact(" ".join(f"{type(error).__name__}: {error}".split())).rstrip(".")
-    for pattern, shown in _IN_URLS:
-        text = pattern.sub(shown, text)
-    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
+    for pattern, replacement in _IN_URLS:
+        text = pattern.sub(replacement, text)
+    return shown(text, _EXCERPT)
 
 
 def needs(path: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..client.errors import AmbiguousNameError, InvalidInputError
 from ..client.ids import parse_id
+from ..client.texts import quoted
 from ..promotion.journal import Journal
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def check_target(deployment_id: Any, deployment_name: Any) -> int | None:
 
 def target_words(deployment_id: Any, deployment_name: Any) -> str:
     """Return how to call the deployment that is meant in a log, before it is looked up."""
-    return f"deployment {deployment_id if deployment_name is None else repr(deployment_name)}"
+    return f"deployment {deployment_id if deployment_name is None else quoted(deployment_name)}"
 
 
 def check_name(value: Any, field: str) -> str:
@@ -60,7 +61,7 @@ def check_name(value: Any, field: str) -> str:
     :raises InvalidInputError: for anything else
     """
     if not isinstance(value, str) or value.strip() in ("", "None"):
-        raise InvalidInputError(f"{field} must be a name, not {str(value)[:80]!r}.")
+        raise InvalidInputError(f"{field} must be a name, not {quoted(str(value))}.")
     return value
 
 
@@ -76,7 +77,7 @@ def find_deployment(client: TrifactaClient, deployment_id: int | None, deploymen
     found = client.deployments.find(str(deployment_name))
     if len(found) != 1:
         raise AmbiguousNameError(
-            f"{len(found)} deployments are called {deployment_name!r}"
+            f"{len(found)} deployments are called {quoted(deployment_name)}"
             f"{': ' + ', '.join(str(one.id) for one in found) if found else ''}. "
             + ("Give the deployment_id." if found else "Check the name; this user may not see every deployment.")
         )

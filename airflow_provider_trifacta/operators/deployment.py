@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
+from ..client.texts import quoted
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import Baseline
@@ -78,7 +79,7 @@ class GetDeploymentOperator(BaseOperator):
             self.log.info(
                 "Deployment %s (%s): live release %s, latest release %s",
                 deployment_id,
-                deployment.name,
+                quoted(deployment.name),
                 baseline.active_release_id,
                 baseline.latest_release_id,
             )
@@ -124,7 +125,7 @@ class CreateDeploymentOperator(BaseOperator):
                 facts = Facts(context)
                 url = client.deployment_url(deployment.id)
                 facts.add(deployment_id=deployment.id, outcome=outcome, **{DEPLOYMENT_URL_KEY: url})
-            self.log.info("Deployment %s (%s) %s", deployment.id, deployment.name, outcome)
+            self.log.info("Deployment %s (%s) %s", deployment.id, quoted(deployment.name), outcome)
             return facts.values
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ..client.errors import (
 )
 from ..client.import_rules import RULE_KINDS
 from ..client.retries import did_nothing
+from ..client.texts import shown, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.doubt import VERIFY_TIMEOUT, look, production_stands, read_patiently
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
     from ..client.models import ImportRule
+
+
+#: Characters of a list of rules that a log shows.
+_RULES_EXCERPT = 20_000
 
 
 class SetImportRulesOperator(BaseOperator):
@@ -177,7 +181,7 @@ class SetImportRulesOperator(BaseOperator):
         else:
             present = _content(found)
             # Before the change: whatever happens then, what was there is known. XComs do not outlive a retry, logs do.
-            self.log.info("The %s are %s; replacing them by %s", where, json.dumps(present), json.dumps(wanted))
+            self.log.info("The %s are %s; replacing them by %s", where, _said(present), _said(wanted))
             facts.add(**{f"replaced_{kind}_rules": present})
         lost: TrifactaError | None = None
         try:
@@ -196,9 +200,9 @@ class SetImportRulesOperator(BaseOperator):
             if written is None:
                 self.log.warning("The %s were written but not verified", where)
             elif not same_rules(written, wanted):
-                raise UnexpectedResponseError(f"The {where} read {written} though {wanted} was written.")
+                raise UnexpectedResponseError(f"The {where} read {shown(written)} though {shown(wanted)} was written.")
             else:
-                self.log.info("The %s are now %s", where, json.dumps(written))
+                self.log.info("The %s are now %s", where, _said(written))
 
     def _refuse_after_interruption(
         self,
@@ -254,6 +258,11 @@ class SetImportRulesOperator(BaseOperator):
                 raise
             self.log.warning("The %s rules of deployment %s cannot be read: %s", kind, deployment_id, error)
             return None
+
+
+def _said(rules: list[Rule]) -> str:
+    # What is replaced may have to be put back from the log.
+    return shown_json(rules, _RULES_EXCERPT)
 
 
 def _content(rules: list[ImportRule]) -> list[Rule]:

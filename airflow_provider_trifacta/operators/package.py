@@ -10,6 +10,7 @@ from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
 from ..client.ids import parse_id
+from ..client.texts import listed, quoted, shown_within
 from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ._destination import check_destination, save
@@ -19,6 +20,8 @@ from ._storage import temporary_file
 if TYPE_CHECKING:
     from .._compat import Context
 
+#: Connections of the package that go to the XCom.
+_MOST_CONNECTIONS = 1_000
 #: Says in Trifacta where a release comes from.
 _PROVENANCE = "Exported by Airflow: DAG {{ dag.dag_id }}, run {{ run_id }}"
 
@@ -93,7 +96,7 @@ class ExportFlowPackageOperator(BaseOperator):
                 path,
                 package.size,
                 info.uuid,
-                info.flow_names,
+                listed(map(quoted, info.flow_names)) or "none",
             )
             facts = Facts(context)
             facts.add(
@@ -101,6 +104,6 @@ class ExportFlowPackageOperator(BaseOperator):
                 size=package.size,
                 sha256=digest,
                 package_uuid=info.uuid,
-                connections=[asdict(connection) for connection in info.connections],
+                connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
             )
             return facts.values

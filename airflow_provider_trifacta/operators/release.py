@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import DroppedObjectsError, InvalidInputError, ReleaseNotLiveError, UnexpectedLiveReleaseError
+from ..client.texts import listed, quoted, shown, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import Baseline
@@ -221,13 +221,13 @@ class CreateReleaseOperator(BaseOperator):
         info = package.info
         self.log.info(
             "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
-            package.name,
+            shown(package.name),
             package.size,
             info.uuid,
             info.exported_at,
-            info.product_version,
-            info.flow_names,
-            [connection.name for connection in info.connections],
+            shown(info.product_version),
+            listed(map(quoted, info.flow_names)) or "none",
+            listed(quoted(connection.name) for connection in info.connections) or "none",
         )
 
     def _report(self, promotion: Promotion) -> None:
@@ -256,9 +256,9 @@ class CreateReleaseOperator(BaseOperator):
             self._report_dropped_objects(imported)
 
     def _report_dropped_objects(self, imported: ImportResult) -> None:
-        text = json.dumps(imported.dropped, default=str)
+        text = shown_json(imported.dropped, _DROPPED_EXCERPT)
         message = (
-            f"The import dropped objects of the package: {text[:_DROPPED_EXCERPT]}. "
+            f"The import dropped objects of the package: {text}. "
             f"Release {imported.release.id} is {'live' if self.activate else 'staged'} without them. Activate an "
             "earlier release if that must not be, "
             "correct the flow in the source instance and promote a new export."

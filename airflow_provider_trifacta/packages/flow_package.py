@@ -11,20 +11,24 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
+from ..client.texts import listed, shown
 from ..client.upload import MultipartFile
-from .definition import package_info, parse_definition
+from .definition import PackageInfo, package_info, parse_definition
 from .misfits import SAMPLE_SIZE, what_it_is
 
 log = logging.getLogger(__name__)
 
 #: Bytes that a flow definition may unpack to. The largest real one seen has half a megabyte.
-MAX_DEFINITION_SIZE = 64 * 1024 * 1024
+MAX_DEFINITION_SIZE = 8 * 1024 * 1024
+#: Members that a package may have, and bytes that its ZIP may take to list them. Real ones have a handful.
+MAX_MEMBERS = 10_000
+MAX_DIRECTORY_SIZE = 2 * 1024 * 1024
 #: Bytes that all members may unpack to before their ratio to the file's size is looked at, and that ratio.
 #: Real packages stay below 30.
 MAX_UNPACKED_SIZE = 256 * 1024 * 1024
@@ -48,8 +52,8 @@ class FlowPackage:
         self._opened = os.fstat(file.fileno())
         self.name = name
         self.size = self._opened.st_size
-        definition, where, self.warnings = _read_definition(file, self.size, name)
-        self.info = package_info(definition, where)
+        # Only what is needed of the definition is kept: parsed, it may be a hundred times as large.
+        self.info, self.warnings = _read_package(file, self.size, shown(name))
         for warning in self.warnings:
             log.warning("%s", warning)
 
@@ -68,19 +72,16 @@ class FlowPackage:
         """
         return MultipartFile(self._file, self.size, self.name, progress=progress, before_end=self._ensure_unchanged)
 
-    def definition(self) -> Mapping[str, Any]:
-        """Read the whole flow definition, once more, so that nobody has to keep it.
-
-        :raises PackageFormatError: the file was written to since it was opened
-        """
-        return _read_definition(self._file, self.size, self.name)[0]
-
     def sha256(self) -> str:
-        """Return the SHA-256 of the file, as hex digits."""
+        """Return the SHA-256 of the file, as hex digits.
+
+        :raises PackageChangedError: the file was written to since it was opened
+        """
         digest = hashlib.sha256()
         self._file.seek(0)
         while block := self._file.read(_BLOCK_SIZE):
             digest.update(block)
+        self._ensure_unchanged()
         return digest.hexdigest()
 
     def _ensure_unchanged(self) -> None:
@@ -126,12 +127,31 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         raise
 
 
-def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str, Any], str, list[str]]:
-    """Return the flow definition, which has metadata, how to call it in an error, and what is odd about the ZIP."""
+class _Bounded:
+    """The file as :mod:`zipfile` sees it while it opens a ZIP: it reads the whole list of members in one piece."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name = file, name
+        self.opening = True
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.opening and size > MAX_DIRECTORY_SIZE:
+            raise _too_many_members(self._name, f"a list of {size} bytes")
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Leave the file open: it is the package's."""
+
+
+def _read_package(file: BinaryIO, size: int, name: str) -> tuple[PackageInfo, list[str]]:
+    """Return what a package says of itself, and what is odd about the ZIP."""
     if size == 0:
         raise PackageFormatError(f"The package {name} is empty (0 bytes). Export the flow again.")
+    bounded = _Bounded(file, name)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(bounded) as archive:
+            bounded.opening = False
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
             signs = _signs_of_a_hand(archive, member)
@@ -139,14 +159,14 @@ def _read_definition(file: BinaryIO, size: int, name: str) -> tuple[Mapping[str,
     except _DAMAGED as error:
         raise PackageFormatError(
             f"The package {name} is not a readable ZIP file"
-            + (_what_it_is(file) or f" ({error}). It may be cut short: export the flow again.")
+            + (_what_it_is(file) or f" ({shown(error)}). It may be cut short: export the flow again.")
         ) from None
-    where = f"The flow definition {member.filename} in {name}"
+    where = f"The flow definition {shown(member.filename)} in {name}"
     by_hand = (
         f"The package {name} was zipped again by hand: it holds {signs}. It is sent as it is, and the server may "
         "refuse it. Promote the ZIP that Trifacta exported."
     )
-    return parse_definition(raw, where), where, [by_hand] if signs else []
+    return package_info(parse_definition(raw, where), where), [by_hand] if signs else []
 
 
 def _what_it_is(file: BinaryIO) -> str | None:
@@ -157,7 +177,15 @@ def _what_it_is(file: BinaryIO) -> str | None:
         return None
 
 
+def _too_many_members(name: str, found: str) -> PackageTooLargeError:
+    return PackageTooLargeError(
+        f"The package {name} has {found} where at most {MAX_MEMBERS} members belong. Refused as a ZIP bomb."
+    )
+
+
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
+    if len(archive.infolist()) > MAX_MEMBERS:
+        raise _too_many_members(name, f"{len(archive.infolist())} members")
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MAX_UNPACKED_SIZE and unpacked > MAX_RATIO * size:
         raise PackageTooLargeError(
@@ -171,7 +199,7 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
     It stands at the root of the ZIP, or in a folder that holds everything, as when a person zips what was unpacked.
     """
-    members = [one for one in archive.infolist() if not one.is_dir() and not _is_left_behind(_path(one))]
+    members = [one for one in archive.infolist() if not _is_folder(one) and not _is_left_behind(_path(one))]
     definitions = [member for member in members if member.filename.lower().endswith((".json", ".json5"))]
     if not definitions:
         raise PackageFormatError(
@@ -179,7 +207,7 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
             f"{len(archive.infolist())} members. Is it the ZIP that Trifacta exported?"
         )
     if len(definitions) > 1:
-        names = ", ".join(member.filename for member in definitions[:5])
+        names = listed([member.filename for member in definitions], 5)
         raise PackageFormatError(
             f"The package {name} holds {len(definitions)} flow definitions ({names}) where exactly one belongs. "
             "Promote each exported ZIP by itself."
@@ -187,10 +215,14 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     folder = _path(definitions[0])[:-1]
     if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
         raise PackageFormatError(
-            f"The package {name} was zipped again by hand, and its flow definition {definitions[0].filename} lies in a "
-            "folder. Promote the ZIP that Trifacta exported."
+            f"The package {name} was zipped again by hand: its flow definition {shown(definitions[0].filename)} lies "
+            "in a folder. Promote the ZIP that Trifacta exported."
         )
     return definitions[0]
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.filename.endswith("/")  # unlike zipfile's own test, also where the name is empty
 
 
 def _path(member: zipfile.ZipInfo) -> list[str]:
@@ -206,8 +238,8 @@ def _signs_of_a_hand(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
     """Name what Trifacta does not put into a package; empty when there is nothing."""
     folder = _path(definition)[:-1]
     members = archive.infolist()
-    signs = [f"the folder {folder[0]}"] if folder else []
-    if not folder and any(one.is_dir() and "__MACOSX" not in _path(one) for one in members):
+    signs = [f"the folder {shown(folder[0])}"] if folder else []
+    if not folder and any(_is_folder(one) and "__MACOSX" not in _path(one) for one in members):
         signs.append("a folder")
     if any(_is_left_behind(_path(one)) for one in members):
         signs.append("files of a file manager")
@@ -215,16 +247,24 @@ def _signs_of_a_hand(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
 
 
 def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
-    where = f"The flow definition {member.filename} in {name}"
+    where = f"The flow definition {shown(member.filename)} in {name}"
     if member.flag_bits & 0x1:
         raise PackageFormatError(f"{where} is encrypted. Trifacta cannot read it either: export the flow again.")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Python unpacks other methods in pieces of any size.
+        raise PackageFormatError(
+            f"{where} is packed by the method {member.compress_type}, which Trifacta does not use. Promote the ZIP "
+            "that Trifacta exported."
+        )
     try:
         with archive.open(member) as stream:
             raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may lie
     except _DAMAGED as error:
         if what := _what_it_is(file):
             raise PackageFormatError(f"The package {name} is not a readable ZIP file{what}") from None
-        raise PackageFormatError(f"{where} is damaged and cannot be unpacked ({error}). Export it again.") from None
+        raise PackageFormatError(
+            f"{where} is damaged and cannot be unpacked ({shown(error)}). Export it again."
+        ) from None
     if len(raw) > MAX_DEFINITION_SIZE:
         raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. Refused as a ZIP bomb.")
     return raw

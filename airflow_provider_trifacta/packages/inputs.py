@@ -60,7 +60,8 @@ def read_inputs(data: object) -> list[Input]:
     for flow, row in everywhere(data, "datasources"):
         own, script = id_of(row.get("id")), id_of(row.get("parsingScriptId"))
         location = _object(row.get("storageLocation")) or locations.get(id_of(row.get("storageLocationId")), {})
-        table = _object(row.get("relationalsource")) or tables.get(own, {})
+        # A table and a parameter belong to one dataset. A package may give many datasets the same id.
+        table = _object(row.get("relationalsource")) or tables.pop(own, {})
         kind, path = _what_is_read(row, location, table)
         found.append(
             Input(
@@ -71,7 +72,7 @@ def read_inputs(data: object) -> list[Input]:
                 path=path,
                 connection=connections.get(id_of(row.get("connectionId"))),
                 parameterised=row.get("isDynamic") is True,
-                parameters=[*_nested_parameters(row), *parameters.get(own, [])],
+                parameters=[*_nested_parameters(row), *parameters.pop(own, [])],
             )
         )
     return sorted(found, key=lambda one: sortable(one.name))
@@ -83,10 +84,10 @@ def _what_is_read(
     raw, within = table.get("raw"), table.get("relationalPath")
     if raw:
         lines = raw if isinstance(raw, list) else [raw]
-        return "query", " ".join(text for line in lines if (text := text_of(line))) or None
+        return "query", text_of(" ".join(text for line in lines if (text := text_of(line)))) or None
     if table:
         parts = [*(within if isinstance(within, list) else [within]), table.get("tableName")]
-        return "table", ".".join(text for part in parts if (text := text_of(part))) or None
+        return "table", text_of(".".join(text for part in parts if (text := text_of(part)))) or None
     return "file", _uri(row, location)
 
 

@@ -7,17 +7,19 @@ import json
 import re
 from collections.abc import Mapping
 
+from ..client.texts import shown
+
 #: Bytes of a file that are looked at.
 SAMPLE_SIZE = 1024 * 1024
-#: Characters of a server's words that are repeated.
-_EXCERPT = 200
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACED = "\ufffd".encode()
 #: Of those that stand for a byte that was no text: fewer may be there by chance.
 _SOME = 3
 #: Where the first member's header says how it is packed, and the usual way, which leaves no text.
 _METHOD, _DEFLATED = 8, 8
-_TITLE = re.compile(r"<(title|h1|message)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+#: Where a page's title is looked for, and how long it may be: a search without bounds may take hours.
+_TITLE_WITHIN = 64 * 1024
+_TITLE = re.compile(r"<(title|h1|message)\b[^>]{0,200}>(.{0,1000}?)</\1>", re.IGNORECASE | re.DOTALL)
 
 
 def what_it_is(sample: bytes) -> str | None:
@@ -64,7 +66,7 @@ def _is_utf8(sample: bytes) -> bool:
 
 
 def _title(text: str) -> str | None:
-    found = _TITLE.search(text)
+    found = _TITLE.search(text, 0, _TITLE_WITHIN)
     return html.unescape(re.sub(r"<[^>]*>", " ", found[2])) if found else None
 
 
@@ -86,5 +88,5 @@ def _json(text: str) -> str | None:
 
 
 def _quoted(text: object) -> str:
-    words = " ".join(text.encode("utf-8", "replace").decode().split()) if isinstance(text, str) else ""
-    return f" ({words if len(words) <= _EXCERPT else words[:_EXCERPT] + '...'})" if words else ""
+    words = shown(text.encode("utf-8", "replace").decode()) if isinstance(text, str) else ""
+    return f" ({words})" if words else ""

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+#: Characters of a text that are kept. Many rows may refer to one text, and each reader makes its own of it.
+_LONGEST = 500
+#: Characters of a name that count when names are sorted.
+_SORTED_BY = 100
+
 
 def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
     """Return a table of the definition; what is missing or of another type is left out."""
@@ -23,7 +28,8 @@ def everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[s
 
 def sortable(name: str | None) -> tuple[str, str]:
     """Return what names are sorted by."""
-    return (name or "").casefold(), name or ""
+    start = (name or "")[:_SORTED_BY]
+    return start.casefold(), start
 
 
 def id_of(value: object) -> int | None:
@@ -32,8 +38,11 @@ def id_of(value: object) -> int | None:
 
 
 def text_of(value: object) -> str | None:
-    """Return a text of the definition, fit to be written again; None for what is no text.
+    """Return the beginning of a text of the definition, fit to be written again; None for what is no text.
 
     JavaScript writes half of a surrogate pair, which no encoding can; U+FFFD stands for it.
     """
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    start = value[:_LONGEST]
+    return start if start.isascii() else start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

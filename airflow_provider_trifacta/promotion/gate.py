@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import BadRequestError, TrifactaError
 from ..client.models import dropped_objects
+from ..client.texts import listed, quoted, shown, shown_json, shown_within
 from .rules import fitting_rules, leads_nowhere
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Characters of a dataset's path, or of its query, that a warning repeats.
-_PATH_EXCERPT = 300
+#: Problems, and warnings, that are named one by one; and entries of a list of the server's that go to an XCom.
+_MOST_NAMED = 100
+#: Characters of one of them: the texts from outside within it are cut already.
+_MOST_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True)
@@ -41,29 +43,24 @@ class DryRunReport:
         """Return it as plain JSON, for XCom."""
         return {
             "package_uuid": self.package_uuid,
-            "flows": self.flows,
+            "flows": shown_within(self.flows, _MOST_NAMED),
             "problems": self.problems,
             "warnings": self.warnings,
-            "import_rule_changes": self.import_rule_changes,
-            "deleted_objects": self.deleted_objects,
+            "import_rule_changes": shown_within(self.import_rule_changes, _MOST_NAMED),
+            "deleted_objects": shown_within(self.deleted_objects, _MOST_NAMED),
         }
 
     def as_text(self) -> str:
         """Return it for people, in Markdown: the body of an approval."""
-        flows = ", ".join(map(_one_line, self.flows)) or "unknown"
+        flows = listed(self.flows) or "unknown"
         lines = [f"Import of package `{self.package_uuid}` (flows: {flows})", ""]
         for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
             if entries:
-                lines += [f"**{title}**", "", *(f"* {_one_line(entry)}" for entry in entries), ""]
+                lines += [f"**{title}**", "", *(f"* {shown(entry, _MOST_CHARACTERS)}" for entry in entries), ""]
         lines += ["**Changed by import rules**", "", *(f"* {line}" for line in _changes(self.import_rule_changes)), ""]
         if not self.problems:
             lines.append(f"The dry run found no problem{', but the warnings above' if self.warnings else ''}.")
         return "\n".join(lines).strip()
-
-
-def _one_line(text: object) -> str:
-    """Fold white space: no text of a package or server makes lines of its own in a report."""
-    return " ".join(str(text).split())
 
 
 def _changes(changes: object) -> list[str]:
@@ -71,14 +68,20 @@ def _changes(changes: object) -> list[str]:
     if not changes:
         return ["unknown: the answer does not tell"]
     if not isinstance(changes, dict):
-        return [json.dumps(changes, default=str)]
+        return [shown_json(changes, _MOST_CHARACTERS)]
     told = [
-        f"{_one_line(kind)}: {json.dumps(change, default=str)}"
+        f"{shown(kind)}: {shown_json(change, _MOST_CHARACTERS)}"
         for kind, entries in changes.items()
         for change in (entries if isinstance(entries, list) else [entries])
         if change
     ]
-    return told or ["nothing"]
+    return _first(told) or ["nothing"]
+
+
+def _first(entries: list[str]) -> list[str]:
+    """Return the first entries of a list, and how many more there are."""
+    more = len(entries) - _MOST_NAMED
+    return entries if more <= 0 else [*entries[:_MOST_NAMED], f"and {more} more"]
 
 
 def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) -> DryRunReport:
@@ -103,11 +106,12 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     problems += _reported_errors(answer)
     dropped = dropped_objects(answer.get("deletedObjects"))
     if dropped:
-        problems.append(f"The import would drop objects of the package: {json.dumps(dropped, default=str)}.")
+        problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
     unmapped, unchecked = _check_connections(client, deployment_id, info.connections)
     problems += unmapped
     warnings += unchecked
     warnings += [_warning(one) for one in info.inputs if one.parameterised]
+    problems, warnings = _first(problems), _first(warnings)
     for warning in warnings:
         log.warning("%s", warning)
     return DryRunReport(
@@ -121,11 +125,10 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
 
 
 def _warning(dataset: Input) -> str:
-    what = _one_line(dataset.path or "unknown")
-    what = what if len(what) <= _PATH_EXCERPT else f"{what[:_PATH_EXCERPT]}..."
-    named = f" (parameters: {', '.join(dataset.parameters)})" if dataset.parameters else ""
+    what = shown(dataset.path or "unknown")
+    named = f" (parameters: {listed(dataset.parameters)})" if dataset.parameters else ""
     return (
-        f"The dataset {dataset.name!r} is parameterised: no import rule reaches its "
+        f"The dataset {quoted(dataset.name)} is parameterised: no import rule reaches its "
         f"{'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would go on reading what the "
         "source instance reads."
     )
@@ -134,7 +137,7 @@ def _warning(dataset: Input) -> str:
 def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
     """Return errors inside a successful answer; where the API puts them is not documented."""
     found = [answer[key] for key in ("exception", "error", "errors") if answer.get(key)]
-    return [f"The dry run reports: {json.dumps(one, default=str)}" for one in found]
+    return [f"The dry run reports: {shown_json(one)}" for one in found]
 
 
 def _check_connections(
@@ -155,7 +158,7 @@ def _check_connections(
             unchecked.append(connection.name)
     if not unchecked:
         return problems, []
-    names = ", ".join(map(repr, unchecked))
+    names = listed(map(quoted, unchecked))
     what = f"Whether these connections of the package are mapped or exist here could not be checked: {names}."
     return problems, [" ".join([what, *unreadable])]
 
@@ -184,13 +187,13 @@ def _what_is_wrong(
     what = f"The package's connection {_describe(connection)} does not exist here and"
     if fitting:
         return (
-            f"{what} the object rule {json.dumps(fitting[0])} leads to no connection that this user can see. Correct "
+            f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this user can see. Correct "
             "its withCondition."
         )
     condition = {"uuid": connection.uuid} if connection.uuid else {"id": str(connection.id)}
     rule = {"onCondition": condition, "withCondition": {"id": "<id of the connection here>"}}
-    return f"{what} no object rule maps it. Add the rule {json.dumps(rule)}."
+    return f"{what} no object rule maps it. Add the rule {shown_json(rule)}."
 
 
 def _describe(connection: PackageConnection) -> str:
-    return f"{connection.name!r} ({connection.type}, uuid {connection.uuid})"
+    return f"{quoted(connection.name)} ({shown(connection.type)}, uuid {shown(connection.uuid)})"

@@ -11,6 +11,7 @@ import pendulum
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
 from ..client.models import parse_time
 from ..client.retries import did_nothing
+from ..client.texts import quoted
 from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, production_stands, read_patiently
 from .journal import Journal
 
@@ -80,7 +81,7 @@ def create_once(
     if found is None or found.id != made.id:
         raise AmbiguousNameError(
             f"Deployment {made.id} was made, but {f'deployment {found.id}' if found else 'none'} is listed as "
-            f"{name!r}. The server may spell the name another way; every clear would then make another one."
+            f"{quoted(name)}. The server may spell the name another way; every clear would then make another one."
         )
     return made, "created"
 
@@ -100,20 +101,20 @@ def _ambiguous(client: TrifactaClient, name: str, why: str, asked_at: str | None
             if not since or not one.created_at or one.created_at >= since - CLOCK_TOLERANCE
         ]
         newest = sorted(appeared, key=lambda one: one.id, reverse=True)[:_LISTED]
-        listed = ", ".join(f"{one.id} ({one.name})" for one in newest) or "none"
+        there = ", ".join(f"{one.id} ({quoted(one.name)})" for one in newest) or "none"
     except TrifactaError as error:
-        listed = f"unreadable ({error})"
+        there = f"unreadable ({error})"
     return AmbiguousSubmissionError(
-        f"It is unknown whether the deployment {name!r} was made: {why} It is not asked for again, since names are not "
-        f"unique and a second one could be made. Deployments that appeared since, newest first: {listed}. If it is "
-        "there, give its id or correct its name; if not, clear this task."
+        f"It is unknown whether the deployment {quoted(name)} was made: {why} It is not asked for again, since names "
+        f"are not unique and a second one could be made. Deployments that appeared since, newest first: {there}. If it "
+        "is there, give its id or correct its name; if not, clear this task."
     )
 
 
 def _only(found: Sequence[Deployment], name: str) -> Deployment | None:
     if len(found) > 1:
         raise AmbiguousNameError(
-            f"{len(found)} deployments are called {name!r}: {', '.join(str(one.id) for one in found)}. Rename or "
+            f"{len(found)} deployments are called {quoted(name)}: {', '.join(str(one.id) for one in found)}. Rename or "
             "delete the superfluous ones in Trifacta, or use the id."
         )
     return found[0] if found else None

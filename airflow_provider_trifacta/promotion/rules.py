@@ -9,6 +9,7 @@ from typing import Any
 from ..client.errors import AmbiguousNameError, InvalidInputError, TrifactaError
 from ..client.import_rules import RULE_KINDS, ImportRules
 from ..client.models import Connection, ImportRule, Release
+from ..client.texts import listed, quoted
 from ..packages.definition import PackageConnection
 
 log = logging.getLogger(__name__)
@@ -98,10 +99,10 @@ def _resolve(condition: Mapping[str, Any], field: str, connections: Sequence[Any
     name = condition["name"]
     found = [one for one in connections if one.name == name]
     if len(found) != 1 or getattr(found[0], field) is None:
-        wrong = f"The connection {name!r} {where} has no {field}."
+        wrong = f"The connection {quoted(name)} {where} has no {field}."
         if len(found) != 1:
-            wrong = f"{len(found)} connections {where} are called {name!r}."
-        known = "; ".join(f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections) or "none"
+            wrong = f"{len(found)} connections {where} are called {quoted(name)}."
+        known = listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ") or "none"
         raise AmbiguousNameError(f"{wrong} There are: {known}. Use the id or uuid.")
     others = {key: value for key, value in condition.items() if key != "name"}
     return {field: getattr(found[0], field), **others}

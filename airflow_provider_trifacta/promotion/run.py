@@ -20,6 +20,7 @@ from ..client.errors import (
 )
 from ..client.models import RUNNING, parse_time
 from ..client.retries import did_nothing
+from ..client.texts import shown
 from .baseline import down_to, live_release, shows_live
 from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look
 from .journal import Journal, digest_of
@@ -202,7 +203,7 @@ def _ambiguous(
             for one in client.without_repetitions.job_groups.newest()
             if not since or not one.created_at or one.created_at >= since - CLOCK_TOLERANCE
         ]
-        listed = ", ".join(f"{one.id} ({one.status})" for one in found) or "none"
+        listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
         what = f"Job groups that appeared since, newest first: {listed}."
         ids = [one.id for one in found]
     except TrifactaError as error:

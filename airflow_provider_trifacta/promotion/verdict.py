@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import TrifactaError, UnexpectedResponseError
 from ..client.models import RUNNING
+from ..client.texts import shown
 from .doubt import look
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, pat
         return Verdict(False, f"The state of the job groups cannot be read: {error}", list(job_group_ids))
     bad = _ended_badly(states)
     if bad:
-        words = ", ".join(f"{one} is {states[one]}" for one in bad)
+        words = ", ".join(f"{one} is {shown(states[one])}" for one in bad)
         return Verdict(False, f"Job group {words}.", bad)
     running = [one for one, state in states.items() if state != _COMPLETE]
     if running:

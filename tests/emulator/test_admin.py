@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from airflow_provider_trifacta.emulator import Answer, Fault
+from airflow_provider_trifacta.emulator import Answer, Emulator, Fault
 
 RESET = {"effect": {"type": "reset", "when": "after_commit"}, "method": "POST"}
 
@@ -32,7 +33,7 @@ def test_add_list_and_clear(api, admin):
     assert [api.get("/v4/deployments").status_code for _ in range(2)] == [200, 503]
     [row] = admin("GET", "faults").json()["data"]
     assert row == {**expected, "seen": 2, "fired": 1, "left": 1}
-    assert admin("DELETE", "faults").status_code == 204
+    assert admin("DELETE", "faults", json={}).status_code == 204
     assert admin("GET", "faults").json() == {"data": []}
     assert api.get("/v4/deployments").status_code == 200
 
@@ -64,6 +65,44 @@ def test_wrong_requests(admin):
     assert admin("GET", "nothing").status_code == 404
 
 
+CHANGES = [
+    ("POST", "faults"),
+    ("DELETE", "faults"),
+    ("PATCH", "flows/1001"),
+    ("POST", "runs"),
+    ("DELETE", "runs"),
+    ("POST", "release-held"),
+    ("POST", "commit-late"),
+    ("POST", "activate-late"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_no_page_of_a_browser_changes_anything(admin, method, path):
+    """A form sends no JSON, and a page whose name was led to this machine says that name."""
+    form = {"Content-Type": "text/plain"}
+    assert admin(method, path).status_code == 415
+    assert admin(method, path, data='{"effect": {"type": "hold"}}', headers=form).status_code == 415
+    assert admin(method, path, json=[]).status_code == 400
+    for name in ("evil.example.com", "evil.example.com:80", "10.0.0.1", "127.0.0.1.evil.example.com", "[::1", "a:b:c"):
+        assert admin(method, path, json={}, headers={"Host": name}).status_code == 403
+    for name in ("localhost", "LOCALHOST:1", "[::1]:3005", "127.0.0.2"):
+        assert admin(method, path, json={}, headers={"Host": name}).status_code != 403
+
+
+def test_nothing_is_changed_from_another_machine(api):
+    """Ask as another machine does: over an address that is not this machine's alone."""
+    with Emulator(host="0.0.0.0") as emulator, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only finds this machine's address
+        except OSError:
+            pytest.skip("this machine has no other address")
+        address, port = probe.getsockname()[0], emulator.url.rpartition(":")[2]
+        asked = requests.post(f"http://{address}:{port}/emulator/faults", json=RESET, headers={"Host": "localhost"})
+        assert asked.status_code == 403
+        assert requests.get(f"http://{address}:{port}/emulator/faults").json() == {"data": []}
+
+
 def test_calls_are_not_logged(api, admin):
     admin("GET", "faults")
     api.get("/v4/deployments")
@@ -77,9 +116,9 @@ def test_release_held(api, admin):
         answer = pool.submit(requests.get, url, auth=api.session.auth, timeout=60)
         while not admin("GET", "faults").json()["data"][0]["waiting"]:
             pass
-        assert admin("POST", "release-held").json() == {"released": 1}
+        assert admin("POST", "release-held", json={}).json() == {"released": 1}
         assert answer.result(30).status_code == 200
-    assert admin("POST", "release-held").json() == {"released": 0}
+    assert admin("POST", "release-held", json={}).json() == {"released": 0}
 
 
 def test_late_ones(api, admin, package):
@@ -88,9 +127,9 @@ def test_late_ones(api, admin, package):
     admin("POST", "faults", json={"effect": {"type": "late_activation"}})
     assert api.upload(1, package).status_code == 504
     assert api.upload(1, package).json()["release"]["active"] is None
-    assert admin("POST", "activate-late").json() == {"released": 1}
+    assert admin("POST", "activate-late", json={}).json() == {"released": 1}
     assert api.emulator.store.active_release(1).id == 101
-    assert admin("POST", "commit-late").json() == {"released": 1}
+    assert admin("POST", "commit-late", json={}).json() == {"released": 1}
     assert api.emulator.store.active_release(1).id == 102
     assert admin("GET", "faults").json()["data"][0]["outcomes"] == [201]
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from airflow_provider_trifacta.emulator.loopback import without_proxy
+from airflow_provider_trifacta.emulator.loopback import is_loopback, without_proxy
 
 LOOPBACK = "localhost,127.0.0.1,::1"
 
@@ -49,3 +49,14 @@ def test_the_fixture_works_behind_a_proxy(tmp_path):
     done = subprocess.run(command, env={**environment, **dead}, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((one, True) for one in ("127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST", "::ffff:127.0.0.1")),
+        *((one, False) for one in ("0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "example.com", "")),
+    ],
+)
+def test_which_addresses_are_this_machines_alone(host, expected):
+    assert is_loopback(host) is expected

@@ -34,7 +34,7 @@ def test_over_http_without_a_login(api):
     assert api("POST", RUNS, json=body, **nobody).json() == body
     assert api("GET", RUNS, **nobody).json() == {"data": [body]}
     assert api.emulator.runs.take(1) == RunOutcome(**body)
-    assert api("DELETE", RUNS, **nobody).status_code == 204
+    assert api("DELETE", RUNS, json={}, **nobody).status_code == 204
     assert api("GET", RUNS, **nobody).json() == {"data": []}
 
 

@@ -102,3 +102,11 @@ def test_public_names():
         assert getattr(package, name).__name__ == name
     with pytest.raises(AttributeError):
         _ = package.nothing
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", 0), ("localhost", 0), ("0.0.0.0", 1)])
+def test_it_warns_where_other_machines_reach_it(caplog, host, warned):
+    with Emulator(host=host):
+        pass
+    ours = [one for one in caplog.records if one.name.startswith("airflow_provider_trifacta")]
+    assert [one.levelname for one in ours] == ["WARNING"] * warned

@@ -203,3 +203,48 @@ def test_an_instance_at_an_ipv6_address(monkeypatch):
         client = stack.enter_context(TrifactaClient(config_from_connection(BaseHook.get_connection("by_uri"))))
         assert client.deployments.create("Orders").id == 1
         assert client.deployment_url(1) == f"http://[::1]:{port}/deployments/1"
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEhushhush\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("pem", [PEM, PEM.replace("\n", ""), PEM.replace("\n", r"\n"), PEM * 100])
+@pytest.mark.parametrize(
+    "extra", [lambda pem: {"cert": pem}, lambda pem: {"cert": ["cert.pem", pem]}, lambda pem: {"verify": pem}]
+)
+def test_a_key_in_place_of_its_path_is_refused_as_that(files, extra, pem):
+    with pytest.raises(ConfigurationError, match="where its path belongs") as caught:
+        config_from_connection(connection(extra(pem)))
+    assert "hush" not in str(caught.value)
+    for name, value in extra(pem).items():
+        given = {name: tuple(value) if isinstance(value, list) else value}
+        with pytest.raises(ConfigurationError, match="where its path belongs") as caught:
+            ClientConfig(base_url="https://a.example.com", password="long-secret", **given)
+        assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["no-such-hush.pem", "hush" * 2000, "hush\0", ["hush", 5], {"hush": 1}])
+@pytest.mark.parametrize("name", ["verify", "cert"])
+def test_a_path_that_is_none_is_not_quoted(files, name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_connection(connection({name: value}))
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://u:hush/hush@p:1", "http://u:hush#hush@p:1", "http://u:12?hush@p:1"])
+def test_a_proxy_with_a_password_that_is_not_encoded_is_blamed_on_the_proxy(proxy, monkeypatch):
+    for extra in ({"proxies": proxy}, {"proxies": {"https": proxy}}):
+        with pytest.raises(ConfigurationError, match="proxy") as caught:
+            config_from_connection(connection(extra))
+        assert "hush" not in str(caught.value)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="environment") as caught:
+        config_from_connection(connection())
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["https://u:hush@a.example.com", "u:hu/sh@a.example.com", "https://u:hush/@a:1"])
+def test_a_password_in_the_host_is_not_quoted(host):
+    with pytest.raises(ConfigurationError, match="holds credentials") as caught:
+        config_from_connection(connection(host=host))
+    assert "hu" not in str(caught.value)

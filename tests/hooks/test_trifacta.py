@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import base64
 import json
 import logging
 
 import pytest
 
+from airflow_provider_trifacta._compat import redact
 from airflow_provider_trifacta.client.errors import ConfigurationError
 from airflow_provider_trifacta.hooks import trifacta
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
@@ -87,3 +89,12 @@ def test_no_secret_in_representations_or_logs(connect, caplog):
     hook = TrifactaHook()
     texts = [repr(hook), repr(hook.client), repr(hook.client.config), str(vars(hook)), caplog.text]
     assert not [text for text in texts if "long-secret" in text or "proxy-secret" in text]
+
+
+def test_airflow_masks_what_is_derived_of_the_secrets(use_connection):
+    extra = {"proxies": "http://proxy-user:pr%2Foxy-pass@proxy:3128"}
+    use_connection("http://127.0.0.1:1", password="a/long#password", extra=extra)
+    assert TrifactaHook().get_conn()
+    basic = base64.b64encode(b"admin@example.com:a/long#password").decode()
+    for secret in ("a/long#password", "a%2Flong%23password", basic, "pr%2Foxy-pass", "pr/oxy-pass"):
+        assert secret not in redact(f"the server said {secret} to us")

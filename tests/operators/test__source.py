@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from airflow_provider_trifacta.client.errors import PackageFormatError, PackageNotFoundError, WrongPackageError
@@ -29,6 +31,17 @@ def test_a_file_url_works(make_package):
     path = make_package(flow_name="By URL")
     with open_source(f"file://{path}") as package:
         assert package.info.flow_names == ["By URL"]
+
+
+@pytest.mark.parametrize("scheme", ["file", "local", "FILE"])
+def test_a_file_url_is_looked_at_before_it_is_opened(tmp_path, scheme):
+    """A pipe would wait for ever, and a device fill the disk."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(PackageNotFoundError, match="not a regular file"):
+            open_source(f"{scheme}://{path}")
+    with pytest.raises(PackageNotFoundError, match="begins with"):
+        open_source(f"{scheme}://folder/flow.zip")
 
 
 def test_a_missing_object_is_told(memory):

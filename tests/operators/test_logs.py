@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import zipfile
 
 import pytest
 
@@ -126,3 +128,30 @@ def test_a_failed_run_has_said_what_it_would_do(instance, lines_of, make_package
     result, lines = lines_of(RunDeploymentOperator(task_id="t", deployment_id=1, poke_interval=0.01))
     assert result is None
     assert lines[0].startswith("Will run the live release of deployment 1")
+
+
+LIE = "x\n[2026-01-01] INFO - Release 9 is live\x1b[2J\u202e"
+
+
+def test_no_name_makes_a_line_of_its_own_or_a_long_one(instance, lines_of, tmp_path, caplog):
+    """A name is its author's. It neither forges a log line, nor steers a terminal, nor fills a log."""
+    deployment = instance.store.create_deployment(LIE + "y" * 10_000)
+    metadata = {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844", "trifactaVersion": f"8.0.0{LIE}", "primaryFlowIds": [1]}
+    names = [{"id": number, "name": f"{number} {LIE}"} for number in range(1, 5_000)]
+    datasets = [{"id": number, "isDynamic": True, "dynamicPath": LIE * 100} for number in range(5_000)]
+    data = {"flows": names, "connections": names, "datasources": datasets}
+    path = tmp_path / "flow.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"flow_{LIE}.json", json.dumps({"metadata": metadata, "data": data}))
+    name = {"deployment_id": deployment.id}
+    lines_of(GetDeploymentOperator(task_id="t", **name))
+    lines = [one.getMessage() for one in caplog.records]
+    lines_of(DryRunReleaseOperator(task_id="t", package_path=str(path), **name))
+    lines += [one.getMessage() for one in caplog.records]
+    lines_of(CreateReleaseOperator(task_id="t", package_path=str(path), dry_run_first=True, **name))
+    lines += [one.getMessage() for one in caplog.records]
+    assert [line for line in lines if not line.replace("\n", "").isprintable()] == []
+    written = [line for message in lines for line in message.splitlines()]
+    assert [line for line in written if line.startswith("[2026-01-01]")] == []
+    assert max(map(len, written)) < 10_000
+    assert sum(map(len, written)) < 500_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
 from pathlib import Path
 
@@ -81,15 +82,33 @@ def test_the_package_is_there_and_described(export, flow_id, dev, tmp_path, as_t
     }
     assert info.flow_names == ["Daily Orders"]
     assert [one.name for one in path.parent.iterdir()] == ["flow.zip"]
-    umask = stat.S_IMODE((tmp_path / "ordinary").open("w").close() or (tmp_path / "ordinary").stat().st_mode)
-    assert stat.S_IMODE(path.stat().st_mode) == umask, "other workers' users read it as any other file"
+
+
+@pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o640), (0o077, 0o600), (0o002, 0o640)])
+def test_a_new_package_is_not_for_everybody(export, flow_id, tmp_path, umask, expected):
+    before = os.umask(umask)
+    try:
+        export(flow_id)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "made" / "flow.zip").stat().st_mode) == expected
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
+def test_a_package_keeps_the_mode_of_the_file_it_replaces(export, flow_id, tmp_path, mode):
+    path = tmp_path / "flow.zip"
+    path.touch()
+    path.chmod(mode)
+    export(flow_id, path)
+    assert path.stat().st_size
+    assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 @pytest.mark.parametrize(("comment", "sent"), [(None, ""), ("", ""), ("None", ""), ("undefined", ""), ("why", "why")])
 def test_what_a_template_makes_of_no_value_is_no_comment(export, flow_id, tmp_path, comment, sent):
     export(flow_id, comment=comment)
     with open_package(tmp_path / "made" / "flow.zip") as package:
-        assert package.definition()["metadata"]["comment"] == sent
+        assert package.info.comment == sent
 
 
 def test_every_export_has_its_own_uuid(export, flow_id):

@@ -19,7 +19,7 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.emulator import Connection, build_package
 from airflow_provider_trifacta.packages import flow_package as package_module
-from airflow_provider_trifacta.packages.definition import PackageConnection, nesting
+from airflow_provider_trifacta.packages.definition import PackageConnection, Structure, structure_of
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on
 
@@ -135,10 +135,10 @@ def damaged() -> bytes:
     return bytes(content)
 
 
-def unknown_compression() -> bytes:
+def repacked(method) -> bytes:
     content = bytearray(zipped(("flow.json", DEFINITION)))
     for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        content[content.index(signature) + offset] = 99
+        content[content.index(signature) + offset] = method
     return bytes(content)
 
 
@@ -167,7 +167,9 @@ def unknown_compression() -> bytes:
         (zipped(("flow.json", {"metadata": {"uuid": "abc"}})), "has no usable metadata.uuid ('abc')"),
         (encrypted(), "is encrypted"),
         (damaged(), "is damaged and cannot be unpacked"),
-        (unknown_compression(), "is damaged and cannot be unpacked"),
+        (repacked(99), "is packed by the method 99"),
+        (repacked(zipfile.ZIP_BZIP2), "is packed by the method 12"),
+        (repacked(zipfile.ZIP_LZMA), "is packed by the method 14"),
     ],
 )
 def test_each_defect_has_its_own_error(write, content, words):
@@ -203,14 +205,29 @@ def test_recipes_are_read_however_many_functions_they_nest(write, generation, fu
     assert sys.getrecursionlimit() == before
 
 
-def test_brackets_in_texts_and_comments_do_not_count():
-    assert (
-        nesting("""{a: '[[[\\'[', "b": "]]\\"[[[", // [[[
-        c: [/* [[[ ' " */ {}]}""")
-        == 3
-    )
+def test_what_stands_in_texts_and_comments_does_not_count():
+    text = """{a: '[[[\\'[,', "b": "]]\\"[[[:", // [[[,
+        c: [/* [[[ ' " :: */ {}]}"""
+    assert structure_of(text.encode()) == Structure(depth=3, quoted=5, containers=3, separators=5)
     # What has no end is nothing that a parser takes, but it must not be slow either.
-    assert nesting("/*" * 200_000) == nesting('"' + "\\" * 200_001) == nesting("'" * 200_001) == 0
+    for endless in (b"/*" * 200_000, b'"' + b"\\" * 200_001, b"'" + b"[" * 200_000):
+        found = structure_of(endless)
+        assert (found.depth, found.containers, found.separators) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "containers"),
+    [
+        (r'["\\", [], "\\\"[", []]', 3),
+        (b"// \\\n[[]]".decode(), 2),  # a backslash goes on to the next line in texts only
+        ("// a\u2028[[]]", 2),
+        ("/* \\*/[[]]", 2),
+        ("'a\\\\', []", 1),
+        ('/* *\\\\/ " */ [[]] /* " */', 2),
+    ],
+)
+def test_nothing_that_a_parser_reads_is_passed_over(text, containers):
+    assert structure_of(text.encode()).containers == containers
 
 
 def test_zip_bombs_are_refused_without_unpacking(write, monkeypatch):

@@ -9,10 +9,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_trifacta.client.errors import PackageFormatError
+from airflow_provider_trifacta.client.errors import PackageChangedError
 from airflow_provider_trifacta.emulator import Connection, build_package
+from airflow_provider_trifacta.packages.contents import ContainedFlow, Output, Recipe, Target
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.packages.report import LOCAL_ID, ContainedFlow, Output, Recipe, Target, report_on
+from airflow_provider_trifacta.packages.report import LOCAL_ID, report_on
 
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 WAREHOUSE = Connection(id=5, name="warehouse", uuid="e75c2470-d728-11e9-8f1a-a3332515213f")
@@ -276,7 +277,7 @@ def test_a_package_that_was_cut_short_meanwhile_is_an_error(tmp_path):
     with open_package(path) as package:
         with path.open("r+b") as file:
             file.truncate(100)
-        with pytest.raises(PackageFormatError, match="is not a readable ZIP file"):
+        with pytest.raises(PackageChangedError):
             report_on(package)
 
 

@@ -1,0 +1,67 @@
+"""Every form in which a secret travels is known, and replaced in errors and in answers that echo it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.responses import Redactor
+from airflow_provider_trifacta.client.secrets import secrets_of
+
+PASSWORD = 'pä/ss "word"#1'
+CONFIG = ClientConfig(
+    base_url="https://trifacta.example.com",
+    login="me",
+    password=PASSWORD,
+    proxies={"https": "http://proxy-user:pr%2Foxy-pass@proxy:3128"},
+)
+
+
+def basic(login, password):
+    return base64.b64encode(f"{login}:{password}".encode()).decode()
+
+
+FORMS = [
+    PASSWORD,
+    quote(PASSWORD, safe=""),
+    json.dumps(PASSWORD)[1:-1],
+    basic("me", PASSWORD),
+    quote(basic("me", PASSWORD), safe=""),
+    "pr%2Foxy-pass",
+    "pr/oxy-pass",
+    basic("proxy-user", "pr/oxy-pass"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_is_known(form):
+    assert form in secrets_of(CONFIG)
+    assert Redactor(CONFIG)(f"it was {form}.") == "it was ***."
+
+
+def test_the_environments_proxies_have_secrets_too(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:env-secret@proxy:3128")
+    config = ClientConfig(base_url="https://trifacta.example.com", password="a-long-token")
+    assert {"env-secret", basic("me", "env-secret"), "a-long-token"} <= set(secrets_of(config))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_an_answer_that_echoes_credentials_is_redacted(scripted, form, escaped):
+    text = "".join(f"\\u{ord(one):04x}" for one in form) if escaped else json.dumps(form, ensure_ascii=False)[1:-1]
+    body = f'{{"data": [{{"id": 1, "name": "was {text}"}}]}}'.encode()
+    server = scripted(lambda request: (200, {"Content-Type": "application/json"}, body))
+    config = ClientConfig(base_url=server.url, login=CONFIG.login, password=PASSWORD, proxies=CONFIG.proxies)
+    with TrifactaClient(config) as client:
+        (found,) = client.deployments.list()
+    assert found.name == "was ***"
+
+
+def test_a_short_password_does_not_make_names_unreadable(scripted):
+    server = scripted(lambda request: (200, {}, {"data": [{"id": 1, "name": "Daily Orders"}]}))
+    with TrifactaClient(ClientConfig(base_url=server.url, login="me", password="Orders")) as client:
+        assert client.deployments.find("Daily Orders")
