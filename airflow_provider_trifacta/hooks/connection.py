@@ -171,7 +171,7 @@ def _proxies(name: str, value: object) -> dict[str, str]:
 def _number(name: str, value: object) -> float:
     parsed = _parsed(value)
     if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) and abs(parsed) < math.inf:
-        return min(parsed, _MOST_SECONDS)
+        return parsed
     raise ConfigurationError(f"The connection's extra {name!r} must be a number, not {_said(value)}.")
 
 
@@ -187,7 +187,7 @@ def _seconds(default: _Default) -> Callable[[str, object], float | _Default]:
             raise ConfigurationError(
                 f"The connection's extra {name!r} must be more than 0 seconds, not {_said(value)}."
             )
-        return float(number)
+        return float(min(number, _MOST_SECONDS))
 
     return read
 
