@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -105,36 +107,23 @@ else:
 KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
+def _secrets_masker() -> Any:
+    """Return the module that knows Airflow's secrets and the names of fields that hold some."""
+    # Airflow 3.1, Airflow 3.0, Airflow 2
+    for name in ("airflow.sdk._shared", "airflow.sdk.execution_time", "airflow.utils.log"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(f"{name}.secrets_masker")
+    raise ImportError("This Airflow has no secrets_masker module.")
+
+
 def looks_secret(name: str) -> bool:
     """Tell whether the value of this name is one that Airflow masks, by its ``sensitive_var_conn_names``."""
-    try:  # Airflow 3.1
-        from airflow.sdk._shared.secrets_masker import should_hide_value_for_key as hide
-    except ImportError:
-        try:  # Airflow 3.0
-            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
-                should_hide_value_for_key as hide,
-            )
-        except ImportError:
-            from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
-                should_hide_value_for_key as hide,
-            )
-    return bool(hide(name))  # type: ignore[no-untyped-call, unused-ignore]
+    return bool(_secrets_masker().should_hide_value_for_key(name))
 
 
 def redact(text: str) -> str:
     """Return a text without the secrets that Airflow knows of: those of the connections that were looked up."""
-    try:  # Airflow 3.1
-        from airflow.sdk._shared.secrets_masker import redact as hide
-    except ImportError:
-        try:  # Airflow 3.0
-            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
-                redact as hide,
-            )
-        except ImportError:
-            from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
-                redact as hide,
-            )
-    return str(hide(text))
+    return str(_secrets_masker().redact(text))
 
 
 def mask_secret(secret: str) -> None:
