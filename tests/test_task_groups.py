@@ -86,6 +86,7 @@ def run(airflow_db, dev, prod, monkeypatch, tmp_path):
         return SimpleNamespace(state=str(dag_run.state), tasks=tasks)
 
     start.flows, start.promote_by_hand, start.packages = flows, promote_by_hand, tmp_path / "packages"
+    start.prepare = prepare
     return start
 
 
@@ -151,6 +152,40 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
     assert (live and live.id) == (before.id if live_before else None)
     bad = prod.store.releases(deployment_id)[-1]
     assert pull(result, group, "roll_back", "rolled_back_release_id") == bad.id
+
+
+def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(run, prod):
+    """The sensor may not read the state, and the end may: the run is green, since the jobs say so."""
+    prod.faults.add(Fault(Answer(403), method="GET", path="/v4/jobGroups/*/status"))
+    result = run()
+    [(flow_id, deployment_id)] = run.flows
+    assert result.state == "success"
+    assert states(result, f"flow_{flow_id}") == ended() | {"smoke_jobs": "failed"}
+    (release,) = prod.store.releases(deployment_id)
+    assert prod.store.active_release(deployment_id) == release
+    assert pull(result, f"flow_{flow_id}", "promoted", "release_id") == release.id
+
+
+@pytest.mark.parametrize("roll_back", [True, False])
+def test_jobs_that_still_run_are_no_proof(run, use_connection, monkeypatch, roll_back):
+    with Emulator(EmulatorOptions(job_run_seconds=3600)) as slow:
+        use_connection(slow.url, "trifacta_prod")
+        deployment = slow.store.create_deployment("Deployment 1")
+        run.prepare()
+        result = run(timeout=0.05, tolerated_outage=0.05, roll_back=roll_back)
+        [(flow_id, _)] = run.flows
+        group = f"flow_{flow_id}"
+        assert result.state == "failed"
+        found = states(result, group)
+        assert (found["smoke_jobs"], found["promoted"]) == ("failed", "failed")
+        live = slow.store.active_release(deployment.id)
+        if roll_back:
+            assert found["roll_back"] == "success"
+            assert live is None
+            (job_group,) = slow.store.job_groups()
+            assert pull(result, group, "roll_back", "verdict")["job_group_ids"] == [job_group.id]
+        else:
+            assert live == slow.store.releases(deployment.id)[0], "nothing was asked to take it back"
 
 
 def test_after_a_rollback_the_next_promotion_goes_through(run, prod):
