@@ -12,7 +12,6 @@ import requests
 from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, build_package
 from airflow_provider_trifacta.emulator.app import _ALL_ENDPOINTS
 
-ROUNDS = 600
 SEED = 12
 IDS = ["1", "1001", "12001", "0", "-1", "9" * 18, "9" * 30, "a", "%00", "1%2F2", "é", ""]
 ODD = [None, True, 0, -1, 1, 2**70, 1.5, "", "a", "1", "\0", "é", "\ud83d", "x" * 10_000, [], {}, [1], [{}], {"id": 1}]
@@ -85,10 +84,11 @@ def request(chance: random.Random, package: bytes) -> dict:
     return made
 
 
-def test_odd_requests(emulator):
+def test_odd_requests(emulator, rounds, tell):
+    count = rounds(600)
     chance, package, answers = random.Random(SEED), build_package("Orders"), {}
     with requests.Session() as session:
-        for _ in range(ROUNDS):
+        for _ in range(count):
             made = request(chance, package)
             session.auth = ("admin@example.com", "admin-password" if chance.random() < 0.95 else "é")
             url = f"{emulator.url}{made.pop('path')}"
@@ -98,3 +98,4 @@ def test_odd_requests(emulator):
             answers[answer.status_code] = answers.get(answer.status_code, 0) + 1
             assert answer.status_code < 500, (answer.request.method, url, made, answer.text)
     assert answers[400] > answers[200] > 0
+    tell(f"{count} tried: {dict(sorted(answers.items()))}")

@@ -14,7 +14,6 @@ from airflow_provider_trifacta.hooks.connection import config_from_connection
 
 pytestmark = pytest.mark.every_airflow
 
-ROUNDS = 3_000
 SEED = 12
 SECRET = "hushhush"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----"
@@ -77,9 +76,10 @@ def connection(chance: random.Random) -> SimpleNamespace:
     )
 
 
-def test_odd_connections(monkeypatch):
+def test_odd_connections(monkeypatch, rounds, tell):
+    count = rounds(3_000)
     chance, taken = random.Random(SEED), 0
-    for _ in range(ROUNDS):
+    for _ in range(count):
         made = connection(chance)
         if chance.random() < 0.2:
             text = odd(chance, SECRET).replace("\0", "").encode("utf-8", "replace").decode()
@@ -96,4 +96,5 @@ def test_odd_connections(monkeypatch):
         assert refused.isprintable()
         assert config is None or config.password in secrets_of(config)
         taken += config is not None
-    assert 0 < taken < ROUNDS
+    assert 0 < taken < count
+    tell(f"{count} tried, {taken} of them taken")

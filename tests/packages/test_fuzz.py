@@ -16,7 +16,6 @@ from airflow_provider_trifacta.package import as_text
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on
 
-ROUNDS = 400
 SEED = 12
 FIXED = {
     "uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844",
@@ -98,21 +97,24 @@ def zipped(text: str, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_damaged_zips(tmp_path):
+def test_damaged_zips(tmp_path, rounds, tell):
+    count = rounds(400)
     chance, path, taken = random.Random(SEED), tmp_path / "flow.zip", 0
-    for _ in range(ROUNDS):
+    for _ in range(count):
         content = damaged(build_package("Orders", generation=chance.choice(("6.0", "6.8", "8.0")), **FIXED), chance)
         path.write_bytes(content)
         found = taken_by_the_provider(path)
         assert taken_by_the_emulator(content) is found, content
         taken += found
-    assert 0 < taken < ROUNDS
+    assert 0 < taken < count
+    tell(f"{count} tried, {taken} of them taken")
 
 
-def test_odd_definitions(tmp_path):
+def test_odd_definitions(tmp_path, rounds, tell):
+    count = rounds(400)
     chance, path, taken = random.Random(SEED), tmp_path / "flow.zip", 0
     connection = Connection(id=5, name="db", uuid="e75c2470-d728-11e9-8f1a-a3332515213f")
-    for number in range(ROUNDS):
+    for number in range(count):
         built = build_package("Orders", generation=("6.0", "6.8")[number % 2], connections=[connection], **FIXED)
         with zipfile.ZipFile(io.BytesIO(built)) as archive:
             (name,) = [one for one in archive.namelist() if one.endswith(".json")]
@@ -133,4 +135,5 @@ def test_odd_definitions(tmp_path):
         path.write_bytes(content)
         taken += taken_by_the_provider(path)
         taken_by_the_emulator(content)
-    assert 0 < taken < ROUNDS
+    assert 0 < taken < count
+    tell(f"{count} tried, {taken} of them taken")
