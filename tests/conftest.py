@@ -327,6 +327,17 @@ def emulator(trifacta_emulator, use_connection):
 
 
 @pytest.fixture
+def live(emulator):
+    """Return a function that tells the id of deployment 1's live release, or None."""
+
+    def get():
+        release = emulator.store.active_release(1)
+        return release.id if release else None
+
+    return get
+
+
+@pytest.fixture
 def make_package(tmp_path):
     """Return a function that writes a new package and returns its path."""
     made = itertools.count(1)

@@ -96,15 +96,6 @@ def promote(emulator, make_package):
 
 
 @pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
-
-
-@pytest.fixture
 def went_live(emulator):
     """Return a function that gives the releases in the order in which they became live."""
     words = ("release created and activated", "release activated")

@@ -59,15 +59,6 @@ def deactivate(execute):
 
 
 @pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
-
-
-@pytest.fixture
 def changes(emulator):
     return lambda: [call.path for call in emulator.calls if call.method != "GET"]
 

@@ -35,15 +35,6 @@ def changes(emulator):
     return lambda: [(call.method, call.path) for call in emulator.calls if call.method != "GET"]
 
 
-@pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
-
-
 # GetDeploymentOperator
 
 

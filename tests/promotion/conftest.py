@@ -54,15 +54,6 @@ def take_baseline(client):
 
 
 @pytest.fixture
-def live(emulator):
-    def get():
-        release = emulator.store.active_release(1)
-        return release.id if release else None
-
-    return get
-
-
-@pytest.fixture
 def client(emulator, time):
     config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
     with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
