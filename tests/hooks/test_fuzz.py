@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_trifacta.client.errors import ConfigurationError
 from airflow_provider_trifacta.client.secrets import secrets_of
-from airflow_provider_trifacta.hooks.connection import config_from_connection
+from airflow_provider_trifacta.hooks.connection import _READERS, config_from_connection
 
 pytestmark = pytest.mark.every_airflow
 
@@ -34,16 +34,7 @@ HOSTS = [
     " ",
     "ftp://a",
 ]
-EXTRAS = (
-    "verify",
-    "cert",
-    "proxies",
-    "connect_timeout",
-    "read_timeout",
-    "upload_timeout",
-    "read_retries",
-    "user_agent",
-)
+EXTRAS = tuple(_READERS)
 SECRET_EXTRAS = ("verify", "cert", "proxies")
 
 
