@@ -61,6 +61,17 @@ def client(emulator, time):
 
 
 @pytest.fixture
+def somebody_else(client, packages):
+    """Return a function that makes a release of package B, as another person would."""
+
+    def create():
+        with open_package(packages("B")) as package:
+            client.releases.create(1, package.body())
+
+    return create
+
+
+@pytest.fixture
 def promote(client, packages, time):
     def run(letter="A", deployment_id=1, first_attempt=True, **options):
         options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
@@ -594,26 +605,16 @@ def test_several_matches_are_ambiguous(promote, emulator, time, client, packages
         promote("A")
 
 
-def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, client, packages):
+def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, somebody_else):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
-
-    def somebody_else():
-        with open_package(packages("B")) as package:
-            client.releases.create(1, package.body())
-
     time.during_sleep = [somebody_else]
     with pytest.raises(AmbiguousSubmissionError, match="releases of other packages appeared"):
         promote("A")
     assert sum(time.slept) == 60, "ours may still show"
 
 
-def test_ours_may_show_after_a_strange_release(promote, emulator, time, client, packages, live):
+def test_ours_may_show_after_a_strange_release(promote, emulator, time, live, somebody_else):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
-
-    def somebody_else():
-        with open_package(packages("B")) as package:
-            client.releases.create(1, package.body())
-
     time.during_sleep = [somebody_else, armed.release]
     result = promote("A")
     assert result.outcome == "adopted"
@@ -756,13 +757,8 @@ def test_another_release_that_was_made_live_before_it_was_read_back_is_a_decisio
     assert live() == third.id
 
 
-def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, client, packages):
+def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, client, somebody_else):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
-
-    def somebody_else():
-        with open_package(packages("B")) as package:
-            client.releases.create(1, package.body())
-
     time.during_sleep = [somebody_else, armed.release]
     result = promote("A")
     assert result.outcome == "adopted"
