@@ -25,8 +25,8 @@ find_python() {
   return 1
 }
 
-# make_env LINE EXTRA [NAME REQUIREMENT...]: makes .build/env-NAME (default: LINE) with this project (editable), its
-# EXTRA, the line's constraints and further requirements, and sets $bin to its programs. Does nothing when that is
+# make_env LINE EXTRA [NAME REQUIREMENT...]: makes .build/env-NAME (default: LINE) with both projects (editable), the
+# provider's EXTRA (or '' for none), the line's constraints and further requirements, and sets $bin to its programs. Does nothing when that is
 # there already.
 make_env() {
   local line=$1 extra=$2 name=${3:-$1} last=14 python stamp pins=$root/constraints/airflow-$1.txt
@@ -35,12 +35,12 @@ make_env() {
   [[ $line == 3.3 || $line == 3.2 ]] || last=12
   bin=$build/env-$name/bin
   python=$(find_python 10 "$last") || { echo "No Python 3.10 to 3.$last found for Airflow $line." >&2; return 1; }
-  stamp=$(cat "$root/pyproject.toml" "$pins" <(echo "$python $extra $*") | cksum)
+  stamp=$(cat "$root"{,/emulator}/pyproject.toml "$pins" <(echo "$python $extra $*") | cksum)
   [[ -f $bin/../stamp && $(<"$bin/../stamp") == "$stamp" ]] && return
   echo "Making the environment for Airflow $line (a few minutes the first time) ..." >&2
   rm -rf "${bin%/bin}"
   "$python" -m venv "${bin%/bin}"
-  "$bin/pip" install --quiet --quiet --editable "$root[$extra]" "apache-airflow~=$line.0" "$@" \
+  "$bin/pip" install --quiet --quiet --editable "$root/emulator" --editable "$root${extra:+[$extra]}" "apache-airflow~=$line.0" "$@" \
     --constraint "$pins" >&2
   echo "$stamp" >"$bin/../stamp"
 }

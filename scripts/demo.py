@@ -54,8 +54,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _package(given: Path | None) -> tuple[Path, str | None]:
     """Return a package to promote and its version, checked, so that a wrong path ends here and not in a task's log."""
+    from trifacta_emulator import build_package
+
     from airflow_provider_trifacta.client.errors import PackageError
-    from airflow_provider_trifacta.emulator import build_package
     from airflow_provider_trifacta.packages.flow_package import open_package
 
     path = given.resolve() if given else HOME / "flow_demo.zip"

@@ -28,7 +28,7 @@ class Emulator:
     def __init__(self, name: str, *arguments: str) -> None:
         self._name = name
         self._url_file = HOME / f"{name}-url"
-        command = [sys.executable, "-m", "airflow_provider_trifacta.emulator", "--port", "0"]
+        command = [sys.executable, "-m", "trifacta_emulator", "--port", "0"]
         command += ["--url-file", str(self._url_file), "--user", f"{LOGIN}:{PASSWORD}:deployment", *arguments]
         with (HOME / f"{name}.log").open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

@@ -141,7 +141,7 @@ def _airflow(python: str, home: Path, *server: str) -> Iterator[tuple[str, dict[
 @contextmanager
 def _emulator() -> Iterator[str]:
     url_file, log = HOME / "emulator-url", str(HOME / "emulator.log")
-    command = [sys.executable, "-m", "airflow_provider_trifacta.emulator", "--port", "0", "--url-file", str(url_file)]
+    command = [sys.executable, "-m", "trifacta_emulator", "--port", "0", "--url-file", str(url_file)]
     with _running(command, log, dict(os.environ)) as process:
         deadline = time.monotonic() + 60
         while not url_file.exists():

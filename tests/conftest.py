@@ -28,10 +28,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from trifacta_emulator import build_package
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
 from airflow_provider_trifacta.client.clock import Clock
-from airflow_provider_trifacta.emulator import build_package
 from airflow_provider_trifacta.promotion.journal import Journal
 
 try:
@@ -43,20 +43,14 @@ except ImportError:
 for _name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
     del os.environ[_name]
 
-pytest_plugins = ["airflow_provider_trifacta.emulator.pytest_plugin"]
-
 ROOT = Path(__file__).resolve().parent.parent
 REAL_PACKAGES = sorted((ROOT.parent / "shared" / "packages").glob("*.zip"))
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="fuzz for minutes and not for seconds: 50 times the rounds")
-
-
 @pytest.fixture
-def rounds(request):
-    """Return a function that says how many rounds a fuzzer makes: the number given, or 50 times that."""
-    return lambda few: 50 * few if request.config.getoption("--long") else few
+def rounds():
+    """Return a function that says how many rounds a fuzzer makes: the number given, times FUZZ_FACTOR."""
+    return lambda few: few * int(os.environ.get("FUZZ_FACTOR", "1"))
 
 
 @pytest.fixture

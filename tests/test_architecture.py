@@ -21,7 +21,6 @@ LAYERS = {
     "packages": {"client", "packages"},
     "promotion": {"client", "packages", "promotion"},
     "waits": {"client"},
-    "emulator": {"emulator"},
     "_compat": {"airflow"},
     "_failures": {"_compat", "client"},
     "hooks": {"_compat", "client", "hooks"},

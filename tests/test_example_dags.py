@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as version
+from trifacta_emulator import Connection, Emulator, EmulatorOptions, PresetFlow
+from trifacta_emulator.effects import Hold, Reset
+from trifacta_emulator.faults import Fault
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta._compat import AssetAlias
-from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions, PresetFlow
-from airflow_provider_trifacta.emulator.effects import Hold, Reset
-from airflow_provider_trifacta.emulator.faults import Fault
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 pytestmark = pytest.mark.every_airflow

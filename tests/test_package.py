@@ -11,9 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from trifacta_emulator import Connection, build_package
 
 import airflow_provider_trifacta
-from airflow_provider_trifacta.emulator import Connection, build_package
 from airflow_provider_trifacta.package import main
 from airflow_provider_trifacta.packages import flow_package as package_module
 

@@ -7,10 +7,10 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from trifacta_emulator.effects import Hold
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import AirflowFailException
-from airflow_provider_trifacta.emulator.effects import Hold
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
 

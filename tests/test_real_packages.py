@@ -8,9 +8,9 @@ import zipfile
 
 import pyjson5
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection
+from trifacta_emulator.package_reader import deep_recursion, read_package
 
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetConnection
-from airflow_provider_trifacta.emulator.package_reader import deep_recursion, read_package
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from airflow_provider_trifacta.packages.definition import structure_of
 from airflow_provider_trifacta.packages.flow_package import open_package

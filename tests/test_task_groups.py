@@ -21,13 +21,14 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
+from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
+from trifacta_emulator.effects import Answer, Hold, Reset
+from trifacta_emulator.faults import Fault
+from trifacta_emulator.package_reader import read_package
+
 from airflow_provider_trifacta._compat import KEEPS_STATE
 from airflow_provider_trifacta.client.clock import Clock
 from airflow_provider_trifacta.client.errors import ConnectionLostError
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
-from airflow_provider_trifacta.emulator.effects import Answer, Hold, Reset
-from airflow_provider_trifacta.emulator.faults import Fault
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.promotion.promoter import Promoter
 from airflow_provider_trifacta.task_groups import promote_flow
 

@@ -8,10 +8,10 @@ import threading
 
 import pytest
 import trustme
+from trifacta_emulator import Emulator, EmulatorOptions
 
 from airflow_provider_trifacta.client.check import check
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
 
 
 def config(url, login="admin@example.com", password="admin-password", **options):

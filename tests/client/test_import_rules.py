@@ -3,13 +3,13 @@ from __future__ import annotations
 import logging
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, ManualClock
+from trifacta_emulator.effects import Answer
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import NotFoundError, ServerError, UnexpectedResponseError
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, ManualClock
-from airflow_provider_trifacta.emulator.effects import Answer
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.rules import rules_changed_since
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
-from airflow_provider_trifacta.emulator.package_reader import read_package
 
 
 @pytest.mark.parametrize("status", [200, 202])

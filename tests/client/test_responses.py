@@ -6,12 +6,12 @@ import io
 import json
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
 
 from airflow_provider_trifacta import __version__
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import DeploymentManagerMissingError, NotFoundError, PermissionDeniedError
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow
 from airflow_provider_trifacta.packages.flow_package import open_package
 
 

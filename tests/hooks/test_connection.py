@@ -6,12 +6,12 @@ import logging
 from urllib.parse import quote
 
 import pytest
+from trifacta_emulator import Emulator
 
 from airflow_provider_trifacta._compat import BaseHook, Connection
 from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import ConfigurationError
-from airflow_provider_trifacta.emulator import Emulator
 from airflow_provider_trifacta.hooks.connection import config_from_connection
 
 pytestmark = pytest.mark.every_airflow

@@ -15,8 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.models import DagBag
-
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
+from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
 
 DAGS = Path(__file__).parent / "dags"
 #: The conditions of each site to run this at, besides the environment.

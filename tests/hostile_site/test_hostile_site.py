@@ -59,7 +59,7 @@ def environment_of(home: Path) -> dict[str, str]:
 )
 def test_the_main_path_works(hostile, sites, tests, airflow_home, tmp_path):
     home = shutil.copytree(airflow_home, tmp_path / "airflow")
-    plugin = ["-p", "airflow_provider_trifacta.emulator.pytest_plugin", "-p", "no:cacheprovider", "--noconftest"]
+    plugin = ["-p", "no:cacheprovider", "--noconftest"]
     done = subprocess.run(
         [
             sys.executable,

@@ -6,10 +6,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from trifacta_emulator.effects import Reset
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import Asset, AssetAlias
-from airflow_provider_trifacta.emulator.effects import Reset
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators._assets import announce_live
 from airflow_provider_trifacta.operators.deployment import RollbackDeploymentOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client.errors import (
@@ -16,7 +17,6 @@ from airflow_provider_trifacta.client.errors import (
     SourceError,
     TemporarySpaceError,
 )
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow
 from airflow_provider_trifacta.operators import _storage
 from airflow_provider_trifacta.operators._destination import check_destination, save
 from airflow_provider_trifacta.operators._source import open_source

@@ -6,12 +6,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from trifacta_emulator.effects import Answer, Reset, Truncate
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.releases import Releases
-from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators.release import (
     ActivateReleaseOperator,
     CreateReleaseOperator,

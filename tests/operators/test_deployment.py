@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pendulum
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions
+from trifacta_emulator.clock import iso
+from trifacta_emulator.effects import Answer, Hold, LateCommit, Reset, Truncate
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
-from airflow_provider_trifacta.emulator.clock import iso
-from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateCommit, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,

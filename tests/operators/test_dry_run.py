@@ -6,12 +6,12 @@ import json
 import logging
 
 import pytest
+from trifacta_emulator import Connection, Emulator, EmulatorOptions
+from trifacta_emulator.effects import Answer, LateCommit, Reset
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
-from airflow_provider_trifacta.emulator.effects import Answer, LateCommit, Reset
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator

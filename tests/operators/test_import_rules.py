@@ -7,14 +7,14 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from trifacta_emulator import Connection, Emulator, EmulatorOptions
+from trifacta_emulator.clock import utc_now
+from trifacta_emulator.effects import Answer, Reset, Truncate
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.import_rules import ImportRules
-from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
-from airflow_provider_trifacta.emulator.clock import utc_now
-from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 

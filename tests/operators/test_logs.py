@@ -7,9 +7,9 @@ import logging
 import zipfile
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome
 
 from airflow_provider_trifacta._compat import AirflowFailException
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
     GetDeploymentOperator,

@@ -17,11 +17,12 @@ try:
 except ImportError:  # Airflow 2
     from airflow.io.store import attach
 
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, build_package
+from trifacta_emulator.effects import Answer, Reset, Truncate
+from trifacta_emulator.faults import Fault
+
 from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
 from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, build_package
-from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators import _destination as destination
 from airflow_provider_trifacta.operators._source import open_source
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator

@@ -5,12 +5,12 @@ import pickle
 import traceback
 
 import pytest
+from trifacta_emulator.effects import Reset
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.releases import Releases
-from airflow_provider_trifacta.emulator.effects import Reset
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.operators import release as module
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 
@@ -244,7 +244,8 @@ def test_a_short_upload_does_not(create, emulator, caplog):
 
 
 def test_real_packages_are_promoted(create, use_connection, real_package):
-    from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions
+    from trifacta_emulator import Emulator, EmulatorOptions
+
     from airflow_provider_trifacta.packages.flow_package import open_package
 
     with open_package(real_package) as package:

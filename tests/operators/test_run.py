@@ -8,15 +8,15 @@ from datetime import timedelta
 
 import pytest
 from airflow import DAG
+from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
+from trifacta_emulator.effects import Answer, Reset, Truncate
+from trifacta_emulator.faults import Fault
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import AuthenticationError, ConnectError, ServerError
 from airflow_provider_trifacta.client.job_groups import JobGroups
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
-from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.operators import run as module
 from airflow_provider_trifacta.operators._facts import Facts
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator

@@ -21,8 +21,8 @@ PROBE = """
 import json, os, re, sys, time
 from pathlib import Path
 from airflow_provider_trifacta.client.errors import PackageError
-from airflow_provider_trifacta.emulator.errors import ValidationError
-from airflow_provider_trifacta.emulator.package_reader import read_package
+from trifacta_emulator.errors import ValidationError
+from trifacta_emulator.package_reader import read_package
 from airflow_provider_trifacta.package import as_text
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on

@@ -9,6 +9,7 @@ import zipfile
 from datetime import datetime, timezone
 
 import pytest
+from trifacta_emulator import Connection, build_package
 
 from airflow_provider_trifacta.client.errors import (
     PackageChangedError,
@@ -17,7 +18,6 @@ from airflow_provider_trifacta.client.errors import (
     PackageNotFoundError,
     PackageTooLargeError,
 )
-from airflow_provider_trifacta.emulator import Connection, build_package
 from airflow_provider_trifacta.packages import flow_package as package_module
 from airflow_provider_trifacta.packages.definition import PackageConnection, Structure, structure_of
 from airflow_provider_trifacta.packages.flow_package import open_package

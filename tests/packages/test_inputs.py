@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from trifacta_emulator import Connection, build_package
 
-from airflow_provider_trifacta.emulator import Connection, build_package
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.inputs import Input, read_inputs
 

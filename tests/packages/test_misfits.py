@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from trifacta_emulator import build_package
 
 from airflow_provider_trifacta.client.errors import PackageFormatError
-from airflow_provider_trifacta.emulator import build_package
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.misfits import SAMPLE_SIZE, what_it_is
 

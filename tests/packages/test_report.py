@@ -8,9 +8,9 @@ import zipfile
 from datetime import datetime, timezone
 
 import pytest
+from trifacta_emulator import Connection, build_package
 
 from airflow_provider_trifacta.client.errors import PackageChangedError
-from airflow_provider_trifacta.emulator import Connection, build_package
 from airflow_provider_trifacta.packages.contents import ContainedFlow, Output, Recipe, Target
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import LOCAL_ID, report_on

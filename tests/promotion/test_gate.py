@@ -4,6 +4,9 @@ import json
 import zipfile
 
 import pytest
+from trifacta_emulator import Connection, Emulator, EmulatorOptions
+from trifacta_emulator.effects import Answer, Reset
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -15,9 +18,6 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.emulator import Connection, Emulator, EmulatorOptions
-from airflow_provider_trifacta.emulator.effects import Answer, Reset
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.gate import DryRunReport, dry_run
 

@@ -9,6 +9,16 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from trifacta_emulator.effects import (
+    Answer,
+    Hold,
+    LateActivation,
+    LateCommit,
+    PackageUuid,
+    Reset,
+    Truncate,
+)
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -30,16 +40,6 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.emulator.effects import (
-    Answer,
-    Hold,
-    LateActivation,
-    LateCommit,
-    PackageUuid,
-    Reset,
-    Truncate,
-)
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.journal import Journal

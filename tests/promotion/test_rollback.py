@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from trifacta_emulator.clock import iso
+from trifacta_emulator.effects import LateActivation, LateCommit, PackageUuid
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta.client.errors import InterruptedChangeError, TrifactaError, UnexpectedLiveReleaseError
-from airflow_provider_trifacta.emulator.clock import iso
-from airflow_provider_trifacta.emulator.effects import LateActivation, LateCommit, PackageUuid
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.journal import Journal

@@ -8,6 +8,9 @@ import logging
 from datetime import timedelta
 
 import pytest
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
+from trifacta_emulator.clock import utc_now
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -23,9 +26,6 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
-from airflow_provider_trifacta.emulator.clock import utc_now
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
 

@@ -7,6 +7,8 @@ import re
 from datetime import datetime, timezone
 
 import pytest
+from trifacta_emulator.effects import Answer, Hold, LateActivation, LateCommit, Reset, Truncate
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
@@ -18,8 +20,6 @@ from airflow_provider_trifacta.client.errors import (
     TrifactaError,
     UnexpectedLiveReleaseError,
 )
-from airflow_provider_trifacta.emulator.effects import Answer, Hold, LateActivation, LateCommit, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.staged import StagedPromoter

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from trifacta_emulator.effects import Answer, Reset, Truncate
+from trifacta_emulator.faults import Fault
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
@@ -15,9 +18,6 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.models import Release
-from airflow_provider_trifacta.emulator.effects import Answer, Reset, Truncate
-from airflow_provider_trifacta.emulator.faults import Fault
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import live_id
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.client.errors import PassingWaitError, ServerError
-from airflow_provider_trifacta.emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 
 try:

@@ -5,14 +5,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from trifacta_emulator.effects import Answer, Reset
+from trifacta_emulator.faults import Fault
 
 from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.emulator.effects import Answer, Reset
-from airflow_provider_trifacta.emulator.faults import Fault
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as version
-
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow
-from airflow_provider_trifacta.emulator.clock import ManualClock, utc_now
+from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
+from trifacta_emulator.clock import ManualClock, utc_now
 
 HERE = tuple(map(int, version.split(".")[:2]))
 EXAMPLES = str(Path(__file__).parent.parent.parent / "example_dags")

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from airflow import __version__ as version
+from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
+from trifacta_emulator.clock import ManualClock, utc_now
+from trifacta_emulator.effects import Hold
+from trifacta_emulator.faults import Fault
+from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, PresetFlow
-from airflow_provider_trifacta.emulator.clock import ManualClock, utc_now
-from airflow_provider_trifacta.emulator.effects import Hold
-from airflow_provider_trifacta.emulator.faults import Fault
-from airflow_provider_trifacta.emulator.package_reader import read_package
 
 START = utc_now()
 PERSON = {"login": "admin@example.com", "password": "admin-password"}

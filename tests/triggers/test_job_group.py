@@ -8,9 +8,9 @@ import json
 import time
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
+from trifacta_emulator.package_reader import read_package
 
-from airflow_provider_trifacta.emulator import Emulator, EmulatorOptions, RunOutcome
-from airflow_provider_trifacta.emulator.package_reader import read_package
 from airflow_provider_trifacta.triggers import _polling
 from airflow_provider_trifacta.triggers import _watching as watching
 from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger

@@ -1,0 +1,201 @@
+"""Command line: ``trifacta-emulator`` or ``python -m trifacta_emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, User
+
+_DEFAULT_PORT = 3005  # of self-managed instances [R: D50 API Authentication]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Serve until Ctrl-C or SIGTERM.
+
+    :param arguments: command line; default that of the process.
+    :return: exit status.
+    """
+    from trifacta_emulator import Emulator
+    from trifacta_emulator.errors import ApiError
+
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    try:
+        options = _options(parsed)
+        emulator = Emulator(options, host=parsed.host, port=parsed.port)
+        for name in parsed.deployment:
+            emulator.store.create_deployment(name)
+    except (ValueError, ApiError) as error:
+        parser.error(str(error))
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        emulator.start()
+    except (OSError, OverflowError) as error:
+        print(f"Cannot listen on {parsed.host}:{parsed.port}: {error}", file=sys.stderr)
+        return 1
+    try:
+        if parsed.url_file:
+            try:
+                _write_whole(parsed.url_file, emulator.url)
+            except OSError as error:
+                print(f"Cannot write {parsed.url_file}: {error}", file=sys.stderr)
+                return 1
+        _announce(emulator)
+        stopped.wait()
+    finally:
+        emulator.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from trifacta_emulator.options import EmulatorOptions, choices
+
+    defaults, allowed = EmulatorOptions(), choices()
+    listed = "; ".join(
+        f"{name} = {' | '.join(map(_written, values))} (default {_written(getattr(defaults, name))})"
+        for name, values in allowed.items()
+        if name != "instance_type"
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m trifacta_emulator",
+        description="Emulates the Trifacta v4 REST API with Deployment Manager. State lives in memory.",
+        epilog=f"Choices, explained at EmulatorOptions: {listed}.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="0 = any free one (default: %(default)s)")
+    parser.add_argument("--product-version", default=defaults.product_version, help="default: %(default)s")
+    parser.add_argument("--edition", default=defaults.edition, help="default: %(default)s")
+    parser.add_argument(
+        "--instance-type",
+        choices=allowed["instance_type"],
+        default=defaults.instance_type,
+        help="who may use deployments: nobody (dev), everybody (prod), the Deployment role (both, default)",
+    )
+    parser.add_argument(
+        "--user",
+        action="append",
+        type=_user,
+        default=[],
+        metavar="EMAIL:PASSWORD[:ROLE,ROLE]",
+        help="a user in place of the default ones; no colon in the password; may be repeated",
+    )
+    parser.add_argument(
+        "--deployment", action="append", type=_name, default=[], metavar="NAME", help="create it; may be repeated"
+    )
+    parser.add_argument(
+        "--connection",
+        action="append",
+        type=_connection,
+        default=[],
+        metavar="NAME[:UUID]",
+        help="a connection that import rules may lead to; may be repeated",
+    )
+    parser.add_argument("--flow", action="append", default=[], metavar="NAME", help="make it; may be repeated")
+    parser.add_argument(
+        "--missing-path",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="nothing is below it, so that jobs that read from there fail; may be repeated",
+    )
+    parser.add_argument(
+        "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
+    )
+    parser.add_argument("--choice", action="append", type=_choice, default=[], metavar="NAME=VALUE", help="see below")
+    parser.add_argument("--url-file", type=Path, metavar="PATH", help="write the URL there once it serves")
+    return parser
+
+
+def _options(parsed: argparse.Namespace) -> EmulatorOptions:
+    from trifacta_emulator.options import DEFAULT_USERS, EmulatorOptions, PresetFlow
+
+    return EmulatorOptions(
+        product_version=parsed.product_version,
+        edition=parsed.edition,
+        instance_type=parsed.instance_type,
+        users=tuple(parsed.user) or DEFAULT_USERS,
+        connections=tuple(parsed.connection),
+        flows=tuple(PresetFlow(name) for name in parsed.flow),
+        missing_paths=tuple(parsed.missing_path),
+        job_run_seconds=parsed.job_seconds,
+        **dict(parsed.choice),
+    )
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a deployment needs a name")
+    return text
+
+
+def _user(text: str) -> User:
+    from trifacta_emulator.options import User
+
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(parts[:2]):
+        raise argparse.ArgumentTypeError(f"not EMAIL:PASSWORD[:ROLE,ROLE]: {text!r}")
+    roles = tuple(filter(None, parts[2].split(","))) if len(parts) == 3 else ()
+    return User(parts[0], parts[1], roles)
+
+
+def _connection(text: str) -> PresetConnection:
+    from trifacta_emulator.options import PresetConnection
+
+    name, colon, uuid = text.partition(":")
+    if not name or (colon and not uuid) or ":" in uuid:
+        raise argparse.ArgumentTypeError(f"not NAME[:UUID]: {text!r}")
+    return PresetConnection(name, uuid or None)
+
+
+def _choice(text: str) -> tuple[str, Any]:
+    from trifacta_emulator.options import choices
+
+    name, _, written = text.partition("=")
+    allowed = choices()
+    allowed.pop("instance_type")  # has an argument of its own
+    if name not in allowed:
+        raise argparse.ArgumentTypeError(f"unknown choice {name!r}; there are: {', '.join(allowed)}")
+    for value in allowed[name]:
+        if written == _written(value):
+            return name, value
+    raise argparse.ArgumentTypeError(f"{name} is one of {', '.join(map(_written, allowed[name]))}")
+
+
+def _written(value: Any) -> str:
+    # true, null and numbers as in JSON, words without quotes.
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _announce(emulator: Emulator) -> None:
+    url, options = emulator.url, emulator.options
+    print(f"Trifacta emulator ({options.edition} {options.product_version}): {url}")
+    print(f"Page for people: {url}/")
+    for user in options.users:
+        print(f"User: {user.email}  password: {user.password}  roles: {', '.join(user.roles) or 'none'}")
+    for connection in emulator.store.connections():
+        print(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
+    for flow in emulator.store.flows():
+        print(f"Flow: {flow.name}  id: {flow.id}")
+    print("Stop with Ctrl-C.", flush=True)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    # A reader that waits for the file must never see half of it.
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(f"{text}\n", encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Puts the emulated API together as one ASGI application."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from trifacta_emulator import (
+    admin,
+    api_tokens,
+    connections,
+    deployments,
+    flows,
+    import_rules,
+    job_groups,
+    open_api,
+    page,
+    people,
+    releases,
+)
+from trifacta_emulator.auth import Authenticator
+from trifacta_emulator.endpoint import Context, routes
+from trifacta_emulator.errors import ApiError, MissingObjectError, error_response, route_not_found
+from trifacta_emulator.fault_middleware import FaultMiddleware
+from trifacta_emulator.faults import Faults
+from trifacta_emulator.middleware import AuthMiddleware, Call, LogMiddleware, PathMiddleware
+from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.store import Store
+from trifacta_emulator.transport import ConnectionMiddleware
+
+_ALL_ENDPOINTS = (
+    *people.ENDPOINTS,
+    *open_api.ENDPOINTS,
+    *api_tokens.ENDPOINTS,
+    *connections.ENDPOINTS,
+    *deployments.ENDPOINTS,
+    *import_rules.ENDPOINTS,
+    *releases.ENDPOINTS,
+    *flows.ENDPOINTS,
+    *job_groups.ENDPOINTS,
+)
+_CLIENT_GONE = 499
+#: What Deployment Manager brings.
+_MANAGED = ("/v4/deployments", "/v4/releases")
+
+
+def create_app(
+    options: EmulatorOptions, store: Store, auth: Authenticator, calls: list[Call], faults: Faults
+) -> ASGIApp:
+    """
+    Make the application.
+
+    :param options: the instance's options.
+    :param store: its state.
+    :param auth: its users and tokens.
+    :param calls: where to log requests.
+    :param faults: what is to go wrong.
+    """
+    served = tuple(
+        endpoint
+        for endpoint in _ALL_ENDPOINTS
+        if (endpoint.option is None or getattr(options, endpoint.option))
+        and (options.deployment_manager or not endpoint.deployments)
+    )
+    app = Starlette(
+        routes=[
+            *routes(served),
+            Route("/", page.show, methods=["GET"]),
+            Route("/deployments/{id}", page.show_deployment, methods=["GET"]),
+            Route("/jobs/{id}", page.show_job_group, methods=["GET"]),
+            *admin.ROUTES,
+        ],
+        exception_handlers=dict.fromkeys(_HANDLED, _on_error),
+    )
+    app.router.redirect_slashes = False
+    app.state.context = Context(options, store, auth, served, faults)
+    faulty = FaultMiddleware(AuthMiddleware(app, auth, options), faults, store)
+    return ConnectionMiddleware(LogMiddleware(PathMiddleware(faulty), calls))
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        return error_response(error)
+    if isinstance(error, MissingObjectError):
+        # 404 or 400 for unknown ids, 410 for deleted ones [P: AAC25 error table]: the options decide.
+        options: EmulatorOptions = request.app.state.context.options
+        status = options.unknown_id_status if error.reason == "unknown" else options.deleted_id_status
+        return error_response(ApiError(status, str(error)))
+    if isinstance(error, HTTPException):
+        if not request.app.state.context.options.deployment_manager and request.url.path.startswith(_MANAGED):
+            return route_not_found(request.method, request.url.path)
+        # Unknown routes, wrong methods and multipart bodies that cannot be parsed.
+        details = error.detail if error.status_code == 400 else f"Cannot {request.method} {request.url.path}"
+        return error_response(ApiError(error.status_code, details, dict(error.headers or {})))
+    if isinstance(error, ClientDisconnect):
+        # Nobody reads this; it only ends up in the log of calls.
+        return Response(status_code=_CLIENT_GONE)
+    # A bug of the emulator: the traceback goes to the server's log, not to the client.
+    return error_response(ApiError(500, f"{type(error).__name__} in the emulator"))
+
+
+_HANDLED = (ApiError, MissingObjectError, HTTPException, ClientDisconnect, Exception)

@@ -1,0 +1,238 @@
+"""What the emulated instance is, and which way it goes where the vendor's documents are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from trifacta_emulator.checks import check, check_choice, check_parameters, check_seconds
+from trifacta_emulator.clock import Clock, utc_now
+
+
+@dataclass(frozen=True)
+class User:
+    """
+    A person of the emulated workspace; the id is the position in the list of users, from 1.
+
+    :param email: sign-in name.
+    :param password: password for Basic authentication.
+    :param roles: of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P: AAC25].
+    """
+
+    email: str
+    password: str
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PresetToken:
+    """
+    An access token that exists from the start.
+
+    :param value: the secret that goes after ``Bearer``.
+    :param email: the user it belongs to.
+    :param expires_at: time with a time zone, ``None`` = never.
+    """
+
+    value: str
+    email: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PresetConnection:
+    """
+    A connection that exists from the start.
+
+    :param name: display name.
+    :param uuid: ``None`` = one of its own, new at each start.
+    :param type: e.g. ``jdbc``.
+    :param vendor: e.g. ``postgres``.
+    """
+
+    name: str
+    uuid: str | None = None
+    type: str = "jdbc"
+    vendor: str = "postgres"
+
+
+@dataclass(frozen=True)
+class PresetFlow:
+    """
+    A flow that exists from the start.
+
+    :param name: display name.
+    :param connections: names of connections of the instance; without a ``dataset_path`` the flow's dataset reads a
+        table of the first one.
+    :param dataset_path: the file its dataset reads.
+    :param output_path: the file its output writes.
+    :param adhoc_output: with a manual output, which is what a deployment runs [R: D64].
+    :param description: free text.
+    :param owner: email of a user; ``None`` = the first one.
+    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by their names.
+    """
+
+    name: str
+    connections: tuple[str, ...] = ()
+    dataset_path: str | None = None
+    output_path: str | None = None
+    adhoc_output: bool = True
+    description: str = ""
+    owner: str | None = None
+    dataset_parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+_ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
+DEFAULT_USERS = (
+    User("admin@example.com", "admin-password", ("admin", "deployment")),
+    User("author@example.com", "author-password"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulatorOptions:
+    """
+    Options of the emulator. Those from ``unauthorized_body`` on are our choices: open questions of the
+    vendor's documents, each with the default of our reading; a client has to bear every value.
+
+    :param product_version: release of the instance; decides which packages import (packages up to 6.x only
+        into the same release and build, from 6.8 on never into an earlier release [R: SMC97 import-flow])
+        and the shape of the import's answer. A build may follow: ``6.0.1+235.20190426172824.493d6f8``.
+    :param edition: edition of the instance, compared up to 6.x only.
+    :param deployment_manager: off: an instance without Deployment Manager, where the paths of deployments and releases
+        are unknown [P: AYX].
+    :param instance_type: who may use deployments: ``dev`` nobody, ``prod`` everybody, ``both`` the holders
+        of the Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default is ``dev``, where
+        there is nothing to emulate; ours is ``both``.
+    :param users: people who may sign in.
+    :param tokens: access tokens that exist from the start.
+    :param connections: connections that exist from the start.
+    :param flows: flows that exist from the start.
+    :param clock: gives the time, for all dates, for the expiry of tokens and for the progress of jobs.
+    :param api_tokens_enabled: workspace setting *API Access Token*; off stops all tokens [R: SMC97].
+    :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off (default, as
+        documented) leaves that to administrators [R: SMC97].
+    :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97].
+    :param import_enabled: workspace setting *Import*; off refuses every upload. That it must be on is
+        documented [R: SMC97 configure-deployment-manager], the 403 is our choice.
+    :param export_enabled: workspace setting *Export*; off refuses every export, likewise.
+    :param missing_paths: files or folders that are not there, each a path or the URI of one: a job that reads a
+        dataset from there fails.
+    :param job_start_seconds: how long a job group is ``Created``, by the clock.
+    :param job_run_seconds: how long it is ``InProgress`` after that; then it has ended.
+    :param unauthorized_body: body of a 401: the exception as JSON, or plain text.
+    :param unknown_id_status: status for an id that never existed; 400 is documented as possible [P: AAC25].
+    :param deleted_id_status: status for a soft-deleted id.
+    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R: VS-143186685].
+    :param accept_file_part: also take the package from a part named ``file``; the page says ``data``.
+    :param releases_order: order of a list of releases without ``sort``.
+    :param latest_release: ``latestRelease`` of a deployment as an object or as an id.
+    :param counts_on_create: whether POST deployments also answers ``numReleases`` and ``latestRelease``.
+    :param unique_deployment_names: refuse a second deployment of the same name with 400.
+    :param delete_active_release: allow deleting the active release, or refuse it with 400.
+    :param releases_need_deployment_id: answer 400 to GET releases without ``deploymentId`` rather than all.
+    :param list_releases_route: also serve GET deployments/:id/releases [M].
+    :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases.
+    :param import_rules_readable: GET of a deployment's import rules, which is [M], works; off answers 404.
+    :param unmapped_connections: ``connectionId`` after the import of a connection that no object rule maps and
+        whose uuid no connection here has: ``keep`` the exported one, a broken reference [I]; ``clear``: null;
+        ``refuse``: the import is a 400.
+    :param unknown_rule_target: an object rule that matches, but leads to no connection here or to several:
+        ``refuse`` the import with a 400, or ``ignore`` the rule.
+    :param dry_run_errors: what makes an import a 400 is the same in a dry run (``status``), or has status 200
+        there, with the same body (``body``).
+    :param release_notes: ``comment``: ``notes`` is the package's comment, or else the primary flow's name;
+        ``flow_name``: always that name [I].
+    :param run_without_output: the run of a deployment without an active release or manual output: ``refuse`` it with
+        a 400, or answer 201 and an ``empty`` list.
+    :param run_answer: its answer: ``v4`` as on the page [R: D64]; with ``jobs`` in each element, as its table says;
+        or with the ``flow_run``, as in later releases [P: AAC25].
+    :param canceled_word: how ``Canceled`` is spelled [P: both].
+    :param cancel_status: of the answer to a cancellation; 202 in some builds [M].
+    :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25].
+    """
+
+    product_version: str = "9.7.0"
+    edition: str = "Enterprise"
+    deployment_manager: bool = True
+    instance_type: Literal["both", "prod", "dev"] = "both"
+    users: tuple[User, ...] = DEFAULT_USERS
+    tokens: tuple[PresetToken, ...] = ()
+    connections: tuple[PresetConnection, ...] = ()
+    flows: tuple[PresetFlow, ...] = ()
+    clock: Clock = utc_now
+    api_tokens_enabled: bool = True
+    user_tokens_allowed: bool = False
+    max_token_lifetime_days: int = -1
+    import_enabled: bool = True
+    export_enabled: bool = True
+    missing_paths: tuple[str, ...] = ()
+    job_start_seconds: float = 0.5
+    job_run_seconds: float = 1.5
+    unauthorized_body: Literal["json", "text"] = "json"
+    unknown_id_status: Literal[404, 400] = 404
+    deleted_id_status: Literal[410, 404] = 410
+    inactive_value: Literal[None, False] = None
+    accept_file_part: bool = False
+    releases_order: Literal["newest", "oldest"] = "newest"
+    latest_release: Literal["object", "id"] = "object"
+    counts_on_create: bool = False
+    unique_deployment_names: bool = False
+    delete_active_release: Literal["allow", "refuse"] = "allow"
+    releases_need_deployment_id: bool = False
+    list_releases_route: bool = False
+    embed_paging: bool = True
+    import_rules_readable: bool = True
+    unmapped_connections: Literal["keep", "clear", "refuse"] = "keep"
+    unknown_rule_target: Literal["refuse", "ignore"] = "refuse"
+    dry_run_errors: Literal["status", "body"] = "status"
+    release_notes: Literal["comment", "flow_name"] = "comment"
+    run_without_output: Literal["refuse", "empty"] = "refuse"
+    run_answer: Literal["v4", "jobs", "flow_run"] = "v4"
+    canceled_word: Literal["Canceled", "Cancelled"] = "Canceled"
+    cancel_status: Literal[200, 202] = 200
+    job_error_shape: Literal["text", "object"] = "text"
+
+    def __post_init__(self) -> None:
+        for name, allowed in choices().items():
+            # ``1 == True`` in Python, hence the look at the type as well.
+            value = getattr(self, name)
+            if not any(value == one and type(value) is type(one) for one in allowed):
+                raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+        for seconds in ("job_start_seconds", "job_run_seconds"):
+            check_seconds(seconds, getattr(self, seconds))
+        check(all(self.missing_paths), "a missing path is empty")
+        known = {user.email for user in self.users}
+        for role in (role for user in self.users for role in user.roles):
+            check_choice("a role", role, _ROLES)
+        if not self.users:
+            raise ValueError("at least one user is needed")
+        if len(known) < len(self.users):
+            raise ValueError("two users have the same email")
+        for token in self.tokens:
+            if token.email not in known:
+                raise ValueError(f"token of an unknown user: {token.email}")
+        for flow in self.flows:
+            if flow.owner not in (None, *known):
+                raise ValueError(f"flow of an unknown user: {flow.owner}")
+            if not flow.name:
+                raise ValueError("a flow has no name")
+            check_parameters(flow.dataset_path, flow.dataset_parameters)
+        uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
+        if len(set(uuids)) < len(uuids):
+            raise ValueError("two connections have the same uuid")
+
+
+def choices() -> dict[str, tuple[Any, ...]]:
+    """List the options with a closed set of values: name to the values it may have."""
+    hints = get_type_hints(EmulatorOptions)
+    allowed: dict[str, tuple[Any, ...]] = {}
+    for option in fields(EmulatorOptions):
+        hint = hints[option.name]
+        if hint is bool:
+            allowed[option.name] = (True, False)
+        elif get_origin(hint) is Literal:
+            allowed[option.name] = get_args(hint)
+    return allowed

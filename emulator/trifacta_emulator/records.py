@@ -1,0 +1,180 @@
+"""What the store holds: immutable records, replaced as a whole when something changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from trifacta_emulator.clock import Clock
+from trifacta_emulator.imports import ImportedPackage
+from trifacta_emulator.package_content import Connection
+from trifacta_emulator.package_reader import Row, Tables
+
+RuleKind = Literal["object", "value"]
+
+
+@dataclass(frozen=True)
+class LocalConnection:
+    """A connection of this instance, which object import rules lead to."""
+
+    id: int
+    name: str
+    uuid: str
+    type: str
+    vendor: str
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    deleted_at: datetime | None = None
+
+    @property
+    def packaged(self) -> Connection:
+        """What a package says of it."""
+        return Connection(self.id, self.name, self.uuid, self.type, self.vendor)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment: a named container of releases. Times have a time zone, people are user ids."""
+
+    id: int
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Release:
+    """One import of a package into a deployment; ``imported`` holds what it made."""
+
+    id: int
+    deployment_id: int
+    package_uuid: str
+    notes: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    imported: ImportedPackage
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ImportRule:
+    """One import rule of a deployment; ``rule`` is what was sent. A change makes new rules with new ids."""
+
+    id: int
+    deployment_id: int
+    kind: RuleKind
+    rule: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, for the page and for assertions: ``what`` is e.g. ``release activated``."""
+
+    at: datetime
+    user_id: int
+    deployment_id: int | None
+    release_id: int | None
+    what: str
+
+
+@dataclass(frozen=True)
+class Flow:
+    """
+    A flow that can be edited and exported here; those of releases are part of their releases.
+
+    ``tables`` holds everything an export of it takes along, with the ids of this instance; ``described`` the
+    connections as a package described them that was imported; ``exports`` counts the exports.
+    """
+
+    id: int
+    tables: Tables
+    described: tuple[Row, ...]
+    created_at: datetime
+    updated_at: datetime
+    creator: int
+    updater: int
+    exports: int = 0
+    deleted_at: datetime | None = None
+
+    @property
+    def row(self) -> Row:
+        """Its own row, with name and description."""
+        return next(row for row in self.tables["flows"] if row["id"] == self.id)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.row["name"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a job group; ``type`` is e.g. ``wrangle`` [P: AAC25]."""
+
+    id: int
+    type: str
+
+
+@dataclass(frozen=True)
+class JobGroup:
+    """
+    What a run started for one output. Its state follows from the clock, and from nothing else.
+
+    ``ending`` is the state it comes to, ``message`` why; ``inputs`` and ``outputs`` are in the API's form.
+    """
+
+    id: int
+    deployment_id: int
+    release_id: int
+    flow_run_id: int
+    session_id: str
+    wrangled_dataset_id: int
+    jobs: tuple[Job, ...]
+    overrides: Mapping[str, str]
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    created_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    ending: str
+    message: str | None
+    creator: int
+    clock: Clock
+    canceled_at: datetime | None = None
+    canceled_word: str = "Canceled"
+
+    @property
+    def status(self) -> str:
+        """Its state now: Created, InProgress, and at last what it ends with."""
+        if self.canceled_at is not None:
+            return self.canceled_word
+        now = self.clock()
+        if now >= self.ends_at:
+            return self.ending
+        return "InProgress" if now >= self.starts_at else "Created"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its state does not change any more."""
+        return self.canceled_at is not None or self.clock() >= self.ends_at
+
+    @property
+    def updated_at(self) -> datetime:
+        """When its state changed last."""
+        now = self.clock()
+        changes = (self.created_at, self.starts_at, self.ends_at)
+        return self.canceled_at or max(moment for moment in changes if moment <= now)
