@@ -10,26 +10,41 @@ Two class attributes carry the decisions, so that every mode and layer takes the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TrifactaError(Exception):
     """Root of all errors of this package.
 
-    Attributes are set as keywords and survive pickling, because every class can be rebuilt from its message.
+    The fields that a reader or a callback may need are given as keywords. They survive pickling.
 
-    :param message: the whole text for the reader: what happened, and what to do next
+    :param message: the whole text for the reader: what happened, what was and was not changed, what to do next
+    :param fields: values for the fields below, such as ``release_id=7``
     """
 
+    #: A stable name of the case, for programs.
+    code: ClassVar[str] = "trifacta_error"
     transient: ClassVar[bool] = False
     retryable: ClassVar[bool] = False
     #: True where the request did not leave this host, or not as a whole: the server cannot have acted on it.
     unsent: bool = False
     #: How production stands, where a change was begun before the error. It is part of the text.
     standing: str = ""
+    #: The deployment that the error is about.
+    deployment_id: int | None = None
+    #: The release that the error is about.
+    release_id: int | None = None
+    #: The release that is live as far as is known.
+    live_id: int | None = None
+    #: The job groups that the error is about.
+    job_group_ids: Sequence[int] = ()
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message)
+        for name, value in fields.items():
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no field {name!r}")
+            setattr(self, name, value)
 
     def __str__(self) -> str:
         return f"{super().__str__()} {self.standing}".rstrip()
