@@ -25,9 +25,7 @@ if __name__ == "__main__":  # before Airflow is imported
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
 
-from trifacta_emulator import Emulator, EmulatorOptions, build_package
-from trifacta_emulator.clock import utc_now
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Emulator, EmulatorOptions, build_package, read_package, utc_now
 
 from airflow_provider_trifacta.client.clock import Clock
 from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator, DeactivateReleaseOperator

@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as version
-from trifacta_emulator import Connection, Emulator, EmulatorOptions, PresetFlow
-from trifacta_emulator.effects import Hold, Reset
-from trifacta_emulator.faults import Fault
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Connection, Emulator, EmulatorOptions, Fault, Hold, PresetFlow, Reset, read_package
 
 from airflow_provider_trifacta._compat import AssetAlias
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor

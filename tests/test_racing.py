@@ -7,8 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator.effects import Hold
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Fault, Hold
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator

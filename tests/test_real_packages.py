@@ -8,8 +8,8 @@ import zipfile
 
 import pyjson5
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection
-from trifacta_emulator.package_reader import deep_recursion, read_package
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, read_package
+from trifacta_emulator.packages.reader import deep_recursion
 
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from airflow_provider_trifacta.packages.definition import structure_of

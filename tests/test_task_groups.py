@@ -21,10 +21,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
-from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
-from trifacta_emulator.effects import Answer, Hold, Reset
-from trifacta_emulator.faults import Fault
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, Reset, RunOutcome, read_package
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
 from airflow_provider_trifacta.client.clock import Clock

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from trifacta_emulator import ManualClock
-from trifacta_emulator.clock import iso, iso_or_none
+from trifacta_emulator import ManualClock, iso
+from trifacta_emulator.clock import iso_or_none
 
 
 def test_iso():

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, build_package
-from trifacta_emulator.app import _ALL_ENDPOINTS
+from trifacta_emulator.app import ENDPOINTS
 
 SEED = 12
 IDS = ["1", "1001", "12001", "0", "-1", "9" * 18, "9" * 30, "a", "%00", "1%2F2", "é", ""]
@@ -48,7 +48,7 @@ def value(chance: random.Random, depth: int = 0):
 
 
 def request(chance: random.Random, package: bytes) -> dict:
-    endpoint = chance.choice(_ALL_ENDPOINTS)
+    endpoint = chance.choice(ENDPOINTS)
     path, method = endpoint.path, endpoint.method
     if chance.random() < 0.1:
         path, method = f"/emulator/{chance.choice(ADMIN)}", chance.choice(("GET", "POST", "PATCH"))

@@ -1,14 +1,29 @@
 """
 An emulator of the Trifacta v4 REST API with Deployment Manager, for tests and trials without an instance.
 
-It is an independent reading of the vendor's documents and shares no code with the client of this provider.
-Marks in the code name the evidence: [R] read in the vendor's documents, [P] seen in a real artefact,
-[I] inferred, [M] from memory, [?] not known. Sources behind them:
+It is an independent reading of the vendor's documents and shares no code with the Airflow provider's client. The
+names in ``__all__`` are public. Everything else may change.
 
-* SEED - the page *API Releases Create v4*; D50 to D68 - the pages of releases 5.0 to 6.8 on docs.trifacta.com;
-  VS-nnn - a page there by its page id; SMC87 to SMC104 - the documentation of self-managed 8.7 to 10.4;
-* AAC25 - a public Python client generated from the vendor's API description 2025.23; SDK - the vendor's Python
-  package; VC - a Trifacta engineer's public scripts and packages; GR - a public Airflow plug-in.
+Marks in the code name the evidence for a behaviour:
+
+* [R] read in the vendor's documents
+* [P] seen in a real artefact: a package, a client, an answer
+* [I] inferred from other evidence
+* [M] from memory
+* [?] not known; the behaviour is our choice
+
+A mark may name its sources, as in [R: SEED, D60]:
+
+* SEED: the page *API Releases Create v4*
+* D50 to D68: pages of releases 5.0 to 6.8 on docs.trifacta.com; VS-nnn: a page there by its id; DIFF: its diff pages
+* SMC87 to SMC104: documentation of self-managed 8.7 to 10.4
+* AWS: help.alteryx.com/aws
+* AAC25: a public Python client, generated from the vendor's API description 2025.23
+* SDK: the vendor's Python package
+* VC: public scripts and packages of a Trifacta engineer
+* GR: a public Airflow plug-in
+* DBT: the vendor's profiler for dbt
+* NZ: a public audit of a live tenant; AYX: public probes of two live tenants
 """
 
 from __future__ import annotations
@@ -17,8 +32,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trifacta_emulator.clock import ManualClock
-    from trifacta_emulator.effects import (
+    from trifacta_emulator.clock import ManualClock, iso, utc_now
+    from trifacta_emulator.errors import MissingObjectError, ValidationError
+    from trifacta_emulator.faults.effects import (
         Answer,
         Delay,
         Hold,
@@ -28,21 +44,40 @@ if TYPE_CHECKING:
         Reset,
         Truncate,
     )
-    from trifacta_emulator.faults import ArmedFault, Fault
-    from trifacta_emulator.middleware import Call
-    from trifacta_emulator.options import (
-        EmulatorOptions,
-        PresetConnection,
-        PresetFlow,
-        PresetToken,
-        User,
-    )
-    from trifacta_emulator.package_builder import build_package
-    from trifacta_emulator.package_content import Connection
-    from trifacta_emulator.run_outcomes import RunOutcome
+    from trifacta_emulator.faults.matching import ArmedFault, Fault
+    from trifacta_emulator.http.connection import Call
+    from trifacta_emulator.options import EmulatorOptions, PresetConnection, PresetFlow, PresetToken, User
+    from trifacta_emulator.packages.builder import build_package
+    from trifacta_emulator.packages.definition import Connection, Package
+    from trifacta_emulator.packages.reader import read_package
     from trifacta_emulator.server import Emulator
+    from trifacta_emulator.state.runs import RunOutcome
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "clock": ("ManualClock", "iso", "utc_now"),
+    "errors": ("MissingObjectError", "ValidationError"),
+    "faults.effects": (
+        "Answer",
+        "Delay",
+        "Hold",
+        "LateActivation",
+        "LateCommit",
+        "PackageUuid",
+        "Reset",
+        "Truncate",
+    ),
+    "faults.matching": ("ArmedFault", "Fault"),
+    "http.connection": ("Call",),
+    "options": ("EmulatorOptions", "PresetConnection", "PresetFlow", "PresetToken", "User"),
+    "packages.builder": ("build_package",),
+    "packages.definition": ("Connection", "Package"),
+    "packages.reader": ("read_package",),
+    "server": ("Emulator",),
+    "state.runs": ("RunOutcome",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Answer",
@@ -57,6 +92,8 @@ __all__ = [
     "LateActivation",
     "LateCommit",
     "ManualClock",
+    "MissingObjectError",
+    "Package",
     "PackageUuid",
     "PresetConnection",
     "PresetFlow",
@@ -65,35 +102,16 @@ __all__ = [
     "RunOutcome",
     "Truncate",
     "User",
+    "ValidationError",
     "build_package",
+    "iso",
+    "read_package",
+    "utc_now",
 ]
-_MODULES = {
-    "Answer": "effects",
-    "ArmedFault": "faults",
-    "Call": "middleware",
-    "Connection": "package_content",
-    "Delay": "effects",
-    "Emulator": "server",
-    "EmulatorOptions": "options",
-    "Fault": "faults",
-    "Hold": "effects",
-    "LateActivation": "effects",
-    "LateCommit": "effects",
-    "ManualClock": "clock",
-    "PackageUuid": "effects",
-    "PresetConnection": "options",
-    "PresetFlow": "options",
-    "PresetToken": "options",
-    "Reset": "effects",
-    "RunOutcome": "run_outcomes",
-    "Truncate": "effects",
-    "User": "options",
-    "build_package": "package_builder",
-}
 
 
 def __getattr__(name: str) -> Any:
-    # Late: the pytest plug-in is loaded in every test run, and no server before its fixture is used.
-    if name not in _MODULES:
+    # Late imports: pytest loads the plug-in in every test run, and most runs need no server.
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

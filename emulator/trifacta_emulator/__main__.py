@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Serve until Ctrl-C or SIGTERM.
 
-    :param arguments: command line; default that of the process.
-    :return: exit status.
+    :param arguments: command line; default is that of the process.
+    :returns: exit status.
     """
     from trifacta_emulator import Emulator
     from trifacta_emulator.errors import ApiError
@@ -68,19 +68,19 @@ def _parser() -> argparse.ArgumentParser:
         if name != "instance_type"
     )
     parser = argparse.ArgumentParser(
-        prog="python -m trifacta_emulator",
-        description="Emulates the Trifacta v4 REST API with Deployment Manager. State lives in memory.",
-        epilog=f"Choices, explained at EmulatorOptions: {listed}.",
+        prog="trifacta-emulator",
+        description="Emulates the Trifacta v4 REST API with Deployment Manager. State is in memory only.",
+        epilog=f"Choices; EmulatorOptions explains them: {listed}.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="0 = any free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="0 = any free port (default: %(default)s)")
     parser.add_argument("--product-version", default=defaults.product_version, help="default: %(default)s")
     parser.add_argument("--edition", default=defaults.edition, help="default: %(default)s")
     parser.add_argument(
         "--instance-type",
         choices=allowed["instance_type"],
         default=defaults.instance_type,
-        help="who may use deployments: nobody (dev), everybody (prod), the Deployment role (both, default)",
+        help="who may use deployments: no user (dev), every user (prod), users with that role (both, default)",
     )
     parser.add_argument(
         "--user",
@@ -88,10 +88,15 @@ def _parser() -> argparse.ArgumentParser:
         type=_user,
         default=[],
         metavar="EMAIL:PASSWORD[:ROLE,ROLE]",
-        help="a user in place of the default ones; no colon in the password; may be repeated",
+        help="a user in place of the default users; the password has no colon; may be repeated",
     )
     parser.add_argument(
-        "--deployment", action="append", type=_name, default=[], metavar="NAME", help="create it; may be repeated"
+        "--deployment",
+        action="append",
+        type=_name,
+        default=[],
+        metavar="NAME",
+        help="create a deployment; its id is printed; may be repeated",
     )
     parser.add_argument(
         "--connection",
@@ -99,21 +104,23 @@ def _parser() -> argparse.ArgumentParser:
         type=_connection,
         default=[],
         metavar="NAME[:UUID]",
-        help="a connection that import rules may lead to; may be repeated",
+        help="create a connection, for import rules; may be repeated",
     )
-    parser.add_argument("--flow", action="append", default=[], metavar="NAME", help="make it; may be repeated")
+    parser.add_argument("--flow", action="append", default=[], metavar="NAME", help="create a flow; may be repeated")
     parser.add_argument(
         "--missing-path",
         action="append",
         default=[],
         metavar="PATH",
-        help="nothing is below it, so that jobs that read from there fail; may be repeated",
+        help="a file or folder that does not exist: jobs that read from there fail; may be repeated",
     )
     parser.add_argument(
         "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
     )
     parser.add_argument("--choice", action="append", type=_choice, default=[], metavar="NAME=VALUE", help="see below")
-    parser.add_argument("--url-file", type=Path, metavar="PATH", help="write the URL there once it serves")
+    parser.add_argument(
+        "--url-file", type=Path, metavar="PATH", help="write the URL to this file when the emulator serves"
+    )
     return parser
 
 
@@ -165,7 +172,7 @@ def _choice(text: str) -> tuple[str, Any]:
     allowed = choices()
     allowed.pop("instance_type")  # has an argument of its own
     if name not in allowed:
-        raise argparse.ArgumentTypeError(f"unknown choice {name!r}; there are: {', '.join(allowed)}")
+        raise argparse.ArgumentTypeError(f"unknown choice {name!r}; choices are: {', '.join(allowed)}")
     for value in allowed[name]:
         if written == _written(value):
             return name, value
@@ -187,11 +194,13 @@ def _announce(emulator: Emulator) -> None:
         print(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
     for flow in emulator.store.flows():
         print(f"Flow: {flow.name}  id: {flow.id}")
+    for deployment in emulator.store.deployments()[::-1]:
+        print(f"Deployment: {deployment.name}  id: {deployment.id}")
     print("Stop with Ctrl-C.", flush=True)
 
 
 def _write_whole(path: Path, text: str) -> None:
-    # A reader that waits for the file must never see half of it.
+    # A reader that waits for the file must never see a part of it.
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(f"{text}\n", encoding="utf-8")
     partial.replace(path)

@@ -1,4 +1,4 @@
-"""Puts the emulated API together as one ASGI application."""
+"""Puts the emulator together as one ASGI application."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from trifacta_emulator import (
-    admin,
+from trifacta_emulator.api import (
     api_tokens,
     connections,
     deployments,
@@ -18,21 +17,21 @@ from trifacta_emulator import (
     import_rules,
     job_groups,
     open_api,
-    page,
     people,
     releases,
 )
-from trifacta_emulator.auth import Authenticator
-from trifacta_emulator.endpoint import Context, routes
+from trifacta_emulator.api.endpoint import AuthMiddleware, Context, routes
 from trifacta_emulator.errors import ApiError, MissingObjectError, error_response, route_not_found
-from trifacta_emulator.fault_middleware import FaultMiddleware
-from trifacta_emulator.faults import Faults
-from trifacta_emulator.middleware import AuthMiddleware, Call, LogMiddleware, PathMiddleware
+from trifacta_emulator.faults.matching import Faults
+from trifacta_emulator.faults.middleware import FaultMiddleware
+from trifacta_emulator.http.connection import CLIENT_GONE, Call, ConnectionMiddleware
 from trifacta_emulator.options import EmulatorOptions
-from trifacta_emulator.store import Store
-from trifacta_emulator.transport import ConnectionMiddleware
+from trifacta_emulator.state.people import Authenticator
+from trifacta_emulator.state.store import Store
+from trifacta_emulator.ui import admin, page
 
-_ALL_ENDPOINTS = (
+#: All calls of the API. The options decide which of them exist.
+ENDPOINTS = (
     *people.ENDPOINTS,
     *open_api.ENDPOINTS,
     *api_tokens.ENDPOINTS,
@@ -43,8 +42,7 @@ _ALL_ENDPOINTS = (
     *flows.ENDPOINTS,
     *job_groups.ENDPOINTS,
 )
-_CLIENT_GONE = 499
-#: What Deployment Manager brings.
+#: Paths that exist only with Deployment Manager.
 _MANAGED = ("/v4/deployments", "/v4/releases")
 
 
@@ -57,12 +55,12 @@ def create_app(
     :param options: the instance's options.
     :param store: its state.
     :param auth: its users and tokens.
-    :param calls: where to log requests.
-    :param faults: what is to go wrong.
+    :param calls: the log of requests.
+    :param faults: the list of faults.
     """
     served = tuple(
         endpoint
-        for endpoint in _ALL_ENDPOINTS
+        for endpoint in ENDPOINTS
         if (endpoint.option is None or getattr(options, endpoint.option))
         and (options.deployment_manager or not endpoint.deployments)
     )
@@ -78,15 +76,15 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.state.context = Context(options, store, auth, served, faults)
-    faulty = FaultMiddleware(AuthMiddleware(app, auth, options), faults, store)
-    return ConnectionMiddleware(LogMiddleware(PathMiddleware(faulty), calls))
+    faulty = FaultMiddleware(AuthMiddleware(app, auth, options), faults, store.activate_late)
+    return ConnectionMiddleware(faulty, calls)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ApiError):
         return error_response(error)
     if isinstance(error, MissingObjectError):
-        # 404 or 400 for unknown ids, 410 for deleted ones [P: AAC25 error table]: the options decide.
+        # 404 or 400 for unknown ids, 410 for deleted ones [P: AAC25]: the options decide.
         options: EmulatorOptions = request.app.state.context.options
         status = options.unknown_id_status if error.reason == "unknown" else options.deleted_id_status
         return error_response(ApiError(status, str(error)))
@@ -97,8 +95,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
         details = error.detail if error.status_code == 400 else f"Cannot {request.method} {request.url.path}"
         return error_response(ApiError(error.status_code, details, dict(error.headers or {})))
     if isinstance(error, ClientDisconnect):
-        # Nobody reads this; it only ends up in the log of calls.
-        return Response(status_code=_CLIENT_GONE)
+        # The client is gone, so this answer only reaches the log of calls.
+        return Response(status_code=CLIENT_GONE)
     # A bug of the emulator: the traceback goes to the server's log, not to the client.
     return error_response(ApiError(500, f"{type(error).__name__} in the emulator"))
 

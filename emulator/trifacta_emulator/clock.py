@@ -1,4 +1,4 @@
-"""Time as the emulator sees it: every date and every token expiry comes from one injectable clock."""
+"""Time in the emulator: every date, every expiry and the progress of jobs come from one replaceable clock."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Give the real time, in UTC."""
+    """Return the real time, in UTC."""
     return datetime.now(timezone.utc)
 
 
 class ManualClock:
     """
-    A clock that stands still until it is told to go on, for tests without waiting.
+    A clock that stands still until a test advances it.
 
-    :param start: first time it shows, with a time zone; default 2024-01-01 00:00 UTC.
+    :param start: the first time it shows, with a time zone; default 2024-01-01 00:00 UTC.
     """
 
     def __init__(self, start: datetime = datetime(2024, 1, 1, tzinfo=timezone.utc)) -> None:
         self._now = start
 
     def __call__(self) -> datetime:
-        """Give the current time."""
+        """Return the current time."""
         return self._now
 
     def advance(self, seconds: float) -> None:
         """
-        Move on.
+        Advance the clock.
 
-        :param seconds: by how much; may be a fraction.
+        :param seconds: how far; may be a fraction.
         """
         self._now += timedelta(seconds=seconds)
 
 
-@lru_cache(maxsize=16_384)  # a list of thousands of releases writes the same times for each of its pages
+@lru_cache(maxsize=16_384)  # a list of thousands of releases writes the same times on each of its pages
 def iso(moment: datetime) -> str:
     """
     Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].

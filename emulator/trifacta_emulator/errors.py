@@ -1,4 +1,13 @@
-"""Errors in the vendor's shape: ``{"exception": {"name", "message", "details"}}`` [P: AAC25]."""
+"""
+Errors in the vendor's shape: ``{"exception": {"name", "message", "details"}}`` [P: AAC25].
+
+::
+
+    Exception
+    ├── ApiError               an answer with an error status
+    │   └── ValidationError    400
+    └── MissingObjectError     the options decide the status
+"""
 
 from __future__ import annotations
 
@@ -7,8 +16,8 @@ from typing import Literal
 
 from starlette.responses import JSONResponse
 
-# ``ValidationFailed`` and ``TooManyRequestsException`` are the vendor's own examples [P: AAC25];
-# ``AjaxUnauthorized`` is [M]; the other names are our choice, as no page shows them.
+# ``ValidationFailed`` and ``TooManyRequestsException`` are the vendor's own examples [P: AAC25].
+# ``AjaxUnauthorized`` is [M]. The other names are our choice [?], because no page shows them.
 _NAMES = {
     400: "ValidationFailed",
     401: "AjaxUnauthorized",
@@ -28,7 +37,7 @@ class ApiError(Exception):
     An answer with an error status.
 
     :param status: HTTP status, 4xx or 5xx.
-    :param details: what is wrong, for a human.
+    :param details: what is wrong, for a person.
     :param headers: extra response headers.
     """
 
@@ -52,10 +61,10 @@ class ValidationError(ApiError):
 
 class MissingObjectError(Exception):
     """
-    An object is not there; the options decide which status that becomes.
+    An object does not exist, or does not exist any more. The options decide the status of the answer.
 
     :param kind: plural name of the resource, as in its path.
-    :param object_id: the id that was asked for.
+    :param object_id: the requested id.
     :param reason: ``"unknown"`` (never existed) or ``"deleted"`` (soft-deleted).
     """
 
@@ -67,21 +76,19 @@ class MissingObjectError(Exception):
 
 def route_not_found(method: str, path: str) -> JSONResponse:
     """
-    Make the 404 of a path that is unknown [P: AYX].
+    Make the 404 for an unknown path [P: AYX].
 
-    :param method: HTTP method that was asked for.
-    :param path: path that was asked for.
+    :param method: HTTP method of the request.
+    :param path: path of the request.
     """
-    details = f"Cannot {method} {path}"
-    exception = {"name": "RouteNotFoundException", "message": "This route does not exist", "details": details}
-    return JSONResponse({"exception": exception}, status_code=404)
+    return _response("RouteNotFoundException", "This route does not exist", f"Cannot {method} {path}", 404)
 
 
 def error_response(error: ApiError, status: int | None = None) -> JSONResponse:
     """
-    Make the vendor's error body.
+    Make the answer for an error.
 
-    :param error: what to report.
+    :param error: the error to report.
     :param status: HTTP status in place of the error's own.
     """
     try:
@@ -90,5 +97,11 @@ def error_response(error: ApiError, status: int | None = None) -> JSONResponse:
         phrase = "Unknown Error"
     name = _NAMES.get(error.status, phrase.replace(" ", ""))
     message = _MESSAGES.get(error.status, phrase)
-    body = {"exception": {"name": name, "message": message, "details": error.details}}
-    return JSONResponse(body, status_code=status or error.status, headers=error.headers)
+    return _response(name, message, error.details, status or error.status, error.headers)
+
+
+def _response(
+    name: str, message: str, details: str, status: int, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    body = {"exception": {"name": name, "message": message, "details": details}}
+    return JSONResponse(body, status_code=status, headers=headers)

@@ -1,4 +1,4 @@
-"""The fixture for tests of anything that talks to Trifacta; pytest finds it as soon as this project is installed."""
+"""The pytest fixture. pytest finds it as soon as this project is installed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def trifacta_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """
-    Give an empty emulator with default options on a free port; sign in as admin@example.com / admin-password.
+    Start an empty emulator with default options on a free port; the login is admin@example.com / admin-password.
 
-    During the test no request to this machine goes through a proxy of the environment.
+    During the test, requests to this machine do not use the environment's proxy.
     """
-    # pytest loads this module in every test run, also in those that never use the fixture.
+    # Late imports: pytest loads this module in every test run, also without the fixture.
     from trifacta_emulator import Emulator
-    from trifacta_emulator.loopback import without_proxy
+    from trifacta_emulator.http.loopback import without_proxy
 
     for name, value in without_proxy(os.environ).items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""What the store holds: immutable records, replaced as a whole when something changes."""
+"""What the state holds: immutable records. A change replaces the whole record."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from datetime import datetime
 from typing import Any, Literal
 
 from trifacta_emulator.clock import Clock
-from trifacta_emulator.imports import ImportedPackage
-from trifacta_emulator.package_content import Connection
-from trifacta_emulator.package_reader import Row, Tables
+from trifacta_emulator.packages.definition import Connection, Row, Tables
+from trifacta_emulator.packages.imports import ImportedPackage
 
 RuleKind = Literal["object", "value"]
 
 
 @dataclass(frozen=True)
 class LocalConnection:
-    """A connection of this instance, which object import rules lead to."""
+    """A connection of this instance. Object import rules map to it."""
 
     id: int
     name: str
@@ -32,13 +31,13 @@ class LocalConnection:
 
     @property
     def packaged(self) -> Connection:
-        """What a package says of it."""
+        """The connection as a package describes it."""
         return Connection(self.id, self.name, self.uuid, self.type, self.vendor)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment: a named container of releases. Times have a time zone, people are user ids."""
+    """A deployment: a named container of releases. Times have a time zone; people are user ids."""
 
     id: int
     name: str
@@ -68,7 +67,7 @@ class Release:
 
 @dataclass(frozen=True)
 class ImportRule:
-    """One import rule of a deployment; ``rule`` is what was sent. A change makes new rules with new ids."""
+    """One import rule of a deployment; ``rule`` is what the client sent. A change makes new rules with new ids."""
 
     id: int
     deployment_id: int
@@ -82,7 +81,7 @@ class ImportRule:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, for the page and for assertions: ``what`` is e.g. ``release activated``."""
+    """Something that happened, for the page and for assertions; ``what`` is e.g. ``release activated``."""
 
     at: datetime
     user_id: int
@@ -94,10 +93,10 @@ class Event:
 @dataclass(frozen=True)
 class Flow:
     """
-    A flow that can be edited and exported here; those of releases are part of their releases.
+    A flow that this instance can edit and export. Flows of releases belong to their releases instead.
 
-    ``tables`` holds everything an export of it takes along, with the ids of this instance; ``described`` the
-    connections as a package described them that was imported; ``exports`` counts the exports.
+    ``tables`` holds everything that an export takes along, with the ids of this instance. ``described`` holds the
+    connections as an imported package described them. ``exports`` counts the exports.
     """
 
     id: int
@@ -132,9 +131,9 @@ class Job:
 @dataclass(frozen=True)
 class JobGroup:
     """
-    What a run started for one output. Its state follows from the clock, and from nothing else.
+    What a run started for one output. Its state follows from the clock alone.
 
-    ``ending`` is the state it comes to, ``message`` why; ``inputs`` and ``outputs`` are in the API's form.
+    ``ending`` is its last state and ``message`` says why. ``inputs`` and ``outputs`` are in the API's form.
     """
 
     id: int
@@ -156,10 +155,11 @@ class JobGroup:
     clock: Clock
     canceled_at: datetime | None = None
     canceled_word: str = "Canceled"
+    deleted_at: datetime | None = None
 
     @property
     def status(self) -> str:
-        """Its state now: Created, InProgress, and at last what it ends with."""
+        """Its state now: Created, InProgress, and in the end ``ending``."""
         if self.canceled_at is not None:
             return self.canceled_word
         now = self.clock()
@@ -169,12 +169,12 @@ class JobGroup:
 
     @property
     def finished(self) -> bool:
-        """Whether its state does not change any more."""
+        """Whether its state no longer changes."""
         return self.canceled_at is not None or self.clock() >= self.ends_at
 
     @property
     def updated_at(self) -> datetime:
-        """When its state changed last."""
+        """When its state last changed."""
         now = self.clock()
         changes = (self.created_at, self.starts_at, self.ends_at)
         return self.canceled_at or max(moment for moment in changes if moment <= now)

@@ -1,4 +1,4 @@
-"""Serves the emulated API from a background thread."""
+"""Serves the emulator from a background thread."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from typing import Any
 import uvicorn
 
 from trifacta_emulator.app import create_app
-from trifacta_emulator.auth import Authenticator
-from trifacta_emulator.faults import Faults
-from trifacta_emulator.loopback import is_loopback
-from trifacta_emulator.middleware import Call
+from trifacta_emulator.faults.matching import Faults
+from trifacta_emulator.http.connection import Call, Protocol
+from trifacta_emulator.http.loopback import is_loopback
 from trifacta_emulator.options import EmulatorOptions
-from trifacta_emulator.store import Store
-from trifacta_emulator.transport import Protocol
+from trifacta_emulator.state.people import Authenticator
+from trifacta_emulator.state.store import Store
 
 log = logging.getLogger(__name__)
 
 _START_SECONDS = 30
-_GRACE_SECONDS = 2  # for answers that are under way at the stop
+_GRACE_SECONDS = 2  # for unfinished answers at the stop
 _CLOSE_SECONDS = 0.1
 _POLL_SECONDS = 0.002
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that tells when it serves and is woken up to stop."""
+    """Uvicorn that says when it serves, and that a signal stops at once."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -48,7 +47,7 @@ class _Server(uvicorn.Server):
         await self._wake.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Uvicorn's own takes a tenth of a second and more, which adds up over a test suite.
+        # Uvicorn's own shutdown takes at least a tenth of a second, which adds up over a test suite.
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -58,7 +57,7 @@ class _Server(uvicorn.Server):
         await self._until_empty(self.server_state.tasks, _GRACE_SECONDS)
         await self._until_empty(self.server_state.connections, _CLOSE_SECONDS)
         for connection in list(self.server_state.connections):
-            # A TLS connection waits for the peer's goodbye, which may never come.
+            # A TLS connection would wait for a last message of the peer, which may never come.
             connection.transport.abort()
         await self._until_empty(self.server_state.connections, _CLOSE_SECONDS)
 
@@ -79,12 +78,12 @@ class Emulator:
     """
     An emulated Trifacta instance with Deployment Manager, on a port of this machine.
 
-    Use it as a context manager, or call :meth:`start` and :meth:`stop`. State outlives a restart.
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. The state survives a restart.
 
-    :param options: what it is and how it behaves; default ``EmulatorOptions()``.
+    :param options: kind and behaviour of the instance; default ``EmulatorOptions()``.
     :param host: address to listen on.
     :param port: port to listen on; ``0`` (default) = a free one, new at each start.
-    :param tls: paths of certificate and key file to serve HTTPS; ``None`` = HTTP.
+    :param tls: paths of the certificate and key files, to serve HTTPS; ``None`` = HTTP.
     """
 
     def __init__(
@@ -96,13 +95,13 @@ class Emulator:
         tls: tuple[str | Path, str | Path] | None = None,
     ) -> None:
         self.options = options or EmulatorOptions()
-        #: All state; tests may read and change it through its methods at any time.
+        #: All state. Tests may read and change it at any time.
         self.store = Store(self.options)
         #: How the next runs end; see :class:`RunOutcome`.
         self.runs = self.store.runs
         #: Users and tokens.
         self.auth = Authenticator(self.options)
-        #: What is to go wrong; see :class:`Fault`.
+        #: Faults on demand; see :class:`Fault`.
         self.faults = Faults()
         #: The requests answered so far, oldest first.
         self.calls: list[Call] = []
@@ -127,17 +126,17 @@ class Emulator:
 
     def start(self) -> Emulator:
         """
-        Start to serve; returns once requests are answered.
+        Start the server, and return when it answers requests.
 
-        :return: itself.
-        :raises OSError: the port is taken, or a TLS file cannot be read.
-        :raises RuntimeError: already running, or the server did not come up.
+        :returns: the emulator itself.
+        :raises OSError: the port is in use, or a TLS file cannot be read.
+        :raises RuntimeError: it is already running, or the server did not start.
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
         config = uvicorn.Config(
             create_app(self.options, self.store, self.auth, self.calls, self.faults),
-            # The same in every environment, whatever optional packages are there.
+            # The same in every environment, regardless of optional packages.
             http=Protocol,
             ws="none",
             loop="asyncio",
@@ -149,13 +148,13 @@ class Emulator:
         )
         if not is_loopback(self._host):
             log.warning(
-                "The emulator listens on %s, where other machines reach it. Its passwords are published, and its page "
-                "needs no login: give it nothing that is real.",
+                "The emulator listens on %s, so other machines can reach it. Its passwords are public and its page "
+                "needs no login: do not give it real data.",
                 self._host,
             )
-        # TLS files are read here, so that a wrong one is the caller's exception and not the thread's.
+        # This reads the TLS files, so that a wrong file raises here and not in the thread.
         config.load()
-        # Bound before the thread starts: the port is known and ours.
+        # Binding before the thread starts makes the port known here.
         listener = self._bind()
         self.faults.room.open()
         self._server = server = _Server(config)
@@ -169,9 +168,9 @@ class Emulator:
 
     def stop(self) -> None:
         """
-        Stop serving and end the thread; does nothing when not running.
+        Stop the server and its thread; does nothing if it is not running.
 
-        Held requests are reset; late commits and activations that wait never come.
+        Held requests are reset. Pending late commits and activations never happen.
         """
         if self._server is None or self._thread is None:
             return
@@ -182,7 +181,7 @@ class Emulator:
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
         """
-        Let the next successful import report dropped objects; see :meth:`Store.drop_on_next_import`.
+        Let the next successful import report dropped objects; see :meth:`Releases.drop_on_next_import`.
 
         :param dropped: becomes ``deletedObjects`` of the answer, e.g. ``{"datasources": [12]}``.
         """
@@ -190,17 +189,17 @@ class Emulator:
 
     def activate_late(self) -> int:
         """
-        Activate the releases whose activation is late; see :class:`LateActivation`.
+        Activate the releases with a pending late activation; see :class:`LateActivation`.
 
-        :return: how many.
+        :returns: how many.
         """
         return self.faults.activate_late()
 
     def commit_late(self) -> int:
         """
-        Handle the uploads whose commit is late; see :class:`LateCommit`.
+        Handle the uploads with a pending late commit; see :class:`LateCommit`.
 
-        :return: how many.
+        :returns: how many.
         """
         return self.faults.commit_late()
 
@@ -217,12 +216,12 @@ class Emulator:
 
     def _bind(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # With the protocol named, asyncio turns Nagle's algorithm off; an answer takes 40 ms otherwise.
+        # asyncio turns Nagle's algorithm off only if the protocol is named. Otherwise an answer takes 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self._host, self._port))
-            # A port in use can also show up only here.
+            # A port in use may fail only here.
             listener.listen()
         except OSError:
             listener.close()

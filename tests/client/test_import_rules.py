@@ -3,9 +3,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, ManualClock
-from trifacta_emulator.effects import Answer
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import NotFoundError, ServerError, UnexpectedResponseError

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Emulator, EmulatorOptions, read_package
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 

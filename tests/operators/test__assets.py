@@ -6,8 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator.effects import Reset
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Fault, Reset
 
 from airflow_provider_trifacta._compat import Asset, AssetAlias
 from airflow_provider_trifacta.operators._assets import announce_live

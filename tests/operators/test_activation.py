@@ -6,8 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator.effects import Answer, Reset, Truncate
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Fault, Reset, Truncate
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
 from airflow_provider_trifacta.client import errors

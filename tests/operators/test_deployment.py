@@ -6,10 +6,7 @@ from types import SimpleNamespace
 
 import pendulum
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions
-from trifacta_emulator.clock import iso
-from trifacta_emulator.effects import Answer, Hold, LateCommit, Reset, Truncate
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, LateCommit, Reset, Truncate, iso
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors

@@ -6,9 +6,7 @@ import json
 import logging
 
 import pytest
-from trifacta_emulator import Connection, Emulator, EmulatorOptions
-from trifacta_emulator.effects import Answer, LateCommit, Reset
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fault, LateCommit, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors

@@ -7,10 +7,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Connection, Emulator, EmulatorOptions
-from trifacta_emulator.clock import utc_now
-from trifacta_emulator.effects import Answer, Reset, Truncate
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fault, Reset, Truncate, utc_now
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors

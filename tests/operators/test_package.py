@@ -17,9 +17,17 @@ try:
 except ImportError:  # Airflow 2
     from airflow.io.store import attach
 
-from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, build_package
-from trifacta_emulator.effects import Answer, Reset, Truncate
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    PresetConnection,
+    PresetFlow,
+    Reset,
+    Truncate,
+    build_package,
+)
 
 from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
 from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator.effects import Answer
-from trifacta_emulator.faults import Fault
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Answer, Fault, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.client.job_groups import JobGroups

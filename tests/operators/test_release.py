@@ -5,8 +5,7 @@ import pickle
 import traceback
 
 import pytest
-from trifacta_emulator.effects import Reset
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Fault, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors

@@ -8,10 +8,7 @@ from datetime import timedelta
 
 import pytest
 from airflow import DAG
-from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
-from trifacta_emulator.effects import Answer, Reset, Truncate
-from trifacta_emulator.faults import Fault
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, RunOutcome, Truncate, read_package
 
 from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout

@@ -8,8 +8,7 @@ import logging
 import zipfile
 
 import pytest
-from trifacta_emulator.errors import ValidationError
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import ValidationError, read_package
 
 from airflow_provider_trifacta.client.errors import PackageFormatError
 from airflow_provider_trifacta.packages.flow_package import open_package

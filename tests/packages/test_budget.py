@@ -21,8 +21,7 @@ PROBE = """
 import json, os, re, sys, time
 from pathlib import Path
 from airflow_provider_trifacta.client.errors import PackageError
-from trifacta_emulator.errors import ValidationError
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import ValidationError, read_package
 from airflow_provider_trifacta.package import as_text
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on

@@ -8,9 +8,7 @@ import random
 import zipfile
 from datetime import datetime, timezone
 
-from trifacta_emulator import Connection, build_package
-from trifacta_emulator.errors import ValidationError
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Connection, ValidationError, build_package, read_package
 
 from airflow_provider_trifacta.client.errors import PackageError
 from airflow_provider_trifacta.package import as_text

@@ -4,9 +4,7 @@ import json
 import zipfile
 
 import pytest
-from trifacta_emulator import Connection, Emulator, EmulatorOptions
-from trifacta_emulator.effects import Answer, Reset
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fault, Reset
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (

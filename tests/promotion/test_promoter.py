@@ -9,16 +9,7 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from trifacta_emulator.effects import (
-    Answer,
-    Hold,
-    LateActivation,
-    LateCommit,
-    PackageUuid,
-    Reset,
-    Truncate,
-)
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator.clock import iso
-from trifacta_emulator.effects import LateActivation, LateCommit, PackageUuid
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Fault, LateActivation, LateCommit, PackageUuid, iso
 
 from airflow_provider_trifacta.client.errors import InterruptedChangeError, TrifactaError, UnexpectedLiveReleaseError
 from airflow_provider_trifacta.packages.flow_package import open_package

@@ -8,9 +8,7 @@ import logging
 from datetime import timedelta
 
 import pytest
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate
-from trifacta_emulator.clock import utc_now
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate, read_package, utc_now
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -152,7 +150,7 @@ def test_older_job_groups_are_not_listed(run, prod):
     run()
     clock_of_the_server = utc_now() - timedelta(hours=1)
     for one in prod.store.job_groups():
-        prod.store._job_groups[one.id] = dataclasses.replace(one, created_at=clock_of_the_server)
+        prod.store.state.job_groups.put(dataclasses.replace(one, created_at=clock_of_the_server))
     prod.faults.add(Fault(Reset("after_commit"), **RUN))
     with pytest.raises(AmbiguousSubmissionError) as caught:
         run()

@@ -7,8 +7,7 @@ import re
 from datetime import datetime, timezone
 
 import pytest
-from trifacta_emulator.effects import Answer, Hold, LateActivation, LateCommit, Reset, Truncate
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset, Truncate
 
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator.effects import Answer, Reset, Truncate
-from trifacta_emulator.faults import Fault
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Answer, Fault, Reset, Truncate, read_package
 
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,

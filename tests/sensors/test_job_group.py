@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.client.errors import PassingWaitError, ServerError

@@ -5,8 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from trifacta_emulator.effects import Answer, Reset
-from trifacta_emulator.faults import Fault
+from trifacta_emulator import Answer, Fault, Reset
 
 from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as version
-from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
-from trifacta_emulator.clock import ManualClock, utc_now
+from trifacta_emulator import Emulator, EmulatorOptions, ManualClock, PresetFlow, utc_now
 
 HERE = tuple(map(int, version.split(".")[:2]))
 EXAMPLES = str(Path(__file__).parent.parent.parent / "example_dags")

@@ -12,11 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from airflow import __version__ as version
-from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
-from trifacta_emulator.clock import ManualClock, utc_now
-from trifacta_emulator.effects import Hold
-from trifacta_emulator.faults import Fault
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Emulator, EmulatorOptions, Fault, Hold, ManualClock, PresetFlow, read_package, utc_now
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
 

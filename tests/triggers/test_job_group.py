@@ -8,8 +8,7 @@ import json
 import time
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
-from trifacta_emulator.package_reader import read_package
+from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome, read_package
 
 from airflow_provider_trifacta.triggers import _polling
 from airflow_provider_trifacta.triggers import _watching as watching

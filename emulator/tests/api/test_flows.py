@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import uuid
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pyjson5
+import pytest
+import requests
+from trifacta_emulator import (
+    Answer,
+    Connection,
+    Fault,
+    Hold,
+    PresetConnection,
+    PresetFlow,
+    Reset,
+    Truncate,
+    build_package,
+    read_package,
+)
+
+AUTHOR = ("author@example.com", "author-password")
+ORDERS = PresetFlow("Daily Orders", dataset_path="s3://dev/in.csv", output_path="s3://dev/out.csv")
+COUNTED = ("flows", "flownodes", "flowedges", "recipes", "datasources", "outputobjects", "writesettings")
+
+
+@pytest.fixture
+def dev(start):
+    return start(flows=(ORDERS,))
+
+
+def export(api, flow_id=1001, **params):
+    response = api.get(f"/v4/flows/{flow_id}/package", params=params)
+    assert response.status_code == 200, response.text
+    return response.content
+
+
+def read(content):
+    return read_package(io.BytesIO(content))
+
+
+def counts(package):
+    return {table: len(package.tables[table]) for table in COUNTED}
+
+
+def post(api, package, path="package", part="data", **kwargs):
+    return api("POST", f"/v4/flows/{path}", files={part: ("flow.zip", package)}, **kwargs)
+
+
+def test_list_and_read(start):
+    api = start(flows=(PresetFlow("Daily Orders", description="every day"), PresetFlow("Stock", owner=AUTHOR[0])))
+    [row] = api.json("/v4/flows")["data"]
+    assert row == {
+        "id": 1001,
+        "name": "Daily Orders",
+        "description": "every day",
+        "folder": None,
+        "createdAt": "2024-01-01T00:00:00.000Z",
+        "updatedAt": "2024-01-01T00:00:00.000Z",
+        "creator": {"id": 1},
+        "updater": {"id": 1},
+        "workspace": {"id": 1},
+    }
+    assert api.json("/v4/flows/1001") == row
+    assert api.json("/v4/flows/1001", fields="name") == {"id": 1001, "name": "Daily Orders"}
+    assert api.json("/v4/flows/1002")["creator"] == {"id": 2}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [(None, ["Mine"]), ("owned", ["Mine"]), ("shared", ["Theirs"]), ("all", ["Mine", "Theirs"])],
+)
+def test_flows_filter(start, wanted, names):
+    api = start(flows=(PresetFlow("Mine"), PresetFlow("Theirs", owner=AUTHOR[0])))
+    params = {"flowsFilter": wanted} if wanted else {}
+    assert [row["name"] for row in api.json("/v4/flows", **params)["data"]] == names
+
+
+def test_list_parameters(api):
+    for number in range(27):
+        api.emulator.store.create_flow(f"flow {number}")
+    assert len(api.json("/v4/flows")["data"]) == 25
+    page = api.json("/v4/flows", limit=2, offset=25, includeCount="true", sort="-id", fields="id")
+    assert page == {"data": [{"id": 1002}, {"id": 1001}], "count": 27}
+    [row] = api.json("/v4/flows", filter="flow 7", filterType="exact")["data"]
+    assert row["name"] == "flow 7"
+    assert api.get("/v4/flows", params={"flowsFilter": "mine"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "comment"),
+    [
+        ("6.0.1+235.20190426172824.493d6f8", r"flow_1001_[0-9a-f-]+\.json", ""),
+        ("6.8.0", r"flow_1001_[0-9a-f-]+\.json", ""),
+        ("7.1.0", r"flow_1001_[0-9a-f-]+\.json", "why"),
+        ("7.6.0", r"flow_Daily Orders\.json", "why"),
+        ("7.8.0", r"flow_Daily Orders\.json", "why"),
+        ("8.0.0", r"flow_Daily_Orders\.json5", "why"),
+        ("9.7.0", r"flow_Daily_Orders\.json5", "why"),
+    ],
+)
+def test_export(start, version, name, comment):
+    api = start(flows=(ORDERS,), product_version=version, edition="Premium")
+    response = api.get("/v4/flows/1001/package", params={"comment": "why"})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["content-disposition"] == 'attachment; filename="flow_Daily_Orders.zip"'
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        [member] = archive.namelist()
+        assert re.fullmatch(name, member)
+        assert "2024-01-01T00:00:00.000Z" in archive.read(member).decode()
+    package = read(response.content)
+    assert (str(package.version), package.edition, package.comment) == (version, "Premium", comment)
+    assert (package.primary_flow_ids, package.primary_flow_name) == ((1001,), "Daily Orders")
+    # What was exported imports into an instance of the same version, as it is.
+    answer = api.upload(api.deployment(), response.content)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["release"]["packageUuid"] == package.uuid
+    assert answer.json()["importRuleChanges"] == {"object": [], "value": []}
+
+
+def test_every_export_has_a_uuid_of_its_time(dev, clock):
+    found = [read(export(dev)).uuid for _ in range(3)]
+    clock.advance(90)
+    found.append(read(export(dev)).uuid)
+    assert len(set(found)) == 4
+    for text, seconds in zip(found, (0, 0, 0, 90), strict=True):
+        one = uuid.UUID(text)
+        moment = datetime(1582, 10, 15, tzinfo=timezone.utc) + timedelta(microseconds=one.time // 10)
+        assert (one.version, moment) == (
+            1,
+            datetime(2024, 1, 1, 0, 0, tzinfo=timezone.utc) + timedelta(seconds=seconds),
+        )
+    events = [event.what for event in dev.emulator.store.events() if "exported" in event.what]
+    assert events == [f"flow 1001 exported as package {one}" for one in found]
+
+
+def test_exports_at_once(dev):
+    with ThreadPoolExecutor(8) as pool:
+        # Sessions are not for several threads.
+        url, auth = f"{dev.emulator.url}/v4/flows/1001/package", dev.session.auth
+        found = pool.map(lambda _: read(requests.get(url, auth=auth, timeout=30).content).uuid, range(40))
+        assert len(set(found)) == 40
+    assert dev.emulator.store.flow(1001).exports == 40
+
+
+def test_connections(start):
+    flow = PresetFlow("Daily Orders", connections=("orders",))
+    api = start(
+        connections=(PresetConnection("stock"), PresetConnection("orders", "u-1", vendor="oracle")), flows=(flow,)
+    )
+    tables = read(export(api)).tables
+    [described] = tables["connections"]
+    assert (described["id"], described["uuid"], described["name"]) == (12002, "u-1", "orders")
+    assert (described["type"], described["vendor"]) == ("jdbc", "oracle")
+    assert [row["connectionId"] for row in tables["datasources"]] == [12002]
+    assert [row["tableName"] for row in tables["relationalsources"]] == ["orders"]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/zip", "application/json", "application/*"])
+def test_accept(dev, accept):
+    assert dev.get("/v4/flows/1001/package", headers={"Accept": accept}).status_code == 200
+
+
+def test_accept_of_something_else(dev):
+    assert dev.get("/v4/flows/1001/package", headers={"Accept": "text/html"}).status_code == 415
+    assert dev.get("/v4/flows/1001", headers={"Accept": "application/zip"}).status_code == 415
+
+
+@pytest.mark.parametrize("path", ["package", "package/dryRun"])
+def test_refused_exports(start, path):
+    api = start(flows=(ORDERS, PresetFlow("old")), export_enabled=False)
+    api.emulator.store.delete_flow(1002)
+    for flow_id, status in ((1001, 403), (1002, 410), (1003, 404), ("x", 400)):
+        assert api.get(f"/v4/flows/{flow_id}/{path}").status_code == status
+    assert "exported" not in str(api.emulator.store.events())
+    assert api.get("/v4/flows/1002").status_code == 410
+    assert [row["id"] for row in api.json("/v4/flows", flowsFilter="all")["data"]] == [1001]
+    api.session.auth = None
+    assert api.get(f"/v4/flows/1001/{path}").status_code == 401
+
+
+def test_deleted_flows_on_demand(dev, clock):
+    clock.advance(60)
+    dev.emulator.store.delete_flow(1001)
+    body = dev.json("/v4/flows/1001", includeDeleted="true")
+    assert (body["id"], body["deleted_at"]) == (1001, "2024-01-01T00:01:00.000Z")
+    assert dev.json("/v4/flows", includeDeleted="true")["data"] == [body]
+    assert dev.json("/v4/flows") == {"data": []}
+
+
+def test_export_dry_run(dev):
+    assert dev.json("/v4/flows/1001/package/dryRun") == {}
+    assert dev.emulator.store.flow(1001).exports == 0
+
+
+@pytest.mark.parametrize("generation", ["6.8", "8.0"])
+def test_import(api, generation):
+    package = build_package("Orders", generation=generation, dataset_path="s3://dev/in.csv")
+    response = post(api, package, params={"folderId": "5"})
+    assert response.status_code == 201
+    answer = response.json()
+    assert "release" not in answer
+    [flow_id] = answer["primaryFlowIds"]
+    body = api.json(f"/v4/flows/{flow_id}")
+    assert re.fullmatch(r"\[[0-9a-f]{8}\] Orders", body["name"])
+    assert answer["flows"][0]["name"] == body["name"]
+    again, first = read(export(api, flow_id)), read(package)
+    assert counts(again) == counts(first)
+    assert (again.primary_flow_ids, again.uuid != first.uuid) == ((flow_id,), True)
+    assert again.tables["storagelocations"][0]["bucket"] == "dev"
+
+
+def test_import_6_0(start):
+    version = "6.0.1+235.20190426172824.493d6f8"
+    api = start(product_version=version)
+    answer = post(api, build_package("Orders", generation="6.0", product_version=version)).json()
+    assert re.fullmatch(r"\[[0-9a-f]{8}\] Orders", answer["flows"][0]["name"])
+    package = read(export(api, answer["primaryFlowIds"][0]))
+    assert counts(package) == counts(read(build_package(generation="6.0")))
+
+
+@pytest.mark.parametrize("unmapped", ["keep", "clear", "refuse"])
+def test_import_with_connections(start, unmapped):
+    local = PresetConnection("prod", "u-1", vendor="oracle")
+    api = start(connections=(local,), unmapped_connections=unmapped)
+    # A connection with the same uuid is the one that is here; another one with the same id is not.
+    known = build_package(connections=[Connection(24, "dev", "u-1")])
+    flow_id = post(api, known).json()["primaryFlowIds"][0]
+    [described] = read(export(api, flow_id)).tables["connections"]
+    assert (described["id"], described["uuid"], described["name"]) == (12001, "u-1", "prod")
+    response = post(api, build_package(connections=[Connection(12001, "other", "u-2")]))
+    if unmapped == "refuse":
+        assert response.status_code == 400
+        assert len(api.emulator.store.flows()) == 1
+        return
+    tables = read(export(api, response.json()["primaryFlowIds"][0])).tables
+    expected = ["u-2"] if unmapped == "keep" else []
+    assert [row["uuid"] for row in tables["connections"]] == expected
+
+
+def test_ids_of_connections_do_not_mix(start, zip_of):
+    """One connection is here with another id, which is that of the other one where the package comes from."""
+    content = build_package(connections=[Connection(12001, "a", "u-a"), Connection(12002, "b", "u-b")])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        [name] = archive.namelist()
+        definition = pyjson5.decode(archive.read(name).decode())
+    [setting] = definition["data"]["flows"][0]["outputobjects"][0]["writesettings"]
+    setting["connectionId"] = 12002
+    api = start(connections=(PresetConnection("x", "u-x"), PresetConnection("a", "u-a")))
+    flow_id = post(api, zip_of({"flow_1.json": json.dumps(definition)})).json()["primaryFlowIds"][0]
+    tables = read(export(api, flow_id)).tables
+    uuids = {row["id"]: row["uuid"] for row in tables["connections"]}
+    assert uuids[tables["datasources"][0]["connectionId"]] == "u-a"
+    assert uuids[tables["writesettings"][0]["connectionId"]] == "u-b"
+
+
+@pytest.mark.parametrize("path", ["package", "package/dryRun"])
+@pytest.mark.parametrize(
+    ("options", "part", "package", "status"),
+    [
+        ({}, "data", build_package(product_version="9.8.0"), 400),
+        ({}, "data", build_package(generation="6.0"), 400),
+        ({}, "data", b"no zip", 400),
+        ({}, "file", build_package(), 400),
+        ({"accept_file_part": True}, "file", build_package(), 0),
+        ({"import_enabled": False}, "data", build_package(), 403),
+    ],
+)
+def test_checks_of_imports(start, path, options, part, package, status):
+    api = start(**options)
+    assert post(api, package, path, part).status_code == (status or (200 if "dry" in path else 201))
+    assert len(api.emulator.store.flows()) == (not status and "dry" not in path)
+
+
+def test_import_without_a_form(api):
+    assert api("POST", "/v4/flows/package", json={}).status_code == 415
+
+
+def test_import_dry_run(dev):
+    before = dev.emulator.store.events()
+    first, second = (post(dev, build_package("Stock"), "package/dryRun") for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json()["primaryFlowIds"] == second.json()["primaryFlowIds"] == [1002]
+    assert dev.emulator.store.events() == before
+    assert dev.get("/v4/flows/1002").status_code == 404
+
+
+def test_dry_run_errors_in_the_body(start):
+    response = post(start(dry_run_errors="body"), b"no zip", "package/dryRun")
+    assert response.status_code == 200
+    assert "ZIP" in response.json()["exception"]["details"]
+
+
+def test_flow_of_a_release(dev):
+    answer = dev.upload(dev.deployment(), export(dev)).json()
+    [flow_id] = answer["primaryFlowIds"]
+    body = dev.json(f"/v4/flows/{flow_id}")
+    assert (body["name"], body["creator"]) == ("Daily Orders", {"id": 1})
+    assert [row["id"] for row in dev.json("/v4/flows", flowsFilter="all")["data"]] == [1001]
+    assert dev.get(f"/v4/flows/{flow_id}/package").status_code == 404
+    dev("DELETE", f"/v4/releases/{answer['release']['id']}")
+    assert dev.get(f"/v4/flows/{flow_id}").status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("flow_13__v6.0", "6.0.1+235.20190426172824.493d6f8"),
+        ("flow_63__v6.8", "6.8.0"),
+        ("flow_63__v6.8", "9.7.0"),
+        ("flow_custom_calendars__v7.8", "7.8.0"),
+        ("flow_google_forms__v8.0_json5", "9.7.0"),
+        ("flow_pricing__v8.6_json5_artifact", "9.7.0"),
+    ],
+)
+def test_real_packages(start, read_real, name, version):
+    """What comes out again is as complete as what came in, and imports as a release."""
+    api, real = start(product_version=version), read_real(name)
+    answer = post(api, real).json()
+    again = export(api, answer["primaryFlowIds"][0])
+    first, second = read(real), read(again)
+    assert counts(second) == counts(first)
+    for table, columns in {"connections": ("uuid", "name"), "recipes": ("name", "steps")}.items():
+        assert [[row.get(one) for one in columns] for row in second.tables[table]] == [
+            [row.get(one) for one in columns] for row in first.tables[table]
+        ]
+    release = api.upload(api.deployment(), again)
+    assert release.status_code == 201, release.text
+    for table in ("flows", "flownodes", "datasources", "outputobjects"):
+        assert len(release.json()[table]) == len(first.tables[table])
+
+
+REQUESTS = {
+    "listFlows": ("GET", "/v4/flows"),
+    "getFlow": ("GET", "/v4/flows/1001"),
+    "getFlowPackage": ("GET", "/v4/flows/1001/package"),
+    "getFlowPackageDryRun": ("GET", "/v4/flows/1001/package/dryRun"),
+    "importFlowPackage": ("POST", "/v4/flows/package"),
+    "importFlowPackageDryRun": ("POST", "/v4/flows/package/dryRun"),
+}
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_faults(dev, operation):
+    method, path = REQUESTS[operation]
+    [found] = [one for one in dev.json("/v4/open-api-spec")["paths"].items() if described(one, operation)]
+    # The path of the description is the pattern, with * for the ids.
+    fault = dev.emulator.faults.add(Fault(Answer(503), method=method, path=re.sub(r"\{\w+\}", "*", found[0])))
+    files = {"data": ("flow.zip", build_package())} if method == "POST" else None
+    assert dev(method, path, files=files).status_code == 503
+    assert dev(method, path, files=files).status_code in (200, 201)
+    assert fault.fired == 1
+
+
+def described(item, operation):
+    return operation in {one["operationId"] for one in item[1].values()}
+
+
+@pytest.mark.parametrize("send_bytes", [None, 0, 100])
+def test_cut_download(dev, send_bytes):
+    dev.emulator.faults.add(Fault(Truncate(send_bytes), method="GET", path="/v4/flows/*/package"))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead") as caught:
+        dev.get("/v4/flows/1001/package")
+    got, missing = map(int, re.search(r"(\d+) bytes read, (\d+) more expected", str(caught.value)).groups())
+    declared = dev.emulator.calls[-1].response_bytes
+    assert (got, got + missing) == (declared // 2 if send_bytes is None else send_bytes, declared)
+    # It was an export all the same.
+    assert dev.emulator.store.flow(1001).exports == 1
+    read(export(dev))
+
+
+def test_lost_download(dev):
+    fault = dev.emulator.faults.add(Fault(Reset("after_commit"), path="/v4/flows/*/package"))
+    with pytest.raises(requests.exceptions.ConnectionError):
+        dev.get("/v4/flows/1001/package")
+    assert (fault.outcomes, dev.emulator.store.flow(1001).exports) == ([200], 1)
+
+
+def test_lost_import(dev):
+    fault = dev.emulator.faults.add(Fault(Answer.gateway_timeout(), method="POST", path="/v4/flows/package"))
+    assert post(dev, build_package("Stock")).status_code == 504
+    assert fault.outcomes == [201]
+    assert len(dev.json("/v4/flows")["data"]) == 2
+
+
+def test_held_download_shows_the_flow_as_it_was(dev):
+    fault = dev.emulator.faults.add(Fault(Hold("after_commit"), path="/v4/flows/*/package"))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(export, dev)
+        fault.wait_until_waiting()
+        dev.emulator.store.edit_flow(1001, name="Renamed")
+        fault.release()
+        assert read(answer.result(30)).primary_flow_name == "Daily Orders"
+
+
+def test_before_6_8_the_answer_to_an_import_names_the_flow(start):
+    version = "6.0.1+235.20190426172824.493d6f8"
+    api = start(product_version=version)
+    old = build_package("2013 POS", generation="6.0", product_version=version)
+    answer = post(api, old).json()
+    assert re.fullmatch(r"\[[0-9a-f]{8}\] 2013 POS", answer["flowName"])
+    assert "flowName" not in post(start(product_version="6.8.0"), build_package(generation="6.8")).json()

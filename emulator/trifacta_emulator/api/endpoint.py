@@ -1,0 +1,230 @@
+"""
+What all calls share: the table of endpoints, the checks before a handler runs, and how handlers read a request.
+
+A handler is a coroutine function. It takes the request and returns the answer. A module of a resource lists its
+handlers in ``ENDPOINTS``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from python_multipart.exceptions import FormParserError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, UploadFile
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trifacta_emulator.errors import ApiError, ValidationError, error_response
+from trifacta_emulator.faults.matching import Faults
+from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.packages.definition import Package
+from trifacta_emulator.packages.reader import check_answerable, read_package
+from trifacta_emulator.state.people import Authenticator, Person
+from trifacta_emulator.state.store import Store
+
+Handler = Callable[[Request], Awaitable[Response]]
+_ACCEPTABLE = {"*/*", "application/*", "application/json"}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """
+    A call of the API.
+
+    :param method: HTTP method.
+    :param path: as documented, with ``{id}`` for parameters.
+    :param operation: operation id, for the API description.
+    :param handler: coroutine function that answers.
+    :param deployments: whether the caller needs access to deployments.
+    :param produces: media type of the answer. ``Accept`` may name it in place of JSON.
+    :param option: name of the option that must be true, or the call does not exist; ``None`` = no such option.
+    """
+
+    method: str
+    path: str
+    operation: str
+    handler: Handler
+    deployments: bool = False
+    produces: str = "application/json"
+    option: str | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """The emulator that handlers work on."""
+
+    options: EmulatorOptions
+    store: Store
+    auth: Authenticator
+    endpoints: tuple[Endpoint, ...]
+    faults: Faults
+
+
+class AuthMiddleware:
+    """
+    Answers 401 to calls of the API without valid credentials, before it reads the body.
+
+    :param app: the next ASGI application.
+    :param auth: the users and their tokens.
+    :param options: decide the body of the 401.
+    """
+
+    def __init__(self, app: ASGIApp, auth: Authenticator, options: EmulatorOptions) -> None:
+        self._app = app
+        self._auth = auth
+        self._options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, as ASGI defines it."""
+        if f"{scope['path']}/".startswith("/v4/"):
+            person = self._auth.authenticate(Headers(scope=scope).get("authorization", ""))
+            if person is None:
+                await self._unauthorized()(scope, receive, send)
+                return
+            scope = {**scope, "state": {**scope.get("state", {}), "person": person}}
+        await self._app(scope, receive, send)
+
+    def _unauthorized(self) -> Response:
+        # The body of a 401 is not documented for ordinary calls [?]. A JSON exception is [M].
+        if self._options.unauthorized_body == "text":
+            return PlainTextResponse("Unauthorized", status_code=401)
+        return error_response(ApiError(401, "Authentication is required"))
+
+
+def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
+    """
+    Make one route for each path, so that a wrong method is a 405 that names all right ones.
+
+    :param endpoints: the calls to serve.
+    """
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return [Route(_lower_case(path), _dispatch(methods), methods=list(methods)) for path, methods in by_path.items()]
+
+
+def context_of(request: Request) -> Context:
+    """
+    Find the emulator that received a request.
+
+    :param request: the request.
+    """
+    return cast("Context", request.app.state.context)
+
+
+def person_of(request: Request) -> Person:
+    """
+    Find the authenticated sender of a request.
+
+    :param request: the request.
+    """
+    return cast("Person", request.state.person)
+
+
+def path_id(request: Request) -> int:
+    """
+    Read the ``{id}`` of the path.
+
+    :param request: the request.
+    :raises ValidationError: it is not a number. The status 400 is our choice [?].
+    """
+    text = request.path_params["id"]
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValidationError(f"id must be a number, not {text!r}")
+    return int(text)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """
+    Read a body that must be a JSON object.
+
+    :param request: the request.
+    :raises ApiError: 415 for another Content-Type [P: AAC25].
+    :raises ValidationError: it is not a JSON object.
+    """
+    body = await json_value(request)
+    if not isinstance(body, dict):
+        raise ValidationError("The body must be a JSON object")
+    return body
+
+
+async def json_value(request: Request) -> Any:
+    """
+    Read a body that must be JSON.
+
+    :param request: the request.
+    :raises ApiError: 415 for another Content-Type [P: AAC25].
+    :raises ValidationError: it is not JSON.
+    """
+    if _media_type(request) != "application/json":
+        raise ApiError(415, "Content-Type must be application/json")
+    try:
+        value = await request.json()
+        check_answerable(value)
+        return value
+    # A UnicodeDecodeError is a ValueError too.
+    except (ValueError, RecursionError) as error:
+        raise ValidationError(f"The body is not valid JSON: {error}") from error
+
+
+async def uploaded_package(request: Request) -> Package:
+    """
+    Read the package of a request: multipart part ``data`` [R: SEED, D60].
+
+    All checks that need no body come before the body is read.
+
+    :param request: the request.
+    :raises ApiError: imports are disabled, or another Content-Type.
+    :raises ValidationError: it is not a readable package.
+    """
+    options = context_of(request).options
+    if not options.import_enabled:
+        raise ApiError(403, "Import is disabled in this workspace")
+    if _media_type(request) != "multipart/form-data":
+        raise ApiError(415, "Content-Type must be multipart/form-data")
+    try:
+        # Large files go to disk while they arrive.
+        form = await request.form()
+    except FormParserError as error:
+        raise ValidationError(f"The form cannot be read: {error}") from error
+    try:
+        part = form.get("data")
+        if part is None and options.accept_file_part:
+            part = form.get("file")
+        if part is None:
+            raise ValidationError(f'No part "data" in the form; found: {sorted(set(form))}')
+        if not isinstance(part, UploadFile):
+            raise ValidationError('The part "data" is not a file')
+        return await run_in_threadpool(read_package, part.file)
+    finally:
+        await form.close()
+
+
+def _media_type(request: Request) -> str:
+    # Without parameters and in lower case.
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _lower_case(path: str) -> str:
+    # Paths of requests are in lower case here, see ConnectionMiddleware. Names of parameters must stay.
+    return re.sub(r"(?<!\{)\b\w+\b(?!\})", lambda match: match[0].lower(), path)
+
+
+def _dispatch(methods: dict[str, Endpoint]) -> Handler:
+    async def dispatch(request: Request) -> Response:
+        # Starlette adds HEAD to each GET.
+        endpoint = methods["GET" if request.method == "HEAD" else request.method]
+        if endpoint.deployments and not context_of(request).auth.may_use_deployments(person_of(request)):
+            raise ApiError(403, "You are not authorized to use deployments")
+        accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
+        if not accepted & {*_ACCEPTABLE, endpoint.produces}:
+            raise ApiError(415, "Accept must allow application/json")
+        return await endpoint.handler(request)
+
+    return dispatch

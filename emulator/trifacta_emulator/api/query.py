@@ -1,0 +1,180 @@
+"""Query parameters of lists: paging, sorting, filtering, fields and embedding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trifacta_emulator.errors import ValidationError
+from trifacta_emulator.packages.definition import Row
+
+DEFAULT_LIMIT = 25  # [R: D64, VS-143186630]
+_EMBED = re.compile(r"([^(),]+)(?:\(([^()]*)\))?(?:,|$)")
+_FILTER_TYPES = ("fuzzy", "contains", "exact", "exactIgnoreCase")
+
+
+@dataclass(frozen=True)
+class Paging:
+    """
+    The page of a list.
+
+    :param limit: greatest number of rows; ``None`` = all.
+    :param offset: number of rows to skip first.
+    """
+
+    limit: int | None
+    offset: int
+
+    def cut(self, rows: list[Row]) -> list[Row]:
+        """
+        Return the rows of the page.
+
+        :param rows: all rows, in order.
+        """
+        end = None if self.limit is None else self.offset + self.limit
+        return rows[self.offset : end]
+
+
+def flag(params: Mapping[str, str], name: str) -> bool:
+    """
+    Read a yes/no parameter: only ``true`` is yes.
+
+    :param params: query parameters.
+    :param name: name of the parameter.
+    """
+    return params.get(name, "").lower() == "true"
+
+
+def paging(params: Mapping[str, str]) -> Paging:
+    """
+    Read ``limit`` (default 25), ``offset`` and ``noLimit`` [R: D64, VS-143186630].
+
+    :param params: query parameters.
+    :raises ValidationError: one is not a number, or out of range.
+    """
+    limit = _number(params, "limit", DEFAULT_LIMIT, least=1)
+    return Paging(None if flag(params, "noLimit") else limit, _number(params, "offset", 0, least=0))
+
+
+def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
+    """
+    Answer a list request: filter, sort, count and page the rows [R: D64] [P: AAC25].
+
+    :param rows: all rows, in the default order.
+    :param params: query parameters.
+    :param filter_field: field for ``filter`` without ``filterFields``.
+    :raises ValidationError: a parameter has a wrong value.
+    """
+    rows = _filtered(rows, params, filter_field)
+    if "sort" in params:
+        rows = _sorted(rows, params["sort"])
+    page = paging(params).cut(rows)
+    answer: dict[str, Any] = {"data": select_fields(page, params.get("fields"))}
+    if flag(params, "includeCount"):
+        answer["count"] = len(rows)
+    return answer
+
+
+def embedded_list(rows: list[Row], options: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
+    """
+    Write a list within another object: all rows, unless its own options have a limit.
+
+    :param rows: all rows, in the default order.
+    :param options: options of the embed, see :func:`embeds`.
+    :param filter_field: see :func:`list_answer`.
+    """
+    return list_answer(rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field)
+
+
+def select_fields(rows: list[Row], fields: str | None) -> list[Row]:
+    """
+    Keep only the fields of ``fields=id;name``. The id always stays ("may return more" [P: AAC25]).
+
+    :param rows: the rows.
+    :param fields: names, separated by semicolons; ``None`` = all. Unknown names are ignored.
+    """
+    if not fields:
+        return rows
+    wanted = {"id", "tokenId", *(name.strip() for name in fields.split(";"))}
+    return [{key: value for key, value in row.items() if key in wanted} for row in rows]
+
+
+def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """
+    Read ``embed=releases(limit=1,fields=id,sort=-id)`` [P: AAC25].
+
+    :param params: query parameters.
+    :param resource: plural name of the resource, for the error.
+    :param valid: the allowed associations.
+    :returns: the options of each association, by its name.
+    :raises ValidationError: another association is requested; the error lists the allowed ones.
+    """
+    text = params.get("embed", "")
+    found: dict[str, dict[str, str]] = {}
+    position = 0
+    while position < len(text):
+        match = _EMBED.match(text, position)
+        if match is None:
+            raise ValidationError(f"embed: cannot be read: {text!r}")
+        position = match.end()
+        name = match[1].strip()
+        if name not in valid:
+            # The vendor's own wording [P: AAC25].
+            raise ValidationError(f"No association {name} in {resource}! Valid associations are {', '.join(valid)}")
+        pairs = (pair.partition("=") for pair in (match[2] or "").split(",") if pair)
+        found[name] = {key.strip(): value.strip() for key, _, value in pairs}
+    return found
+
+
+def _number(params: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = params.get(name)
+    if text is None:
+        return default
+    # isdecimal would accept digits of every script, and int() limits the length.
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise ValidationError(f"{name} must be a number of at least {least}, not {text!r}")
+    return int(text)
+
+
+def _sorted(rows: list[Row], sort: str) -> list[Row]:
+    # "-id" is descending [P: AAC25]. Missing values come last: our choice [?].
+    field, descending = sort.removeprefix("-"), sort.startswith("-")
+    if rows and not all(isinstance(row.get(field), (int, str, type(None))) for row in rows):
+        raise ValidationError(f"sort: cannot sort by {field!r}")
+    if rows and field not in rows[0]:
+        raise ValidationError(f"sort: there is no field {field!r}")
+    present = [row for row in rows if row[field] is not None]
+    missing = [row for row in rows if row[field] is None]
+    return sorted(present, key=lambda row: row[field], reverse=descending) + missing
+
+
+def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) -> list[Row]:
+    text = params.get("filter")
+    if not text:
+        return rows
+    kind = params.get("filterType", "fuzzy")
+    if kind not in _FILTER_TYPES:
+        raise ValidationError(f"filterType must be one of {', '.join(_FILTER_TYPES)}, not {kind!r}")
+    fields = [name.strip() for name in params.get("filterFields", default_field).split(",")]
+    unknown = [name for name in fields if rows and name not in rows[0]]
+    if unknown:
+        raise ValidationError(f"filterFields: there is no field {', '.join(map(repr, unknown))}")
+    # null never matches.
+    return [
+        row for row in rows if any(row[name] is not None and _matches(str(row[name]), text, kind) for name in fields)
+    ]
+
+
+def _matches(value: str, text: str, kind: str) -> bool:
+    # The types are documented by name only [R: D64]. Fuzzy as the default is [I].
+    if kind == "exact":
+        return value == text
+    value, text = value.lower(), text.lower()
+    if kind == "exactIgnoreCase":
+        return value == text
+    if kind == "contains":
+        return text in value
+    letters = iter(value)
+    return all(letter in letters for letter in text)

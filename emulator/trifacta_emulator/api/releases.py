@@ -1,0 +1,195 @@
+"""``/v4/releases`` and ``/v4/deployments/:id/releases``: imported packages, at most one of them active."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from trifacta_emulator.api.answers import import_answer
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    json_object,
+    path_id,
+    person_of,
+    uploaded_package,
+)
+from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
+from trifacta_emulator.clock import iso, iso_or_none
+from trifacta_emulator.errors import ValidationError, error_response
+from trifacta_emulator.faults.middleware import ACTIVATE_LATER
+from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.packages.definition import Row
+from trifacta_emulator.records import Deployment, Release
+
+
+async def create(request: Request) -> Response:
+    """POST a package as multipart part ``data``: a new, active release [R: SEED]."""
+    context, deployment_id = context_of(request), path_id(request)
+    context.store.deployment(deployment_id)
+    package = await uploaded_package(request)
+    activate_later = request.scope["state"].get(ACTIVATE_LATER)
+    # One call, so that concurrent uploads never leave two active releases.
+    release = context.store.create_release(
+        deployment_id, package, person_of(request).id, activate=activate_later is None
+    )
+    if activate_later is not None:
+        activate_later(release.id)
+    answer = import_answer(release.imported, context.store.state.product)
+    answer["release"] = release_body(context.options, release)
+    return JSONResponse(answer, status_code=201)
+
+
+async def dry_run(request: Request) -> Response:
+    """
+    POST to ``dryRun``: the same list of objects with 200, and nothing is kept [R: D64].
+
+    The answer has no ``release``: our choice [?]. Errors are "reported in the response" [R: D64]. Whether as a status
+    or in a 200 is not known [?], so the options decide.
+    """
+    context, deployment_id = context_of(request), path_id(request)
+    context.store.deployment(deployment_id)
+    try:
+        package = await uploaded_package(request)
+        imported = context.store.preview_import(deployment_id, package, person_of(request).id)
+    except ValidationError as error:
+        if context.options.dry_run_errors == "status":
+            raise
+        return error_response(error, 200)
+    return JSONResponse(import_answer(imported, context.store.state.product))
+
+
+async def list_all(request: Request) -> Response:
+    """GET ``/v4/releases?deploymentId=`` [R: D64]."""
+    context, params = context_of(request), request.query_params
+    text = params.get("deploymentId")
+    if text is None and context.options.releases_need_deployment_id:
+        raise ValidationError("deploymentId is required")
+    if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise ValidationError(f"deploymentId must be a number, not {text!r}")
+    rows = _rows(context, None if text is None else int(text), with_deleted=flag(params, "includeDeleted"))
+    return JSONResponse(list_answer(rows, params, filter_field="notes"))
+
+
+async def list_of_deployment(request: Request) -> Response:
+    """GET ``/v4/deployments/:id/releases`` [M]; it exists only if the options say so."""
+    context, params = context_of(request), request.query_params
+    with_deleted = flag(params, "includeDeleted")
+    deployment = context.store.deployment(path_id(request), include_deleted=with_deleted)
+    rows = _rows(context, deployment.id, with_deleted=with_deleted)
+    return JSONResponse(list_answer(rows, params, filter_field="notes"))
+
+
+async def read(request: Request) -> Response:
+    """GET one [R: VS-143186685]."""
+    context, params = context_of(request), request.query_params
+    with_deleted = flag(params, "includeDeleted")
+    release = context.store.release(path_id(request), include_deleted=with_deleted)
+    wanted = embeds(params, "releases", ("deployment",))
+    [body] = select_fields([release_body(context.options, release, deleted_at=with_deleted)], params.get("fields"))
+    if "deployment" in wanted:
+        deployment = context.store.deployment(release.deployment_id, include_deleted=True)
+        body["deployment"] = deployment_body(deployment, {})
+    return JSONResponse(body)
+
+
+async def update(request: Request) -> Response:
+    """PATCH ``{"active": true|false}`` [R: D60 API Releases Patch v4], and ``notes`` [I]."""
+    context, release_id = context_of(request), path_id(request)
+    context.store.release(release_id)
+    body = await json_object(request)
+    active, notes = body.get("active"), body.get("notes")
+    if not {"active", "notes"} & body.keys():
+        raise ValidationError("active (or notes) is required")
+    if "active" in body and not isinstance(active, bool):
+        raise ValidationError(f"active must be true or false, not {active!r}")
+    if "notes" in body and not isinstance(notes, str):
+        raise ValidationError(f"notes must be a string, not {notes!r}")
+    release = context.store.update_release(release_id, active=active, notes=notes, user_id=person_of(request).id)
+    return JSONResponse(updated_body(release))
+
+
+async def delete(request: Request) -> Response:
+    """Soft-DELETE [I]. The active one can be deleted too, unless the options refuse it [?]."""
+    context_of(request).store.delete_release(path_id(request), person_of(request).id)
+    return Response(status_code=204)
+
+
+def _rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:
+    rows = [
+        release_body(context.options, row, deleted_at=with_deleted)
+        for row in context.store.releases(deployment_id, include_deleted=with_deleted)
+    ]
+    return rows[::-1] if context.options.releases_order == "newest" else rows
+
+
+def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool = False) -> Row:
+    """
+    Write a release [R: VS-143186685].
+
+    :param options: decide how an inactive release looks.
+    :param release: the release.
+    :param deleted_at: add ``deleted_at``, as in answers to ``includeDeleted=true`` [R: D64].
+    """
+    body: Row = {
+        "id": release.id,
+        "packageUuid": release.package_uuid,
+        "notes": release.notes,
+        # Inactive is null, not false [R: VS-143186685].
+        "active": True if release.active else options.inactive_value,
+        "updatedAt": iso(release.updated_at),
+        "createdAt": iso(release.created_at),
+        "deployment": {"id": release.deployment_id},
+        "creator": {"id": release.creator},
+        "updater": {"id": release.updater},
+    }
+    return body | {"deleted_at": iso_or_none(release.deleted_at)} if deleted_at else body
+
+
+def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = False) -> Row:
+    """
+    Write a deployment [R: VS-143186630] for the list; the same for a single one [I].
+
+    :param deployment: the deployment.
+    :param counts: ``numReleases`` and ``latestRelease``, or nothing.
+    :param deleted_at: add ``deleted_at``, as in answers to ``includeDeleted=true`` [R: D64].
+    """
+    body: Row = {
+        "id": deployment.id,
+        "name": deployment.name,
+        "createdAt": iso(deployment.created_at),
+        "updatedAt": iso(deployment.updated_at),
+        **counts,
+        "creator": {"id": deployment.creator},
+        "updater": {"id": deployment.updater},
+    }
+    return body | {"deleted_at": iso_or_none(deployment.deleted_at)} if deleted_at else body
+
+
+def updated_body(record: Deployment | Release) -> Row:
+    """
+    Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments [I].
+
+    :param record: the changed record.
+    """
+    return {"id": record.id, "updater": {"id": record.updater}, "updatedAt": iso(record.updated_at)}
+
+
+_OF_DEPLOYMENT = "/v4/deployments/{id}/releases"
+ENDPOINTS = (
+    Endpoint("POST", _OF_DEPLOYMENT, "createRelease", create, deployments=True),
+    Endpoint("POST", f"{_OF_DEPLOYMENT}/dryRun", "createReleaseDryRun", dry_run, deployments=True),
+    Endpoint(
+        "GET",
+        _OF_DEPLOYMENT,
+        "listReleasesForDeployment",
+        list_of_deployment,
+        deployments=True,
+        option="list_releases_route",
+    ),
+    Endpoint("GET", "/v4/releases", "listReleases", list_all, deployments=True),
+    Endpoint("GET", "/v4/releases/{id}", "getRelease", read, deployments=True),
+    Endpoint("PATCH", "/v4/releases/{id}", "patchRelease", update, deployments=True),
+    Endpoint("DELETE", "/v4/releases/{id}", "deleteRelease", delete, deployments=True),
+)

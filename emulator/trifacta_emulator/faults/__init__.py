@@ -1,0 +1,3 @@
+"""Faults on demand: what goes wrong with which requests."""
+
+from __future__ import annotations

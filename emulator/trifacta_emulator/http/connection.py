@@ -1,0 +1,154 @@
+"""
+The outermost layer: the log of calls, the spelling of paths, and endings of the connection itself.
+
+ASGI has no message for a TCP reset or for a close in the middle of an answer. So faults send messages of our own, like
+an answer. This layer logs them and carries them out on the transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: Type of a message: reset the connection. Unsent data is lost.
+RESET = "emulator.reset"
+#: Type of a message: send the pending data and close the connection, although the answer is not complete.
+CLOSE = "emulator.close"
+#: In ``http.response.start``: true if the answer comes from something in front of the API.
+FROM_PROXY = "emulator.from_proxy"
+#: Status in the log for a client that went away.
+CLIENT_GONE = 499
+
+_TRANSPORT = "emulator.transport"
+_NO_ANSWER = 0
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """
+    A request that the emulator answered or broke off.
+
+    :param method: HTTP method.
+    :param path: as sent, without the query.
+    :param query: query string as sent, without ``?``.
+    :param status: status of the answer; 499 = the client went away before it sent everything; 0 = the connection
+        was reset without an answer.
+    :param headers: request headers without credentials; names in lower case.
+    :param request_bytes: number of bytes read from the body; 0 if the answer came before the body.
+    :param response_bytes: declared size of the answer's body.
+    """
+
+    method: str
+    path: str
+    query: str
+    status: int
+    headers: dict[str, str]
+    request_bytes: int
+    response_bytes: int
+
+
+class Protocol(H11Protocol):
+    """Uvicorn's HTTP protocol, with the transport in the state of each request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """
+        Keep the transport where requests find it.
+
+        :param transport: the connection.
+        """
+        super().connection_made(transport)
+        self.app_state: dict[str, Any] = {**self.app_state, _TRANSPORT: transport}
+
+
+class ConnectionMiddleware:
+    """
+    Passes each request on, with its path in one spelling, and watches what goes in and out.
+
+    Paths are case-insensitive [P: SDK] and may end in a slash [P: VC], without a redirect.
+
+    :param app: the next ASGI application.
+    :param calls: the log of calls.
+    """
+
+    def __init__(self, app: ASGIApp, calls: list[Call]) -> None:
+        self._app = app
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, as ASGI defines it."""
+        exchange = _Exchange(scope, receive, send, self._calls)
+        path = scope["path"].lower().rstrip("/") or "/"
+        await self._app({**scope, "path": path, "raw_path": path.encode()}, exchange.receive, exchange.send)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, calls: list[Call]) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._calls = calls
+        self._received = 0
+        self._answered = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        # The log comes first: when the client sees the answer, a test may already look at the log.
+        if message["type"] == "http.response.start":
+            self._answered = True
+            headers = MutableHeaders(scope=message)
+            if not message.get(FROM_PROXY):
+                # Every answer of the API has one [P: AAC25].
+                headers["x-trifacta-request-id"] = str(uuid.uuid4())
+            self._log(message["status"], int(headers.get("content-length", "0")))
+        elif message["type"] == RESET and not self._answered:
+            self._log(_NO_ANSWER, 0)
+        if message["type"] in (RESET, CLOSE):
+            await self._end(reset=message["type"] == RESET)
+        else:
+            await self._send(message)
+
+    def _log(self, status: int, response_bytes: int) -> None:
+        scope = self._scope
+        if scope["path"].lower().startswith("/emulator/"):
+            # Calls that control the emulator are not calls of the API.
+            return
+        headers = {name: value for name, value in Headers(scope=scope).items() if name not in _SECRET_HEADERS}
+        self._calls.append(
+            Call(
+                method=scope["method"],
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                status=status,
+                headers=headers,
+                request_bytes=self._received,
+                response_bytes=response_bytes,
+            )
+        )
+
+    async def _end(self, *, reset: bool) -> None:
+        transport: asyncio.Transport = self._scope["state"][_TRANSPORT]
+        if reset:
+            # With a linger time of 0 the kernel sends RST instead of FIN.
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.abort()
+        else:
+            transport.close()
+        # Wait until the server notices the end. Otherwise it sends an answer of its own.
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,3 @@
+"""Flow packages: reading, importing, building and writing them."""
+
+from __future__ import annotations

@@ -1,0 +1,287 @@
+"""
+A flow definition as flat tables, and the product versions that write it.
+
+Definitions of 6.0 to 6.4 have flat tables. From 6.8 on everything is nested in its flow [P]. Both become the same
+tables here, so that an import knows one shape only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from trifacta_emulator.errors import ValidationError
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
+#: From here on flows have the new object definition and the answers a new shape [R: D68 Changes to the APIs].
+NEW_FLOW_DEFINITION = (6, 8, 0)
+#: Tables whose rows name a connection, as ``connectionId``.
+USERS = ("datasources", "writesettings", "publications")
+
+_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:\+(.+))?")
+# Our table name: its name in the flat form, its name within a flow.
+_TABLES = {
+    "flownodes": ("flownodes", "flownodes"),
+    "flowedges": ("flowedges", "flowedges"),
+    "recipes": ("editablescripts", "recipes"),
+    "datasources": ("datasources", "datasources"),
+    "outputobjects": ("outputobjects", "outputobjects"),
+    "references": ("referenceinfos", "references"),
+    "webhookflowtasks": ("webhookflowtasks", "webhookflowtasks"),
+}
+# What a storage location says. Its fullUri and hash follow from these, and a dataset of 6.8 repeats some.
+_LOCATION = ("type", "bucket", "path", "host", "userinfo", "blobHost", "container")
+
+
+class Version(NamedTuple):
+    """
+    A product version such as ``6.8.0+186.20191205223719.226ea1c``.
+
+    :param release: major, minor and patch number.
+    :param build: the part after the ``+``, or ``""``.
+    """
+
+    release: tuple[int, int, int]
+    build: str
+
+    def __str__(self) -> str:
+        text = ".".join(map(str, self.release))
+        return f"{text}+{self.build}" if self.build else text
+
+
+@dataclass(frozen=True)
+class Connection:
+    """
+    A connection as a package describes it, without secrets.
+
+    :param id: id on the exporting instance.
+    :param name: display name.
+    :param uuid: object import rules match on it.
+    :param type: e.g. ``jdbc``.
+    :param vendor: e.g. ``postgres``; generation 6.0 does not write it.
+    """
+
+    id: int
+    name: str
+    uuid: str
+    type: str = "jdbc"
+    vendor: str = "postgres"
+
+    def described(self, *, flat: bool) -> Row:
+        """
+        Describe the connection as a definition does.
+
+        :param flat: in the flat form, which has no vendor.
+        """
+        row = {
+            "id": self.id,
+            "name": self.name,
+            "description": "",
+            "type": self.type,
+            "isGlobal": False,
+            "credentialType": "basic",
+            "credentialsShared": True,
+            "uuid": self.uuid,
+            "disableTypeInference": False,
+        }
+        return row if flat else {**row, "vendor": self.vendor}
+
+
+@dataclass(frozen=True)
+class Package:
+    """
+    A flow package as read, with the ids of the exporting instance.
+
+    :param uuid: ``metadata.uuid``; new at each export.
+    :param version: ``metadata.trifactaVersion``.
+    :param edition: ``metadata.edition``, or ``""``.
+    :param comment: ``metadata.comment``, or ``""``; exports before 7.1 have none.
+    :param primary_flow_ids: ``metadata.primaryFlowIds``.
+    :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, storagelocations,
+        relationalsources, outputobjects, writesettings, publications, references, webhookflowtasks, connections.
+    """
+
+    uuid: str
+    version: Version
+    edition: str
+    comment: str
+    primary_flow_ids: tuple[int, ...]
+    tables: Tables
+
+    @property
+    def primary_flow_name(self) -> str:
+        """Name of the first primary flow."""
+        names = {row["id"]: str(row["name"]) for row in self.tables["flows"]}
+        return names[self.primary_flow_ids[0]]
+
+
+def parse_version(text: str) -> Version:
+    """
+    Read a version.
+
+    :param text: ``major.minor[.patch][+build]``.
+    :raises ValueError: it is something else.
+    """
+    match = _VERSION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"not a product version: {text!r}")
+    major, minor, patch, build = match.groups()
+    return Version((int(major), int(minor), int(patch or 0)), build or "")
+
+
+def why_not_importable(exporter: Version, edition: str, product: Version, product_edition: str) -> str | None:
+    """
+    Apply the version rules of the vendor's page *Import Flow* [R: SMC87, SMC97 import-flow, D51 overview].
+
+    :param exporter: version that made the package.
+    :param edition: edition that made the package.
+    :param product: version of the instance.
+    :param product_edition: edition of the instance.
+    :returns: why the instance refuses the package, or ``None``.
+    """
+    if exporter.release > product.release:
+        return f"the package was exported from release {exporter}, which is later than this one ({product})"
+    if product.release >= NEW_FLOW_DEFINITION:
+        if exporter.release < NEW_FLOW_DEFINITION:
+            return f"packages exported before 6.8 (this one: {exporter}) cannot be imported into {product}"
+        return None
+    if exporter.release != product.release or edition != product_edition:
+        return f"exported from {edition} {exporter}, but this is {product_edition} {product}"
+    # Without a build in the options there is nothing to compare: our choice [?].
+    if product.build and exporter.build != product.build:
+        return f"exported from build {exporter.build!r}, but this is build {product.build!r}"
+    return None
+
+
+def read_definition(document: Any) -> Package:
+    """
+    Read and check a flow definition.
+
+    :param document: the parsed JSON or JSON5. The package takes parts of it over.
+    :raises ValidationError: it is no definition of a flow, or is not complete.
+    """
+    metadata, data = (_object(document, key) for key in ("metadata", "data"))
+    if document.get("type", "flow") != "flow":
+        raise ValidationError(f"Not a flow package but a package of type {cut(document['type'])!r}")
+    try:
+        version = parse_version(_text(metadata, "trifactaVersion"))
+    except ValueError as error:
+        raise ValidationError(f"metadata.trifactaVersion: {cut(error)}") from error
+    tables = _tables(data)
+    primary = metadata.get("primaryFlowIds")
+    known = {row["id"] for row in tables["flows"]}
+    if not isinstance(primary, list) or not primary or any(one not in known for one in map(_id, primary)):
+        raise ValidationError(f"metadata.primaryFlowIds names no flow of the package: {cut(primary)}")
+    comment, edition = metadata.get("comment"), metadata.get("edition")
+    return Package(
+        uuid=_text(metadata, "uuid"),
+        version=version,
+        edition=edition if isinstance(edition, str) else "",
+        comment=comment if isinstance(comment, str) else "",
+        primary_flow_ids=tuple(primary),
+        tables=tables,
+    )
+
+
+def cut(text: object) -> str:
+    """
+    Shorten a text of a package for an error message, so that an answer never repeats a whole package.
+
+    :param text: what the package says.
+    """
+    return str(text)[:200]
+
+
+def _tables(data: Row) -> Tables:
+    flows = _rows(data, "flows")
+    for flow in flows:
+        _text(flow, "name")
+    # In the nested form each flow holds its own nodes.
+    nested = "flownodes" not in data
+    tables: Tables = {"flows": flows, "connections": _rows(data, "connections")}
+    for table, (flat_name, nested_name) in _TABLES.items():
+        if nested:
+            tables[table] = [{**row, "flowId": flow["id"]} for flow in flows for row in _rows(flow, nested_name)]
+        else:
+            tables[table] = _rows(data, flat_name)
+    if nested:
+        tables |= _within_datasources(tables["datasources"]) | _within_outputs(tables["outputobjects"])
+    else:
+        for table in ("storagelocations", "relationalsources", "writesettings", "publications"):
+            tables[table] = _rows(data, table)
+        _put_parameters_within(tables["datasources"], data)
+    tables["storagelocations"] = [
+        {"id": row["id"], **{key: row.get(key) for key in _LOCATION}} for row in tables["storagelocations"]
+    ]
+    return tables
+
+
+def _put_parameters_within(sources: list[Row], data: Row) -> None:
+    # The nested form has parameters within their dataset, and the current value within the parameter [P].
+    edits = {row["id"]: row for row in _rows(data, "runparameteredits")}
+    parameters: dict[Any, list[Row]] = {}
+    for row in _rows(data, "runparameters"):
+        dataset, edit = row.get("datasourceId"), row.get("runParameterEditId")
+        if isinstance(dataset, int) and isinstance(edit, int) and edit in edits:
+            value = {key: edits[edit].get(key) for key in ("insertionIndices", "value", "id", "overrideKey")}
+            one = {"id": row["id"], "type": row.get("type"), "runParameterEdit": value}
+            parameters.setdefault(dataset, []).append(one)
+    for source in sources:
+        # When several datasets have the same id, the first one gets the parameters.
+        source["runParameters"] = parameters.pop(source["id"], [])
+
+
+def _within_datasources(sources: list[Row]) -> Tables:
+    # Several datasets may share a location [P].
+    locations: dict[int, Row] = {}
+    relational: list[Row] = []
+    for source in sources:
+        location, table = source.pop("storageLocation", None), source.pop("relationalsource", None)
+        if isinstance(location, dict) and isinstance(location.get("id"), int):
+            locations.setdefault(location["id"], location)
+            source["storageLocationId"] = location["id"]
+        if isinstance(table, dict) and isinstance(table.get("id"), int):
+            relational.append({**table, "datasourceId": source["id"]})
+    return {"storagelocations": list(locations.values()), "relationalsources": relational}
+
+
+def _within_outputs(outputs: list[Row]) -> Tables:
+    tables: Tables = {"writesettings": [], "publications": []}
+    for output in outputs:
+        for table, rows in tables.items():
+            rows += [{**row, "outputObjectId": output["id"]} for row in _rows(output, table)]
+            output.pop(table, None)
+    return tables
+
+
+def _rows(parent: Row, key: str) -> list[Row]:
+    rows = parent.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValidationError(f"{key} of the flow definition is not a list of objects")
+    for row in rows:
+        if not isinstance(row.get("id"), int):
+            raise ValidationError(f"{key} of the flow definition holds an object without an id")
+        if not isinstance(row.get("uuid"), (str, type(None))):
+            raise ValidationError(f"{key} of the flow definition holds an object with an odd uuid")
+    return rows
+
+
+def _id(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _object(parent: Any, key: str) -> Row:
+    value = parent.get(key) if isinstance(parent, dict) else None
+    if not isinstance(value, dict):
+        raise ValidationError(f"The flow definition has no {key}")
+    return value
+
+
+def _text(parent: Row, key: str) -> str:
+    value = parent.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValidationError(f"The flow definition has no {key}")
+    return value

@@ -1,0 +1,150 @@
+"""
+Imports a package: gives all its objects new ids and updates the references between them.
+
+Each import makes new flows and recipes, also of the same package [R: SMC104 deployment-manager-page]. Import rules
+then change the result, see ``rules/apply.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from trifacta_emulator.packages.definition import Package, Row, Tables
+
+# Each table counts from its own number, so that an id of the wrong kind never matches by chance: our choice [?].
+_FIRST_IDS = {
+    "deployments": 1,
+    "releases": 101,
+    "flows": 1001,
+    "flownodes": 2001,
+    "recipes": 3001,
+    "datasources": 4001,
+    "outputobjects": 5001,
+    "flowedges": 6001,
+    "storagelocations": 7001,
+    "references": 8001,
+    "webhookflowtasks": 9001,
+    "objectimportrules": 10001,
+    "valueimportrules": 11001,
+    "connections": 12001,
+    "relationalsources": 13001,
+    "writesettings": 14001,
+    "publications": 15001,
+    "jobgroups": 16001,
+    "jobs": 17001,
+    "flowruns": 18001,
+}
+# By table: which column refers to which table.
+_REFERENCES = {
+    "flows": {},
+    "flownodes": {
+        "scriptId": "recipes",
+        "flowId": "flows",
+        "flowNodeId": "flownodes",
+        "referenceId": "references",
+    },
+    "flowedges": {"flowId": "flows", "inFlowNodeId": "flownodes", "outFlowNodeId": "flownodes"},
+    "recipes": {},
+    "datasources": {"parsingScriptId": "recipes", "storageLocationId": "storagelocations"},
+    "storagelocations": {},
+    "relationalsources": {"datasourceId": "datasources"},
+    "outputobjects": {"flowNodeId": "flownodes"},
+    "writesettings": {"outputObjectId": "outputobjects"},
+    "publications": {"outputObjectId": "outputobjects"},
+    "references": {},
+    "webhookflowtasks": {"flowId": "flows"},
+}
+
+
+class IdSequences:
+    """
+    Increasing integer ids, one sequence per table.
+
+    :param last: the last id of each table; for :meth:`copy`.
+    """
+
+    def __init__(self, last: Mapping[str, int] | None = None) -> None:
+        self._last = dict(last or {})
+
+    def next(self, table: str) -> int:
+        """
+        Return the next id.
+
+        :param table: plural name of the objects.
+        """
+        self._last[table] = self._last.get(table, _FIRST_IDS[table] - 1) + 1
+        return self._last[table]
+
+    def copy(self) -> IdSequences:
+        """Make independent sequences that continue from here, for a dry run."""
+        return IdSequences(self._last)
+
+
+@dataclass(frozen=True)
+class ImportedPackage:
+    """
+    What an import made.
+
+    :param tables: the rows of the package with their new ids.
+    :param primary_flow_ids: new ids of the primary flows.
+    :param mapping: by table: old id to new id.
+    :param at: time of the import.
+    :param user_id: who imported.
+    :param deleted_objects: objects that the import dropped, by kind.
+    :param rule_changes: changes by the deployment's import rules.
+    """
+
+    tables: Tables
+    primary_flow_ids: tuple[int, ...]
+    mapping: Mapping[str, Mapping[int, int]]
+    at: datetime
+    user_id: int
+    deleted_objects: Mapping[str, Any] = field(default_factory=dict)
+    rule_changes: Mapping[str, list[Any]] = field(default_factory=lambda: {"object": [], "value": []})
+
+
+def import_package(
+    package: Package,
+    ids: IdSequences,
+    *,
+    at: datetime,
+    user_id: int,
+    deleted_objects: Mapping[str, Any] | None = None,
+) -> ImportedPackage:
+    """
+    Give every object of a package a new id and update the references.
+
+    A reference to an object outside the package becomes ``None`` [I]. ``connectionId`` stays as exported, because
+    connections are not imported: import rules map them to local ones [I].
+
+    :param package: the package as read; not changed.
+    :param ids: source of the new ids.
+    :param at: time of the import.
+    :param user_id: who imports.
+    :param deleted_objects: objects to report as dropped.
+    """
+    mapping = {table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in _REFERENCES}
+    tables: Tables = {}
+    for table, references in _REFERENCES.items():
+        tables[table] = [
+            _remapped(row, mapping[table][row["id"]], references, mapping) for row in package.tables[table]
+        ]
+    return ImportedPackage(
+        tables=tables,
+        primary_flow_ids=tuple(mapping["flows"][old] for old in package.primary_flow_ids),
+        mapping=mapping,
+        at=at,
+        user_id=user_id,
+        deleted_objects=deleted_objects or {},
+    )
+
+
+def _remapped(row: Row, new_id: int, references: Mapping[str, str], mapping: Mapping[str, Mapping[int, int]]) -> Row:
+    changed: Row = {**row, "id": new_id}
+    for column, table in references.items():
+        old = row.get(column)
+        changed[column] = mapping[table].get(old) if isinstance(old, int) else None
+    return changed

@@ -1,0 +1,3 @@
+"""Import rules: which ones a deployment accepts, and what they change."""
+
+from __future__ import annotations

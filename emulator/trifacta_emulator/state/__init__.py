@@ -1,0 +1,3 @@
+"""What an instance remembers: a module for each resource."""
+
+from __future__ import annotations

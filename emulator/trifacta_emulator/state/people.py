@@ -1,0 +1,172 @@
+"""Users, their passwords and access tokens, and who may use deployments."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import threading
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
+from trifacta_emulator.options import EmulatorOptions, User
+
+_DAY_SECONDS = 24 * 60 * 60
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the workspace, with the id that records show as creator and updater."""
+
+    id: int
+    user: User
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person is a workspace administrator."""
+        return "admin" in self.user.roles
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token; without ``expires_at`` it never expires."""
+
+    id: str
+    value: str
+    person: Person
+    description: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used: datetime | None = None
+
+
+class Authenticator:
+    """
+    Knows the users and their tokens. Every request carries its credentials; there is no login [R: D64].
+
+    :param options: users, preset tokens, clock and the workspace settings for tokens.
+    """
+
+    def __init__(self, options: EmulatorOptions) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self.people = tuple(Person(number, user) for number, user in enumerate(options.users, 1))
+        self._by_email = {person.user.email: person for person in self.people}
+        self._tokens: dict[str, Token] = {}
+        for preset in options.tokens:
+            token = Token(
+                id=str(uuid.uuid4()),
+                value=preset.value,
+                person=self._by_email[preset.email],
+                description="preset",
+                created_at=options.clock(),
+                expires_at=preset.expires_at,
+            )
+            self._tokens[token.id] = token
+
+    def authenticate(self, header: str) -> Person | None:
+        """
+        Find the person for an ``Authorization`` header, ``Basic`` or ``Bearer`` [R: D64 API Authentication].
+
+        :param header: its value, ``""`` when missing.
+        :returns: ``None`` for missing, wrong, expired or deleted credentials.
+        """
+        scheme, _, credentials = header.partition(" ")
+        if scheme.lower() == "basic":
+            return self._by_password(credentials.strip())
+        if scheme.lower() == "bearer" and self._options.api_tokens_enabled:
+            return self._by_token(credentials.strip())
+        return None
+
+    def may_use_deployments(self, person: Person) -> bool:
+        """
+        Tell whether a person may use deployments [R: SMC97 configure-deployment-manager].
+
+        :param person: the caller.
+        """
+        kind = self._options.instance_type
+        return kind == "prod" or (kind == "both" and "deployment" in person.user.roles)
+
+    def create_token(self, person: Person, lifetime_seconds: int, description: str = "") -> Token:
+        """
+        Make an access token [P: AAC25].
+
+        :param person: owner of the token.
+        :param lifetime_seconds: from now; ``-1`` = never expires.
+        :param description: free text.
+        :raises ApiError: 403 when tokens are disabled or the person may not make them. The status is our choice [?].
+        :raises ValidationError: the lifetime is not allowed.
+        """
+        if not self._options.api_tokens_enabled:
+            raise ApiError(403, "API access tokens are disabled in this workspace")
+        if not (person.is_admin or self._options.user_tokens_allowed):
+            raise ApiError(403, "Only administrators may generate access tokens in this workspace")
+        maximum = self._options.max_token_lifetime_days
+        unlimited = lifetime_seconds == -1
+        if lifetime_seconds < 1 and not unlimited:
+            raise ValidationError("lifetimeSeconds must be -1 or a positive number of seconds")
+        if maximum != -1 and (unlimited or lifetime_seconds > maximum * _DAY_SECONDS):
+            raise ValidationError(f"lifetimeSeconds is more than the maximum of {maximum} days")
+        now = self._options.clock()
+        try:
+            expires_at = None if unlimited else now + timedelta(seconds=lifetime_seconds)
+        except OverflowError as error:
+            raise ValidationError("lifetimeSeconds is too large") from error
+        token = Token(str(uuid.uuid4()), secrets.token_urlsafe(48), person, description, now, expires_at)
+        with self._lock:
+            self._tokens[token.id] = token
+        return token
+
+    def tokens(self, person: Person) -> tuple[Token, ...]:
+        """
+        List the tokens of a person, oldest first, with expired ones.
+
+        :param person: their owner.
+        """
+        with self._lock:
+            return tuple(token for token in self._tokens.values() if token.person == person)
+
+    def token(self, token_id: str, person: Person) -> Token:
+        """
+        Find a token by its id.
+
+        :param token_id: its id, not its value.
+        :param person: the caller; administrators find the tokens of all users [R: SMC97 enable-api-access-tokens].
+        :raises MissingObjectError: no such token for this person.
+        """
+        with self._lock:
+            found = self._tokens.get(token_id)
+        if found is None or not (person.is_admin or found.person == person):
+            raise MissingObjectError("apiAccessTokens", token_id, "unknown")
+        return found
+
+    def delete_token(self, token_id: str, person: Person) -> None:
+        """
+        Delete a token, at once and for good [R: AWS access-tokens-page].
+
+        :param token_id: its id, not its value.
+        :param person: the caller.
+        :raises MissingObjectError: no such token for this person.
+        """
+        found = self.token(token_id, person)
+        with self._lock:
+            self._tokens.pop(found.id, None)
+
+    def _by_password(self, credentials: str) -> Person | None:
+        try:
+            email, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        person = self._by_email.get(email)
+        return person if person is not None and person.user.password == password else None
+
+    def _by_token(self, value: str) -> Person | None:
+        now = self._options.clock()
+        with self._lock:
+            for token in self._tokens.values():
+                if token.value == value and (token.expires_at is None or now < token.expires_at):
+                    self._tokens[token.id] = replace(token, last_used=now)
+                    return token.person
+        return None

@@ -1,0 +1,88 @@
+"""Run outcomes on demand: a test decides how the next runs end. Not part of the product."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trifacta_emulator.checks import build, check, check_int, check_int_or_none
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """
+    How the next job groups end.
+
+    :param status: their last state: ``Failed``, ``Canceled`` or any other word, even one that the API does not know.
+    :param message: ``errorMessage`` of the failed job; default "Failed on demand".
+    :param deployment_id: only runs of this deployment; ``None`` = any deployment.
+    :param times: how many job groups.
+    """
+
+    status: str = "Failed"
+    message: str | None = None
+    deployment_id: int | None = None
+    times: int = 1
+
+    def __post_init__(self) -> None:
+        check(isinstance(self.status, str) and bool(self.status), f"status must be a word, not {self.status!r}")
+        check(self.message is None or isinstance(self.message, str), f"message must be a text, not {self.message!r}")
+        check_int_or_none("deployment_id", self.deployment_id, 1)
+        check_int("times", self.times, 1)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RunOutcome:
+        """
+        Read the JSON form: the same fields.
+
+        :param value: e.g. ``{"status": "Failed", "message": "Path does not exist"}``.
+        :raises ValueError: a field is unknown or wrong.
+        """
+        return build(cls, dict(value))
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the JSON form, with all fields."""
+        return asdict(self)
+
+
+class RunOutcomes:
+    """The outcomes that wait for their runs. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[RunOutcome, int]] = []
+
+    def add(self, outcome: RunOutcome) -> None:
+        """
+        Add an outcome for the next matching job groups, after the outcomes that already wait.
+
+        :param outcome: how they end.
+        """
+        with self._lock:
+            self._waiting.append((outcome, outcome.times))
+
+    def clear(self) -> None:
+        """Remove all outcomes: the next job groups end as their data says."""
+        with self._lock:
+            self._waiting.clear()
+
+    def waiting(self) -> tuple[RunOutcome, ...]:
+        """List the outcomes that are not used up."""
+        with self._lock:
+            return tuple(outcome for outcome, _ in self._waiting)
+
+    def take(self, deployment_id: int) -> RunOutcome | None:
+        """
+        Use one outcome for a job group that starts now.
+
+        :param deployment_id: the deployment that runs.
+        :returns: the first matching outcome, or ``None``.
+        """
+        with self._lock:
+            for index, (outcome, left) in enumerate(self._waiting):
+                if outcome.deployment_id in (None, deployment_id):
+                    self._waiting[index : index + 1] = [(outcome, left - 1)] if left > 1 else []
+                    return outcome
+            return None

@@ -1,0 +1,153 @@
+"""
+The state of an instance: its tables, the lock that guards them, and the history.
+
+Each resource has a class of its own that works on one ``State``, e.g. ``Releases(state)``. Every method of such a class
+holds the lock, so that a reader never sees half a change.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from trifacta_emulator.errors import MissingObjectError, ValidationError
+from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.packages.definition import Package, parse_version, why_not_importable
+from trifacta_emulator.packages.imports import IdSequences
+from trifacta_emulator.records import (
+    Deployment,
+    Event,
+    Flow,
+    ImportRule,
+    JobGroup,
+    LocalConnection,
+    Release,
+    RuleKind,
+)
+from trifacta_emulator.state.runs import RunOutcomes
+
+
+class _Kept(Protocol):
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def deleted_at(self) -> datetime | None: ...
+
+
+_Record = TypeVar("_Record", bound=_Kept)
+
+
+class Table(Generic[_Record]):
+    """
+    The records of one kind. A deleted record stays, with the time of its deletion.
+
+    :param kind: plural name of the resource, as in its path.
+    :param lock: the lock of the state.
+    """
+
+    def __init__(self, kind: str, lock: threading.RLock) -> None:
+        self._kind = kind
+        self._lock = lock
+        self._rows: dict[int, _Record] = {}
+
+    def find(self, object_id: int, *, include_deleted: bool = False) -> _Record:
+        """
+        Find a record.
+
+        :param object_id: its id.
+        :param include_deleted: also find a deleted one.
+        :raises MissingObjectError: unknown or deleted.
+        """
+        with self._lock:
+            found = self._rows.get(object_id)
+            if found is None:
+                raise MissingObjectError(self._kind, object_id, "unknown")
+            if found.deleted_at is not None and not include_deleted:
+                raise MissingObjectError(self._kind, object_id, "deleted")
+            return found
+
+    def all(self, *, include_deleted: bool = False) -> tuple[_Record, ...]:
+        """
+        List the records, oldest first.
+
+        :param include_deleted: deleted ones too.
+        """
+        with self._lock:
+            return tuple(row for row in self._rows.values() if include_deleted or row.deleted_at is None)
+
+    def put(self, record: _Record) -> _Record:
+        """
+        Add a record, or replace the one with the same id.
+
+        :param record: the record.
+        :returns: the same record.
+        """
+        with self._lock:
+            self._rows[record.id] = record
+            return record
+
+
+class State:
+    """
+    All state of an instance, in memory.
+
+    :param options: the instance's options.
+    :raises ValueError: the product version cannot be read.
+    """
+
+    def __init__(self, options: EmulatorOptions) -> None:
+        self.options = options
+        self.product = parse_version(options.product_version)
+        #: Hold it while you read or change more than one record.
+        self.lock = threading.RLock()
+        self.ids = IdSequences()
+        self.connections: Table[LocalConnection] = Table("connections", self.lock)
+        self.flows: Table[Flow] = Table("flows", self.lock)
+        self.deployments: Table[Deployment] = Table("deployments", self.lock)
+        self.releases: Table[Release] = Table("releases", self.lock)
+        self.job_groups: Table[JobGroup] = Table("jobGroups", self.lock)
+        self.rules: dict[tuple[int, RuleKind], tuple[ImportRule, ...]] = {}
+        #: What the next successful import reports as ``deletedObjects``.
+        self.dropped_next: Mapping[str, Any] | None = None
+        #: How the next job groups end, unless their data decides it.
+        self.runs = RunOutcomes()
+        self._events: list[Event] = []
+
+    def events(self) -> tuple[Event, ...]:
+        """List everything that happened, oldest first."""
+        with self.lock:
+            return tuple(self._events)
+
+    def log(
+        self,
+        at: datetime,
+        user_id: int,
+        what: str,
+        *,
+        deployment_id: int | None = None,
+        release_id: int | None = None,
+    ) -> None:
+        """
+        Add an event to the history.
+
+        :param at: when it happened.
+        :param user_id: who did it.
+        :param what: what happened.
+        :param deployment_id: the deployment that it happened to.
+        :param release_id: the release that it happened to.
+        """
+        self._events.append(Event(at, user_id, deployment_id, release_id, what))
+
+    def require_importable(self, package: Package) -> None:
+        """
+        Check that a package fits the version of the instance.
+
+        :param package: the package.
+        :raises ValidationError: it does not fit.
+        """
+        reason = why_not_importable(package.version, package.edition, self.product, self.options.edition)
+        if reason is not None:
+            raise ValidationError(reason)

@@ -1,0 +1,88 @@
+"""All methods of the state in one place, for tests, for the command line and for the API."""
+
+from __future__ import annotations
+
+from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.state.connections import Connections
+from trifacta_emulator.state.deployments import Deployments
+from trifacta_emulator.state.flows import Flows
+from trifacta_emulator.state.job_groups import JobGroups
+from trifacta_emulator.state.releases import Releases
+from trifacta_emulator.state.state import State
+
+
+class Store:
+    """
+    All state of an instance. Any thread may call any method while the emulator serves.
+
+    Each name here is a method of a resource: ``store.create_release`` is ``Releases.create``.
+
+    :param options: the instance's options; some connections and flows may exist from the start.
+    :raises ValueError: the product version cannot be read, or a flow names a connection that does not exist.
+    """
+
+    def __init__(self, options: EmulatorOptions) -> None:
+        #: The tables themselves.
+        self.state = state = State(options)
+        self.events = state.events
+        self.runs = state.runs
+
+        connections = Connections(state)
+        self.create_connection = connections.create
+        self.connection = state.connections.find
+        self.connections = state.connections.all
+
+        flows = Flows(state)
+        self.create_flow = flows.create
+        self.flow = state.flows.find
+        self.flows = state.flows.all
+        self.released_flow = flows.released
+        self.edit_flow = flows.edit
+        self.delete_flow = flows.delete
+        self.export_flow = flows.export
+        self.import_flow = flows.import_package
+        self.preview_flow = flows.preview
+
+        deployments = Deployments(state)
+        self.create_deployment = deployments.create
+        self.deployment = state.deployments.find
+        self.deployments = deployments.all
+        self.rename_deployment = deployments.rename
+        self.delete_deployment = deployments.delete
+        self.import_rules = deployments.rules
+        self.replace_import_rules = deployments.replace_rules
+
+        releases = Releases(state)
+        self.create_release = releases.create
+        self.preview_import = releases.preview
+        self.drop_on_next_import = releases.drop_on_next_import
+        self.release = state.releases.find
+        self.releases = releases.all
+        self.active_release = releases.active
+        self.update_release = releases.update
+        self.activate_late = releases.activate_late
+        self.delete_release = releases.delete
+
+        job_groups = JobGroups(state)
+        self.run_deployment = job_groups.run
+        self.job_group = state.job_groups.find
+        self.job_groups = job_groups.all
+        self.cancel_job_group = job_groups.cancel
+
+        self._add_presets(options)
+
+    def _add_presets(self, options: EmulatorOptions) -> None:
+        for connection in options.connections:
+            self.create_connection(connection.name, connection.uuid, kind=connection.type, vendor=connection.vendor)
+        emails = [user.email for user in options.users]
+        for flow in options.flows:
+            self.create_flow(
+                flow.name,
+                connections=flow.connections,
+                dataset_path=flow.dataset_path,
+                output_path=flow.output_path,
+                adhoc_output=flow.adhoc_output,
+                description=flow.description,
+                dataset_parameters=flow.dataset_parameters,
+                user_id=emails.index(flow.owner) + 1 if flow.owner else 1,
+            )
