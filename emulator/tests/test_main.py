@@ -50,6 +50,7 @@ def test_serves_until_the_signal(tmp_path, number):
     assert "me@example.com  password: pw  roles: deployment, admin" in shown
     assert "admin-password" not in shown
     assert "Flow: Daily Orders  id: 1001\nFlow: Stock  id: 1002\n" in shown
+    assert "Deployment: prod  id: 1\nDeployment: test  id: 2\n" in shown
     assert f"Connection: orders  id: 12001  uuid: {rows[0]['uuid']}\n" in shown
     assert "Connection: stock  id: 12002  uuid: 2d7c1650-7daa-11e9-b9eb-0fd11bed75ab\n" in shown
 

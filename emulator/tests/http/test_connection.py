@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import logging
 import socket
 import ssl
@@ -144,3 +145,40 @@ def test_over_tls(tmp_path, effect):
             requests.get(f"{emulator.url}/v4/deployments", auth=ADMIN, verify=str(ca), timeout=30)
         again = requests.get(f"{emulator.url}/v4/deployments", auth=ADMIN, verify=str(ca), timeout=30)
         assert again.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v4/Deployments", "/V4/DEPLOYMENTS/", "/v4/deployments/", "/v4/people/CURRENT"])
+def test_spelling_of_paths(api, path):
+    response = api.get(path, allow_redirects=False)
+    assert response.status_code == 200
+    assert api.emulator.calls[-1].path == path
+
+
+def test_request_ids_differ(api):
+    ids = {api.get("/v4/deployments").headers["x-trifacta-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_log(api):
+    response = api("POST", "/v4/deployments?x=1", data=b'{"name": "a"}', headers={"Content-Type": "application/json"})
+    [call] = api.emulator.calls
+    assert (call.method, call.path, call.query, call.status) == ("POST", "/v4/deployments", "x=1", 201)
+    assert (call.request_bytes, call.response_bytes) == (13, len(response.content))
+    assert call.headers["content-type"] == "application/json"
+    assert not {"authorization", "cookie"} & call.headers.keys()
+
+
+def test_client_that_goes_away(api, caplog):
+    deployment = api.deployment()
+    connection = http.client.HTTPConnection(api.emulator.url.removeprefix("http://"), timeout=30)
+    connection.putrequest("POST", f"/v4/deployments/{deployment}/releases")
+    connection.putheader("Authorization", "Basic YWRtaW5AZXhhbXBsZS5jb206YWRtaW4tcGFzc3dvcmQ=")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", "1000000")
+    connection.endheaders(b"--x\r\n")
+    connection.sock.shutdown(socket.SHUT_WR)
+    connection.sock.recv(100)
+    connection.close()
+    assert api.json(f"/v4/deployments/{deployment}")["numReleases"] == 0
+    assert 499 in [call.status for call in api.emulator.calls]
+    assert not [record for record in caplog.records if record.exc_info]

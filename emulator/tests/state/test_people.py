@@ -11,35 +11,6 @@ def basic(text):
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        None,
-        basic("admin@example.com:wrong"),
-        basic("nobody@example.com:admin-password"),
-        "Basic !!!",
-        "Basic",
-        "Basic /w==",
-        "Bearer nothing",
-        "Digest x",
-    ],
-)
-@pytest.mark.parametrize("path", ["/v4/people/current", "/v4/deployments/1", "/v4/nothing"])
-def test_bad_credentials(api, header, path):
-    api.session.auth = lambda request: request  # no .netrc either
-    response = api.get(path, headers={"Authorization": header} if header else {})
-    assert response.status_code == 401
-    assert response.json()["exception"].keys() == {"name", "message", "details"}
-    assert response.headers["x-trifacta-request-id"]
-
-
-def test_401_without_json(start):
-    api = start(unauthorized_body="text")
-    api.session.auth = ("admin@example.com", "wrong")
-    response = api.get("/v4/people/current")
-    assert (response.status_code, response.text) == (401, "Unauthorized")
-
-
 @pytest.mark.parametrize("user", [("admin@example.com", "p:w:ü")])
 def test_password_with_colons_and_other_letters(start, user):
     api = start(users=(User(*user),))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from trifacta_emulator import EmulatorOptions, MissingObjectError, read_package
@@ -16,11 +15,6 @@ def store(clock):
 @pytest.fixture
 def parsed(package):
     return read_package(io.BytesIO(package))
-
-
-def test_bad_product_version():
-    with pytest.raises(ValueError, match="not a product version"):
-        Store(EmulatorOptions(product_version="latest"))
 
 
 def test_events(store, parsed):
@@ -64,17 +58,3 @@ def test_missing(store, parsed, reason):
         with pytest.raises(MissingObjectError) as caught:
             call()
         assert caught.value.reason == reason
-
-
-def test_one_active_among_threads(store, parsed):
-    store.create_deployment("prod")
-    store.create_release(1, parsed)
-
-    def work(number):
-        store.create_release(1, parsed)
-        present = store.releases(1)
-        store.update_release(present[number % len(present)].id, active=True)
-        return sum(row.active for row in store.releases(1))
-
-    with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(work, range(200))) == {1}

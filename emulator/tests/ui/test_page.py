@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from trifacta_emulator import PresetFlow, build_package, read_package
 
 
@@ -67,3 +68,24 @@ def test_flows(start):
 
 def test_no_flows(api):
     assert "<h2>Flows</h2>" not in page(api)
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        ({"instance_type": "dev"}, "Dev instance"),
+        ({"instance_type": "prod"}, "Prod instance: Deployment Manager"),
+        ({"instance_type": "both"}, "Dev and Prod instance: Deployment Manager"),
+        ({"deployment_manager": False}, "Dev instance"),
+    ],
+)
+def test_title_and_heading_tell_the_kind_of_instance(start, options, title):
+    text = page(start(**options))
+    assert f"<title>{title} (emulator)</title>" in text
+    assert f"<h1>{title} &ndash; emulator</h1>" in text
+
+
+def test_an_empty_dev_instance_speaks_of_flows(start):
+    text = page(start(instance_type="dev"))
+    assert "No flows yet" in text
+    assert "deployment" not in text.lower()

@@ -26,7 +26,7 @@ async def read(request: Request) -> Response:
 
 
 def _body(connection: LocalConnection) -> Row:
-    # Without credentials, host and port [P: AAC25, packages].
+    # Without credentials, host and port [P: AAC25].
     return {
         "id": connection.id,
         "uuid": connection.uuid,

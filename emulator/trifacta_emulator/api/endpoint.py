@@ -220,9 +220,9 @@ def _dispatch(methods: dict[str, Endpoint]) -> Handler:
     async def dispatch(request: Request) -> Response:
         # Starlette adds HEAD to each GET.
         endpoint = methods["GET" if request.method == "HEAD" else request.method]
+        accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
         if endpoint.deployments and not context_of(request).auth.may_use_deployments(person_of(request)):
             raise ApiError(403, "You are not authorized to use deployments")
-        accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
         if not accepted & {*_ACCEPTABLE, endpoint.produces}:
             raise ApiError(415, "Accept must allow application/json")
         return await endpoint.handler(request)

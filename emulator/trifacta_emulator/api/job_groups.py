@@ -126,7 +126,7 @@ async def outputs(request: Request) -> Response:
 
 
 def _body(group: JobGroup) -> Row:
-    # [R: D64 API JobGroups Get v4; P: AAC25, NZ]
+    # [R: D64 API JobGroups Get v4] [P: AAC25, NZ]
     return {
         "id": group.id,
         "name": None,

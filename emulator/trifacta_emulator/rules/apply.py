@@ -3,7 +3,7 @@ Applies the import rules of a deployment to an import.
 
 Object rules map the package's connections to connections of this instance. Value rules change buckets and paths of
 imported datasets and of outputs, and nothing else [R: D51 to SMC104]. The vendor documents ``s3Bucket`` and
-``fileLocation`` [R: D60/D68 API Deployments Value Import Rules Patch v4]. The effect of the other types follows from
+``fileLocation`` [R: D60, D68 API Deployments Value Import Rules Patch v4]. The effect of the other types follows from
 their names [I], which are from memory [M].
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -41,7 +41,8 @@ class Releases:
         with state.lock:
             # The ids are a copy, so that a refused package uses none of them.
             ids = state.ids.copy()
-            imported = self._import(deployment_id, package, ids, user_id)
+            rules = self._rules(deployment_id)
+            imported = self._import(deployment_id, package, rules, ids, user_id)
             state.ids = ids
             state.dropped_next = None
             now = imported.at
@@ -62,7 +63,7 @@ class Releases:
                 imported=imported,
             )
             what = "release created and activated" if activate else "release created"
-            if self._rules(deployment_id):
+            if rules:
                 what += f"; objects changed by import rules: {changed_objects(imported.rule_changes)}"
             state.log(now, user_id, what, deployment_id=deployment_id, release_id=made.id)
             return state.releases.put(made)
@@ -78,7 +79,8 @@ class Releases:
         :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it.
         """
         with self._state.lock:
-            return self._import(deployment_id, package, self._state.ids.copy(), user_id)
+            rules, ids = self._rules(deployment_id), self._state.ids.copy()
+            return self._import(deployment_id, package, rules, ids, user_id)
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
         """
@@ -180,14 +182,15 @@ class Releases:
             for release in self.all(deployment_id):
                 self._drop(release, user_id)
 
-    def _import(self, deployment_id: int, package: Package, ids: IdSequences, user_id: int) -> ImportedPackage:
+    def _import(
+        self, deployment_id: int, package: Package, rules: Sequence[ImportRule], ids: IdSequences, user_id: int
+    ) -> ImportedPackage:
         state = self._state
         state.deployments.find(deployment_id)
         state.require_importable(package)
         now, dropped = state.options.clock(), state.dropped_next
         imported = import_package(package, ids, at=now, user_id=user_id, deleted_objects=dropped)
-        described, local = package.tables["connections"], state.connections.all()
-        return apply_rules(imported, described, self._rules(deployment_id), local, state.options)
+        return apply_rules(imported, package.tables["connections"], rules, state.connections.all(), state.options)
 
     def _rules(self, deployment_id: int) -> tuple[ImportRule, ...]:
         rules = self._state.rules

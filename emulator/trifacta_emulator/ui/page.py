@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from trifacta_emulator.api.endpoint import Context, context_of, path_id
 from trifacta_emulator.clock import iso
+from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.records import Deployment, Event, Flow, JobGroup, Release
 
 _ROWS_SHOWN = 30
@@ -58,7 +59,7 @@ async def show(request: Request) -> Response:
     deployments, flows = context.store.deployments(), context.store.flows()
     sections = _flows(flows) + "".join(_deployment(context, one) for one in deployments)
     if not sections:
-        sections = f"<section>{_EMPTY[context.options.instance_type]}</section>"
+        sections = f"<section>{_EMPTY[_kind(context.options)]}</section>"
     return _page(context, sections + _job_groups(context.store.job_groups()) + _history(context))
 
 
@@ -83,9 +84,14 @@ async def show_job_group(request: Request) -> Response:
     return _page(context, _job_groups((group,)) + section)
 
 
+def _kind(options: EmulatorOptions) -> str:
+    # Without Deployment Manager an instance has flows only, like a Dev instance.
+    return options.instance_type if options.deployment_manager else "dev"
+
+
 def _page(context: Context, sections: str) -> Response:
     options = context.options
-    title = _TITLES[options.instance_type] if options.deployment_manager else _TITLES["dev"]
+    title = _TITLES[_kind(options)]
     return HTMLResponse(
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
