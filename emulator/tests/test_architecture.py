@@ -145,3 +145,12 @@ def test_tests_mirror_the_package():
         module = path.relative_to(here).with_name(path.name.removeprefix("test_")).with_suffix("").as_posix()
         homes = [one.relative_to(PACKAGE).with_suffix("").as_posix().strip("_") for one in MODULES]
         assert path.stem in extra or any(module == one or module.startswith(f"{one}_") for one in homes), path
+
+
+def test_the_readme_names_files_that_exist():
+    project = Path(__file__).parents[1]
+    named = set(re.findall(r"`([\w/]+\.py)`", (project / "README.md").read_text(encoding="utf-8")))
+    # The one that the reader is asked to write.
+    named -= {"tests/api/test_output_objects.py"}
+    assert len(named) > 15
+    assert not [name for name in named if not ((PACKAGE / name).is_file() or (project / name).is_file())]
