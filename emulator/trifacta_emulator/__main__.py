@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,46 +82,33 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.instance_type,
         help="who may use deployments: no user (dev), every user (prod), users with that role (both, default)",
     )
-    parser.add_argument(
+    _add_repeated(
+        parser,
         "--user",
-        action="append",
-        type=_user,
-        default=[],
-        metavar="EMAIL:PASSWORD[:ROLE,ROLE]",
-        help="a user in place of the default users; the password has no colon; may be repeated",
+        "EMAIL:PASSWORD[:ROLE,ROLE]",
+        "a user in place of the default users; the password has no colon",
+        _user,
     )
-    parser.add_argument(
-        "--deployment",
-        action="append",
-        type=_name,
-        default=[],
-        metavar="NAME",
-        help="create a deployment; its id is printed; may be repeated",
-    )
-    parser.add_argument(
-        "--connection",
-        action="append",
-        type=_connection,
-        default=[],
-        metavar="NAME[:UUID]",
-        help="create a connection, for import rules; may be repeated",
-    )
-    parser.add_argument("--flow", action="append", default=[], metavar="NAME", help="create a flow; may be repeated")
-    parser.add_argument(
-        "--missing-path",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="a file or folder that does not exist: jobs that read from there fail; may be repeated",
+    _add_repeated(parser, "--deployment", "NAME", "create a deployment; its id is printed", _name)
+    _add_repeated(parser, "--connection", "NAME[:UUID]", "create a connection, for import rules", _connection)
+    _add_repeated(parser, "--flow", "NAME", "create a flow; its id is printed")
+    _add_repeated(
+        parser, "--missing-path", "PATH", "a file or folder that does not exist: jobs that read from there fail"
     )
     parser.add_argument(
         "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
     )
-    parser.add_argument("--choice", action="append", type=_choice, default=[], metavar="NAME=VALUE", help="see below")
+    _add_repeated(parser, "--choice", "NAME=VALUE", "see below", _choice)
     parser.add_argument(
         "--url-file", type=Path, metavar="PATH", help="write the URL to this file when the emulator serves"
     )
     return parser
+
+
+def _add_repeated(
+    parser: argparse.ArgumentParser, name: str, metavar: str, text: str, kind: Callable[[str], Any] = str
+) -> None:
+    parser.add_argument(name, action="append", type=kind, default=[], metavar=metavar, help=f"{text}; may be repeated")
 
 
 def _options(parsed: argparse.Namespace) -> EmulatorOptions:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 
 import pytest
 from trifacta_emulator import Connection, PresetConnection, build_package
@@ -12,6 +10,7 @@ PROD_UUID = "d75255f0-a245-11e7-8618-adc1dbb4bed0"
 PROD, OTHER = PresetConnection("prod db", PROD_UUID), PresetConnection("other db", "u-other")
 # A product version for each generation, and where a datasource of its answer shows the connection.
 VERSIONS = {"6.0": "6.0.1", "6.8": "6.8.0", "8.0": "9.7.0"}
+PATHS = {"dataset_path": "s3://wrangle-dev/dev/in/orders.csv", "output_path": "s3://wrangle-dev/dev/out/orders.csv"}
 UNCHANGED = {"object": [], "value": []}
 
 
@@ -38,28 +37,10 @@ def tables_of(api, answer):
     return api.emulator.store.release(answer["release"]["id"]).imported.tables
 
 
-@pytest.fixture
-def target(start):
-    """An emulator with connections prod (12001) and other (12002), and a deployment with rules."""
-
-    def _target(objects=(), values=(), **options):
-        api = start(**{"connections": (PROD, OTHER), **options})
-        api.deployment()
-        for kind, rules in (("object", objects), ("value", values)):
-            response = api("PATCH", f"/v4/deployments/1/{kind}ImportRules", json=list(rules))
-            assert response.status_code == 200, response.text
-        return api
-
-    return _target
-
-
 def imported(api, package, path="releases"):
     response = api.upload(1, package, path)
     assert response.status_code in (200, 201), response.text
     return response.json()
-
-
-# -- object rules ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("generation", VERSIONS)
@@ -227,122 +208,6 @@ def test_connection_that_is_not_described(target, zip_of):
     assert api.upload(1, package).status_code == 400
 
 
-# -- value rules ----------------------------------------------------------------------------------------------
-
-PATHS = {"dataset_path": "s3://wrangle-dev/dev/in/orders.csv", "output_path": "s3://wrangle-dev/dev/out/orders.csv"}
-
-
-@pytest.mark.parametrize("generation", VERSIONS)
-def test_bucket_and_path(target, generation):
-    values = [replacing("s3Bucket", "wrangle-dev", "wrangle-prod"), replacing("fileLocation", "//dev//", "/prod/")]
-    api = target(values=values, product_version=VERSIONS[generation])
-    answer = imported(api, package_of(generation, **PATHS))
-    tables = tables_of(api, answer)
-    [location], [setting] = tables["storagelocations"], tables["writesettings"]
-    assert (location["bucket"], location["path"]) == ("wrangle-prod", "/prod/in/orders.csv")
-    assert setting["path"] == "s3://wrangle-prod/prod/out/orders.csv"
-    changes = answer["importRuleChanges"]
-    assert changes["object"] == []
-    place = {"tableName": "storagelocations", "id": location["id"]}
-    assert changes["value"] == [
-        {
-            "rule": {"id": 11001},
-            **values[0],
-            **place,
-            "field": "bucket",
-            "oldValue": "wrangle-dev",
-            "newValue": "wrangle-prod",
-        },
-        {
-            "rule": {"id": 11001},
-            **values[0],
-            "tableName": "writesettings",
-            "id": setting["id"],
-            "field": "path",
-            "oldValue": "s3://wrangle-dev/dev/out/orders.csv",
-            "newValue": "s3://wrangle-prod/dev/out/orders.csv",
-        },
-        {
-            "rule": {"id": 11002},
-            **values[1],
-            **place,
-            "field": "path",
-            "oldValue": "/dev/in/orders.csv",
-            "newValue": "/prod/in/orders.csv",
-        },
-        {
-            "rule": {"id": 11002},
-            **values[1],
-            "tableName": "writesettings",
-            "id": setting["id"],
-            "field": "path",
-            "oldValue": "s3://wrangle-prod/dev/out/orders.csv",
-            "newValue": "s3://wrangle-prod/prod/out/orders.csv",
-        },
-    ]
-    # The answer's datasource leads to the location in the report.
-    [source] = answer["datasources"]
-    assert place["id"] in (source.get("storageLocationId"), (source.get("storageLocation") or {}).get("id"))
-
-
-@pytest.mark.parametrize(
-    ("rules", "dataset", "output"),
-    [
-        ([("s3Bucket", "dev", "prod")], "s3://dev/dev/a", "s3://prod/dev/a"),
-        ([("s3Bucket", "/^dev$/", "prod")], "s3://dev-2/a", "s3://dev-2/a"),
-        ([("s3Bucket", "dev", "prod")], "gs://dev/a", "gs://dev/a"),
-        ([("s3Bucket", "dev", "prod")], "/dev/a", "/dev/a"),
-        ([("s3Bucket", "dev", "prod")], "s3a://dev/a", "s3a://prod/a"),
-        ([("fileLocation", "dev", "prod")], "s3://dev/dev/dev", "s3://dev/prod/prod"),
-        ([("fileLocation", "dev", "prod")], "/dev/a", "/prod/a"),
-        ([("fileLocation", "Dev", "prod")], "/dev/a", "/dev/a"),
-        ([("fileLocation", "/[0-9]+/", "N")], "/a1/b22.csv", "/aN/bN.csv"),
-        ([("fileLocation", "/(a)/", "$1\\1")], "/a", "/$1\\1"),
-        ([("fileLocation", "a.c", "x")], "/abc/a.c", "/abc/x"),
-        ([("fileLocation", "/", "|")], "/a/b", "|a|b"),
-        ([("fileLocation", "dev", "")], "/dev/a", "//a"),
-        ([("fileLocation", "dev", "test"), ("fileLocation", "test", "prod")], "/dev/a", "/prod/a"),
-        ([("fileLocation", "test", "prod"), ("fileLocation", "dev", "test")], "/dev/a", "/test/a"),
-        ([("fileLocation", "dev", "x"), ("fileLocation", "x", "dev")], "/dev/a", "/dev/a"),
-    ],
-)
-def test_what_value_rules_do(target, rules, dataset, output):
-    api = target(values=[replacing(*one) for one in rules])
-    answer = imported(api, build_package(dataset_path=dataset, output_path=dataset))
-    tables = tables_of(api, answer)
-    [location], [setting] = tables["storagelocations"], tables["writesettings"]
-    assert setting["path"] == output
-    found = f"{location['type']}://{location['bucket']}{location['path']}" if location["bucket"] else location["path"]
-    assert found == output
-    if dataset == output and len(rules) == 1:
-        assert answer["importRuleChanges"] == UNCHANGED
-
-
-@pytest.mark.parametrize("generation", VERSIONS)
-def test_tables(target, generation):
-    values = [replacing("dbTableName", "orders", "orders_v2"), replacing("dbPath", "/^public$/", "prod")]
-    api = target(values=values, product_version=VERSIONS[generation])
-    answer = imported(api, package_of(generation, connections=[DEV]))
-    [table] = tables_of(api, answer)["relationalsources"]
-    assert (table["tableName"], table["relationalPath"]) == ("orders_v2", ["prod"])
-    items = [(item["field"], item["oldValue"], item["newValue"]) for item in answer["importRuleChanges"]["value"]]
-    assert items == [("tableName", "orders", "orders_v2"), ("relationalPath", ["public"], ["prod"])]
-
-
-def test_hosts(target):
-    values = [replacing("host", "dev", "prod"), replacing("userinfo", "dev", "me")]
-    path = "wasbs://dev@dev.blob.example.com:443/dev/dev"
-    api = target(values=values)
-    tables = tables_of(api, imported(api, build_package(output_path=path)))
-    assert tables["writesettings"][0]["path"] == "wasbs://me@prod.blob.example.com:443/dev/dev"
-    # A bucket is no host.
-    tables = tables_of(api, imported(api, build_package(output_path="s3://dev/a")))
-    assert tables["writesettings"][0]["path"] == "s3://dev/a"
-
-
-# -- when they apply ------------------------------------------------------------------------------------------
-
-
 def test_rules_apply_to_later_imports_of_their_deployment(target):
     api = target()
     api.deployment("other")
@@ -365,9 +230,6 @@ def test_rules_apply_to_later_imports_of_their_deployment(target):
     third = imported(api, package)
     assert shown_connection(third) == 12001
     assert third["importRuleChanges"]["value"] == []
-
-
-# -- dry runs -------------------------------------------------------------------------------------------------
 
 
 def test_dry_run_reports_the_same_and_keeps_nothing(target):
@@ -413,9 +275,6 @@ def test_other_dry_run_errors_keep_their_status(target):
     assert api.upload(1, build_package(), "releases/dryRun").status_code == 401
 
 
-# -- history --------------------------------------------------------------------------------------------------
-
-
 def test_history(target):
     api = target([rule({"id": "24"}, {"id": 12001})], [replacing("fileLocation", "dev", "prod")])
     # Two rules change the location, which counts once.
@@ -435,54 +294,7 @@ PARAMETERISED = {"dataset_path": "s3://dev-lake/dev/{region}.csv", "dataset_para
 EVERYWHERE = (replacing("s3Bucket", "dev", "prod"), replacing("fileLocation", "dev", "prod"))
 
 
-@pytest.mark.parametrize("generation", VERSIONS)
-@pytest.mark.parametrize("path", ["releases", "releases/dryRun"])
-def test_no_rule_reaches_a_parameterised_dataset(target, generation, path):
-    api = target(values=EVERYWHERE, product_version=VERSIONS[generation])
-    answer = imported(api, package_of(generation, output_path="s3://dev-out/dev/x.csv", **PARAMETERISED), path)
-    # Of the flow's one output, and not of its one dataset.
-    assert {change["tableName"] for change in answer["importRuleChanges"]["value"]} == {"writesettings"}
-    if path == "releases":
-        tables = tables_of(api, answer)
-        [source], [location] = tables["datasources"], tables["storagelocations"]
-        assert (source["isDynamic"], source["dynamicPath"]) == (True, "/dev/.csv")
-        assert (location["bucket"], location["path"]) == ("dev-lake", "/dev/eu.csv")
-
-
 def test_an_object_rule_reaches_the_connection_of_a_parameterised_dataset(target):
     api = target([rule({"uuid": DEV.uuid}, {"uuid": PROD_UUID})])
     answer = imported(api, package_of("8.0", connections=[DEV], **PARAMETERISED))
     assert shown_connection(answer) == 12001
-
-
-def test_no_rule_reaches_a_real_query(target, read_real):
-    values = [replacing("dbTableName", "//.*//", "x"), replacing("dbPath", "//.*//", "x")]
-    api = target(values=values, product_version="6.8.0+186.20191205223719.226ea1c")
-    answer = imported(api, read_real("flow_53__v6.8_parameterised"))
-    assert answer["importRuleChanges"]["value"] == []
-
-
-def test_a_location_that_a_fixed_dataset_reads_too_is_changed(target):
-    api = target(values=EVERYWHERE)
-    answer = imported(api, zipped(document_of_one_location()))
-    [change, _] = answer["importRuleChanges"]["value"]
-    assert (change["tableName"], change["newValue"]) == ("storagelocations", "prod-lake")
-
-
-def document_of_one_location():
-    location = {"id": 7, "type": "s3", "bucket": "dev-lake", "path": "/dev/eu.csv"}
-    sources = [
-        {"id": number, "isDynamic": dynamic, "parsingScriptId": None, "storageLocation": location}
-        for number, dynamic in ((1, True), (2, False))
-    ]
-    return {
-        "metadata": {"trifactaVersion": "8.0.0", "uuid": "u", "primaryFlowIds": [1]},
-        "data": {"flows": [{"id": 1, "name": "Orders", "datasources": sources}]},
-    }
-
-
-def zipped(document):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("flow_1.json", json.dumps(document))
-    return buffer.getvalue()

@@ -112,7 +112,7 @@ def _map_connections(
             found[exported["id"]] = target.id
         elif options.unmapped_connections == "refuse":
             name, uuid = exported.get("name"), exported.get("uuid")
-            raise ValidationError(f"connections: no rule maps {name!r} ({uuid}), and there is none with that uuid")
+            raise ValidationError(f"connections: no rule maps {name!r} ({uuid}), and none here has that uuid")
         elif options.unmapped_connections == "clear":
             found[exported["id"]] = None
     return found, changes

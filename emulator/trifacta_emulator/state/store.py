@@ -15,7 +15,7 @@ class Store:
     """
     All state of an instance. Any thread may call any method while the emulator serves.
 
-    Each name here is a method of a resource: ``store.create_release`` is ``Releases.create``.
+    Each name is a method of a resource, which documents it: ``store.create_release`` is ``Releases.create``.
 
     :param options: the instance's options; some connections and flows may exist from the start.
     :raises ValueError: the product version cannot be read, or a flow names a connection that does not exist.
