@@ -138,7 +138,7 @@ def _user(text: str) -> User:
 
     parts = text.split(":")
     if len(parts) not in (2, 3) or not all(parts[:2]):
-        raise argparse.ArgumentTypeError(f"not EMAIL:PASSWORD[:ROLE,ROLE]: {text!r}")
+        raise argparse.ArgumentTypeError(f"must be EMAIL:PASSWORD[:ROLE,ROLE], not {text!r}")
     roles = tuple(filter(None, parts[2].split(","))) if len(parts) == 3 else ()
     return User(parts[0], parts[1], roles)
 
@@ -148,7 +148,7 @@ def _connection(text: str) -> PresetConnection:
 
     name, colon, uuid = text.partition(":")
     if not name or (colon and not uuid) or ":" in uuid:
-        raise argparse.ArgumentTypeError(f"not NAME[:UUID]: {text!r}")
+        raise argparse.ArgumentTypeError(f"must be NAME[:UUID], not {text!r}")
     return PresetConnection(name, uuid or None)
 
 

@@ -52,7 +52,7 @@ class Answer:
         check_int("status", self.status, 200, 599)
         check_choice("when", self.when, get_args(When))
         check(self.html is None or isinstance(self.html, str), f"html must be a string, not {self.html!r}")
-        check(self.html is None or self.body is None, "body and html exclude each other")
+        check(self.html is None or self.body is None, "give body or html, not both")
         bodiless = self.html is None and self.body is None
         check(bodiless or self.status not in _BODILESS, f"an answer with status {self.status} has no body")
         check(isinstance(self.headers, Mapping), f"headers must be an object, not {self.headers!r}")
@@ -170,7 +170,7 @@ class Reset:
         if self.when == "in_body":
             check_int("after_bytes", self.after_bytes, 1)
         else:
-            check(self.after_bytes is None, "after_bytes goes with when = in_body only")
+            check(self.after_bytes is None, "after_bytes needs when = in_body")
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class PackageUuid:
     def __post_init__(self) -> None:
         check(self.value is None or isinstance(self.value, str), f"value must be a string, not {self.value!r}")
         check(isinstance(self.absent, bool), f"absent must be true or false, not {self.absent!r}")
-        check(not self.absent or self.value is None, "value and absent exclude each other")
+        check(not self.absent or self.value is None, "give value or absent, not both")
         valid = isinstance(self.answers, (list, tuple)) and self.answers
         check(valid, f"answers must be a list of {', '.join(get_args(UuidAnswer))}, not {self.answers!r}")
         for answer in self.answers:

@@ -265,7 +265,7 @@ def _rows(parent: Row, key: str) -> list[Row]:
         if not isinstance(row.get("id"), int):
             raise ValidationError(f"{key} of the flow definition holds an object without an id")
         if not isinstance(row.get("uuid"), (str, type(None))):
-            raise ValidationError(f"{key} of the flow definition holds an object with an odd uuid")
+            raise ValidationError(f"{key} of the flow definition holds an object whose uuid is not a string")
     return rows
 
 

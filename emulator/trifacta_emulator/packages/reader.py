@@ -105,7 +105,7 @@ class _Bounded:
 
     def read(self, size: int = -1, /) -> bytes:
         if not self.opened and size > MAX_DIRECTORY_BYTES:
-            raise ValidationError(f"The archive needs {size} bytes to list its members, more than {MAX_MEMBERS} need")
+            raise ValidationError(f"The list of members takes {size} bytes, more than {MAX_MEMBERS} members need")
         return self._file.read(size)
 
     def close(self) -> None:
@@ -149,7 +149,9 @@ def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
         raise ValidationError(f"The flow definition {cut(found[0].filename)!r} is not at the root of the package")
     if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks other methods in pieces of unlimited size. Exports are deflated [P].
-        raise ValidationError(f"The flow definition is packed by the method {found[0].compress_type}")
+        raise ValidationError(
+            f"The flow definition is compressed with method {found[0].compress_type}, which is not supported"
+        )
     # The directory may lie about the size, so the read itself is limited too.
     with archive.open(found[0]) as member:
         content = member.read(MAX_DEFINITION_BYTES + 1)
