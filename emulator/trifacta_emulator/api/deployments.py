@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
 from trifacta_emulator.api.query import embedded_list, embeds, flag, list_answer, paging, select_fields
-from trifacta_emulator.api.releases import deployment_body, release_body, updated_body
+from trifacta_emulator.api.releases import deployment_body, release_body, release_rows, updated_body
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Deployment
@@ -51,12 +51,7 @@ async def read(request: Request) -> Response:
             page = paging(params)
             limit = {} if page.limit is None else {"limit": str(page.limit)}
             options = {"offset": str(page.offset), **limit}
-        rows = [
-            release_body(context.options, row, deleted_at=with_deleted)
-            for row in context.store.releases(deployment.id, include_deleted=with_deleted)
-        ]
-        if context.options.releases_order == "newest":
-            rows.reverse()
+        rows = release_rows(context, deployment.id, with_deleted=with_deleted)
         body["releases"] = embedded_list(rows, options)
     return JSONResponse(body)
 

@@ -68,7 +68,7 @@ async def list_all(request: Request) -> Response:
         raise ValidationError("deploymentId is required")
     if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise ValidationError(f"deploymentId must be a number, not {text!r}")
-    rows = _rows(context, None if text is None else int(text), with_deleted=flag(params, "includeDeleted"))
+    rows = release_rows(context, None if text is None else int(text), with_deleted=flag(params, "includeDeleted"))
     return JSONResponse(list_answer(rows, params, filter_field="notes"))
 
 
@@ -77,7 +77,7 @@ async def list_of_deployment(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
     deployment = context.store.deployment(path_id(request), include_deleted=with_deleted)
-    rows = _rows(context, deployment.id, with_deleted=with_deleted)
+    rows = release_rows(context, deployment.id, with_deleted=with_deleted)
     return JSONResponse(list_answer(rows, params, filter_field="notes"))
 
 
@@ -116,7 +116,14 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:
+def release_rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:
+    """
+    Write a list of releases, in the order that the options decide.
+
+    :param context: the emulator.
+    :param deployment_id: only releases of this deployment; ``None`` = all.
+    :param with_deleted: deleted ones too, and ``deleted_at`` in each.
+    """
     rows = [
         release_body(context.options, row, deleted_at=with_deleted)
         for row in context.store.releases(deployment_id, include_deleted=with_deleted)

@@ -212,7 +212,7 @@ class Flows:
                 row["connectionId"] = new_ids.get(row["connectionId"], row["connectionId"])
         # There are no rules outside deployments, but a local connection may have the same uuid.
         made = apply_rules(made, described, (), state.connections.all(), state.options)
-        # The prefix is the first group of a uuid of version 1. Prefixes in the documents end in 0, and only such do [I].
+        # The prefix is the first group of a uuid of version 1: the documents show prefixes that end in 0 [I].
         prefix = new_uuid(made.at)[:8]
         for row in made.tables["flows"]:
             row["name"] = f"[{prefix}] {row['name']}"
