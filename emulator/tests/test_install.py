@@ -13,13 +13,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-FIVE_LINES = """
-import urllib.request
-
-def test_the_page(trifacta_emulator):
-    page = urllib.request.urlopen(trifacta_emulator.url).read().decode()
-    assert "No deployments yet" in page
-"""
+README = PROJECT / "README.md"
 
 pytestmark = pytest.mark.system
 
@@ -30,7 +24,19 @@ def programs(tmp_path_factory):
     home = tmp_path_factory.mktemp("empty") / "env"
     venv.create(home, with_pip=True)
     folder = home / ("Scripts" if os.name == "nt" else "bin")
-    run([folder / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PROJECT, "pytest"])
+    run(
+        [
+            folder / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            PROJECT,
+            "pytest",
+            "requests",
+        ]
+    )
     return folder
 
 
@@ -67,8 +73,10 @@ def test_it_serves(programs, tmp_path, tell):
 
 
 def test_the_fixture_needs_no_conftest(programs, tmp_path):
-    assert len(FIVE_LINES.strip().splitlines()) == 5
-    (tmp_path / "test_it.py").write_text(FIVE_LINES)
+    """Run the first example of the README, as it stands there."""
+    example = README.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    assert len([line for line in example.splitlines() if line.strip()]) <= 5
+    (tmp_path / "test_it.py").write_text(example)
     said = run([programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "."], cwd=tmp_path)
     assert "1 passed" in said
 
