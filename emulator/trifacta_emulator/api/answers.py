@@ -69,12 +69,14 @@ def _times(imported: ImportedPackage, row: Row) -> Row:
     return {"createdAt": row.get("createdAt") or now, "updatedAt": now}
 
 
-def _people(imported: ImportedPackage) -> Row:
-    return {"creator": {"id": imported.user_id}, "updater": {"id": imported.user_id}}
+def _stamp(imported: ImportedPackage, row: Row) -> Row:
+    people = {"creator": {"id": imported.user_id}, "updater": {"id": imported.user_id}}
+    return {**_times(imported, row), **people}
 
 
-def _by(imported: ImportedPackage) -> Row:
-    return {"createdBy": imported.user_id, "updatedBy": imported.user_id}
+def _flat_stamp(imported: ImportedPackage, row: Row) -> Row:
+    people = {"createdBy": imported.user_id, "updatedBy": imported.user_id}
+    return {"deleted_at": None, **_times(imported, row), **people}
 
 
 def _reference(object_id: int | None) -> Row | None:
@@ -86,11 +88,9 @@ def _flat_flow(imported: ImportedPackage, row: Row) -> Row:
         "id": row["id"],
         "name": row["name"],
         "description": row.get("description"),
-        "deleted_at": None,
         "cpProject": row.get("cpProject"),
         "workspaceId": _WORKSPACE_ID,
-        **_times(imported, row),
-        **_by(imported),
+        **_flat_stamp(imported, row),
         "folderId": None,
     }
 
@@ -107,10 +107,8 @@ def _flat_lists(imported: ImportedPackage) -> dict[str, list[Row]]:
                 "cpProject": row.get("cpProject"),
                 "workspaceId": _WORKSPACE_ID,
                 "connectionId": row.get("connectionId"),
-                "deleted_at": None,
                 "storageLocationId": row["storageLocationId"],
-                **_times(imported, row),
-                **_by(imported),
+                **_flat_stamp(imported, row),
                 "parsingScriptId": row["parsingScriptId"],
                 "size_deprecated": None,
                 "path_deprecated": None,
@@ -123,11 +121,9 @@ def _flat_lists(imported: ImportedPackage) -> dict[str, list[Row]]:
                 "scriptId": row["scriptId"],
                 "flowId": row["flowId"],
                 "flowNodeId": row["flowNodeId"],
-                "deleted_at": None,
                 "wrangled": bool(row.get("wrangled")),
                 "referenceId": row["referenceId"],
-                **_times(imported, row),
-                **_by(imported),
+                **_flat_stamp(imported, row),
                 # Samples are not in a package [R: SMC87 import-flow].
                 "activesampleId": None,
             }
@@ -141,9 +137,7 @@ def _flat_lists(imported: ImportedPackage) -> dict[str, list[Row]]:
                 "profiler": bool(row.get("profiler")),
                 "isAdhoc": bool(row.get("isAdhoc")),
                 "flowNodeId": row["flowNodeId"],
-                "deleted_at": None,
-                **_times(imported, row),
-                **_by(imported),
+                **_flat_stamp(imported, row),
             }
             for row in tables["outputobjects"]
         ],
@@ -159,8 +153,7 @@ def _latest_flow(imported: ImportedPackage, row: Row) -> Row:
         "defaultOutputDir": row.get("defaultOutputDir"),
         "settings": row.get("settings") or {},
         "workspace": {"id": _WORKSPACE_ID},
-        **_times(imported, row),
-        **_people(imported),
+        **_stamp(imported, row),
     }
 
 
@@ -169,10 +162,9 @@ def _flownode(imported: ImportedPackage, row: Row) -> Row:
     return {
         "id": row["id"],
         "wrangled": bool(row.get("wrangled")),
-        **_times(imported, row),
         "referenceInfo": _reference(row["referenceId"]),
         "activeSample": None,
-        **_people(imported),
+        **_stamp(imported, row),
         "recipe": _reference(row["scriptId"]),
         "referencedFlowNode": _reference(row["flowNodeId"]),
         "flow": _reference(row["flowId"]),
@@ -190,8 +182,7 @@ def _datasource(imported: ImportedPackage, row: Row) -> Row:
         "connection": _reference(row.get("connectionId")),
         "parsingScript": _reference(row["parsingScriptId"]),
         "storageLocation": _reference(row["storageLocationId"]),
-        **_times(imported, row),
-        **_people(imported),
+        **_stamp(imported, row),
     }
 
 
@@ -203,8 +194,7 @@ def _outputobject(imported: ImportedPackage, row: Row) -> Row:
         "profiler": bool(row.get("profiler")),
         "isAdhoc": bool(row.get("isAdhoc")),
         "flownode": _reference(row["flowNodeId"]),
-        **_times(imported, row),
-        **_people(imported),
+        **_stamp(imported, row),
     }
 
 
@@ -217,8 +207,7 @@ def _flowedge(imported: ImportedPackage, row: Row) -> Row:
         "inputFlowNode": _reference(row["inFlowNodeId"]),
         "outputFlowNode": _reference(row["outFlowNodeId"]),
         "flow": _reference(row["flowId"]),
-        **_times(imported, row),
-        **_people(imported),
+        **_stamp(imported, row),
     }
 
 
@@ -232,8 +221,7 @@ def _recipe(imported: ImportedPackage, row: Row) -> Row:
         "nextPortId": row.get("nextPortId"),
         "currentEdit": None,
         "redoLeafEdit": None,
-        **_times(imported, row),
-        **_people(imported),
+        **_stamp(imported, row),
     }
 
 
@@ -243,6 +231,5 @@ def _webhook(imported: ImportedPackage, row: Row) -> Row:
         "id": row["id"],
         "name": row.get("name"),
         "flow": _reference(row["flowId"]),
-        **_times(imported, row),
-        **_people(imported),
+        **_stamp(imported, row),
     }
