@@ -57,10 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the fuzzers: what takes a number of rounds."""
+    """Mark the fuzzers, which ask for ``rounds``, and what needs an Airflow database, because it runs whole DAGs."""
     for item in items:
-        if "rounds" in getattr(item, "fixturenames", ()):
-            item.add_marker("fuzz")
+        for fixture, marker in (("rounds", "fuzz"), ("airflow_db", "slow")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
 
 
 @pytest.fixture

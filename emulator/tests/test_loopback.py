@@ -39,6 +39,7 @@ def test_it(trifacta_emulator):
 """
 
 
+@pytest.mark.slow
 def test_the_fixture_works_behind_a_proxy(tmp_path):
     (tmp_path / "test_it.py").write_text(A_TEST)
     dead = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"], "http://127.0.0.1:9")
