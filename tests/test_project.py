@@ -65,3 +65,8 @@ def test_hosted_tests_run_on_every_line():
     lines = {row["line"] for row in jobs["tests"]["strategy"]["matrix"]["include"]}
     pinned = {path.stem.partition("-")[2] for path in (ROOT / "constraints").glob("airflow-?.*.txt")}
     assert lines == pinned
+
+
+def test_a_commit_is_checked_as_the_tests_check():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [hook["entry"] for hook in repository["hooks"]] == ["scripts/test --style"]
