@@ -51,7 +51,7 @@ REAL_PACKAGES = sorted(REAL_FOLDER.glob("*.zip"))
 NO_REAL_PACKAGES = f"no real packages in {REAL_FOLDER}"
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     if os.environ.get("TRIFACTA_REAL_PACKAGES") and not REAL_PACKAGES:
         raise pytest.UsageError(f"TRIFACTA_REAL_PACKAGES: {NO_REAL_PACKAGES}")
 
