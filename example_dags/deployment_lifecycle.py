@@ -1,8 +1,8 @@
 """The beginning and the end of a deployment: open one by name with its first release, and take one offline.
 
 ``open_deployment`` can be run again: it finds the deployment by its name, and the release if the package is live.
-``take_offline`` deactivates what is live; a deployment without a live release cannot run. Clearing either of them does
-again what is not as wanted, and nothing else.
+``take_offline`` deactivates the live release; a deployment without one cannot run. Clearing either task changes only
+what differs.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Promote behind a gate: declare the import rules, try the import, and upload only what the dry run finds in order.
+"""Declare the import rules, check the import with a dry run, and upload only a package without problems.
 
-Rules that are null stay as they are, and nothing is written where the deployment has them as declared; an empty list
-removes them all. A DAG for one deployment would hold its rules in its code, where they are reviewed, and needs neither
-the parameters nor ``rules_are_given``.
+Rules that are null stay as they are, and an empty list removes them all. Nothing is written if the deployment has the
+declared rules already. A DAG for one deployment would have its rules in its code, where they are reviewed. It would
+need neither the parameters nor ``rules_are_given``.
 
-Clearing ``set_rules`` declares the same rules again, and clearing ``dry_run`` tries again; both then run into
-``create_release``, which finds the release that its run made and uploads nothing. Rules act on later imports only:
-clear ``baseline`` too to import anew with changed ones.
+Clearing ``set_rules`` declares the same rules again, and clearing ``dry_run`` checks again. Then ``create_release``
+finds the release that this run made, and uploads nothing. Rules act on later imports only: to import again with
+changed rules, clear ``baseline`` too.
 """
 
 from __future__ import annotations

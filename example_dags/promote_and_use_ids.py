@@ -1,6 +1,6 @@
 """Chain a task that takes single ids from XCom: ``create.output["key"]`` selects the XCom of that key.
 
-``release_id``, ``outcome`` and the other facts that are always known can be taken so. ``primary_flow_ids`` and
+This works for ``release_id``, ``outcome`` and everything else that is always known. ``primary_flow_ids`` and
 ``previous_release_id`` may be unknown and then have no XCom: take the whole return value for those, as
 ``promote_package`` does.
 
@@ -43,7 +43,7 @@ with DAG(
 
     @task
     def open_change_ticket(release_id: int, outcome: str, url: str) -> str:
-        """Stand for whatever comes after a promotion."""
+        """Stand for the task that comes after a promotion."""
         return f"release {release_id} was {outcome}: {url}"
 
     open_change_ticket(create.output["release_id"], create.output["outcome"], create.output["deployment_url"])

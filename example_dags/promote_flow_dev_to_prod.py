@@ -7,9 +7,9 @@ jobs are Complete and the release is live. Otherwise ``roll_back`` makes live ag
 ``promoted`` fails, and so the run is red. A retry never starts the jobs a second time: on Airflow 3.3 it joins them,
 and before that ``smoke_run`` has no retries.
 
-Clearing one task, with those after it, goes on with the release that this run made; clearing the whole group promotes
-anew. After a rollback ``create_release`` refuses to promote the same export again: correct the flow, and start a new
-run. Each run keeps the package that it promoted: the API cannot give it back.
+Clearing one task, with those after it, goes on with the release that this run made. Clearing the whole group promotes
+once more. After a rollback ``create_release`` refuses to promote the same export again: correct the flow, and start a
+new run. Each run keeps the package that it promoted: the API cannot give it back.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ with DAG(
         prod_conn_id="trifacta_prod",
         # What lies below /dev/ in Dev lies below /prod/ in Prod. The outer slashes make it a regular expression: /dev/.
         value_rules=[{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}],
-        # Runs production once, with production's outputs: whether that may be is for you to say.
+        # Runs production once, with production's outputs: that is your decision.
         smoke_run=True,
         poke_interval=5,
         timeout=3600,

@@ -1,10 +1,10 @@
 """Promote a flow package to production: record the baseline, upload, wait until the release is active, use its ids.
 
-Needs the connection ``trifacta_default`` of the production instance. The parameters say what to promote where; a
-DAG that runs on a schedule would fix them instead.
+Needs the connection ``trifacta_default`` of the production instance. The parameters say what to promote and where. A
+DAG with a schedule would have fixed values instead.
 
-Each run makes a release of its own. Clearing ``create_release`` finds the release that its run made; clearing
-``baseline`` too imports the package anew.
+Each run makes a release of its own. Clearing ``create_release`` finds the release that its run made. Clearing
+``baseline`` too imports the package once more.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Run other DAGs when a release goes live, by an asset event that carries its ids.
 
 An ``AssetAlias`` among the outlets gets an event only when the run made something live. A plain ``Asset`` gets one with
-every success of the task, also when it found everything done.
+every success of the task, also if the task had nothing to do.
 
 Airflow 3.1 and later. Airflow 3.0 starts the consumer too, but does not hand it the events when it is scheduled by an
 alias; there, schedule it by the asset, ``Asset("trifacta://HOST/deployments/ID")``. On Airflow 2 this file defines no
 DAG.
 
-Clearing ``create_release`` adds another event for the same release, so whatever is scheduled by it should bear to be
-told twice. Clearing the consumer's task reads the events of its run again.
+Clearing ``create_release`` adds another event for the same release, so a consumer must tolerate the same event
+twice. Clearing the consumer's task reads the events of its run again.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ if AssetAlias is not None:
 
         @task
         def read_releases(triggering_asset_events: Any = None) -> list[str]:
-            """Use the ids. Several events may start one run; a run that somebody starts by hand has none."""
+            """Use the ids. Several events may start one run; a run that a person starts has none."""
             messages = []
             for event in triggering_asset_events.get(RELEASES, ()):
                 release = event.extra

@@ -1,14 +1,14 @@
 """Promote, check the live release, and roll back when the promotion or the check fails.
 
-``roll_back`` runs when any task before it failed, also when ``create_release`` died half-way. It makes live again what
-the baseline recorded, and nothing if nothing was live. When somebody made a third release live meanwhile, it writes
-nothing and fails.
+``roll_back`` runs when any task before it failed, also when ``create_release`` died half-way. It activates the
+release that the baseline recorded; if nothing was live, it deactivates this run's. If a third release has been
+activated in the meantime, it writes nothing and fails.
 
 A run that rolled back is red: ``announce`` never runs then, and a run is as red as its last tasks.
 
-Clearing ``roll_back`` finds the recorded release live and writes nothing; when somebody has activated this run's
-release again since, it takes it back again. Clearing ``create_release`` after a rollback is refused, because the
-package's release was taken back on purpose: promote a corrected export in a new run.
+Clearing ``roll_back`` finds the recorded release live and writes nothing. If a person has activated this run's release
+again in the meantime, it is rolled back again. Clearing ``create_release`` after a rollback is refused, because the
+rollback was a decision: promote a corrected export in a new run.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ moment the new release is the live one; the log says for how long. Then a person
 * promotes something newer: the wait fails, since activating this release would undo that.
 
 Clearing ``create_release`` finds the staged release, and leaves it alone when a person has activated it since.
-Clearing ``baseline`` too stages the package once more. Clearing ``wait_for_a_person`` waits anew.
+Clearing ``baseline`` too stages the package once more. Clearing ``wait_for_a_person`` waits again.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ with DAG(
         task_id="wait_for_a_person",
         release_id=create.output["release_id"],
         # The release that stays live has a lower id and does not end the wait. A higher one means that another
-        # promotion overtook this one: nobody should wait for days then, nor hold the next run up.
+        # promotion overtook this one. Waiting for days would be useless then, and would delay the next run.
         on_superseded="fail",
         # People take days: in the triggerer that costs no worker slot.
         deferrable=True,

@@ -2,12 +2,12 @@
 
 Airflow 3.1 and later; before, this file defines no DAG. The question is under "Required Actions" of the run.
 
-While nobody answers, the next run waits. Rejecting skips ``activate``: the run ends green, what was live stays live,
-and the staged release is left in the deployment. Whatever somebody else makes live meanwhile is not replaced:
-``activate`` refuses unless the live release is the one that the baseline recorded, none if there was none.
+Until a person answers, the next run waits. Rejecting skips ``activate``: the run ends green, the live release stays
+live, and the staged release stays in the deployment. ``activate`` refuses if another release has been activated in the
+meantime: only the release that the baseline recorded is replaced, or none if there was none.
 
 Clearing ``create_release`` finds the staged release. Clearing ``approve`` asks again. Clearing ``activate`` does
-nothing when the release is live; when somebody has gone back to the baseline's since, it activates the release again.
+nothing if the release is live. If a person has gone back to the baseline's release, it activates the new one again.
 """
 
 from __future__ import annotations

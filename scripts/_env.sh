@@ -26,8 +26,8 @@ find_python() {
 }
 
 # make_env LINE EXTRA [NAME REQUIREMENT...]: makes .build/env-NAME (default: LINE) with both projects (editable), the
-# provider's EXTRA (or '' for none), the line's constraints and further requirements, and sets $bin to its programs. Does nothing when that is
-# there already.
+# provider's EXTRA (or '' for none), the line's constraints and further requirements. Sets $bin to its programs. Does
+# nothing where that environment is there already.
 make_env() {
   local line=$1 extra=$2 name=${3:-$1} last=14 python stamp pins=$root/constraints/airflow-$1.txt
   [[ $extra != benchmark ]] || pins=$root/constraints/airflow-benchmark.txt
@@ -43,4 +43,16 @@ make_env() {
   "$bin/pip" install --quiet --quiet --editable "$root/emulator" --editable "$root${extra:+[$extra]}" "apache-airflow~=$line.0" "$@" \
     --constraint "$pins" >&2
   echo "$stamp" >"$bin/../stamp"
+}
+
+# make_tools NAME REQUIREMENT...: makes .build/env-NAME with these programs and neither project. Sets $bin. Fails where
+# they cannot be installed.
+make_tools() {
+  local name=$1 python
+  shift
+  bin=$build/env-$name/bin
+  [[ -f $bin/../stamp && $(<"$bin/../stamp") == "$*" ]] && return
+  rm -rf "${bin%/bin}"
+  python=$(find_python 10 14) || { echo "No Python 3.10 to 3.14 found." >&2; return 1; }
+  "$python" -m venv "${bin%/bin}" && "$bin/pip" install --quiet --quiet "$@" >&2 && echo "$*" >"$bin/../stamp"
 }

@@ -1,4 +1,4 @@
-"""The demo: two emulators, Dev and Prod, and a real Airflow, all living in .build/demo and gone with it."""
+"""The demo: two emulators, Dev and Prod, and a real Airflow, all living in .build/demo and removed at its end."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _api(emulator: Emulator, method: str, path: str, json: object = None) -> Any
 
 
 def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
-    """Promote twice: the second time somebody has changed the flow, and it does not run in Prod."""
+    """Promote twice. Before the second time the flow changes, so that it does not run in Prod."""
     print(f"\n1. The flow {flow_id} of Dev is promoted to deployment 1 of Prod.", flush=True)
     first = _run("promote_flow_dev_to_prod", {})
     _print_tasks(first)

@@ -40,7 +40,7 @@ def _airflow_2_11(browser: Browser, images: Path, python: str) -> None:
     home.mkdir()
     (home / "webserver_config.py").write_text('AUTH_ROLE_PUBLIC = "Admin"\n')  # no login: it listens on this host only
     # Tall enough for the whole form: the page's head stays in place and would cover a part of it.
-    page = browser.new_page(viewport={"width": 1000, "height": 2000})
+    page = browser.new_page(viewport={"width": 1000, "height": 2600})
     with _airflow(python, home, "webserver", "--workers", "1", "--hostname", "127.0.0.1") as (url, _):
         page.goto(f"{url}/connection/add")
         page.select_option("#conn_type", "trifacta", force=True)  # hidden behind a widget that does not see the change
@@ -48,7 +48,7 @@ def _airflow_2_11(browser: Browser, images: Path, python: str) -> None:
         page.fill("#conn_id", CONN_ID)
         for name, value in EXAMPLE.items():
             page.fill(f"#{name}", value)
-        page.locator("#extra__trifacta__read_retries").wait_for()
+        page.locator("#extra__trifacta__max_package_size").wait_for()
         page.locator("#password").blur()
         page.wait_for_timeout(1000)
         page.locator(".panel", has=page.locator("#model_form")).screenshot(path=images / "connection-2.11.png")
@@ -58,7 +58,7 @@ def _airflow_2_11(browser: Browser, images: Path, python: str) -> None:
 def _airflow_3_3(browser: Browser, images: Path) -> None:
     home = HOME / "airflow-3.3"
     home.mkdir()
-    page = browser.new_page(viewport={"width": 1000, "height": 1500})
+    page = browser.new_page(viewport={"width": 1000, "height": 2000})
     with (
         _emulator() as emulator,
         _airflow(sys.executable, home, "api-server", "--host", "127.0.0.1") as (url, variables),
@@ -72,7 +72,7 @@ def _airflow_3_3(browser: Browser, images: Path) -> None:
         form.locator("[name=password]").blur()
         _picture(form, images / "connection-3.3-standard.png")
         form.get_by_role("button", name="Extra Fields", exact=True).click()
-        form.locator("[name=element_read_retries]").wait_for()
+        form.locator("[name=element_max_package_size]").wait_for()
         _picture(form, images / "connection-3.3-extra.png")
         form.get_by_role("button", name="Standard Fields").click()
         server = urlsplit(emulator)
@@ -114,7 +114,7 @@ def _test(page: Page, url: str, path: Path) -> None:
     page.get_by_text("Test Connection Successful").wait_for()
     page.wait_for_timeout(500)
     page.screenshot(path=path, clip={"x": 65, "y": 110, "width": 935, "height": 330})
-    page.set_viewport_size({"width": 1000, "height": 1500})
+    page.set_viewport_size({"width": 1000, "height": 2000})
 
 
 @contextmanager

@@ -44,7 +44,37 @@ for _name in [name for name in os.environ if name.lower() in ("http_proxy", "htt
     del os.environ[_name]
 
 ROOT = Path(__file__).resolve().parent.parent
-REAL_PACKAGES = sorted((ROOT.parent / "shared" / "packages").glob("*.zip"))
+#: Exported packages of real instances, which are not part of the repository. Not TRIFACTA_PACKAGES: that is where the
+#: example DAGs write theirs.
+REAL_FOLDER = Path(os.environ.get("TRIFACTA_REAL_PACKAGES") or ROOT.parent / "shared" / "packages").resolve()
+REAL_PACKAGES = sorted(REAL_FOLDER.glob("*.zip"))
+NO_REAL_PACKAGES = f"no real packages in {REAL_FOLDER}"
+
+
+def pytest_configure() -> None:
+    if os.environ.get("TRIFACTA_REAL_PACKAGES") and not REAL_PACKAGES:
+        raise pytest.UsageError(f"TRIFACTA_REAL_PACKAGES: {NO_REAL_PACKAGES}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the fuzzers, which ask for ``rounds``, and what needs an Airflow database, because it runs whole DAGs."""
+    for item in items:
+        for fixture, marker in (("rounds", "fuzz"), ("airflow_db", "slow")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+@pytest.fixture
+def read_real():
+    """Return a function that reads one of the real packages, or skips the test where they are not here."""
+
+    def read(name: str) -> bytes:
+        path = REAL_FOLDER / name
+        if not path.is_file():
+            pytest.skip(NO_REAL_PACKAGES)
+        return path.read_bytes()
+
+    return read
 
 
 @pytest.fixture
@@ -64,6 +94,9 @@ def pytest_terminal_summary(terminalreporter) -> None:
         for name, value in getattr(report, "user_properties", []):
             if name == "told" and report.when == "call":
                 terminalreporter.write_line(f"{report.nodeid}: {value}")
+    skipped = [one for one in terminalreporter.stats.get("skipped", []) if NO_REAL_PACKAGES in str(one.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests skipped: {NO_REAL_PACKAGES} (TRIFACTA_REAL_PACKAGES)")
 
 
 def pytest_unconfigure() -> None:
@@ -73,7 +106,7 @@ def pytest_unconfigure() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes ``real_package`` once for each real package, or skip it where there are none."""
     if "real_package" in metafunc.fixturenames:
-        missing = pytest.param(None, marks=pytest.mark.skip(reason="no real packages beside the project"))
+        missing = pytest.param(None, marks=pytest.mark.skip(reason=NO_REAL_PACKAGES))
         metafunc.parametrize("real_package", REAL_PACKAGES or [missing], ids=lambda path: path and path.stem)
 
 

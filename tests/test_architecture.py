@@ -84,6 +84,7 @@ def test_the_client_works_without_airflow():
     assert not {name for name in loaded if name.split(".")[0] == "airflow"}
 
 
+@pytest.mark.slow
 def test_parsing_a_dag_loads_no_http_library_of_ours():
     base = modules_after("from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, TaskGroup")
     every = ("operators.activation", "sensors.release", "sensors.job_group", "hooks.trifacta", "task_groups")

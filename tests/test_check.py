@@ -82,6 +82,7 @@ def check_without_database(tmp_path):
 NO_DATABASES = ["airflow-db-not-allowed:///", "sqlite:////no/such/folder/airflow.db", "mssql+none://me:db-secret@db/x"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", NO_DATABASES)
 def test_a_connection_of_the_environment_needs_no_database(emulator, check_without_database, database):
     connection = json.dumps(
@@ -91,6 +92,7 @@ def test_a_connection_of_the_environment_needs_no_database(emulator, check_witho
     assert (status, line.partition(":")[0]) == (0, "OK")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", NO_DATABASES)
 def test_without_a_database_it_says_how_to(check_without_database, database):
     status, line = check_without_database(database)

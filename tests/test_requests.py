@@ -25,6 +25,7 @@ def documented() -> dict[int, dict[str, int]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", request_counts.SIZES)
 def test_each_operator_makes_as_many_requests_as_the_documentation_says(size, virtual_time):
     counts = {**request_counts.measure(size), **request_counts.measure_far_back(size)}

@@ -452,7 +452,9 @@ class Flaky:
         return answer.status, {"Content-Type": answer.headers["Content-Type"] or ""}, content
 
 
-@pytest.mark.parametrize("troubled", [False, True], ids=["calm", "slow and flaky"])
+@pytest.mark.parametrize(
+    "troubled", [pytest.param(False, marks=pytest.mark.system, id="calm"), pytest.param(True, id="slow and flaky")]
+)
 def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, troubled):
     proxies, options = [], {}
     if troubled:

@@ -357,6 +357,7 @@ class Deployment:
         return costs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fail", "wait"])
 @pytest.mark.parametrize("count", [10, 3000])
 def test_a_poll_for_a_new_release_costs_one_request(scripted, count, mode):

@@ -13,6 +13,11 @@ import pytest
 import requests
 from trifacta_emulator import Emulator, EmulatorOptions, ManualClock, build_package
 
+#: Exported packages of real instances, which are not part of the repository.
+REAL_FOLDER = Path(
+    os.environ.get("TRIFACTA_REAL_PACKAGES") or Path(__file__).parents[3] / "shared" / "packages"
+).resolve()
+NO_REAL_PACKAGES = f"no real packages in {REAL_FOLDER}"
 EXPORTED_AT = datetime(2023, 12, 31, 8, 30, 15, 123000, tzinfo=timezone.utc)
 ADMIN = ("admin@example.com", "admin-password")
 
@@ -97,9 +102,9 @@ def read_real() -> Callable[[str], bytes]:
     """Read one of the real exported packages, which are not part of the repository."""
 
     def _read(name: str) -> bytes:
-        file = Path(__file__).parents[3] / "shared" / "packages" / f"{name}.zip"
+        file = REAL_FOLDER / f"{name}.zip"
         if not file.is_file():
-            pytest.skip("the real packages are not here")
+            pytest.skip(NO_REAL_PACKAGES)
         return file.read_bytes()
 
     return _read
@@ -121,3 +126,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in terminalreporter.stats.get("passed", []):
         for told in [value for name, value in report.user_properties if name == "told"]:
             terminalreporter.write_line(f"{report.nodeid}: {told}")
+    skipped = [one for one in terminalreporter.stats.get("skipped", []) if NO_REAL_PACKAGES in str(one.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests skipped: {NO_REAL_PACKAGES} (TRIFACTA_REAL_PACKAGES)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the fuzzers: what takes a number of rounds."""
+    for item in items:
+        if "rounds" in getattr(item, "fixturenames", ()):
+            item.add_marker("fuzz")

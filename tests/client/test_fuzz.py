@@ -277,6 +277,7 @@ class Fuzzer:
             self.slowest = max(self.slowest, time.monotonic() - started)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", [READS, WRITES], ids=["reads", "writes"])
 def test_only_our_errors_leave_a_call(raw, rounds, tell, calls, monkeypatch):
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # pytest would keep each record

@@ -49,11 +49,18 @@ def environment_of(home: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hostile", "sites", "tests"),
     [
-        pytest.param({**PROXIES, **NO_FOLDER}, [[]], "kept", id="proxies, no TMPDIR"),
-        pytest.param(DEFERRABLE, [[one] for one in INSIDE], "kept", id=f"deferrable by default, {', '.join(INSIDE)}"),
+        pytest.param({**PROXIES, **NO_FOLDER}, [[]], "kept", marks=pytest.mark.system, id="proxies, no TMPDIR"),
+        pytest.param(
+            DEFERRABLE,
+            [[one] for one in INSIDE],
+            "kept",
+            marks=pytest.mark.system,
+            id=f"deferrable by default, {', '.join(INSIDE)}",
+        ),
         pytest.param({**PROXIES, **NO_FOLDER, **DEFERRABLE}, [INSIDE], "", id="all at once"),
     ],
 )

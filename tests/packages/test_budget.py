@@ -55,6 +55,7 @@ for path in paths:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured where there is /proc")
 @pytest.mark.parametrize("reader", ["provider", "emulator"])
 def test_no_file_costs_more_than_the_budget(tmp_path, capsys, reader):

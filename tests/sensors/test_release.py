@@ -183,6 +183,7 @@ def test_an_outage_that_is_too_long_ends_the_wait(
     assert time.slept == [10, 10, 10]
 
 
+@pytest.mark.slow
 def test_fifteen_minutes_are_tolerated_by_default(execute, scripted, use_connection, time):
     server = scripted(Flaky(*[(503, {}, {})] * 90))
     use_connection(server.url)

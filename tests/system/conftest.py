@@ -25,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("airflow"))
+            item.add_marker("whole_airflow")
+            item.add_marker("slow")
 
 
 def free_port() -> int:

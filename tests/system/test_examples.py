@@ -51,6 +51,7 @@ def answer(airflow, run_id, option):
     return airflow.run_state(APPROVAL, run_id), airflow.task_states(APPROVAL, run_id)
 
 
+@pytest.mark.system
 @pytest.mark.skipif(HERE < (3, 1), reason="people are asked from Airflow 3.1 on")
 def test_staged_release_with_approval(airflow, emulator, make_package):
     # Nothing is live, so nothing is expected to be.
@@ -94,6 +95,7 @@ def test_release_events(airflow, emulator):
     assert json.loads(read) == ([] if HERE == (3, 0) else [text])
 
 
+@pytest.mark.system
 @pytest.mark.skipif(HERE < (3, 3), reason="pools are alike on every line")
 def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
     """Both begin at once. The smoke run's jobs last until their wait is deferred, in which it keeps the slot."""

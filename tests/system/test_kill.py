@@ -110,10 +110,14 @@ def airflow(shared_standalone, instance, dev, prod, packages):
     ("kill", "made", "large", "with_journal", "without"),
     [
         # The list is read by the baseline, by the decision to upload, and after the answer.
-        pytest.param(Kill(*LIST, skip=1), 0, False, "created", "created", id="before-the-upload"),
-        pytest.param(Kill(*UPLOAD), 0, True, "created", "created", id="in-the-upload"),
+        pytest.param(
+            Kill(*LIST, skip=1), 0, False, "created", "created", marks=pytest.mark.system, id="before-the-upload"
+        ),
+        pytest.param(Kill(*UPLOAD), 0, True, "created", "created", marks=pytest.mark.system, id="in-the-upload"),
         pytest.param(Kill(*UPLOAD, "after_commit"), 1, False, "reused", "reused", id="before-the-answer"),
-        pytest.param(Kill(*LIST, skip=2), 1, False, "created", "reused", id="after-the-answer"),
+        pytest.param(
+            Kill(*LIST, skip=2), 1, False, "created", "reused", marks=pytest.mark.system, id="after-the-answer"
+        ),
     ],
 )
 def test_one_release_and_a_green_run(airflow, instance, make_package, kill, made, large, with_journal, without):
@@ -144,6 +148,7 @@ def test_one_release_and_a_green_run(airflow, instance, make_package, kill, made
     assert airflow.xcom(dag_id, run_id, "create_release", "primary_flow_ids") == flow_ids
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not KEEPS_STATE, reason="Airflow 3.3 has the task state store")
 def test_each_change_is_made_once(airflow, instance, make_package):
     """A staged release is put back, activated and run, and each task is killed when the server has done it."""
@@ -195,6 +200,7 @@ RUN = Kill("POST", "/v4/deployments/*/run", "after_commit")
 ROLL_BACK = Kill(*CHANGE, "after_commit")
 
 
+@pytest.mark.system
 @pytest.mark.every_airflow
 @pytest.mark.skipif(version.startswith("3.0."), reason="Airflow 3.0 does not retry a killed task")
 def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, prod, clock, packages):

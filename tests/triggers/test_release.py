@@ -108,6 +108,7 @@ def test_a_wait_that_was_deferred_before_an_upgrade_goes_on(release_id, client, 
     assert run(trigger)[0]["status"] == "success"
 
 
+@pytest.mark.slow
 def test_what_is_waited_for_is_enough(release_id):
     trigger = rebuilt(ReleaseActiveTrigger(release_id=release_id))
     assert trigger.given_up_after is None

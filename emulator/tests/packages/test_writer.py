@@ -149,6 +149,7 @@ def levels(formula):
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["6.0.1+235.20190426172824.493d6f8", "6.8.1", "8.0.1"])
 def test_recipes_are_imported_and_exported_however_many_functions_they_nest(version):
     package = build_package(generation=version[:3], nested_functions=400)

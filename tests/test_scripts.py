@@ -1,0 +1,76 @@
+"""What the scripts for releases and audits decide. The rest of them is tried by running them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+
+
+def load(name: str):
+    pytest.importorskip("packaging")
+    spec = importlib.util.spec_from_file_location(f"script_{name}", SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        # A dataclass looks its module up.
+        patch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def release(tmp_path, monkeypatch):
+    module = load("release")
+    monkeypatch.setattr(module, "TREE", tmp_path)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("link", "folder", "absolute"),
+    [
+        ("[how](docs/howto.md#runbook)", "", "[how](https://h/o/p/blob/v1/docs/howto.md#runbook)"),
+        ("![page](docs/images/a.png)", "", "![page](https://h/o/p/raw/v1/docs/images/a.png)"),
+        ("[examples](example_dags)", "", "[examples](https://h/o/p/tree/v1/example_dags)"),
+        ("[why](../docs/security.md)", "emulator/", "[why](https://h/o/p/blob/v1/docs/security.md)"),
+        ("[here](#runbook) [there](https://x/y)", "", "[here](#runbook) [there](https://x/y)"),
+    ],
+)
+def test_links_become_absolute(release, tmp_path, link, folder, absolute):
+    (tmp_path / "example_dags").mkdir()
+    assert release._absolute(link, "https://h/o/p", "v1", folder) == absolute
+
+
+def test_what_does_not_belong_into_a_wheel_is_named(release, tmp_path):
+    wheel = tmp_path / "trifacta_emulator-1-py3-none-any.whl"
+    project_urls = [f"Project-URL: {name}, https://h/o/p" for name in ("Repository", "Changelog")]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("trifacta_emulator/py.typed", "")
+        archive.writestr("trifacta_emulator/.env", f"HOME={release.ROOT}")
+        archive.writestr("tests/test_a.py", "")
+        archive.writestr("trifacta_emulator-1.dist-info/METADATA", "\n".join([*project_urls, "", "[a](b.md)"]))
+    found = [problem.partition(": ")[2] for problem in release._problems(wheel, "https://h/o/p")]
+    assert found == [
+        "no /LICENSE in it",
+        "stray file trifacta_emulator/.env",
+        "stray file tests/test_a.py",
+        "a path of this machine in trifacta_emulator/.env",
+        "no 'Project-URL: Issues, https://h/o/p' in the metadata",
+        "relative link to b.md",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fixes", "newest", "failed"), [(["2.33"], True, True), (["2.33"], False, False), ([], True, False)]
+)
+def test_an_audit_fails_where_something_can_be_done(capsys, fixes, newest, failed):
+    vulnerable = {"name": "requests", "version": "2.32", "vulns": [{"id": "CVE-1", "fix_versions": fixes}]}
+    rows = [vulnerable, {"name": "idna", "version": "3", "vulns": []}, {"name": "x", "skip_reason": "not known"}]
+    assert load("audit")._report("3.3", rows, fail_on_fixable=newest) is failed
+    out = capsys.readouterr().out
+    assert "Airflow 3.3: 3 dependencies, 1 known vulnerabilities, not known to the database: x" in out
+    assert "requests 2.32: CVE-1, " in out
