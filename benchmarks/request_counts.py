@@ -29,7 +29,7 @@ from trifacta_emulator import Emulator, EmulatorOptions, build_package
 from trifacta_emulator.clock import utc_now
 from trifacta_emulator.package_reader import read_package
 
-from airflow_provider_trifacta.client.clock import Clock
+from airflow_provider_trifacta.client.client import Clock
 from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator, DeactivateReleaseOperator
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,

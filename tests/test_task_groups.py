@@ -27,7 +27,7 @@ from trifacta_emulator.faults import Fault
 from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
-from airflow_provider_trifacta.client.clock import Clock
+from airflow_provider_trifacta.client.client import Clock
 from airflow_provider_trifacta.client.errors import ConnectionLostError
 from airflow_provider_trifacta.promotion.promoter import Promoter
 from airflow_provider_trifacta.task_groups import promote_flow

@@ -11,8 +11,10 @@ import time
 import tracemalloc
 
 import pytest
+from airflow_provider_trifacta.client.polling import PollingTransport
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.adapter import MultipartFile
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     NotFoundError,
@@ -22,10 +24,8 @@ from airflow_provider_trifacta.client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.polling import PollingTransport
 from airflow_provider_trifacta.client.retries import did_nothing
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.client.upload import MultipartFile
 
 pytestmark = pytest.mark.every_airflow
 

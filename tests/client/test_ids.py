@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_trifacta.client.errors import InvalidInputError
-from airflow_provider_trifacta.client.ids import parse_id
+from airflow_provider_trifacta.client.texts import parse_id
 
 
 @pytest.mark.parametrize(("value", "expected"), [(7, 7), ("7", 7), (" 42 ", 42), ("0012", 12)])

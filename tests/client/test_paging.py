@@ -4,11 +4,11 @@ import functools
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from airflow_provider_trifacta.client.paging import list_all, list_newest_first
 
 from airflow_provider_trifacta.client import paging
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import RequestTimeoutError, UnexpectedResponseError
-from airflow_provider_trifacta.client.paging import list_all, list_newest_first
 from airflow_provider_trifacta.client.transport import Transport
 
 

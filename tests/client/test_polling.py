@@ -6,10 +6,10 @@ import base64
 
 import pytest
 import requests
+from airflow_provider_trifacta.client.polling import PollingTransport
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import ConnectError, RateLimitError, RedirectError, TLSError
-from airflow_provider_trifacta.client.polling import PollingTransport
 from airflow_provider_trifacta.client.transport import Transport
 
 

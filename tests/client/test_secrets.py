@@ -7,10 +7,10 @@ import json
 from urllib.parse import quote
 
 import pytest
+from airflow_provider_trifacta.client.secrets import secrets_of
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.responses import Redactor
-from airflow_provider_trifacta.client.secrets import secrets_of
 
 PASSWORD = 'pä/ss "word"#1'
 CONFIG = ClientConfig(

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import trustme
 
+from airflow_provider_trifacta.client.adapter import MultipartFile
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     APIError,
@@ -33,7 +34,6 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.client.retries import did_nothing
 from airflow_provider_trifacta.client.transport import Transport, _may_follow, _server_at, _server_of
-from airflow_provider_trifacta.client.upload import MultipartFile
 
 SECRET = "very-long-secret"
 BASIC = "bWU6dmVyeS1sb25nLXNlY3JldA=="

@@ -7,10 +7,11 @@ import random
 from types import SimpleNamespace
 
 import pytest
+from airflow_provider_trifacta.client.secrets import secrets_of
 
 from airflow_provider_trifacta.client.errors import ConfigurationError
-from airflow_provider_trifacta.client.secrets import secrets_of
-from airflow_provider_trifacta.hooks.connection import _READERS, config_from_connection
+from airflow_provider_trifacta.hooks.extras import _READERS
+from airflow_provider_trifacta.hooks.trifacta import config_from_connection
 
 pytestmark = pytest.mark.every_airflow
 
