@@ -33,13 +33,13 @@ from .errors import (
     RateLimitError,
     RequestTimeoutError,
     ServerError,
-    TransportError,
+    TrifactaError,
     UnexpectedResponseError,
 )
 from .redact import parse
 from .responses import exchange
 from .retries import parse_retry_after
-from .tls import file_error, tls_error
+from .tls import file_problem, tls_error, unusable_files
 
 if TYPE_CHECKING:
     from .redact import Redactor
@@ -180,6 +180,8 @@ _GARBLED = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError),
     HTTPException,
 )
+#: What the system raises for a TLS file that it cannot open.
+_FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 def failure_of(error: Exception, request: Request, url: str, transport: Transport) -> Exception:
@@ -197,7 +199,7 @@ def failure_of(error: Exception, request: Request, url: str, transport: Transpor
     if isinstance(error, requests.RequestException):
         return _no_answer(error, request, url, transport)
     if isinstance(error, OSError) and not exchange.begun:
-        return file_error(transport.config)
+        return ConfigurationError(unusable_files(transport.config))
     if isinstance(error, (OSError, HTTPError)):
         return _no_answer(requests.ConnectionError(error), request, url, transport)
     if not isinstance(error, _GARBLED):
@@ -208,13 +210,16 @@ def failure_of(error: Exception, request: Request, url: str, transport: Transpor
     return UnexpectedResponseError(f"{request.method} {path} was answered with what is not HTTP ({words}).")
 
 
-def _no_answer(error: requests.RequestException, request: Request, url: str, transport: Transport) -> TransportError:
+def _no_answer(error: requests.RequestException, request: Request, url: str, transport: Transport) -> TrifactaError:
     parts, links = urlsplit(url), list(_chain(error))
     where = f"{request.method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
     # The innermost exception has the words that people can act on.
     cause = transport.redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
     if isinstance(error, requests.exceptions.SSLError):
         return tls_error(links, where, cause, transport.config)
+    # Connecting to a server raises none of these, except that a firewall may forbid it.
+    if not exchange.begun and any(isinstance(link, _FILE_ERRORS) for link in links) and file_problem(transport.config):
+        return ConfigurationError(unusable_files(transport.config))
     if isinstance(error, requests.exceptions.ProxyError):
         return ConnectError(f"{where} failed at the proxy: {cause}. Check the extra 'proxies' and the environment.")
     if isinstance(error, requests.ConnectTimeout):

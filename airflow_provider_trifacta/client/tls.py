@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ConfigurationError, TLSError
+from .errors import TLSError
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -99,13 +99,13 @@ def tls_error(chain: Iterable[BaseException], where: str, cause: str, config: Cl
     return TLSError(f"{where} failed in TLS: {cause}. {_TLS_ADVICE[reason]}", reason=reason)
 
 
-def file_error(config: ClientConfig) -> ConfigurationError:
-    """Return the error of files that the libraries could not open.
+def unusable_files(config: ClientConfig) -> str:
+    """Return the words of an error about files that the libraries could not open.
 
     :param config: names the files
     """
     _, words = file_problem(config) or ("", "Check the files that the extras 'verify' and 'cert' name.")
-    return ConfigurationError(f"The connection's TLS files cannot be used, so nothing was sent. {words}")
+    return f"The connection's TLS files cannot be used, so nothing was sent. {words}"
 
 
 def _reason(chain: list[BaseException]) -> str:

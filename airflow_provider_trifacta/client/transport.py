@@ -37,7 +37,7 @@ MOST_PAGES = 1_000
 _MOST_REDIRECTS = 3
 #: How many of the largest answers one call may get, with its repetitions and pages.
 _ANSWERS_OF_A_CALL = 8
-#: What was warned of in this process. Airflow runs each try of a task in a process of its own.
+#: The instances that this process warned of. Airflow runs each try of a task in a process of its own.
 _warned: set[str] = set()
 
 
@@ -231,10 +231,10 @@ class Transport:
 
     def _warn(self) -> None:
         """Warn of an unsafe connection, once and before a change: waits only read, in many processes."""
-        words = self.config.insecure
-        if words and words not in _warned:
-            _warned.add(words)
-            log.warning("The connection to %s %s", self.config.base_url, words)
+        url, words = self.config.base_url, self.config.insecure
+        if words and url not in _warned:
+            _warned.add(url)
+            log.warning("The connection to %s %s", url, words)
 
     def _read(self, request: Request, attempt: Callable[[], Any] | None = None) -> Any:
         repetitions = self.config.read_retries if self.repeats else 0

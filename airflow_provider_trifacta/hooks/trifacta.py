@@ -71,12 +71,9 @@ class TrifactaHook(BaseHook):
         except AirflowNotFoundException as error:
             raise MissingConnectionError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
         config = config_from_connection(connection)
-        # The client warns of an unsafe connection when it is about to change something, once.
-        log.info(
-            "Trifacta instance of connection %s: %s",
-            self.trifacta_conn_id,
-            " ".join((config.base_url, config.insecure)),
-        )
+        # A note only: the client warns when it is about to change something, once.
+        note = config.insecure and f" (it {config.insecure.removesuffix('.')})"
+        log.info("Trifacta instance of connection %s: %s%s", self.trifacta_conn_id, config.base_url, note)
         for secret in config.secrets:
             if len(secret) >= _SHORTEST_MASKED:
                 mask_secret(secret)

@@ -6,7 +6,6 @@ import base64
 
 import pytest
 import requests
-from airflow_provider_trifacta.client.polling import PollingTransport
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import ConnectError, RateLimitError, RedirectError, TLSError
@@ -19,7 +18,7 @@ def config_of(url, **options):
 
 def polling_client(url, **options):
     config = config_of(url, **options)
-    return TrifactaClient(config, transport=PollingTransport(config, connections=2))
+    return TrifactaClient(config, transport=Transport(config, connections=2))
 
 
 def row(request):
@@ -36,7 +35,7 @@ def test_it_sends_what_the_usual_transport_sends(scripted, tmp_path, monkeypatch
     monkeypatch.setenv("NETRC", str(netrc))
     server = scripted(row)
     config = config_of(server.url)
-    for transport in (Transport(config), PollingTransport(config, connections=2)):
+    for transport in (Transport(config), Transport(config, connections=2)):
         with TrifactaClient(config, transport=transport) as client:
             for _ in range(2):
                 assert client.releases.get(7).id == 7
