@@ -31,21 +31,16 @@ if TYPE_CHECKING:
     from .config import ClientConfig
     from .transport import Request
 
-#: Bytes read and sent at a time. Large enough for curl's speed, small enough that a slow line can take one
-#: block within the connect timeout, which governs sending too.
+#: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
 BLOCK_SIZE = 256 * 1024
-#: Seconds that one block of an upload may take to leave: ``requests`` sends under its connect timeout.
+#: Seconds that one block of an upload may take to leave, if the connect timeout is shorter.
 _UPLOAD_BLOCK_TIMEOUT = 60.0
 _PORTS = {"http": 80, "https": 443}
 #: A firewall forgets a connection that is silent while the server imports a package. Keepalive prevents that.
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, option), seconds)
-        for option, seconds in (("TCP_KEEPIDLE", 45), ("TCP_KEEPINTVL", 45))
-        if hasattr(socket, option)  # absent on some platforms
-    ),
-]
+_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+for _name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+    if hasattr(socket, _name):  # absent on some platforms
+        _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
 
 
 class Server(NamedTuple):
@@ -83,7 +78,7 @@ def prepared(url: str) -> str:
 
 def may_follow(old: Server | None, new: Server | None) -> bool:
     """Tell whether the credentials may go from one server to the other: it is the same, or the same over https."""
-    if old is None or new is None or old.host != new.host:
+    if not old or not new or old.host != new.host:
         return False
     return old == new or (old.scheme, new.scheme) == ("http", "https")
 
@@ -92,12 +87,11 @@ class MultipartFile:
     """A ``multipart/form-data`` body with exactly one file part, for ``requests``' ``data=`` argument.
 
     It has a length and can be iterated, but has no ``read``. So ``requests`` sends an exact Content-Length, and the
-    blocks as they are, without a copy of the file in memory. Iterating again starts from the beginning.
+    blocks as they are, without a copy of the file in memory. Iterating again starts over.
 
     :param file: an open, seekable binary file
     :param size: bytes of the file that are sent; another size at sending is an error
     :param filename: name given to the server
-    :param name: name of the part
     :param progress: called with (bytes of the file sent, size) after each block
     :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
         cannot take a broken-off body for a package
@@ -109,7 +103,6 @@ class MultipartFile:
         size: int,
         filename: str,
         *,
-        name: str = "data",
         progress: Callable[[int, int], None] | None = None,
         before_end: Callable[[], None] | None = None,
     ) -> None:
@@ -122,13 +115,12 @@ class MultipartFile:
         quoted = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         self._head = (
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="{name}"; filename="{quoted}"\r\n'
+            f'Content-Disposition: form-data; name="data"; filename="{quoted}"\r\n'
             "Content-Type: application/zip\r\n\r\n"
         ).encode("utf-8", "replace")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        #: True from the moment that the last bytes are handed to the connection. From then on an error says nothing
-        #: about what the server did. Until then the server cannot have taken the package.
+        #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
         self.sent_completely = False
 
     def __len__(self) -> int:
@@ -159,33 +151,27 @@ class MultipartFile:
 class _Connection(HTTPConnection):
     """Notes when the first byte of a request leaves, and sends in the time that is left.
 
-    The bytes of a TLS handshake or of a proxy's tunnel do not count as the request's.
+    The bytes of a TLS handshake or of a proxy's tunnel do not count as the request's. Each connection is made by a
+    thread of its own, because the look-up of a name has no timeout.
     """
 
     response_class: Any = BoundedResponse
     _in_tunnel = False
 
     def _new_conn(self) -> Any:
-        """Connect, in the time that is left: a name look-up of the system has no timeout of its own."""
-        budget = exchange.budget
-        done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        gone = threading.Event()
+        done: queue.SimpleQueue[Any] = queue.SimpleQueue()  # its end closes a socket that comes too late
 
         def connect() -> None:
             try:
-                sock: Any = super(_Connection, self)._new_conn()
+                done.put(super(_Connection, self)._new_conn())
             except BaseException as error:  # it belongs to the thread that waits
-                sock = error
-            done.put(sock)
-            if gone.is_set() and isinstance(sock, socket.socket):
-                sock.close()
+                done.put(error)
 
         threading.Thread(target=connect, name="trifacta-connect", daemon=True).start()
         try:
-            found = done.get(timeout=min(max(budget.end - time.monotonic(), 0), threading.TIMEOUT_MAX))
+            found = done.get(timeout=min(max(exchange.budget.end - time.monotonic(), 0), threading.TIMEOUT_MAX))
         except queue.Empty:
-            gone.set()
-            raise budget.exceeded(exchange.what) from None
+            raise exchange.budget.exceeded(exchange.what) from None
         if isinstance(found, BaseException):
             raise found
         return found
@@ -242,8 +228,8 @@ class TrifactaAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools, with TCP keepalive."""
-        options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
-        super().init_poolmanager(*args, socket_options=options, **kwargs)
+        kwargs["socket_options"] = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
@@ -287,7 +273,6 @@ class Session:
         :param url: where it goes
         :param params: query parameters
         :raises TrifactaError: the call is out of time, or the request would go to another server
-        :raises Exception: the libraries' errors
         """
         config, body = self._config, request.body
         what, budget = f"{request.method} {request.path}", request.budget
@@ -295,26 +280,21 @@ class Session:
         left = budget.end - time.monotonic()
         if left <= 0:
             raise budget.exceeded(what)
-        connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT) if body else config.connect_timeout
+        connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
         timeout = (min(connect, left), config.upload_timeout if request.slow else config.read_timeout)
         headers = {**self._headers, **({"Accept": "*/*"} if request.file else {})}
         if body:
             headers["Content-Type"] = body.content_type
-        sent = requests.PreparedRequest()
-        # A body with a length that can be iterated is streamed.
+        sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
         sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)
         if self._server is None:
             raise ConfigurationError("The connection's host makes no usable URL.")
         if not (sent.url or "").startswith(self._origin) and not may_follow(self._server, server_of(sent.url or "")):
-            raise RedirectError(
-                f"A request would have gone to another server than {self._server.host}. It was not sent."
-            )
+            raise RedirectError(f"A request was not sent: it would go to another server than {self._server.host}.")
         sent.headers["Authorization"] = self._credentials
         server = url[: url.index("/", 8)]
         if server not in self._settings:  # the environment's proxies and CA bundle are looked up once
-            self._settings[server] = requests.Session().merge_environment_settings(
-                url, dict(config.proxies), True, config.verify, config.cert
-            )
-        return read_answer(
-            self.adapter.send(sent, timeout=timeout, **self._settings[server]), budget, config, request.file
-        )
+            merge = requests.Session().merge_environment_settings
+            self._settings[server] = merge(url, dict(config.proxies), True, config.verify, config.cert)
+        response = self.adapter.send(sent, timeout=timeout, **self._settings[server])
+        return read_answer(response, budget, config, request.file)

@@ -13,8 +13,7 @@ from .errors import UnexpectedResponseError
 from .texts import shown, shown_json
 
 _Model = TypeVar("_Model", bound="_Row")
-#: No id is larger, and Python does not write very large numbers.
-_LARGEST_ID = 10**30
+_LARGEST_ID = 10**30  # Python does not write very large numbers
 #: Characters of a time; the parser is slow with long texts.
 _LONGEST_TIME = 64
 #: How many dropped objects are kept for a retry.
@@ -75,10 +74,7 @@ def uuid_time(text: str | None) -> pendulum.DateTime | None:
 
 
 def comment_of(text: str | None) -> str | None:
-    """Return the comment of a package; None if it has none.
-
-    7.6 writes ``undefined`` into a package without one [P], and a template writes ``None`` for no value.
-    """
+    """Return the comment of a package, if any. 7.6 writes ``undefined`` for none [P], and a template ``None``."""
     words = (text or "").strip()
     return None if words in ("", "None", "undefined") else words
 
@@ -90,10 +86,7 @@ def exported_before(package: str, other: str | None) -> bool:
 
 
 def parse_time(value: object) -> pendulum.DateTime | None:
-    """Read a time of the API (ISO 8601). A time without a zone is UTC.
-
-    :returns: a timezone-aware time, or None where there is no readable one
-    """
+    """Read a time of the API (ISO 8601), as UTC if it has no zone. None for a text that is not a time."""
     if not isinstance(value, str) or len(value) > _LONGEST_TIME:
         return None
     try:
@@ -110,11 +103,9 @@ def _by(reader: Callable[[Any], Any], *keys: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of an answer: it has an id, and each other field is read as the field says."""
+    """A row of an answer. It has an id; each other field says how it is read. ``_WHAT`` names a row in errors."""
 
-    #: What one is called, for errors.
     _WHAT: ClassVar[str]
-
     id: int
 
     @classmethod
@@ -199,7 +190,7 @@ class Release(_Row):
 
         :param rows: rows of a list, which may hold releases of other deployments too
         :param deployment_id: the deployment
-        :param parsed: the first rows, if they were built before; the others are added to it
+        :param parsed: the first rows, if they were built before; the rest is added
         :param deleted: whether deleted releases are wanted too
         :raises UnexpectedResponseError: a row does not tell its deployment, so it may belong to any
         """
@@ -257,7 +248,7 @@ class ImportResult:
     def from_json(cls, body: object) -> ImportResult:
         """Build it from the answer to an upload.
 
-        The release is live by now. So an answer that lacks anything but the release's id must not hide this id.
+        The release is live by now, so an answer that lacks anything else must not hide its id.
         """
         data = _object(body, "The answer to the upload")
         flow_ids = data.get("primaryFlowIds")
@@ -276,10 +267,7 @@ class ImportResult:
 
 
 def dropped_objects(deleted: object) -> dict[str, Any]:
-    """Return the parts of ``deletedObjects`` that hold something.
-
-    The vendor's page shows only an empty object [R], so a filled leaf at any depth counts.
-    """
+    """Return the parts of ``deletedObjects`` that hold something. The vendor's page shows only an empty one [R]."""
     named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
     return {str(kind): value for kind, value in named.items() if _holds_something(value)}
 
@@ -288,7 +276,6 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
     """Return the beginning of what an import dropped, small enough to be kept; empty if it dropped nothing.
 
     :param dropped: what :func:`dropped_objects` returned
-    :returns: ``{"count": ..., "objects": [...]}``, or an empty dict
     """
     objects = [
         f"{shown(kind)}: {shown_json(one)}"

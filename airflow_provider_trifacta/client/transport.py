@@ -45,7 +45,7 @@ _warned: set[str] = set()
 class Budget:
     """The bounds of one call, with its repetitions, its redirects and, for a list, its pages.
 
-    A server cannot stretch them: the connection looks at ``end`` before each block that it sends or receives.
+    A server cannot stretch them: the connection looks at ``end`` before each block.
 
     :param seconds: how long the call may take in all
     :param option: the extra that sets this time, for the error
@@ -65,10 +65,7 @@ class Budget:
         return self.end - time.monotonic()
 
     def exceeded(self, what: str) -> RequestTimeoutError:
-        """Return the error of a call that took too long.
-
-        :param what: the request
-        """
+        """Return the error of a call that took too long."""
         return RequestTimeoutError(
             f"{what} did not end within {self.seconds:g} s, its repetitions included. A larger extra {self.option!r} "
             "waits longer."
@@ -162,17 +159,17 @@ class Transport:
         """
         budget.pages += 1
         body = self._read(Request("GET", path, budget, params=params))
-        page = body.get("data") if isinstance(body, Mapping) else None
-        for row in page if isinstance(page, list) else [None]:
+        data = body if isinstance(body, Mapping) else {}
+        rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
+        for row in rows:
             one = row.get("id") if isinstance(row, Mapping) else None
             if not isinstance(one, (int, str)) or isinstance(one, bool):
                 raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
-        rows: list[Mapping[str, Any]] = page if isinstance(page, list) else []
         if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
             raise UnexpectedResponseError(
                 f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
             )
-        return rows, body.get("count") if isinstance(body, Mapping) else None
+        return rows, data.get("count")
 
     def download(self, path: str, file: BinaryIO, params: Mapping[str, Any] | None = None) -> None:
         """GET a file, again and from its beginning after transient errors.
@@ -231,10 +228,9 @@ class Transport:
 
     def _warn(self) -> None:
         """Warn of an unsafe connection, once and before a change: waits only read, in many processes."""
-        url, words = self.config.base_url, self.config.insecure
-        if words and url not in _warned:
-            _warned.add(url)
-            log.warning("The connection to %s %s", url, words)
+        if self.config.insecure and self.config.base_url not in _warned:
+            _warned.add(self.config.base_url)
+            log.warning("The connection to %s %s", self.config.base_url, self.config.insecure)
 
     def _read(self, request: Request, attempt: Callable[[], Any] | None = None) -> Any:
         repetitions = self.config.read_retries if self.repeats else 0
@@ -272,18 +268,14 @@ class Transport:
             answer = self._exchange(request, url, params)
             if not (300 <= answer.status < 400 and answer.headers.get("Location")):
                 break
-            from .redirects import target_of
+            from . import redirects
 
             # The target brings its own query.
-            url, params = target_of(request.method, url, answer.headers["Location"], self.redact), None
+            url, params = redirects.target_of(request.method, url, answer.headers["Location"], self.redact), None
         else:
-            from .redirects import too_many
-
-            raise too_many(request, url, _MOST_REDIRECTS, self.redact)
+            raise redirects.too_many(request, url, _MOST_REDIRECTS, self.redact)
         if url != f"{base}{request.path}":
-            from .redirects import refuse_login_page
-
-            refuse_login_page(request, answer, base, url, self.redact)
+            redirects.refuse_login_page(request, answer, base, url, self.redact)
         if 300 <= answer.status < 400:
             raise UnexpectedResponseError(f"{request.method} {request.path} answered {answer.status} without a target.")
         if answer.status >= 400:
