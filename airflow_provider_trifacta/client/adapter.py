@@ -28,8 +28,8 @@ from .errors import ConfigurationError, PackageChangedError, RedirectError
 from .responses import Answer, BoundedResponse, exchange, read_answer
 
 if TYPE_CHECKING:
+    from .calls import Request
     from .config import ClientConfig
-    from .transport import Request
 
 #: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
 BLOCK_SIZE = 256 * 1024

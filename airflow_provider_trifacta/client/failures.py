@@ -42,9 +42,10 @@ from .retries import parse_retry_after
 from .tls import file_problem, tls_error, unusable_files
 
 if TYPE_CHECKING:
+    from .calls import Request
+    from .config import ClientConfig
     from .redact import Redactor
     from .responses import Answer
-    from .transport import Request, Transport
 
 #: The class of each error status that has one; :func:`api_error_class` decides the rest.
 _STATUS_CLASSES: dict[int, type[APIError]] = {
@@ -103,7 +104,7 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIEr
     name, words, from_api = _api_words(answer)
     request_id = answer.headers.get("x-trifacta-request-id")
     parts = [f"{method} {path} answered {answer.status}"]
-    parts.append(f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer)}")
+    parts.append(f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}")
     if request_id:
         parts.append(f" (request id {redact.excerpt(request_id)})")
     message = "".join(parts).rstrip(".") + "."
@@ -184,24 +185,25 @@ _GARBLED = (
 _FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
-def failure_of(error: Exception, request: Request, url: str, transport: Transport) -> Exception:
+def failure_of(error: Exception, request: Request, url: str, config: ClientConfig, redact: Redactor) -> Exception:
     """Translate what the libraries raised in place of an answer.
 
     :param error: what they raised
     :param request: the request
     :param url: where it was sent
-    :param transport: what sent it
+    :param config: names the files that TLS needs
+    :param redact: takes secrets out of the words of the libraries
     :returns: the error in the class that fits; the same one if it is not theirs
     """
-    path, redact = urlsplit(url).path, transport.redact
+    path = urlsplit(url).path
     if isinstance(error, (requests.exceptions.InvalidURL, LocationParseError)):  # requests lets the second one through
         return ConfigurationError(f"The connection's host makes no usable URL: {redact(str(error))}.")
     if isinstance(error, requests.RequestException):
-        return _no_answer(error, request, url, transport)
+        return _no_answer(error, request, url, config, redact)
     if isinstance(error, OSError) and not exchange.begun:
-        return ConfigurationError(unusable_files(transport.config))
+        return ConfigurationError(unusable_files(config))
     if isinstance(error, (OSError, HTTPError)):
-        return _no_answer(requests.ConnectionError(error), request, url, transport)
+        return _no_answer(requests.ConnectionError(error), request, url, config, redact)
     if not isinstance(error, _GARBLED):
         return error
     words = redact.excerpt(f"{type(error).__name__}: {error}")
@@ -210,16 +212,18 @@ def failure_of(error: Exception, request: Request, url: str, transport: Transpor
     return UnexpectedResponseError(f"{request.method} {path} was answered with what is not HTTP ({words}).")
 
 
-def _no_answer(error: requests.RequestException, request: Request, url: str, transport: Transport) -> TrifactaError:
+def _no_answer(
+    error: requests.RequestException, request: Request, url: str, config: ClientConfig, redact: Redactor
+) -> TrifactaError:
     parts, links = urlsplit(url), list(_chain(error))
     where = f"{request.method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
     # The innermost exception has the words that people can act on.
-    cause = transport.redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
+    cause = redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
     if isinstance(error, requests.exceptions.SSLError):
-        return tls_error(links, where, cause, transport.config)
+        return tls_error(links, where, cause, config)
     # Connecting to a server raises none of these, except that a firewall may forbid it.
-    if not exchange.begun and any(isinstance(link, _FILE_ERRORS) for link in links) and file_problem(transport.config):
-        return ConfigurationError(unusable_files(transport.config))
+    if not exchange.begun and any(isinstance(link, _FILE_ERRORS) for link in links) and file_problem(config):
+        return ConfigurationError(unusable_files(config))
     if isinstance(error, requests.exceptions.ProxyError):
         return ConnectError(f"{where} failed at the proxy: {cause}. Check the extra 'proxies' and the environment.")
     if isinstance(error, requests.ConnectTimeout):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import UnexpectedResponseError
-from .responses import DEEPEST
-from .texts import shown
+from .texts import MOST_LEVELS, shown
 
 if TYPE_CHECKING:
     from .config import ClientConfig
-    from .responses import Answer
-    from .transport import Request
 
 _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
@@ -41,10 +39,10 @@ class Redactor:
         """Return the beginning of a text on one line, without secrets, also where one is cut in two."""
         return shown(self(" ".join(self(text).split())), _EXCERPT)
 
-    def describe(self, answer: Answer) -> str:
+    def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
         """Return the kind of an answer's body and its beginning, for an error."""
-        kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
-        text = self.excerpt(answer.content.decode("utf-8", "replace"))
+        kind = headers.get("Content-Type", "no content type").partition(";")[0]
+        text = self.excerpt(content.decode("utf-8", "replace"))
         return f"{kind} {text!r}" if text else "an empty body"
 
     def within(self, value: object) -> object:
@@ -58,22 +56,22 @@ class Redactor:
         return [self.within(one) for one in value] if isinstance(value, list) else value
 
 
-def read_unusual_json(answer: Answer, request: Request, redact: Redactor) -> object:
+def read_unusual_json(content: bytes, headers: Mapping[str, str], what: str, redact: Redactor) -> object:
     """Return the JSON body of an answer that may hold a secret or many levels, or is not JSON.
 
-    :param answer: the answer
-    :param request: what was asked, for the error
+    :param content: the body
+    :param headers: the headers of the answer
+    :param what: the request and the status, for the error
     :param redact: takes the secrets out
     :returns: the JSON body
     :raises UnexpectedResponseError: the body is not JSON
     """
     try:
-        return redact.within(parse(answer.content))
+        return redact.within(parse(content))
     except (ValueError, RecursionError):
         raise UnexpectedResponseError(
-            f"{request.method} {request.path} answered {answer.status} with {redact.describe(answer)} instead of JSON. "
-            "Check that the connection's host is the base URL of a Trifacta instance, and not of a login page or a "
-            "proxy in front of it."
+            f"{what} with {redact.describe(content, headers)} instead of JSON. Check that the connection's host is the "
+            "base URL of a Trifacta instance, and not of a login page or a proxy in front of it."
         ) from None
 
 
@@ -89,7 +87,7 @@ def parse(content: bytes) -> Any:
     except RecursionError:
         pass
     else:
-        if content.count(b"[") + content.count(b"{") <= DEEPEST or not _is_deep(value):
+        if content.count(b"[") + content.count(b"{") <= MOST_LEVELS or not _is_deep(value):
             return value
     text = content.decode(json.detect_encoding(content), "surrogatepass")
     kept: list[str] = []
@@ -103,11 +101,11 @@ def parse(content: bytes) -> Any:
             continue
         elif mark in "[{":
             depth += 1
-            if depth == DEEPEST + 1:
+            if depth == MOST_LEVELS + 1:
                 kept.append(text[at : token.start()])
                 at = token.start()
         else:
-            if depth == DEEPEST + 1:
+            if depth == MOST_LEVELS + 1:
                 filled = text[at : token.end()].translate(_NO_CONTENT)
                 kept.append('"..."' if filled else "null")
                 at = token.end()
@@ -117,7 +115,7 @@ def parse(content: bytes) -> Any:
 
 def _is_deep(value: object) -> bool:
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(MOST_LEVELS + 1):
         level = [
             inner
             for one in level

@@ -10,9 +10,9 @@ from .config import host_of
 from .errors import RedirectError
 
 if TYPE_CHECKING:
+    from .calls import Request
     from .redact import Redactor
     from .responses import Answer
-    from .transport import Request
 
 
 def target_of(method: str, url: str, location: str, redact: Redactor) -> str:

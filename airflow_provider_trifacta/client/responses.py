@@ -9,7 +9,7 @@ import json
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import requests
@@ -17,10 +17,12 @@ import urllib3
 from urllib3.util.response import assert_header_parsing
 
 from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
+from .texts import MOST_LEVELS
 
 if TYPE_CHECKING:
+    from .calls import Budget, Request
     from .config import ClientConfig
-    from .transport import Budget, Request, Transport
+    from .redact import Redactor
 
 #: Bytes that may come before the body of an answer: interim answers, the status line and the headers.
 _LARGEST_HEAD = 1024 * 1024
@@ -30,8 +32,6 @@ _LONGEST_LINE = 64 * 1024
 _BLOCK = 64 * 1024
 #: Bytes of an answer for each list or object in it: empty ones take much memory for few bytes.
 _BYTES_OF_A_CONTAINER = 32
-#: Levels of JSON that are kept. What is deeper becomes a text. Code that reads answers may go down into them.
-DEEPEST = 100
 
 
 class Exchange(threading.local):
@@ -148,31 +148,37 @@ class Answer(NamedTuple):
         """Whether it is a page for people."""
         return "html" in self.headers.get("Content-Type", "").lower()
 
-    def json(self, request: Request, transport: Transport) -> object:
+    def json(self, request: Request, config: ClientConfig, redactor: Callable[[], Redactor]) -> object:
         """Return the JSON body, without secrets that a server echoes; None for an empty one.
 
         :param request: what was asked, for an error
-        :param transport: has the limits and the secrets
+        :param config: has the limits and the secrets
+        :param redactor: makes what takes the secrets out, if there are any
         :raises UnexpectedResponseError: the body is not JSON, or holds too much
         """
-        content, config = self.content, transport.config
+        content = self.content
         if self.status == 204 or not content:
             return None
         containers = content.count(b"[") + content.count(b"{")
-        if containers > max(config.max_answer_size // _BYTES_OF_A_CONTAINER, DEEPEST):
+        if containers > max(config.max_answer_size // _BYTES_OF_A_CONTAINER, MOST_LEVELS):
             raise UnexpectedResponseError(
                 f"{request.method} {request.path} answered {containers} lists and objects, more than an answer may "
                 "hold. A larger extra 'max_answer_size' allows more."
             )
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        if b"\\" not in content and containers <= DEEPEST and not any(map(content.__contains__, config.long_secrets)):
+        if (
+            b"\\" not in content
+            and containers <= MOST_LEVELS
+            and not any(map(content.__contains__, config.long_secrets))
+        ):
             try:
                 return json.loads(content)
             except ValueError:
                 pass  # the error is made below
         from .redact import read_unusual_json
 
-        return read_unusual_json(self, request, transport.redact)
+        what = f"{request.method} {request.path} answered {self.status}"
+        return read_unusual_json(content, self.headers, what, redactor())
 
 
 def read_answer(

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from .calls import Body, Budget, Request
 from .config import ClientConfig
-from .errors import RequestTimeoutError, TrifactaError, UnexpectedResponseError
+from .errors import TrifactaError, UnexpectedResponseError
 from .retries import WRITE_RETRIES, go_on, may_repeat_read, may_repeat_write
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
-    from .adapter import MultipartFile, Session
+    from .adapter import Session
     from .redact import Redactor
     from .responses import Answer
 
@@ -39,51 +40,6 @@ _MOST_REDIRECTS = 3
 _ANSWERS_OF_A_CALL = 8
 #: The instances that this process warned of. Airflow runs each try of a task in a process of its own.
 _warned: set[str] = set()
-
-
-@dataclass
-class Budget:
-    """The bounds of one call, with its repetitions, its redirects and, for a list, its pages.
-
-    A server cannot stretch them: the connection looks at ``end`` before each block.
-
-    :param seconds: how long the call may take in all
-    :param option: the extra that sets this time, for the error
-    :param bytes_left: bytes that all its answers may still have together
-    """
-
-    seconds: float
-    option: str
-    bytes_left: float
-    pages: int = 0
-
-    def __post_init__(self) -> None:
-        self.end = time.monotonic() + self.seconds
-
-    def left(self) -> float:
-        """Return the seconds that are left; 0 or less if there are none."""
-        return self.end - time.monotonic()
-
-    def exceeded(self, what: str) -> RequestTimeoutError:
-        """Return the error of a call that took too long."""
-        return RequestTimeoutError(
-            f"{what} did not end within {self.seconds:g} s, its repetitions included. A larger extra {self.option!r} "
-            "waits longer."
-        )
-
-
-@dataclass
-class Request:
-    """What is sent, and where its answer goes."""
-
-    method: str
-    path: str
-    budget: Budget
-    params: Mapping[str, Any] | None = None
-    json: object = None
-    body: MultipartFile | None = None
-    file: BinaryIO | None = None
-    slow: bool = False
 
 
 @dataclass(eq=False)
@@ -131,9 +87,9 @@ class Transport:
         :returns: its seconds and bytes
         """
         size = self.config.max_answer_size * _ANSWERS_OF_A_CALL
-        if slow:
-            return Budget(self.config.seconds_of_an_upload, "upload_total_timeout", size)
-        return Budget(self.config.seconds_of_a_call, "total_timeout", size)
+        seconds = self.config.seconds_of_an_upload if slow else self.config.seconds_of_a_call
+        option = "upload_total_timeout" if slow else "total_timeout"
+        return Budget(seconds, option, size, end=time.monotonic() + seconds)
 
     def read(self, path: str, params: Mapping[str, Any] | None = None) -> object:
         """GET a path, again after transient errors.
@@ -190,7 +146,7 @@ class Transport:
 
         self._read(request, attempt)
 
-    def try_out(self, path: str, body: MultipartFile) -> object:
+    def try_out(self, path: str, body: Body) -> object:
         """POST an upload that changes nothing, again after transient errors.
 
         :param path: path below the base URL
@@ -206,7 +162,7 @@ class Transport:
         path: str,
         *,
         json: object = None,
-        body: MultipartFile | None = None,
+        body: Body | None = None,
         slow: bool = False,
         repeat: bool = True,
     ) -> object:
@@ -282,7 +238,7 @@ class Transport:
             from .failures import api_error
 
             raise api_error(answer, request.method, request.path, self.redact)
-        return answer.json(request, self)
+        return answer.json(request, self.config, lambda: self.redact)
 
     def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
         try:
@@ -292,7 +248,7 @@ class Transport:
         except Exception as error:  # the libraries raise many kinds for an answer that they cannot read
             from .failures import failure_of
 
-            failed = failure_of(error, request, url, self)
+            failed = failure_of(error, request, url, self.config, self.redact)
             if failed is error:
                 raise
             raise failed from None
