@@ -18,7 +18,7 @@ MOST_CHARACTERS = 200
 MOST_ENTRIES = 20
 #: Characters that are read for each one that is shown: a text may be mostly white space.
 _LOOKED_AT = 20
-#: Levels of an answer of JSON that are kept. What is deeper becomes a text. Code that reads answers may go down into them.
+#: Levels of JSON that are kept of an answer. What is deeper becomes a text, so that code may go down into the rest.
 MOST_LEVELS = 100
 #: Characters of a wrong id that are shown.
 _MOST_OF_AN_ID = 80
