@@ -1,4 +1,4 @@
-"""The transport of polls sends what the usual one sends, with the same errors."""
+"""A transport that threads share, as for polls, sends what another one sends, with the same errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sent(server):
     return [(one.method, one.path, sorted(one.headers.items())) for one in server.seen]
 
 
-def test_it_sends_what_the_usual_transport_sends(scripted, tmp_path, monkeypatch):
+def test_it_sends_what_a_transport_of_one_thread_sends(scripted, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
