@@ -15,7 +15,6 @@ from typing import Any
 
 from .client.check import check
 from .client.errors import ConfigurationError
-from .hooks.connection import config_from_connection
 
 #: Airflow's setting of where its database is, and what it is set to inside a task of Airflow 3, which has none.
 _DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -33,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("conn_id", nargs="?", default="trifacta_default")
     conn_id = parser.parse_args(arguments).conn_id
     try:
-        ok, words = check(config_from_connection(_look_up(conn_id)))
+        connection = _look_up(conn_id)
+        from .hooks.trifacta import config_from_connection  # not at the top: it loads Airflow, see _without_database
+
+        ok, words = check(config_from_connection(connection))
     except ConfigurationError as error:
         ok, words = False, str(error)
     sys.stdout.write(f"{'OK' if ok else 'FAILED'}: {words}\n")

@@ -29,9 +29,8 @@ from .client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from .client.ids import parse_id
 from .client.models import RUNNING
-from .client.texts import quoted, shown
+from .client.texts import parse_id, quoted, shown
 
 if TYPE_CHECKING:
     from .client.client import TrifactaClient

@@ -27,7 +27,7 @@ if __name__ == "__main__":  # before Airflow is imported
 
 from trifacta_emulator import Emulator, EmulatorOptions, build_package, read_package, utc_now
 
-from airflow_provider_trifacta.client.clock import Clock
+from airflow_provider_trifacta.client.client import Clock
 from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator, DeactivateReleaseOperator
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,

@@ -31,7 +31,7 @@ import pytest
 from trifacta_emulator import build_package
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
-from airflow_provider_trifacta.client.clock import Clock
+from airflow_provider_trifacta.client.client import Clock
 from airflow_provider_trifacta.promotion.journal import Journal
 
 try:

@@ -24,7 +24,7 @@ except ImportError:  # Airflow 2
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, Reset, RunOutcome, read_package
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
-from airflow_provider_trifacta.client.clock import Clock
+from airflow_provider_trifacta.client.client import Clock
 from airflow_provider_trifacta.client.errors import ConnectionLostError
 from airflow_provider_trifacta.promotion.promoter import Promoter
 from airflow_provider_trifacta.task_groups import promote_flow

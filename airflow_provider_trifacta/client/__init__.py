@@ -1,24 +1,131 @@
 """The Trifacta v4 API in Python, usable without Airflow.
 
-Importing this package, :mod:`.errors` or :mod:`.package` loads no HTTP library: DAG parsing imports the operators,
-and those import these. :class:`TrifactaClient` is loaded on first use.
+This module is the public surface. The modules below it are internal, and may change in any release, except
+:mod:`.errors` and :mod:`.models`, whose classes are all public.
+
+Parsing a DAG loads no HTTP library: the operators import this package, and the client loads one at its first request.
+
+Marks in docstrings and comments name the evidence for what the API does:
+
+* [R] read in the vendor's documents
+* [P] seen in a real artefact, such as an exported package or the source of another client
+* [I] inferred from these
+* [M] from memory of the vendor's documents, not read again
+* [?] unknown: the client must work with each possible behaviour
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from .client import Clock, TrifactaClient
 from .config import ClientConfig, resolve_base_url
+from .errors import (
+    AmbiguousNameError,
+    AmbiguousSubmissionError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConnectError,
+    ConnectionLookUpError,
+    ConnectionLostError,
+    DeploymentManagerMissingError,
+    DestinationError,
+    DroppedObjectsError,
+    DryRunFailedError,
+    FailedWaitError,
+    GoneError,
+    InterruptedChangeError,
+    InvalidInputError,
+    JobFailedError,
+    JournalUnavailableError,
+    MissingConnectionError,
+    NotFoundError,
+    OlderPackageError,
+    PackageChangedError,
+    PackageError,
+    PackageFormatError,
+    PackageNotFoundError,
+    PackageTooLargeError,
+    PassingWaitError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    PromotionNotProvenError,
+    RateLimitError,
+    RedirectError,
+    ReleaseDeletedError,
+    ReleaseNotLiveError,
+    ReleaseSupersededError,
+    RequestTimeoutError,
+    RunNotStartedError,
+    ServerError,
+    SourceError,
+    TemporarySpaceError,
+    TLSError,
+    TransportError,
+    TrifactaError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+    WrongPackageError,
+)
+from .models import Connection, Deployment, ImportResult, ImportRule, JobGroup, Person, Release
 
-if TYPE_CHECKING:
-    from .client import TrifactaClient
-
-__all__ = ["ClientConfig", "TrifactaClient", "resolve_base_url"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "TrifactaClient":
-        from .client import TrifactaClient
-
-        return TrifactaClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = [
+    "APIError",
+    "AmbiguousNameError",
+    "AmbiguousSubmissionError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientConfig",
+    "Clock",
+    "ConfigurationError",
+    "ConnectError",
+    "Connection",
+    "ConnectionLookUpError",
+    "ConnectionLostError",
+    "Deployment",
+    "DeploymentManagerMissingError",
+    "DestinationError",
+    "DroppedObjectsError",
+    "DryRunFailedError",
+    "FailedWaitError",
+    "GoneError",
+    "ImportResult",
+    "ImportRule",
+    "InterruptedChangeError",
+    "InvalidInputError",
+    "JobFailedError",
+    "JobGroup",
+    "JournalUnavailableError",
+    "MissingConnectionError",
+    "NotFoundError",
+    "OlderPackageError",
+    "PackageChangedError",
+    "PackageError",
+    "PackageFormatError",
+    "PackageNotFoundError",
+    "PackageTooLargeError",
+    "PassingWaitError",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "Person",
+    "PromotionNotProvenError",
+    "RateLimitError",
+    "RedirectError",
+    "Release",
+    "ReleaseDeletedError",
+    "ReleaseNotLiveError",
+    "ReleaseSupersededError",
+    "RequestTimeoutError",
+    "RunNotStartedError",
+    "ServerError",
+    "SourceError",
+    "TLSError",
+    "TemporarySpaceError",
+    "TransportError",
+    "TrifactaClient",
+    "TrifactaError",
+    "UnexpectedLiveReleaseError",
+    "UnexpectedResponseError",
+    "WrongPackageError",
+    "resolve_base_url",
+]

@@ -1,230 +1,300 @@
-"""The HTTP adapter: early answers to an upload are seen, idle connections stay alive, and a call's time is kept."""
+"""The connection to an instance: who gets the credentials, what leaves, and in what time.
+
+:mod:`.responses` is its other half, and reads what comes back. Both ask the budget of the call before each block.
+"""
 
 from __future__ import annotations
 
+import base64
 import errno
-import http.client
-import io
+import queue
+import secrets
 import socket
 import ssl
 import threading
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from urllib.parse import urlsplit
 
+import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HeaderParsingError
-from urllib3.util.response import assert_header_parsing
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
-from .budget import Budget
-from .errors import UnexpectedResponseError
+from .errors import ConfigurationError, PackageChangedError, RedirectError
+from .responses import Answer, BoundedResponse, exchange, read_answer
 
-#: A firewall forgets a connection that is silent while the server imports a package; keepalive speaks up.
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, option), seconds)
-        for option, seconds in (("TCP_KEEPIDLE", 45), ("TCP_KEEPINTVL", 45))
-        if hasattr(socket, option)  # absent on some platforms
-    ),
-]
+if TYPE_CHECKING:
+    from .calls import Request
+    from .config import ClientConfig
 
-#: Bytes that may come before the body of an answer: interim answers, the status line and the headers.
-_LARGEST_HEAD = 1024 * 1024
-#: Bytes of one line where a reader asks for a line of any length, as older versions of ``urllib3`` do for a chunk.
-_LONGEST_LINE = 64 * 1024
-
-
-class _Exchange(threading.local):
-    """The present request of a thread: a thread sends one at a time."""
-
-    def __init__(self) -> None:
-        self.what = "The request"
-        self.budget = Budget()
-        #: Whether a byte of it has left.
-        self.begun = True
+#: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
+BLOCK_SIZE = 256 * 1024
+#: Seconds that one block of an upload may take to leave, if the connect timeout is shorter.
+_UPLOAD_BLOCK_TIMEOUT = 60.0
+_PORTS = {"http": 80, "https": 443}
+#: A firewall forgets a connection that is silent while the server imports a package. Keepalive prevents that.
+_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+for _name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+    if hasattr(socket, _name):  # absent on some platforms
+        _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
 
 
-_exchange = _Exchange()
+class Server(NamedTuple):
+    """The receiver of a request."""
+
+    scheme: str
+    host: str
+    port: int
 
 
-def begin_exchange(what: str, budget: Budget) -> None:
-    """Note that a request begins, of which nothing has left yet.
+def server_of(url: str) -> Server | None:
+    """Return the server of a URL, as it is sent. None if that is not sure.
 
-    :param what: method and path, for an error
-    :param budget: the time that it has
+    ``requests`` and ``urllib3`` choose the server with different parsers, by their versions, and the two understand
+    odd URLs in different ways. Only a URL that both read alike has a server.
     """
-    _exchange.what, _exchange.budget, _exchange.begun = what, budget, False
+    try:
+        ours, theirs = urlsplit(url), parse_url(url)
+        usual = _PORTS[ours.scheme.lower()]
+        server = Server(ours.scheme.lower(), (ours.hostname or "").lower(), ours.port or usual)
+        host = (theirs.host or "").lower().strip("[]")
+        same = server == ((theirs.scheme or "").lower(), host, theirs.port or usual)
+    except (ValueError, KeyError, LocationParseError):
+        return None
+    return server if same and host and "@" not in ours.netloc and theirs.auth is None else None
 
 
-def was_sent() -> bool:
-    """Tell whether a byte of this thread's last request has left. Until then no server can have acted on it."""
-    return _exchange.begun
+def prepared(url: str) -> str:
+    """Return a URL as it is sent; an empty text if it cannot be sent."""
+    try:
+        return requests.Request("GET", url).prepare().url or ""
+    except (ValueError, LocationParseError):  # the errors of requests are ValueErrors here
+        return ""
 
 
-class _Incoming(io.RawIOBase):
-    """What arrives on a connection, in the time that the call has left.
+def may_follow(old: Server | None, new: Server | None) -> bool:
+    """Tell whether the credentials may go from one server to the other: it is the same, or the same over https."""
+    if not old or not new or old.host != new.host:
+        return False
+    return old == new or (old.scheme, new.scheme) == ("http", "https")
 
-    A timeout of a socket begins again with each byte, so that a server which drips could stretch it without end.
+
+class MultipartFile:
+    """A ``multipart/form-data`` body with exactly one file part, for ``requests``' ``data=`` argument.
+
+    It has a length and can be iterated, but has no ``read``. So ``requests`` sends an exact Content-Length, and the
+    blocks as they are, without a copy of the file in memory. Iterating again starts over.
+
+    :param file: an open, seekable binary file
+    :param size: bytes of the file that are sent; another size at sending is an error
+    :param filename: name given to the server
+    :param progress: called with (bytes of the file sent, size) after each block
+    :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
+        cannot take a broken-off body for a package
     """
 
-    def __init__(self, sock: Any, source: Any) -> None:
-        self._sock = sock
-        self._source = source
-        self._what, self._budget = _exchange.what, _exchange.budget
-        #: Bytes that may still come before the body; None in the body, whose reader counts.
-        self.head_left: int | None = _LARGEST_HEAD
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: int,
+        filename: str,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        before_end: Callable[[], None] | None = None,
+    ) -> None:
+        self._file = file
+        self._size = size
+        self._progress = progress
+        self._before_end = before_end
+        boundary = secrets.token_hex(16)
+        # Quotes and line breaks as browsers write them (WHATWG form submission).
+        quoted = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+        self._head = (
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="data"; filename="{quoted}"\r\n'
+            "Content-Type: application/zip\r\n\r\n"
+        ).encode("utf-8", "replace")
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
+        self.sent_completely = False
 
-    def readable(self) -> bool:
-        return True
+    def __len__(self) -> int:
+        return len(self._head) + self._size + len(self._tail)
 
-    def fileno(self) -> int:
-        return int(self._source.fileno())
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._budget.check(self._what)
-        left = self._budget.left()
-        timeout = self._sock.gettimeout()
-        if timeout is None or timeout > left:
-            self._sock.settimeout(max(left, 0.001))
-        try:
-            count: int | None = self._source.readinto(buffer)
-        except TimeoutError:
-            self._budget.check(self._what)
-            raise
-        if self.head_left is not None:
-            self.head_left -= count or 0
-            if self.head_left < 0:
-                raise UnexpectedResponseError(
-                    f"{self._what} was answered with more than {_LARGEST_HEAD} bytes of headers."
+    def __iter__(self) -> Iterator[bytes]:
+        self.sent_completely = False
+        self._file.seek(0)
+        yield self._head
+        sent = 0
+        while sent < self._size:
+            block = self._file.read(min(BLOCK_SIZE, self._size - sent))
+            if not block:
+                raise PackageChangedError(
+                    f"The package became shorter while it was sent ({sent} of {self._size} bytes were there). "
+                    "Nothing was imported. Do not write to a package while it is promoted."
                 )
-        return count
+            yield block
+            sent += len(block)
+            if self._progress:
+                self._progress(sent, self._size)
+        if self._before_end:
+            self._before_end()
+        self.sent_completely = True
+        yield self._tail
 
 
-class _Reader(io.BufferedReader):
-    """A buffer over :class:`_Incoming` that never reads without a limit, whatever a server announces."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            raise http.client.HTTPException("the answer announces a piece of negative length")
-        return super().read(size)
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size >= 0:
-            return super().readline(size)
-        line = super().readline(_LONGEST_LINE + 1)
-        if len(line) > _LONGEST_LINE:
-            raise http.client.HTTPException("the answer holds a line that is too long")
-        return line
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._incoming = _Incoming(sock, self.fp.detach())
-        self.fp = _Reader(self._incoming)
-
-    def begin(self) -> None:
-        super().begin()
-        self._incoming.head_left = None
-        try:
-            assert_header_parsing(self.msg)
-        except (HeaderParsingError, TypeError):
-            # ``urllib3`` would log them whole, and go on without those that tell where the body ends.
-            raise http.client.HTTPException("the headers of the answer cannot be read") from None
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-            raise http.client.HTTPException("the server switches to another protocol, which was not asked for")
-        # Other interim answers are passed over like 100. Else the real answer, which comes after one, would be taken
-        # for that to the next request on this connection.
-        return version, (100 if 100 < status < 200 else status), reason
-
-
-class _Recording:
+class _Connection(HTTPConnection):
     """Notes when the first byte of a request leaves, and sends in the time that is left.
 
-    The bytes of a TLS handshake or of a proxy's tunnel do not count as the request's.
+    The bytes of a TLS handshake or of a proxy's tunnel do not count as the request's. Each connection is made by a
+    thread of its own, because the look-up of a name has no timeout.
     """
 
-    response_class: Any = _Response
+    response_class: Any = BoundedResponse
     _in_tunnel = False
+
+    def _new_conn(self) -> Any:
+        done: queue.SimpleQueue[Any] = queue.SimpleQueue()  # its end closes a socket that comes too late
+
+        def connect() -> None:
+            try:
+                done.put(super(_Connection, self)._new_conn())
+            except BaseException as error:  # it belongs to the thread that waits
+                done.put(error)
+
+        threading.Thread(target=connect, name="trifacta-connect", daemon=True).start()
+        try:
+            found = done.get(timeout=min(max(exchange.budget.end - time.monotonic(), 0), threading.TIMEOUT_MAX))
+        except queue.Empty:
+            raise exchange.budget.exceeded(exchange.what) from None
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def _tunnel(self) -> None:
         self._in_tunnel = True
         try:
-            super()._tunnel()  # type: ignore[misc]
+            super()._tunnel()
         finally:
             self._in_tunnel = False
 
     def send(self, data: Any) -> None:
-        connection: Any = self
-        if connection.sock is None and connection.auto_open:
-            connection.connect()  # here, and not within the send below: nothing has left when it fails
-        what, budget = _exchange.what, _exchange.budget
-        budget.check(what)
-        timeout, left = connection.timeout, max(budget.left(), 0.001)
+        if self.sock is None and self.auto_open:
+            self.connect()  # here, and not within the send below: nothing has left when it fails
+        budget, timeout = exchange.budget, self.timeout
+        left = budget.end - time.monotonic()
+        if left <= 0:
+            raise budget.exceeded(exchange.what)
         # Set each time: a connection that is used again still has the timeout of its last answer.
-        connection.sock.settimeout(min(timeout, left) if isinstance(timeout, (int, float)) else left)
+        self.sock.settimeout(min(timeout, left) if isinstance(timeout, (int, float)) else left)
         if not self._in_tunnel:
-            _exchange.begun = True
-        try:
-            super().send(data)  # type: ignore[misc]
-        except TimeoutError:
-            budget.check(what)
-            raise
-
-
-class _Connection(_Recording, HTTPConnection):
-    pass
-
-
-class _EarlyAnswerConnection(_Recording, HTTPSConnection):
-    """A TLS connection on which a peer that stops reading looks as it does without TLS.
-
-    ``urllib3`` reads the answer after a broken pipe, but takes the TLS form of the same event for a fault of TLS;
-    a 401 or 413 during an upload would then be reported as a certificate problem.
-    """
-
-    def send(self, data: Any) -> None:
+            exchange.begun = True
         try:
             super().send(data)
+        except TimeoutError:
+            if budget.left() <= 0:
+                raise budget.exceeded(exchange.what) from None
+            raise
         except ssl.SSLEOFError as error:
+            # ``urllib3`` reads the answer after a broken pipe, but takes the TLS form of the same event for a fault
+            # of TLS. A 401 or 413 during an upload would then be reported as a certificate problem.
             raise BrokenPipeError(errno.EPIPE, "the server closed while it was sent to") from error
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _EarlyAnswerPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _EarlyAnswerConnection
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
 
     def _validate_conn(self, conn: Any) -> None:
-        """Connect. ``urllib3`` would warn of an unverified server with each request; the hook does so once."""
+        """Connect. ``urllib3`` would warn of an unverified server with each request."""
         if conn.sock is None:
             conn.connect()
 
 
-_POOLS = {"http": _Pool, "https": _EarlyAnswerPool}
-
-
 class TrifactaAdapter(HTTPAdapter):
-    """``requests``' adapter with the changes above. It never retries by itself."""
+    """``requests``' adapter with the connections above. It never retries by itself."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools, with TCP keepalive."""
-        options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
-        super().init_poolmanager(*args, socket_options=options, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        kwargs["socket_options"] = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Make the pools behind a proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
+
+
+class Session:
+    """The connections to one instance.
+
+    :param config: where and how
+    :param connections: how many are kept open
+    """
+
+    def __init__(self, config: ClientConfig, connections: int) -> None:
+        self._config = config
+        self.adapter = TrifactaAdapter(pool_connections=1, pool_maxsize=connections)
+        self._settings: dict[str, Any] = {}
+        # Header dictionaries are ASCII, and a ``.netrc`` file wins over them. So the header is set last, in UTF-8.
+        value = f"Bearer {config.password}"
+        if config.login:
+            value = f"Basic {base64.b64encode(f'{config.login}:{config.password}'.encode()).decode()}"
+        self._credentials: Any = value.encode()
+        self._headers = {
+            **requests.utils.default_headers(),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": config.user_agent,
+        }
+        base = prepared(config.base_url)
+        self._server = server_of(base)
+        #: How the URLs of this server begin. A slash ends the host for every parser.
+        self._origin = "/".join(base.split("/", 3)[:3]) + "/"
+
+    def exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
+        """Send a request, and read its answer. Redirects are left to the caller.
+
+        :param request: what is sent
+        :param url: where it goes
+        :param params: query parameters
+        :raises TrifactaError: the call is out of time, or the request would go to another server
+        """
+        config, body = self._config, request.body
+        what, budget = f"{request.method} {request.path}", request.budget
+        exchange.what, exchange.budget, exchange.begun = what, budget, False
+        left = budget.end - time.monotonic()
+        if left <= 0:
+            raise budget.exceeded(what)
+        connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
+        timeout = (min(connect, left), config.upload_timeout if request.slow else config.read_timeout)
+        headers = {**self._headers, **({"Accept": "*/*"} if request.file else {})}
+        if body:
+            headers["Content-Type"] = body.content_type
+        sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
+        sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)
+        if self._server is None:
+            raise ConfigurationError("The connection's host makes no usable URL.")
+        if not (sent.url or "").startswith(self._origin) and not may_follow(self._server, server_of(sent.url or "")):
+            raise RedirectError(f"A request was not sent: it would go to another server than {self._server.host}.")
+        sent.headers["Authorization"] = self._credentials
+        server = url[: url.index("/", 8)]
+        if server not in self._settings:  # the environment's proxies and CA bundle are looked up once
+            merge = requests.Session().merge_environment_settings
+            self._settings[server] = merge(url, dict(config.proxies), True, config.verify, config.cert)
+        response = self.adapter.send(sent, timeout=timeout, **self._settings[server])
+        return read_answer(response, budget, config, request.file)

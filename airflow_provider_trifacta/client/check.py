@@ -1,10 +1,11 @@
-"""Is this a Trifacta whose deployments this user may use? In words that tell which thing is wrong."""
+"""A test of a connection: is this a Trifacta instance, and may this user use its deployments?"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from .client import TrifactaClient
+from .config import ClientConfig
 from .errors import (
     AuthenticationError,
     BadRequestError,
@@ -16,9 +17,6 @@ from .errors import (
 )
 from .texts import shown
 
-if TYPE_CHECKING:
-    from .config import ClientConfig
-
 #: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
 _LONGEST_WAIT = 10.0
 
@@ -29,14 +27,12 @@ def check(config: ClientConfig) -> tuple[bool, str]:
     :param config: the instance
     :returns: whether promotions can work, and what was found
     """
-    from .client import TrifactaClient
-
     impatient = replace(
         config,
         read_retries=0,
         connect_timeout=min(config.connect_timeout, _LONGEST_WAIT),
         read_timeout=min(config.read_timeout, _LONGEST_WAIT),
-        total_timeout=min(config.seconds_in_all(), 2 * _LONGEST_WAIT),
+        total_timeout=min(config.seconds_of_a_call, 2 * _LONGEST_WAIT),
     )
     with TrifactaClient(impatient) as client:
         try:

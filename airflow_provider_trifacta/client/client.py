@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 
-from .clock import Clock
 from .config import ClientConfig
-from .connections import Connections
-from .deployments import Deployments
-from .flows import Flows
-from .import_rules import ImportRules
-from .job_groups import JobGroups
-from .people import People
 from .releases import Releases
+from .resources import Connections, Deployments, Flows, ImportRules, JobGroups, People
 from .transport import Transport
+
+
+class Clock:
+    """The real time. Tests give a client another one."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        :param seconds: how long
+        """
+        time.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward, for the length of waits."""
+        return time.monotonic()
 
 
 class TrifactaClient:
@@ -36,13 +46,6 @@ class TrifactaClient:
         self.config = config
         self.clock = clock or Clock()
         self._transport = transport or Transport(config, sleep=self.clock.sleep)
-        self.people = People(self._transport)
-        self.deployments = Deployments(self._transport)
-        self.connections = Connections(self._transport)
-        self.releases = Releases(self._transport)
-        self.import_rules = ImportRules(self._transport)
-        self.flows = Flows(self._transport)
-        self.job_groups = JobGroups(self._transport)
 
     def __enter__(self) -> TrifactaClient:
         return self
@@ -55,21 +58,59 @@ class TrifactaClient:
     def close(self) -> None:
         """Close the connections to the instance."""
         self._transport.close()
-        other = self.__dict__.get("without_repetitions")
-        if other is not None and other is not self:
-            other.close()
 
     @cached_property
     def without_repetitions(self) -> TrifactaClient:
-        """A client of the same instance that does not repeat reads, for callers that ask again by themselves."""
+        """The same client, except that it sends no read again: for callers that ask again by themselves."""
         if not self.config.read_retries:
             return self
-        return TrifactaClient(replace(self.config, read_retries=0), clock=self.clock)
+        session = self._transport.session  # both share it, and its connections
+        transport = replace(self._transport, repeats=False)
+        transport.session = session
+        return TrifactaClient(self.config, transport=transport, clock=self.clock)
+
+    # Each resource is made when it is first asked for.
+
+    @cached_property
+    def people(self) -> People:
+        """Who the credentials belong to."""
+        return People(self._transport)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """The deployments of the instance."""
+        return Deployments(self._transport)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The connections of the instance."""
+        return Connections(self._transport)
+
+    @cached_property
+    def releases(self) -> Releases:
+        """The releases of deployments."""
+        return Releases(self._transport)
+
+    @cached_property
+    def import_rules(self) -> ImportRules:
+        """The import rules of deployments."""
+        return ImportRules(self._transport)
+
+    @cached_property
+    def flows(self) -> Flows:
+        """The flows of a Dev instance."""
+        return Flows(self._transport)
+
+    @cached_property
+    def job_groups(self) -> JobGroups:
+        """The job groups, which runs start."""
+        return JobGroups(self._transport)
 
     def deployment_url(self, deployment_id: int) -> str:
         """Return the address of a deployment's page, for people.
 
         :param deployment_id: the deployment
+        :returns: the address
         """
         return f"{self.config.base_url}/deployments/{deployment_id}"
 
@@ -77,5 +118,6 @@ class TrifactaClient:
         """Return the address of a job group's page, for people.
 
         :param job_group_id: the job group
+        :returns: the address
         """
         return f"{self.config.base_url}/jobs/{job_group_id}"

@@ -1,63 +1,68 @@
-"""Everything the client needs to know of an instance, validated once."""
+"""Everything the client needs to know of an instance, checked once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv6Address
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from .. import __version__
 from .errors import ConfigurationError
 from .proxies import check_proxy
 from .texts import shown
 
-#: Seconds for a connection to come about.
+#: Seconds to wait for the connection.
 DEFAULT_CONNECT_TIMEOUT = 10.0
-#: Seconds for an answer to anything but an upload to begin, and between two pieces of it.
+#: Seconds to wait for an answer to begin, and between two pieces of it.
 DEFAULT_READ_TIMEOUT = 60.0
-#: Seconds for the answer to an upload, an export or a run: the server does the work within that request.
+#: The same for an upload, an export or a run: the server does the work within that request.
 DEFAULT_UPLOAD_TIMEOUT = 600.0
-#: Seconds for a whole call, with its repetitions: at least this, and so many times the wait for one answer.
+#: Seconds for a whole call, with its repetitions: this at least, and so many times the wait for one answer.
 _SHORTEST_CALL = 300.0
 _WAITS_IN_A_CALL = 5
 _WAITS_IN_AN_UPLOAD = 6
 #: Bytes of an answer, and of a package that is exported.
 DEFAULT_MAX_ANSWER_SIZE = 8 * 1024 * 1024
 DEFAULT_MAX_PACKAGE_SIZE = 256 * 1024 * 1024
-#: How requests name themselves, for who allows or counts them by that.
+#: How requests name themselves. Some servers allow or count them by that.
 DEFAULT_USER_AGENT = f"airflow-provider-trifacta/{__version__}"
-#: How often a read is asked again before the failure is reported.
+#: How often a failed read is sent again.
 DEFAULT_READ_RETRIES = 4
 
-#: What Airflow shows instead of a stored secret; it comes back when such a view is saved as a new connection.
+#: What Airflow shows instead of a stored secret. It comes back when such a view is saved as a new connection.
 _MASK = "***"
+#: Characters that a secret must have to be replaced in an answer that is not an error: a short one is part of any name.
+_SHORTEST_IN_ANSWERS = 8
 
 
 @dataclass(frozen=True)
 class ClientConfig:
     """Where an instance is, and how to talk to it.
 
-    With a ``login`` the password is its password (Basic); without one it is an access token (Bearer).
-    Vendor pages: API Authentication, Manage API Access Tokens v4.
+    With a ``login`` the password is its password (Basic). Without one it is an access token (Bearer).
+    Vendor pages [R]: API Authentication, Manage API Access Tokens v4.
 
     :param base_url: scheme, host, port and base path, without ``/v4``; see :func:`resolve_base_url`
     :param password: the login's password, or the access token
     :param login: user name, or None for token authentication
     :param verify: True, False, or the path of a CA bundle
     :param cert: client certificate: one PEM path, or a pair of certificate and key
-    :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply besides
-    :param connect_timeout: seconds for a connection to come about
+    :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply too
+    :param connect_timeout: seconds to wait for the connection
     :param read_timeout: seconds to wait for an answer
     :param upload_timeout: seconds to wait for the answer to an upload, an export or a run
-    :param read_retries: how often a failed read is asked again; writes are not governed by it
+    :param read_retries: how often a failed read is sent again; it does not apply to writes
     :param user_agent: how requests name themselves
     :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None for 5 times
         ``read_timeout``, and at least 300
     :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times ``upload_timeout``
     :param max_answer_size: bytes that an answer of JSON may have
     :param max_package_size: bytes that an exported package may have
-    :raises ConfigurationError: without usable credentials, or for a user agent that is no header
+    :raises ConfigurationError: there are no usable credentials, or a value cannot be used
     """
 
     base_url: str
@@ -75,17 +80,11 @@ class ClientConfig:
     upload_total_timeout: float | None = None
     max_answer_size: int = DEFAULT_MAX_ANSWER_SIZE
     max_package_size: int = DEFAULT_MAX_PACKAGE_SIZE
-
-    def seconds_in_all(self, *, slow: bool = False) -> float:
-        """Return the seconds that a whole call may take.
-
-        :param slow: whether it is an upload, an export or a run
-        """
-        if slow:
-            usual = max(self.upload_timeout * _WAITS_IN_AN_UPLOAD, _SHORTEST_CALL)
-            return usual if self.upload_total_timeout is None else self.upload_total_timeout
-        usual = max(self.read_timeout * _WAITS_IN_A_CALL, _SHORTEST_CALL)
-        return usual if self.total_timeout is None else self.total_timeout
+    #: Seconds that a whole call may take, and an upload, an export or a run.
+    seconds_of_a_call: float = field(init=False, repr=False, compare=False)
+    seconds_of_an_upload: float = field(init=False, repr=False, compare=False)
+    #: What is unsafe about the connection, for a warning; empty if nothing is.
+    insecure: str = field(init=False, repr=False, compare=False, default="")
 
     def __post_init__(self) -> None:
         refuse_pem("verify", self.verify)
@@ -111,6 +110,40 @@ class ClientConfig:
             )
         if self.login and ":" in self.login:
             raise ConfigurationError("The connection's login holds a colon, which Basic authentication excludes.")
+        self._set("seconds_of_a_call", self.total_timeout, self.read_timeout * _WAITS_IN_A_CALL)
+        self._set("seconds_of_an_upload", self.upload_total_timeout, self.upload_timeout * _WAITS_IN_AN_UPLOAD)
+        if self.base_url.startswith("http://"):
+            object.__setattr__(self, "insecure", "uses plain http: credentials cross the network unencrypted.")
+        elif self.verify is False:
+            words = "does not verify the server's certificate: credentials may go to another server."
+            object.__setattr__(self, "insecure", words)
+
+    def _set(self, name: str, given: float | None, usual: float) -> None:
+        object.__setattr__(self, name, max(usual, _SHORTEST_CALL) if given is None else given)
+
+    @cached_property
+    def secrets(self) -> list[str]:
+        """Every text that must not be shown, longest first.
+
+        That is the password or token, the passwords of proxies (the environment's too), and what Basic authentication
+        makes of them. Each is there as it stands in URLs, in JSON, and in text whose white space was folded.
+        """
+        pairs = [(self.login or "", self.password)]
+        for login, password in proxy_logins([*self.proxies.values(), *environment_proxies(self.base_url).values()]):
+            pairs += [(login, password), (unquote(login), unquote(password))]
+        found: set[str] = set()
+        for login, password in pairs:
+            basic = base64.b64encode(f"{login}:{password}".encode("utf-8", "replace")).decode()
+            for secret in (password, basic):
+                written = secret.encode("utf-8", "replace").decode()
+                encoded = {quote(written, safe=""), quote_plus(written), quote(written)}
+                found |= {secret, unquote(written), *encoded, json.dumps(secret)[1:-1], " ".join(secret.split())}
+        return sorted(filter(None, found), key=len, reverse=True)
+
+    @cached_property
+    def long_secrets(self) -> list[bytes]:
+        """Those of :attr:`secrets` that are replaced in answers that are not errors, as they are sent."""
+        return [one.encode("utf-8", "replace") for one in self.secrets if len(one) >= _SHORTEST_IN_ANSWERS]
 
 
 def refuse_mask(name: str, value: object) -> None:
@@ -118,7 +151,7 @@ def refuse_mask(name: str, value: object) -> None:
 
     :param name: name of the field or extra
     :param value: its value
-    :raises ConfigurationError: when it is the mask
+    :raises ConfigurationError: it is the mask
     """
     if value == _MASK:
         raise ConfigurationError(
@@ -128,11 +161,11 @@ def refuse_mask(name: str, value: object) -> None:
 
 
 def refuse_pem(name: str, value: object) -> None:
-    """Refuse a certificate or key in place of the path of one, without showing it.
+    """Refuse a certificate or key in place of its path, without showing it.
 
     :param name: name of the extra
     :param value: its value
-    :raises ConfigurationError: when it is one
+    :raises ConfigurationError: it is one
     """
     if isinstance(value, str) and ("-----BEGIN" in value or "\n" in value or "\\n" in value):
         raise ConfigurationError(
@@ -144,13 +177,14 @@ def refuse_pem(name: str, value: object) -> None:
 def resolve_base_url(host: str | None, *, schema: str | None = None, port: int | None = None) -> str:
     """Put the fields of a connection together into one base URL.
 
-    ``host`` may be a bare name, ``name:port``, ``name/base/path`` or a full URL; https is the default. Without a
-    port the scheme's own applies: self-managed instances often listen on 3005, but that is never guessed.
+    ``host`` may be a bare name, ``name:port``, ``name/base/path`` or a full URL. https is the default. Without a port
+    the scheme's own applies: self-managed instances often listen on 3005 [R], but that is never guessed.
 
     :param host: the connection's host
     :param schema: ``http`` or ``https``, or nothing
     :param port: port number, or nothing
-    :raises ConfigurationError: when the fields are unusable or contradict each other; the message names them
+    :returns: the base URL
+    :raises ConfigurationError: the fields cannot be used or contradict each other; the message names them
     """
     text = (host or "").strip()
     if "@" in text:  # before it is parsed: what is wrong with it may quote the password
@@ -221,3 +255,39 @@ def _with_brackets(text: str) -> str:
     except ValueError:
         return text
     return f"{scheme}{separator}[{address}]{slash}{path}"
+
+
+def check_environment(base_url: str, proxies: Mapping[str, str]) -> None:
+    """Refuse a proxy of the environment that would be used but cannot be.
+
+    :param base_url: the instance
+    :param proxies: the connection's own proxies, which come first
+    :raises ConfigurationError: it cannot be used; the error names the kind of variable, and nothing of its value
+    """
+    from requests.utils import select_proxy  # not at the top: parsing a DAG needs no HTTP library
+
+    found = environment_proxies(base_url)
+    chosen = select_proxy(base_url, {**found, **proxies})
+    if chosen and chosen not in proxies.values():
+        names = sorted(f"{scheme.upper()}_PROXY" for scheme, url in found.items() if url == chosen)
+        check_proxy(chosen, f"The proxy of this worker's environment ({' or '.join(names)})")
+
+
+def environment_proxies(base_url: str) -> dict[str, str]:
+    """Return the environment's proxies by scheme; none if ``NO_PROXY`` exempts the instance."""
+    from requests.utils import get_environ_proxies
+
+    return {scheme: url for scheme, url in get_environ_proxies(base_url).items() if scheme != "no"}
+
+
+def proxy_logins(urls: Iterable[str]) -> list[tuple[str, str]]:
+    """Return login and password, as they are written, of each proxy URL that has a password."""
+    found = []
+    for url in urls:
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+        except ValueError:
+            continue
+        if parts.password:
+            found.append((parts.username or "", parts.password))
+    return found

@@ -1,13 +1,12 @@
-"""Proxies: their URLs hold passwords, so what is wrong with one is told without it."""
+"""Checks of a proxy's URL. It may hold a password, so no error quotes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
-#: Schemes of proxies that ``requests`` knows; the last ones with its extra for SOCKS.
+#: Schemes of proxies that ``requests`` knows; SOCKS needs its extra ``socks``.
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _ADVICE = "In its login and password, write %2F for /, %3F for ?, %23 for #, %40 for @ and %5B for [."
 
@@ -15,9 +14,9 @@ _ADVICE = "In its login and password, write %2F for /, %3F for ?, %23 for #, %40
 def check_proxy(url: str, where: str) -> None:
     """Refuse a proxy URL that would not connect to the proxy that it names.
 
-    :param url: the URL; one without a scheme is taken as ``http://``, as ``requests`` does
-    :param where: how to call it in the error
-    :raises ConfigurationError: naming ``where``, and nothing of the URL
+    :param url: the URL; one without a scheme gets ``http://``, as with ``requests``
+    :param where: what the error calls it
+    :raises ConfigurationError: the URL cannot be used; the error names ``where``, and nothing of the URL
     """
     scheme, separator, rest = url.rpartition("://") if "://" not in url else url.partition("://")
     scheme = scheme.lower() if separator else "http"
@@ -40,47 +39,11 @@ def check_proxy(url: str, where: str) -> None:
 
 
 def _host_that_connects(url: str) -> str | None:
-    """Return the host that ``urllib3`` reads in a URL, which parses it by itself; None for what it refuses."""
-    from urllib3.exceptions import LocationParseError  # not at import: DAG parsing needs no HTTP library
+    """Return the host that ``urllib3`` reads in a URL with its own parser; None if it refuses the URL."""
+    from urllib3.exceptions import LocationParseError  # not at the top: parsing a DAG needs no HTTP library
     from urllib3.util import parse_url
 
     try:
         return (parse_url(url).host or "").strip("[]").lower()
     except LocationParseError:
         return None
-
-
-def check_environment(base_url: str, proxies: Mapping[str, str]) -> None:
-    """Refuse a proxy of the environment that would be used and cannot be.
-
-    :param base_url: the instance
-    :param proxies: the connection's own proxies, which come first
-    :raises ConfigurationError: naming the kind of variable, and nothing of its value
-    """
-    found = environment_proxies(base_url)
-    from requests.utils import select_proxy
-
-    chosen = select_proxy(base_url, {**found, **proxies})
-    if chosen and chosen not in proxies.values():
-        names = sorted(f"{scheme.upper()}_PROXY" for scheme, url in found.items() if url == chosen)
-        check_proxy(chosen, f"The proxy of this worker's environment ({' or '.join(names)})")
-
-
-def environment_proxies(base_url: str) -> dict[str, str]:
-    """Return the environment's proxies by scheme; none where ``NO_PROXY`` exempts the instance."""
-    from requests.utils import get_environ_proxies
-
-    return {scheme: url for scheme, url in get_environ_proxies(base_url).items() if scheme != "no"}
-
-
-def proxy_logins(urls: Iterable[str]) -> list[tuple[str, str]]:
-    """Return login and password, as they are written, of the proxy URLs that have a password."""
-    found = []
-    for url in urls:
-        try:
-            parts = urlsplit(url if "://" in url else f"http://{url}")
-        except ValueError:
-            continue
-        if parts.password:
-            found.append((parts.username or "", parts.password))
-    return found

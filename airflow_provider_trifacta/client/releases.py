@@ -1,32 +1,40 @@
-"""Releases: the imports of a package into a deployment, one of which at most is active."""
+"""Releases: the imports of a package into a deployment. At most one of them is active."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from operator import gt, itemgetter
+from typing import TYPE_CHECKING, Any
 
-from .errors import UnexpectedResponseError
+from .errors import BadRequestError, UnexpectedResponseError
 from .models import ImportResult, Release
-from .paging import list_all, list_newest_first
-from .transport import Transport
-from .upload import MultipartFile
+from .resources import list_all
+from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
-#: Named here, since within the class ``list`` is the call.
-_ReleaseList = list[Release]
+if TYPE_CHECKING:
+    from .calls import Body
+    from .transport import Transport
+
+#: How often a list is begun again that changes while it is read.
+_MOST_READINGS = 3
 _Until = Callable[[Sequence[Release]], bool]
 
 
 class Releases:
-    """Calls for releases. Every call raises the errors of :mod:`.errors`."""
+    """Calls for releases. Every call raises the errors of :mod:`.errors`.
+
+    :param transport: what sends the requests
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, deployment_id: int, package: MultipartFile, *, repeat: bool = True) -> ImportResult:
-        """Upload a package as a new release (API Releases Create v4). The new release is live at once.
+    def create(self, deployment_id: int, package: Body, *, repeat: bool = True) -> ImportResult:
+        """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.
 
-        The request is sent again only where no connection came about, and after a 429 of the API. After any other
-        failure the release may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
+        The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
+        the release may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
 
         :param deployment_id: the deployment
         :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent
@@ -36,10 +44,10 @@ class Releases:
         path = f"/v4/deployments/{deployment_id}/releases"
         return ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat))
 
-    def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
-        """Try an import without making a release (API Releases Create DryRun v4).
+    def dry_run(self, deployment_id: int, package: Body) -> Mapping[str, Any]:
+        """Try an import without making a release (API Releases Create DryRun v4 [R]).
 
-        It changes nothing, so it is repeated as a read is.
+        It changes nothing, so it is sent again as a read is.
 
         :param deployment_id: the deployment
         :param package: the body that :meth:`.FlowPackage.body` gives
@@ -52,53 +60,60 @@ class Releases:
         return answer
 
     def list(
-        self,
-        deployment_id: int,
-        *,
-        until: _Until | None = None,
-        include_deleted: bool = False,
-    ) -> _ReleaseList:
-        """Return a deployment's releases, newest first (``GET /v4/releases?deploymentId=``).
+        self, deployment_id: int, *, until: _Until | None = None, include_deleted: bool = False
+    ) -> builtins.list[Release]:
+        """Return a deployment's releases, newest first (``GET /v4/releases?deploymentId=`` [R]).
 
-        Releases of other deployments are left out here too: a server may not know the parameter. A list of several
-        pages may change while it is read. One that is read to its end and shows no live release, or any that shows two,
-        is therefore read once more.
+        Releases of other deployments are left out here too: a server may not know the parameter.
 
         :param deployment_id: the deployment
         :param until: called with the releases so far after each page; True ends the reading, since older ones do not
             matter. Without it the whole list is read. A server that does not sort by id gives the whole list
         :param include_deleted: whether deleted releases are wanted too; a server may not know the parameter
-        :raises UnexpectedResponseError: when a row does not tell its deployment: it may be of any
+        :returns: the releases
+        :raises UnexpectedResponseError: a row does not tell its deployment, so it may belong to any
         """
-        for _ in range(2):
-            releases, whole, one_page = self._read_list(deployment_id, until, include_deleted=include_deleted)
-            live = sum(release.active and not release.deleted for release in releases)
-            if one_page or live == 1 or (live == 0 and not whole):
-                break
-        return releases
+        releases, whole, one_page = self._read_list(deployment_id, until, include_deleted=include_deleted)
+        if one_page:
+            return releases
+        # A list of several pages may change while it is read. A part of it that shows one live release, or none so
+        # far, is right. Anything else may come from such a change, and is read once more.
+        live = sum(release.active and not release.deleted for release in releases)
+        if live == 1 or (live == 0 and not whole):
+            return releases
+        return self._read_list(deployment_id, until, include_deleted=include_deleted)[0]
 
     def _read_list(
         self, deployment_id: int, until: _Until | None, *, include_deleted: bool
-    ) -> tuple[_ReleaseList, bool, bool]:
+    ) -> tuple[builtins.list[Release], bool, bool]:
+        """Read the list once; return the releases, whether they are all, and whether they fitted on one page."""
         params: dict[str, Any] = {"deploymentId": deployment_id}
         if include_deleted:
             params["includeDeleted"] = "true"
         whole = True
-        parse = _Parser(deployment_id, include_deleted=include_deleted)
+        seen: Sequence[Mapping[str, Any]] = ()
+        parsed: builtins.list[Release] = []
 
         def enough(rows: Sequence[Mapping[str, Any]]) -> bool:
-            nonlocal whole
-            whole = not (until and until(parse(rows)))
+            nonlocal whole, seen
+            if rows is not seen:  # the reading was begun again
+                seen = rows
+                parsed.clear()
+            whole = not (until and until(Release.of_deployment(rows, deployment_id, parsed, deleted=include_deleted)))
             return not whole
 
         found = list_newest_first(self._transport, "/v4/releases", params, enough=enough)
         rows, one_page = found or (list_all(self._transport, "/v4/releases", params), False)
-        return parse(rows), whole or not found, one_page
+        if rows is not seen:
+            parsed.clear()
+        releases = Release.of_deployment(rows, deployment_id, parsed, deleted=include_deleted)
+        return releases, whole or not found, one_page
 
     def get(self, release_id: int) -> Release:
-        """Return one release (API Releases Get v4).
+        """Return one release (API Releases Get v4 [R]).
 
         :param release_id: its id
+        :returns: the release
         """
         release = Release.from_json(self._transport.read(f"/v4/releases/{release_id}"))
         if release.id != release_id:
@@ -106,12 +121,12 @@ class Releases:
         return release
 
     def activate(self, release_id: int, *, repeat: bool = True) -> None:
-        """Make a release the live one; the one before becomes inactive in the same step (API Releases Patch v4).
+        """Make a release the live one; the one before becomes inactive in the same step (API Releases Patch v4 [R]).
 
         The answer does not tell the new state: read the release back.
 
         :param release_id: the release
-        :param repeat: whether it is sent again where the server provably did nothing
+        :param repeat: whether it is sent again if the server provably did nothing
         """
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": True}, repeat=repeat)
 
@@ -124,31 +139,52 @@ class Releases:
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)
 
 
-class _Parser:
-    """Reads the rows of one deployment's releases; of a list that grows page by page, each row once."""
+def list_newest_first(
+    transport: Transport,
+    path: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    enough: Callable[[Sequence[Mapping[str, Any]]], bool],
+) -> tuple[list[Mapping[str, Any]], bool] | None:
+    """Read a list from its newest item on, as far as it is needed.
 
-    def __init__(self, deployment_id: int, *, include_deleted: bool) -> None:
-        self._deployment_id = deployment_id
-        self._include_deleted = include_deleted
-        self._rows: Sequence[Mapping[str, Any]] = ()
-        self._releases: list[Release] = []
+    Each page repeats the last item of the page before. If it does not, something was deleted between the two requests
+    and an item may be missing, so the list is read again from its beginning.
 
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> _ReleaseList:
-        """Return the releases, newest first.
-
-        :param rows: all rows so far: the same list as before, unless the reading was begun again
-        """
-        if rows is not self._rows:
-            self._rows, self._releases = rows, []
-        self._releases += map(Release.from_json, rows[len(self._releases) :])
-        releases = [one for one in self._releases if self._include_deleted or not one.deleted]
-        homeless = [release.id for release in releases if release.deployment_id is None]
-        if homeless:
-            raise UnexpectedResponseError(
-                f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
-            )
-        return sorted(
-            (release for release in releases if release.deployment_id == self._deployment_id),
-            key=lambda release: release.id,
-            reverse=True,
-        )
+    :param transport: what sends the requests
+    :param path: path of the list
+    :param params: further query parameters
+    :param enough: called with the items so far, newest first, after each page that is not the last; True ends the
+        reading
+    :returns: the items, newest first, and whether they fitted on one page. None if the server does not sort, does not
+        page, or its list keeps changing: read it with :func:`~.resources.list_all` then
+    :raises UnexpectedResponseError: an answer is not a list, or the list is too long
+    """
+    query = {**(params or {}), "sort": "-id", "limit": PAGE_SIZE}
+    budget = transport.budget()
+    for _ in range(_MOST_READINGS):
+        items: list[Mapping[str, Any]] = []
+        while True:
+            try:
+                offset = max(len(items) - 1, 0)
+                page, _count = transport.read_page(path, {**query, "offset": offset}, budget, known=len(items))
+            except BadRequestError:
+                if items:
+                    raise
+                return None  # it does not take the parameter
+            ids: list[Any] = list(map(itemgetter("id"), page))
+            if str in map(type, ids) or not all(map(gt, ids, ids[1:])):
+                return None  # it is not sorted
+            if items:
+                last = items[-1]["id"]
+                if last not in ids:
+                    break
+                new = [item for item in page if item["id"] < last]
+                if not new and len(page) >= SERVERS_PAGE_SIZE:
+                    return None  # it repeats itself
+                items += new
+            else:
+                items = list(page)
+            if len(page) < SERVERS_PAGE_SIZE or enough(items):
+                return items, len(page) == len(items)
+    return None

@@ -1,179 +1,139 @@
-"""From an HTTP answer, or the lack of one, to JSON or an error that says what happened and what to do next."""
+"""How an answer is read: in the time and size that the call has, from the bytes of a connection to JSON or a file."""
 
 from __future__ import annotations
 
 import errno
+import http.client
+import io
 import json
-import re
-import socket
-import ssl
+import threading
+import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import requests
 import urllib3
+from urllib3.util.response import assert_header_parsing
 
-from .budget import Budget
-from .config import ClientConfig, host_of
-from .errors import (
-    APIError,
-    ConnectError,
-    ConnectionLostError,
-    DeploymentManagerMissingError,
-    DestinationError,
-    PackageTooLargeError,
-    RequestTimeoutError,
-    TemporarySpaceError,
-    TLSError,
-    TransportError,
-    UnexpectedResponseError,
-    api_error_class,
-)
-from .retries import parse_retry_after
-from .secrets import secrets_of
-from .texts import shown
+from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
+from .texts import MOST_LEVELS
 
+if TYPE_CHECKING:
+    from .calls import Budget, Request
+    from .config import ClientConfig
+    from .redact import Redactor
+
+#: Bytes that may come before the body of an answer: interim answers, the status line and the headers.
+_LARGEST_HEAD = 1024 * 1024
+#: Bytes of one line if a reader asks for a line of any length, as older versions of ``urllib3`` do for a chunk.
+_LONGEST_LINE = 64 * 1024
 #: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
-#: One list or object of JSON for so many bytes that an answer may have: empty ones take much memory for few bytes.
+#: Bytes of an answer for each list or object in it: empty ones take much memory for few bytes.
 _BYTES_OF_A_CONTAINER = 32
-#: Levels of JSON that are kept; what is deeper becomes a text. What reads answers may go down into them.
-_DEEPEST = 100
-_TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
-#: Characters of a foreign text (an HTML page, a long message) that are quoted in an error.
-_EXCERPT = 400
-#: Characters that a secret must have to be replaced in an answer that is no error.
-_SHORTEST_IN_ANSWERS = 8
-
-_ADVICE = {
-    400: "Correct the request as the message says; for a package, check the product version that exported it.",
-    401: "Check login and password, or the access token (it may have expired), in the Airflow connection.",
-    410: "It was deleted in Trifacta.",
-    413: "Raise the upload limit of the server or of the proxy before it.",
-    429: "The instance's request quota is used up. Try again later or less often.",
-}
-#: The first name in a path, what one of it is called, and what a user needs to get at it.
-_RESOURCES = {
-    "deployments": ("deployment", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
-    "releases": ("release", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
-    "flows": ("flow", "The user must own the flow, or it must be shared with the user."),
-    "connections": ("connection", "The user must own a connection, or it must be shared with the user."),
-    "jobGroups": ("job group", "The user must be allowed to see the flow that it runs."),
-}
-#: What a workspace can switch off, by the end of the path.
-_SETTINGS = {"/package": "export", "/releases": "import", "/releases/dryRun": "import"}
-_ROUTE_NOT_FOUND = "RouteNotFoundException"
-_NO_DEPLOYMENT_MANAGER = (
-    "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
-    "connection's host is the production instance, and ask its administrator."
-)
 
 
-#: What is wrong with TLS: by the code of a verification that failed (OpenSSL's X509_V_ERR_...), ...
-_VERIFY_REASONS = {
-    **dict.fromkeys((2, 18, 19, 20, 21), "unknown_authority"),
-    9: "not_yet_valid",
-    10: "expired",
-    **dict.fromkeys((62, 64), "wrong_name"),
-}
-#: ... and by the words of the error. Alerts come from the server, and are about the client's certificate.
-_TLS_WORDS = (
-    ("hostname mismatch", "wrong_name"),
-    ("doesn't match", "wrong_name"),
-    ("key values mismatch", "key_mismatch"),
-    ("key type mismatch", "key_mismatch"),
-    ("private key is encrypted", "key_encrypted"),
-    ("pem lib", "unreadable_file"),
-    ("no start line", "unreadable_file"),
-    ("no certificate or crl found", "unreadable_file"),
-    ("wrong version number", "no_tls"),
-    ("http request", "no_tls"),
-    ("record layer failure", "no_tls"),
-    ("packet length too long", "no_tls"),
-    ("certificate required", "client_certificate_required"),
-    ("alert handshake failure", "client_certificate_required"),
-    ("alert unknown ca", "client_certificate_refused"),
-    ("alert bad certificate", "client_certificate_refused"),
-    ("alert certificate", "client_certificate_refused"),
-    ("alert unsupported certificate", "client_certificate_refused"),
-    ("alert access denied", "client_certificate_refused"),
-    ("alert decrypt error", "client_certificate_refused"),
-    ("protocol version", "protocol_version"),
-    ("unsupported protocol", "protocol_version"),
-)
-_TLS_ADVICE = {
-    "expired": "The server's certificate has expired: its administrator has to renew it. Check this host's clock too.",
-    "not_yet_valid": "The server's certificate is not valid yet. Check the clocks of this host and of the server.",
-    "wrong_name": "The server's certificate is for another name. Use the name that it holds as the connection's host.",
-    "unknown_authority": (
-        "This host does not know the authority that signed the server's certificate. Give the path of its CA bundle in "
-        "the extra 'verify'."
-    ),
-    "client_certificate_required": (
-        "The server asks for a client certificate. Give its path and that of its key in the extra 'cert'. If there is "
-        "one, the server and this host may have no TLS version or cipher in common."
-    ),
-    "client_certificate_refused": (
-        "The server does not accept the client certificate. Check that the extra 'cert' names one that has not expired "
-        "and that is signed by an authority that the server trusts."
-    ),
-    "key_mismatch": (
-        "The certificate and the key in the extra 'cert' do not belong together. Give the key that the certificate was "
-        "made for."
-    ),
-    "key_encrypted": "The key in the extra 'cert' is encrypted. Give one without a passphrase.",
-    "unreadable_file": (
-        "A file named in the extra 'cert' or 'verify' is not PEM, or lacks the certificate or the key. Check both."
-    ),
-    "no_tls": "The server does not speak TLS on this port. Check the port; for plain http use http:// in the host.",
-    "protocol_version": "The server and this host have no TLS version in common. The server needs TLS 1.2 or later.",
-    "": (
-        "For a private certificate authority give the CA bundle's path in the extra 'verify'; for a server that speaks "
-        "plain http use http:// in the host."
-    ),
-}
+class Exchange(threading.local):
+    """The present request of a thread: a thread sends one at a time."""
+
+    #: Method and path, for an error.
+    what: str
+    budget: Budget
+    #: Whether a byte of it has left. Until then no server can have acted on it.
+    begun = True
 
 
-class Redactor:
-    """Takes the credentials out of text that comes from elsewhere (answers, library messages)."""
+exchange = Exchange()
 
-    def __init__(self, config: ClientConfig) -> None:
-        self._secrets = secrets_of(config)
-        # In what is not an error a short password may be a part of any name.
-        self._long = [secret for secret in self._secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
 
-    def __call__(self, text: str) -> str:
-        """Return the text with every secret replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+class _Incoming(io.RawIOBase):
+    """What arrives on a connection, in the time that the call has left.
 
-    def excerpt(self, text: str) -> str:
-        """Return the beginning of a text on one line, without secrets, none of them cut in two either."""
-        return shown(self(" ".join(self(text).split())), _EXCERPT)
+    A timeout of a socket begins again with each byte, so a server that drips could stretch it without end.
+    """
 
-    def answer(self, content: bytes) -> object:
-        """Parse an answer of JSON, with every secret in it replaced: a server may echo what it was sent.
+    def __init__(self, sock: Any, source: Any) -> None:
+        self._sock = sock
+        self._source = source
+        self._what, self._budget = exchange.what, exchange.budget
+        #: Bytes that may still come before the body; None in the body, whose reader counts.
+        self.head_left: int | None = _LARGEST_HEAD
 
-        :raises ValueError: it is not JSON
-        :raises RecursionError: it is nested too deeply
-        """
-        value = _parse(content)
-        # Most answers have neither a secret nor an escape that could hide one.
-        if b"\\" in content or any(secret.encode("utf-8", "replace") in content for secret in self._long):
-            return self._within(value)
-        return value
+    def readable(self) -> bool:
+        return True
 
-    def _within(self, value: object) -> object:
-        if isinstance(value, str):
-            for secret in self._long:
-                value = value.replace(secret, "***")
-            return value
-        if isinstance(value, dict):
-            return {self._within(key): self._within(one) for key, one in value.items()}
-        return [self._within(one) for one in value] if isinstance(value, list) else value
+    def fileno(self) -> int:
+        return int(self._source.fileno())
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._budget.end - time.monotonic()
+        if left <= 0:
+            raise self._budget.exceeded(self._what)
+        timeout = self._sock.gettimeout()
+        if timeout is None or timeout > left:
+            self._sock.settimeout(left)
+        try:
+            count: int | None = self._source.readinto(buffer)
+        except TimeoutError:
+            if self._budget.left() <= 0:
+                raise self._budget.exceeded(self._what) from None
+            raise
+        if self.head_left is not None:
+            self.head_left -= count or 0
+            if self.head_left < 0:
+                raise UnexpectedResponseError(
+                    f"{self._what} was answered with more than {_LARGEST_HEAD} bytes of headers."
+                )
+        return count
+
+
+class _Reader(io.BufferedReader):
+    """A buffer over :class:`_Incoming` that never reads without a limit, even if a server announces none."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            raise http.client.HTTPException("the answer announces a piece of negative length")
+        return super().read(size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size >= 0:
+            return super().readline(size)
+        line = super().readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise http.client.HTTPException("the answer holds a line that is too long")
+        return line
+
+
+class BoundedResponse(http.client.HTTPResponse):
+    """An answer as the connection gives it, within the bounds of the call."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._incoming = _Incoming(sock, self.fp.detach())
+        self.fp = _Reader(self._incoming)
+
+    def begin(self) -> None:
+        """Read the head."""
+        super().begin()
+        self._incoming.head_left = None
+        try:
+            assert_header_parsing(self.msg)
+        except (urllib3.exceptions.HeaderParsingError, TypeError):
+            # ``urllib3`` would log them whole, and go on without those that tell where the body ends.
+            raise http.client.HTTPException("the headers of the answer cannot be read") from None
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            raise http.client.HTTPException("the server switches to another protocol, which was not asked for")
+        # Other interim answers are passed over like 100. If not, the next request on this connection would take the
+        # real answer, which comes after one, for its own.
+        return version, (100 if 100 < status < 200 else status), reason
 
 
 class Answer(NamedTuple):
@@ -188,30 +148,63 @@ class Answer(NamedTuple):
         """Whether it is a page for people."""
         return "html" in self.headers.get("Content-Type", "").lower()
 
+    def json(self, request: Request, config: ClientConfig, redactor: Callable[[], Redactor]) -> object:
+        """Return the JSON body, without secrets that a server echoes; None for an empty one.
+
+        :param request: what was asked, for an error
+        :param config: has the limits and the secrets
+        :param redactor: makes what takes the secrets out, if there are any
+        :raises UnexpectedResponseError: the body is not JSON, or holds too much
+        """
+        content = self.content
+        if self.status == 204 or not content:
+            return None
+        containers = content.count(b"[") + content.count(b"{")
+        if containers > max(config.max_answer_size // _BYTES_OF_A_CONTAINER, MOST_LEVELS):
+            raise UnexpectedResponseError(
+                f"{request.method} {request.path} answered {containers} lists and objects, more than an answer may "
+                "hold. A larger extra 'max_answer_size' allows more."
+            )
+        # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
+        if (
+            b"\\" not in content
+            and containers <= MOST_LEVELS
+            and not any(map(content.__contains__, config.long_secrets))
+        ):
+            try:
+                return json.loads(content)
+            except ValueError:
+                pass  # the error is made below
+        from .redact import read_unusual_json
+
+        what = f"{request.method} {request.path} answered {self.status}"
+        return read_unusual_json(content, self.headers, what, redactor())
+
 
 def read_answer(
-    response: requests.Response,
-    budget: Budget,
-    config: ClientConfig,
-    file: BinaryIO | None = None,
+    response: requests.Response, budget: Budget, config: ClientConfig, file: BinaryIO | None = None
 ) -> Answer:
     """Read the body of an answer, up to a limit.
 
     An error's body may break off, as with a server that refuses an upload and closes: its status is what matters.
 
+    :param response: the answer, of which the head was read
     :param budget: what the call may still cost
     :param config: has the limits
-    :param file: where the body goes when it is a file that was asked for; it does not go into the answer
+    :param file: where the body goes if a file was asked for; it does not go into the answer
+    :returns: the answer
     :raises requests.RequestException: the body of a success broke off
     :raises DestinationError: the file cannot be written
     :raises TemporarySpaceError: there is no room for it
     :raises PackageTooLargeError: the file is larger than the connection allows
-    :raises UnexpectedResponseError: the answer is, or it is packed in an unknown way
+    :raises UnexpectedResponseError: the answer is too large, or it is packed in an unknown way
     """
     content = bytearray()
     limit = min(config.max_answer_size, budget.bytes_left)
+    kind = response.headers.get("Content-Type", "").lower()
     try:
-        if file and response.status_code == 200 and not _is_message(response.headers):
+        # A page or a JSON text is an error in the place of the file.
+        if file and response.status_code == 200 and "html" not in kind and "json" not in kind:
             _save(response, file, config.max_package_size)
             return Answer(response.status_code, response.headers, b"")
         for block in _blocks(response):
@@ -230,16 +223,11 @@ def read_answer(
     return Answer(response.status_code, response.headers, bytes(content))
 
 
-def _is_message(headers: Mapping[str, str]) -> bool:
-    """Tell a page or a JSON text, which stands in the place of a file, from the file."""
-    return any(kind in headers.get("Content-Type", "").lower() for kind in ("html", "json"))
-
-
 def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """Yield a body in blocks, unpacked where the server packs what it was asked not to.
+    """Yield a body in blocks, unpacked if the server packs it although it was asked not to.
 
-    It is unpacked here and in bounded steps: some versions of ``urllib3`` unpack a block into memory whatever comes of
-    it, and each ``Content-Encoding`` as often as it is named.
+    It is unpacked here and in bounded steps: some versions of ``urllib3`` unpack a whole block into memory, and each
+    ``Content-Encoding`` as often as it is named.
 
     :raises requests.RequestException: the body broke off
     :raises UnexpectedResponseError: it is packed in another way, or not as it says
@@ -260,7 +248,7 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
             if unpacker.unused_data:
                 raise UnexpectedResponseError("The answer goes on after the end of its gzip data.")
     except zlib.error:
-        raise UnexpectedResponseError("The answer says that it is gzip, and is not.") from None
+        raise UnexpectedResponseError("The answer says that it is gzip, but it is not.") from None
     if not unpacker.eof:
         raise requests.ConnectionError("the body ended within its gzip data")
 
@@ -308,241 +296,3 @@ def _save(response: requests.Response, file: BinaryIO, limit: int) -> None:
                     "some space, or set TMPDIR to a directory with more of it."
                 ) from None
             raise DestinationError(f"The file cannot be kept while it is received: {error}.") from None
-
-
-def read_json(answer: Answer, method: str, path: str, redact: Redactor, largest: int) -> object:
-    """Return the JSON body of an answer, None for an empty one.
-
-    :param largest: bytes that an answer may have
-    :raises APIError: for an error status, in the class that fits it
-    :raises UnexpectedResponseError: when the body is not JSON
-    """
-    if answer.status >= 400:
-        raise _api_error(answer, method, path, redact)
-    if answer.status == 204 or not answer.content:
-        return None
-    containers = answer.content.count(b"[") + answer.content.count(b"{")
-    if containers > max(largest // _BYTES_OF_A_CONTAINER, _DEEPEST):
-        raise UnexpectedResponseError(
-            f"{method} {path} answered {containers} lists and objects, more than an answer may hold. A larger extra "
-            "'max_answer_size' allows more."
-        )
-    try:
-        return redact.answer(answer.content)
-    except (ValueError, RecursionError):
-        raise UnexpectedResponseError(
-            f"{method} {path} answered {answer.status} with {_describe(answer, redact)} instead of JSON. "
-            "Check that the connection's host is the base URL of a Trifacta instance and not of a login page or "
-            "proxy before it."
-        ) from None
-
-
-def _parse(content: bytes) -> Any:
-    """Read JSON. What is nested deeper than any answer becomes a text, and null where it holds nothing.
-
-    :raises ValueError: it is not JSON
-    """
-    try:
-        value = json.loads(content)
-    except RecursionError:
-        pass
-    else:
-        if content.count(b"[") + content.count(b"{") <= _DEEPEST or not _is_deep(value):
-            return value
-    text = content.decode(json.detect_encoding(content), "surrogatepass")
-    kept: list[str] = []
-    depth = at = 0
-    quoted = False
-    for token in _TOKENS.finditer(text):
-        mark = text[token.start()]
-        if mark == '"':
-            quoted = not quoted
-        elif quoted or mark == "\\":
-            continue
-        elif mark in "[{":
-            depth += 1
-            if depth == _DEEPEST + 1:
-                kept.append(text[at : token.start()])
-                at = token.start()
-        else:
-            if depth == _DEEPEST + 1:
-                filled = text[at : token.end()].translate(_NO_CONTENT)
-                kept.append('"..."' if filled else "null")
-                at = token.end()
-            depth -= 1
-    return json.loads("".join([*kept, text[at:]]))
-
-
-def _is_deep(value: object) -> bool:
-    level = [value]
-    for _ in range(_DEEPEST + 1):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, (dict, list))
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-    return bool(level)
-
-
-_NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
-
-
-def _api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIError:
-    name, words, from_api = _api_words(answer)
-    request_id = answer.headers.get("x-trifacta-request-id")
-    parts = [f"{method} {path} answered {answer.status}"]
-    parts.append(f": {redact.excerpt(words)}" if words else f" with {_describe(answer, redact)}")
-    if request_id:
-        parts.append(f" (request id {redact.excerpt(request_id)})")
-    message = "".join(parts).rstrip(".") + "."
-    error_class = api_error_class(answer.status)
-    if _lacks_deployment_manager(answer.status, name, method, path):
-        error_class = DeploymentManagerMissingError
-        message += f" {_NO_DEPLOYMENT_MANAGER}"
-    elif advice := _advice(answer.status, path):
-        message += f" {advice}"
-    return error_class(
-        message,
-        method=method,
-        path=path,
-        status=answer.status,
-        name=name and redact.excerpt(name),
-        request_id=request_id and redact.excerpt(request_id),
-        retry_after=parse_retry_after(answer.headers),
-        from_api=from_api,
-    )
-
-
-def _lacks_deployment_manager(status: int, name: str | None, method: str, path: str) -> bool:
-    """Tell an instance where deployments are unknown from one where this object is."""
-    below = path.startswith(("/v4/deployments", "/v4/releases"))
-    # A path that is known with another method is answered alike, and reading import rules is not documented.
-    may_be_unknown = method == "GET" and path.endswith("ImportRules")
-    return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
-
-
-def _advice(status: int, path: str) -> str:
-    """Return what to do next. A wrong id and a missing permission are answered alike, so both are named."""
-    if status not in (403, 404):
-        return _ADVICE.get(status, "")
-    resource, _, number = path.removeprefix("/v4/").partition("/")
-    noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
-    number = number.partition("/")[0]
-    setting = next((words for end, words in _SETTINGS.items() if path.endswith(end) and number), None)
-    sentences = [
-        f"Check the id {number} of the {noun} and this user's permission: the answer does not tell which is wrong."
-        if noun and number
-        else "Check this user's permission.",
-        needed,
-        f"Check that {setting} is enabled in the workspace." if setting else "",
-        "Check the base URL too; the object may be deleted." if status == 404 else "",
-    ]
-    return " ".join(filter(None, sentences))
-
-
-def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
-    """Read ``{"exception": {name, message, details}}``.
-
-    :returns: the exception's name; the words of the answer; and whether it is the API's own error, since a gateway may
-        answer JSON of another kind
-    """
-    try:
-        body = _parse(answer.content)
-    except (ValueError, RecursionError):
-        return None, "", False
-    inner = body.get("exception", body) if isinstance(body, dict) else body
-    if not isinstance(inner, dict):
-        return None, inner if isinstance(inner, str) else json.dumps(inner), False
-    from_api = inner is not body and bool(inner.get("name") or inner.get("message"))
-    name = inner.get("name")
-    words = []
-    for key in ("name", "message", "details"):  # details may be any JSON type
-        value = inner.get(key)
-        if value:
-            words.append(value if isinstance(value, str) else json.dumps(value))
-    return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner), from_api
-
-
-def _describe(answer: Answer, redact: Redactor) -> str:
-    kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
-    text = redact.excerpt(answer.content.decode("utf-8", "replace"))
-    return f"{kind} {text!r}" if text else "an empty body"
-
-
-def transport_error(
-    error: requests.RequestException,
-    method: str,
-    url: str,
-    redact: Redactor,
-    *,
-    upload: bool = False,
-    slow: bool = False,
-) -> TransportError:
-    """Translate what ``requests`` raised when no answer came.
-
-    :param upload: whether a package was being sent, which changes the advice
-    :param slow: whether the longer timeout applied
-    """
-    parts = urlsplit(url)
-    where = f"{method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
-    cause = redact.excerpt(_root_cause_text(error)).rstrip(".")
-    if isinstance(error, requests.exceptions.SSLError):
-        reason = _tls_reason(error)
-        tls_error = TLSError(f"{where} failed in TLS: {cause}. {_TLS_ADVICE[reason]}")
-        tls_error.reason = reason
-        return tls_error
-    if isinstance(error, requests.exceptions.ProxyError):
-        return ConnectError(f"{where} failed at the proxy: {cause}. Check the extra 'proxies' and the environment.")
-    if isinstance(error, requests.ConnectTimeout):
-        return ConnectError(
-            f"{where} could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."
-        )
-    if isinstance(error, requests.ReadTimeout):
-        option = "upload_timeout" if slow else "read_timeout"
-        return RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
-    links = list(_chain(error))
-    if any(isinstance(link, socket.gaierror) for link in links):
-        return ConnectError(f"{where} could not connect: the host name is not known ({cause}). Check the host.")
-    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in links):
-        refused = any(isinstance(link, ConnectionRefusedError) for link in links)
-        hint = "Check host and port: nothing listens there. Self-managed instances often use port 3005."
-        return ConnectError(
-            f"{where} could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
-        )
-    hint = " The server may have refused the file before reading all of it." if upload else ""
-    return ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
-
-
-def _tls_reason(error: BaseException) -> str:
-    """Return what is wrong with TLS, as a key of the advice; empty where it is not known."""
-    for link in _chain(error):
-        if isinstance(link, ssl.SSLCertVerificationError) and link.verify_code in _VERIFY_REASONS:
-            return _VERIFY_REASONS[link.verify_code]
-    words = " ".join(str(link) for link in _chain(error)).lower().replace("_", " ")
-    return next((reason for part, reason in _TLS_WORDS if part in words), "")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions inside an exception: ``urllib3`` nests them in args and reasons, not only as causes."""
-    pending: list[object] = [error]
-    seen: set[int] = set()
-    while pending:
-        link = pending.pop(0)
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        inner: Iterable[object] = (
-            *link.args,
-            getattr(link, "reason", None),
-            link.__cause__,
-            link.__context__,
-        )
-        pending.extend(inner)
-
-
-def _root_cause_text(error: BaseException) -> str:
-    """Return the words of the innermost exception, which is the one that people can act on."""
-    *_, root = _chain(error)
-    return str(root) or type(root).__name__

@@ -1,56 +1,61 @@
-"""When a request is sent again, and how long to wait before: one place for every call of the client."""
+"""Where it is decided whether a request is sent again, and how long to wait before: for every call of the client."""
 
 from __future__ import annotations
 
 import logging
 import math
+import random
 from collections.abc import Callable, Mapping
-
-import tenacity
+from typing import TypeVar
 
 from .errors import APIError, ConnectError
 
+_T = TypeVar("_T")
+
 log = logging.getLogger(__name__)
 
-#: Seconds: first wait before a repetition, and the longest one; each gets up to a second of jitter.
+#: Seconds: the first wait before a repetition, and the longest one. Each gets up to a second more, by chance.
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 20.0
 #: Seconds: the longest wait that a server may ask for. Its quotas are per minute; absurd values are cut to this.
 LONGEST_RETRY_AFTER = 120.0
-#: How often a write is sent again where that is safe.
+#: How often a write is sent again if that is safe.
 WRITE_RETRIES = 4
 
 
 def may_repeat_read(error: BaseException) -> bool:
-    """A read changes nothing, so it is asked again after every passing failure."""
+    """A read changes nothing, so it is sent again after every transient error."""
     return bool(getattr(error, "transient", False))
 
 
-#: Refusals that say nothing was done even when a proxy answers them: they are about the request's form.
-_REFUSED_BY_ANYBODY = (407, 411, 413, 414, 431)
+#: Statuses that refuse the form of a request. Nothing was done, even if a proxy answers them.
+_REFUSED_BY_FORM = (407, 411, 413, 414, 431)
 
 
 def did_nothing(error: BaseException) -> bool:
     """Tell whether the server provably did nothing with a change that ended in this error.
 
-    This is the one rule for what may have happened. Two things prove that nothing did: the request did not leave as a
-    whole, or a 4xx refuses it, in the API's own words or for its form. Everything else may have acted: a lost answer,
-    any 5xx (also one with the API's body or with ``Retry-After``, since a proxy may answer while the server goes on), a
-    redirect, and a 4xx page of something in front of the API.
+    This is the one rule for what may have been applied. Two things prove that nothing was. The request did not leave
+    as a whole, or a 4xx refuses it, in the API's own words or for its form.
+
+    After everything else the change may have been applied. That is a lost answer, a redirect, a 4xx page of a proxy,
+    and any 5xx. It is also a 5xx with the API's body or with ``Retry-After``: a proxy may answer while the server goes
+    on.
 
     :param error: what ended the request
+    :returns: whether nothing was done
     """
     if getattr(error, "unsent", False):
         return True
     if not isinstance(error, APIError):
         return False
-    return 400 <= error.status < 500 and (error.from_api or error.status in _REFUSED_BY_ANYBODY)
+    return 400 <= error.status < 500 and (error.from_api or error.status in _REFUSED_BY_FORM)
 
 
 def may_repeat_write(error: BaseException) -> bool:
-    """A change is sent again only where the server provably did nothing, and may do it in a moment.
+    """A change is sent again only if the server provably did nothing, and may do it in a moment.
 
-    An upload that was cut off before its end is left to whoever asked for it: it may be large, or not wanted there.
+    An upload that was cut off before its end is left to the caller: it may be large, or not wanted there.
     """
     return isinstance(error, (APIError, ConnectError)) and may_repeat_read(error) and did_nothing(error)
 
@@ -58,9 +63,10 @@ def may_repeat_write(error: BaseException) -> bool:
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Read how long the server asks to wait: ``Retry-After`` (seconds or date) or ``x-retry-after`` (seconds).
 
+    :param headers: the headers of an answer
     :returns: seconds, at most :data:`LONGEST_RETRY_AFTER`; None without a readable header
     """
-    # Not at import: operators load this module for its decisions, and DAG parsing needs no HTTP library.
+    # Not at the top: operators load this module for its decisions, and parsing a DAG needs no HTTP library.
     from urllib3.exceptions import HTTPError
     from urllib3.util import Retry
 
@@ -76,49 +82,55 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def retrying(
+def go_on(
+    attempt: Callable[[], _T],
+    error: Exception,
     may_repeat: Callable[[BaseException], bool],
     repetitions: int,
     sleep: Callable[[float], None],
     *,
     left: Callable[[], float] = lambda: math.inf,
-) -> tenacity.Retrying:
-    """Make the loop that runs one call.
+) -> _T:
+    """Go on with a call whose first attempt failed.
 
+    :param attempt: makes one attempt
+    :param error: what the first attempt ended with
     :param may_repeat: :func:`may_repeat_read` or :func:`may_repeat_write`
     :param repetitions: how often the call may be sent again
     :param sleep: how to wait, in seconds
     :param left: the seconds that the call has left; a repetition that would begin later is not made
+    :returns: what the attempt that succeeds returns
     """
-    pauses: dict[int, float] = {}
-    backoff = tenacity.wait_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT) + tenacity.wait_random(0, 1)
+    for number in range(1, repetitions + 1):
+        pause = min(FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT) + random.random()  # noqa: S311
+        pause = max(pause, getattr(error, "retry_after", None) or 0.0)
+        if not may_repeat(error) or pause >= left():
+            break
+        log.warning("Attempt %s of %s failed, next one in %.1f s: %s", number, repetitions + 1, pause, error)
+        sleep(pause)
+        try:
+            return attempt()
+        except Exception as again:
+            error = again
+    raise error
 
-    def wait(state: tenacity.RetryCallState) -> float:
-        if state.attempt_number not in pauses:  # once for each, since chance is part of it
-            error = state.outcome.exception() if state.outcome else None
-            asked = getattr(error, "retry_after", None)
-            pauses[state.attempt_number] = backoff(state) if asked is None else max(asked, backoff(state))
-        return pauses[state.attempt_number]
 
-    def stop(state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number > repetitions or wait(state) >= left()
+def retrying(
+    may_repeat: Callable[[BaseException], bool], repetitions: int, sleep: Callable[[float], None]
+) -> Callable[[Callable[[], _T]], _T]:
+    """Return a function that makes a call, and repeats it as :func:`go_on` does.
 
-    def announce(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        seconds = state.next_action.sleep if state.next_action else 0.0
-        log.warning(
-            "Attempt %s of %s failed, next one in %.1f s: %s",
-            state.attempt_number,
-            repetitions + 1,
-            seconds,
-            error,
-        )
+    :param may_repeat: tells whether an error allows a repetition
+    :param repetitions: how often the call may be made again
+    :param sleep: how to wait, in seconds
+    :returns: called with the call, returns its result
+    """
 
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(may_repeat),
-        stop=stop,
-        wait=wait,
-        sleep=sleep,
-        before_sleep=announce,
-        reraise=True,
-    )
+    def loop(call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except Exception as error:
+            failed = error
+        return go_on(call, failed, may_repeat, repetitions, sleep)
+
+    return loop

@@ -1,4 +1,7 @@
-"""What came from outside, made fit for a log, an error, the command line, an XCom or an asset's extra."""
+"""Values from outside: ids that a user gave, and texts on their way to a reader.
+
+A reader is a log, an error, the command line, an XCom or an asset's extra.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,55 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from .errors import InvalidInputError
+
+#: No id has more digits, and Python refuses to read very many.
+_MOST_DIGITS = 30
 #: Characters of a text from outside that are shown, and entries of a list of them.
 MOST_CHARACTERS = 200
 MOST_ENTRIES = 20
-#: Of a text that is mostly white space, no more than this many characters are looked at for each one that is shown.
+#: Characters that are read for each one that is shown: a text may be mostly white space.
 _LOOKED_AT = 20
+#: Levels of JSON that are kept of an answer. What is deeper becomes a text, so that code may go down into the rest.
+MOST_LEVELS = 100
+#: Characters of a wrong id that are shown.
+_MOST_OF_AN_ID = 80
+
+
+def parse_id(value: object, field: str) -> int:
+    """Turn what a user or a template gave into a positive integer id.
+
+    Templates render ids as text and a missing XCom as ``"None"``. So text is accepted, and that word is explained.
+
+    :param value: an int, or a string of digits
+    :param field: name of the argument, for the message
+    :returns: the id
+    :raises InvalidInputError: for anything else, naming the field and the value
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str):
+        text = value.strip()
+        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) > 0:
+            return int(text)
+    hint = ""
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+        hint = " An upstream XCom or a template gave nothing: check the task it comes from and the key's name."
+    elif isinstance(value, (dict, list, tuple)):
+        hint = " Pick the id out of it, for example with create.output['release_id']."
+    raise InvalidInputError(
+        f"{field} must be a positive whole number or its digits, not {shown(repr(value), _MOST_OF_AN_ID)}.{hint}"
+    )
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:
     """Return the beginning of a text on one line, with control characters and terminal escapes spelled out.
 
-    Every text that a package, a server or a storage brings passes here on its way to a reader.
+    Every text from a package, a server or a storage passes here on its way to a reader.
 
-    :param text: anything; what is no text is written as one
+    :param text: any value; one that is not a text is turned into one
     :param most: how many characters are returned; three dots stand for the rest
+    :returns: the text, fit for a reader
     """
     whole = text if isinstance(text, str) else str(text)
     looked_at = whole[: most * _LOOKED_AT]
@@ -42,6 +80,7 @@ def listed(texts: Iterable[object], most: int = MOST_ENTRIES, *, between: str = 
     :param texts: any number of them
     :param most: how many are named
     :param between: what stands between two of them
+    :returns: the list as one text
     """
     every = list(texts)
     named = between.join(map(shown, every[:most]))
@@ -49,7 +88,7 @@ def listed(texts: Iterable[object], most: int = MOST_ENTRIES, *, between: str = 
 
 
 def shown_json(value: object, most: int = MOST_CHARACTERS) -> str:
-    """Write a value of JSON as :func:`shown` shows it, white space as it is; the type of what cannot be written."""
+    """Return a value of JSON as text, as :func:`shown` does but with its white space; its type if that fails."""
     try:
         return _cut(json.dumps(value, default=str), most)
     except (ValueError, RecursionError):  # nested too deeply
@@ -61,6 +100,7 @@ def shown_within(value: Any, most: int | None = None) -> Any:
 
     :param value: what :mod:`json` reads
     :param most: how many entries of each list are kept; all if it is left out
+    :returns: the same value, fit for a reader
     """
     if isinstance(value, str):
         return shown(value)

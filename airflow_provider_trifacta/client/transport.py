@@ -1,236 +1,160 @@
-"""One request to the API: credentials, timeouts, redirects, repetitions and errors. The only user of ``requests``.
+"""One call to the API: its requests, what they may cost, redirects, repetitions, and the error that it ends with.
 
-This is the one gate that each exchange passes: who gets the credentials, how long it takes, how much is kept of an
-answer, and that what leaves is an error of :mod:`.errors`.
+Each exchange passes here. What leaves is an error of :mod:`.errors`. The connection itself is in :mod:`.adapter`, and
+how an answer is read in :mod:`.responses`. Errors are made in :mod:`.failures`, and redirects judged in
+:mod:`.redirects`; a call that succeeds without a redirect enters neither.
 """
 
 from __future__ import annotations
 
-import base64
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, BinaryIO, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import requests
-import tenacity
-from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.util import parse_url
+from .calls import Body, Budget, Request
+from .config import ClientConfig
+from .errors import TrifactaError, UnexpectedResponseError
+from .retries import WRITE_RETRIES, go_on, may_repeat_read, may_repeat_write
 
-from .adapter import TrifactaAdapter, begin_exchange, was_sent
-from .budget import Budget
-from .config import ClientConfig, host_of
-from .errors import (
-    ConfigurationError,
-    InvalidInputError,
-    RedirectError,
-    TransportError,
-    TrifactaError,
-    UnexpectedResponseError,
-)
-from .responses import Answer, Redactor, read_answer, read_json, transport_error
-from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, retrying
-from .upload import MultipartFile
+if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
+    from .adapter import Session
+    from .redact import Redactor
+    from .responses import Answer
 
+log = logging.getLogger(__name__)
+
+#: Items of a list that are asked for at a time.
+PAGE_SIZE = 100
+#: The API's own page size: ``limit`` defaults to 25 [R: D64]. A server that ignores ``limit`` still gives this many,
+#: so only a shorter page is surely the last one.
+SERVERS_PAGE_SIZE = 25
+#: The longest list that is read, in rows and in pages. No instance is known to have a tenth of it.
+MOST_ROWS = 25_000
+MOST_PAGES = 1_000
 #: Redirects of one read that are followed, within the same host.
-_MAX_REDIRECTS = 3
-#: Seconds that one block of an upload may take to leave: ``requests`` sends under its connect timeout.
-_UPLOAD_BLOCK_TIMEOUT = 60.0
+_MOST_REDIRECTS = 3
 #: How many of the largest answers one call may get, with its repetitions and pages.
 _ANSWERS_OF_A_CALL = 8
-#: What the libraries raise for an answer that they cannot read, beside their own errors.
-_GARBLED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    EOFError,
-    HTTPException,
-)
+#: The instances that this process warned of. Airflow runs each try of a task in a process of its own.
+_warned: set[str] = set()
 
 
-_PORTS = {"http": 80, "https": 443}
-
-
-class _Server(NamedTuple):
-    """Who gets a request."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """The beginnings of this server's URLs, as they are sent."""
-        name = f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}"
-        return (f"{name}:{self.port}/", f"{name}/") if self.port == _PORTS[self.scheme] else (f"{name}:{self.port}/",)
-
-
-def _server_of(url: str) -> _Server | None:
-    """Return the server of a URL, as it is sent. None where it cannot be told for sure.
-
-    ``requests`` and ``urllib3`` choose the server with different parsers, by their versions, and the two understand
-    odd URLs in different ways. Only a URL that both read alike has a server.
-    """
-    try:
-        ours, theirs = urlsplit(url), parse_url(url)
-        port, their_port = ours.port, theirs.port
-    except (ValueError, LocationParseError):
-        return None
-    scheme, host = ours.scheme.lower(), (ours.hostname or "").lower()
-    usual = _PORTS.get(scheme)
-    same = (scheme, host, port or usual) == (
-        (theirs.scheme or "").lower(),
-        (theirs.host or "").lower().strip("[]"),
-        their_port or usual,
-    )
-    if not same or not host or usual is None or "@" in ours.netloc or theirs.auth is not None:
-        return None
-    return _Server(scheme, host, port or usual)
-
-
-def _prepared(url: str) -> str | None:
-    """Return a URL as it is sent, None where it cannot be."""
-    try:
-        return requests.Request("GET", url).prepare().url
-    except (ValueError, LocationParseError):  # the errors of requests are ValueErrors here
-        return None
-
-
-@lru_cache(maxsize=64)
-def _server_at(url: str) -> _Server | None:
-    """Return the server of a URL that a person wrote, with a host in any script."""
-    return _server_of(_prepared(url) or "")
-
-
-def _may_follow(old: _Server | None, new: _Server | None) -> bool:
-    """Tell whether the credentials may go from one server to the other: it is the same, or the same over https."""
-    if old is None or new is None or old.host != new.host:
-        return False
-    return old == new or (old.scheme, new.scheme) == ("http", "https")
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects alone: ``requests`` would parse a target, and read a whole body, for nobody."""
-
-    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[requests.Response]:
-        """Follow nothing."""
-        yield from ()
-
-
-class _Credentials(requests.auth.AuthBase):
-    """Sets the header itself: header dictionaries lose to a ``.netrc`` file, and text is UTF-8 here.
-
-    ``requests`` calls it last, with the request as it is sent. One to another server gets no credentials and is not
-    sent.
-    """
-
-    def __init__(self, config: ClientConfig) -> None:
-        self._base_url = config.base_url
-        if config.login:
-            pair = f"{config.login}:{config.password}".encode()
-            self._value = f"Basic {base64.b64encode(pair).decode()}"
-        else:
-            self._value = f"Bearer {config.password}"
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        url = request.url or ""
-        server = _server_at(self._base_url)
-        if server is None:
-            raise ConfigurationError("The connection's host makes no usable URL.")
-        # What begins with the origin goes there: a slash ends the host for every parser.
-        if not url.startswith(server.origins) and not _may_follow(server, _server_of(url)):
-            raise RedirectError(f"A request would have gone to another server than {server.host}. It was not sent.")
-        request.headers["Authorization"] = self._value.encode()  # type: ignore[assignment]
-        return request
-
-
+@dataclass(eq=False)
 class Transport:
-    """Sends requests to one instance. May be shared by threads; close it when done.
+    """Sends requests to one instance. Threads may share it. Close it when done.
 
     :param config: where and how
     :param sleep: how to wait between repetitions, in seconds
     :param connections: how many connections are kept open; as many as threads share it
+    :param repeats: whether a failed read is sent again, as often as the configuration says
     """
 
-    def __init__(
-        self, config: ClientConfig, *, sleep: Callable[[float], None] = time.sleep, connections: int = 1
-    ) -> None:
-        self.config = config
-        self._sleep = sleep
-        self._redact = Redactor(config)
-        self._auth = _Credentials(config)
-        self._session: requests.Session = _Session()
-        # The server's session cookie is not needed, and a stale one must not outlive a changed password.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update(
-            {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": config.user_agent}
-        )
-        adapter = TrifactaAdapter(pool_connections=1, pool_maxsize=connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+    config: ClientConfig
+    sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True)
+    connections: int = field(default=1, kw_only=True)
+    repeats: bool = field(default=True, kw_only=True)
+
+    @cached_property
+    def session(self) -> Session:
+        """The connections to the instance, made at the first request."""
+        from .adapter import Session
+
+        return Session(self.config, self.connections)
+
+    @cached_property
+    def redact(self) -> Redactor:
+        """What takes the credentials out of foreign texts."""
+        from .redact import Redactor
+
+        return Redactor(self.config)
+
+    def excerpt(self, text: str) -> str:
+        """Return the beginning of a text from the server, fit for an error: without secrets and on one line."""
+        return self.redact.excerpt(text)
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        if "session" in self.__dict__:
+            self.session.adapter.close()
 
     def budget(self, *, slow: bool = False) -> Budget:
         """Return what one call may cost.
 
         :param slow: whether it is an upload, an export or a run
+        :returns: its seconds and bytes
         """
-        option = "upload_total_timeout" if slow else "total_timeout"
         size = self.config.max_answer_size * _ANSWERS_OF_A_CALL
-        return Budget(self.config.seconds_in_all(slow=slow), option, size)
+        seconds = self.config.seconds_of_an_upload if slow else self.config.seconds_of_a_call
+        option = "upload_total_timeout" if slow else "total_timeout"
+        return Budget(seconds, option, size, end=time.monotonic() + seconds)
 
-    def _repeating(self, budget: Budget) -> tenacity.Retrying:
-        """Make the loop of a call that changes nothing."""
-        return retrying(may_repeat_read, self.config.read_retries, self._sleep, left=budget.left)
-
-    def read(self, path: str, params: Mapping[str, Any] | None = None, *, budget: Budget | None = None) -> object:
-        """GET a path, again after passing failures.
+    def read(self, path: str, params: Mapping[str, Any] | None = None) -> object:
+        """GET a path, again after transient errors.
 
         :param path: path below the base URL, starting with ``/v4``
-        :param budget: what the call may cost, where it is one of several that share it
+        :param params: query parameters
         :returns: the JSON body
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        budget = budget or self.budget()
-        return self._repeating(budget)(self._send, "GET", path, budget, params=params)
+        return self._read(Request("GET", path, self.budget(), params=params))
+
+    def read_page(
+        self, path: str, params: Mapping[str, Any], budget: Budget, known: int = 0
+    ) -> tuple[list[Mapping[str, Any]], object]:
+        """GET a page of a list, again after transient errors.
+
+        :param path: path of the list
+        :param params: query parameters
+        :param budget: what the whole list may cost
+        :param known: how many of its rows are known by now
+        :returns: the rows, and the count that came with them
+        :raises UnexpectedResponseError: the answer is not a list of objects with ids, or the list is too long
+        """
+        budget.pages += 1
+        body = self._read(Request("GET", path, budget, params=params))
+        data = body if isinstance(body, Mapping) else {}
+        rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
+        for row in rows:
+            one = row.get("id") if isinstance(row, Mapping) else None
+            if not isinstance(one, (int, str)) or isinstance(one, bool):
+                raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
+        if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
+            raise UnexpectedResponseError(
+                f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
+            )
+        return rows, data.get("count")
 
     def download(self, path: str, file: BinaryIO, params: Mapping[str, Any] | None = None) -> None:
-        """GET a file, again and from its beginning after passing failures.
+        """GET a file, again and from its beginning after transient errors.
 
         :param path: path below the base URL
         :param file: where it goes, in place of what is there; rewound at the end
+        :param params: query parameters
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        budget = self.budget(slow=True)
+        request = Request("GET", path, self.budget(slow=True), params=params, file=file, slow=True)
 
         def attempt() -> None:
             file.seek(0)
             file.truncate()
-            if self._send("GET", path, budget, params=params, file=file) is not None or not file.tell():
+            if self._send(request) is not None or not file.tell():
                 raise UnexpectedResponseError(f"GET {path} did not answer with a file.")
             file.seek(0)
 
-        self._repeating(budget)(attempt)
+        self._read(request, attempt)
 
-    def try_out(self, path: str, body: MultipartFile) -> object:
-        """POST an upload that changes nothing, again after passing failures.
+    def try_out(self, path: str, body: Body) -> object:
+        """POST an upload that changes nothing, again after transient errors.
 
         :param path: path below the base URL
         :param body: the upload
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        budget = self.budget(slow=True)
-        return self._repeating(budget)(self._send, "POST", path, budget, body=body)
+        return self._read(Request("POST", path, self.budget(slow=True), body=body, slow=True))
 
     def write(
         self,
@@ -238,12 +162,14 @@ class Transport:
         path: str,
         *,
         json: object = None,
-        body: MultipartFile | None = None,
+        body: Body | None = None,
         slow: bool = False,
         repeat: bool = True,
     ) -> object:
-        """Send a change, again only where the server provably did nothing with it.
+        """Send a change, again only if the server provably did nothing with it.
 
+        :param method: HTTP method
+        :param path: path below the base URL
         :param json: body as JSON, or
         :param body: body as an upload
         :param slow: whether the server works long before it answers, as with an upload
@@ -251,173 +177,78 @@ class Transport:
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        budget = self.budget(slow=slow or body is not None)
-        loop = retrying(may_repeat_write, WRITE_RETRIES if repeat else 0, self._sleep, left=budget.left)
-        return loop(self._send, method, path, budget, json=json, body=body, slow=slow)
+        self._warn()
+        slow = slow or body is not None
+        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow)
+        return self._call(request, may_repeat_write, WRITE_RETRIES if repeat else 0)
 
-    def _send(
+    def _warn(self) -> None:
+        """Warn of an unsafe connection, once and before a change: waits only read, in many processes."""
+        if self.config.insecure and self.config.base_url not in _warned:
+            _warned.add(self.config.base_url)
+            log.warning("The connection to %s %s", self.config.base_url, self.config.insecure)
+
+    def _read(self, request: Request, attempt: Callable[[], Any] | None = None) -> Any:
+        repetitions = self.config.read_retries if self.repeats else 0
+        return self._call(request, may_repeat_read, repetitions, attempt)
+
+    def _call(
         self,
-        method: str,
-        path: str,
-        budget: Budget,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: object = None,
-        body: MultipartFile | None = None,
-        file: BinaryIO | None = None,
-        slow: bool = False,
-    ) -> object:
-        begin_exchange(f"{method} {path}", budget)
+        request: Request,
+        may_repeat: Callable[[BaseException], bool],
+        repetitions: int,
+        attempt: Callable[[], Any] | None = None,
+    ) -> Any:
+        attempt = attempt or (lambda: self._send(request))
         try:
-            return self._follow(method, path, budget, params=params, json=json, body=body, file=file, slow=slow)
+            return attempt()
         except TrifactaError as error:
+            failed = error
+        return go_on(attempt, failed, may_repeat, repetitions, self.sleep, left=request.budget.left)
+
+    def _send(self, request: Request) -> object:
+        """Send a request once, and follow its redirects."""
+        try:
+            return self._follow(request)
+        except TrifactaError as error:
+            from .responses import exchange
+
             # What was not sent as a whole has no effect, even if an answer says otherwise.
-            error.unsent = not (body.sent_completely if body else was_sent())
+            error.unsent = not (request.body.sent_completely if request.body else exchange.begun)
             raise
 
-    def _follow(
-        self,
-        method: str,
-        path: str,
-        budget: Budget,
-        *,
-        params: Mapping[str, Any] | None,
-        json: object,
-        body: MultipartFile | None,
-        file: BinaryIO | None,
-        slow: bool,
-    ) -> object:
-        url = f"{self.config.base_url}{path}"
-        for _ in range(_MAX_REDIRECTS + 1):
-            budget.check(f"{method} {path}")
-            answer = self._send_once(method, url, budget, params=params, json=json, body=body, file=file, slow=slow)
-            location = answer.headers.get("Location")
-            if not (300 <= answer.status < 400 and location):
+    def _follow(self, request: Request) -> object:
+        base = self.config.base_url
+        url, params = f"{base}{request.path}", request.params
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._exchange(request, url, params)
+            if not (300 <= answer.status < 400 and answer.headers.get("Location")):
                 break
-            target = self._target(method, url, location)
-            self._check_redirect(method, url, target)
-            url, params = target, None  # the target brings its own query
+            from . import redirects
+
+            # The target brings its own query.
+            url, params = redirects.target_of(request.method, url, answer.headers["Location"], self.redact), None
         else:
-            raise RedirectError(
-                f"{method} {path} was redirected more than {_MAX_REDIRECTS} times, last to {self._shown(url)}."
-            )
-        if answer.status < 300 and answer.is_html and urlsplit(url).path.rstrip("/") != self._path_of(path):
-            raise RedirectError(
-                f"{method} {path} was redirected to the page {self._shown(url)}, which looks like a login page. Check "
-                "the connection's credentials; behind a reverse-proxy single sign-on tokens do not work, use login and "
-                "password."
-            )
+            raise redirects.too_many(request, url, _MOST_REDIRECTS, self.redact)
+        if url != f"{base}{request.path}":
+            redirects.refuse_login_page(request, answer, base, url, self.redact)
         if 300 <= answer.status < 400:
-            raise UnexpectedResponseError(f"{method} {path} answered {answer.status} without a target.")
-        return read_json(answer, method, path, self._redact, self.config.max_answer_size)
+            raise UnexpectedResponseError(f"{request.method} {request.path} answered {answer.status} without a target.")
+        if answer.status >= 400:
+            from .failures import api_error
 
-    def excerpt(self, text: str) -> str:
-        """Return the beginning of a text of the server's, fit for an error: without secrets and on one line."""
-        return self._redact.excerpt(text)
+            raise api_error(answer, request.method, request.path, self.redact)
+        return answer.json(request, self.config, lambda: self.redact)
 
-    def _shown(self, url: str) -> str:
-        """Return a URL for an error: without its query, which may hold a ticket or a secret."""
-        parts = urlsplit(url)
-        return self._redact.excerpt(f"{parts.scheme}://{host_of(url)}{_port(parts.port)}{parts.path}")
-
-    def _target(self, method: str, url: str, location: str) -> str:
-        """Return where a redirect leads, as it would be sent."""
-        target = None
-        # What has no place in a URL is understood differently by those who read it.
-        if location.isascii() and location.isprintable() and "\\" not in location:
-            try:
-                target = _prepared(urljoin(url, location))
-            except ValueError:
-                target = None
-        if target is None or _server_of(target) is None:
-            shown = self._redact.excerpt(ascii(location.partition("?")[0].rpartition("@")[2]))
-            raise RedirectError(
-                f"{method} {urlsplit(url).path} was redirected to {shown}, which is no usable address. Nothing was "
-                "sent there. Check what stands between this worker and the instance."
-            )
-        return target
-
-    def _path_of(self, path: str) -> str:
-        return urlsplit(f"{self.config.base_url}{path}").path.rstrip("/")
-
-    def _send_once(
-        self,
-        method: str,
-        url: str,
-        budget: Budget,
-        *,
-        params: Mapping[str, Any] | None,
-        json: object,
-        body: MultipartFile | None,
-        file: BinaryIO | None,
-        slow: bool,
-    ) -> Answer:
-        config = self.config
-        slow = slow or body is not None or file is not None
-        timeout = (config.connect_timeout, config.upload_timeout if slow else config.read_timeout)
-        headers: dict[str, str] = {"Accept": "*/*"} if file else {}
-        if body is not None:
-            timeout = (max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT), config.upload_timeout)
-            headers["Content-Type"] = body.content_type
-        timeout = (min(timeout[0], max(budget.left(), 0.001)), timeout[1])
+    def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
         try:
-            response = self._session.request(
-                method,
-                url,
-                params=params,
-                json=json,
-                data=body,  # an iterable with a length is streamed
-                headers=headers,
-                auth=self._auth,
-                timeout=timeout,
-                allow_redirects=False,  # followed here, where another host never gets the credentials
-                verify=config.verify,
-                cert=config.cert,
-                proxies=dict(config.proxies) or None,
-                stream=True,  # read below, where an error's body may break off
-            )
-            return read_answer(response, budget, config, file)
+            return self.session.exchange(request, url, params)
         except TrifactaError:
             raise  # from the body's iterator, or of the connection
-        except (requests.exceptions.InvalidURL, LocationParseError) as error:  # requests lets the second one through
-            raise ConfigurationError(
-                f"The connection's host makes no usable URL: {self._redact(str(error))}."
-            ) from None
-        except requests.RequestException as error:
-            raise transport_error(error, method, url, self._redact, upload=body is not None, slow=slow) from None
-        except OSError as error:
-            if was_sent():
-                raise self._lost(method, url, error, body) from None
-            # A CA bundle or certificate that is not there.
-            raise ConfigurationError(f"The connection's TLS files cannot be used: {error}.") from None
-        except HTTPError as error:
-            raise self._lost(method, url, error, body) from None
-        except _GARBLED as error:
-            path, words = urlsplit(url).path, self._redact.excerpt(f"{type(error).__name__}: {error}")
-            if not was_sent():
-                raise InvalidInputError(f"{method} {path} cannot be sent ({words}).") from None
-            raise UnexpectedResponseError(f"{method} {path} was answered with what is not HTTP ({words}).") from None
+        except Exception as error:  # the libraries raise many kinds for an answer that they cannot read
+            from .failures import failure_of
 
-    def _lost(self, method: str, url: str, error: Exception, body: MultipartFile | None) -> TransportError:
-        lost = requests.ConnectionError(error)
-        return transport_error(lost, method, url, self._redact, upload=body is not None)
-
-    def _check_redirect(self, method: str, url: str, target: str) -> None:
-        old, new = _server_at(url), _server_of(target)
-        allowed = _may_follow(old, new)
-        if method == "GET" and allowed:
-            return
-        if allowed and old != new:
-            advice = f"Set the connection's host to https://{host_of(target)}{_port(urlsplit(target).port)}."
-        elif old and new and old.host == new.host and (old.scheme, new.scheme) == ("https", "http"):
-            advice = "Credentials are not sent over plain http."
-        else:
-            advice = (
-                "Credentials are not sent there, and changes are never repeated elsewhere. If it is a login page, "
-                "check the credentials; if the instance moved, set the connection's host to its new URL."
-            )
-        raise RedirectError(f"{method} {urlsplit(url).path} was redirected to {self._shown(target)}. {advice}")
-
-
-def _port(port: int | None) -> str:
-    return "" if port is None else f":{port}"
+            failed = failure_of(error, request, url, self.config, self.redact)
+            if failed is error:
+                raise
+            raise failed from None

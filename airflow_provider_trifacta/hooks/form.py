@@ -1,81 +1,47 @@
-"""The connection form, described once: Airflow 3.2 reads it from the provider's metadata, earlier ones as widgets."""
+"""The connection form, described once. Airflow 3.2 reads it from the provider metadata, earlier versions as widgets."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Every field may stay blank, which reaches the hook as null: a type without "null" would make it mandatory.
+
+def _field(label: str, description: str, kind: str = "string") -> dict[str, Any]:
+    """Describe a field. It may stay blank, which reaches the hook as null: without "null" it would be mandatory."""
+    least = {"minimum": 1} if kind == "integer" else {}
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **least}}
+
+
 CONN_FIELDS: dict[str, dict[str, Any]] = {
-    "verify": {
-        "label": "Verify TLS",
-        "description": "true (default), false, or the path of a CA bundle on the workers",
-        "schema": {"type": ["string", "null"]},
-    },
-    "cert": {
-        "label": "Client certificate",
-        "description": 'Path of a PEM file on the workers, or ["cert.pem", "key.pem"]',
-        "schema": {"type": ["string", "null"]},
-    },
-    "proxies": {
-        "label": "Proxies",
-        "description": 'One proxy URL, or {"https": "http://proxy.example.com:3128"}',
-        "schema": {"type": ["string", "null"]},
-    },
-    "connect_timeout": {
-        "label": "Connect timeout",
-        "description": "Seconds for a connection to come about; default 10",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
-    "read_timeout": {
-        "label": "Read timeout",
-        "description": "Seconds for an answer; default 60",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
-    "upload_timeout": {
-        "label": "Upload timeout",
-        "description": "Seconds for the answer to an upload, an export or a run; default 600",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
-    "read_retries": {
-        "label": "Read retries",
-        "description": "How often a failed read is repeated, 0 to 10; default 4",
-        # Text, because Airflow 2's form drops a number that is 0.
-        "schema": {"type": ["string", "null"]},
-    },
-    "user_agent": {
-        "label": "User agent",
-        "description": "How requests name themselves; default airflow-provider-trifacta/<version>",
-        "schema": {"type": ["string", "null"]},
-    },
-    "total_timeout": {
-        "label": "Total timeout",
-        "description": "Seconds for a whole call, repetitions and pages included; default 300",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
-    "upload_total_timeout": {
-        "label": "Total upload timeout",
-        "description": "The same for an upload, an export or a run; default 3600",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
-    "max_answer_size": {
-        "label": "Largest answer",
-        "description": "Bytes that an answer may have; default 8388608 (8 MiB)",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
-    "max_package_size": {
-        "label": "Largest export",
-        "description": "Bytes that an exported package may have; default 268435456 (256 MiB)",
-        "schema": {"type": ["integer", "null"], "minimum": 1},
-    },
+    "verify": _field("Verify TLS", "true (default), false, or the path of a CA bundle on the workers"),
+    "cert": _field("Client certificate", 'Path of a PEM file on the workers, or ["cert.pem", "key.pem"]'),
+    "proxies": _field("Proxies", 'One proxy URL, or {"https": "http://proxy.example.com:3128"}'),
+    "connect_timeout": _field("Connect timeout", "Seconds to wait for the connection; default 10", "integer"),
+    "read_timeout": _field("Read timeout", "Seconds to wait for an answer; default 60", "integer"),
+    "upload_timeout": _field(
+        "Upload timeout", "Seconds to wait for the answer to an upload, an export or a run; default 600", "integer"
+    ),
+    # Text, because Airflow 2's form drops a number that is 0.
+    "read_retries": _field("Read retries", "How often a failed read is sent again, 0 to 10; default 4"),
+    "user_agent": _field("User agent", "How requests name themselves; default airflow-provider-trifacta/<version>"),
+    "total_timeout": _field(
+        "Total timeout", "Seconds for a whole call, with its repetitions and pages; default 300", "integer"
+    ),
+    "upload_total_timeout": _field(
+        "Total upload timeout", "Seconds for a whole upload, export or run; default 3600", "integer"
+    ),
+    "max_answer_size": _field("Largest answer", "Bytes that an answer may have; default 8388608 (8 MiB)", "integer"),
+    "max_package_size": _field(
+        "Largest export", "Bytes that an exported package may have; default 268435456 (256 MiB)", "integer"
+    ),
 }
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
-    # Nothing is hidden: extra holds the fields above in one, for those who prefer JSON.
+    # Nothing is hidden: the field for extras shows those above as JSON.
     "hidden-fields": [],
     "relabeling": {
         "host": "Host or URL",
         "schema": "Scheme (http or https)",
-        "login": "Login (none: token)",
+        "login": "Login (leave empty for a token)",
         "password": "Password or access token",
     },
     "placeholders": {
@@ -88,7 +54,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
 
 def form_widgets() -> dict[str, Any]:
     """Return the fields as form widgets, for Airflow 2.11 to 3.1."""
-    # Absent from a plain Airflow 3, where the server puts stand-ins in their place before it calls this.
+    # A plain Airflow 3 does not have these. Its server puts stand-ins in their place before it calls this.
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from flask_babel import lazy_gettext
     from wtforms import IntegerField, StringField

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .._compat import AirflowNotFoundException, BaseHook, mask_secret
+from ..client import ClientConfig, TrifactaClient, resolve_base_url
+from ..client.check import check
+from ..client.config import check_environment
 from ..client.errors import ConfigurationError, MissingConnectionError
-from ..client.secrets import secrets_of
-from .connection import config_from_connection
+from ..client.texts import shown
+from .extras import read_extras
 from .form import field_behaviour, form_widgets
 
 if TYPE_CHECKING:
-    from ..client import ClientConfig, TrifactaClient
+    from .._compat import Connection
 
 log = logging.getLogger(__name__)
 
-#: Characters of a secret that is masked in all that Airflow shows; a shorter one would mask parts of other words.
+#: Characters of a secret that Airflow masks everywhere; a shorter one would mask parts of other words.
 _SHORTEST_MASKED = 5
-#: What was warned of in this process.
-_warned: set[str] = set()
 
 
 class TrifactaHook(BaseHook):
@@ -43,17 +46,15 @@ class TrifactaHook(BaseHook):
 
     @cached_property
     def client(self) -> TrifactaClient:
-        """The client of the connection's instance; made on first use.
+        """The client of the connection's instance, made on first use.
 
-        :raises ConfigurationError: when the connection cannot be used; the message names the field
+        :raises ConfigurationError: the connection cannot be used; the error names the field
         """
-        from ..client import TrifactaClient  # not at import: it loads requests, and DAG parsing need not
-
         return TrifactaClient(self._config)
 
     @cached_property
     def polling_config(self) -> ClientConfig:
-        """The configuration for waits: reads are not repeated, since the next poll does that.
+        """The configuration for waits: a failed read is not sent again, because the next poll does that.
 
         :raises ConfigurationError: as :attr:`client`
         """
@@ -70,14 +71,12 @@ class TrifactaHook(BaseHook):
         except AirflowNotFoundException as error:
             raise MissingConnectionError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
         config = config_from_connection(connection)
-        for secret in secrets_of(config):
+        # A note only: the client warns when it is about to change something, once.
+        note = config.insecure and f" (it {config.insecure.removesuffix('.')})"
+        log.info("Trifacta instance of connection %s: %s%s", self.trifacta_conn_id, config.base_url, note)
+        for secret in config.secrets:
             if len(secret) >= _SHORTEST_MASKED:
                 mask_secret(secret)
-        log.info("Trifacta instance of connection %s: %s", self.trifacta_conn_id, config.base_url)
-        if config.base_url.startswith("http://"):
-            self._warn_once("uses plain http: credentials cross the network unencrypted.")
-        elif config.verify is False:
-            self._warn_once("does not verify the server's certificate: credentials may go to another server.")
         return config
 
     def test_connection(self) -> tuple[bool, str]:
@@ -87,8 +86,6 @@ class TrifactaHook(BaseHook):
 
         :returns: whether promotions can work, and what was found
         """
-        from ..client.check import check
-
         try:
             return check(self._config)
         except ConfigurationError as error:
@@ -104,7 +101,45 @@ class TrifactaHook(BaseHook):
         """Return the form's relabelling, for Airflow before 3.2."""
         return field_behaviour()
 
-    def _warn_once(self, what: str) -> None:
-        if what not in _warned:
-            _warned.add(what)
-            log.warning("Connection %s %s", self.trifacta_conn_id, what)
+
+def config_from_connection(connection: Connection) -> ClientConfig:
+    """Check a connection and turn it into the client's configuration.
+
+    :param connection: a connection of type ``trifacta``
+    :returns: the configuration
+    :raises ConfigurationError: a field or an extra cannot be used; the error names it
+    """
+    extras = _extras(connection)
+    config = ClientConfig(
+        base_url=resolve_base_url(connection.host, schema=connection.schema, port=_port(connection.port)),
+        login=connection.login or None,
+        password=connection.password or "",
+        **(read_extras(extras, connection.conn_id) if extras else {}),
+    )
+    check_environment(config.base_url, config.proxies)
+    return config
+
+
+def _extras(connection: Connection) -> Mapping[str, Any]:
+    raw: Any = connection.extra
+    if isinstance(raw, Mapping):  # airflow.sdk.Connection(extra={...}) keeps it as it was given
+        return raw
+    if not raw or not raw.strip():
+        return {}
+    try:
+        # Read here and not through extra_dejson, which turns unreadable text into an empty dict.
+        extras = json.loads(raw)
+    except (ValueError, RecursionError):
+        extras = None
+    if not isinstance(extras, dict):
+        raise ConfigurationError("The connection's extra is not a JSON object. Correct or empty it.")
+    return extras
+
+
+def _port(value: object) -> int | None:
+    if value in (None, "", 0, "0"):  # some of Airflow's pages send 0 for a blank port
+        return None
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ConfigurationError(f"The connection's port must be a number, not {shown(repr(value))}.") from None

@@ -6,8 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client.errors import AmbiguousNameError, InvalidInputError
-from ..client.ids import parse_id
-from ..client.texts import quoted
+from ..client.texts import parse_id, quoted
 from ..promotion.journal import Journal
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
-from ..client.ids import parse_id
+from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline, live_id
 from ..promotion.switch import refuse_overlap, set_live

@@ -16,7 +16,7 @@ from ..client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from ..client.import_rules import RULE_KINDS
+from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
 from ..hooks.trifacta import TrifactaHook

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
-from ..client.ids import parse_id
-from ..client.texts import listed, quoted, shown_within
+from ..client.texts import listed, parse_id, quoted, shown_within
 from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ._destination import check_destination, save

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._compat import AirflowSkipException, BaseOperator, task_states
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError, PromotionNotProvenError, UnexpectedLiveReleaseError
-from ..client.ids import parse_id
+from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import down_to, live_id

@@ -18,7 +18,7 @@ from .._compat import (
 )
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, TrifactaError
-from ..client.ids import parse_id
+from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY, TrifactaDeploymentLink, TrifactaJobLink
 from ..promotion.run import check_parameters, run_deployment

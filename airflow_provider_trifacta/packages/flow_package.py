@@ -14,13 +14,15 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
 from ..client.texts import listed, shown
-from ..client.upload import MultipartFile
 from .definition import PackageInfo, package_info, parse_definition
 from .misfits import SAMPLE_SIZE, what_it_is
+
+if TYPE_CHECKING:
+    from ..client.adapter import MultipartFile
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class FlowPackage:
 
         :param progress: called with (bytes sent, bytes in all) after each block
         """
+        from ..client.adapter import MultipartFile  # not at the top: it loads an HTTP library
+
         return MultipartFile(self._file, self.size, self.name, progress=progress, before_end=self._ensure_unchanged)
 
     def sha256(self) -> str:

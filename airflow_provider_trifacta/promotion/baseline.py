@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from ..client.errors import InvalidInputError
-from ..client.ids import parse_id
 from ..client.models import Release, canonical_uuid, parse_time
+from ..client.texts import parse_id
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..client.errors import AmbiguousNameError, InvalidInputError, TrifactaError
-from ..client.import_rules import RULE_KINDS, ImportRules
 from ..client.models import Connection, ImportRule, Release
+from ..client.resources import RULE_KINDS, ImportRules
 from ..client.texts import listed, quoted
 from ..packages.definition import PackageConnection
 

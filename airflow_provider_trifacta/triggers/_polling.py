@@ -136,13 +136,13 @@ class PollingInstance:
     """
 
     def __init__(self, config: ClientConfig) -> None:
-        from ..client.client import TrifactaClient  # not at import: it loads requests
-        from ..client.polling import PollingTransport
+        from ..client.client import TrifactaClient
+        from ..client.transport import Transport
 
         self.users = 0
         #: How many job groups the waits on this instance wait for.
         self.job_groups = 0
-        self.client = TrifactaClient(config, transport=PollingTransport(config, connections=THREADS))
+        self.client = TrifactaClient(config, transport=Transport(config, connections=THREADS))
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="trifacta-poll")
         self._questions: dict[Read, _Question] = {}
         self._ready: deque[_Question] = deque()

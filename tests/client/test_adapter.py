@@ -7,13 +7,16 @@ import gzip
 import io
 import logging
 import socket
+import threading
 import time
 import tracemalloc
 
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.adapter import MultipartFile
 from airflow_provider_trifacta.client.errors import (
+    ConnectError,
     ConnectionLostError,
     NotFoundError,
     PackageTooLargeError,
@@ -22,10 +25,8 @@ from airflow_provider_trifacta.client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.polling import PollingTransport
 from airflow_provider_trifacta.client.retries import did_nothing
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.client.upload import MultipartFile
 
 pytestmark = pytest.mark.every_airflow
 
@@ -36,14 +37,13 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture
 def transports():
-    """Return a function that makes the two transports, which do not really wait between repetitions."""
+    """Return a function that makes the transport of a task and that of polls. They do not really wait."""
     made = []
 
     def make(url, **options):
         config = ClientConfig(base_url=url, login="me", password="very-long-secret", **options)
         made.append(Transport(config, sleep=lambda seconds: None))
-        made.append(PollingTransport(config, connections=1))
-        made[-1]._sleep = lambda seconds: None
+        made.append(Transport(config, sleep=lambda seconds: None, connections=2))
         return made[-2:]
 
     yield make
@@ -234,7 +234,8 @@ def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer, caplog):
         with pytest.raises(TrifactaError) as caught:
             transport.write("PATCH", "/v4/x", json={})
         assert not did_nothing(caught.value)
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    libraries = [record for record in caplog.records if not record.name.startswith("airflow_provider_trifacta")]
+    assert [record for record in libraries if record.levelno >= logging.WARNING] == []
 
 
 # Sizes
@@ -319,3 +320,31 @@ def test_an_export_that_is_too_large_is_refused_as_it_arrives(export, headers, b
 
 def test_an_export_of_just_that_size_is_kept(export):
     assert export({}, b"x" * 100_000) == b"x" * 100_000
+
+
+def test_a_name_look_up_that_hangs_ends_with_the_call(transports, monkeypatch):
+    asked, answered = threading.Event(), threading.Event()
+
+    def hang(*arguments, **keywords):
+        asked.set()
+        answered.wait(20)
+        raise socket.gaierror("not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    for transport in transports("http://slow.example.com", total_timeout=0.3):
+        error = in_time(transport)
+        assert isinstance(error, RequestTimeoutError)
+        assert error.unsent
+    assert asked.is_set()
+    answered.set()
+
+
+def test_the_errors_of_a_connection_come_from_its_thread_as_they_are(transports, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise socket.gaierror("not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    for transport in transports("http://none.example.com", read_retries=0):
+        error = in_time(transport)
+        assert isinstance(error, ConnectError)
+        assert error.unsent

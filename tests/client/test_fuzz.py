@@ -18,11 +18,11 @@ from collections import Counter
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.adapter import MultipartFile
 from airflow_provider_trifacta.client.errors import TrifactaError
 from airflow_provider_trifacta.client.models import first_dropped, parse_time
 from airflow_provider_trifacta.client.retries import did_nothing, parse_retry_after
 from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.client.upload import MultipartFile
 
 AT = "2026-11-25T14:00:00.000Z"
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"

@@ -5,10 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_trifacta.client import paging
+from airflow_provider_trifacta.client import transport as transport_module
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import RequestTimeoutError, UnexpectedResponseError
-from airflow_provider_trifacta.client.paging import list_all, list_newest_first
+from airflow_provider_trifacta.client.releases import list_newest_first
+from airflow_provider_trifacta.client.resources import list_all
 from airflow_provider_trifacta.client.transport import Transport
 
 
@@ -99,8 +100,8 @@ def endless(request):
 
 @pytest.mark.parametrize("limits", [(1000, 10**6), (10**6, 10)], ids=["rows", "pages"])
 def test_an_endless_list_ends(scripted_transport, monkeypatch, limits):
-    monkeypatch.setattr(paging, "MOST_ROWS", limits[0])
-    monkeypatch.setattr(paging, "MOST_PAGES", limits[1])
+    monkeypatch.setattr(transport_module, "MOST_ROWS", limits[0])
+    monkeypatch.setattr(transport_module, "MOST_PAGES", limits[1])
     transport, server = scripted_transport(endless)
     for read_list in (list_all, functools.partial(list_newest_first, enough=lambda rows: False)):
         with pytest.raises(UnexpectedResponseError, match=r"GET /v4/things has more than"):

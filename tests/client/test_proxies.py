@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_trifacta.client.config import ClientConfig
+from airflow_provider_trifacta.client.config import ClientConfig, check_environment, proxy_logins
 from airflow_provider_trifacta.client.errors import ConfigurationError
-from airflow_provider_trifacta.client.proxies import check_environment, check_proxy, proxy_logins
+from airflow_provider_trifacta.client.proxies import check_proxy
 
 BASE = "https://trifacta.example.com"
 

@@ -9,8 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.responses import Redactor
-from airflow_provider_trifacta.client.secrets import secrets_of
+from airflow_provider_trifacta.client.redact import Redactor
 
 PASSWORD = 'pä/ss "word"#1'
 CONFIG = ClientConfig(
@@ -39,14 +38,14 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_is_known(form):
-    assert form in secrets_of(CONFIG)
+    assert form in CONFIG.secrets
     assert Redactor(CONFIG)(f"it was {form}.") == "it was ***."
 
 
 def test_the_environments_proxies_have_secrets_too(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://me:env-secret@proxy:3128")
     config = ClientConfig(base_url="https://trifacta.example.com", password="a-long-token")
-    assert {"env-secret", basic("me", "env-secret"), "a-long-token"} <= set(secrets_of(config))
+    assert {"env-secret", basic("me", "env-secret"), "a-long-token"} <= set(config.secrets)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import trustme
 
+from airflow_provider_trifacta.client.adapter import MultipartFile, may_follow, prepared, server_of
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     APIError,
@@ -32,8 +33,7 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.retries import did_nothing
-from airflow_provider_trifacta.client.transport import Transport, _may_follow, _server_at, _server_of
-from airflow_provider_trifacta.client.upload import MultipartFile
+from airflow_provider_trifacta.client.transport import Transport
 
 SECRET = "very-long-secret"
 BASIC = "bWU6dmVyeS1sb25nLXNlY3JldA=="
@@ -444,8 +444,8 @@ def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, e
 def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(scripted, connect, monkeypatch):
     """The last check is of the request as it is sent."""
     other, server = scripted(lambda request: (200, {}, {})), scripted(lambda request: (302, {"Location": "/x"}, b""))
-    monkeypatch.setattr(Transport, "_target", lambda *a: f"{other.url}\\@{server.url.partition('//')[2]}/v4/x")
-    monkeypatch.setattr(Transport, "_check_redirect", lambda *a: None)
+    target = f"{other.url}\\@{server.url.partition('//')[2]}/v4/x"
+    monkeypatch.setattr("airflow_provider_trifacta.client.redirects.target_of", lambda *a: target)
     with pytest.raises(RedirectError, match="another server"):
         connect(server.url).read("/v4/x")
     assert other.seen == []
@@ -468,7 +468,7 @@ def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(scripte
     ],
 )
 def test_which_servers_are_one(old, new, same):
-    assert _may_follow(_server_at(old), _server_of(new)) is same
+    assert may_follow(server_of(prepared(old)), server_of(new)) is same
 
 
 def test_a_host_in_another_script_is_a_host(connect):
@@ -642,6 +642,17 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
     assert caught.value.reason == reason
     assert helps in str(caught.value)
     assert waits == []
+
+
+def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(scripted, connect, authority, caplog):
+    server = scripted(lambda request: (200, {}, {}), tls=authority[0])
+    for _ in range(2):
+        connect(server.url, verify=False).read("/v4/x")
+    assert not caplog.records
+    for _ in range(2):
+        connect(server.url, verify=False).write("PATCH", "/v4/x", json={})
+    (record,) = caplog.records
+    assert "does not verify" in record.getMessage()
 
 
 def test_an_untrusted_certificate_is_told_and_not_asked_again(scripted, connect, authority, waits):

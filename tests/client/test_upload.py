@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 
-from airflow_provider_trifacta.client.upload import BLOCK_SIZE, MultipartFile
+from airflow_provider_trifacta.client.adapter import BLOCK_SIZE, MultipartFile
 
 
 def body(content=b"zip", filename="flow.zip", **options):

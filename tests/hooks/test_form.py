@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_trifacta.get_provider_info import get_provider_info
-from airflow_provider_trifacta.hooks.connection import _READERS
+from airflow_provider_trifacta.hooks.extras import _READERS
 from airflow_provider_trifacta.hooks.form import CONN_FIELDS, UI_FIELD_BEHAVIOUR
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_trifacta.client.errors import ConfigurationError
-from airflow_provider_trifacta.client.secrets import secrets_of
-from airflow_provider_trifacta.hooks.connection import _READERS, config_from_connection
+from airflow_provider_trifacta.hooks.extras import _READERS
+from airflow_provider_trifacta.hooks.trifacta import config_from_connection
 
 pytestmark = pytest.mark.every_airflow
 
@@ -85,7 +85,7 @@ def test_odd_connections(monkeypatch, rounds, tell):
         assert SECRET not in refused + repr(config)
         assert len(refused) < 2_000
         assert refused.isprintable()
-        assert config is None or config.password in secrets_of(config)
+        assert config is None or config.password in config.secrets
         taken += config is not None
     assert 0 < taken < count
     tell(f"{count} tried, {taken} of them taken")

@@ -7,8 +7,7 @@ import logging
 import pytest
 
 from airflow_provider_trifacta._compat import redact
-from airflow_provider_trifacta.client.errors import ConfigurationError
-from airflow_provider_trifacta.hooks import trifacta
+from airflow_provider_trifacta.client.errors import ConfigurationError, ServerError
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 
 pytestmark = pytest.mark.every_airflow
@@ -22,11 +21,6 @@ def connect(monkeypatch):
     return put
 
 
-@pytest.fixture(autouse=True)
-def fresh_process(monkeypatch):
-    monkeypatch.setattr(trifacta, "_warned", set())
-
-
 def test_the_default_connection_becomes_a_client(connect):
     connect(host="a.example.com", login="me", password="long-secret", extra={"read_timeout": 5})
     hook = TrifactaHook()
@@ -36,10 +30,14 @@ def test_the_default_connection_becomes_a_client(connect):
     assert hook.client.deployment_url(3) == "https://a.example.com/deployments/3"
 
 
-def test_a_polling_client_does_not_repeat_reads(connect):
-    connect(host="a.example.com", login="me", password="long-secret")
+def test_a_polling_client_does_not_repeat_reads(use_connection, scripted):
+    server = scripted(lambda request: (503, {"Retry-After": "0"}, {}))
+    use_connection(server.url)
     hook = TrifactaHook()
-    assert hook.polling_config.read_retries == hook.client.without_repetitions.config.read_retries == 0
+    assert hook.polling_config.read_retries == 0
+    with pytest.raises(ServerError):
+        hook.client.without_repetitions.deployments.get(1)
+    assert len(server.seen) == 1
     assert hook.client.config.read_retries > 0
 
 
@@ -48,24 +46,21 @@ def test_a_missing_connection_is_a_configuration_error():
         TrifactaHook("none_such").client  # noqa: B018
 
 
-def test_plain_http_warns_once_per_process(connect, caplog):
-    caplog.set_level(logging.WARNING)
-    connect(host="http://a.example.com", login="me", password="long-secret")
-    connect("other", host="http://b.example.com", login="me", password="long-secret")
-    for conn_id in ("trifacta_default", "other", "trifacta_default"):
-        assert TrifactaHook(conn_id).client
-    assert [record.getMessage() for record in caplog.records if "plain http" in record.getMessage()] == [
-        "Connection trifacta_default uses plain http: credentials cross the network unencrypted."
-    ]
-
-
-def test_an_unverified_server_warns_once_per_process(connect, caplog):
-    caplog.set_level(logging.WARNING)
-    for conn_id in ("trifacta_default", "other"):
-        connect(conn_id, host="https://a.example.com", login="me", password="long-secret", extra={"verify": False})
-        assert TrifactaHook(conn_id).client
-    (record,) = [record for record in caplog.records if "does not verify" in record.getMessage()]
-    assert record.args[0] == "trifacta_default"
+def test_an_unsafe_connection_is_noted_and_only_a_change_warns_of_it(use_connection, scripted, caplog):
+    """Each process of a wait makes a client and reads: its log must not fill with the same warning."""
+    caplog.set_level(logging.INFO)
+    server = scripted(lambda request: (200, {}, {"id": 1}))
+    use_connection(server.url)
+    for _ in range(2):
+        assert TrifactaHook().client.deployments.get(1).id == 1
+    notes = [record for record in caplog.records if "it uses plain http" in record.getMessage()]
+    assert [record.levelno for record in notes] == [logging.INFO] * 2
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    for _ in range(2):
+        TrifactaHook().client.releases.activate(1)
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert server.url in warning.getMessage()
+    assert "plain http" in warning.getMessage()
 
 
 def test_https_does_not_warn(connect, caplog):

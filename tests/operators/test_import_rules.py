@@ -11,7 +11,7 @@ from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fau
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.import_rules import ImportRules
+from airflow_provider_trifacta.client.resources import ImportRules
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 

@@ -12,7 +12,7 @@ from airflow_provider_trifacta._compat import BaseHook, Connection
 from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import ConfigurationError
-from airflow_provider_trifacta.hooks.connection import config_from_connection
+from airflow_provider_trifacta.hooks.trifacta import config_from_connection
 
 pytestmark = pytest.mark.every_airflow
 

@@ -1,4 +1,4 @@
-"""The transport of polls sends what the usual one sends, with the same errors."""
+"""A transport that threads share, as for polls, sends what another one sends, with the same errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import requests
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import ConnectError, RateLimitError, RedirectError, TLSError
-from airflow_provider_trifacta.client.polling import PollingTransport
 from airflow_provider_trifacta.client.transport import Transport
 
 
@@ -19,7 +18,7 @@ def config_of(url, **options):
 
 def polling_client(url, **options):
     config = config_of(url, **options)
-    return TrifactaClient(config, transport=PollingTransport(config, connections=2))
+    return TrifactaClient(config, transport=Transport(config, connections=2))
 
 
 def row(request):
@@ -30,13 +29,13 @@ def sent(server):
     return [(one.method, one.path, sorted(one.headers.items())) for one in server.seen]
 
 
-def test_it_sends_what_the_usual_transport_sends(scripted, tmp_path, monkeypatch):
+def test_it_sends_what_a_transport_of_one_thread_sends(scripted, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     server = scripted(row)
     config = config_of(server.url)
-    for transport in (Transport(config), PollingTransport(config, connections=2)):
+    for transport in (Transport(config), Transport(config, connections=2)):
         with TrifactaClient(config, transport=transport) as client:
             for _ in range(2):
                 assert client.releases.get(7).id == 7

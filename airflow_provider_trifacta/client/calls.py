@@ -1,0 +1,70 @@
+"""One call to the API: what is sent, and what it may cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+from .errors import RequestTimeoutError
+
+
+class Body(Protocol):
+    """The body of an upload; :class:`~.adapter.MultipartFile` is one."""
+
+    content_type: str
+    #: Whether its last bytes were handed to the connection.
+    sent_completely: bool
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+@dataclass
+class Budget:
+    """The bounds of one call, with its repetitions, its redirects and, for a list, its pages.
+
+    A server cannot stretch them: the connection looks at ``end`` before each block.
+
+    :param seconds: how long the call may take in all
+    :param option: the extra that sets this time, for the error
+    :param bytes_left: bytes that all its answers may still have together
+    :param end: when the time is over, by the monotonic clock
+    :param pages: how many pages of a list were read
+    """
+
+    seconds: float
+    option: str
+    bytes_left: float
+    end: float
+    pages: int = 0
+
+    def left(self) -> float:
+        """Return the seconds that are left; 0 or less if there are none."""
+        return self.end - time.monotonic()
+
+    def exceeded(self, what: str) -> RequestTimeoutError:
+        """Return the error of a call that took too long.
+
+        :param what: the request
+        """
+        return RequestTimeoutError(
+            f"{what} did not end within {self.seconds:g} s, its repetitions included. A larger extra {self.option!r} "
+            "waits longer."
+        )
+
+
+@dataclass
+class Request:
+    """What is sent, and where its answer goes."""
+
+    method: str
+    path: str
+    budget: Budget
+    params: Mapping[str, Any] | None = None
+    json: object = None
+    body: Body | None = None
+    file: BinaryIO | None = None
+    slow: bool = False

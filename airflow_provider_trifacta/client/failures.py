@@ -1,0 +1,259 @@
+"""From an error status, or the lack of an answer, to an error that says what happened and what to do next.
+
+Only a request that failed enters this module.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable, Iterator
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError
+
+from .config import host_of
+from .errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConnectError,
+    ConnectionLostError,
+    DeploymentManagerMissingError,
+    GoneError,
+    InvalidInputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    TrifactaError,
+    UnexpectedResponseError,
+)
+from .redact import parse
+from .responses import exchange
+from .retries import parse_retry_after
+from .tls import file_problem, tls_error, unusable_files
+
+if TYPE_CHECKING:
+    from .calls import Request
+    from .config import ClientConfig
+    from .redact import Redactor
+    from .responses import Answer
+
+#: The class of each error status that has one; :func:`api_error_class` decides the rest.
+_STATUS_CLASSES: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: ServerError,
+    410: GoneError,
+    413: PayloadTooLargeError,
+    425: ServerError,
+    429: RateLimitError,
+}
+
+
+def api_error_class(status: int) -> type[APIError]:
+    """Return the class of an HTTP error status.
+
+    :param status: HTTP status, 400 or above
+    """
+    return _STATUS_CLASSES.get(status, ServerError if status >= 500 else BadRequestError)
+
+
+_ADVICE = {
+    400: "Correct the request as the message says; for a package, check the product version that exported it.",
+    401: "Check login and password, or the access token (it may have expired), in the Airflow connection.",
+    410: "It was deleted in Trifacta.",
+    413: "Raise the upload limit of the server or of the proxy before it.",
+    429: "The instance's request quota is used up. Try again later or less often.",
+}
+#: The first name in a path, what one of it is called, and what a user needs to get at it.
+_RESOURCES = {
+    "deployments": ("deployment", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
+    "releases": ("release", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
+    "flows": ("flow", "The user must own the flow, or it must be shared with the user."),
+    "connections": ("connection", "The user must own a connection, or it must be shared with the user."),
+    "jobGroups": ("job group", "The user must be allowed to see the flow that it runs."),
+}
+#: What a workspace can switch off, by the end of the path.
+_SETTINGS = {"/package": "export", "/releases": "import", "/releases/dryRun": "import"}
+_ROUTE_NOT_FOUND = "RouteNotFoundException"
+_NO_DEPLOYMENT_MANAGER = (
+    "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
+    "connection's host is the production instance, and ask its administrator."
+)
+
+
+def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIError:
+    """Return the error of an answer with an error status.
+
+    :param answer: the answer
+    :param method: HTTP method of the request
+    :param path: path of the request
+    :param redact: takes secrets out of the answer's words
+    :returns: the error, in the class that fits
+    """
+    name, words, from_api = _api_words(answer)
+    request_id = answer.headers.get("x-trifacta-request-id")
+    parts = [f"{method} {path} answered {answer.status}"]
+    parts.append(f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}")
+    if request_id:
+        parts.append(f" (request id {redact.excerpt(request_id)})")
+    message = "".join(parts).rstrip(".") + "."
+    error_class = api_error_class(answer.status)
+    if _lacks_deployment_manager(answer.status, name, method, path):
+        error_class = DeploymentManagerMissingError
+        message += f" {_NO_DEPLOYMENT_MANAGER}"
+    elif advice := _advice(answer.status, path):
+        message += f" {advice}"
+    return error_class(
+        message,
+        method=method,
+        path=path,
+        status=answer.status,
+        name=name and redact.excerpt(name),
+        request_id=request_id and redact.excerpt(request_id),
+        retry_after=parse_retry_after(answer.headers),
+        from_api=from_api,
+    )
+
+
+def _lacks_deployment_manager(status: int, name: str | None, method: str, path: str) -> bool:
+    """Tell an instance where deployments are unknown from one where this object is."""
+    below = path.startswith(("/v4/deployments", "/v4/releases"))
+    # A path that is known with another method is answered alike, and reading import rules is not documented.
+    may_be_unknown = method == "GET" and path.endswith("ImportRules")
+    return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
+
+
+def _advice(status: int, path: str) -> str:
+    """Return what to do next. A wrong id and a missing permission are answered alike, so both are named."""
+    if status not in (403, 404):
+        return _ADVICE.get(status, "")
+    resource, _, number = path.removeprefix("/v4/").partition("/")
+    noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
+    number = number.partition("/")[0]
+    setting = next((words for end, words in _SETTINGS.items() if path.endswith(end) and number), None)
+    sentences = [
+        f"Check the id {number} of the {noun} and this user's permission: the answer does not tell which is wrong."
+        if noun and number
+        else "Check this user's permission.",
+        needed,
+        f"Check that {setting} is enabled in the workspace." if setting else "",
+        "Check the base URL too; the object may be deleted." if status == 404 else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
+    """Read ``{"exception": {name, message, details}}``.
+
+    :returns: the exception's name; the words of the answer; and whether it is the API's own error, since a gateway may
+        answer JSON of another kind
+    """
+    try:
+        body = parse(answer.content)
+    except (ValueError, RecursionError):
+        return None, "", False
+    inner = body.get("exception", body) if isinstance(body, dict) else body
+    if not isinstance(inner, dict):
+        return None, inner if isinstance(inner, str) else json.dumps(inner), False
+    from_api = inner is not body and bool(inner.get("name") or inner.get("message"))
+    name = inner.get("name")
+    words = []
+    for key in ("name", "message", "details"):  # details may be any JSON type
+        value = inner.get(key)
+        if value:
+            words.append(value if isinstance(value, str) else json.dumps(value))
+    return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner), from_api
+
+
+#: What the libraries raise for an answer that they cannot read, apart from their own errors.
+_GARBLED = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError),
+    HTTPException,
+)
+#: What the system raises for a TLS file that it cannot open.
+_FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+def failure_of(error: Exception, request: Request, url: str, config: ClientConfig, redact: Redactor) -> Exception:
+    """Translate what the libraries raised in place of an answer.
+
+    :param error: what they raised
+    :param request: the request
+    :param url: where it was sent
+    :param config: names the files that TLS needs
+    :param redact: takes secrets out of the words of the libraries
+    :returns: the error in the class that fits; the same one if it is not theirs
+    """
+    path = urlsplit(url).path
+    if isinstance(error, (requests.exceptions.InvalidURL, LocationParseError)):  # requests lets the second one through
+        return ConfigurationError(f"The connection's host makes no usable URL: {redact(str(error))}.")
+    if isinstance(error, requests.RequestException):
+        return _no_answer(error, request, url, config, redact)
+    if isinstance(error, OSError) and not exchange.begun:
+        return ConfigurationError(unusable_files(config))
+    if isinstance(error, (OSError, HTTPError)):
+        return _no_answer(requests.ConnectionError(error), request, url, config, redact)
+    if not isinstance(error, _GARBLED):
+        return error
+    words = redact.excerpt(f"{type(error).__name__}: {error}")
+    if not exchange.begun:
+        return InvalidInputError(f"{request.method} {path} cannot be sent ({words}).")
+    return UnexpectedResponseError(f"{request.method} {path} was answered with what is not HTTP ({words}).")
+
+
+def _no_answer(
+    error: requests.RequestException, request: Request, url: str, config: ClientConfig, redact: Redactor
+) -> TrifactaError:
+    parts, links = urlsplit(url), list(_chain(error))
+    where = f"{request.method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+    # The innermost exception has the words that people can act on.
+    cause = redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
+    if isinstance(error, requests.exceptions.SSLError):
+        return tls_error(links, where, cause, config)
+    # Connecting to a server raises none of these, except that a firewall may forbid it.
+    if not exchange.begun and any(isinstance(link, _FILE_ERRORS) for link in links) and file_problem(config):
+        return ConfigurationError(unusable_files(config))
+    if isinstance(error, requests.exceptions.ProxyError):
+        return ConnectError(f"{where} failed at the proxy: {cause}. Check the extra 'proxies' and the environment.")
+    if isinstance(error, requests.ConnectTimeout):
+        return ConnectError(
+            f"{where} could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."
+        )
+    if isinstance(error, requests.ReadTimeout):
+        option = "upload_timeout" if request.slow else "read_timeout"
+        return RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
+    if any(isinstance(link, socket.gaierror) for link in links):
+        return ConnectError(f"{where} could not connect: the host name is not known ({cause}). Check the host.")
+    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in links):
+        refused = any(isinstance(link, ConnectionRefusedError) for link in links)
+        hint = "Check host and port: nothing listens there. Self-managed instances often use port 3005."
+        return ConnectError(
+            f"{where} could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
+        )
+    hint = " The server may have refused the file before reading all of it." if request.body else ""
+    return ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions inside an exception: ``urllib3`` nests them in args and reasons, not only as causes."""
+    pending: list[object] = [error]
+    seen: set[int] = set()
+    while pending:
+        link = pending.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        inner: Iterable[object] = (*link.args, getattr(link, "reason", None), link.__cause__, link.__context__)
+        pending.extend(inner)

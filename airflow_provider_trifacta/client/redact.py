@@ -1,0 +1,125 @@
+"""Secrets, and unusual JSON: what takes the credentials out of texts that come from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import UnexpectedResponseError
+from .texts import MOST_LEVELS, shown
+
+if TYPE_CHECKING:
+    from .config import ClientConfig
+
+_TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+_NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
+#: Characters of a foreign text (an HTML page, a long message) that are quoted in an error.
+_EXCERPT = 400
+
+
+class Redactor:
+    """Takes the credentials out of text that comes from elsewhere (answers, library messages).
+
+    :param config: has the credentials
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._secrets = config.secrets
+        self._long = [secret.decode() for secret in config.long_secrets]
+
+    def __call__(self, text: str) -> str:
+        """Return the text with every secret replaced."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def excerpt(self, text: str) -> str:
+        """Return the beginning of a text on one line, without secrets, also where one is cut in two."""
+        return shown(self(" ".join(self(text).split())), _EXCERPT)
+
+    def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
+        """Return the kind of an answer's body and its beginning, for an error."""
+        kind = headers.get("Content-Type", "no content type").partition(";")[0]
+        text = self.excerpt(content.decode("utf-8", "replace"))
+        return f"{kind} {text!r}" if text else "an empty body"
+
+    def within(self, value: object) -> object:
+        """Return a JSON value with every secret in it replaced: a server may echo what it was sent."""
+        if isinstance(value, str):
+            for secret in self._long:
+                value = value.replace(secret, "***")
+            return value
+        if isinstance(value, dict):
+            return {self.within(key): self.within(one) for key, one in value.items()}
+        return [self.within(one) for one in value] if isinstance(value, list) else value
+
+
+def read_unusual_json(content: bytes, headers: Mapping[str, str], what: str, redact: Redactor) -> object:
+    """Return the JSON body of an answer that may hold a secret or many levels, or is not JSON.
+
+    :param content: the body
+    :param headers: the headers of the answer
+    :param what: the request and the status, for the error
+    :param redact: takes the secrets out
+    :returns: the JSON body
+    :raises UnexpectedResponseError: the body is not JSON
+    """
+    try:
+        return redact.within(parse(content))
+    except (ValueError, RecursionError):
+        raise UnexpectedResponseError(
+            f"{what} with {redact.describe(content, headers)} instead of JSON. Check that the connection's host is the "
+            "base URL of a Trifacta instance, and not of a login page or a proxy in front of it."
+        ) from None
+
+
+def parse(content: bytes) -> Any:
+    """Read JSON. What is nested deeper than any answer becomes a text, or null if it holds nothing.
+
+    :param content: the text
+    :returns: its value
+    :raises ValueError: it is not JSON
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        pass
+    else:
+        if content.count(b"[") + content.count(b"{") <= MOST_LEVELS or not _is_deep(value):
+            return value
+    text = content.decode(json.detect_encoding(content), "surrogatepass")
+    kept: list[str] = []
+    depth = at = 0
+    quoted = False
+    for token in _TOKENS.finditer(text):
+        mark = text[token.start()]
+        if mark == '"':
+            quoted = not quoted
+        elif quoted or mark == "\\":
+            continue
+        elif mark in "[{":
+            depth += 1
+            if depth == MOST_LEVELS + 1:
+                kept.append(text[at : token.start()])
+                at = token.start()
+        else:
+            if depth == MOST_LEVELS + 1:
+                filled = text[at : token.end()].translate(_NO_CONTENT)
+                kept.append('"..."' if filled else "null")
+                at = token.end()
+            depth -= 1
+    return json.loads("".join([*kept, text[at:]]))
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MOST_LEVELS + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(level)

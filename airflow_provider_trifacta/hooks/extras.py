@@ -1,0 +1,171 @@
+"""The extras of an Airflow connection: how each is read, and what it may look like as text."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyjson5
+
+from ..client.config import refuse_mask, refuse_pem
+from ..client.errors import ConfigurationError
+from ..client.proxies import check_proxy
+from ..client.texts import listed, shown
+
+log = logging.getLogger(__name__)
+
+#: A read is sent again this often at most: more would only hide an outage.
+_MOST_READ_RETRIES = 10
+#: Seconds that a timeout has at most: the system's clocks take no more.
+_MOST_SECONDS = 10**9
+
+
+def read_extras(extras: Mapping[str, Any], conn_id: str | None) -> dict[str, Any]:
+    """Turn the extras of a connection into fields of the client's configuration.
+
+    :param extras: the extras, as JSON values or as text
+    :param conn_id: the connection, for a warning about extras that are not known
+    :returns: the fields that are set
+    :raises ConfigurationError: an extra cannot be used; the error names it
+    """
+    unknown = sorted(set(extras) - set(_READERS))
+    if unknown:
+        log.warning(
+            "Connection %s has extras that are not known and have no effect: %s. Known are: %s.",
+            conn_id,
+            listed(unknown),
+            ", ".join(_READERS),
+        )
+    given = {name: extras[name] for name in _READERS if name in extras}
+    return {name: _READERS[name](name, value) for name, value in given.items() if not _absent(value)}
+
+
+def _said(value: object) -> str:
+    return shown(repr(value))
+
+
+def _is_path(path: object, kind: Callable[[Path], bool]) -> bool:
+    """Tell whether there is a file or folder of this path. False for a text that cannot be a path."""
+    try:
+        return isinstance(path, str) and kind(Path(path))
+    except (OSError, ValueError):
+        return False
+
+
+def _absent(value: object) -> bool:
+    """Tell whether an extra is blank: null from the connection form, or an empty text from a URI."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _parsed(value: object) -> object:
+    """Read a text that holds JSON: a connection URI gives every extra as text.
+
+    Airflow 2's form turns stored lists and objects into Python's notation, which JSON5 covers.
+    """
+    if isinstance(value, str):
+        try:
+            return pyjson5.decode(value)
+        except pyjson5.Json5Exception:
+            return value.strip()
+    return value
+
+
+def _verify(name: str, value: object) -> bool | str:
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    if isinstance(value, bool):
+        return value
+    refuse_pem(name, value)
+    if isinstance(value, str) and _is_path(value.strip(), Path.exists):
+        return value.strip()
+    raise ConfigurationError(
+        f"The connection's extra {name!r} must be true, false or the path of a CA bundle that exists on this host."
+    )
+
+
+def _cert(name: str, value: object) -> str | tuple[str, str] | None:
+    refuse_pem(name, value)
+    parsed = _parsed(value)
+    paths = [parsed] if isinstance(parsed, str) else parsed
+    for path in paths if isinstance(paths, list) else []:
+        refuse_pem(name, path)
+    if isinstance(paths, list) and len(paths) in (1, 2) and all(_is_path(path, Path.is_file) for path in paths):
+        return paths[0] if len(paths) == 1 else (paths[0], paths[1])
+    raise ConfigurationError(
+        f"The connection's extra {name!r} must be the path of a PEM file, or a list of two paths (certificate, key), "
+        "that exist on this host."
+    )
+
+
+def _proxies(name: str, value: object) -> dict[str, str]:
+    refuse_mask(f"extra {name!r}", value)  # Airflow masks extras of this name, proxy URLs may hold passwords
+    parsed = _parsed(value)
+    if isinstance(parsed, str) and "://" in parsed:
+        check_proxy(parsed, f"The connection's extra {name!r}")
+        return {"http": parsed, "https": parsed}
+    if isinstance(parsed, dict) and all(isinstance(part, str) and part for pair in parsed.items() for part in pair):
+        return parsed
+    # The value is not shown: proxy URLs may hold passwords.
+    raise ConfigurationError(
+        f"The connection's extra {name!r} must be one proxy URL (with http:// or https://), or an object of proxy "
+        'URLs by scheme such as {"https": "http://proxy.example.com:3128"}.'
+    )
+
+
+def _number(name: str, value: object) -> float:
+    parsed = _parsed(value)
+    if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) and abs(parsed) < math.inf:
+        return parsed
+    raise ConfigurationError(f"The connection's extra {name!r} must be a number, not {_said(value)}.")
+
+
+def _whole(least: int, most: float, words: str) -> Callable[[str, object], int]:
+    """Return a reader of whole numbers.
+
+    :param least: the smallest that may be given
+    :param most: the largest
+    :param words: what the number must be, for the error
+    """
+
+    def read(name: str, value: object) -> int:
+        number = _number(name, value)
+        if number != int(number) or not least <= number <= most:
+            raise ConfigurationError(f"The connection's extra {name!r} must be {words}, not {_said(value)}.")
+        return int(number)
+
+    return read
+
+
+def _seconds(name: str, value: object) -> float:
+    number = _number(name, value)
+    if number <= 0:
+        raise ConfigurationError(f"The connection's extra {name!r} must be more than 0 seconds, not {_said(value)}.")
+    return float(min(number, _MOST_SECONDS))
+
+
+def _user_agent(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"The connection's extra {name!r} must be a text, not {_said(value)}.")
+    return value.strip()
+
+
+_retries = _whole(0, _MOST_READ_RETRIES, f"a whole number from 0 to {_MOST_READ_RETRIES}")
+_size = _whole(1, math.inf, "a whole number of bytes and more than 0")
+#: How each extra is read. The names are those of :class:`~airflow_provider_trifacta.client.ClientConfig`.
+_READERS: dict[str, Callable[[str, object], Any]] = {
+    "verify": _verify,
+    "cert": _cert,
+    "proxies": _proxies,
+    "connect_timeout": _seconds,
+    "read_timeout": _seconds,
+    "upload_timeout": _seconds,
+    "read_retries": _retries,
+    "user_agent": _user_agent,
+    "total_timeout": _seconds,
+    "upload_total_timeout": _seconds,
+    "max_answer_size": _size,
+    "max_package_size": _size,
+}
