@@ -4,7 +4,8 @@ import pytest
 
 from airflow_provider_trifacta.client.errors import InvalidInputError
 from airflow_provider_trifacta.client.models import Release
-from airflow_provider_trifacta.promotion.baseline import Baseline, live_release
+from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.reading import live_release
 
 
 def release(number, active=None):
