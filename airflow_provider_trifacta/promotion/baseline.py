@@ -40,16 +40,17 @@ class Baseline:
         :param client: the instance
         :param deployment_id: the deployment
         """
-        return cls.of(deployment_id, client.releases.list(deployment_id, until=shows_live))
+        releases = client.releases.list(deployment_id, until=shows_live)
+        return cls.of(deployment_id, releases, live_release(releases))
 
     @classmethod
-    def of(cls, deployment_id: int, releases: Sequence[Release]) -> Baseline:
+    def of(cls, deployment_id: int, releases: Sequence[Release], live: Release | None) -> Baseline:
         """Make the baseline of the releases of a deployment.
 
         :param deployment_id: the deployment
         :param releases: its releases
+        :param live: the live one of them
         """
-        live = live_release(releases)
         return cls(
             deployment_id=deployment_id,
             active_release_id=live.id if live else None,

@@ -233,7 +233,7 @@ class Promoter:
     def _upload(self, seen: Seen) -> Promotion:
         previous = self._previous(seen.live)
         body = self._package.body(self._progress)
-        self._journal.asked(self._request, **Baseline.of(self._deployment_id, seen.releases).as_dict())
+        self._journal.asked(self._request, **Baseline.of(self._deployment_id, seen.releases, seen.live).as_dict())
         try:
             # The client does not repeat it: a person may decide something while a busy server makes us wait. So each
             # repetition begins with a new look at what is live.
@@ -271,7 +271,10 @@ class Promoter:
         return Promotion("created", found, result, previous, overrun)
 
     def _previous(self, live: Release | None) -> int | None:
-        return self._baseline.active_release_id if self._baseline else id_of(live)
+        """Return the release that was live before this run, by the baseline if there is one."""
+        if self._baseline:
+            return self._baseline.active_release_id
+        return live.id if live else None
 
 
 class _ServerBusyError(Exception):

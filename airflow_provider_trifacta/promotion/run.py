@@ -245,7 +245,8 @@ def _ambiguous(
     journal.answered(told=True)
     return AmbiguousSubmissionError(
         f"It is unknown whether the run of deployment {deployment_id} started jobs: {why} This task does not ask "
-        f"for it again, because jobs might run twice. {what} Look at them in Trifacta, and clear this task if it should run.",
+        f"for it again, because jobs might run twice. {what} Look at them in Trifacta, and "
+        "clear this task if it should run.",
         deployment_id=deployment_id,
         live_id=request["release_id"],
         job_group_ids=ids,

@@ -50,7 +50,7 @@ def packages(make_package):
 
 @pytest.fixture
 def take_baseline(client):
-    return lambda: Baseline.of(1, client.releases.list(1))
+    return lambda: Baseline.read(client, 1)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def before(request, emulator, upload):
 
 @pytest.fixture
 def baseline(before, client):
-    return Baseline.of(1, client.releases.list(1))
+    return Baseline.read(client, 1)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, li
     """Somebody went back to it: the release that the run made is another one."""
     old = upload("B")
     recorded = upload("A")
-    baseline = Baseline.of(1, client.releases.list(1))
+    baseline = Baseline.read(client, 1)
     upload("B")
     emulator.store.update_release(old, active=True)
     with pytest.raises(UnexpectedLiveReleaseError, match=f"nor the recorded {recorded}"):
@@ -140,7 +140,7 @@ def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, li
 
 def test_a_deployment_that_somebody_switched_off_stays_off(client, upload, live, changes, emulator):
     upload("A")
-    baseline = Baseline.of(1, client.releases.list(1))
+    baseline = Baseline.read(client, 1)
     emulator.store.update_release(upload("B"), active=False)
     with pytest.raises(UnexpectedLiveReleaseError, match="No release of deployment 1 is live"):
         roll_back(client, baseline, UUIDS["B"], settle_timeout=0)
@@ -152,7 +152,7 @@ def test_a_deployment_that_somebody_switched_off_stays_off(client, upload, live,
 def test_a_deleted_target_is_refused_and_never_guessed(client, upload, live, changes, emulator, interrupted):
     upload("C")
     recorded = upload("A")
-    baseline = Baseline.of(1, client.releases.list(1))
+    baseline = Baseline.read(client, 1)
     new = upload("B")
     emulator.store.delete_release(recorded)
     with pytest.raises(UnexpectedLiveReleaseError, match=f"Release {recorded} of deployment 1.*was deleted"):
@@ -201,7 +201,7 @@ def test_where_packages_cannot_be_told_apart_nothing_is_done(undo, upload, live,
 
 def test_releases_of_other_deployments_do_not_count(client, make_package, live, emulator, changes):
     other = emulator.store.create_deployment("Second").id
-    baseline = Baseline.of(1, client.releases.list(1))
+    baseline = Baseline.read(client, 1)
     with open_package(make_package(uuid=UUIDS["B"])) as package:
         client.releases.create(other, package.body())
     assert roll_back(client, baseline, UUIDS["B"], settle_timeout=0) is None
