@@ -196,7 +196,7 @@ def test_new_import_rules_give_the_same_package_another_meaning(promote, emulato
     second = promote()
     assert second.outcome == "created"
     assert second.release.id > first.release.id
-    assert "are newer than release" in caplog.text
+    assert "airflow_provider_trifacta.promotion.rules" in {one.name for one in caplog.records}
     assert promote().outcome == "reused", "that release has seen the rules"
 
 
@@ -236,7 +236,7 @@ def test_unreadable_import_rules_are_warned_of(promote, emulator, caplog, status
     promote()
     emulator.faults.add(Fault(Answer(status), path="/v4/deployments/*/objectImportRules"))
     assert promote().outcome == "reused"
-    assert "cannot be read" in caplog.text
+    assert "airflow_provider_trifacta.promotion.rules" in {one.name for one in caplog.records}
 
 
 def test_import_rules_that_fail_in_passing_are_no_answer(promote, emulator):
@@ -257,11 +257,9 @@ def test_a_persons_other_choice_is_not_undone(promote, take_baseline, live, uplo
     baseline = take_baseline() if with_baseline else None
     with pytest.raises(ReleaseNotLiveError) as caught:
         promote("A", baseline=baseline, first_attempt=first_attempt)
-    message = str(caught.value)
-    assert f"Release {first.release.id} of deployment 1 was made of this package" in message
-    assert f"release {other.release.id} is" in message
-    assert "Activate" in message
-    assert "if_exists='create'" in message
+    error = caught.value
+    assert (error.deployment_id, error.release_id, error.live_id) == (1, first.release.id, other.release.id)
+    assert "if_exists='create'" in str(error)
     assert live() == other.release.id
     assert len(uploads()) == 2
 
@@ -293,7 +291,7 @@ def test_going_back_to_an_older_release_of_the_same_package_is_not_undone(
 def test_a_deactivation_is_not_undone(promote, client, live):
     first = promote("A").release
     client.releases.deactivate(first.id)
-    with pytest.raises(ReleaseNotLiveError, match="no release is"):
+    with pytest.raises(ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (first.id, None)):
         promote("A", first_attempt=False)
     assert live() is None
 
@@ -330,7 +328,9 @@ def test_a_deployment_that_was_deactivated_since_the_baseline_is_left_so(promote
     first = promote("A").release
     baseline = take_baseline()
     client.releases.deactivate(first.id)
-    with pytest.raises(UnexpectedLiveReleaseError, match="No release"):
+    with pytest.raises(
+        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, None)
+    ):
         promote("B", baseline=baseline)
     assert live() is None
 
@@ -339,7 +339,7 @@ def test_a_deployment_that_was_deactivated_since_the_baseline_is_left_so(promote
 def test_an_older_package_does_not_replace_a_newer_one(promote, take_baseline, live, with_baseline):
     newer = promote("B").release
     baseline = take_baseline() if with_baseline else None
-    with pytest.raises(OlderPackageError, match="allow_older=True"):
+    with pytest.raises(OlderPackageError, check=lambda error: error.live_id == newer.id):
         promote("A", baseline=baseline)
     assert live() == newer.id
     assert promote("A", baseline=baseline, allow_older=True).outcome == "created"
@@ -389,7 +389,7 @@ def make_big(path):
 @pytest.mark.parametrize(("status", "error"), [(401, "AuthenticationError"), (403, "PermissionDeniedError")])
 def test_a_refusal_is_no_doubt(promote, emulator, time, status, error):
     emulator.faults.add(Fault(Answer(status, when="after_body"), **CREATE))
-    with pytest.raises(Exception, match=f"answered {status}") as caught:
+    with pytest.raises(Exception, check=lambda error: error.status == status) as caught:
         promote()
     assert type(caught.value).__name__ == error
     assert time.slept == []
@@ -404,7 +404,7 @@ def test_a_413_is_no_doubt(promote, emulator, time):
 
 def test_a_login_page_is_doubt(promote, emulator, time, ids):
     emulator.faults.add(Fault(Answer.login_redirect(when="after_body"), **CREATE))
-    with pytest.raises(RedirectError, match="/login"):
+    with pytest.raises(RedirectError):
         promote()
     assert sum(time.slept) == 60
     assert ids() == []
@@ -587,7 +587,7 @@ def test_a_third_release_that_is_live_is_a_persons_decision(promote, emulator, c
         client.releases.activate(third.id)
 
     time.during_sleep = [finish_and_go_back]
-    with pytest.raises(ReleaseNotLiveError, match=f"release {third.id} is"):
+    with pytest.raises(ReleaseNotLiveError, check=lambda error: error.live_id == third.id):
         promote("C")
     assert live() == third.id != old.id
 
@@ -601,14 +601,15 @@ def test_several_matches_are_ambiguous(promote, emulator, time, client, packages
             client.releases.create(1, package.body())
 
     time.during_sleep = [twice]
-    with pytest.raises(AmbiguousSubmissionError, match="several new releases"):
+    with pytest.raises(AmbiguousSubmissionError) as caught:
         promote("A")
+    assert (caught.value.deployment_id, caught.value.release_id) == (1, max(one.id for one in client.releases.list(1)))
 
 
 def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, somebody_else):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     time.during_sleep = [somebody_else]
-    with pytest.raises(AmbiguousSubmissionError, match="releases of other packages appeared"):
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.deployment_id == 1):
         promote("A")
     assert sum(time.slept) == 60, "ours may still show"
 
@@ -622,11 +623,12 @@ def test_ours_may_show_after_a_strange_release(promote, emulator, time, live, so
 
 
 @pytest.mark.parametrize("absent", [False, True])
-def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(promote, emulator, absent, uploads):
+def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(promote, emulator, absent, uploads, live):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(PackageUuid(absent=absent), **LIST, times=None))
-    with pytest.raises(AmbiguousSubmissionError, match="does not tell which package"):
+    with pytest.raises(AmbiguousSubmissionError) as caught:
         promote()
+    assert caught.value.release_id == live(), "the release in question"
     assert len(uploads()) == 1
 
 
@@ -684,7 +686,7 @@ def test_a_list_that_cannot_be_had_leaves_the_first_error(promote, emulator):
 def test_a_list_that_is_refused_while_in_doubt_is_ambiguous(promote, emulator):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(Answer(403), **LIST, skip=1, times=None))
-    with pytest.raises(AmbiguousSubmissionError, match="cannot be listed"):
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: type(error.__cause__) is ConnectionLostError):
         promote()
 
 
@@ -787,7 +789,9 @@ def undone(promote, take_baseline, client, emulator):
 def test_a_deleted_release_of_the_run_proves_that_a_person_acted(promote, undone, live, ids, uploads):
     baseline, old = undone()
     without_times = dataclasses.replace(baseline, active_updated_at=None)
-    with pytest.raises(ReleaseNotLiveError, match="was deleted"):
+    with pytest.raises(
+        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id)
+    ):
         promote("B", baseline=without_times, first_attempt=False)
     assert live() == old.id
     assert len(uploads()) == 2
@@ -806,16 +810,18 @@ def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person
         return read(self, deployment_id, **options)
 
     monkeypatch.setattr(Releases, "list", without_deleted)
-    with pytest.raises(ReleaseNotLiveError, match="was changed after the baseline"):
+    with pytest.raises(ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (None, old.id)):
         promote("B", baseline=baseline, first_attempt=False)
     assert live() == old.id
     assert len(uploads()) == 2
 
 
 def test_without_a_baseline_a_release_deleted_in_this_run_proves_it(promote, undone, live, emulator, uploads):
-    undone()
+    _, old = undone()
     began = next(iter(emulator.store.releases(1))).created_at
-    with pytest.raises(ReleaseNotLiveError, match="was deleted"):
+    with pytest.raises(
+        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id)
+    ):
         promote("B", first_attempt=False, began=began)
     assert promote("B", first_attempt=False, began=began + timedelta(hours=1)).outcome == "created"
 
@@ -914,7 +920,7 @@ def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, journal,
     one = journal()
     journal.store.breaks_after = 1
     assert promote(journal=one).outcome == "created"
-    assert "could not be noted" in caplog.text
+    assert "airflow_provider_trifacta.promotion.journal" in {one.name for one in caplog.records}
 
 
 def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, journal, emulator, time):
