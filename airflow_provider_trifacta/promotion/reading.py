@@ -1,8 +1,8 @@
 """Reading what production looks like: which release is live, and whether something shows by now.
 
-The API has no events and no answer that can be asked for again. All that tells what happened is the list of a
-deployment's releases, and a list may lag behind. So there is one loop that looks again, :func:`look`, and one class for
-the question that every promotion asks: :class:`PackageReleases`, the releases that were made of one package.
+A lost answer cannot be asked for again. Only the list of a deployment's releases tells what happened, and it may lag
+behind. So there is one loop that looks again, :func:`look`, and one class for what every promotion asks:
+:class:`PackageReleases`, the releases that were made of one package.
 """
 
 from __future__ import annotations
@@ -189,6 +189,7 @@ class PackageReleases:
         self.deployment_id = deployment_id
         self.uuid = canonical_uuid(uuid)
         self.settle_timeout = settle_timeout
+        #: When the package was exported, if its uuid tells.
         self._exported = uuid_time(uuid)
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
@@ -196,10 +197,7 @@ class PackageReleases:
         return [one for one in releases if one.id > after and one.package_uuid == self.uuid]
 
     def find(self, release_id: int, releases: Iterable[Release]) -> Release | None:
-        """Return a release whose id is known, if the list shows it and it was made of the package.
-
-        Some servers do not tell the package of a release. There the id and the deployment have to be enough.
-        """
+        """Return a release by its id, if it was made of the package, or the server does not tell its package."""
         fitting = (one for one in releases if one.id == release_id and one.package_uuid in (None, self.uuid))
         return next(fitting, None)
 
@@ -220,16 +218,14 @@ class PackageReleases:
         def read(client: TrifactaClient) -> list[Release]:
             return client.releases.list(self.deployment_id, until=enough)
 
-        if until is None:
-            releases = read(self.client)
-        else:
-            releases = look(
-                self.client, read, lambda now: self.find(until, now) is not None, seconds=self.settle_timeout
-            )
+        def shows(now: list[Release]) -> bool:
+            return until is not None and self.find(until, now) is not None
+
+        releases = look(self.client, read, shows, seconds=self.settle_timeout) if until else read(self.client)
         return Seen(releases, live_release(releases), self.among(releases))
 
     def look(self, seen: Sequence[Release], shows: Callable[[list[Release]], bool]) -> list[Release]:
-        """Look at what is newer than the releases that were seen, until something shows or the time is up."""
+        """Look at all releases newer than those that were seen, until something shows or the time is up."""
         enough = down_to(max((release.id for release in seen), default=0))
         return look(
             self.client,

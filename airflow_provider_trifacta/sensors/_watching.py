@@ -25,16 +25,7 @@ W = TypeVar("W", bound=Watch)
 class WatchSensor(BaseSensorOperator, Generic[W]):
     """Waits until a watch says that the awaited state is there. It changes nothing.
 
-    The wait tolerates transient errors (connection, timeout, 429, 5xx) until all polls of ``tolerated_outage`` have
-    failed. Any other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it does not count as a
-    failure. At its timeout the sensor polls once more.
-
-    :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
-        ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
-        is the only limit
-    :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
-        ``default_deferrable``
+    The public sensors describe the parameters. :class:`.Watch` decides at each poll.
     """
 
     template_fields: Sequence[str] = ("trifacta_conn_id",)
