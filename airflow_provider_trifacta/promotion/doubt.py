@@ -4,9 +4,9 @@ Why this needs a module. An upload is not idempotent: sent twice, it makes two r
 way, or the worker may be killed before it reads the answer. The next try then does not know whether there is a release.
 It must not upload a second time, and it must not undo what a person has decided in the meantime.
 
-The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. Where that rule proves
-nothing, :meth:`Doubt.settle` looks until the release shows or the time is up. If it does not show in an earlier try's
-case, :meth:`Doubt.refuse_undone` asks a last question: did a person remove the release that the earlier try made?
+The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. If that rule does
+not prove that nothing was done, :meth:`Doubt.settle` looks until the release shows or the time is up. If no release of
+an earlier try shows, one question is left: did a person remove it? :meth:`Doubt.refuse_undone` answers that.
 """
 
 from __future__ import annotations

@@ -126,6 +126,8 @@ class Promoter:
         :raises TrifactaError: for the rest, see :mod:`..client.errors`
         """
         if self._if_exists == "reuse":
+            # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
+            # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
             self._earlier = self._journal.entry(**self._request)
             if self._earlier and self._earlier.answer.get("release_id"):
                 return self._recall(self._earlier)
@@ -150,7 +152,7 @@ class Promoter:
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
     def _accept_recalled(self, release: Release, seen: Seen) -> None:
-        """Refuse a release of an earlier try that was replaced since. One that nobody changed may still go live."""
+        """Refuse a release of an earlier try that was replaced since. An unchanged one may still go live."""
         if not release.active and not release.untouched:
             raise self._releases.not_live(release, seen.live)
 
@@ -248,6 +250,7 @@ class Promoter:
             adopted, overrun = Doubt(self._releases).settle_lost(seen.releases, error)
             return Promotion("adopted", adopted, None, previous, overrun)
         made = result.release
+        # An answer about another deployment is not noted. It is not the answer to this upload, and a retry must look.
         if made.deployment_id in (None, self._deployment_id):
             self._journal.answered(
                 release_id=made.id,

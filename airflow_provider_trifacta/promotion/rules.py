@@ -165,7 +165,10 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     :param release: the release
     :raises TrifactaError: the rules cannot be read because of a transient error
     """
-    unreadable = "It cannot be told whether import rules were changed after release %s, so it counts as up to date: %s"
+    unreadable = (
+        "It cannot be told whether import rules of deployment %s were changed after its live release %s was made, so "
+        "the release counts as up to date: %s"
+    )
     rules: list[ImportRule] = []
     unread: list[object] = []
     for kind in RULE_KINDS:
@@ -178,10 +181,15 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     made = release.created_at
     newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
     if newer:
-        log.info("Import rules %s are newer than live release %s: importing the package again", newer, release.id)
+        log.info(
+            "Import rules %s of deployment %s are newer than its live release %s: importing the package again",
+            newer,
+            deployment_id,
+            release.id,
+        )
         return True
     if rules and (made is None or any(rule.created_at is None for rule in rules)):
         unread.append("the server does not tell the times")
     for why in unread:
-        log.warning(unreadable, release.id, why)
+        log.warning(unreadable, deployment_id, release.id, why)
     return False

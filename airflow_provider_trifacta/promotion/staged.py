@@ -9,8 +9,8 @@ The hard part is a retry. It may find the new release live for two reasons that 
 * An earlier try put the old release back, and a person has activated the new one since. That is a decision, and a retry
   must not undo it.
 
-Two traces tell them apart. A release that was not changed since its import was never put back, so nobody has decided
-anything. And after the change back, the journal says so. Where neither trace is there, a person has to look.
+Two traces tell them apart. If the release was not changed since its import, no try has put the old one back yet. And a
+try that has put it back notes that in the journal. If neither trace is there, a person has to look.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class StagedPromoter(Promoter):
         )
 
     def _find_reusable(self, seen: Seen) -> Release | None:
-        """Return the newest release of this run, live or not: staged, it is not live for as long as nobody decides."""
+        """Return the newest release of this run. A staged release is not live until a person activates it."""
         self._seen = seen.releases
         made = [one for one in seen.made if one.id > self._latest]
         if not made:

@@ -1,6 +1,6 @@
 """Changing which release of a deployment is live, on purpose, and reading back that it is.
 
-The API has no compare-and-set: a change is applied whatever was live. So two rules protect what other people decide.
+The API has no compare-and-set: it applies a change in any case. So two rules protect what other people decide.
 The change is asked for right after a read, and only once. And whether it was applied is read from the list, which also
 shows when a third release is live.
 """
@@ -115,7 +115,7 @@ class _Change:
         self._entry: Entry | None = None
 
     def resume(self) -> list[Release] | None:
-        """Decide what becomes of the change that an earlier try may have asked for.
+        """Tell whether a change that an earlier try may have asked for was applied.
 
         :returns: the releases, if the change was applied; None if it is safe to ask for it
         :raises InterruptedChangeError: it may have been applied, and what is live now may be a person's decision

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 #: What to do when a newer release is live: fail, or wait on.
 ON_SUPERSEDED = ("fail", "wait")
-#: Where a release is not on the newest page, every so many polls read all the pages above it.
+#: If a release is not on the newest page, every so many polls read all the pages above it.
 DEEP_LOOK_EVERY = 10
 
 _WHAT_TO_CHECK = (
@@ -40,7 +40,7 @@ class NewestReleases(Read):
     endpoint = "GET /v4/releases"
 
     def __call__(self, client: TrifactaClient) -> list[Release]:
-        """Return the releases, the newest first where the server can sort."""
+        """Return the releases, the newest first if the server can sort."""
         down_to = self.down_to
         if down_to is None:
             return client.releases.list(self.deployment_id, until=lambda _: True)
@@ -66,7 +66,7 @@ class ReleaseWatch(Watch):
     :class:`.ReleaseSupersededError`, unless ``on_superseded`` is ``"wait"``.
 
     A poll reads the newest page of the deployment's list, because waits on the same deployment can share that answer.
-    Where the release is not on that page, a poll reads the release itself, and every tenth poll also reads the pages
+    If the release is not on that page, a poll reads the release itself, and every tenth poll also reads the pages
     above it. As long as the deployment is not known, the release is read first.
 
     :param release_id: the release
