@@ -1,4 +1,4 @@
-"""Waiting: one policy for each poll; job groups are done only when all are Complete, and closed on everything else."""
+"""The decision that both waits share: what is tolerated, for how long, and what ends a wait."""
 
 from __future__ import annotations
 
@@ -19,129 +19,18 @@ from airflow_provider_trifacta.client.errors import (
     MissingConnectionError,
     PermissionDeniedError,
     ReleaseDeletedError,
-    ReleaseSupersededError,
     ServerError,
-    UnexpectedResponseError,
 )
-from airflow_provider_trifacta.waits import JobGroupsWatch, ReleaseWatch, parse_job_group_ids, seconds
+from airflow_provider_trifacta.waits import JobGroupsWatch, ReleaseWatch, seconds
 
 PASSWORD = "very-long-secret"
 
 
-@pytest.fixture
-def watch(scripted, time):
-    """Return a function that makes a poll of a watch, on a server with these states (the last one stays)."""
-
-    def make(states, jobs=(200, {}, {"data": []}), tolerated_outage=60):
-        left = {job_group_id: list(answers) for job_group_id, answers in states.items()}
-
-        def respond(request):
-            _, _, _, job_group_id, what = request.path.partition("?")[0].split("/")
-            if what == "jobs":
-                return jobs
-            answers = left[int(job_group_id)]
-            answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            if answer is LOST:
-                return None
-            return answer if isinstance(answer, tuple) else (200, {}, answer)
-
-        make.server = scripted(respond)
-        config = ClientConfig(base_url=make.server.url, login="me", password=PASSWORD, read_retries=0)
-        client = TrifactaClient(config)
-        make.watch = made = JobGroupsWatch(list(states), tolerated_outage=tolerated_outage, clock=time.monotonic)
-
-        def poll(after=0):
-            time.now += after
-            return made.poll(lambda: client)
-
-        return poll
-
-    return make
-
-
-def test_all_must_be_complete(watch):
-    poll = watch({1: ["Created", "Pending", "InProgress", "Complete"], 2: ["InProgress", "Complete"]})
-    assert [poll() for _ in range(4)] == [False, False, False, True]
-    paths = [request.path for request in watch.server.seen]
-    assert paths.count("/v4/jobGroups/2/status") == 2, "what is Complete is not asked again"
-    assert watch.watch.unfinished == []
-
-
-@pytest.mark.parametrize(
-    ("state", "word"),
-    [
-        ("Failed", "failed"),
-        ("Canceled", "canceled"),
-        ("Cancelled", "canceled"),
-        ("Paused", "'Paused'"),
-        ("complete", "'complete'"),
-    ],
-)
-def test_everything_else_is_a_failure(watch, state, word):
-    poll = watch({1: ["InProgress"], 2: [state], 3: ["InProgress"]})
-    with pytest.raises(JobFailedError, match=word) as caught:
-        poll()
-    assert caught.value.job_group_ids == [2]
-    assert f"{watch.server.url}/jobs/2" in str(caught.value)
-    assert "[1, 3]" in str(caught.value), "the others may still be running"
-    assert not caught.value.retryable
-    assert {request.method for request in watch.server.seen} == {"GET"}
-
-
-FAILED = {"id": 22, "status": "Failed", "jobType": "wrangle"}
-
-
-@pytest.mark.parametrize(
-    ("jobs", "words"),
-    [
-        ((200, {}, {"data": [{"id": 21, "status": "Complete"}, {**FAILED, "errorMessage": "no such table"}]}),
-         r"job 22 \(wrangle\): no such table\."),
-        ((200, {}, {"data": [{**FAILED, "errorMessage": {"message": "no such table"}}]}), "wrangle.: no such table"),
-        ((200, {}, {"data": [{**FAILED, "errorMessage": {"id": 7}}]}), 'wrangle.: {"id": 7}'),
-        ((200, {}, {"data": [{**FAILED, "errorMessage": ["a", "b"]}]}), r'wrangle.: \["a", "b"\]'),
-        ((200, {}, {"data": [FAILED]}), "wrangle.: no message"),
-        ((200, {}, {"data": [{"id": 21, "status": "Created"}]}), "none of its jobs says why"),
-        ((500, {}, b"oops"), "its jobs could not be read: GET .* answered 500"),
-        ((200, {}, b"<html>"), "its jobs could not be read"),
-    ],
-)  # fmt: skip
-def test_the_failing_jobs_words_are_told_as_far_as_they_are_known(watch, jobs, words):
-    with pytest.raises(JobFailedError, match=words):
-        watch({1: ["Failed"]}, jobs)()
-
-
-def test_no_credentials_come_through_in_them(watch):
-    jobs = {"data": [{**FAILED, "errorMessage": f"jdbc://me:{PASSWORD}@db\nrefused"}]}
-    with pytest.raises(JobFailedError) as caught:
-        watch({1: ["Failed"]}, (200, {}, jobs))()
-    assert "jdbc://me:***@db refused" in str(caught.value)
-
-
 FAILURE = (500, {}, b"")
-LOST = object()
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        (200, {}, b""),
-        "",
-        7,
-        None,
-        True,
-        ["Complete"],
-        {"status": "Complete"},
-        {"error": {"code": 500}},
-        "upstream connect error or disconnect/reset before headers",
-        "\n",
-    ],
-)
-def test_what_is_no_word_is_no_state(watch, state):
-    poll = watch({1: ["InProgress", state, state, "Complete"]})
-    assert [poll(after=10) for _ in range(4)] == [False, False, False, True]
-    poll = watch({1: [state]}, tolerated_outage=0)
-    with pytest.raises(UnexpectedResponseError):
-        poll()
+#: The server answers nothing and closes the connection.
+LOST = ConnectionResetError
 
 
 def test_an_outage_is_measured_in_seconds_and_not_in_polls(watch):
@@ -326,86 +215,6 @@ def test_a_connection_that_was_there_may_be_missing_for_a_while(guarded):
     assert watch.failing_since is None
 
 
-class Deployment:
-    """A server with the releases of one deployment, by id, of which one may be live."""
-
-    def __init__(self, scripted, ids):
-        self.ids = set(ids)
-        self.live = None
-        server = scripted(self)
-        self.seen = server.seen
-        self.client = TrifactaClient(ClientConfig(base_url=server.url, login="me", password=PASSWORD, read_retries=0))
-
-    def row(self, number):
-        return {"id": number, "active": True if number == self.live else None, "deployment": {"id": 4}}
-
-    def __call__(self, request):
-        path, _, query = request.path.partition("?")
-        if not query:
-            number = int(path.rpartition("/")[2])
-            return (200, {}, self.row(number)) if number in self.ids else (404, {}, {})
-        values = dict(part.split("=") for part in query.split("&"))
-        assert (values["sort"], values["deploymentId"]) == ("-id", "4")
-        first = int(values.get("offset", 0))
-        rows = sorted(self.ids, reverse=True)[first : first + int(values["limit"])]
-        return 200, {}, {"data": [self.row(number) for number in rows]}
-
-    def polls(self, watch, times):
-        """Poll some times, and return how many requests each poll cost."""
-        costs = []
-        for _ in range(times):
-            before = len(self.seen)
-            assert watch.poll(lambda: self.client) is False
-            costs.append(len(self.seen) - before)
-        return costs
-
-
-@pytest.mark.parametrize("mode", ["fail", "wait"])
-@pytest.mark.parametrize("count", [10, 3000])
-def test_a_poll_for_a_new_release_costs_one_request(scripted, count, mode):
-    server = Deployment(scripted, range(1, count + 1))
-    server.live = 1
-    assert server.polls(ReleaseWatch(count, on_superseded=mode, deployment_id=4), 30) == [1] * 30
-    # Without the deployment the first poll finds it.
-    first = 2 if mode == "fail" else 1
-    assert server.polls(ReleaseWatch(count - 5, on_superseded=mode), 30) == [first] + [1] * 29
-
-
-def test_a_release_below_the_newest_page_costs_its_own_request_and_the_pages_above_at_times(scripted):
-    server = Deployment(scripted, range(1, 3001))
-    server.live = 1
-    costs = server.polls(ReleaseWatch(2500, deployment_id=4), 21)
-    assert costs[0] == 2 + 6, "the newest page, the release, and the pages down to it"
-    assert costs[1:10] == [1] * 9
-    assert costs[10:] == [7] + [1] * 9 + [7]
-
-
-def test_a_newer_live_release_between_is_seen_at_the_tenth_poll(scripted):
-    server = Deployment(scripted, range(1, 1001))
-    watch = ReleaseWatch(500, deployment_id=4)
-    server.polls(watch, 1)
-    server.live = 600
-    server.polls(watch, 9)
-    with pytest.raises(ReleaseSupersededError):
-        watch.poll(lambda: server.client)
-
-
-def test_a_rescheduled_look_counts_the_looks_before(scripted):
-    server = Deployment(scripted, range(1, 1001))
-    costs = [server.polls(ReleaseWatch(500, polls=number), 1)[0] for number in (0, 1, 9, 10)]
-    assert costs == [1 + 6, 2, 2, 1 + 6]
-
-
-def test_a_release_that_slips_off_the_newest_page_is_still_found(scripted):
-    server = Deployment(scripted, range(1, 101))
-    watch = ReleaseWatch(1, deployment_id=4)
-    assert server.polls(watch, 2) == [1, 1]
-    server.ids.add(101)
-    assert server.polls(watch, 3) == [2, 1, 1]
-    server.live = 1
-    assert watch.poll(lambda: server.client) is True
-
-
 API_ERROR = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": "no such id"}}
 
 
@@ -441,17 +250,6 @@ def test_only_news_is_logged(watch, caplog):
     while not poll():
         pass
     assert [record.message for record in caplog.records] == ["Job groups: 1 InProgress", "Job groups: 1 Complete"]
-
-
-@pytest.mark.parametrize(("value", "ids"), [(3, [3]), ("3", [3]), ([3, "4", 3], [3, 4]), ((5,), [5])])
-def test_ids(value, ids):
-    assert parse_job_group_ids(value) == ids
-
-
-@pytest.mark.parametrize("value", [None, "None", "", [], [None], [[3]], {"id": 3}, 0, True, "3,4"])
-def test_other_ids_are_refused(value):
-    with pytest.raises(InvalidInputError, match="job_group_ids"):
-        parse_job_group_ids(value)
 
 
 @pytest.mark.parametrize("outage", [-1, "60", None, True, float("nan"), timedelta(-1)])
