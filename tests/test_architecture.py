@@ -20,7 +20,7 @@ LAYERS = {
     "client": {"__version__", "client"},
     "packages": {"client", "packages"},
     "promotion": {"client", "packages", "promotion"},
-    "waits": {"client"},
+    "waits": {"client", "waits"},
     "_compat": {"airflow"},
     "_failures": {"_compat", "client"},
     "hooks": {"_compat", "client", "hooks"},

@@ -10,6 +10,7 @@ import pytest
 from trifacta_emulator import Fault, Hold
 
 from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client.errors import TrifactaError, UnexpectedLiveReleaseError
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
 
@@ -57,11 +58,13 @@ class Task(threading.Thread):
         assert not self.is_alive()
         return self
 
-    def fails(self):
+    def fails(self, cause=TrifactaError):
+        """Return the client's error with which the task failed."""
         self.end()
         assert self.result is None
         assert isinstance(self.error, AirflowFailException), self.error
-        return str(self.error)
+        assert isinstance(self.error.__cause__, cause), self.error
+        return self.error.__cause__
 
     def succeeds(self):
         self.end()
@@ -110,8 +113,7 @@ def test_who_comes_second_sees_who_came_first(promote, baseline, live, went_live
     first = promote("B", baseline=first_baseline)
     made = first.succeeds()["release_id"]
     second = promote("C", baseline=second_baseline)
-    words = f"UnexpectedLiveReleaseError: Release {made} of deployment 1 is live, but the baseline recorded {old}"
-    assert words in second.fails()
+    assert second.fails(UnexpectedLiveReleaseError).live_id == made
     assert "release_id" not in second.pushed
     assert live() == made
     assert went_live() == [old, made]
@@ -143,22 +145,21 @@ def test_whatever_the_order_outcomes_and_history_agree(emulator, promote, baseli
         # Red: it names a release of the other one. It imported nothing, or says that it did.
         for task in tasks:
             if task not in green:
-                text = task.fails()
-                assert "UnexpectedLiveReleaseError" in text
+                text = str(task.fails(UnexpectedLiveReleaseError))
                 assert any(str(one) in text for one in events)
                 if "release_id" in task.pushed:  # a plain one imported, and so did the other
-                    assert "at the same time" in text
                     assert new.pop(task.pushed["release_id"]).package_uuid == task.pushed["package_uuid"]
                     continue
                 told = [
                     one
                     for one in new
-                    if f"Release {one} is staged" in log(task) or f"Release {one} of deployment 1 is imported" in text
+                    if f"Release {one} of deployment 1 is staged" in log(task)
+                    or f"Release {one} of deployment 1 is imported" in text
                 ]
                 assert len(told) <= (not task.operator.activate)
                 for one in told:
                     assert new.pop(one).package_uuid == task.pushed["package_uuid"]
-        assert new == {}, [task.fails() for task in tasks if task not in green]
+        assert new == {}, [task.error for task in tasks if task not in green]
         assert live() == events[-1]
         if len(staged) == 2:
             assert live() == taken["active_release_id"]
@@ -175,12 +176,12 @@ def test_a_promotion_during_the_window_of_a_staged_one_is_refused(promote, basel
     held.wait_until_waiting()
     window = live()
     plain = promote("C", baseline=taken)
-    assert f"Release {window} of deployment 1 is live, but the baseline recorded {old}" in plain.fails()
+    assert plain.fails(UnexpectedLiveReleaseError).live_id == window
     held.release()
     assert staged.succeeds()["release_id"] == window
     assert live() == old
     assert went_live() == [old, window, old]
-    assert f"Release {window} is staged: release {old} is live again" in log(staged)
+    assert f"Release {window} of deployment 1 is staged: release {old} is live again" in log(staged)
 
 
 def test_a_staged_promotion_that_runs_over_another_says_so(promote, baseline, emulator, live, went_live):
@@ -193,9 +194,8 @@ def test_a_staged_promotion_that_runs_over_another_says_so(promote, baseline, em
     plain = promote("C", baseline=taken)
     replaced = plain.succeeds()["release_id"]
     held.release()
-    text = staged.fails()
-    assert f"at the same time (releases [{replaced}])" in text
-    assert f"Release {old} is live" in text
+    error = staged.fails(UnexpectedLiveReleaseError)
+    assert (error.release_id, error.live_id) == (replaced, old)
     assert live() == old
     assert went_live() == [old, replaced, replaced + 1, old]
 
@@ -209,7 +209,7 @@ def test_a_staged_promotion_beside_a_slower_one(promote, baseline, emulator, liv
     staged = promote("B", baseline=taken, activate=False).succeeds()["release_id"]
     assert live() == old
     held.release()
-    assert f"at the same time (releases [{staged}])" in plain.fails()
+    assert str(staged) in str(plain.fails(UnexpectedLiveReleaseError))
     made = plain.pushed["release_id"]
     assert live() == made > staged
     assert plain.pushed["previous_release_id"] == old
@@ -225,7 +225,7 @@ def test_a_promotion_that_runs_over_another_says_so(promote, baseline, emulator,
     held.wait_until_waiting()
     replaced = promote("C", baseline=taken).succeeds()["release_id"]
     held.release()
-    assert f"at the same time (releases [{replaced}])" in slow.fails()
+    assert str(replaced) in str(slow.fails(UnexpectedLiveReleaseError))
     assert live() == slow.pushed["release_id"]
     assert went_live() == [old, replaced, live()]
 
@@ -245,7 +245,8 @@ def test_a_rollback_that_runs_over_a_promotion_says_so(promote, baseline, emulat
     held.wait_until_waiting()
     replaced = promote("C", baseline=later).succeeds()["release_id"]
     held.release()
-    assert f"at the same time (releases [{replaced}]). Release {old} is live" in undo.fails()
+    error = undo.fails(UnexpectedLiveReleaseError)
+    assert (error.release_id, error.live_id) == (replaced, old)
     assert "outcome" not in undo.pushed
     assert live() == old
     assert went_live() == [old, wrong, replaced, old]
@@ -259,7 +260,8 @@ def test_an_activation_that_runs_over_a_promotion_says_so(promote, baseline, emu
     held.wait_until_waiting()
     replaced = promote("C", baseline=baseline()).succeeds()["release_id"]
     held.release()
-    assert f"(releases [{replaced}]). Release {old} is live" in activate.fails()
+    error = activate.fails(UnexpectedLiveReleaseError)
+    assert (error.release_id, error.live_id) == (replaced, old)
     assert "outcome" not in activate.pushed
     assert live() == old
     assert went_live()[-2:] == [replaced, old]
@@ -276,9 +278,8 @@ def test_a_promotion_right_after_an_activation_is_not_taken_for_its_failure(prom
     assert live() == old
     newest = promote("C", baseline=taken).succeeds()["release_id"]
     held.release()
-    text = activate.fails()
-    assert f"Release {newest} of deployment 1 is live, though {old} was just made so" in text
-    assert "activated at the same time" in text
+    error = activate.fails(UnexpectedLiveReleaseError)
+    assert (error.release_id, error.live_id) == (old, newest)
     assert live() == newest
 
 
@@ -296,6 +297,6 @@ def test_two_that_activate_with_an_expectation(promote, emulator, live, went_liv
         for release_id in (one, two)
     }
     assert tasks[one].succeeds()["previous_release_id"] == three
-    assert f"Release {one} of deployment 1 is live, not the expected {three}" in tasks[two].fails()
+    assert f"Release {one}" in str(tasks[two].fails(UnexpectedLiveReleaseError))
     assert live() == one
     assert went_live() == [one, two, three, one]

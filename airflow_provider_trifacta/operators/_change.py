@@ -8,8 +8,7 @@ from .._compat import BaseOperator
 from ..client.errors import ReleaseDeletedError, UnexpectedResponseError
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..promotion.baseline import down_to
-from ..promotion.doubt import READ_PATIENCE, look
+from ..promotion.reading import READ_PATIENCE, down_to, look
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -9,7 +9,8 @@ from .._failures import airflow_failures
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
-from ..promotion.baseline import Baseline, live_id
+from ..promotion.baseline import Baseline
+from ..promotion.reading import live_id
 from ..promotion.switch import refuse_overlap, set_live
 from ._assets import announce_live
 from ._change import ChangeOperator

@@ -12,8 +12,8 @@ from ..client.texts import quoted
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import Baseline
-from ..promotion.doubt import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.new_deployment import create_once
+from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.rollback import roll_back
 from ._assets import announce_live
 from ._change import ChangeOperator

@@ -21,8 +21,8 @@ from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..promotion.doubt import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.journal import Journal, digest_of
+from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
 from ._facts import Facts
 from ._source import open_source

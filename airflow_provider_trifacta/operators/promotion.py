@@ -12,9 +12,8 @@ from ..client.errors import InvalidInputError, PromotionNotProvenError, Unexpect
 from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..promotion.baseline import down_to, live_id
-from ..promotion.doubt import VERIFY_TIMEOUT, look
-from ..promotion.verdict import Verdict, verdict_of_jobs
+from ..promotion.reading import VERIFY_TIMEOUT, down_to, live_id, look
+from ..promotion.rollback import Verdict, verdict_of_jobs
 from ..waits import TOLERATED_OUTAGE, seconds
 from ._assets import announce_live
 from ._facts import Facts

@@ -13,9 +13,9 @@ from ..client.texts import listed, quoted, shown, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.baseline import Baseline
-from ..promotion.doubt import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
+from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
 from ._assets import announce_live
 from ._facts import Facts

@@ -1,88 +1,56 @@
-"""The baseline: what a deployment looked like before a run promoted anything to it."""
+"""The baseline: which release of a deployment was live before a run promoted anything to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from ..client.errors import InvalidInputError
-from ..client.models import Release, canonical_uuid, parse_time
+from ..client.models import parse_time
 from ..client.texts import parse_id
+from .reading import live_release, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
-
-
-def live_release(releases: Iterable[Release]) -> Release | None:
-    """Return the live one of a deployment's releases; the newest, should a server show several."""
-    return max((release for release in releases if release.active), key=lambda release: release.id, default=None)
-
-
-def live_id(releases: Iterable[Release]) -> int | None:
-    """Return the id of the live one of a deployment's releases, None when none is."""
-    live = live_release(releases)
-    return live.id if live else None
-
-
-def shows_live(releases: Sequence[Release]) -> bool:
-    """Tell whether a list was read far enough to know its newest and its live release."""
-    return live_release(releases) is not None
-
-
-def down_to(release_id: int) -> Callable[[Sequence[Release]], bool]:
-    """Return what tells whether a list was read far enough to know all that is newer, and the live release.
-
-    :param release_id: the newest release that was known before
-    """
-    return lambda releases: shows_live(releases) and releases[-1].id <= release_id
-
-
-def made_of(releases: Iterable[Release], uuid: str, *, after: int = 0) -> list[Release]:
-    """Return the releases made of a package that have a higher id than ``after``.
-
-    :param uuid: the package's ``metadata.uuid``
-    """
-    wanted = canonical_uuid(uuid)
-    return [one for one in releases if one.id > after and one.package_uuid == wanted]
-
-
-def new_since(seen: Iterable[Release], now: Iterable[Release]) -> list[Release]:
-    """Return the releases that were made after all those that were seen before."""
-    newest = max((release.id for release in seen), default=0)
-    return [release for release in now if release.id > newest]
+    from ..client.models import Release
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Which release of a deployment was live, and which was the latest, at one moment.
+    """Which release of a deployment was live at one moment, and which was the latest.
 
-    Taken by a task of its own before the promotion, it survives the promotion's retries and so tells this run's
-    release from older ones of the same package.
+    A task of its own records it before the promotion, so it stays the same in every retry of the promotion. A release
+    with a higher id than ``latest_release_id`` belongs to this run, and an older one of the same package does not.
     """
 
     deployment_id: int
     active_release_id: int | None
     latest_release_id: int | None
-    #: When the live release was changed last. Where a retry reads another time, a person may have gone back to it. None
-    #: where nothing is live, and in baselines that were recorded before this was.
+    #: When the live release was changed last. If a retry reads another time, a person may have gone back to that
+    #: release. None if no release was live, or the server did not tell the time.
     active_updated_at: pendulum.DateTime | None = None
 
     @classmethod
     def read(cls, client: TrifactaClient, deployment_id: int) -> Baseline:
-        """Take the baseline of a deployment, from as much of its list of releases as that needs.
+        """Record the baseline of a deployment. It reads the list only as far as the live release.
 
         :param client: the instance
         :param deployment_id: the deployment
         """
-        return cls.of(deployment_id, client.releases.list(deployment_id, until=shows_live))
+        releases = client.releases.list(deployment_id, until=shows_live)
+        return cls.of(deployment_id, releases, live_release(releases))
 
     @classmethod
-    def of(cls, deployment_id: int, releases: Sequence[Release]) -> Baseline:
-        """Take the baseline from a deployment's releases."""
-        live = live_release(releases)
+    def of(cls, deployment_id: int, releases: Sequence[Release], live: Release | None) -> Baseline:
+        """Make the baseline of the releases of a deployment.
+
+        :param deployment_id: the deployment
+        :param releases: its releases
+        :param live: the live one of them
+        """
         return cls(
             deployment_id=deployment_id,
             active_release_id=live.id if live else None,
@@ -94,8 +62,9 @@ class Baseline:
     def parse(cls, value: object, deployment_id: int | None = None) -> Baseline:
         """Read what ``GetDeploymentOperator`` returned.
 
-        :param value: its return value, whole
-        :param deployment_id: the deployment that it must be of, if that is known otherwise
+        :param value: its whole return value
+        :param deployment_id: the deployment that it must belong to, if that is known
+        :returns: the baseline
         :raises InvalidInputError: for another shape or another deployment
         """
         if not isinstance(value, Mapping) or not {"deployment_id", "active_release_id", "latest_release_id"} <= set(
@@ -103,8 +72,8 @@ class Baseline:
         ):
             raise InvalidInputError(
                 "baseline must be the whole return value of GetDeploymentOperator (get.output), not "
-                f"{repr(value)[:80]}. If it is None, the task it comes from failed, was skipped, or was marked as "
-                "success by hand: clear that task."
+                f"{repr(value)[:80]}. Nothing was changed. If it is None, the task that records it failed, was "
+                "skipped, or was marked as success by hand: clear that task."
             )
         baseline = cls(
             deployment_id=parse_id(value["deployment_id"], "baseline['deployment_id']"),
@@ -114,7 +83,9 @@ class Baseline:
         )
         if deployment_id not in (None, baseline.deployment_id):
             raise InvalidInputError(
-                f"baseline is of deployment {baseline.deployment_id}, but deployment_id is {deployment_id}."
+                f"The baseline belongs to deployment {baseline.deployment_id}, but deployment_id is {deployment_id}. "
+                "Nothing was changed. Give both tasks the same deployment.",
+                deployment_id=deployment_id,
             )
         return baseline
 

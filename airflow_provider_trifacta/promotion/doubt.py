@@ -1,275 +1,266 @@
-"""Doubt: a change may have been made although nobody read the answer. What is listed later tells, given time.
+"""Doubt: an upload may have been applied although its answer was lost, in this try or in an earlier one.
 
-One rule says what may have happened, :func:`~airflow_provider_trifacta.client.retries.did_nothing`. One loop looks
-again,
-:func:`look`. :class:`Doubt` is what both are for: the releases of one package in one deployment.
+Why this needs a module. An upload is not idempotent: sent twice, it makes two releases. Its answer may get lost on the
+way, or the worker may be killed before it reads the answer. The next try then does not know whether there is a release.
+It must not upload a second time, and it must not undo what a person has decided in the meantime.
+
+The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. If that rule does
+not prove that nothing was done, :meth:`Doubt.settle` looks until the release shows or the time is up. If no release of
+an earlier try shows, one question is left: did a person remove it? :meth:`Doubt.refuse_undone` answers that.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ..client.errors import (
-    AmbiguousSubmissionError,
-    InvalidInputError,
-    ReleaseNotLiveError,
-    TrifactaError,
+from ..client.errors import AmbiguousSubmissionError, ReleaseNotLiveError, TrifactaError
+from .baseline import Baseline
+from .reading import (
+    CLOCK_TOLERANCE,
+    PackageReleases,
+    Seen,
+    described,
+    id_of,
+    live_release,
+    new_since,
+    production_stands,
+    strangers,
 )
-from .baseline import Baseline, down_to, live_release, made_of, new_since
 
 if TYPE_CHECKING:
-    from ..client import TrifactaClient
     from ..client.models import Release
+    from .journal import Entry
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-#: Seconds that a server is given to finish or drop an upload whose answer was lost.
-DEFAULT_SETTLE_TIMEOUT = 60.0
-#: Seconds that a server is given to show a small change, such as an activation.
-VERIFY_TIMEOUT = 30.0
-#: Seconds for which a task repeats the reads that come before its first change.
-READ_PATIENCE = 120.0
-#: Seconds between two looks.
-INTERVAL = 3.0
-#: How far the clocks of Airflow and of the server may differ.
-CLOCK_TOLERANCE = timedelta(minutes=5)
-
-
-def look(
-    client: TrifactaClient,
-    read: Callable[[TrifactaClient], T],
-    shows: Callable[[T], bool],
-    *,
-    seconds: float,
-    interval: float = INTERVAL,
-) -> T:
-    """Read again and again until something shows, or the time is up. It changes nothing.
-
-    A read that fails for a reason that may pass is repeated too, and waits as long as the server asks.
-
-    :param client: the instance
-    :param read: reads once, with a client that does not repeat reads by itself
-    :param shows: tells whether it is there
-    :param seconds: for how long
-    :param interval: seconds between two looks
-    :returns: what was read last, whether it shows or not
-    :raises TrifactaError: the last look failed, or one failed for a reason that does not pass
-    """
-    clock, reader = client.clock, client.without_repetitions
-    deadline = clock.monotonic() + seconds
-    while True:
-        left, pause = deadline - clock.monotonic(), interval
-        try:
-            found = read(reader)
-        except TrifactaError as error:
-            if left <= 0 or not error.retryable:
-                raise
-            pause = max(interval, getattr(error, "retry_after", None) or 0.0)
-            log.warning("Looking again in %.0f s: %s", min(pause, left), error)
-        else:
-            if left <= 0 or shows(found):
-                return found
-        clock.sleep(min(pause, left))
-
-
-def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) -> T:
-    """Read what a change is decided by: nothing was written yet, so a server that is away for a moment costs no retry.
-
-    :param client: the instance
-    :param read: reads once
-    :raises TrifactaError: as :func:`look`
-    """
-    return look(client, read, lambda _: True, seconds=READ_PATIENCE)
-
-
-@contextmanager
-def production_stands(words: Callable[[], str], *, also: bool = False) -> Iterator[None]:
-    """Make every error that leaves the block say how production stands, unless it does so already.
-
-    :param words: makes the sentence, when there is an error
-    :param also: whether to add the sentence to what the error says already
-    """
-    try:
-        yield
-    except TrifactaError as error:
-        if also or not error.standing:
-            error.standing = f"{error.standing} {words()}".strip()
-        raise
-
-
-def described(release: Release | None) -> str:
-    """Return the live release in words, for the beginning of a sentence."""
-    return f"Release {release.id}" if release else "No release"
+_TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too, or set if_exists='create'."
 
 
 class Doubt:
-    """The releases of one package in one deployment, and what may be concluded from them.
+    """The question whether a package became a release of a deployment, and how it is answered.
 
-    :param client: the instance
-    :param deployment_id: the deployment
-    :param uuid: the package's ``metadata.uuid``
-    :param settle_timeout: seconds that the server is given to finish or drop an upload
-    :raises InvalidInputError: for a negative time
+    :param package: the releases of the package in the deployment
     """
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        uuid: str,
-        *,
-        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
-    ) -> None:
-        if not isinstance(settle_timeout, (int, float)) or not 0 <= settle_timeout < math.inf:
-            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
-        self._client = client
-        self.deployment_id = deployment_id
-        self.uuid = uuid
-        self.settle_timeout = settle_timeout
+    def __init__(self, package: PackageReleases) -> None:
+        self._package = package
 
-    def among(self, releases: Sequence[Release], *, after: int = 0) -> list[Release]:
-        """Return those of some releases that were made of the package and have a higher id than ``after``."""
-        return made_of(releases, self.uuid, after=after)
+    def settle_lost(self, seen: Sequence[Release], error: TrifactaError) -> tuple[Release, tuple[int, ...]]:
+        """End the doubt about an upload of this try whose answer was lost.
 
-    def find(self, release_id: int, releases: Sequence[Release]) -> Release | None:
-        """Return a release whose id is known, if the list shows it and it was made of the package.
-
-        Where a server does not tell packages, the id and the deployment have to be enough.
+        :param seen: the releases before the upload
+        :param error: what the upload ended with
+        :returns: the release that it made, and the releases that others made in the meantime
+        :raises AmbiguousSubmissionError: it cannot be told whether the upload made a release
+        :raises ReleaseNotLiveError: it made one, and a third release was made live
+        :raises TrifactaError: ``error``: no release showed, or the list cannot be read at the moment. A retry looks
+            again before it sends anything
         """
-        fitting = (one for one in releases if one.id == release_id and one.package_uuid in (None, self.uuid))
-        return next(fitting, None)
+        package = self._package
+        log.warning(
+            "The upload to deployment %s may have been applied. Looking for its release for %s s: %s",
+            package.deployment_id,
+            package.settle_timeout,
+            error,
+        )
+        unknown = f"It is unknown whether the package {package.uuid} became a release: look there first."
+        with production_stands(lambda: unknown):
+            try:
+                adopted, now = self.settle(seen)
+            except (ReleaseNotLiveError, AmbiguousSubmissionError):
+                raise
+            except TrifactaError as list_error:
+                if list_error.retryable:
+                    error.standing = unknown
+                    raise error from list_error
+                raise package.ambiguous(f"its releases cannot be listed ({list_error})") from error
+        if adopted:
+            return adopted, strangers(seen, now, adopted.id)
+        error.standing = (
+            f"No release of the package {package.uuid} showed within {package.settle_timeout:g} s. "
+            f"{described(live_release(now))} is live. A retry looks again before it uploads."
+        )
+        raise error
+
+    def settle_earlier(
+        self, seen: Sequence[Release], baseline: Baseline | None, earlier: Entry | None, began: datetime | None
+    ) -> tuple[Release | None, tuple[int, ...]]:
+        """End the doubt about an upload of an earlier try.
+
+        :param seen: the releases now
+        :param baseline: what the deployment looked like before the run, if it was recorded
+        :param earlier: what the earlier try noted about its upload, if it did
+        :param began: when the run began
+        :returns: the release that the upload made, None if it is safe to upload; and the releases that others made at
+            the same time
+        :raises AmbiguousSubmissionError: it cannot be told whether the upload made a release
+        :raises ReleaseNotLiveError: it made one, or may have made one, and a person has decided otherwise
+        :raises TrifactaError: the list cannot be read
+        """
+        log.info(
+            "An earlier try may have uploaded the package to deployment %s. Waiting %s s for its release to show",
+            self._package.deployment_id,
+            self._package.settle_timeout,
+        )
+        adopted, now = self.settle(seen)
+        if adopted:
+            others = {*strangers(seen, now, adopted.id), *overrun_by(earlier, adopted, now)}
+            return adopted, tuple(sorted(others))
+        # Without a baseline, the state that the earlier try noted before its upload stands in for it.
+        known = baseline or (Baseline.parse(earlier.before) if earlier else None)
+        self.refuse_undone(known, began, now)
+        if known and not baseline:
+            self._refuse_other_live(known, now)
+        return None, ()
+
+    def recall(self, release_id: int, latest: int | None) -> tuple[Release, Seen]:
+        """Read back a release that an earlier try of the task made and noted.
+
+        :param release_id: the release
+        :param latest: the newest release of the baseline, None without a baseline
+        :returns: the release, and what the list showed
+        :raises ReleaseNotLiveError: it is not there any more
+        :raises TrifactaError: the list cannot be read
+        """
+        package = self._package
+        seen = package.read(latest, until=release_id)
+        found = package.find(release_id, seen.releases)
+        if found is None:
+            raise ReleaseNotLiveError(
+                f"Release {release_id} of deployment {package.deployment_id}, which an earlier try of this task made "
+                f"from the package {package.uuid}, is not there any more. {described(seen.live)} is live. Nothing was "
+                "uploaded, because a retry does not undo a person's decision. To promote the package once more, clear "
+                "the baseline's task too.",
+                deployment_id=package.deployment_id,
+                release_id=release_id,
+                live_id=id_of(seen.live),
+            )
+        log.info("An earlier try of this task made release %s of deployment %s", release_id, package.deployment_id)
+        return found, seen
 
     def settle(self, seen: Sequence[Release]) -> tuple[Release | None, list[Release]]:
         """Look for a release of the package that was not there before, until it shows or the time is up.
 
         :param seen: the releases before the upload
-        :returns: the release, or None when none came about; and the last list
-        :raises ReleaseNotLiveError: it came about, and a third release was made live
-        :raises AmbiguousSubmissionError: what is there cannot be told apart
+        :returns: the release, or None if none appeared; and the last list
+        :raises ReleaseNotLiveError: it appeared, and a third release was made live
+        :raises AmbiguousSubmissionError: the new releases cannot be told apart
         :raises TrifactaError: the last look failed
         """
-        releases = self._look(seen, lambda now: self._appeared(seen, now) is not None)
-        found = self._appeared(seen, releases)
-        if found is None:
-            strangers = [release.id for release in new_since(seen, releases)]
-            if strangers:
-                raise self.ambiguous(f"releases of other packages appeared in the meantime ({strangers})")
-        return found, releases
+        now = self._package.look(seen, lambda now: self._appeared(seen, now) is not None)
+        found = self._appeared(seen, now)
+        others = strangers(seen, now)
+        if found is None and others:
+            # Other imports ran at the same time. A later upload would replace them, so a person has to look first.
+            raise self._package.ambiguous(f"releases of other packages appeared in the meantime ({list(others)})")
+        return found, now
 
     def await_activation(self, made: Sequence[Release]) -> list[Release]:
-        """Look at releases that a server has made and not activated yet, until one is live or the time is up.
+        """Look at releases that are made and not live yet, until one of them is live or the time is up.
+
+        An import makes its release first and activates it a moment later.
 
         :param made: the releases
         :returns: the last list
         :raises TrifactaError: the last look failed
         """
         ids = {release.id for release in made}
-        return self._look(made, lambda now: any(one.id in ids and one.active for one in now))
-
-    def prove(self, release_id: int, seen: Sequence[Release]) -> tuple[Release, list[Release]]:
-        """Read back a release that the server says it made: a list counts only once it shows that one.
-
-        :param release_id: the id in the answer
-        :param seen: the releases before the upload
-        :returns: the release as it is listed, and the list
-        :raises AmbiguousSubmissionError: it is not listed in this deployment, or was made of another package
-        :raises ReleaseNotLiveError: a third release was made live in the meantime
-        :raises TrifactaError: the last look failed
-        """
-        now = self._look(seen, lambda now: self.find(release_id, now) is not None)
-        found = self.find(release_id, now)
-        if found is None:
-            raise self.ambiguous(
-                f"the server answered that it made release {release_id}, and the list of the deployment does not show "
-                "that release with this package"
-            )
-        self._refuse_third(found, seen, now)
-        return found, now
-
-    def _look(self, seen: Sequence[Release], shows: Callable[[list[Release]], bool]) -> list[Release]:
-        enough = down_to(max((release.id for release in seen), default=0))
-        return look(
-            self._client,
-            lambda client: client.releases.list(self.deployment_id, until=enough),
-            shows,
-            seconds=self.settle_timeout,
-        )
+        return self._package.look(made, lambda now: any(one.id in ids and one.active for one in now))
 
     def _appeared(self, seen: Sequence[Release], now: Sequence[Release]) -> Release | None:
-        """Return the one new release of this package that may be taken for this promotion's."""
+        """Return the one new release of the package, which must be this task's."""
         new = new_since(seen, now)
         if now and all(release.package_uuid is None for release in now):
+            # The server tells no package at all, so "no release of the package" would prove nothing.
             new = list(now)
         self.refuse_unidentified(new)
-        found = self.among(new)
+        found = self._package.among(new)
         if len(found) > 1:
-            raise self.ambiguous(f"several new releases were made of it ({[release.id for release in found]})")
+            ids = [release.id for release in found]
+            raise self._package.ambiguous(f"several new releases were made of it ({ids})", max(ids))
         if not found:
             return None
         (release,) = found
-        self._refuse_third(release, seen, now)
-        log.info("Release %s was made of the package after all (live: %s)", release.id, release.active)
+        self._package.refuse_third(release, seen, now)
+        log.info(
+            "The upload was applied: release %s of deployment %s was made of the package and is %s",
+            release.id,
+            self._package.deployment_id,
+            "live" if release.active else "not live",
+        )
         return release
 
-    def _refuse_third(self, release: Release, seen: Sequence[Release], now: Sequence[Release]) -> None:
-        """Refuse a release where neither it nor what was live before it is live: a person chose another one."""
-        before, live = live_release(seen), live_release(now)
-        if live is None and before is None:
-            return
-        allowed = {release.id, before.id if before else None}
-        newer = max((one.id for one in seen), default=0)
-        if live is None or (live.id not in allowed and live.id <= newer):
-            raise self.not_live(release, live)
-
     def refuse_unidentified(self, releases: Sequence[Release]) -> None:
-        """Stop where it cannot be told whether a release was made of the package.
+        """Stop if the list does not tell whether a release was made of the package.
 
+        :param releases: the releases in question
         :raises AmbiguousSubmissionError: one of them does not tell its package
         """
-        if any(release.package_uuid is None for release in releases):
-            raise self.ambiguous("the list does not tell which package a release was made of")
+        unknown = next((release for release in releases if release.package_uuid is None), None)
+        if unknown:
+            raise self._package.ambiguous("the list does not tell which package a release was made of", unknown.id)
 
     def refuse_undone(self, baseline: Baseline | None, began: datetime | None, releases: Sequence[Release]) -> None:
-        """Stop a retry where a person has taken back what an earlier attempt made.
+        """Stop a retry if a person has undone what an earlier try made.
 
-        That the old release is live does not prove that the earlier attempt did nothing: it may have made its release,
-        and a person may have activated the old one again and deleted the new one. Two things show that: a deleted
-        release of the package, and a live release that was changed since the baseline. A server may not tell about
-        deleted releases, so their absence proves nothing.
+        The old release is live, and no release of the package is there. That does not prove that the earlier try did
+        nothing. It may have made its release, and a person may have gone back to the old one and deleted the new one.
+        Two traces show that: a deleted release of the package, and a live release that was changed since the baseline.
+        Some servers do not list deleted releases, so their absence proves nothing, and both traces are looked for.
 
         :param baseline: what the deployment looked like before the run, if it was recorded
-        :param began: when the run began, which stands in for a baseline
-        :param releases: the releases now, none of which is this run's
+        :param began: when the run began; it limits which deleted releases count
+        :param releases: the releases now, none of which this run made
         :raises ReleaseNotLiveError: a person acted
         :raises TrifactaError: the deleted releases cannot be read at the moment
         """
-        live = live_release(releases)
+        package, live = self._package, live_release(releases)
         for one in self._deleted(baseline, began):
             raise ReleaseNotLiveError(
-                f"An earlier attempt made release {one.id} of deployment {self.deployment_id} from this package "
-                f"({self.uuid}), and that release was deleted. {described(live)} is live. Nothing was uploaded, since "
-                f"a retry does not undo a person's decision. {_TO_PROMOTE_AGAIN}"
+                f"An earlier try of this task made release {one.id} of deployment {package.deployment_id} from this "
+                f"package ({package.uuid}), and that release was deleted. {described(live)} is live. Nothing was "
+                f"uploaded, because a retry does not undo a person's decision. {_TO_PROMOTE_AGAIN}",
+                deployment_id=package.deployment_id,
+                release_id=one.id,
+                live_id=id_of(live),
             )
         recorded = baseline.active_updated_at if baseline and live and live.id == baseline.active_release_id else None
         if live and recorded and live.updated_at and live.updated_at != recorded:
             raise ReleaseNotLiveError(
-                f"Release {live.id} of deployment {self.deployment_id} is live and was changed after the baseline was "
-                f"recorded (at {live.updated_at}), and an earlier attempt may have uploaded the package {self.uuid}. "
-                f"So somebody may have gone back to it. Nothing was uploaded. {_TO_PROMOTE_AGAIN}"
+                f"Release {live.id} of deployment {package.deployment_id} is live and was changed after the baseline "
+                f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
+                f"{package.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded. "
+                f"{_TO_PROMOTE_AGAIN}",
+                deployment_id=package.deployment_id,
+                live_id=live.id,
+            )
+
+    def _refuse_other_live(self, known: Baseline, releases: Sequence[Release]) -> None:
+        """Stop a retry if another release is live than an earlier try found before its upload.
+
+        :param known: what the earlier try saw
+        :param releases: the releases now
+        :raises ReleaseNotLiveError: another release has been activated in the meantime
+        """
+        package, live = self._package, live_release(releases)
+        if id_of(live) != known.active_release_id:
+            raise ReleaseNotLiveError(
+                f"{described(live)} of deployment {package.deployment_id} is live. An earlier try of this task, which "
+                f"may have uploaded the package {package.uuid}, found release {known.active_release_id or 'none'} "
+                "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
+                "not undo that. Set if_exists='create' to promote the package all the same.",
+                deployment_id=package.deployment_id,
+                live_id=id_of(live),
             )
 
     def _deleted(self, baseline: Baseline | None, began: datetime | None) -> list[Release]:
         """Return the releases of the package that were made in this run and deleted since, if the server tells."""
         after = baseline.latest_release_id or 0 if baseline else 0
-        # Every import changes the release that was live, and so does going back to it: what is older than that change
-        # is older than the baseline.
+        # Every import changes the release that was live before it, and so does going back to that release. So a release
+        # of this run is never older than the last change that the baseline recorded.
         times = [began - CLOCK_TOLERANCE] if began else []
         if baseline and baseline.active_updated_at:
             times.append(baseline.active_updated_at)
@@ -280,40 +271,25 @@ class Doubt:
             return one.id > after and all(one.created_at is not None and one.created_at >= since for since in times)
 
         try:
-            rows = self._client.releases.list(
-                self.deployment_id, until=lambda rows: not in_this_run(rows[-1]), include_deleted=True
+            rows = self._package.client.releases.list(
+                self._package.deployment_id, until=lambda rows: not in_this_run(rows[-1]), include_deleted=True
             )
         except TrifactaError as error:
             if error.retryable:
                 raise
-            log.info("The server does not tell about deleted releases: %s", error)
+            log.info("The server does not list deleted releases: %s", error)
             return []
-        return [one for one in self.among(rows) if one.deleted and in_this_run(one)]
-
-    def not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
-        """Make the error for a release of the package that is not live any more.
-
-        :param release: the release
-        :param live: what is live
-        """
-        return ReleaseNotLiveError(
-            f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
-            f"not live; {f'release {live.id}' if live else 'no release'} is. Another release has been activated in the "
-            f"meantime, and a retry does not undo that. Activate release {release.id} in Trifacta if it should be "
-            "live, or import the package once more with if_exists='create'."
-        )
-
-    def ambiguous(self, why: str) -> AmbiguousSubmissionError:
-        """Make the error for a doubt that only a person can end.
-
-        :param why: what cannot be told
-        """
-        return AmbiguousSubmissionError(
-            f"It is unknown whether the package {self.uuid} became a release of deployment {self.deployment_id}: "
-            f"{why}. Nothing more is sent. Look at the deployment in Trifacta. If the release is there, activate it if "
-            "necessary, and mark this task as success. If it is not there, clear this task together with its baseline "
-            "task. Where the list never tells packages, set if_exists='create'."
-        )
+        return [one for one in self._package.among(rows) if one.deleted and in_this_run(one)]
 
 
-_TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too, or set if_exists='create'."
+def overrun_by(earlier: Entry | None, made: Release, releases: Sequence[Release]) -> tuple[int, ...]:
+    """Return the releases that others made while an earlier try imported one, as far as the journal tells.
+
+    :param earlier: what the earlier try noted before its upload
+    :param made: the release that it made
+    :param releases: the releases now
+    """
+    if earlier is None:
+        return ()
+    latest = earlier.before.get("latest_release_id") or 0
+    return tuple(sorted(one.id for one in releases if latest < one.id < made.id))

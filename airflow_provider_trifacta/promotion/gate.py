@@ -1,4 +1,4 @@
-"""The gate: what an import would do, and what would go wrong, found out without importing."""
+"""The gate: checks an import without performing it, and tells what would go wrong."""
 
 from __future__ import annotations
 
@@ -22,15 +22,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Problems, and warnings, that are named one by one; and entries of a list of the server's that go to an XCom.
+#: How many problems and warnings are named one by one, and how many entries of a server's list go to an XCom.
 _MOST_NAMED = 100
-#: Characters of one of them: the texts from outside within it are cut already.
+#: Characters of one of them. The texts from outside in it are cut already.
 _MOST_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True)
 class DryRunReport:
-    """What a dry run found. ``problems`` is empty when the import may go ahead."""
+    """What a dry run found.
+
+    :param package_uuid: the package
+    :param flows: the names of its flows
+    :param problems: what would go wrong; empty if the import may go ahead
+    :param warnings: what may go wrong later, in the jobs of the release
+    :param import_rule_changes: what the import rules would change, as the server tells it
+    :param deleted_objects: what the import would leave out, as the server tells it
+    """
 
     package_uuid: str
     flows: list[str]
@@ -51,7 +59,7 @@ class DryRunReport:
         }
 
     def as_text(self) -> str:
-        """Return it for people, in Markdown: the body of an approval."""
+        """Return it in Markdown for a reader, for example as the body of an approval."""
         flows = listed(self.flows) or "unknown"
         lines = [f"Import of package `{self.package_uuid}` (flows: {flows})", ""]
         for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
@@ -59,12 +67,12 @@ class DryRunReport:
                 lines += [f"**{title}**", "", *(f"* {shown(entry, _MOST_CHARACTERS)}" for entry in entries), ""]
         lines += ["**Changed by import rules**", "", *(f"* {line}" for line in _changes(self.import_rule_changes)), ""]
         if not self.problems:
-            lines.append(f"The dry run found no problem{', but the warnings above' if self.warnings else ''}.")
+            lines.append(f"The dry run found no problem{', only the warnings above' if self.warnings else ''}.")
         return "\n".join(lines).strip()
 
 
 def _changes(changes: object) -> list[str]:
-    """Describe ``importRuleChanges``, whose inside is not documented."""
+    """Describe ``importRuleChanges``. The API does not document what is in it."""
     if not changes:
         return ["unknown: the answer does not tell"]
     if not isinstance(changes, dict):
@@ -87,13 +95,15 @@ def _first(entries: list[str]) -> list[str]:
 def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) -> DryRunReport:
     """Try an import without making a release (API Releases Create DryRun v4).
 
-    Besides what the server reports, the package's connections are checked: each must be mapped by an object rule or
-    exist in the instance, else the release's jobs fail later. Parameterised datasets are warned of, since no import
-    rule changes what they read.
+    The server reports some problems, and this function finds two more. Each connection of the package must be mapped by
+    an object rule or exist in the instance, or the jobs of the release fail later. And no import rule changes what a
+    parameterised dataset reads, so each one is a warning.
 
+    :param client: the instance
     :param deployment_id: the deployment
     :param package: the open package
-    :raises TrifactaError: the dry run could not be made; what it found wrong is in the report
+    :returns: the report, with all problems that were found
+    :raises TrifactaError: the dry run could not be made
     """
     info = package.info
     problems: list[str] = []
@@ -129,13 +139,13 @@ def _warning(dataset: Input) -> str:
     named = f" (parameters: {listed(dataset.parameters)})" if dataset.parameters else ""
     return (
         f"The dataset {quoted(dataset.name)} is parameterised: no import rule reaches its "
-        f"{'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would go on reading what the "
+        f"{'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would read what the "
         "source instance reads."
     )
 
 
 def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
-    """Return errors inside a successful answer; where the API puts them is not documented."""
+    """Return errors in a successful answer. The API does not document where it puts them."""
     found = [answer[key] for key in ("exception", "error", "errors") if answer.get(key)]
     return [f"The dry run reports: {shown_json(one)}" for one in found]
 
@@ -143,7 +153,10 @@ def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
 def _check_connections(
     client: TrifactaClient, deployment_id: int, connections: Sequence[PackageConnection]
 ) -> tuple[list[str], list[str]]:
-    """Find the package's connections that would lead nowhere: problems, and warnings of what could not be found out."""
+    """Find the package's connections that would lead nowhere.
+
+    :returns: the problems, and warnings about connections that could not be checked
+    """
     if not connections:
         return [], []
     unreadable: list[str] = []
@@ -164,6 +177,7 @@ def _check_connections(
 
 
 def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | None:
+    """Read a list. If this user may not read it, note why and return None: that alone must not stop a promotion."""
     try:
         return read()
     except TrifactaError as error:
@@ -178,7 +192,9 @@ def _what_is_wrong(
 ) -> str | None:
     """Tell why a connection of the package leads nowhere, None when it leads somewhere.
 
-    :param local: the instance's connections; None when they are unknown, and every rule is believed
+    :param connection: the connection
+    :param rules: the object rules of the deployment
+    :param local: the connections of the instance; None if they are unknown, and then every rule counts
     """
     fitting = fitting_rules(connection, rules)
     leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]

@@ -1,22 +1,22 @@
 """The journal: what a task was about to ask for and what was answered, kept where a retry can read it.
 
-Airflow 3.3 has a state store for each task of a run. It outlives the death of the process, retries and clears. Before
-3.3 there is none: a journal then remembers nothing, and every decision is taken as if no attempt had told anything.
+Airflow 3.3 has a state store for each task of a run. It outlives the worker process, retries and clears. Before 3.3
+there is no store: a journal then remembers nothing, and a retry decides by what the server shows.
 
 The store has one key, :data:`KEY`, with this document:
 
 ``opened``
-    The numbers of the tries that began with a working journal. Each try writes its own before it asks for anything. So
-    "no entry" proves that nothing was asked for, but only if every earlier try is in this list.
+    The numbers of the tries that began with a working journal. Each try writes its own before it asks for anything. If
+    every earlier try is in this list and there is no entry, that proves that nothing was asked for.
 ``asked``
-    What the last request was for. Written before the request leaves. ``what`` and the other keys say whose it is: an
-    entry counts for exactly the same request only.
+    What the last request was for. Written before the request leaves. An entry counts only for exactly the same request,
+    that is, if all keys are equal.
 ``before``
     How production stood when the request was decided, as far as a retry compares it. Written with ``asked``.
 ``answer``
-    What the server answered, as far as a retry needs it. Written after the answer; absent where it was lost.
+    What the server answered, as far as a retry needs it. Written after the answer; absent if the answer was lost.
 
-It holds ids, times and digests, and never a secret or the value of a run parameter.
+The document holds ids, times and digests. It never holds a secret or the value of a run parameter.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KEY = "trifacta_journal"
 
 
 class Store(Protocol):
-    """What a journal needs of Airflow's task state store."""
+    """The part of Airflow's task state store that a journal needs. Any object with these two methods will do."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value."""
@@ -50,8 +50,8 @@ class Store(Protocol):
 class Entry:
     """What an earlier try of this task noted about the same request.
 
-    :param before: how production stood when it was decided
-    :param answer: what the server answered; empty where the answer was lost
+    :param before: how production stood when the request was decided
+    :param answer: what the server answered; empty if the answer was lost
     """
 
     before: Mapping[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Entry:
 
 
 class Journal:
-    """The notes of one task in one run. Call :meth:`open` once, before anything is asked for.
+    """The notes of one task in one run. Call :meth:`open` once, before the task asks the server for anything.
 
     :param store: Airflow's task state store, None before Airflow 3.3
     :param try_number: the number of this try, from 1
@@ -67,7 +67,7 @@ class Journal:
 
     def __init__(self, store: Store | None = None, try_number: int = 1) -> None:
         self._store = store
-        #: Whether there is a journal at all, be it readable at the moment or not.
+        #: Whether there is a store at all, readable at the moment or not.
         self.exists = store is not None
         self._try_number = try_number
         self._document: dict[str, Any] = {"opened": []}
@@ -80,16 +80,16 @@ class Journal:
     def open(self) -> None:
         """Read what earlier tries noted, and note that this one began.
 
-        A store that cannot be read is as good as none.
+        If the store cannot be read, this try goes on without a journal. It decides by what the server shows then.
 
-        :raises JournalUnavailableError: it can be read and not written
+        :raises JournalUnavailableError: it can be read but not written
         """
         if self._store is None:
             return
         try:
             found = self._store.get(KEY)
-        except Exception as error:  # the store has its own
-            log.warning("The task's journal cannot be read, so this try does without it: %s", error)
+        except Exception as error:  # a store raises errors of its own
+            log.warning("The journal of the task cannot be read, so this try goes on without it: %s", error)
             self._store = None
             return
         if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
@@ -100,7 +100,7 @@ class Journal:
     def nothing_asked(self, **request: Any) -> bool:
         """Tell whether it is proven that no earlier try asked for this.
 
-        :param request: whose entry it would be
+        :param request: the request
         """
         earlier = set(range(1, self._try_number))
         return earlier <= set(self._document["opened"]) and self.entry(**request) is None
@@ -108,7 +108,7 @@ class Journal:
     def entry(self, **request: Any) -> Entry | None:
         """Return what an earlier try noted about exactly this request, None if nothing.
 
-        :param request: whose entry it is
+        :param request: the request
         """
         if self._document.get("asked") != _plain(request):
             return None
@@ -116,24 +116,26 @@ class Journal:
 
     @property
     def last_request(self) -> Mapping[str, Any]:
-        """What the last request of an earlier try was for; empty if nothing is noted."""
+        """The last request of an earlier try; empty if nothing is noted."""
         return self._document.get("asked") or {}
 
     def asked(self, request: Mapping[str, Any], **before: Any) -> None:
         """Note what is about to be asked for. Call it before the request leaves.
 
-        :param request: whose entry it is
+        :param request: the request
         :param before: how production stands now
-        :raises JournalUnavailableError: the store takes no note, so nothing must be sent
+        :raises JournalUnavailableError: the store does not take the note, so the request must not be sent
         """
         self._document.update(asked=_plain(request), before=_plain(before), answer=None)
         self._write()
 
     def withdraw(self, request: Mapping[str, Any] | None = None, entry: Entry | None = None) -> None:
-        """Take back what was noted as asked for: the server provably did nothing.
+        """Take back the note of a request, because the server provably did nothing.
 
-        :param request: what an earlier try asked for, if that is still in doubt
-        :param entry: what it noted, which then stands again
+        An earlier try may have asked for the same, and that may still be in doubt. Its note is then restored.
+
+        :param request: what the earlier try asked for
+        :param entry: what it noted
         """
         self._document.update(asked=None, before=None, answer=None)
         if request and entry:
@@ -141,12 +143,12 @@ class Journal:
         try:
             self._write()
         except JournalUnavailableError as error:
-            log.warning("It could not be noted that nothing was done, so a retry will look for it: %s", error)
+            log.warning("The journal does not take the note that nothing was done, so a retry looks for it: %s", error)
 
     def answered(self, **answer: Any) -> None:
-        """Note what was answered, beside what was noted of the answer before.
+        """Note what was answered, in addition to what was noted of the answer before.
 
-        A store that takes no note is only warned of: the request is done.
+        The request is done by now. So if the store does not take the note, the log warns of it, and the task goes on.
 
         :param answer: what a retry needs to know
         """
@@ -154,22 +156,23 @@ class Journal:
         try:
             self._write()
         except JournalUnavailableError as error:
-            log.warning("The answer could not be noted, so a retry will have to look for what was done: %s", error)
+            log.warning("The journal does not take the answer, so a retry has to look for what was done: %s", error)
 
     def _write(self) -> None:
         if self._store is None:
             return
         try:
             self._store.set(KEY, _plain(self._document))
-        except Exception as error:  # the store has its own
+        except Exception as error:  # a store raises errors of its own
             raise JournalUnavailableError(
-                f"Airflow's task state store takes no note ({type(error).__name__}: {error}). Nothing was sent. This "
-                "task notes what it asks for, so that a retry never asks twice. Try again when the API server answers."
+                f"Airflow's task state store does not take a note ({type(error).__name__}: {error}). Nothing was sent. "
+                "This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's API server "
+                "answers."
             ) from error
 
 
 def digest_of(value: Any) -> str:
-    """Return a digest that stands for a value which must not be kept.
+    """Return a digest in place of a value that must not be kept, to compare it with another one.
 
     :param value: plain JSON
     """
@@ -177,5 +180,5 @@ def digest_of(value: Any) -> str:
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value as the store gives it back, so that it can be compared."""
+    """Return a value as the store gives it back, so that both can be compared."""
     return dict(json.loads(json.dumps(value)))

@@ -1,4 +1,8 @@
-"""A new deployment: made once, since names are not unique in the API."""
+"""A new deployment: made once, although the API takes a name twice.
+
+Names of deployments are not unique in the API. So a request that is sent twice makes two deployments of one name, and a
+task that finds its deployment by name could not tell them apart.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,8 @@ from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, Trifac
 from ..client.models import parse_time
 from ..client.retries import did_nothing
 from ..client.texts import quoted
-from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, production_stands, read_patiently
 from .journal import Journal
+from .reading import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, production_stands, read_patiently
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -28,17 +32,17 @@ _LISTED = 10
 def create_once(
     client: TrifactaClient, name: str, *, journal: Journal | None = None, cleared: bool = False
 ) -> tuple[Deployment, str]:
-    """Create a deployment unless one has exactly this name, and read back that it alone has.
+    """Create a deployment unless one has exactly this name, and read back that no other one has it.
 
-    A deployment whose creation may have been asked for is not asked for again: it is looked for, and if it does not
-    show, a person decides.
+    If an earlier try may have asked for the deployment, this does not ask again. It looks for the deployment, and if it
+    does not show, a person decides.
 
     :param client: the instance
     :param name: display name
-    :param journal: what earlier tries of the task noted; without one no attempt came before
+    :param journal: what earlier tries of the task noted; without one, this is the first try
     :param cleared: whether a person cleared the task after an earlier try, and so has looked
-    :returns: the deployment, and ``created``, ``reused``, or ``adopted`` when the answer to its creation was lost
-    :raises AmbiguousNameError: several have the name, or the one that was made does not show it
+    :returns: the deployment, and ``created``, ``reused``, or ``adopted`` if the answer to its creation was lost
+    :raises AmbiguousNameError: several have the name, or the new deployment does not show it
     :raises AmbiguousSubmissionError: it is unknown whether the deployment was made
     :raises TrifactaError: for the rest
     """
@@ -48,13 +52,13 @@ def create_once(
     if found:
         return found, "reused"
     if not journal.nothing_asked(**request):
-        log.info("An earlier attempt may have asked for the deployment; waiting for it to show")
+        log.info("An earlier try may have asked for the deployment %s: waiting for it to show", quoted(name))
         found = _wait_for(client, name)
         if found:
             return found, "adopted"
         entry = journal.entry(**request)
         if entry and not cleared:
-            raise _ambiguous(client, name, "an earlier try of this task asked for it", entry.before.get("at"))
+            raise _ambiguous(client, name, "an earlier try of this task asked for it.", entry.before.get("at"))
     now = pendulum.now("UTC").isoformat()
     journal.asked(request, at=now)
     try:
@@ -64,26 +68,34 @@ def create_once(
             journal.withdraw()
             error.standing = "No deployment was made."
             raise
-        log.warning("It is unknown whether the deployment was made; looking for it: %s", error)
-        try:
-            found = _wait_for(client, name)
-        except AmbiguousNameError:
-            raise
-        except TrifactaError as list_error:
-            raise _ambiguous(client, name, f"{error} Its list cannot be read: {list_error}", now) from error
-        if found is None:
-            raise _ambiguous(client, name, str(error), now) from error
-        return found, "adopted"
+        log.warning("The deployment %s may have been made, looking for it: %s", quoted(name), error)
+        return _adopt(client, name, error, now), "adopted"
     journal.answered(deployment_id=made.id)
-    # Somebody may have done the same at the same time: the API takes both.
+    # Another person or run may have done the same at the same time, and the API takes both.
     with production_stands(lambda: f"The server answered that it made deployment {made.id}."):
         found = _wait_for(client, name)
     if found is None or found.id != made.id:
         raise AmbiguousNameError(
-            f"Deployment {made.id} was made, but {f'deployment {found.id}' if found else 'none'} is listed as "
-            f"{quoted(name)}. The server may spell the name another way; every clear would then make another one."
+            f"Deployment {made.id} was made, but {f'deployment {found.id}' if found else 'no deployment'} is listed as "
+            f"{quoted(name)}. The server may spell the name in another way. Correct the name in this task before you "
+            "clear it, because every clear would make another deployment.",
+            deployment_id=made.id,
         )
     return made, "created"
+
+
+def _adopt(client: TrifactaClient, name: str, error: TrifactaError, asked_at: str) -> Deployment:
+    """Look for a deployment whose creation was asked for and whose answer was lost."""
+    try:
+        found = _wait_for(client, name)
+    except AmbiguousNameError:
+        raise
+    except TrifactaError as list_error:
+        why = f"{error} The list of deployments cannot be read: {list_error}"
+        raise _ambiguous(client, name, why, asked_at) from error
+    if found is None:
+        raise _ambiguous(client, name, str(error), asked_at) from error
+    return found
 
 
 def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
@@ -93,6 +105,7 @@ def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
 
 
 def _ambiguous(client: TrifactaClient, name: str, why: str, asked_at: str | None) -> AmbiguousSubmissionError:
+    """Make the error for a deployment that may have been made, with what a person has to look at."""
     since = parse_time(asked_at)
     try:
         appeared = [
@@ -105,16 +118,16 @@ def _ambiguous(client: TrifactaClient, name: str, why: str, asked_at: str | None
     except TrifactaError as error:
         there = f"unreadable ({error})"
     return AmbiguousSubmissionError(
-        f"It is unknown whether the deployment {quoted(name)} was made: {why} It is not asked for again, since names "
-        f"are not unique and a second one could be made. Deployments that appeared since, newest first: {there}. If it "
-        "is there, give its id or correct its name; if not, clear this task."
+        f"It is unknown whether the deployment {quoted(name)} was made: {why} This task does not ask for it again, "
+        "because names are not unique and a second deployment could be made. Deployments that appeared since, newest "
+        f"first: {there}. If it is there, give its id or correct its name. If it is not there, clear this task."
     )
 
 
 def _only(found: Sequence[Deployment], name: str) -> Deployment | None:
     if len(found) > 1:
         raise AmbiguousNameError(
-            f"{len(found)} deployments are called {quoted(name)}: {', '.join(str(one.id) for one in found)}. Rename or "
-            "delete the superfluous ones in Trifacta, or use the id."
+            f"{len(found)} deployments are called {quoted(name)}: {', '.join(str(one.id) for one in found)}. Nothing "
+            "was made. Rename or delete the superfluous ones in Trifacta, or use the id."
         )
     return found[0] if found else None

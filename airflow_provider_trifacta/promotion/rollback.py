@@ -1,24 +1,105 @@
-"""Undoing what a run put live: back to what was recorded, and never a guess."""
+"""The end of a promotion: the verdict whether it is kept, and the way back to the baseline if it is not."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from ..client.errors import UnexpectedLiveReleaseError
-from .baseline import Baseline, down_to, live_id, live_release
-from .doubt import DEFAULT_SETTLE_TIMEOUT, Doubt, described, read_patiently
+from ..client.errors import TrifactaError, UnexpectedLiveReleaseError, UnexpectedResponseError
+from ..client.models import RUNNING
+from ..client.texts import shown
+from .baseline import Baseline
+from .doubt import Doubt
 from .journal import Journal
+from .reading import (
+    DEFAULT_SETTLE_TIMEOUT,
+    PackageReleases,
+    described,
+    down_to,
+    id_of,
+    live_id,
+    live_release,
+    look,
+    read_patiently,
+)
 from .switch import live_request, refuse_overlap, set_live
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..client import TrifactaClient
     from ..client.models import Release
 
 log = logging.getLogger(__name__)
+
+_COMPLETE = "Complete"
+#: Seconds between two looks at jobs that are still running.
+_INTERVAL = 10.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a promotion is kept.
+
+    :param kept: whether it is
+    :param why: the reason, as a sentence
+    :param job_group_ids: the job groups that the reason is about, if it is about any
+    """
+
+    kept: bool
+    why: str
+    job_group_ids: list[int] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form that goes through XCom."""
+        return asdict(self)
+
+
+def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, patience: float) -> Verdict:
+    """Judge a promotion by the job groups of its smoke run, and not by the task that waited for them.
+
+    A wait may fail although the jobs succeed, for example in an outage. So the jobs themselves are read. If all are
+    Complete, the promotion is kept. If one has another end, it is not. If jobs are still running or cannot be read,
+    this waits for them. After that the promotion is not kept, because nothing proves that it works.
+
+    :param client: the instance
+    :param job_group_ids: the job groups
+    :param patience: seconds to wait
+    """
+
+    def read(reader: TrifactaClient) -> dict[int, object]:
+        try:
+            states = {one: reader.job_groups.status(one) for one in job_group_ids}
+        except TrifactaError as error:
+            # Refused credentials are waited for too, because they may be renewed in the meantime.
+            raise UnexpectedResponseError(str(error), job_group_ids=list(job_group_ids)) from error
+        for one, state in states.items():
+            # An unknown word is an end. Anything that is not a word comes from a proxy or gateway, and may pass.
+            if not isinstance(state, str) or not state.strip():
+                raise UnexpectedResponseError(
+                    f"The status of job group {one} is not a word: {str(state)[:80]!r}.", job_group_ids=[one]
+                )
+        return states
+
+    def decided(states: dict[int, object]) -> bool:
+        return not any(state in RUNNING for state in states.values()) or bool(_ended_badly(states))
+
+    try:
+        states = look(client, read, decided, seconds=patience, interval=_INTERVAL)
+    except TrifactaError as error:
+        return Verdict(False, f"The state of the job groups cannot be read: {error}", list(job_group_ids))
+    bad = _ended_badly(states)
+    if bad:
+        words = ", ".join(f"{one} is {shown(states[one])}" for one in bad)
+        return Verdict(False, f"Job group {words}.", bad)
+    running = [one for one, state in states.items() if state != _COMPLETE]
+    if running:
+        return Verdict(False, f"Job groups {running} are still running after {patience:g} s.", running)
+    return Verdict(True, f"All job groups are Complete: {list(job_group_ids)}.", list(job_group_ids))
+
+
+def _ended_badly(states: dict[int, object]) -> list[int]:
+    return [one for one, state in states.items() if state != _COMPLETE and state not in RUNNING]
 
 
 @dataclass(frozen=True)
@@ -26,7 +107,7 @@ class Undone:
     """What a rollback did.
 
     :param release_id: the release that was live before it
-    :param restored_package: the package of the release that is live again; None where none is, or it is unknown
+    :param restored_package: the package of the release that is live again; None if none is live, or it is unknown
     """
 
     release_id: int
@@ -42,62 +123,102 @@ def roll_back(
     journal: Journal | None = None,
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
 ) -> Undone | None:
-    """Make the baseline's live release live again, if what this run promoted is live instead.
+    """Make the baseline's live release live again, if a release of this run is live instead.
+
+    It never guesses. If anything but this run's release is live, a person or another run decided that, and it stays.
 
     :param client: the instance
     :param baseline: what the deployment looked like before the run
-    :param package_uuid: the package that the run promoted; None when it did not come so far
+    :param package_uuid: the package that the run promoted; None if the run ended before it had one
     :param retry: whether an earlier try may have rolled back already
     :param journal: what earlier tries of the task noted
-    :param settle_timeout: seconds that the server is given to finish or drop an upload, when the package was to be
-        promoted and none of its releases shows
-    :returns: what was rolled back, None when there was nothing to do
-    :raises UnexpectedLiveReleaseError: something else is live, the recorded release is gone, or there was another
-        import at the same time
+    :param settle_timeout: seconds that the server has to finish or drop the upload of the package, if none of its
+        releases shows
+    :returns: what was rolled back, None if there was nothing to do
+    :raises UnexpectedLiveReleaseError: another release is live, the recorded release is gone, or another import ran at
+        the same time
     :raises AmbiguousSubmissionError: it cannot be told whether the package became a release
-    :raises InterruptedChangeError: the rollback of an earlier try may have been undone by a person
+    :raises InterruptedChangeError: a person may have undone the rollback of an earlier try
     :raises TrifactaError: for the rest
     """
-    deployment_id, target = baseline.deployment_id, baseline.active_release_id
-    doubt = Doubt(client, deployment_id, package_uuid or "", settle_timeout=settle_timeout)
-    latest = baseline.latest_release_id or 0
-
-    def enough(releases: Sequence[Release]) -> bool:
-        # What is newer than the baseline, what is live, and what to go back to.
-        wanted = target is None or any(release.id <= target for release in releases)
-        return down_to(latest)(releases) and wanted
-
-    releases = read_patiently(client, lambda reader: reader.releases.list(deployment_id, until=enough))
-    made = doubt.among(releases, after=latest)
-    if package_uuid and live_id(releases) == target and (not made or any(release.untouched for release in made)):
-        # The promotion may have been killed in the upload: its release would go live after a look that came too soon.
-        log.info("No release of the package %s is live; waiting %s s for it", package_uuid, settle_timeout)
-        now = doubt.await_activation(made) if made else doubt.settle(releases)[1]
-        if live_id(now) != target:
-            # These looks ended at the newest release; what to go back to may be further down.
-            releases = read_patiently(client, lambda reader: reader.releases.list(deployment_id, until=enough))
-    live = live_release(releases)
-    ours = doubt.among(releases, after=latest) if package_uuid else []
-    if live_id(releases) == target:
-        # An earlier try may have been cut off after it had rolled back.
-        entry = journal.entry(**live_request(deployment_id, target)) if journal and retry else None
+    target, latest = baseline.active_release_id, baseline.latest_release_id or 0
+    package = PackageReleases(client, baseline.deployment_id, package_uuid or "", settle_timeout=settle_timeout)
+    releases = _await_promotion(package, _read(package, baseline), baseline)
+    live, ours = live_release(releases), package.among(releases, after=latest)
+    if id_of(live) == target:
+        # There is nothing to do. But if an earlier try was cut off after its change, the change is reported.
+        entry = journal.entry(**live_request(baseline.deployment_id, target)) if journal and retry else None
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
-    if live is None or live not in ours:
-        raise UnexpectedLiveReleaseError(
-            f"{described(live)} of deployment {deployment_id} is live: neither this run's (of the package "
-            f"{package_uuid or 'unknown'}) nor the recorded {target or 'none'}. Another release has been activated in "
-            "the meantime. Nothing was written."
-        )
+    live = _refuse_surprise(baseline, package_uuid, live, ours)
     if target is not None and target not in {release.id for release in releases}:
         raise UnexpectedLiveReleaseError(
-            f"Release {target} of deployment {deployment_id}, which was live before the run, was deleted: there is "
-            f"nothing to go back to. Release {live.id} stays live; nothing was written."
+            f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
+            f"there is nothing to go back to. Release {live.id} stays live. Nothing was changed. Activate another "
+            "release in Trifacta, or promote a package.",
+            deployment_id=baseline.deployment_id,
+            release_id=target,
+            live_id=live.id,
         )
-    # A release that nobody touched since its import cannot have been rolled back, nor activated again after that.
-    after = set_live(
-        client, deployment_id, target, releases, shows=live.id, journal=journal, retry=retry and not live.untouched
-    )
-    refuse_overlap(deployment_id, releases, after)
+    # A release that was not changed since its import was never rolled back. So no person can have undone a rollback,
+    # and the change may be asked for as in a first try.
+    again = retry and not live.untouched
+    after = set_live(client, baseline.deployment_id, target, releases, shows=live.id, journal=journal, retry=again)
+    refuse_overlap(baseline.deployment_id, releases, after)
     restored = live_release(after)
     return Undone(live.id, restored.package_uuid if restored else None)
+
+
+def _read(package: PackageReleases, baseline: Baseline) -> list[Release]:
+    """Read all that is newer than the baseline, what is live, and what to go back to."""
+    target, newer = baseline.active_release_id, down_to(baseline.latest_release_id or 0)
+
+    def enough(releases: Sequence[Release]) -> bool:
+        return newer(releases) and (target is None or any(release.id <= target for release in releases))
+
+    return read_patiently(package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough))
+
+
+def _await_promotion(package: PackageReleases, releases: list[Release], baseline: Baseline) -> list[Release]:
+    """Wait for a release that the run may have uploaded right before the rollback.
+
+    The task that promotes may have been killed in its upload. A rollback that looks too soon would find nothing to do,
+    and the release would go live after it.
+
+    :param package: the releases of the package that the run promoted
+    :param releases: the releases as read just now
+    :param baseline: what the deployment looked like before the run
+    :returns: the releases after the wait
+    """
+    target = baseline.active_release_id
+    made = package.among(releases, after=baseline.latest_release_id or 0)
+    may_come = not made or any(release.untouched for release in made)
+    if not package.uuid or live_id(releases) != target or not may_come:
+        return releases
+    log.info(
+        "No release of the package %s is live in deployment %s. Waiting %s s for it",
+        package.uuid,
+        package.deployment_id,
+        package.settle_timeout,
+    )
+    doubt = Doubt(package)
+    now = doubt.await_activation(made) if made else doubt.settle(releases)[1]
+    # This wait reads only down to the newest release, and what to go back to may be further down.
+    return releases if live_id(now) == target else _read(package, baseline)
+
+
+def _refuse_surprise(
+    baseline: Baseline, package_uuid: str | None, live: Release | None, ours: Sequence[Release]
+) -> Release:
+    """Return the live release, if this run made it."""
+    if live is None or live not in ours:
+        raise UnexpectedLiveReleaseError(
+            f"{described(live)} of deployment {baseline.deployment_id} is live. It is not a release of this run "
+            f"(package {package_uuid or 'unknown'}), and the baseline recorded {baseline.active_release_id or 'none'}: "
+            "another release has been activated in the meantime. Nothing was changed. Activate the release that should "
+            "be live in Trifacta.",
+            deployment_id=baseline.deployment_id,
+            release_id=baseline.active_release_id,
+            live_id=id_of(live),
+        )
+    return live

@@ -23,7 +23,8 @@ def check_rules(kind: str, rules: object) -> list[Rule]:
     :param kind: ``"object"`` (``tableName``, which may be left out, ``onCondition``, ``withCondition``) or
         ``"value"`` (``type``, ``on``, ``with``)
     :param rules: the list
-    :raises InvalidInputError: naming the rule and what is wrong with it
+    :returns: the rules, each with all its keys
+    :raises InvalidInputError: the list is not usable; the error names the rule and what is wrong with it
     """
     field = f"{kind}_rules"
     if isinstance(rules, (str, bytes)) or not isinstance(rules, Sequence):
@@ -47,7 +48,7 @@ def _check_rule(kind: str, rule: object, where: str) -> Rule:
                 raise InvalidInputError(f"{where}[{key!r}] must be {what}, not {checked[key]!r}.")
         return checked
     if checked["tableName"] != "connections":
-        raise InvalidInputError(f"{where}['tableName'] must be 'connections', the only one that the API knows.")
+        raise InvalidInputError(f"{where}['tableName'] must be 'connections': the API knows no other.")
     for key in ("onCondition", "withCondition"):
         condition = checked[key]
         if not isinstance(condition, Mapping) or not condition:
@@ -56,31 +57,36 @@ def _check_rule(kind: str, rule: object, where: str) -> Rule:
             raise InvalidInputError(f"{where}[{key!r}] must hold literal ids, uuids or names, not {condition!r}.")
         if any(str(value).strip() in ("", "None") for value in condition.values()):
             raise InvalidInputError(
-                f"{where}[{key!r}] lacks a value: {condition!r}. An upstream XCom or a template gave nothing: check "
-                "the task it comes from and the key's name."
+                f"{where}[{key!r}] has an empty value: {condition!r}. An upstream XCom or a template gave nothing: "
+                "check the task it comes from and the key's name."
             )
     return checked
 
 
 def needs_names(rules: Iterable[Rule], key: str) -> bool:
-    """Tell whether a connection's name stands in for an id on one side (``onCondition`` or ``withCondition``)."""
+    """Tell whether a rule gives a connection's name in place of its id.
+
+    :param rules: checked object rules
+    :param key: the side to look at, ``onCondition`` or ``withCondition``
+    """
     return any(_is_named(rule[key]) for rule in rules)
 
 
 def _is_named(condition: Mapping[str, Any]) -> bool:
-    """Tell a name that stands in for an id from one that is a further condition beside it."""
+    """Tell a name in place of an id from a name that is a further condition beside an id."""
     return "name" in condition and not {"id", "uuid"} & set(condition)
 
 
 def resolve_names(
     rules: Iterable[Rule], exported: Iterable[PackageConnection], local: Iterable[Connection]
 ) -> list[Rule]:
-    """Put uuids and ids in place of connection names. A name beside an id or uuid stays as it is.
+    """Replace the names of connections by uuids and ids. A name beside an id or uuid stays as it is.
 
     :param rules: checked object rules
     :param exported: the package's connections, for ``onCondition``
     :param local: the instance's connections, for ``withCondition``
-    :raises AmbiguousNameError: none or several have the name, or the one has no uuid
+    :returns: the rules, as they are sent
+    :raises AmbiguousNameError: no connection has the name, or several have it, or the one has no uuid
     """
     exported, local = list(exported), list(local)
     return [
@@ -103,13 +109,13 @@ def _resolve(condition: Mapping[str, Any], field: str, connections: Sequence[Any
         if len(found) != 1:
             wrong = f"{len(found)} connections {where} are called {quoted(name)}."
         known = listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ") or "none"
-        raise AmbiguousNameError(f"{wrong} There are: {known}. Use the id or uuid.")
+        raise AmbiguousNameError(f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.")
     others = {key: value for key, value in condition.items() if key != "name"}
     return {field: getattr(found[0], field), **others}
 
 
 def same_rules(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> bool:
-    """Compare two lists of rules, whose order counts. Ids may be numbers or text, as the API takes both."""
+    """Compare two lists of rules. Their order counts. An id may be a number or a text, because the API takes both."""
     return [_plain(rule) for rule in some] == [_plain(rule) for rule in others]
 
 
@@ -120,19 +126,25 @@ def _plain(value: object) -> object:
 
 
 def fitting_rules(connection: PackageConnection, rules: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the object rules whose condition fits a connection of the package."""
+    """Return the object rules whose ``onCondition`` fits a connection of the package."""
     return [rule for rule in rules if _meets(connection, rule.get("onCondition"), unknown=False)]
 
 
 def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
-    """Tell whether an object rule surely leads to no connection of the instance."""
+    """Tell whether an object rule surely leads to no connection of the instance.
+
+    :param rule: the rule, as the API gives it
+    :param local: the connections of the instance
+    """
     return not any(_meets(connection, rule.get("withCondition"), unknown=True) for connection in local)
 
 
 def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
-    """Compare as the API does: as text.
+    """Tell whether a connection meets a condition. Values are compared as text, as the API does.
 
-    :param unknown: what to take for the comparison with a field that is not known
+    :param connection: a connection of the package or of the instance
+    :param condition: names and values of fields
+    :param unknown: the result for a field that is not known
     """
     if not isinstance(condition, Mapping) or not condition:
         return unknown
@@ -143,13 +155,20 @@ def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
 
 
 def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: Release) -> bool:
-    """Tell whether a release's package would be imported differently now. Deleted rules cannot be noticed.
+    """Tell whether import rules were changed after a release was made, so that a new import would differ.
 
-    Rules that cannot be read are warned of, and taken as unchanged; a failure that may pass is raised.
+    A deleted rule leaves no trace, so it is not noticed. If the rules cannot be read, the release counts as up to date,
+    and the log warns of it.
 
-    :param deployment_id: the release's deployment
+    :param import_rules: the calls for import rules
+    :param deployment_id: the deployment of the release
+    :param release: the release
+    :raises TrifactaError: the rules cannot be read because of a transient error
     """
-    unreadable = "Whether import rules changed since release %s cannot be read, so it is taken as it is: %s"
+    unreadable = (
+        "It cannot be told whether import rules of deployment %s were changed after its live release %s was made, so "
+        "the release counts as up to date: %s"
+    )
     rules: list[ImportRule] = []
     unread: list[object] = []
     for kind in RULE_KINDS:
@@ -162,10 +181,15 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     made = release.created_at
     newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
     if newer:
-        log.info("Import rules %s are newer than release %s: importing the package again", newer, release.id)
+        log.info(
+            "Import rules %s of deployment %s are newer than its live release %s: importing the package again",
+            newer,
+            deployment_id,
+            release.id,
+        )
         return True
     if rules and (made is None or any(rule.created_at is None for rule in rules)):
-        unread.append("the answers have no times")
+        unread.append("the server does not tell the times")
     for why in unread:
-        log.warning(unreadable, release.id, why)
+        log.warning(unreadable, deployment_id, release.id, why)
     return False

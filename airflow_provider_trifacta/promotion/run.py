@@ -1,4 +1,8 @@
-"""Running a deployment: started once, and never a silent doubt."""
+"""Running a deployment: a run is started once, and a lost answer is never ignored.
+
+The API gives a run no id, and its job groups do not name the run that started them. So if the answer to a run is lost,
+nothing can tell whether jobs were started. Starting them a second time could write data twice, so a person decides.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,8 @@ from ..client.errors import (
 from ..client.models import RUNNING, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
-from .baseline import down_to, live_release, shows_live
-from .doubt import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look
 from .journal import Journal, digest_of
+from .reading import CLOCK_TOLERANCE, VERIFY_TIMEOUT, down_to, live_release, look, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -32,20 +35,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-#: What to do where a template did not give the text that it shows.
+#: What to do if a template did not give the text that it shows.
 _NATIVE = (
     "Give the value as a text. In a DAG with render_template_as_native_obj=True put quotes into it, for example "
-    "'\"1.10\"', since that option turns texts that look like Python values into such values."
+    "'\"1.10\"', because that option turns a text that looks like a Python value into that value."
 )
 
 
 def check_parameters(parameters: object) -> dict[str, str]:
     """Check the parameters of a run, before any request.
 
-    Texts are sent as they are. An int becomes its digits, as a value and as a name. A float or a bool has lost its
-    spelling (native rendering makes 1.1 of ``1.10``), so it is refused.
+    Texts are sent as they are. An int becomes its digits, as a value and as a name. A float or a bool is refused,
+    because it has lost its spelling: native rendering makes 1.1 of ``1.10``.
 
     :param parameters: values by parameter name, or None
+    :returns: the texts to send, by name
     :raises InvalidInputError: for anything else
     """
     if parameters is None:
@@ -56,7 +60,7 @@ def check_parameters(parameters: object) -> dict[str, str]:
     for given, value in parameters.items():
         name = str(given) if _is_text(given) else ""
         if not name.strip():
-            raise InvalidInputError(f"run_parameters holds the name {given!r}: names are texts.")
+            raise InvalidInputError(f"run_parameters holds the name {given!r}: a name must be a text.")
         if name in checked:
             raise InvalidInputError(f"run_parameters holds the name {name!r} twice, as a text and as a number.")
         if str(value).strip() == "None":
@@ -82,7 +86,7 @@ class Run:
     """A run of a deployment.
 
     :param release_id: the release that was live
-    :param job_group_ids: what the run started, one for each manual output
+    :param job_group_ids: the job groups that the run started, one for each manual output
     :param joined: whether an earlier try of the task started it
     """
 
@@ -102,9 +106,9 @@ def run_deployment(
 ) -> Run:
     """Run the live release of a deployment: one job group for each manual output of its primary flow.
 
-    The request is sent again only where the server provably did nothing. The API takes no execution id here, so that
-    nobody can tell afterwards whether a request whose answer was lost has started jobs. What an earlier try started is
-    joined: by a retry in every case, and by a clear while it runs.
+    The request is sent again only if the server provably did nothing. If its answer was lost, nothing is sent again,
+    because the API cannot tell whether jobs were started. A retry joins what an earlier try started. So does a clear,
+    as long as those jobs are still running.
 
     :param client: the instance
     :param deployment_id: the deployment
@@ -112,8 +116,10 @@ def run_deployment(
     :param release_id: the release that must be live; None for any
     :param journal: what earlier tries of the task noted
     :param retry: whether this is Airflow's own retry, and not a first try or a clear
+    :returns: the run
     :raises RunNotStartedError: no release is live, or the live one has nothing to run
     :raises UnexpectedLiveReleaseError: another release is live
+    :raises InterruptedChangeError: an earlier try may have run the deployment
     :raises AmbiguousSubmissionError: the answer was lost, or does not tell what was started
     :raises TrifactaError: for the rest; nothing was started then
     """
@@ -125,33 +131,14 @@ def run_deployment(
         "release_id": live,
         "parameters": digest_of(dict(parameters)),
     }
-    entry = journal.entry(**request)
-    if entry:
-        known = [int(one) for one in entry.answer.get("job_group_ids") or ()]
-        if known and (retry or _still_runs(client, known)):
-            log.info("An earlier try of this task started the job groups %s; waiting for them", known)
-            return Run(live, known, joined=True)
-        if not known and (retry or not entry.answer.get("told")):
-            # A clear starts it once more only after a person could read what appeared.
-            why = "an earlier try of this task asked for it."
-            raise _ambiguous(client, journal, deployment_id, why, entry.before.get("at"))
-    elif retry and journal.exists and not journal.nothing_asked(**request):
-        raise InterruptedChangeError(
-            f"An earlier try of this task noted nothing in the journal, so it may have run deployment {deployment_id}. "
-            "A retry does not run it a second time. Nothing was started. Look at the jobs in Trifacta, and clear this "
-            "task if it should run."
-        )
-    elif retry and journal.last_request.get("what") == "run":
-        raise InterruptedChangeError(
-            f"An earlier try of this task ran deployment {deployment_id}, and release {live} is live now or other "
-            "parameters apply. A retry does not run it a second time. Nothing was started. Look at the jobs in "
-            "Trifacta, and clear this task if it should run once more."
-        )
-    log.info("Running release %s of deployment %s with the parameters %s", live, deployment_id, sorted(parameters))
+    joined = _earlier_run(client, journal, request, retry=retry)
+    if joined:
+        return joined
+    log.info("Running live release %s of deployment %s with parameters %s", live, deployment_id, sorted(parameters))
     now = pendulum.now("UTC")
     journal.asked(request, at=now.isoformat())
     try:
-        ids = _started(client.deployments.run(deployment_id, parameters), deployment_id)
+        ids = _started(client.deployments.run(deployment_id, parameters), deployment_id, live)
     except RunNotStartedError:
         journal.withdraw()
         raise
@@ -160,9 +147,48 @@ def run_deployment(
             journal.withdraw()
             error.standing = f"Nothing was started. Release {live} of deployment {deployment_id} is live."
             raise
-        raise _ambiguous(client, journal, deployment_id, str(error), now.isoformat()) from error
+        raise _ambiguous(client, journal, request, str(error), now.isoformat()) from error
     journal.answered(job_group_ids=ids)
     return Run(live, ids)
+
+
+def _earlier_run(client: TrifactaClient, journal: Journal, request: Mapping[str, Any], *, retry: bool) -> Run | None:
+    """Return the run that an earlier try of this task started, None if it is safe to start one.
+
+    A person who clears a task has looked, and a retry has not. So a clear may start the deployment again where a retry
+    must not.
+
+    :param request: what this try is about to ask for
+    :param retry: whether this is Airflow's own retry, and not a first try or a clear
+    """
+    deployment_id, live = request["deployment_id"], request["release_id"]
+    entry = journal.entry(**request)
+    if entry:
+        known = [int(one) for one in entry.answer.get("job_group_ids") or ()]
+        if known and (retry or _still_runs(client, known)):
+            log.info("An earlier try of this task started job groups %s of deployment %s", known, deployment_id)
+            return Run(live, known, joined=True)
+        if not known and (retry or not entry.answer.get("told")):
+            # A clear starts it again only after an error has told a person which job groups appeared.
+            why = "an earlier try of this task asked for it."
+            raise _ambiguous(client, journal, request, why, entry.before.get("at"))
+    elif retry and journal.exists and not journal.nothing_asked(**request):
+        raise InterruptedChangeError(
+            f"An earlier try of this task could not use its journal, so it may have run deployment {deployment_id}. A "
+            "retry does not run it a second time. Nothing was started. Look at the jobs in Trifacta, and clear this "
+            "task if it should run.",
+            deployment_id=deployment_id,
+            live_id=live,
+        )
+    elif retry and journal.last_request.get("what") == "run":
+        raise InterruptedChangeError(
+            f"An earlier try of this task ran deployment {deployment_id}. Release {live} is live now, and either the "
+            "live release or the parameters differ from that run. A retry does not run it a second time. Nothing was "
+            "started. Look at the jobs in Trifacta, and clear this task if it should run once more.",
+            deployment_id=deployment_id,
+            live_id=live,
+        )
+    return None
 
 
 def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | None) -> int:
@@ -179,11 +205,18 @@ def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | 
     live = live_release(releases)
     if live is None:
         raise RunNotStartedError(
-            f"No release of deployment {deployment_id} is live, so there is nothing to run. Activate one first."
+            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started. "
+            "Activate a release first.",
+            deployment_id=deployment_id,
+            release_id=release_id,
         )
     if release_id not in (None, live.id):
         raise UnexpectedLiveReleaseError(
-            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started."
+            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started. "
+            f"Activate release {release_id}, or run the deployment without a release id.",
+            deployment_id=deployment_id,
+            release_id=release_id,
+            live_id=live.id,
         )
     return live.id
 
@@ -193,10 +226,10 @@ def _still_runs(client: TrifactaClient, job_group_ids: Sequence[int]) -> bool:
 
 
 def _ambiguous(
-    client: TrifactaClient, journal: Journal, deployment_id: int, why: str, asked_at: str | None
+    client: TrifactaClient, journal: Journal, request: Mapping[str, Any], why: str, asked_at: str | None
 ) -> AmbiguousSubmissionError:
     """Make the error for a run that may have started, with the job groups that a person has to look at."""
-    since = parse_time(asked_at)
+    since, deployment_id = parse_time(asked_at), request["deployment_id"]
     try:
         found = [
             one
@@ -208,27 +241,36 @@ def _ambiguous(
         ids = [one.id for one in found]
     except TrifactaError as error:
         what, ids = f"The job groups cannot be listed: {error}", []
-    result = AmbiguousSubmissionError(
-        f"It is unknown whether the run of deployment {deployment_id} started jobs: {why} It is not asked for again, "
-        f"since jobs might run twice. {what} Look at them in Trifacta, and clear this task if it should run."
-    )
-    result.job_group_ids = ids
+    # A person can read the error from now on, so a clear may start the run again.
     journal.answered(told=True)
-    return result
+    return AmbiguousSubmissionError(
+        f"It is unknown whether the run of deployment {deployment_id} started jobs: {why} This task does not ask "
+        f"for it again, because jobs might run twice. {what} Look at them in Trifacta, and "
+        "clear this task if it should run.",
+        deployment_id=deployment_id,
+        live_id=request["release_id"],
+        job_group_ids=ids,
+    )
 
 
-def _started(answer: object, deployment_id: int) -> list[int]:
+def _started(answer: object, deployment_id: int, live: int) -> list[int]:
     """Read the job groups from ``{"data": [{"id": ..., "reason": "JobStarted", "sessionId": ...}]}``."""
     rows: Any = answer.get("data") if isinstance(answer, Mapping) else None
     if not isinstance(rows, list):
-        raise UnexpectedResponseError('The answer holds no list under "data".')
+        raise UnexpectedResponseError('The answer to the run holds no list under "data".', deployment_id=deployment_id)
     if not rows:
         raise RunNotStartedError(
-            f"The run of deployment {deployment_id} started nothing. The primary flow of its live release needs a "
-            "manual output: define one in the source instance, and promote a new export."
+            f"The run of deployment {deployment_id} started nothing. The primary flow of its live release {live} needs "
+            "a manual output: define one in the source instance, and promote a new export.",
+            deployment_id=deployment_id,
+            live_id=live,
         )
     ids = [row.get("id") for row in rows if isinstance(row, Mapping)]
     known = [one for one in ids if isinstance(one, int) and not isinstance(one, bool) and one > 0]
     if len(known) < len(rows):
-        raise UnexpectedResponseError(f"The answer does not tell the id of every job group: {str(rows)[:200]}.")
+        raise UnexpectedResponseError(
+            f"The answer to the run does not tell the id of every job group: {str(rows)[:200]}.",
+            deployment_id=deployment_id,
+            job_group_ids=known,
+        )
     return known

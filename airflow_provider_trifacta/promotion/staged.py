@@ -1,7 +1,16 @@
-"""Staged promotion: the release is made, but what was live before stays live until somebody activates the new one.
+"""A staged promotion: the release is made, but what was live before stays live until a person activates the new one.
 
-An import goes live by itself, and the API has no other way: the release before is put back at once. For that moment
-the new one is live.
+Every import goes live by itself, and the API has no option against that. So the staged promoter imports the package and
+activates the release before it again at once. In between, the new release is live for a moment.
+
+The hard part is a retry. It may find the new release live for two reasons that need opposite actions:
+
+* An earlier try was cut off before it put the old release back. Then this try has to finish that.
+* An earlier try put the old release back, and a person has activated the new one since. That is a decision, and a retry
+  must not undo it.
+
+Two traces tell them apart. If the release was not changed since its import, no try has put the old one back yet. And a
+try that has put it back notes that in the journal. If neither trace is there, a person has to look.
 """
 
 from __future__ import annotations
@@ -11,9 +20,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InterruptedChangeError, UnexpectedLiveReleaseError
-from .baseline import Baseline, down_to, live_id, live_release
-from .doubt import described, look, production_stands
+from .baseline import Baseline
 from .promoter import Promoter, Promotion
+from .reading import Seen, described, down_to, id_of, live_id, live_release, look, production_stands
 from .switch import refuse_overlap, set_live
 
 if TYPE_CHECKING:
@@ -30,6 +39,9 @@ _INTERVAL = 1.0
 class StagedPromoter(Promoter):
     """A :class:`.Promoter` that puts the baseline's live release back.
 
+    :param client: the instance
+    :param deployment_id: the deployment
+    :param package: the open package
     :param baseline: what the deployment looked like before this run
     :param options: as for :class:`.Promoter`
     """
@@ -45,7 +57,7 @@ class StagedPromoter(Promoter):
     ) -> None:
         super().__init__(client, deployment_id, package, baseline=baseline, **options)
         self._request["staged"] = True
-        #: What is to stay live.
+        #: The release that is to stay live.
         self._before = baseline.active_release_id
         #: The releases before the import.
         self._seen: list[Release] = []
@@ -53,7 +65,7 @@ class StagedPromoter(Promoter):
     def run(self) -> Promotion:
         """Make the release or find it, and leave the baseline's release live.
 
-        :raises UnexpectedLiveReleaseError: a third release is live, or there was another import at the same time
+        :raises UnexpectedLiveReleaseError: a third release is live, or another import ran at the same time
         :raises InterruptedChangeError: the staged release is live, and nothing proves that a person activated it
         :raises TrifactaError: as :meth:`.Promoter.run`; a retry finishes what was begun
         """
@@ -71,7 +83,7 @@ class StagedPromoter(Promoter):
             went_live = release.active or bool(promotion.imported and promotion.imported.release.active)
             releases = self._put_back(release, made_now=made_now, went_live=went_live)
         if any(one.id == release.id and not one.untouched for one in releases):
-            # It was live and is not any more; if it is live in a later try, a person activated it.
+            # It was live and is not any more. If a later try finds it live, a person has activated it.
             self._journal.answered(put_back=True)
         with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
             refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
@@ -81,92 +93,129 @@ class StagedPromoter(Promoter):
         return f"Release {release.id} of deployment {self._deployment_id} is imported and was not approved."
 
     def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
+        """Make the release before live again.
+
+        :param release: the staged release
+        :param made_now: whether this try imported it, and not an earlier one
+        :param went_live: whether the import said that the release is live
+        :returns: the releases, as read back
+        """
         if made_now:
-            self._refuse_surprise(self._seen, f"Release {release.id} of this run may have replaced it since.")
+            self._refuse_surprise(
+                live_release(self._seen), f"Release {release.id} of this run may have replaced it since."
+            )
         now = self._await_live(release, went_live=went_live)
         if live_id(now) != release.id:
             if went_live:
-                log.info("Release %s is staged: release %s is live again", release.id, self._before or "none")
+                self._log_staged(release, "live again")
             else:
                 log.warning(
-                    "Release %s is staged: it did not go live by itself, and release %s is still live. If the server "
-                    "activates it later, nothing puts that back.",
+                    "Release %s of deployment %s is staged. It did not go live by itself, and release %s is still "
+                    "live. If the server activates release %s later, nothing puts that back.",
                     release.id,
+                    self._deployment_id,
                     self._before or "none",
+                    release.id,
                 )
             return now
         releases = set_live(self._client, self._deployment_id, self._before, now, shows=release.id)
         window = _window(releases, release.id, self._before)
-        log.info(
-            "Release %s is staged: release %s is live again, %s s after the import",
-            release.id,
-            self._before or "none",
-            "an unknown number of" if window is None else f"{window:.1f}",
-        )
+        known = "an unknown number of" if window is None else f"{window:.1f}"
+        self._log_staged(release, f"live again, {known} s after the import")
         return releases
 
-    def _find_reusable(self, releases: list[Release]) -> Release | None:
-        self._seen = releases
-        made = self._doubt.among(releases, after=self._latest)
+    def _log_staged(self, release: Release, how: str) -> None:
+        before = self._before or "none"
+        log.info(
+            "Release %s of deployment %s is staged: release %s is %s", release.id, self._deployment_id, before, how
+        )
+
+    def _find_reusable(self, seen: Seen) -> Release | None:
+        """Return the newest release of this run. A staged release is not live until a person activates it."""
+        self._seen = seen.releases
+        made = [one for one in seen.made if one.id > self._latest]
         if not made:
             return None
-        release, live = max(made, key=lambda one: one.id), live_release(releases)
-        self._refuse_third(release, live, made)
-        return live if live in made else release
+        release = max(made, key=lambda one: one.id)
+        self._refuse_third(release, seen.live, made)
+        return seen.live if seen.live in made else release
 
-    def _accept_recalled(self, release: Release, releases: Sequence[Release]) -> None:
-        self._seen = list(releases)
-        self._refuse_third(release, live_release(releases), [release])
+    def _accept_recalled(self, release: Release, seen: Seen) -> None:
+        self._seen = list(seen.releases)
+        self._refuse_third(release, seen.live, [release])
 
     def _refuse_third(self, release: Release, live: Release | None, made: Sequence[Release]) -> None:
-        if live not in made and (live.id if live else None) != self._before:
+        """Refuse if neither a release of this run nor the baseline's release is live: a person chose another one."""
+        if live not in made and id_of(live) != self._before:
             raise UnexpectedLiveReleaseError(
-                f"Release {release.id} of deployment {self._deployment_id} was staged, but release "
-                f"{live.id if live else 'none'} is live and not the baseline's {self._before or 'none'}: another "
-                "release has been activated in the meantime. Nothing was written."
+                f"Release {release.id} of deployment {self._deployment_id} was staged. {described(live)} is live, and "
+                f"the baseline recorded {self._before or 'none'}: another release has been activated in the meantime. "
+                "Nothing was changed. Activate the release that should be live in Trifacta, and clear the baseline's "
+                "task to promote the package once more.",
+                deployment_id=self._deployment_id,
+                release_id=release.id,
+                live_id=id_of(live),
             )
 
-    def _upload(self, seen: list[Release]) -> Promotion:
-        self._seen = seen
-        # Also with ``if_exists="create"``: what is put back must be what was live.
-        self._refuse_surprise(seen, "Nothing was uploaded.")
+    def _upload(self, seen: Seen) -> Promotion:
+        self._seen = seen.releases
+        # Also with ``if_exists="create"``: the release that is put back must be the one that was live.
+        self._refuse_surprise(seen.live, "Nothing was uploaded.")
         return super()._upload(seen)
 
-    def _refuse_surprise(self, seen: list[Release], consequence: str) -> None:
-        live = live_release(seen)
-        if (live.id if live else None) != self._before:
+    def _refuse_surprise(self, live: Release | None, consequence: str) -> None:
+        """Refuse to put the baseline's release back over another one that was live right before the import."""
+        if id_of(live) != self._before:
             raise UnexpectedLiveReleaseError(
-                f"{described(live)} of deployment {self._deployment_id} is live before the import, "
-                f"but the baseline recorded {self._before or 'none'}, which cannot be put back over it. {consequence}"
+                f"{described(live)} of deployment {self._deployment_id} is live before the import, but the baseline "
+                f"recorded {self._before or 'none'}: another release has been activated in the meantime, and the "
+                f"baseline's release cannot be put back over it. {consequence} Clear the baseline's task to stage the "
+                "package over what is live now.",
+                deployment_id=self._deployment_id,
+                live_id=id_of(live),
             )
 
     def _must_be_put_back(self, release: Release) -> bool:
-        """Tell an import whose restore was cut off from an activation by a person.
+        """Tell an import that an earlier try did not put back from an activation by a person.
 
-        :raises InterruptedChangeError: it is live and was changed, and nothing proves that we put it back before
+        :param release: what an earlier try imported
+        :returns: True to put the release before back; False to leave everything as it is
+        :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was put back before
         """
         if release.untouched:
-            # It is live since its import, or will be in a moment.
-            log.info("Nobody touched release %s since its import; finishing what an earlier try began", release.id)
+            # It has been live since its import, or goes live in a moment.
+            log.info(
+                "Release %s was not changed since its import: finishing what an earlier try of this task began",
+                release.id,
+            )
             return True
         if not release.active:
-            log.info("Release %s is staged already", release.id)
+            log.info("Release %s of deployment %s is staged already", release.id, self._deployment_id)
             return False
         entry = self._journal.entry(**self._request)
         if entry and entry.answer.get("put_back"):
-            log.info("Release %s was staged by an earlier try and activated since: that is a decision", release.id)
+            log.info(
+                "An earlier try staged release %s of deployment %s, and a person has activated it since: it stays live",
+                release.id,
+                self._deployment_id,
+            )
             return False
         raise InterruptedChangeError(
             f"Release {release.id} of deployment {self._deployment_id} was to be staged, and it is live. It was "
-            "changed since its import, so a person may have activated it, or an earlier try was cut off while it put "
-            f"release {self._before or 'none'} back. Nothing was written. If release {release.id} is to be live, mark "
-            f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this task."
+            "changed since its import. Either a person activated it, or an earlier try was cut off while it put "
+            f"release {self._before or 'none'} back. Nothing was changed. If release {release.id} should be live, mark "
+            f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this "
+            "task.",
+            deployment_id=self._deployment_id,
+            release_id=release.id,
+            live_id=release.id,
         )
 
     def _await_live(self, release: Release, *, went_live: bool) -> list[Release]:
-        """Read the list that the change back is decided by.
+        """Read the list by which the change back is decided.
 
-        An import that does not say that it is live is waited for: put back before, it would go live after.
+        If the import does not say that its release is live, this waits until it is. Otherwise the server could activate
+        it after the release before was put back.
         """
         enough = down_to(self._latest)
 
@@ -177,21 +226,24 @@ class StagedPromoter(Promoter):
             self._client,
             lambda client: client.releases.list(self._deployment_id, until=enough),
             moved,
-            seconds=self._doubt.settle_timeout,
+            seconds=self._releases.settle_timeout,
             interval=_INTERVAL,
         )
         live = live_release(now)
-        if (live.id if live else None) not in (release.id, self._before):
+        if id_of(live) not in (release.id, self._before):
             raise UnexpectedLiveReleaseError(
                 f"{described(live)} of deployment {self._deployment_id} is live after the import of release "
-                f"{release.id}, and not the baseline's {self._before or 'none'}: another release has been activated at "
-                "the same time. Nothing more is written."
+                f"{release.id}, and the baseline recorded {self._before or 'none'}: another release has been activated "
+                "at the same time. This task changes nothing more. Activate the release that should be live.",
+                deployment_id=self._deployment_id,
+                release_id=release.id,
+                live_id=id_of(live),
             )
         return now
 
 
 def _window(releases: list[Release], release_id: int, before: int | None) -> float | None:
-    """Return for how many seconds a release was live, by the server's own clock."""
+    """Return for how many seconds a release was live, by the server's own clock; None if it does not tell."""
     times = {release.id: release for release in releases}
     release, changed = times.get(release_id), times.get(before or release_id)
     if not release or not changed or not release.created_at or not changed.updated_at:

@@ -1,4 +1,9 @@
-"""Which release of a deployment is live, changed on purpose and read back."""
+"""Changing which release of a deployment is live, on purpose, and reading back that it is.
+
+The API has no compare-and-set: it applies a change in any case. So two rules protect what other people decide.
+The change is asked for right after a read, and only once. And whether it was applied is read from the list, which also
+shows when a third release is live.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +18,18 @@ from ..client.errors import (
     UnexpectedResponseError,
 )
 from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, retrying
-from .baseline import down_to, live_id, live_release, new_since
-from .doubt import VERIFY_TIMEOUT, described, look, production_stands
-from .journal import Journal
+from .journal import Entry, Journal
+from .reading import (
+    VERIFY_TIMEOUT,
+    described,
+    down_to,
+    id_of,
+    live_id,
+    live_release,
+    look,
+    production_stands,
+    strangers,
+)
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -39,98 +53,32 @@ def set_live(
 ) -> list[Release]:
     """Make one release live in place of what is live, and read back that it is.
 
-    The change is asked for once, and again only where the server provably did nothing, after another look. When its
-    answer is lost, the list tells whether it took effect; it is not asked for again, since a person may have decided
-    otherwise.
+    The change is asked for once. It is asked for again only if the server provably did nothing, and after another look.
+    If its answer is lost, the list tells whether it was applied. It is not asked for again then, because a person may
+    have decided otherwise.
 
-    A retry asks again only where the journal proves that this is safe: nothing was asked for, or what was asked for did
-    not take effect and nothing else has changed since.
+    A retry asks again only if the journal proves that this is safe: nothing was asked for, or what was asked for was
+    not applied and nothing else has changed since.
 
-    API page: API Releases Patch v4. The API has no compare-and-set, so read the list right before you call this.
+    API page: API Releases Patch v4. Read the list right before you call this.
 
     :param client: the instance
     :param deployment_id: the deployment
     :param target: the release to be live, None for none
     :param seen: the deployment's releases, as read just now
-    :param shows: a release that a list must show to count: without it a list that lags behind could show an old state
+    :param shows: a release that a list must show to count; without it, a list that lags behind could show an old state
     :param journal: what earlier tries of the task noted
     :param retry: whether an earlier try may have asked for the change already
     :returns: the deployment's releases, as read back
-    :raises InterruptedChangeError: an earlier try may have made the change, and things are different now
+    :raises InterruptedChangeError: an earlier try may have made the change, and another release is live now
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
-    :raises TrifactaError: the change was refused, or did not take effect
+    :raises TrifactaError: the change was refused, or was not applied
     """
-    journal = journal or Journal()
-    before = live_release(seen)
-    enough = down_to(max((*(release.id for release in seen), shows or 0)))
-    request = live_request(deployment_id, target)
-    state = _state(seen, target)
-
-    def read(reader: TrifactaClient) -> list[Release]:
-        return reader.releases.list(deployment_id, until=enough)
-
-    def read_both(reader: TrifactaClient) -> list[Release]:
-        # What is to be live may be far down.
-        return reader.releases.list(deployment_id, until=down_to(min(filter(None, (target, live_id(seen))))))
-
-    def counts(now: Sequence[Release]) -> bool:
-        # One that shows neither of the two releases is not the deployment's list.
-        known = (shows,) if shows else (target, live_id(seen))
-        return any(release.id in known for release in now)
-
     if live_id(seen) == target:
         return list(seen)
-    entry = journal.entry(**request) if retry else None
-    if retry and not journal.nothing_asked(**request):
-        if entry is None:
-            raise _interrupted(deployment_id, target, before)
-        # What an earlier try asked for may take effect while this one looks.
-        now = look(client, read_both, lambda now: live_id(now) == target, seconds=VERIFY_TIMEOUT, interval=_INTERVAL)
-        if live_id(now) == target:
-            return now
-        if _state(now, target) != dict(entry.before):
-            raise _interrupted(deployment_id, target, live_release(now))
-        log.info("An earlier try asked for the same change, and nothing has changed since: asking again")
-
-    journal.asked(request, **state)
-    with production_stands(
-        lambda: (
-            f"{described(before)} of deployment {deployment_id} was live before, and it was asked for "
-            f"{f'release {target}' if target else 'no release'} to be live: look which one is."
-        )
-    ):
-        try:
-            lost = _ask(client, deployment_id, target, before, enough)
-        except TrifactaError:
-            journal.withdraw(request, entry)
-            raise
-        try:
-            now = look(
-                client,
-                read,
-                # A third release that is live ends the wait too.
-                lambda now: counts(now) and live_id(now) != (before.id if before else None),
-                seconds=VERIFY_TIMEOUT,
-                interval=_INTERVAL,
-            )
-        except TrifactaError as error:
-            if lost and error.retryable:
-                raise lost from error
-            raise
-        live = live_release(now)
-        if counts(now) and live_id(now) == target:
-            journal.answered(done=True)
-            return now
-        if live_id(now) not in (target, before.id if before else None) and (live or counts(now)):
-            raise UnexpectedLiveReleaseError(
-                f"{described(live)} of deployment {deployment_id} is live, though {target or 'none'} "
-                f"{'was asked to be' if lost else 'was just made'} so in place of {before.id if before else 'none'}: "
-                "another release has been activated at the same time. Nothing more is written."
-            )
-        raise lost or UnexpectedResponseError(
-            f"Release {target or 'none'} of deployment {deployment_id} does not show as live, though the server took "
-            "the change."
-        )
+    change = _Change(client, deployment_id, target, seen, shows, journal or Journal())
+    applied = change.resume() if retry else None
+    return change.make() if applied is None else applied
 
 
 def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
@@ -142,71 +90,199 @@ def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
     return {"what": "set_live", "deployment_id": deployment_id, "target": target}
 
 
-def _ask(
-    client: TrifactaClient, deployment_id: int, target: int | None, before: Release | None, enough: Any
-) -> TrifactaError | None:
-    """Ask for the change.
+class _Change:
+    """One change of the live release; the parameters are those of :func:`set_live`."""
 
-    :returns: the error that leaves open whether it was made; None where the server says that it was
-    :raises TrifactaError: it was not made
-    """
-    asked = False
+    def __init__(
+        self,
+        client: TrifactaClient,
+        deployment_id: int,
+        target: int | None,
+        seen: Sequence[Release],
+        shows: int | None,
+        journal: Journal,
+    ) -> None:
+        self._client = client
+        self._deployment_id = deployment_id
+        self._target = target
+        self._seen = seen
+        self._shows = shows
+        self._journal = journal
+        self._before = live_release(seen)
+        self._request = live_request(deployment_id, target)
+        self._enough = down_to(max((*(release.id for release in seen), shows or 0)))
+        #: What an earlier try noted about the same change.
+        self._entry: Entry | None = None
 
-    def ask() -> None:
-        nonlocal asked
-        if asked and live_id(client.releases.list(deployment_id, until=enough)) != (before.id if before else None):
-            return  # decided otherwise while a busy server made us wait
-        asked = True
-        if target is not None:
-            client.releases.activate(target, repeat=False)
-        elif before is not None:
-            client.releases.deactivate(before.id, repeat=False)
+    def resume(self) -> list[Release] | None:
+        """Tell whether a change that an earlier try may have asked for was applied.
 
-    try:
-        retrying(may_repeat_write, WRITE_RETRIES, client.clock.sleep)(ask)
-    except TrifactaError as error:
-        if did_nothing(error):
-            error.standing = f"Nothing was changed. {described(before)} of deployment {deployment_id} is live."
+        :returns: the releases, if the change was applied; None if it is safe to ask for it
+        :raises InterruptedChangeError: it may have been applied, and what is live now may be a person's decision
+        """
+        self._entry = self._journal.entry(**self._request)
+        if self._journal.nothing_asked(**self._request):
+            return None
+        if self._entry is None:
+            raise self._interrupted(self._before)
+        lower = min(filter(None, (self._target, id_of(self._before))))
+        # The earlier request may be applied while this try looks, so this waits for it.
+        now = look(
+            self._client,
+            lambda reader: reader.releases.list(self._deployment_id, until=down_to(lower)),
+            lambda now: live_id(now) == self._target,
+            seconds=VERIFY_TIMEOUT,
+            interval=_INTERVAL,
+        )
+        if live_id(now) == self._target:
+            return now
+        if _state(now, self._target) != dict(self._entry.before):
+            raise self._interrupted(live_release(now))
+        log.info(
+            "An earlier try asked for the same change of deployment %s, and nothing has changed since: asking again",
+            self._deployment_id,
+        )
+        return None
+
+    def make(self) -> list[Release]:
+        """Ask for the change, and read it back.
+
+        :returns: the releases, as read back
+        """
+        self._journal.asked(self._request, **_state(self._seen, self._target))
+        with production_stands(
+            lambda: (
+                f"{described(self._before)} of deployment {self._deployment_id} was live before, and this task asked "
+                f"for {f'release {self._target}' if self._target else 'no release'} to be live: look which one is."
+            )
+        ):
+            try:
+                lost = self._ask()
+            except TrifactaError:
+                self._journal.withdraw(self._request, self._entry)
+                raise
+            return self._read_back(lost)
+
+    def _ask(self) -> TrifactaError | None:
+        """Ask for the change.
+
+        :returns: the error that leaves open whether it was applied; None if the server says that it was
+        :raises TrifactaError: it was not applied
+        """
+        asked = False
+
+        def ask() -> None:
+            nonlocal asked
+            if asked and live_id(self._read(self._client)) != id_of(self._before):
+                return  # a person decided otherwise while a busy server made us wait
+            asked = True
+            if self._target is not None:
+                self._client.releases.activate(self._target, repeat=False)
+            elif self._before is not None:
+                self._client.releases.deactivate(self._before.id, repeat=False)
+
+        try:
+            retrying(may_repeat_write, WRITE_RETRIES, self._client.clock.sleep)(ask)
+        except TrifactaError as error:
+            if did_nothing(error):
+                where = f"of deployment {self._deployment_id}"
+                error.standing = f"Nothing was changed. {described(self._before)} {where} is live."
+                raise
+            log.warning("The change of deployment %s may have been applied: %s", self._deployment_id, error)
+            return error
+        return None
+
+    def _read(self, reader: TrifactaClient) -> list[Release]:
+        return reader.releases.list(self._deployment_id, until=self._enough)
+
+    def _counts(self, now: Sequence[Release]) -> bool:
+        """Tell whether a list counts. One that lacks the releases of the change is old, or another deployment's."""
+        known = (self._shows,) if self._shows else (self._target, id_of(self._before))
+        return any(release.id in known for release in now)
+
+    def _read_back(self, lost: TrifactaError | None) -> list[Release]:
+        """Look until the change shows.
+
+        :param lost: the error that leaves open whether the change was applied
+        """
+        before = id_of(self._before)
+        try:
+            now = look(
+                self._client,
+                self._read,
+                # Any other live release ends the wait, also a third one.
+                lambda now: self._counts(now) and live_id(now) != before,
+                seconds=VERIFY_TIMEOUT,
+                interval=_INTERVAL,
+            )
+        except TrifactaError as error:
+            if lost and error.retryable:
+                raise lost from error
             raise
-        log.warning("It is unknown whether the change took effect; reading it back: %s", error)
-        return error
-    return None
+        live, counts = live_release(now), self._counts(now)
+        if counts and id_of(live) == self._target:
+            self._journal.answered(done=True)
+            return now
+        if id_of(live) not in (self._target, before) and (live or counts):
+            raise UnexpectedLiveReleaseError(
+                f"{described(live)} of deployment {self._deployment_id} is live, though this task "
+                f"{'asked to make' if lost else 'has just made'} release {self._target or 'none'} live in place of "
+                f"{before or 'none'}: another release has been activated at the same time. This task changes nothing "
+                "more. Activate the release that should be live in Trifacta.",
+                deployment_id=self._deployment_id,
+                release_id=self._target,
+                live_id=id_of(live),
+            )
+        raise lost or UnexpectedResponseError(
+            f"Release {self._target or 'none'} of deployment {self._deployment_id} does not show as live within "
+            f"{VERIFY_TIMEOUT:g} s, though the server accepted the change.",
+            deployment_id=self._deployment_id,
+            release_id=self._target,
+            live_id=id_of(live),
+        )
+
+    def _interrupted(self, live: Release | None) -> InterruptedChangeError:
+        return InterruptedChangeError(
+            f"An earlier try of this task was cut off. It may have made "
+            f"{f'release {self._target}' if self._target else 'no release'} of deployment {self._deployment_id} live "
+            f"already. {described(live)} is live now, so another release may have been activated in the meantime. This "
+            "try changed nothing. Look at the deployment, and clear this task if the change is still wanted.",
+            deployment_id=self._deployment_id,
+            release_id=self._target,
+            live_id=id_of(live),
+        )
 
 
 def _state(releases: Sequence[Release], target: int | None) -> dict[str, Any]:
-    """Return what tells whether anything was done to the live release and to the target."""
+    """Return what tells whether the live release or the target has been changed since."""
     live = live_release(releases)
     concerned = [one for one in releases if one.id == target or (live and one.id == live.id)]
     return {
-        "live": live.id if live else None,
+        "live": id_of(live),
         "updated": {str(one.id): one.updated_at.isoformat() if one.updated_at else None for one in concerned},
     }
-
-
-def _interrupted(deployment_id: int, target: int | None, live: Release | None) -> InterruptedChangeError:
-    return InterruptedChangeError(
-        f"An earlier try was cut off and may have made {f'release {target}' if target else 'no release'} of deployment "
-        f"{deployment_id} live already. {described(live)} is live now, so another release may have been activated in "
-        "the meantime. Nothing was written. Look at the deployment, and clear this task if the change is still wanted."
-    )
 
 
 def refuse_overlap(
     deployment_id: int, before: Iterable[Release], after: Iterable[Release], *, made: int | None = None
 ) -> None:
-    """Stop where somebody imported something while a change was made, and so may have been overruled by it.
+    """Stop if another import ran during a change, because the change may have replaced what it made live.
 
     :param deployment_id: the deployment
     :param before: its releases when the change was decided
     :param after: its releases after the change
-    :param made: the release that this run made itself meanwhile
+    :param made: the release that this run made itself in the meantime
     :raises UnexpectedLiveReleaseError: there are new ones
     """
     after = list(after)
-    strangers = sorted(release.id for release in new_since(before, after) if release.id != made)
-    if strangers:
+    others = strangers(before, after, made)
+    if others:
+        live = live_release(after)
         raise UnexpectedLiveReleaseError(
-            f"Another import into deployment {deployment_id} ran at the same time (releases {strangers}). "
-            f"{described(live_release(after))} is live, as requested. To go back, activate the other release. "
-            "Promotions and changes of one deployment must not overlap."
+            f"Another import into deployment {deployment_id} ran at the same time (releases {list(others)}). "
+            f"{described(live)} is live, as requested. To go back, activate the other release. Promotions and changes "
+            "of one deployment must not overlap.",
+            deployment_id=deployment_id,
+            release_id=others[0],
+            live_id=id_of(live),
         )

@@ -1,4 +1,4 @@
-"""What the sensors share: one watch, polled alike in every mode."""
+"""What both sensors share: they poll one watch, in the same way in every mode."""
 
 from __future__ import annotations
 
@@ -23,17 +23,9 @@ W = TypeVar("W", bound=Watch)
 
 
 class WatchSensor(BaseSensorOperator, Generic[W]):
-    """Waits until a watch says that it is there, and changes nothing.
+    """Waits until a watch says that the awaited state is there. It changes nothing.
 
-    Transient errors (connection, timeout, 429, 5xx) are tolerated for ``tolerated_outage`` without a success between
-    them; any other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it is no failure. At the
-    timeout it looks once more.
-
-    :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_outage: how long every poll may fail with a transient error, in seconds or as a timedelta. In
-        ``reschedule`` mode it has no effect: a transient error ends the look, the task frees its slot, and ``timeout``
-        is the only bound
-    :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
+    The public sensors describe the parameters. :class:`.Watch` decides at each poll.
     """
 
     template_fields: Sequence[str] = ("trifacta_conn_id",)
@@ -56,18 +48,18 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
 
     @abstractmethod
     def _new_watch(self, context: Context, **waiting: Any) -> W:
-        """Make the watch, from what the templates gave."""
+        """Make the watch, after the templates are rendered."""
 
     @abstractmethod
     def _trigger(self, watch: W, **waiting: Any) -> WatchTrigger:
-        """Make the trigger that goes on with the watch."""
+        """Make the trigger that continues the watch."""
 
     @abstractmethod
     def _tell(self, context: Context, watch: W, client: TrifactaClient) -> None:
-        """Push what the link needs, after every poll: it is wanted most when the task fails."""
+        """Push what the link needs, after every poll: a reader needs the link most after a failure."""
 
     def execute(self, context: Context) -> Any:
-        """Wait; deferred, after one look from here: what is there already needs no triggerer."""
+        """Wait. A deferrable sensor polls once before it defers, because what is there already needs no triggerer."""
         began = time.time()
         try:
             if not self.deferrable:
@@ -96,7 +88,11 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Take over from the trigger; the event says all there is to know."""
+        """Finish after the trigger. Its event holds all that is needed.
+
+        :param context: the context of the task
+        :param event: as :class:`.WatchTrigger` describes it
+        """
         if (event or {}).get("status") == "timeout":
             raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str((event or {}).get("message")))
         with airflow_failures(skip=self.soft_fail or self.never_fail):
@@ -116,7 +112,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
                 self._tell(context, watch, watch.client)
 
     def _connect(self) -> TrifactaClient:
-        """Read the Airflow connection, again where its credentials were refused."""
+        """Read the Airflow connection. The watch calls this again when the server refuses the credentials."""
         client = TrifactaHook(self.trifacta_conn_id).client.without_repetitions
         if self._client:
             self._client.close()
@@ -126,23 +122,23 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
     def _watch(self, context: Context) -> W:
         if self._watching is None:
             seconds("poke_interval", self.poke_interval, positive=True)
-            # A rescheduled process does not know since when polls fail.
+            # In reschedule mode each poll runs in a new process, which does not know since when polls fail.
             forgets = self.reschedule and not self.deferrable
             tolerated = seconds("tolerated_outage", self.tolerated_outage)
             self._watching = self._new_watch(context, tolerated_outage=math.inf if forgets else tolerated)
         return self._watching
 
     def _polls_before(self, context: Context) -> int:
-        """Return how many polls a rescheduled sensor made before, more or less; 0 in other modes."""
+        """Return about how many polls a rescheduled sensor has made before; 0 in other modes."""
         if not self.reschedule or self.deferrable:
             return 0
         waited = (datetime.now(timezone.utc) - first_look(context, self)).total_seconds()
         return max(round(waited / self.poke_interval), 0)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
-        """Wait as long as the server asks, but never past the timeout: the last look is at it."""
+        """Wait as long as the server asks, but never past the timeout, because the last poll is at the timeout."""
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._watching is not None:
             interval = self._watching.pause(interval)
-        # A little beyond, because Airflow's own check is for more than the timeout.
+        # Slightly past it, because Airflow only gives up after the timeout.
         return float(min(interval, max(self.timeout - run_duration(), 0.0) + 0.01))

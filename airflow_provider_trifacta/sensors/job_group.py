@@ -16,23 +16,26 @@ if TYPE_CHECKING:
 
 
 class JobGroupSensor(WatchSensor[JobGroupsWatch]):
-    """Waits until job groups are Complete, and changes nothing.
+    """Waits until job groups are Complete. It changes nothing.
 
-    It fails at once when one is Failed (with the words of its first failed job), Canceled, unknown to the server, or
-    in a state that the API does not document; the others are not touched. Transient errors (connection, timeout, 429,
-    5xx, an answer that is no single word) are tolerated for ``tolerated_outage`` without a success between them; any
-    other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it is no failure. A 401 reads the
-    Airflow connection again: other credentials go on. At the timeout it looks once more.
+    It fails at once when one job group is Failed, Canceled, unknown to the server, or in a state that the API does not
+    document. The error holds the message of the first failed job. The other job groups go on.
+
+    The wait tolerates transient errors (connection, timeout, 429, 5xx, an answer that is not one word) until all polls
+    of ``tolerated_outage`` have failed. Any other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429
+    with it does not count as a failure. After a 401 the sensor reads the Airflow connection again, and goes on if it
+    holds new credentials. At its timeout the sensor polls once more.
 
     API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_urls``, their pages.
 
     :param job_group_ids: one id, or a list of them: ints, strings of digits, or an XComArg such as
         ``run.output["job_group_ids"]`` (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_outage: how long every poll may fail with a transient error, in seconds or as a timedelta. In
-        ``reschedule`` mode it has no effect: a transient error ends the look, the task frees its slot, and ``timeout``
-        is the only bound
-    :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
+    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
+        ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
+        is the only limit
+    :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
+        ``default_deferrable``
     """
 
     template_fields: Sequence[str] = ("job_group_ids", "trifacta_conn_id")
@@ -49,7 +52,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         return JobGroupsWatch(ids, **waiting)
 
     def _trigger(self, watch: JobGroupsWatch, **waiting: Any) -> WatchTrigger:
-        # Imported late: the worker that only pokes needs no trigger.
+        # Imported here, because a sensor that does not defer needs no trigger.
         from ..triggers.job_group import JobGroupTrigger
 
         return JobGroupTrigger(job_group_ids=watch.unfinished, **waiting)

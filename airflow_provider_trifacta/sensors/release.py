@@ -17,23 +17,26 @@ if TYPE_CHECKING:
 
 
 class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
-    """Waits until a release is the live one of its deployment, and changes nothing.
+    """Waits until a release is the live one of its deployment. It changes nothing.
 
-    An upload makes a release live at once, so straight after one this sensor confirms. It waits when somebody
-    else is to activate the release. API page: API Releases Get v4 (an inactive release reads ``active: null``).
+    An upload makes its release live at once, so right after an upload this sensor only confirms that. After a staged
+    promotion it waits until a person activates the release. API page: API Releases Get v4 (a release that is not live
+    reads ``active: null``).
 
-    A release that is deleted fails the task at once. Transient errors (connection, timeout, 429, 5xx) are tolerated
-    for ``tolerated_outage`` without a success between them; any other 4xx fails at once. ``Retry-After`` lengthens the
-    pause, and a 429 with it is no failure. A 401 reads the Airflow connection again: other credentials go on. At the
-    timeout it looks once more.
+    A release that is deleted or unknown to the server fails the task at once. The wait tolerates transient errors
+    (connection, timeout, 429, 5xx) until all polls of ``tolerated_outage`` have failed. Any other 4xx fails at once.
+    ``Retry-After`` lengthens the pause, and a 429 with it does not count as a failure. After a 401 the sensor reads the
+    Airflow connection again, and goes on if it holds new credentials. At its timeout the sensor polls once more.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
-    :param on_superseded: what to do when a release with a higher id is live: ``"fail"``, or ``"wait"``
+    :param on_superseded: what to do when a release with a higher id is live: ``"fail"``, or ``"wait"``, because a
+        person may activate this one again
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_outage: how long every poll may fail with a transient error, in seconds or as a timedelta. In
-        ``reschedule`` mode it has no effect: a transient error ends the look, the task frees its slot, and ``timeout``
-        is the only bound
-    :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
+    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
+        ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
+        is the only limit
+    :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
+        ``default_deferrable``
     """
 
     template_fields: Sequence[str] = ("release_id", "trifacta_conn_id")
@@ -56,7 +59,7 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
         )
 
     def _trigger(self, watch: ReleaseWatch, **waiting: Any) -> WatchTrigger:
-        # Imported late: the worker that only pokes needs no trigger.
+        # Imported here, because a sensor that does not defer needs no trigger.
         from ..triggers.release import ReleaseActiveTrigger
 
         return ReleaseActiveTrigger(

@@ -1,4 +1,8 @@
-"""Shared polls beside an event loop: the waits on one instance share a client, a few threads, and what they ask."""
+"""Shared polls beside an event loop: the waits on one instance share a client, a few threads, and the answers.
+
+A triggerer may hold a thousand waits in one process. If each asked for itself, they would exceed the server's quotas
+and need as many threads. So equal questions are asked once, and every wait that asked receives the answer.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,11 @@ import asyncio
 import contextvars
 import copy
 import functools
-import hashlib
 import logging
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import AuthenticationError, RateLimitError, TrifactaError
@@ -23,48 +26,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Reads of one instance that run at the same time. A triggerer's default 1,000 waits at 5 s keep about 10 busy when
-#: the server answers in 50 ms; more threads only compete with the event loop.
+#: Reads of one instance that run at the same time. A triggerer's default of 1,000 waits at 5 s keeps about 10 busy if
+#: the server answers in 50 ms. More threads only compete with the event loop.
 THREADS = 16
 
-#: From this many awaited job groups on, one read of the list stands for their states.
+#: From this many awaited job groups on, one read of the list replaces the reads of their states.
 LIST_FROM = 10
-#: Rows of that list that are asked for: the second number where the first does not cover what is awaited.
+#: How many rows of that list are read: the second number if more job groups are awaited than the first number.
 _LIST_ROWS = (100, 1000)
-#: Every so many polls the state itself is read, in case the list is wrong or cannot be read.
+#: Every so many polls the state itself is read, because the list may be wrong or unreadable.
 STATUS_EVERY = 20
-
-#: What does not change an answer, and so may differ between waits that share it.
-_HOW_TO_ASK = (
-    "connect_timeout",
-    "read_timeout",
-    "upload_timeout",
-    "total_timeout",
-    "upload_total_timeout",
-    "read_retries",
-)
-
-
-def sharing_key(config: ClientConfig) -> str:
-    """Return what two waits must have in common to share answers: the instance, the user, TLS and proxies.
-
-    It is a digest, since it covers the credentials. The Airflow connection's id is not in it: two of them may lead to
-    the same instance as the same user.
-    """
-    what = [(one.name, getattr(config, one.name)) for one in fields(config) if one.name not in _HOW_TO_ASK]
-    return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
 @dataclass(eq=False)
 class Poll:
-    """One poll of one wait: when its reads may begin. All times are the event loop's.
+    """One poll of one wait, and when its reads may begin. All times are times of the event loop.
 
-    :param due: when to ask, and not before
+    :param due: the earliest time to ask
     :param interval: seconds between two requests with the same question
-    :param latest: when to ask at the latest
-    :param until: when to give an answer up
-    :param spread: seconds to put off what no other wait asked yet
-    :param number: how many polls of the wait there were before
+    :param latest: the latest time to ask
+    :param until: when to stop waiting for an answer
+    :param spread: seconds by which to delay a question that no other wait has asked yet
+    :param number: how many polls the wait made before
     """
 
     due: float
@@ -81,11 +64,11 @@ class Poll:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a read.
+    """How a read ended.
 
     :param began: when its request began, in the event loop's time
-    :param value: the answer, or
-    :param error: what was raised instead; an object of the receiver's own
+    :param value: the answer, if there is no error
+    :param error: what was raised; each receiver has its own object
     """
 
     began: float
@@ -95,7 +78,7 @@ class Answer:
 
 @dataclass(eq=False)
 class _Waiter:
-    """A wait that asked for its poll, and when it must be asked at the latest."""
+    """A wait that asked a question, and the latest time to send it."""
 
     poll: Poll
     latest: float
@@ -109,7 +92,7 @@ def _give_up(waiter: _Waiter) -> None:
 
 @dataclass(eq=False)
 class _Question:
-    """A read that waits ask for: its requests begin an interval apart, and one at a time."""
+    """A question that waits ask. Its requests begin an interval apart, one at a time."""
 
     read: Read
     not_before: float
@@ -117,7 +100,7 @@ class _Question:
     #: The shortest interval of the waits that its last request served.
     interval: float = math.inf
     waiters: list[_Waiter] = field(default_factory=list)
-    #: When the timer rings, and the timer.
+    #: When the timer ends, and the timer.
     next: float = math.inf
     timer: asyncio.TimerHandle | None = None
     #: Whether its request runs, or waits for a thread.
@@ -126,13 +109,15 @@ class _Question:
 
 
 class PollingInstance:
-    """One instance, as the waits on it see it. A slow or dead one keeps only its own threads busy.
+    """One instance, shared by the waits on it. Each has its own threads, so a slow one does not delay the others.
 
-    A wait gets the answer to a request that began after it asked. Equal reads wait for each other: their next request
-    begins an interval after the one before, and serves everybody who asked until then. Where the server answers with
-    ``Retry-After``, all requests to that endpoint pause.
+    A wait always receives the answer to a request that began after the wait asked. Equal questions share requests: the
+    next one begins an interval after the one before, and serves all waits that asked until then. If the server answers
+    with ``Retry-After``, all requests to that endpoint pause.
 
-    Only code of the event loop touches it, so it needs no lock.
+    Only code of the event loop uses it, so it needs no lock.
+
+    :param config: where and how to ask
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -147,17 +132,18 @@ class PollingInstance:
         self._questions: dict[Read, _Question] = {}
         self._ready: deque[_Question] = deque()
         self._running: set[asyncio.Future[Any]] = set()
-        #: Until when an endpoint is not to be asked.
+        #: Until when an endpoint must not be asked.
         self._paused: dict[str, float] = {}
-        #: Until when the list of job groups is left alone, because it could not be read.
+        #: Until when the list of job groups is not read, because it could not be read before.
         self._no_list_before = -math.inf
 
     async def ask(self, read: Read, poll: Poll) -> Answer:
-        """Ask, together with all waits that ask the same.
+        """Ask a question, together with all waits that ask the same.
 
         :param read: the question
-        :param poll: the poll that needs it
-        :raises TimeoutError: there is no answer until the poll's end
+        :param poll: the poll that needs the answer
+        :returns: the answer, or the error
+        :raises TimeoutError: there is no answer by the end of the poll
         """
         answer = None
         if isinstance(read, JobGroupStatus):
@@ -169,9 +155,9 @@ class PollingInstance:
         return answer
 
     async def _listed(self, job_group_id: int, poll: Poll) -> Answer | None:
-        """Look a job group up in the list of all, if that is cheaper; None to ask for its own state.
+        """Look up a job group in the list of all, if that is cheaper; None to ask for its own state.
 
-        Only that it is running is believed of the list: what has ended is read from the job group itself.
+        The list only decides that a job group is still running. That it has ended is read from the job group itself.
         """
         own_turn = (poll.number + job_group_id) % STATUS_EVERY == 0
         if self.job_groups < LIST_FROM or own_turn or poll.due >= poll.latest or poll.due < self._no_list_before:
@@ -180,7 +166,7 @@ class PollingInstance:
         answer = poll.lists.get(read)
         if answer is None:
             answer = poll.lists[read] = await self._ask(read, poll)
-            # The next poll is to be in time for the next list.
+            # The next poll is due an interval after this list, so that it can share the next one.
             poll.began = answer.began
         if isinstance(answer.error, AuthenticationError) or _asks_for_patience(answer.error):
             return answer
@@ -205,7 +191,7 @@ class PollingInstance:
         try:
             return await waiter.answer
         finally:
-            waiter.answer.cancel()  # a canceled wait leaves; the request goes on
+            waiter.answer.cancel()  # a canceled wait leaves, but others may need the request
             if patience is not None:
                 patience.cancel()
 
@@ -217,7 +203,7 @@ class PollingInstance:
         return min(max(poll.due, question.began + apart, question.not_before, paused), waiter.latest)
 
     def _ring(self, question: _Question, when: float) -> None:
-        """See to it that the question is looked at then, or sooner."""
+        """Set the timer of a question, unless it is due sooner already."""
         if question.busy or when >= question.next:
             return
         if question.timer is not None:
@@ -226,7 +212,7 @@ class PollingInstance:
         question.timer = asyncio.get_running_loop().call_at(when, self._due, question)
 
     def _due(self, question: _Question) -> None:
-        """Begin the request, or look again when it may begin; forget a question that nobody asks any more."""
+        """Begin the request of a question, or set its timer again. Forget a question that no wait asks any more."""
         question.timer, question.next = None, math.inf
         now = asyncio.get_running_loop().time()
         question.waiters = [one for one in question.waiters if not one.answer.done()]
@@ -250,7 +236,7 @@ class PollingInstance:
         while self._ready and len(self._running) < THREADS:
             question = self._ready.popleft()
             now = loop.time()
-            # The endpoint may be paused since it came here.
+            # The endpoint may have been paused since the question became ready.
             waiters = [one for one in question.waiters if not one.answer.done()]
             if not waiters or min(self._begins(question, one) for one in waiters) > now + _CLOCK_STEP:
                 question.busy = False
@@ -287,7 +273,7 @@ class PollingInstance:
         self._begin()
 
     def close(self) -> None:
-        """Let the threads end after their present read."""
+        """Close the instance. A read that is running ends by itself."""
         for question in self._questions.values():
             if question.timer is not None:
                 question.timer.cancel()
@@ -301,54 +287,12 @@ def _asks_for_patience(error: Exception | None) -> bool:
     return isinstance(error, RateLimitError) and error.retry_after is not None
 
 
-#: A timer may ring this much too early.
+#: A timer may end this much too early.
 _CLOCK_STEP = 0.001
 
 
 def _own(error: BaseException) -> Exception:
-    """Return an error of the same kind and text for one of several receivers, each of which adds its traceback."""
+    """Return a copy of an error for one of several receivers, because each of them adds its own traceback."""
     if isinstance(error, TrifactaError):
         return copy.copy(error)
     return error if isinstance(error, Exception) else RuntimeError(repr(error))
-
-
-#: The instances with waits on them. Only event loop code touches it, between two awaits, so it needs no lock.
-_instances: dict[str, PollingInstance] = {}
-
-
-class Lease:
-    """The instance of one wait. It changes with the connection's credentials; the last wait on an instance closes it.
-
-    :param job_groups: how many job groups the wait waits for
-    """
-
-    def __init__(self, job_groups: int = 0) -> None:
-        self._job_groups = job_groups
-        self._key = ""
-        self.instance: PollingInstance | None = None
-
-    def move(self, config: ClientConfig) -> PollingInstance:
-        """Take the instance of a configuration, and give the one before back.
-
-        :param config: where and how; what it has in common with others is :func:`sharing_key`
-        """
-        key = sharing_key(config)
-        instance = _instances.get(key)
-        if instance is None:
-            instance = _instances[key] = PollingInstance(config)
-        instance.users += 1
-        instance.job_groups += self._job_groups
-        self.close()
-        self._key, self.instance = key, instance
-        return instance
-
-    def close(self) -> None:
-        """Give the instance back."""
-        instance, self.instance = self.instance, None
-        if instance is None:
-            return
-        instance.users -= 1
-        instance.job_groups -= self._job_groups
-        if not instance.users:
-            del _instances[self._key]
-            instance.close()

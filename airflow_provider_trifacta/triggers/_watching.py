@@ -1,4 +1,4 @@
-"""What the triggers share: polls that many waits share, until a watch decides."""
+"""What both triggers share: they poll, with answers that many waits share, until a watch decides."""
 
 from __future__ import annotations
 
@@ -17,40 +17,41 @@ from asgiref.sync import sync_to_async
 from ..client.errors import TrifactaError
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Watch
-from ._polling import Lease, Poll
+from ._polling import Poll
+from ._sharing import Lease
 
 if TYPE_CHECKING:
     from ..client import ClientConfig
 
-#: Seconds after its own deadline at which a trigger that does not report is given up.
+#: Seconds after its deadline for which Airflow still waits for the event of a trigger.
 _BACKSTOP = 300.0
-#: Seconds after its deadline that the trigger's look-up of the connection may take.
+#: Seconds after its deadline for which a trigger still waits for the look-up of the connection.
 _LOOK_UP_GRACE = 60.0
 
 
 class WatchTrigger(BaseTrigger):
-    """Polls until a watch decides, as the sensor of the same watch does, and changes nothing.
+    """Polls until a watch decides, as the sensor of the same watch does. It changes nothing.
 
     Nothing blocks the event loop: reads run in threads, and waits on the same instance as the same user share them.
-    When it is canceled, which a restart of the triggerer does too, it just stops.
+    When the trigger is canceled, it only stops. A restart of the triggerer cancels it too.
 
     The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``.
 
-    All arguments but what is waited for have defaults, so that a wait that was deferred by an older version goes on.
+    All arguments except the awaited ids have defaults. So a wait that an older version deferred goes on after an
+    upgrade.
 
     :param trifacta_conn_id: the Airflow connection
-    :param tolerated_outage: as the sensor's, in seconds
-    :param failing_since: when the polls before began to fail, as seconds since the epoch, if they did
+    :param tolerated_outage: for how many seconds all polls may fail with a transient error
+    :param failing_since: when the polls before began to fail, in seconds since the epoch; None if the last one
+        succeeded
     :param poke_interval: seconds between two polls
-    :param exponential_backoff: whether the pauses grow: each is as long as the wait so far, and the interval
+    :param exponential_backoff: whether the pauses grow: each is as long as the wait so far plus the interval
     :param max_wait: the longest such pause, in seconds
-    :param began: when the wait began, as seconds since the epoch; None for now
-    :param not_before: when to poll first, as seconds since the epoch, where the server asked to wait
-    :param deadline: when to give up, as seconds since the epoch, or None: a wall clock, since the trigger may move to
-        another host
-    :param tolerated_failures: of an older version, without effect
-    :param failures: of an older version, without effect
-    :param awaited: keywords of the subclass, which say what is waited for
+    :param began: when the wait began, in seconds since the epoch; None for now
+    :param not_before: when to poll first, in seconds since the epoch, if the server asked to wait
+    :param deadline: when to give up, in seconds since the epoch; None for never. It is a time of day, because the
+        trigger may move to another host
+    :param awaited: keywords of the subclass, which name what is awaited
     """
 
     def __init__(
@@ -65,8 +66,6 @@ class WatchTrigger(BaseTrigger):
         began: float | None = None,
         not_before: float | None = None,
         deadline: float | None = None,
-        tolerated_failures: int | None = None,  # noqa: ARG002
-        failures: int | None = None,  # noqa: ARG002
         **awaited: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
@@ -80,7 +79,7 @@ class WatchTrigger(BaseTrigger):
         self.not_before = not_before
         self.deadline = deadline
         self._awaited = awaited
-        #: How many job groups it waits for.
+        #: How many job groups it waits for. The subclass for job groups sets it.
         self._job_groups = 0
         #: The connection as it was read last.
         self._config: ClientConfig | None = None
@@ -105,7 +104,7 @@ class WatchTrigger(BaseTrigger):
 
     @property
     def given_up_after(self) -> timedelta | None:
-        """How long Airflow should wait for the event, if the triggerer loses it; from now on."""
+        """For how long, from now on, Airflow waits for the event. It matters if the triggerer loses the trigger."""
         if self.deadline is None:
             return None
         return timedelta(seconds=self.deadline - time.time() + _BACKSTOP)
@@ -126,16 +125,16 @@ class WatchTrigger(BaseTrigger):
         watch = self._watch(
             tolerated_outage=self.tolerated_outage,
             failing_since=self.failing_since,
-            # The task has read the connection before.
+            # The task has read the Airflow connection before it deferred.
             connected_before=True,
         )
         loop = asyncio.get_running_loop()
-        # Clocks may be set while it waits: from here on the loop's time counts.
+        # The clock of the host may be set during the wait, so only the loop's time counts from here on.
         offset = loop.time() - time.time()
         began = loop.time() if self.began is None else self.began + offset
         deadline = math.inf if self.deadline is None else self.deadline + offset
         due = loop.time() if self.not_before is None else max(self.not_before + offset, loop.time())
-        # The task has just polled; a random pause keeps waits that began together apart.
+        # The task has just polled. A random pause keeps waits apart that began at the same time.
         spread = self.poke_interval * random.random()  # noqa: S311
         lease, number = Lease(self._job_groups), 0
         try:
@@ -144,7 +143,7 @@ class WatchTrigger(BaseTrigger):
                 poll = Poll(due, self.poke_interval, latest=deadline, spread=spread, number=number)
                 try:
                     done = await self._poll(watch, lease, poll)
-                except TimeoutError:  # an instance that keeps its threads busy must not hold the wait for long
+                except TimeoutError:  # the instance does not answer, and the wait must still end in time
                     done, due = False, deadline
                 if done:
                     return {"status": "success", "message": watch.state, "retryable": False}
@@ -157,7 +156,7 @@ class WatchTrigger(BaseTrigger):
             lease.close()
 
     def _pause(self, waited: float) -> float:
-        """Return the usual pause after some seconds of waiting; doubling pauses come to as long as the wait so far."""
+        """Return the usual pause after some seconds of waiting. Each growing pause about doubles the wait so far."""
         if not self.exponential_backoff:
             return self.poke_interval
         pause = self.poke_interval + waited
@@ -178,7 +177,7 @@ class WatchTrigger(BaseTrigger):
                 try:
                     self._config = await self._look_up(poll, first=watch.client is None)
                     answer = lease.move(self._config).client
-                    poll.lists.clear()  # they were another user's
+                    poll.lists.clear()  # they were read as another user
                 except Exception as failure:
                     error = failure
             else:
@@ -192,12 +191,12 @@ class WatchTrigger(BaseTrigger):
         loop = asyncio.get_running_loop()
         if first and poll.due > loop.time():
             await asyncio.sleep(poll.due - loop.time())
-        # Everything of the connection is read within the one call that leaves the event loop. It is a task of its own:
-        # where it is awaited directly, a cancellation loses the message by which Airflow tells a kill.
+        # The whole connection is read in one call outside of the event loop. The call is a task of its own: if it were
+        # awaited directly, a cancellation would lose the message that tells Airflow a kill from a restart.
         look_up = asyncio.ensure_future(sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).polling_config)())
         look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
         patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
         await asyncio.wait({look_up}, timeout=None if patience == math.inf else patience)
         if not look_up.done():
-            raise TimeoutError("it took too long")
+            raise TimeoutError("The look-up of the Airflow connection took too long")
         return look_up.result()

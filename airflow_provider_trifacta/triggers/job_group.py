@@ -14,11 +14,11 @@ from ._watching import WatchTrigger
 
 
 class JobGroupTrigger(WatchTrigger):
-    """Polls until all job groups are Complete; see :class:`.JobGroupSensor` for what it decides.
+    """Polls until all job groups are Complete. It decides as :class:`.JobGroupSensor` does.
 
     :param job_group_ids: the job groups
     :param cancel_on_kill: whether to cancel them when a person clears or marks the deferred task (Airflow 3.3). A
-        restart of the triggerer and a timeout cancel nothing
+        restart of the triggerer or a timeout does not cancel them
     :param waiting: as for :class:`.WatchTrigger`
     """
 
@@ -32,10 +32,10 @@ class JobGroupTrigger(WatchTrigger):
         return JobGroupsWatch(self.job_group_ids, **waiting)
 
     async def on_kill(self) -> None:
-        """Cancel the job groups, if that is wanted. Airflow 3.3 calls this, and leaves it about a second."""
+        """Cancel the job groups, if ``cancel_on_kill`` says so. Airflow 3.3 calls this and gives it about a second."""
         if not self.cancel_on_kill:
             return
-        # A thread of its own: it goes on where the triggerer does not wait for it any longer.
+        # A thread of its own goes on after the triggerer stops waiting for it.
         executor = ThreadPoolExecutor(1, thread_name_prefix="trifacta-cancel")
         canceling = asyncio.get_running_loop().run_in_executor(
             executor, contextvars.copy_context().run, self._cancel_job_groups

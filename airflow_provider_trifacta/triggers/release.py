@@ -9,11 +9,11 @@ from ._watching import WatchTrigger
 
 
 class ReleaseActiveTrigger(WatchTrigger):
-    """Polls until a release is active; see :class:`.ReleaseActiveSensor` for what it decides.
+    """Polls until a release is live. It decides as :class:`.ReleaseActiveSensor` does.
 
     :param release_id: the release
-    :param on_superseded: as the sensor's
-    :param deployment_id: its deployment, if that is known: its list serves all waits on the deployment
+    :param on_superseded: as for the sensor
+    :param deployment_id: its deployment, if it is known; then all waits on the deployment share its list
     :param waiting: as for :class:`.WatchTrigger`
     """
 

@@ -7,7 +7,10 @@ import pytest
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.journal import Journal
+from airflow_provider_trifacta.promotion.promoter import Promoter
 
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
@@ -50,11 +53,43 @@ def packages(make_package):
 
 @pytest.fixture
 def take_baseline(client):
-    return lambda: Baseline.of(1, client.releases.list(1))
+    return lambda: Baseline.read(client, 1)
 
 
 @pytest.fixture
 def client(emulator, time):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=5)
+    # The client's own repetitions take no part in the fake time of the wait.
     with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
         yield client
+
+
+@pytest.fixture
+def somebody_else(client, packages):
+    """Return a function that makes a release of package B, as another person would."""
+
+    def create():
+        with open_package(packages("B")) as package:
+            client.releases.create(1, package.body())
+
+    return create
+
+
+@pytest.fixture
+def promote(client, packages, time):
+    def run(letter="A", deployment_id=1, first_attempt=True, **options):
+        options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
+        with open_package(packages(letter)) as package:
+            return Promoter(client, deployment_id, package, **options).run()
+
+    return run
+
+
+@pytest.fixture
+def uploads(emulator):
+    return lambda: [call for call in emulator.calls if call.method == "POST"]
+
+
+@pytest.fixture
+def ids(emulator):
+    return lambda: sorted(release.id for release in emulator.store.releases(1))

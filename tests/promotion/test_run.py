@@ -308,7 +308,7 @@ def test_other_parameters_are_refused(wrong):
 
 @pytest.mark.parametrize("value", [1.1, True])
 def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
-    with pytest.raises(InvalidInputError, match=r"'a'\] .* render_template_as_native_obj") as caught:
+    with pytest.raises(InvalidInputError, match="render_template_as_native_obj") as caught:
         check_parameters({"a": value})
     assert str(value) not in str(caught.value).replace("1.10", "").replace("=True", "")
 

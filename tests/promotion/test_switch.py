@@ -17,7 +17,7 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.client.models import Release
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.baseline import live_id
+from airflow_provider_trifacta.promotion.reading import live_id
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live
 
 pytestmark = pytest.mark.every_airflow
@@ -156,7 +156,7 @@ def test_a_change_that_takes_effect_late_is_waited_for(change, release_ids, emul
 
 def test_a_change_that_was_taken_and_does_not_show_is_no_success(change, release_ids, emulator, time):
     emulator.faults.add(Fault(Answer(200, body={"id": release_ids[0]}), **CHANGE))
-    with pytest.raises(UnexpectedResponseError, match="does not show as live") as caught:
+    with pytest.raises(UnexpectedResponseError, check=lambda error: error.release_id == release_ids[0]) as caught:
         change(release_ids[0], release_ids[2])
     assert caught.value.retryable
     assert sum(time.slept) == 30
@@ -169,8 +169,9 @@ def test_what_somebody_else_made_live_meanwhile_stays(change, release_ids, emula
     effect = Answer.gateway_timeout(when="after_body") if lost else Answer(200, body={"id": first})
     emulator.faults.add(Fault(effect, **CHANGE))
     time.during_sleep = [lambda: emulator.store.update_release(second, active=True)]
-    words = f"Release {second} of deployment 1 is live, though {first} was {'asked to be' if lost else 'just made'} so"
-    with pytest.raises(UnexpectedLiveReleaseError, match=words):
+    with pytest.raises(
+        UnexpectedLiveReleaseError, check=lambda error: (error.release_id, error.live_id) == (first, second)
+    ):
         change(first, third)
     assert live() == second
     assert len(changes()) == 1
@@ -215,7 +216,7 @@ def test_what_was_imported_during_a_change_is_told(client, release_ids, make_pac
     with open_package(make_package()) as package:
         other = client.releases.create(1, package.body()).release
     after = client.releases.list(1)
-    with pytest.raises(UnexpectedLiveReleaseError, match=rf"\(releases \[{other.id}\]\). Release {other.id} is live"):
+    with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.release_id == error.live_id == other.id):
         refuse_overlap(1, before, after)
     refuse_overlap(1, before, after, made=other.id)
 

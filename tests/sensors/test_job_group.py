@@ -103,7 +103,7 @@ def test_the_time_is_up(wait, prod, mode):
 @pytest.mark.parametrize(("mode", "error"), [(MODES[0], ServerError), (MODES[2], ServerError)])
 def test_an_outage_that_is_not_tolerated(wait, prod, started, mode, error):
     prod.faults.add(Fault(Answer(500), **STATUS, times=None))
-    with pytest.raises(error, match="answered 500"):
+    with pytest.raises(error, check=lambda error: error.status == 500):
         wait(started, tolerated_outage=0, **mode)
     assert len(prod.calls) == 1
 
@@ -118,7 +118,7 @@ def test_an_outage_that_is_tolerated(wait, prod, started, mode):
 
 def test_an_outage_that_goes_on_in_the_triggerer(wait, execute, prod, started):
     prod.faults.add(Fault(Answer(500), **STATUS, times=None))
-    with pytest.raises(PassingWaitError, match="answered 500"):
+    with pytest.raises(PassingWaitError, match="ServerError"):
         wait(started, tolerated_outage=0.2, deferrable=True)
     assert execute.deferred.trigger.failing_since is not None
     assert len(prod.calls) > 2

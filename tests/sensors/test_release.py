@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from trifacta_emulator import Answer, Fault, Reset
 
-from airflow_provider_trifacta import waits
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.client import TrifactaClient
@@ -15,6 +14,7 @@ from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
+from airflow_provider_trifacta.waits import watch
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout
@@ -44,7 +44,7 @@ def releases(client, make_package):
 @pytest.fixture
 def time(time, monkeypatch):
     """The sensor's clock too."""
-    for target in (sys.modules[BaseSensorOperator.__module__], waits):
+    for target in (sys.modules[BaseSensorOperator.__module__], watch):
         monkeypatch.setattr(target, "time", time)
     return time
 
@@ -81,7 +81,7 @@ def test_reschedule_frees_the_slot_between_polls(execute, emulator, releases, cl
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_a_newer_live_release_fails_at_once(execute, emulator, releases, mode):
-    with pytest.raises(AirflowFailException, match=f"ReleaseSupersededError: Release {releases[0]} is not live"):
+    with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.live_id == releases[1]):
         execute(sensor(releases[0], mode=mode))
 
 
@@ -118,7 +118,7 @@ def test_a_release_deleted_while_waiting_fails(execute, emulator, releases, clie
 
 
 def test_an_unknown_release_fails_at_once(execute, emulator):
-    with pytest.raises(AirflowFailException, match="ReleaseDeletedError: Release 77 does not exist"):
+    with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.release_id == 77):
         execute(sensor(77))
 
 
@@ -352,7 +352,7 @@ def test_a_connection_that_is_not_there_fails_at_once(execute):
 def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
     server = scripted(lambda request: (status, {}, {}))
     use_connection(server.url)
-    with pytest.raises(AirflowFailException, match=f"answered {status}"):
+    with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.status == status):
         execute(sensor(5))
     assert len(server.seen) == 1
 
@@ -360,12 +360,12 @@ def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"release_id": "None"}, "InvalidInputError: release_id must be"),
-        ({"release_id": 5, "on_superseded": "ignore"}, "InvalidInputError: on_superseded must be one of"),
-        ({"release_id": 5, "tolerated_outage": -1}, "InvalidInputError: tolerated_outage must be"),
-        ({"release_id": 5, "poke_interval": 0}, "InvalidInputError: poke_interval must be more than 0"),
-        ({"release_id": 5, "poke_interval": 0, "deferrable": True}, "InvalidInputError: poke_interval must be"),
-        ({"release_id": 5, "poke_interval": 0, "mode": "reschedule"}, "InvalidInputError: poke_interval must be"),
+        ({"release_id": "None"}, "InvalidInputError: release_id"),
+        ({"release_id": 5, "on_superseded": "ignore"}, "InvalidInputError: on_superseded"),
+        ({"release_id": 5, "tolerated_outage": -1}, "InvalidInputError: tolerated_outage"),
+        ({"release_id": 5, "poke_interval": 0}, "InvalidInputError: poke_interval"),
+        ({"release_id": 5, "poke_interval": 0, "deferrable": True}, "InvalidInputError: poke_interval"),
+        ({"release_id": 5, "poke_interval": 0, "mode": "reschedule"}, "InvalidInputError: poke_interval"),
     ],
 )
 def test_bad_input_is_told_before_any_request(execute, emulator, options, words):
@@ -414,7 +414,7 @@ class TestModes:
 
     def test_forbidden(self, run, releases, emulator, use_connection, soft_fail):
         use_connection(emulator.url, login="author@example.com", password="author-password")
-        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="answered 403"):
+        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="PermissionDeniedError"):
             run(releases[1])
 
     def test_an_outage(self, run, releases, emulator, mode, soft_fail):
@@ -484,7 +484,7 @@ def test_an_active_release_does_not_defer(execute, emulator, releases):
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "fine"}, {"state": "active"}])
 def test_an_unknown_event_fails(event):
-    with pytest.raises(AirflowFailException, match="reported something unknown"):
+    with pytest.raises(AirflowFailException, check=lambda error: type(error.__cause__) is errors.FailedWaitError):
         sensor(1).execute_complete({}, event)
 
 

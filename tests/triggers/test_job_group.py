@@ -10,7 +10,7 @@ import time
 import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome, read_package
 
-from airflow_provider_trifacta.triggers import _polling
+from airflow_provider_trifacta.triggers import _sharing
 from airflow_provider_trifacta.triggers import _watching as watching
 from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger
 
@@ -82,19 +82,11 @@ def test_its_event(prod, ending, status):
     assert str(ids[0]) in event["message"]
 
 
-def test_a_wait_that_was_deferred_before_an_upgrade_goes_on(prod):
+def test_the_awaited_ids_are_enough(prod):
     ids = [prod.store.run_deployment(1)[0].id]
-    before = {
-        "job_group_ids": ids,
-        "trifacta_conn_id": "trifacta_default",
-        "tolerated_failures": 5,
-        "failures": 2,
-        "poke_interval": 0.0,
-        "deadline": 4_000_000_000.0,
-    }
 
     async def first():
-        async for event in JobGroupTrigger(**before).run():
+        async for event in JobGroupTrigger(job_group_ids=ids, poke_interval=0.0).run():
             return event.payload
         return None
 
@@ -204,7 +196,7 @@ def test_a_canceled_wait_cancels_nothing(prod):
     asyncio.run(asyncio.wait_for(start_and_cancel(), 60))
     assert {call.method for call in prod.calls} == {"GET"}
     assert prod.store.job_group(endless).canceled_at is None
-    assert _polling._instances == {}
+    assert _sharing._instances == {}
 
 
 def test_many_waits_share_the_list_of_job_groups(prod):

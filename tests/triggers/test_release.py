@@ -15,7 +15,7 @@ from airflow_provider_trifacta.client import TrifactaClient
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.triggers import _polling
+from airflow_provider_trifacta.triggers import _sharing
 from airflow_provider_trifacta.triggers import _watching as module
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 from airflow_provider_trifacta.waits import NewestReleases
@@ -36,16 +36,6 @@ KEYWORDS = {
     "not_before": None,
     "deadline": 4_000_000_000.0,
 }
-#: What version 0.1.0 of November 2026 stored for a deferred wait.
-BEFORE = {
-    "release_id": 101,
-    "on_superseded": "fail",
-    "trifacta_conn_id": "trifacta_default",
-    "tolerated_failures": 5,
-    "failures": 2,
-    "poke_interval": 0.01,
-    "deadline": 4_000_000_000.0,
-}
 
 
 def rebuilt(trigger):
@@ -62,7 +52,7 @@ def run(trigger):
         return [event.payload async for event in trigger.run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert _polling._instances == {}
+    assert _sharing._instances == {}
     return [json.loads(json.dumps(event)) for event in found]
 
 
@@ -99,13 +89,6 @@ def test_making_one_looks_up_nothing(monkeypatch):
 def test_an_active_release_is_reported(release_id):
     (event,) = wait(release_id=release_id)
     assert event["status"] == "success"
-
-
-def test_a_wait_that_was_deferred_before_an_upgrade_goes_on(release_id, client, emulator):
-    trigger = ReleaseActiveTrigger(**{**BEFORE, "release_id": release_id})
-    assert "tolerated_failures" not in trigger.serialize()[1]
-    assert (trigger.tolerated_outage, trigger.failing_since) == (900.0, None)
-    assert run(trigger)[0]["status"] == "success"
 
 
 @pytest.mark.slow
@@ -354,7 +337,8 @@ def test_waits_on_a_deployment_share_its_list(scripted, use_connection, virtual,
     events = virtual(scenario())
     assert {event["status"] for event in events} == {"timeout"}
     assert at == [2.5, 12.5, 22.5, 25]
-    assert caplog.text.count("Poll failed") == 8, "each wait has its own line"
+    lines = [one for one in caplog.records if one.name == "airflow_provider_trifacta.waits.watch"]
+    assert [one.levelname for one in lines].count("WARNING") == 8, "each wait has its own line"
 
 
 def test_a_bad_connection_is_an_error_event(use_connection):
@@ -385,5 +369,5 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert _polling._instances == {}
+    assert _sharing._instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}

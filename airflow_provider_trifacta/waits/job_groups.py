@@ -1,0 +1,180 @@
+"""The wait for job groups: until all of them are Complete."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..client.errors import JobFailedError, PermissionDeniedError, TrifactaError, UnexpectedResponseError
+from ..client.texts import parse_id
+from ..client.models import RUNNING
+from ..client.texts import quoted, shown
+from .watch import Read, Steps, Watch, refusal_of_id
+
+if TYPE_CHECKING:
+    from ..client.client import TrifactaClient
+    from ..client.config import ClientConfig
+
+log = logging.getLogger(__name__)
+
+_COMPLETE = "Complete"
+#: The API's pages use both spellings.
+_CANCELED = ("Canceled", "Cancelled")
+#: A state is one word. Another text comes from a proxy or gateway between the worker and the API.
+_WORD = re.compile(r"\w+")
+
+_WHAT_TO_CHECK = (
+    "Check the job group id, the Airflow connection (is it the right instance?) and that its user may see the flow."
+)
+
+
+@dataclass(frozen=True)
+class JobGroupStatus(Read):
+    """The state of one job group."""
+
+    job_group_id: int
+    endpoint = "GET /v4/jobGroups/:id/status"
+
+    def __call__(self, client: TrifactaClient) -> object:
+        """Return the state, which is a word if the server keeps to the API."""
+        return client.job_groups.status(self.job_group_id)
+
+
+@dataclass(frozen=True)
+class NewestJobGroups(Read):
+    """The states of the newest job groups. Only the triggers ask this: one list in place of many single states."""
+
+    limit: int
+    endpoint = "GET /v4/jobGroups"
+
+    def __call__(self, client: TrifactaClient) -> dict[int, object]:
+        """Return the states by job group."""
+        return client.job_groups.newest_states(self.limit)
+
+
+@dataclass(frozen=True)
+class WhyFailed(Read):
+    """The message of the first failed job of a job group."""
+
+    job_group_id: int
+    endpoint = "GET /v4/jobGroups/:id/jobs"
+    urgent = True
+
+    def __call__(self, client: TrifactaClient) -> str:
+        """Return the message; this never fails."""
+        return client.job_groups.why_failed(self.job_group_id)
+
+
+def parse_job_group_ids(value: object) -> list[int]:
+    """Check the ids of job groups, before any request.
+
+    :param value: one id, or a list of them; an id is an int or a string of digits
+    :returns: the ids, each once
+    :raises InvalidInputError: for anything else, and for an empty list: with nothing to wait for, a green task would
+        prove nothing
+    """
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
+    return list(dict.fromkeys(parse_id(one, "job_group_ids") for one in values))
+
+
+class JobGroupsWatch(Watch):
+    """Watches job groups until all are Complete. The first one with another end raises :class:`.JobFailedError`.
+
+    A poll costs one request for each job group that is not Complete. A state that the API does not document is a
+    failure: only Complete is a success. An answer that is not one word does not come from the API, so it is a transient
+    error.
+
+    :param job_group_ids: the job groups
+    :param waiting: as for :class:`Watch`
+    :raises InvalidInputError: for a negative number
+    """
+
+    def __init__(self, job_group_ids: Sequence[int], **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.job_group_ids = list(job_group_ids)
+        self._states: dict[int, str | None] = dict.fromkeys(job_group_ids)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The job groups that were not seen Complete yet."""
+        return [one for one, state in self._states.items() if state != _COMPLETE]
+
+    def _look(self) -> Steps[tuple[bool, str]]:
+        for job_group_id in self.unfinished:
+            state = yield from self._state_of(job_group_id)
+            self._states[job_group_id] = state
+            yield from self._refuse_failure(job_group_id, state)
+        words = ", ".join(f"{one} {state}" for one, state in self._states.items())
+        return not self.unfinished, f"Job groups: {words}"
+
+    def _state_of(self, job_group_id: int) -> Steps[str]:
+        try:
+            state = yield JobGroupStatus(job_group_id)
+        except PermissionDeniedError as error:
+            # Some servers answer 403 for an id that does not exist, so the reader has to check both.
+            error.job_group_ids = [job_group_id]
+            error.standing = f"Job group {job_group_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
+            raise
+        except TrifactaError as error:
+            answer = refusal_of_id(error)
+            if answer is None:
+                raise
+            raise JobFailedError(
+                f"Job group {job_group_id} does not exist, or this user cannot see it. {answer} "
+                f"{self._rest(job_group_id)}{_WHAT_TO_CHECK}",
+                job_group_ids=[job_group_id],
+            ) from error
+        if not isinstance(state, str) or not _WORD.fullmatch(state):
+            told = "an empty body" if state is None else shown(repr(state))
+            raise UnexpectedResponseError(
+                f"GET /v4/jobGroups/{job_group_id}/status answered {told}, which is not the state of a job group.",
+                job_group_ids=[job_group_id],
+            )
+        return state
+
+    def _refuse_failure(self, job_group_id: int, state: str) -> Steps[None]:
+        """Fail if a job group has ended otherwise than Complete."""
+        if state == _COMPLETE or state in RUNNING:
+            return
+        url = self._connected_client().job_group_url(job_group_id)
+        if state == "Failed":
+            why = yield WhyFailed(job_group_id)
+            what = f"failed: {why}."
+            then = "Correct the cause, and clear the task that started it."
+        elif state in _CANCELED:
+            what = "was canceled, by a person or by the server."
+            then = "Clear the task that started it if it should run again. Nothing starts it by itself."
+        else:
+            what = f"has the unknown state {quoted(state)}, and only {_COMPLETE} is a success."
+            then = "Look at it in Trifacta."
+        raise JobFailedError(
+            f"Job group {job_group_id} {what} See {url}. {self._rest(job_group_id)}{then}",
+            job_group_ids=[job_group_id],
+        )
+
+    def _rest(self, but: int) -> str:
+        """Name the other job groups that were not seen Complete: a failed wait does not cancel them."""
+        others = [one for one in self.unfinished if one != but]
+        return f"Job groups {others} may still be running, and this task does not cancel them. " if others else ""
+
+
+def cancel_job_groups(config: ClientConfig, job_group_ids: Sequence[int]) -> None:
+    """Cancel job groups. If one cannot be canceled, that is logged, and the others are canceled all the same.
+
+    It uses a client of its own, because it may be called while the task's client is in the middle of a request.
+
+    :param config: where
+    :param job_group_ids: the job groups; one that has ended stays as it is
+    """
+    from ..client.client import TrifactaClient  # not at import: it loads requests
+
+    with TrifactaClient(config) as client:
+        for job_group_id in job_group_ids:
+            try:
+                client.job_groups.cancel(job_group_id)
+                log.info("Canceled job group %s", job_group_id)
+            except TrifactaError as error:
+                log.warning("Job group %s was not canceled: %s", job_group_id, error)

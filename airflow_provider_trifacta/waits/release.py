@@ -1,0 +1,170 @@
+"""The wait for a release: until it is the live release of its deployment."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..client.errors import (
+    InvalidInputError,
+    PermissionDeniedError,
+    ReleaseDeletedError,
+    ReleaseSupersededError,
+    TrifactaError,
+)
+from .watch import Read, Steps, Watch, refusal_of_id
+
+if TYPE_CHECKING:
+    from ..client.client import TrifactaClient
+    from ..client.models import Release
+
+log = logging.getLogger(__name__)
+
+#: What to do when a newer release is live: fail, or wait on.
+ON_SUPERSEDED = ("fail", "wait")
+#: If a release is not on the newest page, every so many polls read all the pages above it.
+DEEP_LOOK_EVERY = 10
+
+_WHAT_TO_CHECK = (
+    "Check the release id, the Airflow connection (is it the right instance?) and that its user may see the deployment."
+)
+
+
+@dataclass(frozen=True)
+class NewestReleases(Read):
+    """The newest page of a deployment's releases; with ``down_to``, all pages down to that release."""
+
+    deployment_id: int
+    down_to: int | None = None
+    endpoint = "GET /v4/releases"
+
+    def __call__(self, client: TrifactaClient) -> list[Release]:
+        """Return the releases, the newest first if the server can sort."""
+        down_to = self.down_to
+        if down_to is None:
+            return client.releases.list(self.deployment_id, until=lambda _: True)
+        return client.releases.list(self.deployment_id, until=lambda rows: any(one.id <= down_to for one in rows))
+
+
+@dataclass(frozen=True)
+class OneRelease(Read):
+    """One release."""
+
+    release_id: int
+    endpoint = "GET /v4/releases/:id"
+
+    def __call__(self, client: TrifactaClient) -> Release:
+        """Return the release."""
+        return client.releases.get(self.release_id)
+
+
+class ReleaseWatch(Watch):
+    """Watches one release until it is the live one.
+
+    A deleted or unknown release raises :class:`.ReleaseDeletedError`. A live release with a higher id raises
+    :class:`.ReleaseSupersededError`, unless ``on_superseded`` is ``"wait"``.
+
+    A poll reads the newest page of the deployment's list, because waits on the same deployment can share that answer.
+    If the release is not on that page, a poll reads the release itself, and every tenth poll also reads the pages
+    above it. As long as the deployment is not known, the release is read first.
+
+    :param release_id: the release
+    :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: a person may activate the
+        older release again
+    :param deployment_id: the deployment of the release, if it is known
+    :param polls: how many polls were made before, which decides when the pages above the release are read
+    :param waiting: as for :class:`Watch`
+    :raises InvalidInputError: for another mode or a negative number
+    """
+
+    def __init__(
+        self,
+        release_id: int,
+        *,
+        on_superseded: str = "fail",
+        deployment_id: int | None = None,
+        polls: int = 0,
+        **waiting: Any,
+    ) -> None:
+        if on_superseded not in ON_SUPERSEDED:
+            raise InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
+        super().__init__(**waiting)
+        self.release_id = release_id
+        self.on_superseded = on_superseded
+        #: The deployment of the release, known from the first answer on.
+        self.deployment_id = deployment_id
+        self._polls = polls
+        #: Whether the release is not on the newest page.
+        self._deep = False
+        self._warned = False
+
+    def _look(self) -> Steps[tuple[bool, str]]:
+        active = yield from self._is_active()
+        where = f" of deployment {self.deployment_id}" if self.deployment_id else ""
+        return active, f"Release {self.release_id}{where} is {'live' if active else 'not live'}"
+
+    def _is_active(self) -> Steps[bool]:
+        all_pages, known = self._polls % DEEP_LOOK_EVERY == 0, self.deployment_id
+        siblings: list[Release] = []
+        release: Release | None = None
+        if known is not None and not self._deep:
+            siblings = yield NewestReleases(known)
+            release = next((one for one in siblings if one.id == self.release_id), None)
+            self._deep = release is None
+        if release is None:
+            release = yield from self._own()
+        self._polls += 1
+        if release.active:
+            return True
+        if self.on_superseded == "wait" or self.deployment_id is None:
+            return False
+        if all_pages and (known is None or self._deep):
+            siblings = yield NewestReleases(self.deployment_id, self.release_id)
+        elif known is None:
+            siblings = yield NewestReleases(self.deployment_id)
+        newer = [sibling.id for sibling in siblings if sibling.active and sibling.id > self.release_id]
+        if newer:
+            raise ReleaseSupersededError(
+                f"Release {self.release_id} of deployment {self.deployment_id} is not live: the newer release "
+                f"{newer[0]} is live. This task changed nothing. Wait for release {newer[0]}, activate release "
+                f"{self.release_id} in Trifacta, or set on_superseded='wait'.",
+                release_id=self.release_id,
+                live_id=newer[0],
+                deployment_id=self.deployment_id,
+            )
+        return False
+
+    def _own(self) -> Steps[Release]:
+        """Read the release itself, and learn its deployment."""
+        try:
+            release: Release = yield OneRelease(self.release_id)
+        except PermissionDeniedError as error:
+            # Some servers answer 403 for an id that does not exist, so the reader has to check both.
+            error.release_id = self.release_id
+            error.standing = f"Release {self.release_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
+            raise
+        except TrifactaError as error:
+            answer = refusal_of_id(error)
+            if answer is None:
+                raise
+            raise self._gone(f"does not exist, was deleted, or this user cannot see it. {answer}") from error
+        if release.deleted:
+            raise self._gone("was deleted.")
+        if self.deployment_id is None:
+            self.deployment_id = release.deployment_id
+        if self.deployment_id is None and self.on_superseded == "fail" and not self._warned:
+            self._warned = True
+            log.warning(
+                "The server does not tell the deployment of release %s, so the wait cannot see whether a newer release "
+                "is live.",
+                self.release_id,
+            )
+        return release
+
+    def _gone(self, why: str) -> ReleaseDeletedError:
+        return ReleaseDeletedError(
+            f"Release {self.release_id} {why} So it cannot become live. This task changed nothing. {_WHAT_TO_CHECK}",
+            release_id=self.release_id,
+            deployment_id=self.deployment_id,
+        )

@@ -1,0 +1,255 @@
+"""The decision that every wait takes at each poll: it is there, wait on, or fail.
+
+A :class:`Watch` never sends a request by itself. It is a generator that yields what it wants to know, as a
+:class:`Read`, and receives the answer. So two callers can drive the same decision: :meth:`Watch.poll` with a client of
+its own, and the triggers with answers that many waits share.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from ..client.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConnectionLookUpError,
+    DeploymentManagerMissingError,
+    InvalidInputError,
+    MissingConnectionError,
+    NotFoundError,
+    RateLimitError,
+    TrifactaError,
+)
+
+if TYPE_CHECKING:
+    from ..client.client import TrifactaClient
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A wait gives up when every poll has failed with a transient error for this many seconds.
+TOLERATED_OUTAGE = 15 * 60.0
+#: Seconds between two polls.
+POKE_INTERVAL = 10.0
+
+
+def seconds(name: str, value: object, *, positive: bool = False) -> float:
+    """Read a length of time.
+
+    :param name: the name of the argument, for the error
+    :param value: seconds, or a timedelta
+    :param positive: whether 0 is refused
+    :returns: the seconds
+    :raises InvalidInputError: for anything else, and for an infinite or negative time
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, float))
+        or not 0 <= number < math.inf
+        or (positive and not number)
+    ):
+        least = "more than 0" if positive else "0 or more"
+        raise InvalidInputError(f"{name} must be {least} seconds, or a timedelta, not {value!r}.")
+    return float(number)
+
+
+@dataclass(frozen=True)
+class Read(ABC):
+    """A question to an instance. Waits that ask equal questions may share one answer."""
+
+    #: What the API's quotas count: the method and the path, without ids.
+    endpoint: ClassVar[str]
+    #: Whether it is asked at once. That is right for details of an end that was seen already.
+    urgent: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, client: TrifactaClient) -> Any:
+        """Ask the question.
+
+        :param client: a client that does not repeat failed reads, because the next poll does that
+        """
+
+
+class Connect:
+    """Asks for the Airflow connection. The answer is a client that does not repeat failed reads."""
+
+
+#: What one poll asks for, step by step. If a step fails, its error is thrown into the generator.
+Steps = Generator["Read | Connect", Any, T]
+
+
+class Watch(ABC):
+    """Polls until the awaited state is there. It only reads, so a wait never changes production.
+
+    A poll that fails with a transient error does not end the wait. Transient are: a failed connection, a timeout, 429,
+    5xx, an answer that the API does not document, and a failed look-up of the Airflow connection. The wait gives up
+    when all polls of ``tolerated_outage`` seconds have failed. A 429 with ``Retry-After`` proves that the server is
+    there, so it does not count as a failure: it only lengthens the next pause.
+
+    :param tolerated_outage: seconds, or a timedelta; ``math.inf`` for no limit
+    :param failing_since: when the polls before this watch began to fail, in seconds since the epoch; None if the last
+        one succeeded
+    :param connected_before: whether this task has read the Airflow connection before. If so, a missing connection is a
+        transient error, because Airflow gives the same error when a secrets backend fails
+    :param clock: returns the seconds since the epoch; for tests
+    :raises InvalidInputError: for a negative outage
+    """
+
+    def __init__(
+        self,
+        *,
+        tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
+        failing_since: float | None = None,
+        connected_before: bool = False,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        endless = tolerated_outage == math.inf
+        self.tolerated_outage = math.inf if endless else seconds("tolerated_outage", tolerated_outage)
+        #: When the polls began to fail; None if the last one succeeded.
+        self.failing_since = failing_since
+        #: Seconds that the server asked to wait at the last poll; 0 if it did not.
+        self.retry_after = 0.0
+        #: What the last successful poll saw, in words.
+        self.state = "Nothing was seen yet"
+        #: The client of the Airflow connection, as it was read last.
+        self.client: TrifactaClient | None = None
+        self._connected = connected_before
+        self._clock = clock or time.time
+
+    def poll(self, connect: Callable[[], TrifactaClient]) -> bool:
+        """Poll once, with a client of this process.
+
+        :param connect: reads the Airflow connection and returns a client that does not repeat failed reads
+        :returns: True if the awaited state is there; False to wait on
+        :raises TrifactaError: the state can never come, or a later poll cannot help, or the outage lasts too long
+        """
+        steps, answer, error = self.steps(), None, None
+        while True:
+            try:
+                step = steps.throw(error) if error else steps.send(answer)
+            except StopIteration as stop:
+                return bool(stop.value)
+            try:
+                answer, error = connect() if isinstance(step, Connect) else step(self._connected_client()), None
+            except Exception as failure:
+                error = failure
+
+    def _connected_client(self) -> TrifactaClient:
+        assert self.client is not None  # the first step of the first poll connects  # noqa: S101
+        return self.client
+
+    def steps(self) -> Steps[bool]:
+        """Take the steps of one poll. It returns and raises as :meth:`poll` does."""
+        self.retry_after = 0.0
+        try:
+            if self.client is None:
+                self.client = yield from self._connect()
+            try:
+                done, state = yield from self._look()
+            except AuthenticationError as refusal:
+                yield from self._renew(refusal)
+                done, state = yield from self._look()
+        except TrifactaError as error:
+            if self._ends_with(error):
+                raise
+            return False
+        self.failing_since = None
+        # Thousands of waits may share a process, so a state is logged as information only when it has changed.
+        log.log(logging.DEBUG if state == self.state else logging.INFO, "%s", state)
+        self.state = state
+        return done
+
+    def pause(self, interval: float) -> float:
+        """Return the seconds until the next poll.
+
+        :param interval: the usual pause
+        """
+        return max(interval, self.retry_after)
+
+    def _connect(self) -> Steps[TrifactaClient]:
+        try:
+            client: TrifactaClient = yield Connect()
+        except MissingConnectionError as error:
+            if not self._connected:
+                raise
+            raise ConnectionLookUpError(str(error)) from error
+        except TrifactaError:
+            raise
+        except Exception as error:
+            raise ConnectionLookUpError(
+                f"The Airflow connection could not be read: {type(error).__name__}: {error}"
+            ) from error
+        self._connected = True
+        return client
+
+    def _renew(self, refusal: AuthenticationError) -> Steps[None]:
+        """Read the Airflow connection again after a 401.
+
+        A token may have been renewed during the wait. If the connection holds other credentials now, the wait goes on
+        with them. If it holds the same ones, another poll cannot help.
+        """
+        old = self._connected_client()
+        new = yield from self._connect()
+        if _credentials(new) == _credentials(old):
+            raise refusal
+        self.client = new
+        log.info("The server refused the credentials. The Airflow connection holds new ones: the wait goes on.")
+
+    def _ends_with(self, error: TrifactaError) -> bool:
+        """Tell whether an error ends the wait, and note since when the polls fail."""
+        if not error.retryable:
+            return True
+        asked = getattr(error, "retry_after", None)
+        self.retry_after = asked or 0.0
+        if isinstance(error, RateLimitError) and asked is not None:
+            log.info("The server asks to wait %.0f s: %s", asked, error)
+            return False
+        now = self._clock()
+        if self.failing_since is None:
+            self.failing_since = now
+        failing = now - self.failing_since
+        if failing >= self.tolerated_outage:
+            return True
+        log.warning(
+            "The poll failed. Polls have failed for %.0f s, and %.0f s are tolerated: %s",
+            failing,
+            self.tolerated_outage,
+            error,
+        )
+        return False
+
+    @abstractmethod
+    def _look(self) -> Steps[tuple[bool, str]]:
+        """Read and decide.
+
+        :returns: whether the awaited state is there, and the present state in words
+        """
+
+
+def refusal_of_id(error: TrifactaError) -> str | None:
+    """Return how the server said that it does not know an id, as a sentence; None if the error says something else.
+
+    A server says so with 404 or 410, or with 400. A read by id has no other content, so a 400 in the API's own words
+    cannot be about anything else. The client's text for a 400 is about uploads and would mislead here.
+
+    :param error: what ended a read by id
+    """
+    if isinstance(error, DeploymentManagerMissingError) or not isinstance(error, (NotFoundError, BadRequestError)):
+        return None
+    if isinstance(error, BadRequestError) and not (error.status == 400 and error.from_api):
+        return None
+    request = f", request id {error.request_id}" if error.request_id else ""
+    return f"The server answered {error.status} to {error.method} {error.path}{request}."
+
+
+def _credentials(client: TrifactaClient) -> tuple[str, str | None, str]:
+    return client.config.base_url, client.config.login, client.config.password

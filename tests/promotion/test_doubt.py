@@ -1,0 +1,277 @@
+"""A lost answer: the release is looked for, and adopted only if it is surely this task's."""
+
+from __future__ import annotations
+
+import pytest
+from trifacta_emulator import Answer, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
+from trifacta_emulator import Fault
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.errors import (
+    AmbiguousSubmissionError,
+    ConnectionLostError,
+    PermissionDeniedError,
+    RateLimitError,
+    RedirectError,
+    ReleaseNotLiveError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.promoter import Promoter
+
+pytestmark = pytest.mark.every_airflow
+
+CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
+LIST = {"method": "GET", "path": "/v4/releases"}
+
+
+# Doubt: after the last byte
+
+AFTER_COMMIT = {
+    "reset": (Reset("after_commit"), ConnectionLostError),
+    "504": (Answer.gateway_timeout(), ServerError),
+    "500": (Answer(500, when="after_commit"), ServerError),
+    "503 without Retry-After": (Answer.unavailable(when="after_commit"), ServerError),
+    "503 of a proxy with Retry-After": (Answer.unavailable(3, when="after_commit"), ServerError),
+    "503 of the API": (Answer(503, headers={"Retry-After": "3"}, when="after_commit"), ServerError),
+    "403 of a proxy": (Answer(403, html="<h1>Forbidden</h1>", when="after_commit"), PermissionDeniedError),
+    "429 of a proxy": (Answer(429, html="<h1>Slow down</h1>", when="after_commit"), RateLimitError),
+    "408 of a proxy": (Answer(408, html="<h1>Timeout</h1>", when="after_commit"), ServerError),
+    "a redirect": (Answer.login_redirect(when="after_commit"), RedirectError),
+    "unreadable 201": (Answer(201, html="<h1>Created</h1>", when="after_commit"), UnexpectedResponseError),
+    "201 without a release id": (Answer(201, body={"release": {}}, when="after_commit"), UnexpectedResponseError),
+    "truncated 201": (Truncate(), ConnectionLostError),
+}
+
+
+@pytest.mark.parametrize("effect", [effect for effect, _ in AFTER_COMMIT.values()], ids=list(AFTER_COMMIT))
+@pytest.mark.parametrize("with_baseline", [False, True])
+def test_a_lost_answer_is_looked_for_and_adopted(
+    promote, emulator, take_baseline, ids, live, uploads, effect, with_baseline
+):
+    old = promote("A").release
+    baseline = take_baseline() if with_baseline else None
+    emulator.faults.add(Fault(effect, **CREATE))
+    result = promote("B", baseline=baseline)
+    assert result.outcome == "adopted"
+    assert result.release.id == live()
+    assert result.imported is None
+    assert result.previous_release_id == old.id
+    assert len(uploads()) == len(ids()) == 2
+
+
+def test_a_timeout_is_looked_for_and_adopted(promote, emulator, packages, time, ids, live):
+    config = ClientConfig(
+        base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=0.2
+    )
+    armed = emulator.faults.add(Fault(Hold("after_commit"), **CREATE))
+    with TrifactaClient(config, clock=time) as client, open_package(packages("A")) as package:
+        result = Promoter(client, 1, package).run()
+    armed.release()
+    assert result.outcome == "adopted"
+    assert [result.release.id] == ids() == [live()]
+
+
+BEFORE_COMMIT = {
+    "reset": (Reset("after_body"), ConnectionLostError),
+    "504": (Answer.gateway_timeout(when="after_body"), ServerError),
+    "unreadable 201": (Answer(201, html="<h1>Created</h1>", when="after_body"), UnexpectedResponseError),
+}
+
+
+@pytest.mark.parametrize(("effect", "error"), list(BEFORE_COMMIT.values()), ids=list(BEFORE_COMMIT))
+def test_nothing_found_in_time_is_an_ordinary_error(promote, emulator, time, ids, uploads, effect, error):
+    emulator.faults.add(Fault(effect, **CREATE))
+    with pytest.raises(error) as caught:
+        promote(settle_timeout=60)
+    assert caught.value.retryable
+    assert sum(time.slept) == 60
+    assert ids() == []
+    assert len(uploads()) == 1
+
+
+def test_the_next_attempt_then_waits_again_and_uploads_once(promote, emulator, time, ids, take_baseline):
+    baseline = take_baseline()
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    with pytest.raises(ConnectionLostError):
+        promote(baseline=baseline)
+    time.slept.clear()
+    assert promote(baseline=baseline, first_attempt=False).outcome == "created"
+    assert sum(time.slept) == 60
+    assert len(ids()) == 1
+
+
+def test_a_server_that_finishes_late_is_waited_for(promote, emulator, time, live, ids, uploads):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    time.during_sleep = [lambda: None, armed.release]
+    result = promote()
+    assert result.outcome == "adopted"
+    assert [result.release.id] == ids() == [live()]
+    assert 3 < sum(time.slept) < 60
+    assert len(uploads()) == 1
+
+
+def test_a_retry_waits_for_what_the_attempt_before_sent(promote, emulator, time, live, ids, uploads, packages, client):
+    """The process died after it had sent everything; the server finishes while the retry waits."""
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with open_package(packages("A")) as package, pytest.raises((ServerError, ConnectionLostError)):
+        client.releases.create(1, package.body())
+    time.during_sleep = [lambda: None, armed.release]
+    result = promote("A", first_attempt=False)
+    assert result.outcome == "adopted"
+    assert [result.release.id] == ids() == [live()]
+    assert result.previous_release_id is None
+    assert len(uploads()) == 1
+
+
+def test_a_first_attempt_does_not_wait(promote, time):
+    promote()
+    assert time.slept == []
+
+
+def test_a_release_that_is_not_live_yet_is_adopted_while_the_old_one_is(promote, emulator, client, time, live):
+    old = promote("A").release
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def finish_without_activating():
+        armed.release()
+        client.releases.activate(old.id)
+
+    time.during_sleep = [finish_without_activating]
+    result = promote("B")
+    assert result.outcome == "adopted"
+    assert not result.release.active
+    assert result.release.id > live() == old.id
+
+
+def test_a_release_that_is_activated_late_is_created(promote, emulator, live):
+    old = promote("A").release
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    result = promote("B")
+    assert result.outcome == "created"
+    assert not result.release.active
+    assert live() == old.id
+
+
+# Doubt: what is found is not simply ours
+
+
+def test_a_third_release_that_is_live_is_a_persons_decision(promote, emulator, client, time, live, packages):
+    third = promote("A").release
+    old = promote("B").release
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def finish_and_go_back():
+        armed.release()
+        client.releases.activate(third.id)
+
+    time.during_sleep = [finish_and_go_back]
+    with pytest.raises(ReleaseNotLiveError, check=lambda error: error.live_id == third.id):
+        promote("C")
+    assert live() == third.id != old.id
+
+
+def test_several_matches_are_ambiguous(promote, emulator, time, client, packages):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+
+    def twice():
+        armed.release()
+        with open_package(packages("A")) as package:
+            client.releases.create(1, package.body())
+
+    time.during_sleep = [twice]
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        promote("A")
+    assert (caught.value.deployment_id, caught.value.release_id) == (1, max(one.id for one in client.releases.list(1)))
+
+
+def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, somebody_else):
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    time.during_sleep = [somebody_else]
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.deployment_id == 1):
+        promote("A")
+    assert sum(time.slept) == 60, "ours may still show"
+
+
+def test_ours_may_show_after_a_strange_release(promote, emulator, time, live, somebody_else):
+    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    time.during_sleep = [somebody_else, armed.release]
+    result = promote("A")
+    assert result.outcome == "adopted"
+    assert result.release.id == live()
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(promote, emulator, absent, uploads, live):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(PackageUuid(absent=absent), **LIST, times=None))
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        promote()
+    assert caught.value.release_id == live(), "the release in question"
+    assert len(uploads()) == 1
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(promote, emulator, absent, ids, uploads):
+    promote("A")
+    emulator.faults.add(Fault(PackageUuid(absent=absent), times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote("A", first_attempt=False)
+    assert len(ids()) == len(uploads()) == 1
+
+
+@pytest.mark.parametrize("shown", [None, ""])
+def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote, emulator, ids, shown, make_package):
+    promote("A")
+    emulator.faults.add(Fault(PackageUuid(shown), **LIST, times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote("B", first_attempt=False)
+    assert len(ids()) == 1
+
+
+def test_an_altered_uuid_is_no_proof_of_the_upload(promote, emulator):
+    other = "0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"
+    emulator.faults.add(Fault(PackageUuid(other), times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote()
+
+
+def test_an_altered_uuid_after_a_lost_answer_is_ambiguous(promote, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        promote()
+
+
+# Doubt: while looking
+
+
+def test_failing_looks_are_borne_until_the_time_is_up(promote, emulator, live, time):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(502, html="<h1>Bad Gateway</h1>"), **LIST, skip=1, times=12))
+    result = promote()
+    assert result.outcome == "adopted"
+    assert result.release.id == live()
+
+
+def test_a_list_that_cannot_be_had_leaves_the_first_error(promote, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(502), **LIST, skip=1, times=None))
+    with pytest.raises(ConnectionLostError) as caught:
+        promote()
+    assert isinstance(caught.value.__cause__, ServerError)
+
+
+def test_a_list_that_is_refused_while_in_doubt_is_ambiguous(promote, emulator):
+    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
+    emulator.faults.add(Fault(Answer(403), **LIST, skip=1, times=None))
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: type(error.__cause__) is ConnectionLostError):
+        promote()
+
+
+def test_a_retry_that_cannot_list_does_not_upload(promote, emulator, uploads):
+    emulator.faults.add(Fault(Answer(502), **LIST, times=None))
+    with pytest.raises(ServerError):
+        promote(first_attempt=False)
+    assert uploads() == []

@@ -1,0 +1,264 @@
+"""What an earlier try did: its release is found by a retry, and a person's decision is never undone."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from trifacta_emulator import Answer, LateActivation, LateCommit, Reset
+from trifacta_emulator import Fault
+
+from airflow_provider_trifacta.client.errors import (
+    BadRequestError,
+    ConnectionLostError,
+    JournalUnavailableError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReleaseNotLiveError,
+    ServerError,
+)
+from airflow_provider_trifacta.client.releases import Releases
+from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.baseline import Baseline
+from airflow_provider_trifacta.promotion.promoter import Promoter
+
+pytestmark = pytest.mark.every_airflow
+
+CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
+
+
+# What was live is live: that does not prove that nothing happened
+
+
+@pytest.fixture
+def undone(promote, take_baseline, client, emulator):
+    """Return a function that commits and dies; then a person goes back to the old release and deletes the new one."""
+
+    def run(*, delete=True):
+        old = promote("A").release
+        baseline = take_baseline()
+        new = promote("B", baseline=baseline).release
+        emulator.store.update_release(old.id, active=True)
+        if delete:
+            emulator.store.delete_release(new.id)
+        return baseline, old
+
+    return run
+
+
+def test_a_deleted_release_of_the_run_proves_that_a_person_acted(promote, undone, live, ids, uploads):
+    baseline, old = undone()
+    without_times = dataclasses.replace(baseline, active_updated_at=None)
+    with pytest.raises(
+        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id)
+    ):
+        promote("B", baseline=without_times, first_attempt=False)
+    assert live() == old.id
+    assert len(uploads()) == 2
+
+
+def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person_acted(
+    promote, undone, live, monkeypatch, uploads
+):
+    baseline, old = undone()
+    read = Releases.list
+
+    def without_deleted(self, deployment_id, *, include_deleted=False, **options):
+        """Answer as a server that does not know the parameter."""
+        if include_deleted:
+            raise BadRequestError("includeDeleted")
+        return read(self, deployment_id, **options)
+
+    monkeypatch.setattr(Releases, "list", without_deleted)
+    with pytest.raises(ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (None, old.id)):
+        promote("B", baseline=baseline, first_attempt=False)
+    assert live() == old.id
+    assert len(uploads()) == 2
+
+
+def test_without_a_baseline_a_release_deleted_in_this_run_proves_it(promote, undone, live, emulator, uploads):
+    _, old = undone()
+    began = next(iter(emulator.store.releases(1))).created_at
+    with pytest.raises(
+        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id)
+    ):
+        promote("B", first_attempt=False, began=began)
+    assert promote("B", first_attempt=False, began=began + timedelta(hours=1)).outcome == "created"
+
+
+def test_no_false_alarm_on_a_first_attempt_or_where_nothing_was_changed(promote, undone, take_baseline):
+    undone()
+    assert promote("B", baseline=take_baseline()).outcome == "created"
+
+
+def test_no_false_alarm_by_a_release_that_was_deleted_before_the_baseline(promote, undone, take_baseline, live):
+    undone()
+    assert promote("B", baseline=take_baseline(), first_attempt=False).outcome == "created"
+
+
+def test_a_baseline_recorded_before_an_upgrade_is_still_read(promote, take_baseline):
+    promote("A")
+    old = {key: value for key, value in take_baseline().as_dict().items() if key != "active_updated_at"}
+    assert promote("B", baseline=Baseline.parse(old), first_attempt=False).outcome == "created"
+
+
+# The journal
+
+
+def test_a_retry_that_finds_no_entry_uploads_at_once(promote, journal, time, ids):
+    journal()  # an earlier try that died before it asked
+    assert promote(journal=journal()).outcome == "created"
+    assert time.slept == []
+
+
+def test_a_retry_after_a_try_without_a_journal_waits(promote, journal, time, ids):
+    journal.skip()
+    assert promote(journal=journal()).outcome == "created"
+    assert sum(time.slept) == 60
+
+
+def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_baseline, uploads, emulator):
+    promote("A")
+    baseline = take_baseline()
+    first = promote("B", baseline=baseline, journal=journal())
+    again = promote("B", baseline=baseline, journal=journal())
+    assert (again.outcome, again.release.id, again.recalled) == ("created", first.release.id, True)
+    assert again.imported.primary_flow_ids == first.imported.primary_flow_ids
+    assert again.previous_release_id == first.previous_release_id
+    assert len(uploads()) == 2
+
+
+def test_a_retry_remembers_what_was_dropped(promote, journal, emulator, packages, client):
+    dropped = {"deletedObjects": {"connections": [{"id": one} for one in range(1, 31)]}}
+
+    first = journal()
+    with open_package(packages("A")) as package:
+        promoter = Promoter(client, 1, package, journal=first)
+        create = client.releases.create
+        client.releases.create = lambda *a, **k: dataclasses.replace(
+            create(*a, **k), deleted_objects=dropped["deletedObjects"]
+        )
+        promoter.run()
+    again = promote(journal=journal())
+    assert again.imported.dropped["count"] == 30
+    assert len(again.imported.dropped["objects"]) == 20
+
+
+def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(promote, journal, emulator, uploads):
+    made = promote(journal=journal()).release
+    emulator.store.delete_release(made.id)
+    with pytest.raises(ReleaseNotLiveError):
+        promote(journal=journal())
+    assert len(uploads()) == 1
+
+
+def test_a_release_of_an_earlier_try_that_was_replaced_is_not_made_live_again(promote, journal, client, live):
+    old = promote("A").release
+    promote("B", journal=journal())
+    client.releases.activate(old.id)
+    with pytest.raises(ReleaseNotLiveError):
+        promote("B", journal=journal())
+    assert live() == old.id
+
+
+def test_an_entry_counts_for_the_same_baseline_only(promote, journal, take_baseline, ids):
+    promote("A", baseline=take_baseline(), journal=journal())
+    assert promote("A", baseline=take_baseline(), journal=journal()).outcome == "created"
+    assert len(ids()) == 2
+
+
+def test_a_store_that_fails_before_the_upload_stops_it(promote, journal, uploads):
+    one = journal()
+    journal.store.broken = True
+    with pytest.raises(JournalUnavailableError) as caught:
+        promote(journal=one)
+    assert caught.value.retryable
+    assert uploads() == []
+
+
+def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, journal, emulator, caplog):
+    one = journal()
+    journal.store.breaks_after = 1
+    assert promote(journal=one).outcome == "created"
+    assert "airflow_provider_trifacta.promotion.journal" in {one.name for one in caplog.records}
+
+
+def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, journal, emulator, time):
+    emulator.faults.add(Fault(Answer(403), **CREATE))
+    with pytest.raises(PermissionDeniedError) as caught:
+        promote(journal=journal())
+    assert caught.value.standing == "Nothing was imported. No release is live."
+    assert promote(journal=journal()).outcome == "created"
+    assert time.slept == []
+
+
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(promote, journal, emulator, live, uploads):
+    """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
+    old = promote("A").release
+    late = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        promote("B", journal=journal())
+    emulator.faults.add(Fault(Answer(403), **CREATE))
+    with pytest.raises(PermissionDeniedError):
+        promote("B", journal=journal())
+    late.release()
+    made = live()
+    emulator.store.update_release(old.id, active=True)
+    emulator.store.delete_release(made)
+    sent = len(uploads())
+    with pytest.raises(ReleaseNotLiveError):
+        promote("B", journal=journal())
+    assert live() == old.id
+    assert len(uploads()) == sent
+
+
+def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
+    promote, journal, emulator, client, packages, live, uploads
+):
+    promote("A")
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    with pytest.raises(ConnectionLostError):
+        promote("B", journal=journal())
+    with open_package(packages("A")) as package:
+        theirs = client.releases.create(1, package.body()).release.id
+    sent = len(uploads())
+    with pytest.raises(ReleaseNotLiveError):
+        promote("B", journal=journal())
+    assert live() == theirs
+    assert len(uploads()) == sent
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, packages, emulator, answered):
+    """Somebody imported while an earlier try did, which was killed before it could tell."""
+    promote("A")
+    held = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        promote("B", journal=journal(), settle_timeout=0)
+    with open_package(packages("C")) as package:
+        theirs = client.releases.create(1, package.body()).release.id
+    held.release()
+    if answered:
+        again = promote("B", journal=journal())
+        assert (again.outcome, again.overrun) == ("reused", (theirs,))
+        one = journal()
+        one.asked(one.last_request, **Baseline(1, 101, 101).as_dict())
+        one.answered(release_id=again.release.id)
+    assert promote("B", journal=journal()).overrun == (theirs,)
+
+
+def test_a_release_of_an_earlier_try_that_goes_live_late_is_not_taken_for_replaced(promote, journal, emulator, live):
+    promote("A")
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    made = promote("B", journal=journal())
+    again = promote("B", journal=journal())
+    assert (again.outcome, again.release.id, again.replaced) == ("created", made.release.id, False)
+
+
+def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, journal):
+    old = promote("A").release
+    emulator.faults.add(Fault(Answer.too_many_requests(), times=None, **CREATE))
+    with pytest.raises(RateLimitError) as caught:
+        promote("B", journal=journal())
+    assert caught.value.standing == f"Nothing was imported. Release {old.id} is live."
