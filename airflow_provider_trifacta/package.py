@@ -12,10 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from .client.errors import PackageError
 from .client.texts import listed, shown, shown_within
-from .packages.contents import Target
-from .packages.flow_package import open_package
-from .packages.inputs import Input
-from .packages.report import PackageReport, report_on
+from .packages import Input, PackageReport, Target, open_package, report_on
 
 #: Rows of a section that are printed; ``--json`` has them all.
 _MOST_ROWS = 500
