@@ -30,7 +30,6 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_trifacta.operators.deployment",
                     "airflow_provider_trifacta.operators.import_rules",
                     "airflow_provider_trifacta.operators.package",
-                    "airflow_provider_trifacta.operators.promotion",
                     "airflow_provider_trifacta.operators.release",
                 ],
             },

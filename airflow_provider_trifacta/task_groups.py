@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
+from .operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from .operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
-from .operators.promotion import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from .sensors.job_group import JobGroupSensor
 from .sensors.release import ReleaseActiveSensor

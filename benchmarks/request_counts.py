@@ -30,7 +30,11 @@ from trifacta_emulator.clock import utc_now
 from trifacta_emulator.package_reader import read_package
 
 from airflow_provider_trifacta.client.clock import Clock
-from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator, DeactivateReleaseOperator
+from airflow_provider_trifacta.operators.activation import (
+    ActivateReleaseOperator,
+    ConfirmPromotionOperator,
+    DeactivateReleaseOperator,
+)
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
     GetDeploymentOperator,
@@ -39,7 +43,6 @@ from airflow_provider_trifacta.operators.deployment import (
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
-from airflow_provider_trifacta.operators.promotion import ConfirmPromotionOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor

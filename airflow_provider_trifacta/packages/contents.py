@@ -93,8 +93,8 @@ def read_contents(definition: Mapping[str, Any]) -> Contents:
     :param definition: the flow definition
     """
     data = definition.get("data")
-    rows = rows_of(data, "connections")
-    connections = {one: text_of(row.get("name")) for row in rows if (one := id_of(row.get("id"))) is not None}
+    connections = {id_of(row.get("id")): text_of(row.get("name")) for row in rows_of(data, "connections")}
+    connections.pop(None, None)  # a row without an id belongs to nothing
     recipes = _recipes(data)
     return Contents(
         inputs=_inputs(data, connections),

@@ -24,7 +24,7 @@ from trifacta_emulator.faults import Fault
 from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
 from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError
 from airflow_provider_trifacta.operators import _destination as destination
-from airflow_provider_trifacta.operators._source import open_source
+from airflow_provider_trifacta.operators._storage import open_source
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
 

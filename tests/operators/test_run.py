@@ -18,7 +18,7 @@ from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskT
 from airflow_provider_trifacta.client.errors import AuthenticationError, ConnectError, ServerError
 from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.operators import run as module
-from airflow_provider_trifacta.operators._facts import Facts
+from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 
 pytestmark = pytest.mark.every_airflow
@@ -338,21 +338,21 @@ def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypat
 
 
 def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkeypatch):
-    add = Facts.add
+    tell = Attempt.tell
 
     def without_an_answer(self, **facts):
         if "job_group_ids" in facts:
             raise RuntimeError("the API server is gone")
-        add(self, **facts)
+        tell(self, **facts)
 
-    monkeypatch.setattr(Facts, "add", without_an_answer)
+    monkeypatch.setattr(Attempt, "tell", without_an_answer)
     with pytest.raises(AirflowFailException, match=r"RuntimeError after .* is gone\. .*not seen Complete"):
         run()
     assert posts() == ["/v4/deployments/1/run"]
 
 
 def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypatch):
-    monkeypatch.setattr(Facts, "add", lambda self, **facts: 1 / 0)
+    monkeypatch.setattr(Attempt, "tell", lambda self, **facts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run()
     assert posts() == []
@@ -407,7 +407,7 @@ def test_bad_input_ends_before_any_request(run, prod, options, words):
 def test_a_retry_joins_the_jobs_and_starts_none(run, execute, prod, posts, store, mode, monkeypatch):
     """The first try lost its wait after it had started the jobs."""
     with monkeypatch.context() as patched:
-        patched.setattr(Facts, "add", lambda self, **facts: 1 / 0 if "job_group_ids" in facts else None)
+        patched.setattr(Attempt, "tell", lambda self, **facts: 1 / 0 if "job_group_ids" in facts else None)
         with pytest.raises(ZeroDivisionError):
             run(store=store, **mode)
     result, ti = run(store=store, try_number=2, **mode)

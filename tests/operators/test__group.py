@@ -11,12 +11,8 @@ from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipE
 from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from airflow_provider_trifacta.operators.promotion import (
-    ConfirmGroupOperator,
-    ConfirmPromotionOperator,
-    PromotionTasks,
-    RollbackGroupOperator,
-)
+from airflow_provider_trifacta.operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
+from airflow_provider_trifacta.operators.release import ConfirmPromotionOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
 
 pytestmark = pytest.mark.every_airflow
