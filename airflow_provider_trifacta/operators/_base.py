@@ -65,6 +65,12 @@ def check_choice(value: Any, choices: Sequence[str], field: str) -> None:
         raise InvalidInputError(f"{field} must be {' or '.join(map(repr, choices))}, not {value!r}. Nothing was sent.")
 
 
+def remembers(context: Context) -> bool:
+    """Tell whether a retry can read what this try notes. Airflow keeps it since 3.3."""
+    found: Any = context
+    return found.get("task_state_store") is not None
+
+
 class Target(NamedTuple):
     """The deployment that an operator acts on: its id, or its exact name."""
 
@@ -197,11 +203,6 @@ class Attempt:
     def run_began(self) -> datetime | None:
         """When the DAG run started; None where that is not known."""
         return getattr(self._context.get("dag_run"), "start_date", None)
-
-    @property
-    def remembers(self) -> bool:
-        """Whether a retry can read what this try notes. Airflow keeps it since 3.3."""
-        return self._context.get("task_state_store") is not None
 
     def open_journal(self) -> Journal:
         """Open the task's journal. Call this once, before any request.

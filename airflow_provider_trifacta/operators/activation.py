@@ -157,7 +157,7 @@ class DeactivateReleaseOperator(TrifactaOperator):
                 options: dict[str, Any] = {"shows": release_id, "journal": journal, "retry": attempt.is_retry}
                 after = set_live(client, deployment_id, None, releases, **options)
                 refuse_overlap(deployment_id, releases, after)
-            self.log.info("Release %s is inactive. Deployment %s has no live release", release_id, deployment_id)
+            self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
             attempt.tell(outcome="deactivated")
             return attempt.facts
 

@@ -22,7 +22,7 @@ from ..hooks.trifacta import TrifactaHook
 from ..links import JOB_URLS_KEY, TrifactaDeploymentLink, TrifactaJobLink
 from ..promotion.run import check_parameters, run_deployment
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
-from ._base import NOT_GIVEN, Attempt, DeploymentOperator, Target, given_or_none
+from ._base import NOT_GIVEN, Attempt, DeploymentOperator, Target, given_or_none, remembers
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -233,7 +233,7 @@ class RunDeploymentOperator(DeploymentOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
         except (TaskDeferralError, TaskDeferralTimeout) as error:
-            if Attempt(self, context).remembers:
+            if remembers(context):
                 raise  # a retry joins the jobs
             raise AirflowFailException(
                 f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not cancelled. Check "
@@ -247,9 +247,11 @@ class RunDeploymentOperator(DeploymentOperator):
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
-        with airflow_failures(final=not Attempt(self, context).remembers):
-            self.log.info("%s", check_event(event))
-        return self._complete(facts or {})
+        known = facts or {}
+        about = {key: known[key] for key in ("deployment_id", "release_id", "job_group_ids") if key in known}
+        with airflow_failures(final=not remembers(context)):
+            self.log.info("%s", check_event(event, **about))
+        return self._complete(known)
 
     def on_kill(self) -> None:
         """Cancel the jobs, if ``cancel_on_kill`` is set."""

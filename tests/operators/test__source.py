@@ -80,7 +80,7 @@ def test_the_package_that_is_meant_is_opened(make_package, uuid):
 
 @pytest.mark.parametrize("uuid", [OTHER, None, "None", "", 7])
 def test_another_package_at_the_same_path_is_refused(make_package, uuid):
-    with pytest.raises(WrongPackageError, match=f"holds the package {UUID} and not {uuid}: "):
+    with pytest.raises(WrongPackageError, match=f"{UUID} and not {uuid}"):
         open_source(make_package(uuid=UUID), uuid, with_uuid=True)
 
 
