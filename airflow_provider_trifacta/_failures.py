@@ -1,4 +1,4 @@
-"""The one place where the client's errors become Airflow's."""
+"""Turns the errors of this package into Airflow's. No other module does that."""
 
 from __future__ import annotations
 

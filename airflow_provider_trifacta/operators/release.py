@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import ImportResult
     from ..packages.flow_package import FlowPackage
-    from ..promotion.journal import Journal
 
 __all__ = [
     "ActivateReleaseOperator",
@@ -110,6 +109,8 @@ class CreateReleaseOperator(PackageOperator):
             check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
             target = self.target()
             attempt = Attempt(self, context)
+            end = "live" if self.activate else "staged"
+            self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
             # Before any other error: a retry must be able to prove that this try asked for nothing.
             journal = attempt.open_journal()
             baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
@@ -117,8 +118,6 @@ class CreateReleaseOperator(PackageOperator):
                 raise InvalidInputError(
                     "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
                 )
-            end = "live" if self.activate else "staged"
-            self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
             client = TrifactaHook(self.trifacta_conn_id).client
             with client, self.open_package(client) as package:
                 self._describe(package)
@@ -126,7 +125,8 @@ class CreateReleaseOperator(PackageOperator):
                 deployment_id = target.find(client)
                 if baseline and baseline.deployment_id != deployment_id:
                     Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
-                promoter = self._promoter(client, deployment_id, package, baseline, journal, attempt)
+                noted = {"journal": journal, "began": attempt.run_began}
+                promoter = self._promoter(client, deployment_id, package, baseline, noted)
                 attempt.tell_deployment(client, deployment_id)
                 return self._finish(client, attempt, promoter.run())
 
@@ -136,8 +136,7 @@ class CreateReleaseOperator(PackageOperator):
         deployment_id: int,
         package: FlowPackage,
         baseline: Baseline | None,
-        journal: Journal,
-        attempt: Attempt,
+        noted: dict[str, Any],
     ) -> Promoter:
         def gate() -> None:
             report = dry_run(client, deployment_id, package)
@@ -145,8 +144,7 @@ class CreateReleaseOperator(PackageOperator):
             refuse_problems(report, self.on_warnings, deployment_id)
 
         options: dict[str, Any] = {
-            "journal": journal,
-            "began": attempt.run_began,
+            **noted,
             "if_exists": self.if_exists,
             "allow_older": self.allow_older,
             "settle_timeout": self.settle_timeout,
@@ -160,6 +158,7 @@ class CreateReleaseOperator(PackageOperator):
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> dict[str, Any]:
         """Tell what was promoted, and fail where it is not live as it should be."""
         release, imported = promotion.release, promotion.imported
+        replaced = promotion.replaced and not promotion.overrun
         attempt.tell(
             release_id=release.id,
             primary_flow_ids=imported.primary_flow_ids if imported else None,
@@ -169,10 +168,14 @@ class CreateReleaseOperator(PackageOperator):
         deployment_id = attempt.facts["deployment_id"]
         # A try before this one may have made it live and told Airflow nothing.
         made_live = promotion.outcome != "reused" or attempt.number > 1
-        replaced = promotion.replaced and not promotion.overrun
         if self.activate and made_live and not replaced:
-            known = {key: attempt.facts[key] for key in ("release_id", "package_uuid", "primary_flow_ids")}
-            attempt.announce_live(client, deployment_id, **known)
+            attempt.announce_live(
+                client,
+                deployment_id,
+                release_id=release.id,
+                package_uuid=attempt.facts["package_uuid"],
+                primary_flow_ids=attempt.facts["primary_flow_ids"],
+            )
         self._report(promotion)
         about = {"deployment_id": deployment_id, "release_id": release.id}
         if promotion.overrun and self.activate:
@@ -194,6 +197,7 @@ class CreateReleaseOperator(PackageOperator):
 
     def _describe(self, package: FlowPackage) -> None:
         info = package.info
+        connections, flows = [connection.name for connection in info.connections], info.flow_names
         self.log.info(
             "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
             shown(package.name),
@@ -201,8 +205,8 @@ class CreateReleaseOperator(PackageOperator):
             info.uuid,
             info.exported_at,
             shown(info.product_version),
-            listed(map(quoted, info.flow_names)) or "none",
-            listed(quoted(connection.name) for connection in info.connections) or "none",
+            listed(map(quoted, flows)) or "none",
+            listed(map(quoted, connections)) or "none",
         )
 
     def _report(self, promotion: Promotion) -> None:
