@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_trifacta.package FILE``: shows what an exported flow package holds, without a request."""
+"""``python -m airflow_provider_trifacta.package FILE``: shows what a flow package holds, from the file alone."""
 
 from __future__ import annotations
 

@@ -253,8 +253,9 @@ class Attempt:
 
 
 def _extra(facts: dict[str, Any]) -> dict[str, Any]:
-    known = {key: value for key, value in facts.items() if value is not None}
-    return {
-        key: value if isinstance(value, int) else shown(value) if isinstance(value, str) else json.dumps(value)
-        for key, value in known.items()
-    }
+    def fit(value: Any) -> Any:
+        if isinstance(value, int):
+            return value
+        return shown(value) if isinstance(value, str) else json.dumps(value)
+
+    return {key: fit(value) for key, value in facts.items() if value is not None}

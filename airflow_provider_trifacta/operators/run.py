@@ -116,8 +116,8 @@ class RunDeploymentOperator(DeploymentOperator):
             if isinstance(error, AirflowTaskTimeout):
                 self.on_kill()  # Airflow calls it for its own error, but not for the one raised here
             raise AirflowFailException(
-                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} A retry would run the "
-                "jobs again, so there is none."
+                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} There is no "
+                "retry, because it would run the jobs again."
             ) from error
 
     def _state(self) -> str:
@@ -188,7 +188,7 @@ class RunDeploymentOperator(DeploymentOperator):
             if left <= 0:
                 raise FailedWaitError(
                     f"The jobs of deployment {facts['deployment_id']} are not Complete after {patience} s. They were "
-                    f"not cancelled. {watch.state}",
+                    f"not cancelled. {watch.state} Wait for them with a JobGroupSensor, or raise 'timeout'.",
                     deployment_id=facts["deployment_id"],
                     release_id=facts["release_id"],
                     job_group_ids=watch.unfinished,
@@ -237,7 +237,7 @@ class RunDeploymentOperator(DeploymentOperator):
                 raise  # a retry joins the jobs
             raise AirflowFailException(
                 f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not cancelled. Check "
-                "them in Trifacta. A retry would run the jobs again, so there is none."
+                "them in Trifacta. There is no retry, because it would run the jobs again."
             ) from error
 
     def execute_complete(

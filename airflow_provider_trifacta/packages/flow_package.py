@@ -87,7 +87,7 @@ class FlowPackage:
     def sha256(self) -> str:
         """Return the SHA-256 of the file, as hex digits.
 
-        :raises PackageChangedError: the file was written to since it was opened
+        :raises PackageChangedError: the file was changed after it was opened
         """
         digest = hashlib.sha256()
         self._file.seek(0)
