@@ -172,7 +172,7 @@ def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, lis
             bounded.opening = False
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
-            signs = _signs_of_a_hand(archive, member)
+            foreign = _foreign_members(archive, member)
             where = f"The flow definition {shown(member.filename)} in {name}"
             raw = _read_member(file, archive, member, name, where)
     except _DAMAGED as error:
@@ -181,10 +181,10 @@ def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, lis
             + (_what_it_is(file) or f" ({shown(error)}). It may be incomplete: export the flow again.")
         ) from None
     by_hand = (
-        f"The package {name} was zipped again by hand: it holds {signs}. It is sent unchanged, and the server may "
+        f"The package {name} was zipped again by hand: it holds {foreign}. It is sent unchanged, and the server may "
         "refuse it. Promote the ZIP that Trifacta exported."
     )
-    return raw, where, [by_hand] if signs else []
+    return raw, where, [by_hand] if foreign else []
 
 
 def _what_it_is(file: BinaryIO) -> str | None:
@@ -253,16 +253,16 @@ def _is_left_behind(path: list[str]) -> bool:
     return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
 
 
-def _signs_of_a_hand(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> str:
+def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> str:
     """Name what Trifacta does not put into a package. The text is empty where there is nothing."""
     folder = _path(definition)[:-1]
     members = archive.infolist()
-    signs = [f"the folder {shown(folder[0])}"] if folder else []
+    foreign = [f"the folder {shown(folder[0])}"] if folder else []
     if not folder and any(_is_folder(one) and "__MACOSX" not in _path(one) for one in members):
-        signs.append("a folder")
+        foreign.append("a folder")
     if any(_is_left_behind(_path(one)) for one in members):
-        signs.append("files of a file manager")
-    return " and ".join(signs)
+        foreign.append("files of a file manager")
+    return " and ".join(foreign)
 
 
 def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str) -> bytes:
