@@ -48,4 +48,5 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
         raise (PassingWaitError if (event or {}).get("retryable") else FailedWaitError)(message, **about)
     if status == "timeout":
         raise FailedWaitError(message, **about)
-    raise FailedWaitError(f"The trigger sent an unknown event with the keys {sorted(event or {})}.", **about)
+    keys = sorted(event or {})
+    raise FailedWaitError(f"The trigger reported something unknown: an event with the keys {keys}.", **about)
