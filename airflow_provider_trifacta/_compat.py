@@ -1,4 +1,4 @@
-"""Names whose place differs between Airflow versions. One ``try`` for each, because they moved at different times."""
+"""Names whose place differs between Airflow versions. Each has its own ``try``, as they moved at different times."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
         TaskDeferralTimeout,
     )
     from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.log import mask_secret
 else:
-    try:  # Airflow 3.0; the datasets of Airflow 2 are not served
+    try:  # Airflow 3.0; the provider does not support the datasets of Airflow 2
         from airflow.sdk import Asset, AssetAlias
     except ImportError:
         Asset = AssetAlias = None
@@ -79,6 +80,11 @@ else:
     except ImportError:
         from airflow.models.xcom import XCom
 
+    try:  # Airflow 3.0
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        from airflow.utils.log.secrets_masker import mask_secret
+
     try:  # Airflow 3.2
         from airflow.sdk.exceptions import (
             AirflowFailException,
@@ -103,12 +109,12 @@ else:
             TaskDeferralTimeout = TaskDeferralError
 
 
-#: Whether tasks have a state store that outlives a try (Airflow 3.3).
+#: Whether tasks have a state store that a retry can read (Airflow 3.3).
 KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
 def _secrets_masker() -> Any:
-    """Return the module that knows Airflow's secrets and the names of fields that hold some."""
+    """Return Airflow's module that knows the secrets and the names of secret fields."""
     # Airflow 3.1, Airflow 3.0, Airflow 2
     for name in ("airflow.sdk._shared", "airflow.sdk.execution_time", "airflow.utils.log"):
         with contextlib.suppress(ImportError):
@@ -117,31 +123,17 @@ def _secrets_masker() -> Any:
 
 
 def looks_secret(name: str) -> bool:
-    """Tell whether the value of this name is one that Airflow masks, by its ``sensitive_var_conn_names``."""
+    """Tell whether Airflow masks values of this name, by its ``sensitive_var_conn_names``."""
     return bool(_secrets_masker().should_hide_value_for_key(name))
 
 
 def redact(text: str) -> str:
-    """Return a text without the secrets that Airflow knows of: those of the connections that were looked up."""
+    """Return a text without the secrets that Airflow knows: those of the connections that this process has read."""
     return str(_secrets_masker().redact(text))
 
 
-def mask_secret(secret: str) -> None:
-    """Let Airflow mask a text in the logs, fields and XComs of this process.
-
-    :param secret: the text
-    """
-    try:  # Airflow 3.0
-        from airflow.sdk.log import mask_secret as mask
-    except ImportError:
-        from airflow.utils.log.secrets_masker import (  # type: ignore[no-redef, import-not-found, unused-ignore]
-            mask_secret as mask,
-        )
-    mask(secret)
-
-
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
-    """Return when a rescheduled sensor looked first; now, if this is the first look."""
+    """Return when a rescheduled sensor polled first; now, if this is the first poll."""
     ti: Any = context["ti"]
     if hasattr(ti, "get_first_reschedule_date"):  # Airflow 3.0
         first = ti.get_first_reschedule_date(context)
@@ -159,10 +151,10 @@ def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
 
 
 def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
-    """Return the states of other tasks of the run; in a mapped group, of the same place in the map.
+    """Return the states of other tasks of the run; in a mapped group, of those at the same map index.
 
     :param task_ids: the tasks
-    :returns: their states in the same order, such as ``"success"``; None of one that has none
+    :returns: their states in the same order, such as ``"success"``; None where a task has no state
     """
     ti: Any = context["ti"]
     if hasattr(ti, "get_task_states"):  # Airflow 3.0
@@ -179,7 +171,7 @@ def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
 
 
 def object_storage_path(url: str) -> Any:
-    """Return the ``ObjectStoragePath`` of a URL; imported late, since it brings fsspec and few DAG files need it."""
+    """Return the ``ObjectStoragePath`` of a URL. It is imported late: it loads fsspec, which few DAG files need."""
     try:  # Airflow 3.0
         from airflow.sdk import ObjectStoragePath
     except ImportError:

@@ -1,4 +1,4 @@
-"""The one place where the client's errors become Airflow's."""
+"""Turns the errors of this package into Airflow's. No other module does that."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .client.errors import FailedWaitError, PassingWaitError, TrifactaError
 
 @contextmanager
 def airflow_failures(*, skip: bool = False, final: bool = False) -> Iterator[None]:
-    """Let errors that no retry can mend end the task at once; others stay as they are and Airflow may retry.
+    """Make errors that a retry cannot fix end the task at once. Other errors stay as they are, and Airflow may retry.
 
-    The new error keeps the class name and message of the old one, and has it as its cause.
+    The new error has the class name and the message of the old one. The old one, with its fields, is its cause.
 
-    :param skip: every failure skips the task: a sensor's ``soft_fail`` or ``never_fail``
-    :param final: every failure ends the task: a retry would do again what was done already
+    :param skip: every error skips the task: a sensor's ``soft_fail`` or ``never_fail``
+    :param final: every error ends the task, because a retry would repeat what was done already
     :raises AirflowFailException: in place of an error that is not ``retryable``
     :raises AirflowSkipException: in place of any error, with ``skip``
     """
@@ -32,19 +32,21 @@ def airflow_failures(*, skip: bool = False, final: bool = False) -> Iterator[Non
         raise
 
 
-def check_event(event: Mapping[str, Any] | None) -> str:
+def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     """Read the event of a trigger.
 
     :param event: ``{"status": ..., "message": ..., "retryable": ...}``
+    :param about: fields of the error, such as ``job_group_ids``
     :returns: the message of a success
-    :raises PassingWaitError: the trigger met more passing failures in a row than it tolerates
-    :raises FailedWaitError: for everything else that is no success
+    :raises PassingWaitError: the trigger saw transient errors for longer than ``tolerated_outage``
+    :raises FailedWaitError: for everything else that is not a success
     """
     status, message = (event or {}).get("status"), str((event or {}).get("message"))
     if status == "success":
         return message
     if status == "error":
-        raise (PassingWaitError if (event or {}).get("retryable") else FailedWaitError)(message)
+        raise (PassingWaitError if (event or {}).get("retryable") else FailedWaitError)(message, **about)
     if status == "timeout":
-        raise FailedWaitError(message)
-    raise FailedWaitError(f"The trigger reported something unknown: {sorted(event or {})}.")
+        raise FailedWaitError(message, **about)
+    keys = sorted(event or {})
+    raise FailedWaitError(f"The trigger reported something unknown: an event with the keys {keys}.", **about)

@@ -16,15 +16,18 @@ from typing import Any
 from .client.check import check
 from .client.errors import ConfigurationError
 
-#: Airflow's setting of where its database is, and what it is set to inside a task of Airflow 3, which has none.
+#: Airflow's setting for its database, and the value inside a task of Airflow 3, which has no database.
 _DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _NO_DATABASE = "airflow-db-not-allowed"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Test a connection and print what was found; 0 when promotions can work, else 1.
+    """Test a connection and print the result.
 
-    A connection of the environment or of a secrets backend needs no database.
+    A connection in the environment or in a secrets backend needs no database.
+
+    :param arguments: the command line; the process's own where it is left out
+    :returns: 0 if promotions can work, else 1
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.check", description="Test an Airflow connection of type trifacta."
@@ -45,20 +48,20 @@ def main(arguments: list[str] | None = None) -> int:
 def _look_up(conn_id: str) -> Any:
     """Return a connection.
 
-    :raises ConfigurationError: there is none, or it may be in a database that cannot be read from here
+    :raises ConfigurationError: it does not exist, or it may be in a database that cannot be read from here
     """
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     try:
         with _without_database(known=variable in os.environ):
             from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
-            from airflow.models import Connection  # not the SDK's, which knows only what a task may see
-    except Exception as error:  # Airflow opens its database while it is imported
+            from airflow.models import Connection  # not the SDK's, which only finds what a task may see
+    except Exception as error:  # importing Airflow opens its database
         raise _no_database(conn_id, variable, error) from None
     try:
         with _quiet():
             return Connection.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException as missing:
-        # Airflow says the same where it could not read its database.
+        # Airflow raises the same error if it cannot read its database.
         try:
             from airflow.utils.session import create_session
 
@@ -70,19 +73,19 @@ def _look_up(conn_id: str) -> Any:
 
 
 def _no_database(conn_id: str, variable: str, error: Exception) -> ConfigurationError:
-    # Without the error's words, which may hold the database's URL and so its password.
+    # Without the error's own text, which may hold the database's URL and so its password.
     return ConfigurationError(
         f"There is no connection {conn_id!r} in the environment or in a secrets backend, and Airflow's database cannot "
-        f"be read from here ({type(error).__name__}). Workers of Airflow 3 have none. For this command set {variable} "
-        "to the connection, as JSON or a URI, or run it where the database can be read."
+        f"be read from here ({type(error).__name__}). Workers of Airflow 3 have no database. Set {variable} to the "
+        "connection, as JSON or a URI, or run this command where the database can be read."
     )
 
 
 @contextmanager
 def _without_database(*, known: bool) -> Iterator[None]:
-    """Let Airflow be imported where its database must not or cannot be used.
+    """Import Airflow without its database, where it must not or cannot be used.
 
-    :param known: whether the connection is in the environment
+    :param known: whether the connection is in the environment, so that no database is needed
     """
     before = os.environ.get(_DATABASE)
     if known or (before or "").startswith(_NO_DATABASE):
@@ -98,7 +101,7 @@ def _without_database(*, known: bool) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the traceback of a database that cannot be read from the reader; it is told in a sentence."""
+    """Hide the traceback of a database that cannot be read, because the error says it in one sentence."""
     logger = logging.getLogger("airflow.models.connection")
     before, logger.disabled = logger.disabled, True
     try:

@@ -1,4 +1,4 @@
-"""What Airflow shows and loads of this provider."""
+"""The metadata that Airflow shows and loads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .hooks.form import CONN_FIELDS, UI_FIELD_BEHAVIOUR
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata; Airflow calls this at every start, so it imports next to nothing."""
+    """Return the provider's metadata. Airflow calls this at every start, so it imports very little."""
     return {
         "package-name": "airflow-provider-trifacta",
         "name": "Trifacta",
@@ -30,7 +30,6 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_trifacta.operators.deployment",
                     "airflow_provider_trifacta.operators.import_rules",
                     "airflow_provider_trifacta.operators.package",
-                    "airflow_provider_trifacta.operators.promotion",
                     "airflow_provider_trifacta.operators.release",
                 ],
             },

@@ -15,20 +15,20 @@ JOB_URLS_KEY = "job_urls"
 class TrifactaDeploymentLink(BaseOperatorLink):
     """Opens the deployment's page, where Trifacta shows its releases.
 
-    It reads an XCom and nothing else: no connection, no network, and it works for failed tasks too.
+    It only reads an XCom. So it needs no connection and no network, and works for failed tasks too.
     """
 
     name = "Trifacta deployment"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
-        """Return the address, or an empty text where the task did not come far enough to know it."""
+        """Return the address, or an empty text where the task ended before it knew the deployment."""
         return XCom.get_value(ti_key=ti_key, key=DEPLOYMENT_URL_KEY) or ""
 
 
 class TrifactaJobLink(BaseOperatorLink):
-    """Opens the page of the first job group, where Trifacta shows its jobs and what they wrote.
+    """Opens the page of the first job group, where Trifacta shows its jobs and their results.
 
-    It reads an XCom and nothing else, as :class:`TrifactaDeploymentLink` does.
+    It only reads an XCom, as :class:`TrifactaDeploymentLink` does.
     """
 
     name = "Trifacta job"

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_trifacta.package FILE``: what an exported flow package holds; no instance is asked."""
+"""``python -m airflow_provider_trifacta.package FILE``: shows what a flow package holds, from the file alone."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from collections.abc import Iterator, Sequence
 
 from .client.errors import PackageError
 from .client.texts import listed, shown, shown_within
-from .packages.contents import Target
-from .packages.flow_package import open_package
-from .packages.inputs import Input
-from .packages.report import PackageReport, report_on
+from .packages import Input, PackageReport, Target, open_package, report_on
 
-#: Rows of a section that are printed; ``--json`` has them all.
+#: Most rows of a section in print; ``--json`` has them all.
 _MOST_ROWS = 500
-#: Characters of an error or warning of ours, in which foreign texts are cut already.
+#: Most characters of an error or a warning.
 _LONGEST_ERROR = 2_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the report of a package; 0 when it is one, else 1."""
+    """Print the report of a package.
+
+    :param arguments: the command line; the process's own where it is left out
+    :returns: 0 if the file is a package, else 1
+    """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.package",
-        description="Tell what an exported Trifacta flow package holds, and what to do before it is promoted.",
+        description="Show what an exported Trifacta flow package holds, and what to do before it is promoted.",
     )
     parser.add_argument("file", help="the ZIP that Trifacta exported")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     options = parser.parse_args(arguments)
-    # What the reader logs is in the report: without a handler, Python would print it as well.
+    # The report has the warnings of the reader. Without this handler Python would print them as well.
     logging.getLogger(__package__).addHandler(logging.NullHandler())
     try:
         with open_package(options.file) as package:
@@ -41,13 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)}\n")
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names are in any script, terminals may not be
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know all characters of a name
     sys.stdout.write(f"{json.dumps(report.as_dict(), indent=2) if options.json else as_text(report)}\n")
     return 0
 
 
 def as_text(report: PackageReport) -> str:
-    """Write a report for people: plain text, one section after the other."""
+    """Return a report as plain text for people, section by section.
+
+    :param report: the report
+    """
     flows = {flow.id: flow.name for flow in report.flows} if len(report.flows) > 1 else {}
     at = report.exported_at
     head: list[tuple[str, str | None]] = [
@@ -110,7 +114,7 @@ def _section(title: str, rows: Sequence[Sequence[str | None]], count: int | None
 
 
 def _table(rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
-    """Align columns; those that are empty in all rows are left out."""
+    """Align the columns. A column that is empty in all rows is left out."""
     columns = [[shown(value or "") for value in column] for column in zip(*rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     for row in zip(*columns, strict=True):

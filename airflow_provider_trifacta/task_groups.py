@@ -1,4 +1,4 @@
-"""Groups of tasks that belong together."""
+"""A task group that promotes a flow from a source instance to production."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
+from .operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from .operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
-from .operators.promotion import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from .sensors.job_group import JobGroupSensor
 from .sensors.release import ReleaseActiveSensor
@@ -19,12 +19,12 @@ from .waits import TOLERATED_OUTAGE
 if TYPE_CHECKING:
     from ._compat import BaseOperator
 
-#: What applies to each task of the group unless the caller says otherwise.
+#: Arguments of each task of the group, which callers can override.
 _DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(minutes=1)}
-#: Arguments that callers cannot override; the last two tasks have rules of their own.
+#: Arguments that callers cannot override. The last two tasks have their own trigger rule.
 _FIXED_ARGS = {
     "trigger_rule": "all_success",
-    # An earlier run must not keep one of them from running once the release is live.
+    # Once the release is live, an earlier run must not keep a task from running.
     "depends_on_past": False,
     "wait_for_downstream": False,
     "soft_fail": False,
@@ -33,19 +33,19 @@ _FIXED_ARGS = {
     "wait_for_completion": False,
     "if_exists": "reuse",
     "activate": True,
-    # Only the last task says that a release is live: it may be rolled back before.
+    # Only the last task announces that a release is live, because it may be rolled back before.
     "outlets": [],
 }
 
 
 class PromotionGroup(TaskGroup):
-    """What :func:`promote_flow` returns: the group, to be put before or after other tasks, and its result."""
+    """What :func:`promote_flow` returns: the group, and its result. It can be placed before or after other tasks."""
 
     @property
     def output(self) -> Any:
         """The result of the promotion as an XComArg: the dict of :class:`.CreateReleaseOperator`.
 
-        Whatever consumes it runs after the whole group, and only where the promotion was kept.
+        A task that consumes it runs after the whole group, and only if the promotion was kept.
         """
         return self.children[f"{self.group_id}.promoted"].output  # type: ignore[attr-defined]
 
@@ -77,50 +77,52 @@ def promote_flow(
     """Promote a flow from a source instance to a deployment of a production instance, and keep it only if it runs.
 
     The tasks, in their order: ``baseline`` (what is live), ``export``, ``import_rules``, ``dry_run``,
-    ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs`` (waits for them), then ``roll_back``
-    where the promotion is not kept, and ``promoted``. That last one runs in every case: it reads back that the release
-    is live, is skipped where the whole group was skipped, and fails where the promotion was not kept, so that the run
-    is red. A task after the group with a trigger rule such as ``all_done`` would hide that, unless the run has another
-    leaf.
+    ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs`` (waits for them). Then
+    ``roll_back``, which is skipped if the promotion is kept, and ``promoted``.
 
-    The promotion is kept where all steps succeeded, and where only the wait for the jobs gave up and the jobs are
-    Complete. Jobs that still run are waited for, ``tolerated_outage`` long, and then the promotion is rolled back.
+    ``promoted`` runs in every case. It reads back that the release is live. It is skipped if the whole group was
+    skipped. If the promotion was not kept, it fails, so that the run is red. A task after the group with a trigger rule
+    such as ``all_done`` would hide that failure, unless the run has another leaf.
 
-    What belongs to the run is told by its ``baseline``: tasks that are retried or cleared find the release that this
-    run made. Clearing the whole group promotes once more. Promotions to one deployment must not overlap, so give the
-    DAG ``max_active_runs=1``; for several DAGs use a ``pool``. Call it in a loop for several flows, with a ``group_id``
-    for each, or from a mapped task group; each flow needs a path of its own. Another package at that path than the
-    exported one is refused.
+    The promotion is kept if all steps succeeded. It is also kept if only the wait for the jobs failed and the jobs are
+    Complete. Jobs that are still running are waited for, up to ``tolerated_outage``; then the promotion is rolled back.
+
+    The ``baseline`` tells what belongs to the run, so tasks that are retried or cleared find the release of this run.
+    Clearing the whole group promotes once more. Promotions to one deployment must not overlap: give the DAG
+    ``max_active_runs=1``, and use a ``pool`` for several DAGs. For several flows, call it in a loop with a ``group_id``
+    for each, or from a mapped task group. Each flow needs a path of its own: the group refuses another package at that
+    path than the exported one.
 
     :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
     :param package_path: where to keep the package, which every worker must reach: a path, or any URL of Airflow's
         object storage; with ``{{ run_id }}`` in it, each run keeps its own (templated)
-    :param deployment_id: the deployment in the production instance, likewise (templated)
+    :param deployment_id: the deployment in the production instance: an int, a string of digits, or an XComArg
+        (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param dev_conn_id: the Airflow connection of the source instance (templated)
     :param prod_conn_id: the Airflow connection of the production instance (templated)
     :param group_id: name of the group, and the prefix of its tasks
     :param object_rules: as for :class:`.SetImportRulesOperator`; names in ``onCondition`` are looked up in the package
-        (templated). Without any rules the deployment's stay as they are
-    :param value_rules: likewise (templated)
-    :param dry_run: whether the import is tried first
+        (templated). Without any rules the deployment's rules stay as they are
+    :param value_rules: as for :class:`.SetImportRulesOperator` (templated)
+    :param dry_run: whether to try the import first
     :param on_warnings: ``"fail"`` to stop where the dry run has warnings, or ``"log"``
-    :param smoke_run: whether the deployment is run once, which writes to production as every run of it does. There is
-        no default, since running production is the caller's decision
-    :param run_parameters: of the smoke run, by parameter name, for example an output path of its own (templated);
-        tasks that they come from run before everything else
-    :param roll_back: whether a failure makes live again what was live before
+    :param smoke_run: whether to run the deployment once, which writes to production as every run of it does. There is
+        no default, because only the caller can decide to run production
+    :param run_parameters: parameters of the smoke run, by name, for example an output path of its own (templated).
+        Tasks that they come from run before the group
+    :param roll_back: whether a failure makes the release live again that was live before
     :param deferrable: whether the waits are deferred; None for Airflow's ``default_deferrable``
-    :param poke_interval: seconds between two looks of each wait
+    :param poke_interval: seconds between two polls of each wait
     :param timeout: seconds for each wait
-    :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, and for which the rollback
-        waits for jobs that still run; or a timedelta
-    :param outlets: assets or aliases that are told of the release once it is proven; never of one that is rolled back
+    :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, or a timedelta. The rollback
+        also waits that long for jobs that are still running
+    :param outlets: assets or aliases that get an event when the release is proven; never for one that is rolled back
     :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to one deployment. The
-        tasks of a promotion that has begun go before those of one that has not
-    :param default_args: for the tasks of the group, over its own, ``retries=2`` and ``retry_delay`` of a minute, which
-        themselves go over the DAG's. What keeps a promotion safe cannot be changed: before Airflow 3.3 the smoke run
-        has no retries, no wait fails softly, and each task follows on the success of the one before
+        tasks of a promotion that has begun run before those of one that has not
+    :param default_args: for the tasks of the group. They override the group's own ``retries=2`` and ``retry_delay`` of
+        a minute, which override the DAG's. They cannot change what keeps a promotion safe: before Airflow 3.3 the smoke
+        run has no retries, no wait fails softly, and each task needs the success of the one before
     :returns: the group; ``.output`` is the promotion's result
     """
     waiting: dict[str, Any] = {
@@ -155,12 +157,12 @@ def promote_flow(
         steps += [create, active]
         run = jobs = None
         if smoke_run:
-            # Where nothing remembers what an earlier try started, a second one would run production twice.
+            # If nothing remembers the jobs of an earlier try, a second try would run production twice.
             tries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
             run = RunDeploymentOperator(
                 task_id="smoke_run", release_id=release_id, run_parameters=run_parameters, **tries, **where
             )
-            # What the parameters come from has to be there before anything is promoted.
+            # Tasks that the parameters come from must succeed before anything is promoted.
             for source in run.upstream_list:
                 if source not in steps:
                     source.set_downstream(baseline)
@@ -176,7 +178,7 @@ def promote_flow(
             "tasks": tasks,
             "tolerated_outage": tolerated_outage,
             "trifacta_conn_id": prod_conn_id,
-            # Also where a step failed: they look by themselves how the steps ended.
+            # They also run if a step failed, because they read themselves how the steps ended.
             "trigger_rule": "all_done",
         }
         undo = RollbackGroupOperator(task_id="roll_back", **end) if roll_back else None
@@ -191,5 +193,5 @@ def promote_flow(
 
 
 def _item(operator: BaseOperator, key: str) -> Any:
-    output: Any = operator.output  # Airflow's type does not tell that it can be indexed
+    output: Any = operator.output  # Airflow's type does not say that it can be indexed
     return output[key]

@@ -28,7 +28,11 @@ if __name__ == "__main__":  # before Airflow is imported
 from trifacta_emulator import Emulator, EmulatorOptions, build_package, read_package, utc_now
 
 from airflow_provider_trifacta.client.client import Clock
-from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator, DeactivateReleaseOperator
+from airflow_provider_trifacta.operators.activation import (
+    ActivateReleaseOperator,
+    ConfirmPromotionOperator,
+    DeactivateReleaseOperator,
+)
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
     GetDeploymentOperator,
@@ -37,7 +41,6 @@ from airflow_provider_trifacta.operators.deployment import (
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
-from airflow_provider_trifacta.operators.promotion import ConfirmPromotionOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor

@@ -1,11 +1,14 @@
-"""The layers: imports go one way, and the expensive ones do not happen at DAG parsing."""
+"""The floors: imports go one way, modules stay small, and the expensive imports do not happen at DAG parsing."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,62 +17,109 @@ import airflow_provider_trifacta
 
 PACKAGE = Path(airflow_provider_trifacta.__file__).parent
 NAME = PACKAGE.name
+PATHS = sorted(PACKAGE.rglob("*.py"))
+every_module = pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(PACKAGE)))
 
-#: What each layer may import of the package; "airflow" stands for Airflow itself.
-LAYERS = {
-    "client": {"__version__", "client"},
-    "packages": {"client", "packages"},
-    "promotion": {"client", "packages", "promotion"},
-    "waits": {"client", "waits"},
+#: What each floor may import of the package, from the ground up; "airflow" stands for Airflow itself, and a floor may
+#: always import itself.
+FLOORS = {
+    "__init__": set(),
+    "client": {"__init__"},
+    "packages": {"client"},
+    "promotion": {"client", "packages"},
+    "waits": {"client"},
     "_compat": {"airflow"},
     "_failures": {"_compat", "client"},
-    "hooks": {"_compat", "client", "hooks"},
+    "hooks": {"_compat", "client"},
     "links": {"_compat"},
-    "triggers": {"airflow", "client", "hooks", "triggers", "waits"},
+    "triggers": {"airflow", "client", "hooks", "waits"},
+    "sensors": {"_compat", "_failures", "client", "hooks", "links", "triggers", "waits"},
     "operators": {
         *("_compat", "_failures", "client", "hooks", "links"),
-        *("operators", "packages", "promotion", "triggers", "waits"),
+        *("packages", "promotion", "triggers", "waits"),
     },
-    "sensors": {"_compat", "_failures", "client", "hooks", "links", "sensors", "triggers", "waits"},
     "task_groups": {"_compat", "operators", "sensors", "waits"},
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
     "package": {"client", "packages"},
-    "__init__": set(),
 }
+#: Lines of a module that can be read at once.
+MOST_LINES = 300
 
 
-def imports_of(path: Path) -> set[str]:
-    """Return the layers of this package, and "airflow" or "requests", that a module imports anywhere in it."""
-    parts = [NAME, *path.relative_to(PACKAGE).parts]
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def module_of(path: Path) -> str:
+    """Return the dotted name of a module within the package; a folder stands for its ``__init__``."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {module_of(path): path for path in PATHS}
+
+
+def floor_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+def imports_of(path: Path, *, types: bool = True) -> Iterator[str]:
+    """Find what a module imports anywhere in it: modules of this package, "airflow" and "requests".
+
+    :param types: whether imports that only a type checker sees count too
+    """
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and not types and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
-            base = parts[: -node.level]
-            names = [".".join([*base, *(node.module or alias.name).split(".")]) for alias in node.names]
+            parts = path.relative_to(PACKAGE).parts[: -node.level]
+            within = ".".join([*parts, *filter(None, [node.module])])
+            for alias in node.names:
+                inner = f"{within}.{alias.name}".strip(".")
+                yield inner if inner in MODULES else within or "__init__"
+            continue
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         else:
             continue
-        for name in names:
-            top, _, rest = name.partition(".")
-            if top == NAME:
-                found.add(rest.split(".")[0])
-            elif top in ("airflow", "requests"):
-                found.add(top)
-    return found
+        yield from (name.split(".")[0] for name in names if name.split(".")[0] in ("airflow", "requests", NAME))
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@every_module
 def test_imports_go_one_way(path):
-    layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    allowed = LAYERS[layer]
-    found = imports_of(path)
-    if layer == "client":
-        found -= {"requests"}
-    assert found <= allowed
+    floor = floor_of(module_of(path))
+    found = {floor_of(one) for one in imports_of(path)} - {floor}
+    assert found <= FLOORS[floor] | ({"requests"} if floor == "client" else set())
+
+
+def test_the_floors_themselves_go_one_way():
+    assert list(TopologicalSorter(FLOORS).static_order())
+
+
+def test_no_modules_import_each_other():
+    graph = {
+        module: {one for one in imports_of(path, types=False) if one in MODULES and one != module}
+        for module, path in MODULES.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+    assert graph["task_groups"] > {"operators._group", "sensors.release"}, "the graph is of modules"
+
+
+@every_module
+def test_a_module_can_be_read_at_once(path):
+    assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+@every_module
+def test_neighbours_are_imported_by_relative_names(path):
+    assert NAME not in set(imports_of(path))
+
+
+@pytest.mark.parametrize("floor", ["client", "packages", "promotion"])
+def test_what_users_may_import_is_listed(floor):
+    public = importlib.import_module(f"{NAME}.{floor}")
+    assert [name for name in public.__all__ if not getattr(public, name).__doc__] == []
 
 
 def modules_after(statement: str) -> set[str]:

@@ -251,7 +251,7 @@ def hexadecimal(field: str) -> bytes:
         (needing_a_newer_unzip(), "is not a readable ZIP file"),
         (with_names_that_are_no_text(), "is not a readable ZIP file"),
         (zipped([]), "has no metadata"),
-        (hexadecimal("type"), "is a nameless thing"),
+        (hexadecimal("type"), "is not a flow: it has no type"),
         (hexadecimal("uuid"), "has no usable metadata.uuid (None)"),
     ],
 )
@@ -279,7 +279,7 @@ def test_a_missing_file_and_a_bomb(tmp_path, write, capsys, monkeypatch):
     assert "is not a regular file" in capsys.readouterr().err
     monkeypatch.setattr(package_module, "MAX_DEFINITION_SIZE", 1000)
     assert main([write(build_package())]) == 1
-    assert "Refused as a ZIP bomb" in capsys.readouterr().err
+    assert "refused as a ZIP bomb" in capsys.readouterr().err
 
 
 def test_a_disk_that_fails_is_told(write, capsys, monkeypatch):

@@ -1,26 +1,43 @@
-"""What reading and writing packages share: URLs, temporary copies, and the words of a storage that fails."""
+"""Package files: opened for a promotion, and written by an export, on the worker or in object storage."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from uuid import uuid4
 
-from .._compat import redact
-from ..client.errors import InvalidInputError, TemporarySpaceError
+from .._compat import object_storage_path, redact
+from ..client.config import DEFAULT_MAX_PACKAGE_SIZE
+from ..client.errors import (
+    DestinationError,
+    InvalidInputError,
+    PackageNotFoundError,
+    PackageTooLargeError,
+    SourceError,
+    TemporarySpaceError,
+    TrifactaError,
+    WrongPackageError,
+)
+from ..client.models import canonical_uuid
 from ..client.texts import shown
+from ..packages.flow_package import FlowPackage, open_package
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
-OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
 #: Bytes copied at a time.
-BLOCK_SIZE = 1024 * 1024
-#: Characters of a storage's words that are quoted in an error.
+_BLOCK_SIZE = 1024 * 1024
+#: Characters of a storage's own words in an error.
 _EXCERPT = 600
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-# A scheme has two letters at least, so that no drive letter is taken for one.
+# A scheme has at least two letters, so that a drive letter is not one.
 _ONE_SLASH = re.compile(r"([a-z][a-z0-9+.-]+):/(?!/)", re.IGNORECASE)
 #: Credentials in URLs: before the host, and in the query of a signed request.
 _SIGNED = "(?:X-Amz-)?(?:Signature|Credential|Security-Token)|AWSAccessKeyId|sig|token"
@@ -30,52 +47,192 @@ _IN_URLS = (
 )
 
 
-def is_url(path: str) -> bool:
-    """Tell a URL from a local path, which may hold ``://`` further on."""
-    return _URL.match(path) is not None
+def open_source(
+    path: Any, uuid: Any = None, *, with_uuid: bool = False, most: int = DEFAULT_MAX_PACKAGE_SIZE
+) -> FlowPackage:
+    """Open a package on the worker or in object storage.
 
+    An object is copied once to a temporary file. So the checked bytes are the sent bytes, and memory use does not grow
+    with the package.
 
-def check_url(path: str) -> None:
-    """Refuse a URL that would not mean what it says, before anything is opened or sent.
-
-    :param path: a local path, which passes, or a URL
-    :raises InvalidInputError: one slash after the scheme, a control character, or no object
+    :param path: a local path, or any URL that ``ObjectStoragePath`` takes
+    :param uuid: the ``metadata.uuid`` that the package must have
+    :param with_uuid: whether it must have one. A value that renders to nothing is an error, and not "not given"
+    :param most: bytes that are copied at most
+    :raises WrongPackageError: the package has another uuid
+    :raises PackageNotFoundError: the object does not exist, or its kind of storage is not installed
+    :raises PackageTooLargeError: the object is larger than ``most``
+    :raises SourceError: the storage cannot be read; a retry may succeed
+    :raises TemporarySpaceError: there is no room for the copy
+    :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
     """
-    if found := _ONE_SLASH.match(path):
-        scheme = found[1]
-        raise InvalidInputError(
-            f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://. pathlib.Path drops the "
-            "second slash of a URL: give a text or an ObjectStoragePath."
+    package = _open(path, most)
+    if not with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
+        return package
+    with package:
+        raise WrongPackageError(
+            f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run wrote to the same path, "
+            "or an XCom was empty. Nothing was sent. Give each flow and run a path of its own."
         )
-    if not is_url(path):
+
+
+def _open(path: Any, most: int) -> FlowPackage:
+    text = str(path)  # an ObjectStoragePath becomes its URL
+    try:
+        local = _without_file_scheme(text)
+        if local != text:
+            return open_package(local)  # it checks the type of the file first: a pipe or a device may have no end
+        _check_url(text)
+    except InvalidInputError as error:
+        raise PackageNotFoundError(str(error)) from None
+    if not _is_url(text):
+        return open_package(path)
+    file = temporary_file()
+    try:
+        name = _fetch(text, file, most)
+        return FlowPackage(file, name)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _fetch(url: str, file: BinaryIO, most: int) -> str:
+    """Copy an object into a file, and return its name."""
+    try:
+        source = object_storage_path(url)
+        with source.open("rb") as remote:
+            if not _copy(remote, file, most):
+                raise PackageTooLargeError(
+                    f"{url} is larger than {most} bytes. The copy was stopped, and nothing was sent. If this is the "
+                    "right file, raise 'max_package_size' in the extras of the task's Trifacta connection."
+                )
+        return str(source.name)
+    except TrifactaError:
+        raise
+    except FileNotFoundError:
+        raise PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
+    except IsADirectoryError:
+        raise PackageNotFoundError(f"{url} is a folder and not a package. Nothing was sent.") from None
+    except (ImportError, ValueError) as error:
+        raise PackageNotFoundError(
+            f"{url} cannot be opened: {_storage_words(error)}. Nothing was sent.{_needs(url)}"
+        ) from error
+    except Exception as error:  # each kind of storage has its own errors
+        raise SourceError(
+            f"The storage of {url} cannot be read: {_storage_words(error)}. Nothing was sent. If a retry fails too, "
+            "check the permissions and the Airflow connection of the storage."
+        ) from error
+
+
+def check_destination(path: Any) -> str:
+    """Check that a file can be written to a path. This sends no request.
+
+    :param path: a local path, or any URL that ``ObjectStoragePath`` takes
+    :returns: the same as text; a ``file://`` URL as its local path
+    :raises InvalidInputError: it is not a path, or the path of a folder
+    """
+    text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
+    if not isinstance(text, str) or text.strip() in ("", "None"):
+        raise InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
+    text = _without_file_scheme(text)
+    _check_url(text)
+    if text.endswith("/") or (not _is_url(text) and Path(text).is_dir()):
+        raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
+    if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
+        raise InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
+    return text
+
+
+def save(file: BinaryIO, path: str) -> None:
+    """Write a file as a whole, or leave what was there.
+
+    The file is written beside its place and then moved there. Parent folders are made. It gets the mode of the file
+    that it replaces. A new file can be read by its owner and group, as far as the umask allows. An object is uploaded
+    as a whole, which object stores do in one step, and its size is read back.
+
+    :param file: the content, at its beginning
+    :param path: what :func:`check_destination` returned
+    :raises DestinationError: the file cannot be written
+    :raises TemporarySpaceError: there is no room for the copy that is uploaded
+    """
+    try:
+        if _is_url(path):
+            _save_object(file, path)
+        else:
+            _save_local(file, Path(path))
+    except TrifactaError:
+        raise
+    except Exception as error:  # each kind of storage has its own errors
+        raise DestinationError(
+            f"The package cannot be saved as {path}: {_storage_words(error)}. The instance was not changed."
+            f"{_needs(path)}"
+        ) from error
+
+
+def _save_local(file: BinaryIO, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a move is one step only within a file system.
+    part = path.with_name(_part_of(path.name))
+    try:
+        # A package holds paths, queries and names of connections, so not every user of the machine may read it.
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o640)) as whole:
+            with contextlib.suppress(OSError):  # there is no file to replace, or the file system has no modes
+                os.fchmod(whole.fileno(), stat.S_IMODE(path.stat().st_mode))
+            shutil.copyfileobj(file, whole)
+            whole.flush()
+            os.fsync(whole.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _save_object(file: BinaryIO, path: str) -> None:
+    target = object_storage_path(path)
+    system, place = target.fs, str(target.path)
+    if path.partition(":")[0].lower() in _OBJECT_STORES:
+        _put(file, system, place)
         return
-    if not path.isprintable():
-        raise InvalidInputError(f"package_path is {path!r}: its control character would be left out of the name.")
-    place = path.partition("://")[2]
-    if path.endswith("/") or "/" not in place:
-        raise InvalidInputError(f"package_path must name a file, and {path} is a folder.")
+    folder, _, name = place.rpartition("/")
+    part = f"{folder}/{_part_of(name)}"
+    system.makedirs(folder, exist_ok=True)
+    try:
+        _put(file, system, part)
+        system.mv(part, place)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            system.rm_file(part)
+        raise
 
 
-def without_file_scheme(path: str) -> str:
-    """Return the local path that a ``file://`` or ``local://`` URL means, as ``ObjectStoragePath`` reads it.
+def _put(file: BinaryIO, system: Any, place: str) -> None:
+    with _temporary_space():
+        named = tempfile.NamedTemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by the next line
+    with named:
+        _copy(file, cast(BinaryIO, named))
+        size = named.tell()
+        system.put_file(named.name, place)
+    system.invalidate_cache()
+    saved = system.info(place).get("size")
+    if saved != size:
+        raise OSError(f"the object has {saved} bytes and not {size}")
 
-    :param path: any path or URL; others stay as they are
-    :raises InvalidInputError: it is not ``file:///``, with three slashes
+
+def _part_of(name: str) -> str:
+    return f".{name}.{uuid4().hex}.part"
+
+
+def temporary_file() -> BinaryIO:
+    """Open a temporary file without a name.
+
+    :raises TemporarySpaceError: there is no room for it
     """
-    scheme, _, rest = path.partition(":")
-    if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
-        return path
-    if not rest.startswith("///"):
-        raise InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
-    return rest[2:]
+    with _temporary_space():
+        return tempfile.TemporaryFile(prefix="trifacta-package-")
 
 
-@contextmanager
-def temporary_space() -> Iterator[None]:
-    """Name a temporary directory that is missing, read-only or full.
-
-    :raises TemporarySpaceError: in place of the system's error
-    """
+@contextlib.contextmanager
+def _temporary_space() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -85,40 +242,58 @@ def temporary_space() -> Iterator[None]:
         ) from error
 
 
-def temporary_file() -> BinaryIO:
-    """Open a temporary file without a name.
-
-    :raises TemporarySpaceError: there is no room for it
-    """
-    with temporary_space():
-        return tempfile.TemporaryFile(prefix="trifacta-package-")
-
-
-def copy(source: BinaryIO, target: BinaryIO) -> None:
-    """Copy a file into a temporary one.
-
-    :raises TemporarySpaceError: the temporary one cannot be written
-    """
-    while block := source.read(BLOCK_SIZE):
-        with temporary_space():
+def _copy(source: BinaryIO, target: BinaryIO, most: int | None = None) -> bool:
+    """Copy a file into a temporary one; tell whether all of it was copied, and stop where it has too many bytes."""
+    copied = 0
+    while block := source.read(_BLOCK_SIZE):
+        copied += len(block)
+        if most is not None and copied > most:
+            return False
+        with _temporary_space():
             target.write(block)
-    with temporary_space():
+    with _temporary_space():
         target.flush()
+    return True
 
 
-def storage_words(error: BaseException) -> str:
-    """Return what a storage said, on one line and without credentials."""
+def _is_url(path: str) -> bool:
+    return _URL.match(path) is not None  # a local path may hold "://" later in its text
+
+
+def _check_url(path: str) -> None:
+    """Refuse a URL that does not mean what it says."""
+    if found := _ONE_SLASH.match(path):
+        scheme = found[1]
+        raise InvalidInputError(
+            f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://. pathlib.Path drops the "
+            "second slash of a URL: give a text or an ObjectStoragePath."
+        )
+    if not _is_url(path):
+        return
+    if not path.isprintable():
+        raise InvalidInputError(f"package_path is {path!r}. Its control character would be left out of the name.")
+    if path.endswith("/") or "/" not in path.partition("://")[2]:
+        raise InvalidInputError(f"package_path must name a file, and {path} is a folder.")
+
+
+def _without_file_scheme(path: str) -> str:
+    """Return the local path of a ``file://`` or ``local://`` URL, as ``ObjectStoragePath`` reads it; else the path."""
+    scheme, _, rest = path.partition(":")
+    if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
+        return path
+    if not rest.startswith("///"):
+        raise InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
+    return rest[2:]
+
+
+def _storage_words(error: BaseException) -> str:
+    """Return a storage's own words, on one line and without credentials."""
     text = redact(" ".join(f"{type(error).__name__}: {error}".split())).rstrip(".")
     for pattern, replacement in _IN_URLS:
         text = pattern.sub(replacement, text)
     return shown(text, _EXCERPT)
 
 
-def needs(path: str) -> str:
-    """Return the advice for a storage that cannot be used at all; nothing for a local path."""
-    if not is_url(path):
-        return ""
-    return (
-        " Object storage needs the provider of its scheme and its fsspec package, for example "
-        "apache-airflow-providers-amazon[s3fs] for s3://."
-    )
+def _needs(path: str) -> str:
+    advice = "Object storage needs the provider of its scheme and its fsspec package"
+    return f" {advice}, for example apache-airflow-providers-amazon[s3fs] for s3://." if _is_url(path) else ""

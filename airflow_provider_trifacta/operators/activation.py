@@ -1,48 +1,57 @@
-"""Operators that change which release is live."""
+"""Operators that change which release is live, or check it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
-from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
+from ..client.errors import (
+    InvalidInputError,
+    ReleaseDeletedError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+)
 from ..client.texts import parse_id
 from ..hooks.trifacta import TrifactaHook
+from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
-from ..promotion.reading import live_id
+from ..promotion.reading import READ_PATIENCE, VERIFY_TIMEOUT, down_to, live_id, look
 from ..promotion.switch import refuse_overlap, set_live
-from ._assets import announce_live
-from ._change import ChangeOperator
-from ._facts import Facts
-from ._target import NOT_GIVEN, given_or_none, is_automatic_retry, open_journal
+from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
 
 if TYPE_CHECKING:
     from .._compat import Context
+    from ..client import TrifactaClient
+    from ..client.models import Release
 
 
-class ActivateReleaseOperator(ChangeOperator):
+class ActivateReleaseOperator(TrifactaOperator):
     """Makes a release the live one of its deployment, and reads back that it is.
 
-    What happens again on a retry: a release that is live is left as it is. One that is not is not activated by a
-    retry, since somebody may have deactivated it after an attempt that was cut off; a clear activates it.
+    If the release is live already, nothing is changed. A retry activates a release only where it can prove that no
+    person deactivated it in the meantime; else it fails with ``InterruptedChangeError``. A clear activates it in any
+    case.
 
-    API page: API Releases Patch v4. The API has no compare-and-set, so ``expected_active_release_id`` is a guard and
+    API page: API Releases Patch v4. The API has no compare-and-set. So ``expected_active_release_id`` is a check and
     not a lock.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
-    :param baseline: the whole return value of a ``GetDeploymentOperator``: what it recorded as live must be live before
-        (templated)
+    :param baseline: the whole return value of a ``GetDeploymentOperator``. The release that it recorded must still be
+        live (templated)
     :param expected_active_release_id: the release that must be live before, in place of a baseline; a literal None for
         none. Without either, any live release is replaced (templated)
-    :param trifacta_conn_id: the Airflow connection (templated)
+    :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: a dict with ``release_id``, ``deployment_id``, ``previous_release_id``, ``deployment_url`` and ``outcome``
-        (``activated`` or ``unchanged``); each is also pushed as an XCom key of that name, unless it is None
-    :raises AirflowFailException: for anything that a retry cannot mend
-    :raises TrifactaError: for the rest
+        (``activated`` or ``unchanged``). Each is also pushed as an XCom key of that name, unless it is None
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = ("release_id", "baseline", "expected_active_release_id", "trifacta_conn_id")
+    template_fields: Sequence[str] = (
+        *("release_id", "baseline", "expected_active_release_id"),
+        *TrifactaOperator.template_fields,
+    )
 
     def __init__(
         self,
@@ -61,49 +70,46 @@ class ActivateReleaseOperator(ChangeOperator):
         self._with_expected = expected_active_release_id is not NOT_GIVEN
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Activate the release, unless it is live or another than the expected one is."""
+        """Activate the release, unless it is live, or an unexpected release is."""
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
             guarded, expected = self._expected()
             self.log.info("Will make release %s the live one of its deployment", release_id)
-            journal = open_journal(context)
-            client = TrifactaHook(self.trifacta_conn_id).client
-            facts = Facts(context)
-            facts.add(release_id=release_id)
-            with client:
-                deployment_id, releases = self._look(client, release_id, facts)
+            attempt = Attempt(self, context)
+            journal = attempt.open_journal()
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                attempt.tell(release_id=release_id)
+                deployment_id, releases = _read_deployment_of(client, release_id, attempt)
                 live = live_id(releases)
                 made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
                 event = {"release_id": release_id, "package_uuid": made_of}
                 if live == release_id:
                     self.log.info("Release %s of deployment %s is live already", release_id, deployment_id)
-                    facts.add(previous_release_id=None, outcome="unchanged")
-                    if is_automatic_retry(context, self):  # an attempt before may have made it so, and told nobody
-                        announce_live(context, self, client.config.base_url, deployment_id, **event)
-                    return facts.values
+                    attempt.tell(previous_release_id=None, outcome="unchanged")
+                    if attempt.is_retry:  # an earlier try may have made it live and told Airflow nothing
+                        attempt.announce_live(client, deployment_id, **event)
+                    return attempt.facts
                 if guarded and live != expected:
                     raise UnexpectedLiveReleaseError(
                         f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
-                        f"{expected or 'none'}. Nothing was written."
+                        f"{expected or 'none'}. Nothing was written. If release {release_id} should be live, activate "
+                        "it with the live release as the expected one.",
+                        deployment_id=deployment_id,
+                        release_id=release_id,
+                        live_id=live,
                     )
-                after = set_live(
-                    client,
-                    deployment_id,
-                    release_id,
-                    releases,
-                    journal=journal,
-                    retry=is_automatic_retry(context, self),
-                )
+                after = set_live(client, deployment_id, release_id, releases, journal=journal, retry=attempt.is_retry)
                 refuse_overlap(deployment_id, releases, after)
-            self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, live or "none")
-            facts.add(previous_release_id=live, outcome="activated")
-            announce_live(context, self, client.config.base_url, deployment_id, **event)
-            return facts.values
+                before = live or "none"
+                self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, before)
+                attempt.tell(previous_release_id=live, outcome="activated")
+                attempt.announce_live(client, deployment_id, **event)
+                return attempt.facts
 
     def _expected(self) -> tuple[bool, int | None]:
-        """Return whether a certain release must be live before, and which."""
+        """Return whether a certain release must be live before, and which one."""
         if self._with_baseline and self._with_expected:
-            raise InvalidInputError("Give baseline or expected_active_release_id, not both.")
+            raise InvalidInputError("Give baseline or expected_active_release_id, not both. Nothing was sent.")
         if self._with_baseline:
             return True, Baseline.parse(self.baseline).active_release_id
         value = self.expected_active_release_id
@@ -112,23 +118,23 @@ class ActivateReleaseOperator(ChangeOperator):
         return True, parse_id(value, "expected_active_release_id")
 
 
-class DeactivateReleaseOperator(ChangeOperator):
+class DeactivateReleaseOperator(TrifactaOperator):
     """Makes a release inactive, and reads back that it is. Its deployment then cannot run.
 
-    What happens again on a retry: a release that is not live is left as it is. One that is live is not deactivated by
-    a retry, since somebody may have activated it after an attempt that was cut off; a clear deactivates it.
+    If the release is not live, nothing is changed. A retry deactivates a release only where it can prove that no person
+    activated it in the meantime; else it fails with ``InterruptedChangeError``. A clear deactivates it in any case.
 
     API page: API Releases Patch v4.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
-    :param trifacta_conn_id: the Airflow connection (templated)
+    :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: a dict with ``release_id``, ``deployment_id``, ``deployment_url`` and ``outcome`` (``deactivated`` or
-        ``unchanged``); each is also pushed as an XCom key of that name
-    :raises AirflowFailException: for anything that a retry cannot mend
-    :raises TrifactaError: for the rest
+        ``unchanged``). Each is also pushed as an XCom key of that name
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = ("release_id", "trifacta_conn_id")
+    template_fields: Sequence[str] = ("release_id", *TrifactaOperator.template_fields)
 
     def __init__(self, *, release_id: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -139,26 +145,118 @@ class DeactivateReleaseOperator(ChangeOperator):
         with airflow_failures():
             release_id = parse_id(self.release_id, "release_id")
             self.log.info("Will make release %s inactive, so that it is not live", release_id)
-            journal = open_journal(context)
-            client = TrifactaHook(self.trifacta_conn_id).client
-            facts = Facts(context)
-            facts.add(release_id=release_id)
-            with client:
-                deployment_id, releases = self._look(client, release_id, facts)
+            attempt = Attempt(self, context)
+            journal = attempt.open_journal()
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                attempt.tell(release_id=release_id)
+                deployment_id, releases = _read_deployment_of(client, release_id, attempt)
                 if live_id(releases) != release_id:
                     self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
-                    facts.add(outcome="unchanged")
-                    return facts.values
-                after = set_live(
-                    client,
-                    deployment_id,
-                    None,
-                    releases,
-                    shows=release_id,
-                    journal=journal,
-                    retry=is_automatic_retry(context, self),
-                )
+                    attempt.tell(outcome="unchanged")
+                    return attempt.facts
+                options: dict[str, Any] = {"shows": release_id, "journal": journal, "retry": attempt.is_retry}
+                after = set_live(client, deployment_id, None, releases, **options)
                 refuse_overlap(deployment_id, releases, after)
             self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
-            facts.add(outcome="deactivated")
-            return facts.values
+            attempt.tell(outcome="deactivated")
+            return attempt.facts
+
+
+def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attempt) -> tuple[int, list[Release]]:
+    """Read the deployment of a release, and its releases as far down as that release and the live one.
+
+    The release and the list are two answers. A list that shows the release in another state is out of date, and
+    must not decide. So both are read until they agree.
+    """
+
+    def read(reader: TrifactaClient) -> tuple[Release, list[Release]]:
+        release = reader.releases.get(release_id)
+        known = release.deployment_id
+        if known and "deployment_id" not in attempt.facts:
+            attempt.tell_deployment(client, known)
+        if not known or release.deleted:
+            return release, [release]
+        return release, reader.releases.list(known, until=down_to(release_id))
+
+    def agree(found: tuple[Release, list[Release]]) -> bool:
+        release, releases = found
+        return any(one.id == release_id and one.active == release.active for one in releases)
+
+    release, releases = found = look(client, read, agree, seconds=READ_PATIENCE)
+    deployment_id = release.deployment_id
+    if deployment_id is None:
+        raise UnexpectedResponseError(
+            f"GET /v4/releases/{release_id} does not tell the deployment of the release. Nothing was written.",
+            release_id=release_id,
+        )
+    about = {"deployment_id": deployment_id, "release_id": release_id}
+    if release.deleted:
+        raise ReleaseDeletedError(
+            f"Release {release_id} of deployment {deployment_id} was deleted. Nothing was written. Choose another "
+            "release.",
+            **about,
+        )
+    if not agree(found):
+        raise UnexpectedResponseError(
+            f"Release {release_id} and the list of the releases of deployment {deployment_id} do not agree whether it "
+            "is live. Nothing was written. Retry later.",
+            **about,
+        )
+    return deployment_id, releases
+
+
+class ConfirmPromotionOperator(TrifactaOperator):
+    """Reads back that the promoted release is live, and returns its ids. Tasks after a promotion wait for this one.
+
+    It changes nothing, so a retry or clear reads again.
+
+    API page: ``GET /v4/releases?deploymentId=``.
+
+    :param promotion: the whole return value of the :class:`.CreateReleaseOperator` (templated)
+    :param trifacta_conn_id: the Airflow connection of the production instance (templated)
+    :returns: the same dict. Each item is also pushed as an XCom key of its name, unless it is None
+    :raises AirflowFailException: another release is live, or for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
+    """
+
+    template_fields: Sequence[str] = ("promotion", *TrifactaOperator.template_fields)
+
+    def __init__(self, *, promotion: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.promotion = promotion
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check whether the release is live."""
+        with airflow_failures():
+            if not isinstance(self.promotion, Mapping):
+                raise InvalidInputError(
+                    "promotion must be the dict that a CreateReleaseOperator returned, not "
+                    f"{str(self.promotion)[:80]!r}. Nothing was sent. Clear that task."
+                )
+            release_id = parse_id(self.promotion.get("release_id"), "promotion['release_id']")
+            deployment_id = parse_id(self.promotion.get("deployment_id"), "promotion['deployment_id']")
+            self.log.info("Will check that release %s of deployment %s is live", release_id, deployment_id)
+            attempt = Attempt(self, context)
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                attempt.tell(**{**self.promotion, DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+                # A list that does not show the release is out of date.
+                releases = look(
+                    client,
+                    lambda reader: reader.releases.list(deployment_id, until=down_to(release_id)),
+                    lambda now: any(one.id == release_id for one in now),
+                    seconds=VERIFY_TIMEOUT,
+                )
+            live = live_id(releases)
+            if live != release_id:
+                raise UnexpectedLiveReleaseError(
+                    f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "
+                    "which was promoted. Another release has been activated in the meantime. To make release "
+                    f"{release_id} live, activate it.",
+                    deployment_id=deployment_id,
+                    release_id=release_id,
+                    live_id=live,
+                )
+            self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
+            known = {key: self.promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}
+            attempt.announce_live(client, deployment_id, **known)
+            return attempt.facts

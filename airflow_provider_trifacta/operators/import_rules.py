@@ -1,11 +1,10 @@
-"""Operators for import rules."""
+"""The operator that sets import rules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._compat import BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import (
     AuthenticationError,
@@ -20,21 +19,10 @@ from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
 from ..hooks.trifacta import TrifactaHook
-from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.journal import Journal, digest_of
 from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
-from ._facts import Facts
-from ._source import open_source
-from ._target import (
-    NOT_GIVEN,
-    check_target,
-    find_deployment,
-    given_or_none,
-    is_automatic_retry,
-    open_journal,
-    target_words,
-)
+from ._base import Attempt, PackageOperator
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -42,19 +30,20 @@ if TYPE_CHECKING:
     from ..client.models import ImportRule
 
 
-#: Characters of a list of rules that a log shows.
+#: Most characters of a list of rules in a log.
 _RULES_EXCERPT = 20_000
 
 
-class SetImportRulesOperator(BaseOperator):
+class SetImportRulesOperator(PackageOperator):
     """Sets the import rules of a deployment: the whole list, as declared.
 
-    Reads first, and writes only where there is a difference, since the rules' creation times tell whether a package
-    would be imported differently now. Reads back what it wrote. Rules act on packages that are imported afterwards,
-    never on a release that is there. What happens again on a retry or clear: the rules are found as declared, and
-    nothing is written; ``replaced_object_rules`` and ``replaced_value_rules`` are then None, and what the attempt
-    before replaced stands in its log. Rules that somebody set during the run are left alone by a retry; a clear sets
-    them again.
+    It reads the rules first, and writes only if they differ, because the creation times of rules tell whether a package
+    would be imported differently now. It reads back what it wrote. Rules apply to packages that are imported later, and
+    never to an existing release.
+
+    A retry or clear finds the rules as declared, and writes nothing. Then ``replaced_object_rules`` and
+    ``replaced_value_rules`` are None, and the log of the earlier try shows what it replaced. If a person set other
+    rules during the run, a retry leaves them alone; a clear sets the declared ones again.
 
     API pages: API Deployments Object Import Rules Patch v4, API Deployments Value Import Rules Patch v4.
 
@@ -63,98 +52,71 @@ class SetImportRulesOperator(BaseOperator):
     :param object_rules: ``[{"onCondition": {"uuid": ...}, "withCondition": {"id": ...}}]``; ``[]`` for none, and None
         to leave them as they are (templated). ``{"name": ...}`` stands for a connection's uuid (of the package) or id
         (of the instance)
-    :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; likewise (templated)
-    :param package_path: the package whose connections are named in ``onCondition`` (templated)
+    :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; ``[]`` for none, and None to leave them
+        as they are (templated)
+    :param package_path: the package whose connections ``onCondition`` names (templated)
     :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        if it is left out (templated)
-    :param trifacta_conn_id: the Airflow connection (templated)
+        where it is left out (templated)
+    :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: a dict with ``deployment_id``, ``deployment_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
         and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
-        replaced or the old rules could not be read; each is also pushed as an XCom key of that name, unless None.
+        replaced or the old rules could not be read. Each is also pushed as an XCom key of that name, unless it is None.
         Where the rules cannot be read, they are always written, and the log says so
-    :raises AirflowFailException: for anything that a retry cannot mend
-    :raises TrifactaError: for the rest
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = (
-        "deployment_id",
-        "deployment_name",
-        "object_rules",
-        "value_rules",
-        "package_path",
-        "package_uuid",
-        "trifacta_conn_id",
-    )
-    operator_extra_links = (TrifactaDeploymentLink(),)
-    ui_color = "#e8f3ec"
+    template_fields: Sequence[str] = (*PackageOperator.template_fields, "object_rules", "value_rules")
 
     def __init__(
-        self,
-        *,
-        deployment_id: Any = None,
-        deployment_name: Any = None,
-        object_rules: Any = None,
-        value_rules: Any = None,
-        package_path: str | None = None,
-        package_uuid: Any = NOT_GIVEN,
-        trifacta_conn_id: str = TrifactaHook.default_conn_name,
-        **kwargs: Any,
+        self, *, object_rules: Any = None, value_rules: Any = None, package_path: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.deployment_id = deployment_id
-        self.deployment_name = deployment_name
+        super().__init__(package_path=package_path, **kwargs)
         self.object_rules = object_rules
         self.value_rules = value_rules
-        self.package_path = package_path
-        self.package_uuid = given_or_none(package_uuid)
-        # A value that renders to nothing is an error, and not "not given".
-        self._with_uuid = package_uuid is not NOT_GIVEN
-        self.trifacta_conn_id = trifacta_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare the rules, and write them where they differ."""
         with airflow_failures():
-            given = check_target(self.deployment_id, self.deployment_name)
+            target, attempt = self.target(), Attempt(self, context)
             declared = {"object": self.object_rules, "value": self.value_rules}
             wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
             if not wanted:
-                raise InvalidInputError("Give object_rules, value_rules or both; [] for none.")
-            where = target_words(self.deployment_id, self.deployment_name)
-            self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), where)
-            journal = open_journal(context)
+                raise InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
+            self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
+            journal = attempt.open_journal()
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 if "object" in wanted:
                     wanted["object"] = self._resolve(client, wanted["object"])
-                deployment_id = find_deployment(client, given, self.deployment_name)
-                facts = Facts(context)
-                facts.add(deployment_id=deployment_id, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+                deployment_id = target.find(client)
+                attempt.tell_deployment(client, deployment_id)
                 kinds = [kind for kind in RULE_KINDS if kind in wanted]
                 found = {kind: self._read(client, deployment_id, kind) for kind in kinds}
                 pending = [kind for kind in kinds if self._differs(deployment_id, kind, found[kind], wanted[kind])]
                 if pending:
                     request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
-                    self._refuse_after_interruption(context, journal, request, pending, found)
+                    self._refuse_after_interruption(attempt, journal, request, pending, found)
                     journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
                 done: list[str] = []
                 with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
                     for kind in pending:
-                        self._set(client, deployment_id, kind, found[kind], wanted[kind], facts)
+                        self._set(client, deployment_id, kind, found[kind], wanted[kind], attempt)
                         journal.answered(**{kind: True})
                         done.append(kind)
-            facts.add(outcome="changed" if pending else "unchanged")
+            attempt.tell(outcome="changed" if pending else "unchanged")
             self.log.info(
-                "The import rules of deployment %s are %s. They act on later imports, not on the live release",
+                "The import rules of deployment %s are %s. They apply to later imports, not to the live release",
                 deployment_id,
-                facts.values["outcome"],
+                attempt.facts["outcome"],
             )
-            return {"replaced_object_rules": None, "replaced_value_rules": None, **facts.values}
+            return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}
 
     def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:
         exported, local = [], []
         if needs_names(rules, "onCondition"):
             if self.package_path is None:
-                raise InvalidInputError("A name in onCondition is looked up in the package: give package_path.")
-            with open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid) as package:
+                raise InvalidInputError("A name in onCondition is looked up in the package. Give package_path.")
+            with self.open_package(client) as package:
                 exported = package.info.connections
         if needs_names(rules, "withCondition"):
             local = client.connections.list()
@@ -173,16 +135,17 @@ class SetImportRulesOperator(BaseOperator):
         kind: str,
         found: list[ImportRule] | None,
         wanted: list[Rule],
-        facts: Facts,
+        attempt: Attempt,
     ) -> None:
         where = f"{kind} rules of deployment {deployment_id}"
         if found is None:
-            self.log.warning("The %s are written unread: what they replace is not known", where)
+            self.log.warning("The %s are written unread: it is unknown what they replace", where)
         else:
             present = _content(found)
-            # Before the change: whatever happens then, what was there is known. XComs do not outlive a retry, logs do.
+            # Before the change, so that the old rules are known even if the task fails now. A retry deletes XComs, but
+            # not the log.
             self.log.info("The %s are %s; replacing them by %s", where, _said(present), _said(wanted))
-            facts.add(**{f"replaced_{kind}_rules": present})
+            attempt.tell(**{f"replaced_{kind}_rules": present})
         lost: TrifactaError | None = None
         try:
             client.import_rules.replace(deployment_id, kind, wanted)
@@ -190,9 +153,9 @@ class SetImportRulesOperator(BaseOperator):
             if did_nothing(error):
                 error.standing = f"The {where} were not changed."
                 raise
-            self.log.warning("It is unknown whether the %s were written; reading them back: %s", where, error)
+            self.log.warning("The %s may have been written; reading them back: %s", where, error)
             lost = error
-        with production_stands(lambda: f"It is unknown whether the {where} were written: look there."):
+        with production_stands(lambda: f"The {where} may have been written. Check them in Trifacta."):
             now = self._read(client, deployment_id, kind, written=wanted)
             written = None if now is None else _content(now)
             if lost and (written is None or not same_rules(written, wanted)):
@@ -200,20 +163,27 @@ class SetImportRulesOperator(BaseOperator):
             if written is None:
                 self.log.warning("The %s were written but not verified", where)
             elif not same_rules(written, wanted):
-                raise UnexpectedResponseError(f"The {where} read {shown(written)} though {shown(wanted)} was written.")
+                raise UnexpectedResponseError(
+                    f"The {where} are {shown(written)}, although {shown(wanted)} was written.",
+                    deployment_id=deployment_id,
+                )
             else:
                 self.log.info("The %s are now %s", where, _said(written))
 
     def _refuse_after_interruption(
         self,
-        context: Context,
+        attempt: Attempt,
         journal: Journal,
         request: dict[str, Any],
         pending: list[str],
         found: dict[str, list[ImportRule] | None],
     ) -> None:
-        """Tell an old list, which an earlier try did not come to replace, from what somebody set after it."""
-        if not is_automatic_retry(context, self) or journal.nothing_asked(**request):
+        """Fail where an earlier try may have set the rules, and a person may have set other ones after that.
+
+        The lists do not tell who set them. With a journal, a list that is not as it was before the earlier try counts
+        as changed. Without one, a list with a rule that is newer than the run does.
+        """
+        if not attempt.is_retry or journal.nothing_asked(**request):
             return
         entry = journal.entry(**request)
         if entry:
@@ -221,7 +191,7 @@ class SetImportRulesOperator(BaseOperator):
                 kind for kind in pending if entry.answer.get(kind) or _state(found[kind]) != entry.before.get(kind)
             ]
         else:
-            began = getattr(context.get("dag_run"), "start_date", None)
+            began = attempt.run_began
             if began is None:
                 return
             changed = [
@@ -232,16 +202,17 @@ class SetImportRulesOperator(BaseOperator):
         if changed:
             raise InterruptedChangeError(
                 f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
-                f"{request['deployment_id']} already. They are not as declared, and were changed since, so somebody "
-                "may have set other ones. Nothing was written. Clear this task if they should be as declared."
+                f"{request['deployment_id']}. They have been changed in the meantime and are not as declared, so a "
+                "person may have set them. Nothing was written. If they should be as declared, clear this task.",
+                deployment_id=request["deployment_id"],
             )
 
     def _read(
         self, client: TrifactaClient, deployment_id: int, kind: str, written: list[Rule] | None = None
     ) -> list[ImportRule] | None:
-        """Return the rules; None where the server does not show them, which no retry changes.
+        """Return the rules. None means that the server does not show them, which a retry cannot change.
 
-        :param written: what they are to be: a list that lags behind is looked at again
+        :param written: what was written: a list that does not show it yet is read again
         """
 
         def read(reader: TrifactaClient) -> list[ImportRule]:
@@ -261,7 +232,7 @@ class SetImportRulesOperator(BaseOperator):
 
 
 def _said(rules: list[Rule]) -> str:
-    # What is replaced may have to be put back from the log.
+    # A person may need the log to put the old rules back.
     return shown_json(rules, _RULES_EXCERPT)
 
 
@@ -270,7 +241,7 @@ def _content(rules: list[ImportRule]) -> list[Rule]:
 
 
 def _state(rules: list[ImportRule] | None) -> str | None:
-    """Return what tells whether anybody replaced a list of rules; None where it could not be read."""
+    """Return a digest that changes when a list of rules is replaced; None where the list could not be read."""
     if rules is None:
         return None
     return digest_of(

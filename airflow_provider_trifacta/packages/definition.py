@@ -1,4 +1,7 @@
-"""The flow definition: the JSON or JSON5 file in a package, in which everything may be missing or odd."""
+"""The flow definition: the JSON or JSON5 file in a package. It says which flow, export and connections these are.
+
+Every value in it may be missing or odd. A table that is missing, or that has another type, counts as empty.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,21 @@ import pendulum
 import pyjson5
 
 from ..client.errors import PackageFormatError, PackageTooLargeError
-from ..client.models import canonical_uuid, parse_time
+from ..client.models import parse_time
 from ..client.texts import quoted, shown
-from .contents import ContainedFlow, Output, Recipe, read_contents
-from .inputs import Input, read_inputs
-from .rows import id_of, rows_of, text_of
 
-#: Objects and lists that it may hold, and commas and colons between their values: what parsing it costs in memory.
-#: The real ones seen have up to 4,682 and 16,547.
+#: Most objects and lists in a definition, and most commas and colons: they decide how much memory the parser needs.
+#: The real packages seen have up to 4,682 and 16,547.
 MAX_CONTAINERS = 200_000
 MAX_SEPARATORS = 500_000
-#: Levels of brackets that a definition may have. A recipe step is a syntax tree: 11 levels, and two more for each
-#: nested operator or function, so this leaves room for some 440 of them.
+#: Most levels of brackets in a definition. A recipe step is a syntax tree. It has 11 levels, and two more for each
+#: nested operator or function, so about 440 of those fit.
 MAX_DEPTH = 900
-#: Python's recursion limit while a definition is parsed: both parsers recurse, and stop at it.
+#: Python's recursion limit while a definition is parsed. Both parsers recurse, and stop at this limit.
 _RECURSION_LIMIT = 6_000
-#: What punctuation means nothing in: texts and comments of JSON5. One that has no end reaches to the end of the file.
-#: Without groups that repeat, in which Python's engine keeps a place for each repetition. The three last characters of
-#: a line comment's end are U+2028 and U+2029 in UTF-8.
+#: Texts and comments of JSON5: the punctuation in them does not count. One without an end reaches to the end of the
+#: file. No group repeats here, because Python's engine keeps a place in memory for each repetition. The bytes at the
+#: end of a line comment are U+2028 and U+2029 in UTF-8.
 _QUOTED = re.compile(
     r"""
     "[^"]*"?
@@ -44,17 +44,28 @@ _QUOTED = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-#: Escapes that would end a text, or keep one from ending, in the order in which they are made harmless.
+#: Escapes that hide the end of a text. They are replaced in this order.
 _ESCAPES = (rb"\\", rb"\"", rb"\'")
-#: As many texts as the values that a definition may hold.
+#: Most texts and comments: as many as a definition may hold values.
 _MAX_QUOTED = MAX_CONTAINERS + MAX_SEPARATORS
+#: Characters of a text that are kept. Many rows may refer to one text, and each reader copies it.
+_LONGEST = 500
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 @dataclass(frozen=True)
+class ContainedFlow:
+    """A flow of the package. A deployment runs its primary one."""
+
+    id: int | None
+    name: str | None
+    primary: bool
+
+
+@dataclass(frozen=True)
 class PackageConnection:
-    """A connection that the package's flows refer to. Packages hold its description, never its credentials."""
+    """A connection that the package's flows use. A package holds its description, never its credentials."""
 
     id: int | None
     name: str | None
@@ -65,7 +76,7 @@ class PackageConnection:
 
 @dataclass(frozen=True)
 class PackageInfo:
-    """What a package says of itself. Every id in it is the *source* instance's.
+    """What a package says about itself. Every id in it belongs to the *source* instance.
 
     ``uuid`` is new with every export and becomes the release's ``packageUuid``.
     """
@@ -77,9 +88,6 @@ class PackageInfo:
     comment: str | None
     flows: list[ContainedFlow]
     connections: list[PackageConnection]
-    inputs: list[Input]
-    recipes: list[Recipe]
-    outputs: list[Output]
 
     @property
     def flow_names(self) -> list[str]:
@@ -88,7 +96,7 @@ class PackageInfo:
 
 
 class Structure(NamedTuple):
-    """How much JSON a text holds: levels of brackets, texts and comments, objects and lists, and commas and colons."""
+    """How much JSON a text holds: bracket levels, texts and comments, objects and lists, and commas and colons."""
 
     depth: int
     quoted: int
@@ -102,59 +110,68 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     The result may be nested more deeply than Python's own recursion limit allows: do not walk it recursively.
 
     :param raw: the file's content
-    :param where: how to call it in an error
+    :param where: what an error calls it
     :returns: the definition; it has ``metadata``
-    :raises PackageFormatError: for anything that is no definition of a flow
-    :raises PackageTooLargeError: for one that would take far more memory than a flow needs
+    :raises PackageFormatError: the text does not define a flow
+    :raises PackageTooLargeError: it would take far more memory than a flow needs
     """
     _keep_budget(raw, where)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise PackageFormatError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+        raise PackageFormatError(
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}). Nothing was sent. Promote the ZIP that "
+            "Trifacta exported."
+        ) from None
     try:
         with _deep_recursion():
             definition = _parse(text)
     except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
-        # The exception's own text may hold the whole tree that was read so far.
+        # The exception's own text may hold everything that was read so far.
         reason = str(error.args[0]) if error.args else type(error).__name__
-        raise PackageFormatError(f"{where} is not readable JSON or JSON5: {shown(reason)}. Export it again.") from None
+        raise PackageFormatError(
+            f"{where} is not readable JSON or JSON5: {shown(reason)}. Nothing was sent. Export the flow again."
+        ) from None
     if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
-        raise PackageFormatError(f"{where} has no metadata: it is not a flow exported by Trifacta.")
+        raise PackageFormatError(
+            f"{where} has no metadata, so it is not a flow that Trifacta exported. Nothing was sent. Export it again."
+        )
     kind = definition.get("type", "flow")
     if kind != "flow":
-        what = shown(kind) if isinstance(kind, str) and kind else "nameless thing"
-        raise PackageFormatError(f"{where} is a {what}. Only flows can become releases.")
+        what = f"it is a {shown(kind)}" if isinstance(kind, str) and kind else "it has no type"
+        raise PackageFormatError(f"{where} is not a flow: {what}. Only flows can become releases. Nothing was sent.")
     return definition
 
 
 def _keep_budget(raw: bytes, where: str) -> None:
-    """Refuse a definition that is too large or deep for any flow, before it is parsed."""
+    """Refuse a definition that is too large or too deep for any flow, before it is parsed."""
     found = structure_of(raw)
     if found.quoted > _MAX_QUOTED:
         raise PackageTooLargeError(
-            f"{where} holds more than {_MAX_QUOTED} texts and comments, and no flow needs as many. Nothing was parsed."
+            f"{where} holds more than {_MAX_QUOTED} texts and comments, more than any flow needs. Nothing was sent. "
+            "Export the flow again."
         )
     if found.containers > MAX_CONTAINERS or found.separators > MAX_SEPARATORS:
         raise PackageTooLargeError(
-            f"{where} holds {found.containers} objects and lists and {found.separators} commas and colons. At most "
-            f"{MAX_CONTAINERS} and {MAX_SEPARATORS} are read, and no flow needs as many. Nothing was parsed."
+            f"{where} holds {found.containers} objects and lists and {found.separators} commas and colons. The limits "
+            f"are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than any flow needs. Nothing was sent. Export the flow "
+            "again."
         )
     if found.depth > MAX_DEPTH:
         raise PackageFormatError(
-            f"{where} is nested {found.depth} levels deep, and at most {MAX_DEPTH} are read. Split the formula of the "
-            "recipe step that nests so many functions or conditions, and export the flow again."
+            f"{where} is nested {found.depth} levels deep, and at most {MAX_DEPTH} are read. Nothing was sent. Split "
+            "the formula of the recipe step that nests many functions or conditions, and export the flow again."
         )
 
 
 def structure_of(raw: bytes) -> Structure:
     """Count what parsing a text of JSON or JSON5 would make, without parsing it.
 
-    :param raw: any text, in UTF-8; one that is neither has some numbers too
+    :param raw: any bytes; the counts mean something for JSON and JSON5 in UTF-8
     """
     for escape in _ESCAPES:
         raw = raw.replace(escape, b"__")
-    # One byte is one character here: all that counts is ASCII.
+    # In Latin-1 one byte is one character. All characters that count are ASCII.
     text, quoted_parts = _QUOTED.subn("", raw.decode("latin-1"), count=_MAX_QUOTED + 1)
     bare = text.encode("latin-1")
     brackets = bare.translate(None, _NO_BRACKET)
@@ -168,10 +185,10 @@ def structure_of(raw: bytes) -> Structure:
 
 def _parse(text: str) -> object:
     try:
-        # First, since it is quicker and takes what JavaScript writes and JSON5 excludes: half of a surrogate pair.
+        # First, because it is faster. It also reads half of a surrogate pair: JavaScript writes it, JSON5 excludes it.
         return json.loads(text)
     except ValueError:
-        return pyjson5.decode(text, -1)  # without a limit of its own, which 11 nested operators pass
+        return pyjson5.decode(text, -1)  # no depth limit of its own: 11 nested operators would exceed it
 
 
 _recursion_lock = threading.Lock()
@@ -179,7 +196,7 @@ _recursion_lock = threading.Lock()
 
 @contextmanager
 def _deep_recursion() -> Iterator[None]:
-    """Raise Python's recursion limit for a while. It is the process's, so one thread at a time does that."""
+    """Raise Python's recursion limit for a while. The limit belongs to the process, so one thread does it at a time."""
     with _recursion_lock:
         before = sys.getrecursionlimit()
         sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
@@ -190,38 +207,38 @@ def _deep_recursion() -> Iterator[None]:
 
 
 def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
-    """Read what a package says of itself.
+    """Read what a package says about itself.
 
     :param definition: the flow definition
-    :param where: how to call it in an error
-    :raises PackageFormatError: there is no uuid
+    :param where: what an error calls it
+    :raises PackageFormatError: it has no uuid
     """
     metadata, data = definition["metadata"], definition.get("data")
-    connections = [_connection(row) for row in rows_of(data, "connections")]
-    names: dict[int | None, str | None] = {one.id: one.name for one in connections if one.id is not None}
-    contents = read_contents(data, metadata.get("primaryFlowIds"), names)
+    given = text_of(metadata.get("uuid"))
+    try:
+        uuid = str(UUID(str(given)))
+    except ValueError:
+        raise PackageFormatError(
+            f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from another. Nothing was "
+            "sent. Export the flow again."
+        ) from None
     return PackageInfo(
-        uuid=_uuid(text_of(metadata.get("uuid")), where),
-        exported_at=parse_time(text_of(metadata.get("exportedAt"))),
+        uuid=uuid,
         product_version=text_of(metadata.get("trifactaVersion")),
         edition=text_of(metadata.get("edition")),
         comment=text_of(metadata.get("comment")),
-        flows=contents.flows,
-        connections=connections,
-        inputs=read_inputs(data),
-        recipes=contents.recipes,
-        outputs=contents.outputs,
+        flows=_flows(data, metadata.get("primaryFlowIds")),
+        connections=[_connection(row) for row in rows_of(data, "connections")],
+        exported_at=parse_time(text_of(metadata.get("exportedAt"))),
     )
 
 
-def _uuid(value: str | None, where: str) -> str:
-    try:
-        return canonical_uuid(str(UUID(str(value))))
-    except ValueError:
-        raise PackageFormatError(
-            f"{where} has no usable metadata.uuid ({quoted(value)}), which tells one export from another. Export "
-            "it again."
-        ) from None
+def _flows(data: object, primary_ids: object) -> list[ContainedFlow]:
+    primary = {id_of(one) for one in primary_ids} - {None} if isinstance(primary_ids, list) else set()
+    return [
+        ContainedFlow(id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary)
+        for row in rows_of(data, "flows")
+    ]
 
 
 def _connection(row: Mapping[str, Any]) -> PackageConnection:
@@ -232,3 +249,25 @@ def _connection(row: Mapping[str, Any]) -> PackageConnection:
         type=text_of(row.get("type")),
         vendor=text_of(row.get("vendor")),
     )
+
+
+def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
+    """Return the rows of a table; rows of another type are left out."""
+    rows = data.get(table) if isinstance(data, Mapping) else None
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def id_of(value: object) -> int | None:
+    """Return an id of the definition. None stands for a value that is not an id, such as a number that is too long."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
+
+
+def text_of(value: object) -> str | None:
+    """Return the beginning of a text of the definition. None stands for a value that is not a text.
+
+    JavaScript can write half of a surrogate pair, which no encoding takes. U+FFFD replaces it.
+    """
+    if not isinstance(value, str):
+        return None
+    start = value[:_LONGEST]
+    return start if start.isascii() else start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

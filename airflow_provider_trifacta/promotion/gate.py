@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from ..client.client import TrifactaClient
     from ..client.models import Connection
+    from ..packages.contents import Input
     from ..packages.definition import PackageConnection
     from ..packages.flow_package import FlowPackage
-    from ..packages.inputs import Input
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     unmapped, unchecked = _check_connections(client, deployment_id, info.connections)
     problems += unmapped
     warnings += unchecked
-    warnings += [_warning(one) for one in info.inputs if one.parameterised]
+    warnings += [_warning(one) for one in package.contents.inputs if one.parameterised]
     problems, warnings = _first(problems), _first(warnings)
     for warning in warnings:
         log.warning("%s", warning)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import JobFailedError, PermissionDeniedError, TrifactaError, UnexpectedResponseError
-from ..client.texts import parse_id
 from ..client.models import RUNNING
-from ..client.texts import quoted, shown
+from ..client.texts import parse_id, quoted, shown
 from .watch import Read, Steps, Watch, refusal_of_id
 
 if TYPE_CHECKING:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
+
+from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client import errors
 
 
 @pytest.fixture
@@ -21,3 +26,25 @@ def memory():
 @pytest.fixture(autouse=True)
 def no_real_waits(virtual_time):
     """Operators make their client by themselves: no test of theirs waits in real time."""
+
+
+@pytest.fixture
+def fails():
+    """Return a context in which the task fails without retry, because of an error of just that class.
+
+    It takes the class's name, after ``": "`` a value that the text must have (an argument, a path, a status), and the
+    error's fields.
+    """
+
+    @contextmanager
+    def expect(case, **fields):
+        name, _, value = case.partition(": ")
+        with pytest.raises(AirflowFailException) as caught:
+            yield caught
+        cause = caught.value.__cause__
+        assert type(cause) is getattr(errors, name), cause
+        assert str(caught.value) == f"{name}: {cause}"
+        assert value in str(cause)
+        assert {key: getattr(cause, key) for key in fields} == fields
+
+    return expect

@@ -9,7 +9,7 @@ import pytest
 from trifacta_emulator import Fault, Reset
 
 from airflow_provider_trifacta._compat import Asset, AssetAlias
-from airflow_provider_trifacta.operators._assets import announce_live
+from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.deployment import RollbackDeploymentOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
 
@@ -133,7 +133,9 @@ def test_every_alias_gets_one(alias):
     aliases = [alias, AssetAlias("another")]
     operator = CreateReleaseOperator(task_id="t", package_path="p", outlets=aliases)
     events = OutletEventAccessors()
-    announce_live({"outlet_events": events}, operator, "https://host:3005/sub", 4, release_id=5, primary_flow_ids=None)
+    client = SimpleNamespace(config=SimpleNamespace(base_url="https://host:3005/sub"))
+    attempt = Attempt(operator, {"ti": None, "outlet_events": events})
+    attempt.announce_live(client, 4, release_id=5, primary_flow_ids=None)
     for one in aliases:
         (event,) = events[one].asset_alias_events
         assert event.dest_asset_key.uri == "trifacta://host:3005/sub/deployments/4"

@@ -1,13 +1,25 @@
+"""Packages that are opened for a promotion: from the worker, and from object storage by one copy."""
+
 from __future__ import annotations
 
 import os
 
 import pytest
 
-from airflow_provider_trifacta.client.errors import PackageFormatError, PackageNotFoundError, WrongPackageError
-from airflow_provider_trifacta.operators._source import open_source
+from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client.errors import (
+    PackageFormatError,
+    PackageNotFoundError,
+    PackageTooLargeError,
+    WrongPackageError,
+)
+from airflow_provider_trifacta.operators._storage import open_source
+from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
+from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 
 pytestmark = pytest.mark.every_airflow
+
+UUID, OTHER = "9bae78c0-2fcb-11e9-9523-77f56ed58844", "9bae78c0-2fcb-11e9-9523-77f56ed58845"
 
 
 def test_a_local_path_is_opened_where_it_is(make_package):
@@ -60,9 +72,6 @@ def test_an_unknown_scheme_says_what_to_install():
         open_source("nowhere://bucket/flow.zip")
 
 
-UUID, OTHER = "9bae78c0-2fcb-11e9-9523-77f56ed58844", "9bae78c0-2fcb-11e9-9523-77f56ed58845"
-
-
 @pytest.mark.parametrize("uuid", [UUID, UUID.upper()])
 def test_the_package_that_is_meant_is_opened(make_package, uuid):
     with open_source(make_package(uuid=UUID), uuid, with_uuid=True) as package:
@@ -71,5 +80,68 @@ def test_the_package_that_is_meant_is_opened(make_package, uuid):
 
 @pytest.mark.parametrize("uuid", [OTHER, None, "None", "", 7])
 def test_another_package_at_the_same_path_is_refused(make_package, uuid):
-    with pytest.raises(WrongPackageError, match=f"holds the package {UUID} and not {uuid}: "):
+    with pytest.raises(WrongPackageError, match=f"{UUID} and not {uuid}"):
         open_source(make_package(uuid=UUID), uuid, with_uuid=True)
+
+
+class Endless:
+    """An object without an end."""
+
+    name = "endless.zip"
+
+    def __init__(self):
+        self.blocks = 0
+
+    def open(self, mode):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def read(self, size):
+        self.blocks += 1
+        return b"x" * size
+
+
+def test_a_copy_stops_at_its_limit(monkeypatch):
+    source = Endless()
+    monkeypatch.setattr("airflow_provider_trifacta.operators._storage.object_storage_path", lambda url: source)
+    with pytest.raises(PackageTooLargeError, match=r"s3://bucket/endless\.zip .*'max_package_size'") as caught:
+        open_source("s3://bucket/endless.zip", most=5 * 2**20)
+    assert source.blocks == 6
+    assert not caught.value.retryable
+
+
+def test_an_object_of_just_the_limit_is_copied(make_package, memory):
+    content = make_package().read_bytes()
+    memory.pipe("/bucket/flow.zip", content)
+    with open_source("memory://bucket/flow.zip", most=len(content)) as package:
+        assert package.size == len(content)
+    with pytest.raises(PackageTooLargeError):
+        open_source("memory://bucket/flow.zip", most=len(content) - 1)
+
+
+RULES = [{"onCondition": {"name": "dev"}, "withCondition": {"id": 1}}]
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        CreateReleaseOperator(task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip"),
+        DryRunReleaseOperator(task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip"),
+        SetImportRulesOperator(
+            task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip", object_rules=RULES
+        ),
+    ],
+    ids=lambda operator: type(operator).__name__,
+)
+def test_the_limit_is_the_connections(operator, memory, make_package, emulator, use_connection, execute):
+    use_connection(emulator.url, extra={"max_package_size": 1000})
+    memory.pipe("/bucket/flow.zip", make_package().read_bytes())
+    with pytest.raises(AirflowFailException, match="1000 bytes") as caught:
+        execute(operator)
+    assert isinstance(caught.value.__cause__, PackageTooLargeError)
+    assert list(emulator.calls) == []

@@ -18,8 +18,7 @@ from airflow_provider_trifacta.client.errors import (
     TemporarySpaceError,
 )
 from airflow_provider_trifacta.operators import _storage
-from airflow_provider_trifacta.operators._destination import check_destination, save
-from airflow_provider_trifacta.operators._source import open_source
+from airflow_provider_trifacta.operators._storage import check_destination, open_source, save
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 

@@ -154,24 +154,21 @@ def test_nothing_may_be_expected(activate, release_ids, emulator, live):
 @pytest.mark.parametrize("try_number", [1, 2])
 @pytest.mark.parametrize("nothing", [True, False])
 def test_another_release_than_the_expected_one_stays(
-    activate, execute, release_ids, live, changes, nothing, try_number
+    activate, execute, release_ids, live, changes, nothing, try_number, fails
 ):
     first, second, third = release_ids
     expected = None if nothing else second
-    with pytest.raises(AirflowFailException) as caught:
+    case = f"UnexpectedLiveReleaseError: expected {expected or 'none'}"
+    with fails(case, deployment_id=1, release_id=first, live_id=third):
         activate(first, expected_active_release_id=expected, try_number=try_number)
-    assert (
-        f"UnexpectedLiveReleaseError: Release {third} of deployment 1 is live, not the expected {expected or 'none'}"
-        in str(caught.value)
-    )
     assert live() == third
     assert changes() == []
     assert set(execute.ti.pushed) == {"release_id", "deployment_id", "deployment_url"}
 
 
-def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emulator, live, changes):
+def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emulator, live, changes, fails):
     emulator.store.update_release(release_ids[2], active=False)
-    with pytest.raises(AirflowFailException, match="Release none of deployment 1 is live, not the expected"):
+    with fails("UnexpectedLiveReleaseError", deployment_id=1, release_id=release_ids[0], live_id=None):
         activate(release_ids[0], expected_active_release_id=release_ids[2])
     assert live() is None
     assert changes() == []
@@ -182,41 +179,43 @@ def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emul
 
 @pytest.mark.parametrize("release_id", [None, "None", "", 0, -1, True, "x", {"release_id": 1}])
 @pytest.mark.parametrize("operator", ["activate", "deactivate"])
-def test_a_bad_id_is_named_before_any_request(request, execute, emulator, release_id, operator):
+def test_a_bad_id_is_named_before_any_request(request, execute, emulator, release_id, operator, fails):
     run = request.getfixturevalue(operator)
-    with pytest.raises(AirflowFailException, match="InvalidInputError: release_id must be"):
+    with fails("InvalidInputError: release_id"):
         run(release_id)
     assert emulator.calls == []
     assert execute.ti.pushed == {}
 
 
 @pytest.mark.parametrize("expected", ["", "nobody", 0, True, {"release_id": 1}])
-def test_a_bad_expectation_is_named_before_any_request(activate, emulator, expected):
-    with pytest.raises(AirflowFailException, match="InvalidInputError: expected_active_release_id must be"):
+def test_a_bad_expectation_is_named_before_any_request(activate, emulator, expected, fails):
+    with fails("InvalidInputError: expected_active_release_id"):
         activate(1, expected_active_release_id=expected)
     assert emulator.calls == []
 
 
 @pytest.mark.parametrize("operator", ["activate", "deactivate"])
 @pytest.mark.parametrize("deleted", [False, True])
-def test_a_release_that_is_not_there_cannot_change(request, execute, emulator, release_ids, changes, operator, deleted):
+def test_a_release_that_is_not_there_cannot_change(
+    request, execute, emulator, release_ids, changes, operator, deleted, fails
+):
     run = request.getfixturevalue(operator)
     release_id = 999
     if deleted:
         release_id = release_ids[0]
         emulator.store.delete_release(release_id)
-    with pytest.raises(AirflowFailException, match="GoneError" if deleted else "NotFoundError"):
+    with fails("GoneError" if deleted else "NotFoundError"):
         run(release_id)
     assert changes() == []
     assert execute.ti.pushed == {"release_id": release_id}
 
 
 @pytest.mark.parametrize("operator", ["activate", "deactivate"])
-def test_a_deleted_release_that_is_shown_cannot_change(request, emulator, release_ids, changes, operator):
+def test_a_deleted_release_that_is_shown_cannot_change(request, emulator, release_ids, changes, operator, fails):
     """A server may answer a deleted release, and tell when that was."""
     shown = {"id": release_ids[0], "deployment": {"id": 1}, "active": True, "deleted_at": "2024-05-06T00:00:00.000Z"}
     emulator.faults.add(Fault(Answer(200, body=shown), method="GET", path="/v4/releases/*"))
-    with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
+    with fails("ReleaseDeletedError", deployment_id=1, release_id=release_ids[0]):
         request.getfixturevalue(operator)(release_ids[0])
     assert changes() == []
 
@@ -225,15 +224,18 @@ def test_a_deleted_release_that_is_shown_cannot_change(request, emulator, releas
 def test_a_release_whose_deployment_is_not_told_cannot_be_checked(request, emulator, release_ids, changes, operator):
     shown = {"id": release_ids[0], "active": None}
     emulator.faults.add(Fault(Answer(200, body=shown), method="GET", path="/v4/releases/*"))
-    with pytest.raises(errors.UnexpectedResponseError, match="does not tell the release's deployment"):
+    with pytest.raises(errors.UnexpectedResponseError) as caught:
         request.getfixturevalue(operator)(release_ids[0])
+    assert (caught.value.release_id, caught.value.deployment_id) == (release_ids[0], None)
     assert changes() == []
 
 
 @pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
-def test_a_change_that_is_refused_fails_without_retry(request, emulator, release_ids, live, changes, operator, index):
+def test_a_change_that_is_refused_fails_without_retry(
+    request, emulator, release_ids, live, changes, operator, index, fails
+):
     emulator.faults.add(Fault(Answer(403), **CHANGE))
-    with pytest.raises(AirflowFailException, match="PermissionDeniedError: PATCH"):
+    with fails("PermissionDeniedError: PATCH"):
         request.getfixturevalue(operator)(release_ids[index])
     assert live() == release_ids[2]
     assert len(changes()) == 1
@@ -264,7 +266,7 @@ def test_a_change_whose_answer_was_lost_is_read_back(
     ],
 )
 def test_a_change_that_was_lost_is_not_repeated_without_a_person(
-    request, execute, emulator, release_ids, live, changes, operator, index, effect, error
+    request, execute, emulator, release_ids, live, changes, operator, index, effect, error, fails
 ):
     """By the attempt itself, or by Airflow's retry: whether it was undone or never done cannot be told later."""
     run, release_id = request.getfixturevalue(operator), release_ids[index]
@@ -273,7 +275,7 @@ def test_a_change_that_was_lost_is_not_repeated_without_a_person(
         run(release_id)
     assert "outcome" not in execute.ti.pushed
     assert len(changes()) == 1
-    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+    with fails("InterruptedChangeError"):
         run(release_id, try_number=2)
     assert live() == release_ids[2]
     assert len(changes()) == 1
@@ -291,13 +293,15 @@ def test_a_retry_after_a_kill_finds_what_was_done(activate, release_ids, emulato
 
 
 @pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
-def test_a_retry_does_not_undo_a_persons_decision(request, emulator, release_ids, live, changes, operator, index):
+def test_a_retry_does_not_undo_a_persons_decision(
+    request, emulator, release_ids, live, changes, operator, index, fails
+):
     """The attempt before changed it and was killed; a person changed it back."""
     run, release_id = request.getfixturevalue(operator), release_ids[index]
     run(release_id)
     emulator.store.update_release(release_ids[2], active=True)
     done = changes()
-    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+    with fails("InterruptedChangeError"):
         run(release_id, try_number=2)
     assert live() == release_ids[2]
     assert changes() == done
@@ -315,10 +319,10 @@ def test_a_clear_changes_it_again(release_ids, emulator, live, retries):
     assert live() is None
 
 
-def test_a_clear_keeps_to_the_expected_release(release_ids, emulator, live):
+def test_a_clear_keeps_to_the_expected_release(release_ids, emulator, live, fails):
     first, second, third = release_ids
     operator = ActivateReleaseOperator(task_id="t", release_id=first, expected_active_release_id=second)
-    with pytest.raises(AirflowFailException, match="UnexpectedLiveReleaseError"):
+    with fails("UnexpectedLiveReleaseError"):
         clear(operator)
     assert live() == third
 
@@ -408,7 +412,7 @@ def test_a_retry_goes_on_where_the_journal_proves_that_nothing_was_asked_for(
 @pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
 @pytest.mark.parametrize("touched", [False, True])
 def test_a_retry_asks_again_where_nothing_was_touched_since(
-    request, emulator, release_ids, live, changes, operator, index, store, touched
+    request, emulator, release_ids, live, changes, operator, index, store, touched, fails
 ):
     run, release_id = request.getfixturevalue(operator), release_ids[index]
     emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
@@ -417,7 +421,7 @@ def test_a_retry_asks_again_where_nothing_was_touched_since(
     assert caught.value.standing
     if touched:
         emulator.store.update_release(release_ids[2], notes="looked at")
-        with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+        with fails("InterruptedChangeError"):
             run(release_id, try_number=2, store=store)
         assert len(changes()) == 1
     else:
@@ -428,10 +432,10 @@ def test_a_retry_asks_again_where_nothing_was_touched_since(
 # The guard
 
 
-def test_the_baseline_guards(activate, release_ids, live):
+def test_the_baseline_guards(activate, release_ids, live, fails):
     baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
     assert activate(release_ids[0], baseline=baseline)[0]["outcome"] == "activated"
-    with pytest.raises(AirflowFailException, match="UnexpectedLiveReleaseError"):
+    with fails("UnexpectedLiveReleaseError"):
         activate(release_ids[1], baseline=baseline)
     assert live() == release_ids[0]
 
@@ -446,15 +450,15 @@ def test_the_baseline_guards(activate, release_ids, live):
         {"expected_active_release_id": "any"},
     ],
 )
-def test_a_guard_that_renders_to_nothing_is_an_error(activate, emulator, release_ids, changes, guard):
-    with pytest.raises(AirflowFailException, match="InvalidInputError"):
+def test_a_guard_that_renders_to_nothing_is_an_error(activate, emulator, release_ids, changes, guard, fails):
+    with fails("InvalidInputError"):
         activate(release_ids[0], **guard)
     assert changes() == []
 
 
-def test_two_guards_are_one_too_many(activate, emulator, release_ids, changes):
+def test_two_guards_are_one_too_many(activate, emulator, release_ids, changes, fails):
     baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
-    with pytest.raises(AirflowFailException, match="InvalidInputError"):
+    with fails("InvalidInputError"):
         activate(release_ids[0], baseline=baseline, expected_active_release_id=release_ids[2])
     assert changes() == []
 
@@ -486,6 +490,7 @@ def test_a_list_that_never_agrees_is_no_proof(activate, release_ids, changes, mo
     monkeypatch.setattr(
         Releases, "list", lambda self, *a, **k: [one for one in read(self, *a, **k) if one.id != release_ids[0]]
     )
-    with pytest.raises(errors.UnexpectedResponseError, match="do not agree"):
+    with pytest.raises(errors.UnexpectedResponseError) as caught:
         activate(release_ids[0])
+    assert (caught.value.deployment_id, caught.value.release_id) == (1, release_ids[0])
     assert changes() == []

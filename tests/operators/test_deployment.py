@@ -67,8 +67,8 @@ def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
     ("deployment_id", "words"),
     [("None", "InvalidInputError"), (99, "NotFoundError: GET /v4/deployments/99 answered 404")],
 )
-def test_failures_end_without_retry(get, emulator, deployment_id, words):
-    with pytest.raises(AirflowFailException, match=words):
+def test_failures_end_without_retry(get, emulator, deployment_id, words, fails):
+    with fails(words):
         get(deployment_id=deployment_id)
     assert {call.method for call in emulator.calls} <= {"GET"}
 
@@ -83,17 +83,17 @@ def test_a_name_may_stand_for_the_id(get, emulator):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"deployment_name": "Orders"}, "InvalidInputError: Give deployment_id or deployment_name, not both"),
-        ({"deployment_id": None}, "InvalidInputError: deployment_id must be"),
-        ({"deployment_id": None, "deployment_name": "None"}, "InvalidInputError: deployment_name must be a name"),
-        ({"deployment_id": None, "deployment_name": "orders"}, "AmbiguousNameError: 0 deployments are called"),
-        ({"deployment_id": None, "deployment_name": "Twice"}, r"AmbiguousNameError: 2 deployments .*: \d+, \d+"),
+        ({"deployment_name": "Orders"}, "InvalidInputError: deployment_id or deployment_name"),
+        ({"deployment_id": None}, "InvalidInputError: deployment_id"),
+        ({"deployment_id": None, "deployment_name": "None"}, "InvalidInputError: deployment_name"),
+        ({"deployment_id": None, "deployment_name": "orders"}, "AmbiguousNameError: 0 deployments"),
+        ({"deployment_id": None, "deployment_name": "Twice"}, "AmbiguousNameError: 2 deployments"),
     ],
 )
-def test_a_name_that_means_nothing_ends_without_retry(get, execute, emulator, options, words):
+def test_a_name_that_means_nothing_ends_without_retry(get, execute, emulator, options, words, fails):
     emulator.store.create_deployment("Twice")
     emulator.store.create_deployment("Twice")
-    with pytest.raises(AirflowFailException, match=words):
+    with fails(words):
         get(**options)
     assert execute.ti.pushed == {}
 
@@ -128,23 +128,23 @@ def test_a_promotion_may_name_its_deployment(promote, get, execute, emulator):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"deployment_name": "orders"}, "AmbiguousNameError: 0 deployments are called 'orders'"),
-        ({"deployment_name": "Twice"}, r"AmbiguousNameError: 2 deployments are called 'Twice': \d+, \d+"),
-        ({"deployment_name": "Orders", "deployment_id": 1}, "InvalidInputError: Give deployment_id or"),
-        ({"deployment_name": ""}, "InvalidInputError: deployment_name must be a name"),
+        ({"deployment_name": "orders"}, "AmbiguousNameError: 'orders'"),
+        ({"deployment_name": "Twice"}, "AmbiguousNameError: 'Twice'"),
+        ({"deployment_name": "Orders", "deployment_id": 1}, "InvalidInputError: deployment_id or deployment_name"),
+        ({"deployment_name": ""}, "InvalidInputError: deployment_name"),
     ],
 )
-def test_a_promotion_to_a_name_that_means_nothing_sends_nothing(promote, emulator, changes, options, words):
+def test_a_promotion_to_a_name_that_means_nothing_sends_nothing(promote, emulator, changes, options, words, fails):
     emulator.store.create_deployment("Twice")
     emulator.store.create_deployment("Twice")
-    with pytest.raises(AirflowFailException, match=words):
+    with fails(words):
         promote(**options)
     assert changes() == []
 
 
-def test_the_baseline_of_another_deployment_does_not_fit_a_name(promote, get, emulator, changes):
+def test_the_baseline_of_another_deployment_does_not_fit_a_name(promote, get, emulator, changes, fails):
     emulator.store.create_deployment("Second")
-    with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.deployment_id == 2):
+    with fails("InvalidInputError: baseline"):
         promote(deployment_name="Second", baseline=get()[0])
     assert changes() == []
 
@@ -171,19 +171,20 @@ def test_where_nothing_was_live_nothing_is(promote, get, execute, emulator, live
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_staging_without_a_baseline_is_refused_before_any_request(promote, execute, emulator, try_number):
-    with pytest.raises(AirflowFailException, match="InvalidInputError: activate=False needs a baseline"):
+def test_staging_without_a_baseline_is_refused_before_any_request(promote, execute, emulator, try_number, fails):
+    with fails("InvalidInputError: activate=False"):
         promote(activate=False, try_number=try_number)
     assert emulator.calls == []
     assert execute.ti.pushed == {}
 
 
-def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(promote, get, execute, emulator, live):
+def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(promote, get, execute, emulator, live, fails):
     old = promote(0)["release_id"]
     baseline = get()[0]
     emulator.drop_on_next_import({"datasources": [12]})
-    with pytest.raises(AirflowFailException, match=r"DroppedObjectsError: .* is staged without them"):
+    with fails("DroppedObjectsError: staged", deployment_id=1) as caught:
         promote(1, activate=False, baseline=baseline)
+    assert caught.value.__cause__.release_id == execute.ti.pushed["release_id"]
     assert live() == old
     assert execute.ti.pushed["release_id"] > old
 
@@ -214,13 +215,13 @@ def test_a_retry_finishes_a_restore_that_was_cut_off(promote, get, emulator, liv
     assert len(emulator.store.releases(1)) == 2
 
 
-def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, changes):
+def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, changes, fails):
     promote(0)
     baseline = get()[0]
     staged = promote(1, activate=False, baseline=baseline)["release_id"]
     emulator.store.update_release(staged, active=True)
     done = changes()
-    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+    with fails("InterruptedChangeError"):
         promote(1, activate=False, baseline=baseline, try_number=2)
     assert live() == staged
     assert changes() == done
@@ -290,15 +291,15 @@ def test_several_deployments_of_the_name_are_listed(create, execute, emulator, n
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", "None", 7, ["New"]])
-def test_a_bad_name_is_refused_before_any_request(create, emulator, name):
-    with pytest.raises(AirflowFailException, match="InvalidInputError: name must be a name"):
+def test_a_bad_name_is_refused_before_any_request(create, emulator, name, fails):
+    with fails("InvalidInputError: name"):
         create(name)
     assert emulator.calls == []
 
 
-def test_a_refusal_to_make_one_fails_without_retry(create, emulator, named):
+def test_a_refusal_to_make_one_fails_without_retry(create, emulator, named, fails):
     emulator.faults.add(Fault(Answer(403), **CREATE))
-    with pytest.raises(AirflowFailException, match="PermissionDeniedError: POST /v4/deployments answered 403"):
+    with fails("PermissionDeniedError: POST /v4/deployments answered 403"):
         create()
     assert named() == []
 
@@ -333,9 +334,9 @@ def test_a_deployment_whose_answer_was_lost_is_adopted(create, emulator, named, 
     "effect",
     [Reset("after_body"), Answer.gateway_timeout(when="after_body"), Answer.unavailable(1, when="after_body")],
 )
-def test_a_request_that_was_lost_is_never_asked_for_again(create, execute, emulator, named, changes, effect):
+def test_a_request_that_was_lost_is_never_asked_for_again(create, execute, emulator, named, changes, effect, fails):
     emulator.faults.add(Fault(effect, **CREATE))
-    with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+    with fails("AmbiguousSubmissionError"):
         create()
     assert execute.ti.pushed == {}
     assert named() == []
@@ -422,10 +423,10 @@ def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once,
     assert len(changes()) == 1
 
 
-def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, emulator, store, named, changes):
+def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, emulator, store, named, changes, fails):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     for number in (1, 2):
-        with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+        with fails("AmbiguousSubmissionError"):
             create(try_number=number, store=store)
     assert len(changes()) == 1
     operator = CreateDeploymentOperator(task_id="make", name="New")
@@ -528,13 +529,13 @@ def test_a_run_that_promoted_nothing_needs_no_rollback(undo, get, promote, live,
 
 
 @pytest.mark.parametrize("lost", [Reset("after_commit"), LateCommit(reads=0)])
-def test_it_runs_when_the_promotion_died(undo, get, promote, execute, emulator, live, lost):
+def test_it_runs_when_the_promotion_died(undo, get, promote, execute, emulator, live, lost, fails):
     """No release id was ever told; the package's uuid was pushed before the upload."""
     old = promote(0)["release_id"]
     baseline = get()[0]
     emulator.faults.add(Fault(lost, method="POST", path="/v4/deployments/*/releases"))
     emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/releases", skip=1))
-    with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+    with fails("AmbiguousSubmissionError"):
         promote(1, baseline=baseline)
     assert "release_id" not in execute.ti.pushed
     emulator.commit_late()
@@ -545,13 +546,13 @@ def test_it_runs_when_the_promotion_died(undo, get, promote, execute, emulator, 
 
 
 @pytest.mark.parametrize("uuid", [None, UUIDS[1]])
-def test_anybody_elses_release_stays(undo, get, promote, execute, live, changes, uuid):
+def test_anybody_elses_release_stays(undo, get, promote, execute, live, changes, uuid, fails):
     promote(0)
     baseline = get()[0]
     promote(1, baseline=baseline)
     other = promote(2)["release_id"]
     done = changes()
-    with pytest.raises(AirflowFailException, match=f"UnexpectedLiveReleaseError: Release {other} of deployment 1"):
+    with fails(f"UnexpectedLiveReleaseError: {other}"):
         undo(baseline, uuid)
     assert live() == other
     assert changes() == done
@@ -563,7 +564,7 @@ def test_a_deleted_target_is_refused(undo, get, promote, emulator, live, changes
     baseline = get()[0]
     new = promote(1, baseline=baseline)["release_id"]
     emulator.store.delete_release(old)
-    with pytest.raises(AirflowFailException, match=f"Release {old} of deployment 1, .*, was deleted"):
+    with pytest.raises(AirflowFailException, match=rf"UnexpectedLiveReleaseError: .*\b{old}\b"):
         undo(baseline, UUIDS[1])
     assert live() == new
     assert [method for method, _ in changes()] == ["POST", "POST"]
@@ -574,7 +575,7 @@ def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(undo, get, prom
     baseline = get()[0]
     promote(1, baseline=baseline)
     emulator.store.delete_deployment(1)
-    with pytest.raises(AirflowFailException, match="No release of deployment 1 is live"):
+    with pytest.raises(AirflowFailException, match="UnexpectedLiveReleaseError"):
         undo(baseline, UUIDS[1])
     assert [method for method, _ in changes()] == ["POST", "POST"]
 
@@ -582,28 +583,28 @@ def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(undo, get, prom
 @pytest.mark.parametrize(
     ("baseline", "uuid", "words"),
     [
-        (None, UUIDS[1], "baseline must be the whole return value"),
-        ("None", UUIDS[1], "baseline must be the whole return value"),
-        ({"deployment_id": 1}, UUIDS[1], "baseline must be the whole return value"),
+        (None, UUIDS[1], "baseline"),
+        ("None", UUIDS[1], "baseline"),
+        ({"deployment_id": 1}, UUIDS[1], "baseline"),
         (
             {"deployment_id": "x", "active_release_id": None, "latest_release_id": None},
             UUIDS[1],
-            r"baseline\['deployment_id'\] must be",
+            "baseline['deployment_id']",
         ),
         (
             {"deployment_id": 1, "active_release_id": "x", "latest_release_id": None},
             UUIDS[1],
-            r"baseline\['active_release_id'\] must be",
+            "baseline['active_release_id']",
         ),
         (
             {"deployment_id": 1, "active_release_id": None, "latest_release_id": None},
             {"package_uuid": UUIDS[1]},
-            "package_uuid must be the package's uuid or None",
+            "package_uuid",
         ),
     ],
 )
-def test_bad_input_is_named_before_any_request(undo, execute, emulator, baseline, uuid, words):
-    with pytest.raises(AirflowFailException, match=f"InvalidInputError: {words}"):
+def test_bad_input_is_named_before_any_request(undo, execute, emulator, baseline, uuid, words, fails):
+    with fails(f"InvalidInputError: {words}"):
         undo(baseline, uuid)
     assert emulator.calls == []
     assert execute.ti.pushed == {}
@@ -645,14 +646,16 @@ def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, emu
     assert changes() == done
 
 
-def test_a_release_that_a_person_activated_again_stays_until_a_clear(undo, get, promote, emulator, live, changes):
+def test_a_release_that_a_person_activated_again_stays_until_a_clear(
+    undo, get, promote, emulator, live, changes, fails
+):
     old = promote(0)["release_id"]
     baseline = get()[0]
     new = promote(1, baseline=baseline)["release_id"]
     undo(baseline, UUIDS[1])
     emulator.store.update_release(new, active=True)
     done = changes()
-    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+    with fails("InterruptedChangeError"):
         undo(baseline, UUIDS[1], try_number=2)
     assert live() == new
     assert changes() == done

@@ -83,8 +83,8 @@ def test_warnings_are_logged(run, emulator, gate, caplog):
 
 
 @both
-def test_warnings_may_be_enough_to_fail(run, emulator, gate):
-    with pytest.raises(AirflowFailException, match=r"^DryRunFailedError: .* no import rule reaches its path"):
+def test_warnings_may_be_enough_to_fail(run, emulator, gate, fails):
+    with fails("DryRunFailedError: s3://dev/", deployment_id=1):
         run(gate, package=PARAMETERISED, on_warnings="fail")
     assert posts(emulator) == [DRY_RUN]
     assert emulator.store.releases() == ()
@@ -105,15 +105,15 @@ def test_the_report_is_pushed_before_warnings_fail(run, emulator, execute):
     assert report["warnings"][0] in execute.ti.pushed["report_text"]
 
 
-def test_problems_and_warnings_fail_together(run, emulator):
-    with pytest.raises(AirflowFailException, match=r"no object rule maps it.* no import rule reaches its path"):
+def test_problems_and_warnings_fail_together(run, emulator, fails):
+    with fails("DryRunFailedError: s3://dev/"):
         run(package=PARAMETERISED, connections=[DEV], on_warnings="fail")
 
 
 @pytest.mark.parametrize("value", [None, "", "Fail", "warn", True])
 @both
-def test_on_warnings_is_checked_before_anything_is_asked(run, emulator, gate, value):
-    with pytest.raises(AirflowFailException, match="InvalidInputError: on_warnings"):
+def test_on_warnings_is_checked_before_anything_is_asked(run, emulator, gate, value, fails):
+    with fails("InvalidInputError: on_warnings"):
         run(gate, on_warnings=value)
     assert emulator.calls == []
 
@@ -167,10 +167,10 @@ def test_the_deployment_may_be_named(run, emulator, gate, options):
 
 @both
 @pytest.mark.parametrize("name", ["Orders", "x"])
-def test_a_name_of_none_or_several_sends_no_package(run, emulator, gate, name):
+def test_a_name_of_none_or_several_sends_no_package(run, emulator, gate, name, fails):
     emulator.store.create_deployment("Orders")
     number = {"Orders": 2, "x": 0}[name]
-    with pytest.raises(AirflowFailException, match=f"AmbiguousNameError: {number} deployments are called '{name}'"):
+    with fails(f"AmbiguousNameError: {number} deployments"):
         run(gate, deployment_name=name)
     assert posts(emulator) == []
 
@@ -222,12 +222,10 @@ def trouble(request, start):
     return emulator, {"connections": [DEV]}, "leads to no connection that this user can see"
 
 
-def test_a_problem_fails_without_retry_after_the_report(run, execute, trouble):
+def test_a_problem_fails_without_retry_after_the_report(run, execute, trouble, fails):
     emulator, options, words = trouble
-    with pytest.raises(AirflowFailException) as caught:
+    with fails(f"DryRunFailedError: {words}", deployment_id=1):
         run(**options)
-    assert str(caught.value).startswith("DryRunFailedError: The dry run found problems; nothing was imported. ")
-    assert words in str(caught.value)
     pushed = execute.ti.pushed
     assert set(pushed) == {"deployment_id", "package_uuid", "deployment_url", "report", "report_text"}
     (problem,) = pushed["report"]["problems"]
@@ -238,21 +236,21 @@ def test_a_problem_fails_without_retry_after_the_report(run, execute, trouble):
     assert emulator.store.releases() == ()
 
 
-def test_a_problem_prevents_the_upload(run, execute, trouble):
+def test_a_problem_prevents_the_upload(run, execute, trouble, fails):
     emulator, options, words = trouble
-    with pytest.raises(AirflowFailException) as caught:
+    with fails(f"DryRunFailedError: {words}", deployment_id=1):
         run(OPERATORS["create"], **options)
-    assert str(caught.value).startswith("DryRunFailedError: The dry run found problems; nothing was imported. ")
-    assert words in str(caught.value)
     assert set(execute.ti.pushed) == {"deployment_id", "package_uuid", "deployment_url"}
     assert posts(emulator) == [DRY_RUN]
     assert emulator.store.releases() == ()
 
 
-def test_all_problems_are_in_the_error(run, emulator):
+def test_all_problems_are_in_the_error(run, emulator, fails):
     emulator.drop_on_next_import({"datasources": [12]})
-    with pytest.raises(AirflowFailException, match=r"drop objects.*connection 'dev'.*connection 'other'"):
+    with fails("DryRunFailedError: 'dev'") as caught:
         run(connections=[DEV, Connection(25, "other", "u-25")])
+    assert "'other'" in str(caught.value)
+    assert '{"datasources": [12]}' in str(caught.value)
 
 
 def test_the_rule_that_the_report_asks_for_opens_the_gate(run, execute, emulator):
@@ -316,11 +314,10 @@ def test_unreadable_import_rules_are_a_warning(run, start, caplog):
     ],
 )
 @both
-def test_a_refusal_fails_without_retry(run, execute, emulator, use_connection, gate, fields, options, words):
+def test_a_refusal_fails_without_retry(run, execute, emulator, use_connection, gate, fields, options, words, fails):
     use_connection(emulator.url, **fields)
-    with pytest.raises(AirflowFailException) as caught:
+    with fails(words):
         run(gate, **options)
-    assert str(caught.value).startswith(words)
     assert "report" not in execute.ti.pushed
     assert emulator.store.releases() == ()
 
@@ -373,19 +370,18 @@ def test_a_reading_that_may_work_later_is_left_to_airflows_retries(run, emulator
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"deployment_id": "None"}, "InvalidInputError: deployment_id must be"),
-        ({"deployment_id": None}, "InvalidInputError: deployment_id must be"),
-        ({"deployment_id": 1, "deployment_name": "Orders"}, "InvalidInputError: Give deployment_id or deployment_name"),
-        ({"deployment_name": "None"}, "InvalidInputError: deployment_name must be a name"),
-        ({"package_path": "/nowhere/flow.zip"}, "PackageNotFoundError: There is no file /nowhere/flow.zip"),
-        ({"package_path": __file__}, "PackageFormatError: The package test_dry_run.py is not a readable ZIP"),
+        ({"deployment_id": "None"}, "InvalidInputError: deployment_id"),
+        ({"deployment_id": None}, "InvalidInputError: deployment_id"),
+        ({"deployment_id": 1, "deployment_name": "Orders"}, "InvalidInputError: deployment_id or deployment_name"),
+        ({"deployment_name": "None"}, "InvalidInputError: deployment_name"),
+        ({"package_path": "/nowhere/flow.zip"}, "PackageNotFoundError: /nowhere/flow.zip"),
+        ({"package_path": __file__}, "PackageFormatError: test_dry_run.py"),
     ],
 )
 @both
-def test_bad_input_is_named_before_any_request(run, execute, emulator, gate, options, words):
-    with pytest.raises(AirflowFailException) as caught:
+def test_bad_input_is_named_before_any_request(run, execute, emulator, gate, options, words, fails):
+    with fails(words):
         run(gate, **options)
-    assert str(caught.value).startswith(words)
     assert emulator.calls == []
     assert execute.ti.pushed == {}
 
@@ -438,11 +434,11 @@ def test_none_is_made_where_an_upload_of_before_is_adopted(create, emulator):
     assert posts(emulator) == []
 
 
-def test_none_is_made_where_the_upload_is_refused_anyway(create, execute, emulator, make_package):
+def test_none_is_made_where_the_upload_is_refused_anyway(create, execute, emulator, make_package, fails):
     baseline, _ = execute(GetDeploymentOperator(task_id="baseline", deployment_id=1))
     create(package_path=str(make_package()))
     emulator.calls.clear()
-    with pytest.raises(AirflowFailException, match="UnexpectedLiveReleaseError"):
+    with fails("UnexpectedLiveReleaseError"):
         create(baseline=baseline)
     assert posts(emulator) == []
 
@@ -457,10 +453,10 @@ def test_one_is_made_for_every_upload(create, execute, emulator, options):
     assert posts(emulator) == [DRY_RUN, CREATE]
 
 
-def test_one_is_made_before_a_staged_release(create, execute, emulator):
+def test_one_is_made_before_a_staged_release(create, execute, emulator, fails):
     baseline, _ = execute(GetDeploymentOperator(task_id="baseline", deployment_id=1))
     emulator.drop_on_next_import({"datasources": [12]})
-    with pytest.raises(AirflowFailException, match="DryRunFailedError"):
+    with fails("DryRunFailedError"):
         create(baseline=baseline, activate=False)
     assert posts(emulator) == [DRY_RUN]
     assert emulator.store.releases() == ()
@@ -474,9 +470,9 @@ def test_a_gate_that_was_shut_opens_for_the_cleared_task(create, emulator):
     assert result["release_id"] == emulator.store.active_release(1).id
 
 
-def test_a_package_that_must_be_a_certain_one(run, emulator):
+def test_a_package_that_must_be_a_certain_one(run, emulator, fails):
     assert run(package_uuid=UUID)[0]["package_uuid"] == UUID
     sent = len(emulator.calls)
-    with pytest.raises(AirflowFailException, match="WrongPackageError"):
+    with fails("WrongPackageError"):
         run(package_uuid="None")
     assert len(emulator.calls) == sent

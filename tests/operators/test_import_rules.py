@@ -237,26 +237,27 @@ def test_a_name_on_one_side_alone_needs_nothing_of_the_other(set_rules, emulator
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        (mapping({"name": "x"}, {"id": 1}), "AmbiguousNameError: 0 connections of the package are called 'x'"),
-        (mapping({"name": "twice"}, {"id": 1}), "AmbiguousNameError: 2 connections of the package are called 'twice'"),
-        (mapping({"id": 1}, {"name": "x"}), "AmbiguousNameError: 0 connections of the instance are called 'x'"),
-        (mapping({"id": 1}, {"name": "twice"}), "AmbiguousNameError: 2 connections of the instance are called 'twice'"),
+        (mapping({"name": "x"}, {"id": 1}), "AmbiguousNameError: 'x'"),
+        (mapping({"name": "twice"}, {"id": 1}), "AmbiguousNameError: 'twice'"),
+        (mapping({"id": 1}, {"name": "x"}), "AmbiguousNameError: 'x'"),
+        (mapping({"id": 1}, {"name": "twice"}), "AmbiguousNameError: 'twice'"),
     ],
 )
-def test_a_name_that_is_not_one_connections_fails_before_any_change(set_rules, emulator, make_package, rule, words):
+def test_a_name_that_is_not_one_connections_fails_before_any_change(
+    set_rules, emulator, make_package, rule, words, fails
+):
     for name in ("prod", "twice", "twice"):
         emulator.store.create_connection(name)
     exported = [DEV, Connection(25, "twice", "u-25"), Connection(26, "twice", "u-26")]
-    with pytest.raises(AirflowFailException) as caught:
+    with fails(words) as caught:
         set_rules(object_rules=[rule], value_rules=[BUCKET], package_path=str(make_package(connections=exported)))
-    assert str(caught.value).startswith(words)
     assert "(id " in str(caught.value), "what there is to choose from"
     assert writes(emulator) == []
 
 
-def test_connections_that_may_not_be_listed_fail_before_any_change(set_rules, emulator):
+def test_connections_that_may_not_be_listed_fail_before_any_change(set_rules, emulator, fails):
     emulator.faults.add(Fault(Answer(403), path="/v4/connections"))
-    with pytest.raises(AirflowFailException, match="PermissionDeniedError: GET /v4/connections answered 403"):
+    with fails("PermissionDeniedError: GET /v4/connections answered 403"):
         set_rules(object_rules=[mapping({"id": 1}, {"name": "prod"})])
     assert writes(emulator) == []
 
@@ -267,38 +268,36 @@ def test_connections_that_may_not_be_listed_fail_before_any_change(set_rules, em
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "InvalidInputError: Give object_rules, value_rules or both"),
-        ({"object_rules": "None"}, "InvalidInputError: object_rules must be a list of rules, not 'None'"),
-        ({"object_rules": {}}, "InvalidInputError: object_rules must be a list of rules"),
-        ({"value_rules": "[]"}, "InvalidInputError: value_rules must be a list of rules, not '[]'"),
-        ({"object_rules": ["x"]}, "InvalidInputError: object_rules[0] must be an object with tableName"),
-        ({"object_rules": [mapping({}, {"id": 1})]}, "InvalidInputError: object_rules[0]['onCondition'] must be"),
+        ({}, "InvalidInputError: object_rules, value_rules"),
+        ({"object_rules": "None"}, "InvalidInputError: object_rules"),
+        ({"object_rules": {}}, "InvalidInputError: object_rules"),
+        ({"value_rules": "[]"}, "InvalidInputError: value_rules"),
+        ({"object_rules": ["x"]}, "InvalidInputError: object_rules[0]"),
+        ({"object_rules": [mapping({}, {"id": 1})]}, "InvalidInputError: object_rules[0]['onCondition']"),
         ({"object_rules": [mapping({"id": 1}, {"id": "None"})]}, "InvalidInputError: object_rules[0]['withCondition']"),
-        ({"object_rules": [BUCKET]}, "InvalidInputError: object_rules[0] must have exactly the keys"),
-        ({"object_rules": [], "value_rules": [BUCKET, {}]}, "InvalidInputError: value_rules[1] must have exactly"),
-        ({"value_rules": [{**BUCKET, "on": ""}]}, "InvalidInputError: value_rules[0]['on'] must be"),
-        ({"value_rules": [], "deployment_id": "None"}, "InvalidInputError: deployment_id must be"),
-        ({"value_rules": [], "deployment_id": None}, "InvalidInputError: deployment_id must be"),
-        ({"value_rules": [], "deployment_name": " "}, "InvalidInputError: deployment_name must be"),
+        ({"object_rules": [BUCKET]}, "InvalidInputError: object_rules[0]"),
+        ({"object_rules": [], "value_rules": [BUCKET, {}]}, "InvalidInputError: value_rules[1]"),
+        ({"value_rules": [{**BUCKET, "on": ""}]}, "InvalidInputError: value_rules[0]['on']"),
+        ({"value_rules": [], "deployment_id": "None"}, "InvalidInputError: deployment_id"),
+        ({"value_rules": [], "deployment_id": None}, "InvalidInputError: deployment_id"),
+        ({"value_rules": [], "deployment_name": " "}, "InvalidInputError: deployment_name"),
         (
             {"value_rules": [], "deployment_name": "Orders", "deployment_id": 1},
-            "InvalidInputError: Give deployment_id or deployment_name, not both",
+            "InvalidInputError: deployment_id or deployment_name",
         ),
         (
             {"object_rules": [mapping({"name": "dev"}, {"name": "prod"})]},
-            "InvalidInputError: A name in onCondition is looked up in the package: give package_path",
+            "InvalidInputError: package_path",
         ),
         (
             {"object_rules": [mapping({"name": "dev"}, {"id": 1})], "package_path": "/nowhere/flow.zip"},
-            "PackageNotFoundError: There is no file /nowhere/flow.zip",
+            "PackageNotFoundError: /nowhere/flow.zip",
         ),
     ],
 )
-def test_bad_input_is_named_before_any_request(set_rules, execute, emulator, options, words):
-    with pytest.raises(AirflowFailException) as caught:
+def test_bad_input_is_named_before_any_request(set_rules, execute, emulator, options, words, fails):
+    with fails(words):
         set_rules(**options)
-    assert str(caught.value).startswith(words)
-    assert isinstance(caught.value.__cause__, errors.TrifactaError)
     assert emulator.calls == []
     assert execute.ti.pushed == {}
 
@@ -452,7 +451,8 @@ def test_what_reads_back_otherwise_is_no_success(set_rules, execute, emulator):
     emulator.faults.add(Fault(Answer(200, body={"deleted": {"data": []}}), method="PATCH"))
     with pytest.raises(errors.UnexpectedResponseError) as caught:
         set_rules(value_rules=[BUCKET])
-    assert str(caught.value).startswith(f"The value rules of deployment 1 read [] though {[BUCKET]} was written.")
+    assert caught.value.deployment_id == 1
+    assert str([BUCKET]) in str(caught.value)
     assert caught.value.standing
     assert "outcome" not in execute.ti.pushed
 
@@ -507,14 +507,14 @@ def test_a_retry_sets_rules_from_before_the_run(set_rules, emulator, kind, when,
 
 
 @kinds
-def test_a_retry_does_not_undo_what_somebody_set_meanwhile(set_rules, emulator, rows, kind, die_at):
+def test_a_retry_does_not_undo_what_somebody_set_meanwhile(set_rules, emulator, rows, kind, die_at, fails):
     run = SimpleNamespace(start_date=utc_now() - timedelta(seconds=1))
     die_at(kind, "after")
     with pytest.raises(SystemExit):
         set_rules(dag_run=run, **{f"{kind}_rules": NEW[kind]})
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     before = rows(kind)
-    with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+    with fails("InterruptedChangeError", deployment_id=1):
         set_rules(try_number=2, dag_run=run, **{f"{kind}_rules": NEW[kind]})
     assert rows(kind) == before
     # Somebody who clears the task has looked.
@@ -522,10 +522,10 @@ def test_a_retry_does_not_undo_what_somebody_set_meanwhile(set_rules, emulator, 
     assert rules_of(emulator, kind) == NEW[kind]
 
 
-def test_names_are_looked_up_in_the_package_that_is_meant(set_rules, emulator, make_package):
+def test_names_are_looked_up_in_the_package_that_is_meant(set_rules, emulator, make_package, fails):
     rules = [mapping({"name": "dev"}, {"id": 1})]
     path = make_package(connections=[DEV], uuid=DEV.uuid)
-    with pytest.raises(AirflowFailException, match="WrongPackageError"):
+    with fails("WrongPackageError"):
         set_rules(object_rules=rules, package_path=str(path), package_uuid="None")
     assert list(emulator.calls) == []
     set_rules(object_rules=rules, package_path=str(path), package_uuid=DEV.uuid)
@@ -541,27 +541,28 @@ def test_names_are_looked_up_in_the_package_that_is_meant(set_rules, emulator, m
         ({"password": "wrong-password"}, {}, "AuthenticationError: GET"),
         ({"login": "author@example.com", "password": "author-password"}, {}, "PermissionDeniedError: PATCH"),
         ({}, {"deployment_id": 99}, "NotFoundError: PATCH /v4/deployments/99/valueImportRules answered 404"),
-        ({}, {"deployment_name": "orders"}, "AmbiguousNameError: 0 deployments are called 'orders'"),
+        ({}, {"deployment_name": "orders"}, "AmbiguousNameError: 'orders'"),
     ],
 )
-def test_a_refusal_fails_without_retry(set_rules, execute, emulator, use_connection, rows, fields, options, words):
+def test_a_refusal_fails_without_retry(
+    set_rules, execute, emulator, use_connection, rows, fields, options, words, fails
+):
     emulator.store.replace_import_rules(1, "value", OLD["value"])
     before = rows("value")
     use_connection(emulator.url, **fields)
-    with pytest.raises(AirflowFailException) as caught:
+    with fails(words):
         set_rules(value_rules=[PATH], **options)
-    assert str(caught.value).startswith(words)
     assert "outcome" not in execute.ti.pushed
     assert rows("value") == before
 
 
 @pytest.mark.parametrize("status", [403, 404])
 @kinds
-def test_a_change_that_is_refused_alone_fails_without_retry(set_rules, emulator, rows, kind, status):
+def test_a_change_that_is_refused_alone_fails_without_retry(set_rules, emulator, rows, kind, status, fails):
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     before = rows(kind)
     emulator.faults.add(Fault(Answer(status), method="PATCH"))
-    with pytest.raises(AirflowFailException, match=f"PATCH {PATHS[kind]} answered {status}"):
+    with fails(f"{'PermissionDenied' if status == 403 else 'NotFound'}Error: PATCH {PATHS[kind]}"):
         set_rules(**{f"{kind}_rules": NEW[kind]})
     assert rows(kind) == before
 
@@ -573,15 +574,15 @@ def test_wrong_credentials_are_not_taken_for_unreadable_rules(set_rules, emulato
     assert writes(emulator) == []
 
 
-def test_a_login_page_is_not_taken_for_unreadable_rules(set_rules, emulator):
+def test_a_login_page_is_not_taken_for_unreadable_rules(set_rules, emulator, fails):
     emulator.faults.add(Fault(Answer.login_redirect(), method="GET", path=VALUE))
-    with pytest.raises(AirflowFailException, match="RedirectError"):
+    with fails("RedirectError"):
         set_rules(value_rules=[BUCKET])
     assert writes(emulator) == []
 
 
-def test_rules_that_the_server_does_not_know_are_refused_in_its_words(set_rules, emulator):
-    with pytest.raises(AirflowFailException, match=r"BadRequestError: .*type must be one of s3Bucket.*not 'bucket'"):
+def test_rules_that_the_server_does_not_know_are_refused_in_its_words(set_rules, emulator, fails):
+    with fails("BadRequestError: not 'bucket'"):
         set_rules(value_rules=[{**BUCKET, "type": "bucket"}])
     assert rules_of(emulator, "value") == []
 
@@ -607,13 +608,13 @@ def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_somebody_chang
 
 
 @pytest.mark.parametrize("touched", [False, True])
-def test_a_retry_asks_again_where_nothing_was_touched_since(set_rules, emulator, store, touched):
+def test_a_retry_asks_again_where_nothing_was_touched_since(set_rules, emulator, store, touched, fails):
     emulator.faults.add(Fault(Reset("after_body"), method="PATCH"))
     with pytest.raises(errors.ConnectionLostError):
         set_rules(value_rules=[BUCKET], store=store)
     if touched:
         set_rules(value_rules=[{**BUCKET, "with": "by a person"}])
-        with pytest.raises(AirflowFailException, match="InterruptedChangeError"):
+        with fails("InterruptedChangeError", deployment_id=1):
             set_rules(value_rules=[BUCKET], store=store, try_number=2)
     else:
         assert set_rules(value_rules=[BUCKET], store=store, try_number=2)[0]["outcome"] == "changed"

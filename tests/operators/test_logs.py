@@ -18,9 +18,9 @@ from airflow_provider_trifacta.operators.deployment import (
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
-from airflow_provider_trifacta.operators.promotion import ConfirmPromotionOperator
 from airflow_provider_trifacta.operators.release import (
     ActivateReleaseOperator,
+    ConfirmPromotionOperator,
     CreateReleaseOperator,
     DeactivateReleaseOperator,
     DryRunReleaseOperator,

@@ -31,8 +31,8 @@ from trifacta_emulator import (
 
 from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
 from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError
-from airflow_provider_trifacta.operators import _destination as destination
-from airflow_provider_trifacta.operators._source import open_source
+from airflow_provider_trifacta.operators import _storage as destination
+from airflow_provider_trifacta.operators._storage import open_source
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
 
@@ -157,13 +157,13 @@ def test_a_failed_export_leaves_no_half_file(export, flow_id, dev, tmp_path, eff
     ("headers", "body", "words"),
     [
         ({"Content-Type": "application/zip"}, b"no zip", "PackageFormatError"),
-        ({}, b"PK\x05\x06" + bytes(18), "PackageFormatError: .*no flow definition"),
+        ({}, b"PK\x05\x06" + bytes(18), "PackageFormatError: no flow definition"),
         ({"Content-Type": "application/octet-stream"}, build_package()[:-30], "PackageFormatError"),
     ],
 )
-def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_path, headers, body, words):
+def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_path, headers, body, words, fails):
     use_connection(scripted(lambda request: (200, headers, body)).url)
-    with pytest.raises(AirflowFailException, match=words):
+    with fails(words):
         export(7)
     assert list(tmp_path.iterdir()) == []
 
@@ -171,19 +171,19 @@ def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_p
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"flow_id": "None"}, "flow_id must be"),
-        ({"flow_id": 0}, "flow_id must be"),
-        ({"path": "None"}, "package_path must be"),
-        ({"path": ""}, "package_path must be"),
+        ({"flow_id": "None"}, "flow_id"),
+        ({"flow_id": 0}, "flow_id"),
+        ({"path": "None"}, "package_path"),
+        ({"path": ""}, "package_path"),
         ({"path": "/tmp"}, "must name a file"),
         ({"path": "memory://folder/"}, "must name a file"),
         ({"path": "file://packages/flow.zip"}, "begins with file:///"),
         ({"path": "file:/packages/flow.zip"}, "begins with file:///"),
-        ({"comment": 7}, "comment must be a text"),
+        ({"comment": 7}, "comment"),
     ],
 )
-def test_bad_input_ends_before_any_request(export, flow_id, dev, execute, options, words):
-    with pytest.raises(AirflowFailException, match=f"InvalidInputError: .*{words}"):
+def test_bad_input_ends_before_any_request(export, flow_id, dev, execute, options, words, fails):
+    with fails(f"InvalidInputError: {words}"):
         export(**{"flow_id": flow_id, **options})
     assert list(dev.calls) == []
     assert execute.ti.pushed == {}

@@ -14,7 +14,7 @@ from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskT
 from airflow_provider_trifacta.client.errors import AuthenticationError, ConnectError, ServerError
 from airflow_provider_trifacta.client.resources import JobGroups
 from airflow_provider_trifacta.operators import run as module
-from airflow_provider_trifacta.operators._facts import Facts
+from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 from airflow_provider_trifacta.waits import watch
 
@@ -120,8 +120,8 @@ def test_natively_rendered_parameters_arrive_as_they_were_meant(prod, execute, w
 
 
 @pytest.mark.parametrize("written", ["1.10", "1e3", "True", "[1]", "{'a': 1}", "None"])
-def test_what_native_rendering_changed_is_refused_before_any_request(prod, execute, written):
-    with pytest.raises(AirflowFailException, match=r"InvalidInputError: run_parameters\['p'\] must be a text"):
+def test_what_native_rendering_changed_is_refused_before_any_request(prod, execute, written, fails):
+    with fails("InvalidInputError: run_parameters['p']"):
         execute(natively(written))
     assert list(prod.calls) == []
 
@@ -160,47 +160,45 @@ def test_a_name_may_stand_for_the_id(run, prod):
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (RunOutcome(status="Failed", message="Path does not exist: /prod/x"), "failed: .*Path does not exist: /prod/x"),
+        (RunOutcome(status="Failed", message="Path does not exist: /prod/x"), "Path does not exist: /prod/x"),
         (RunOutcome(status="Canceled"), "was canceled"),
-        (RunOutcome(status="Paused"), "unknown state 'Paused'"),
+        (RunOutcome(status="Paused"), "'Paused'"),
     ],
 )
-def test_whatever_is_not_complete_fails_without_a_retry(run, execute, prod, posts, mode, outcome, words):
+def test_whatever_is_not_complete_fails_without_a_retry(run, execute, prod, posts, mode, outcome, words, fails):
     prod.runs.add(outcome)
-    with pytest.raises(AirflowFailException, match=f"JobFailedError: Job group .*{words}"):
+    with fails(f"JobFailedError: {words}"):
         run(**mode)
     assert execute.ti.pushed["job_group_ids"] == [prod.store.job_groups()[0].id], "the link is wanted most now"
     assert posts() == ["/v4/deployments/1/run"]
 
 
-def test_nothing_is_started_without_a_live_release(run, prod, release, posts):
+def test_nothing_is_started_without_a_live_release(run, prod, release, posts, fails):
     prod.store.update_release(release.id, active=False)
-    with pytest.raises(AirflowFailException, match="RunNotStartedError: No release of deployment 1 is live"):
+    with fails("RunNotStartedError"):
         run()
     assert posts() == []
 
 
-def test_nothing_is_started_when_another_release_is_live(run, release, posts):
-    with pytest.raises(
-        AirflowFailException, match=f"UnexpectedLiveReleaseError: Release {release.id} .* not release 9"
-    ):
+def test_nothing_is_started_when_another_release_is_live(run, release, posts, fails):
+    with fails(f"UnexpectedLiveReleaseError: {release.id}"):
         run(release_id=9)
     assert posts() == []
 
 
 @pytest.mark.parametrize("choice", ["empty", "refuse"])
-def test_a_release_without_a_manual_output_is_a_failure(run, instance, make_package, choice):
+def test_a_release_without_a_manual_output_is_a_failure(run, instance, make_package, choice, fails):
     emulator = instance(make_package(adhoc_output=False), run_without_output=choice)
-    words = "RunNotStartedError: .*started nothing" if choice == "empty" else "BadRequestError"
-    with pytest.raises(AirflowFailException, match=words):
+    words = "RunNotStartedError" if choice == "empty" else "BadRequestError"
+    with fails(words):
         run()
     assert emulator.store.job_groups() == ()
 
 
 @pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate(5), Answer(500)])
-def test_a_lost_answer_is_ambiguous_and_not_sent_again(run, prod, posts, effect):
+def test_a_lost_answer_is_ambiguous_and_not_sent_again(run, prod, posts, effect, fails):
     prod.faults.add(Fault(effect, **RUN))
-    with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError"):
+    with fails("AmbiguousSubmissionError"):
         run()
     assert posts() == ["/v4/deployments/1/run"]
 
@@ -225,7 +223,7 @@ def test_before_the_start_retries_apply(run, prod, use_connection):
 def test_after_the_start_no_failure_is_retried(run, prod, mode):
     """A retry would run the deployment again, while these jobs go on."""
     prod.faults.add(Fault(Answer(500), **STATUS, times=None))
-    with pytest.raises(AirflowFailException, match="answered 500"):
+    with pytest.raises(AirflowFailException, match="500"):
         run(tolerated_outage=0, **mode)
     assert len([call for call in prod.calls if call.path.endswith("/status")]) == 1
 
@@ -240,7 +238,7 @@ def test_an_outage_is_measured_in_seconds(run, prod, time, monkeypatch):
     for target in (module, watch):
         monkeypatch.setattr(target, "time", time)
     prod.faults.add(Fault(Answer(503), **STATUS, times=None))
-    with pytest.raises(AirflowFailException, match="answered 503"):
+    with pytest.raises(AirflowFailException, match="503"):
         run(tolerated_outage=timedelta(minutes=1), poke_interval=10)
     assert time.slept == [10] * 6
 
@@ -258,7 +256,7 @@ def test_no_pause_goes_past_the_timeout(run, prod, time, monkeypatch):
     for target in (module, watch):
         monkeypatch.setattr(target, "time", time)
     prod.faults.add(Fault(Answer(429, headers={"Retry-After": "57"}), **STATUS, times=None))
-    with pytest.raises(AirflowFailException, match="Not Complete in time"):
+    with pytest.raises(AirflowFailException, match="FailedWaitError"):
         run(timeout=100)
     assert time.slept == [57, 43]
 
@@ -289,9 +287,10 @@ def test_deferring_hands_over_what_the_trigger_needs(run, execute, slow):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode):
-    with pytest.raises(AirflowFailException, match=r"FailedWaitError: Not .*in time"):
+def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode, fails):
+    with fails("FailedWaitError", deployment_id=1) as caught:
         run(timeout=0.01, **mode)
+    assert caught.value.__cause__.job_group_ids == [one.id for one in slow.store.job_groups()]
     assert slow.store.job_groups()[0].status in ("Created", "InProgress")
     assert not [call for call in slow.calls if "cancel" in call.path]
 
@@ -323,33 +322,33 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted)
 @pytest.mark.parametrize("wanted", [True, False])
 def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch, wanted):
     monkeypatch.setattr(module.time, "sleep", time_is_up)
-    with pytest.raises(AirflowFailException, match=r"AirflowTaskTimeout after .*groups \[\d+\] were not seen Complete"):
+    with pytest.raises(AirflowFailException, match=r"AirflowTaskTimeout after .*groups \[\d+\] may still be running"):
         run(cancel_on_kill=wanted)
     assert (slow.store.job_groups()[0].status == "Canceled") is wanted
 
 
 def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypatch):
     monkeypatch.setattr("airflow_provider_trifacta.client.deployments.Deployments.run", time_is_up)
-    with pytest.raises(AirflowFailException, match="Whether jobs were started cannot be told"):
+    with pytest.raises(AirflowFailException, match="Jobs may have been started"):
         run(cancel_on_kill=True)
 
 
 def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkeypatch):
-    add = Facts.add
+    tell = Attempt.tell
 
     def without_an_answer(self, **facts):
         if "job_group_ids" in facts:
             raise RuntimeError("the API server is gone")
-        add(self, **facts)
+        tell(self, **facts)
 
-    monkeypatch.setattr(Facts, "add", without_an_answer)
-    with pytest.raises(AirflowFailException, match=r"RuntimeError after .* is gone\. .*not seen Complete"):
+    monkeypatch.setattr(Attempt, "tell", without_an_answer)
+    with pytest.raises(AirflowFailException, match=r"RuntimeError after .* is gone\. .*may still be running"):
         run()
     assert posts() == ["/v4/deployments/1/run"]
 
 
 def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypatch):
-    monkeypatch.setattr(Facts, "add", lambda self, **facts: 1 / 0)
+    monkeypatch.setattr(Attempt, "tell", lambda self, **facts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run()
     assert posts() == []
@@ -364,7 +363,7 @@ def test_an_execution_timeout_before_the_request_is_retried(run, prod, monkeypat
 @pytest.mark.parametrize("error", ["Trigger timeout", "Trigger failure"])
 def test_a_wait_that_the_triggerer_lost_is_not_retried(error):
     operator = RunDeploymentOperator(task_id="run", deployment_id=1, retries=5)
-    with pytest.raises(AirflowFailException, match=rf"gave the wait up \(TaskDeferral\w+: {error}\); the jobs go on"):
+    with pytest.raises(AirflowFailException, match=rf"TaskDeferral\w+: {error}.*not cancelled"):
         operator.resume_execution("__fail__", {"error": error}, {})
 
 
@@ -375,24 +374,24 @@ def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"deployment_id": "x"}, "deployment_id must be"),
-        ({"release_id": "None"}, "release_id must be"),
-        ({"run_parameters": "region=2"}, "run_parameters must be a dict"),
-        ({"run_parameters": {"region": None}}, r"run_parameters\['region'\] must be"),
-        ({"run_parameters": {"region": True}}, r"run_parameters\['region'\] must be"),
-        ({"run_parameters": {"region": "None"}}, r"run_parameters\['region'\] must be .* gave nothing"),
-        ({"run_parameters": {"": "x"}}, "run_parameters"),
-        ({"timeout": -1}, "timeout must be 0 or more seconds"),
-        ({"timeout": float("inf")}, "timeout must be 0 or more seconds"),
-        ({"timeout": "60"}, "timeout must be 0 or more seconds"),
-        ({"poke_interval": True}, "poke_interval must be more than 0 seconds"),
-        ({"poke_interval": timedelta(-1)}, "poke_interval must be more than 0 seconds"),
-        ({"poke_interval": 0}, "poke_interval must be more than 0 seconds"),
-        ({"tolerated_outage": -1}, "tolerated_outage must be 0 or more"),
+        ({"deployment_id": "x"}, "deployment_id"),
+        ({"release_id": "None"}, "release_id"),
+        ({"run_parameters": "region=2"}, "run_parameters"),
+        ({"run_parameters": {"region": None}}, "run_parameters['region']"),
+        ({"run_parameters": {"region": True}}, "run_parameters['region']"),
+        ({"run_parameters": {"region": "None"}}, "run_parameters['region']"),
+        ({"run_parameters": {"": "x"}}, "names are texts"),
+        ({"timeout": -1}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"timeout": "60"}, "timeout"),
+        ({"poke_interval": True}, "poke_interval"),
+        ({"poke_interval": timedelta(-1)}, "poke_interval"),
+        ({"poke_interval": 0}, "poke_interval"),
+        ({"tolerated_outage": -1}, "tolerated_outage"),
     ],
 )
-def test_bad_input_ends_before_any_request(run, prod, options, words):
-    with pytest.raises(AirflowFailException, match=f"InvalidInputError: .*{words}"):
+def test_bad_input_ends_before_any_request(run, prod, options, words, fails):
+    with fails(f"InvalidInputError: {words}"):
         run(**options)
     assert list(prod.calls) == []
 
@@ -404,7 +403,7 @@ def test_bad_input_ends_before_any_request(run, prod, options, words):
 def test_a_retry_joins_the_jobs_and_starts_none(run, execute, prod, posts, store, mode, monkeypatch):
     """The first try lost its wait after it had started the jobs."""
     with monkeypatch.context() as patched:
-        patched.setattr(Facts, "add", lambda self, **facts: 1 / 0 if "job_group_ids" in facts else None)
+        patched.setattr(Attempt, "tell", lambda self, **facts: 1 / 0 if "job_group_ids" in facts else None)
         with pytest.raises(ZeroDivisionError):
             run(store=store, **mode)
     result, ti = run(store=store, try_number=2, **mode)
@@ -420,10 +419,10 @@ def test_a_failure_after_the_start_is_left_to_airflows_retries_where_they_join(r
     assert len(prod.store.job_groups()) == 1
 
 
-def test_a_retry_after_a_lost_answer_ends_and_lists_the_jobs(run, prod, posts, store):
+def test_a_retry_after_a_lost_answer_ends_and_lists_the_jobs(run, prod, posts, store, fails):
     prod.faults.add(Fault(Reset("after_commit"), **RUN))
     for number in (1, 2):
-        with pytest.raises(AirflowFailException, match="AmbiguousSubmissionError") as caught:
+        with fails("AmbiguousSubmissionError") as caught:
             run(store=store, try_number=number)
         assert str(prod.store.job_groups()[0].id) in str(caught.value)
     assert len(posts()) == 1
@@ -432,7 +431,7 @@ def test_a_retry_after_a_lost_answer_ends_and_lists_the_jobs(run, prod, posts, s
 # Mapped tasks
 
 
-def test_a_mapped_none_is_not_any_release(run, prod, posts):
-    with pytest.raises(AirflowFailException, match="InvalidInputError: release_id"):
+def test_a_mapped_none_is_not_any_release(run, prod, posts, fails):
+    with fails("InvalidInputError: release_id"):
         run(release_id=None)
     assert posts() == []

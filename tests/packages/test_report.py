@@ -11,9 +11,8 @@ import pytest
 from trifacta_emulator import Connection, build_package
 
 from airflow_provider_trifacta.client.errors import PackageChangedError
-from airflow_provider_trifacta.packages.contents import ContainedFlow, Output, Recipe, Target
-from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.packages.report import LOCAL_ID, report_on
+from airflow_provider_trifacta.packages import ContainedFlow, Output, Recipe, Target, open_package, report_on
+from airflow_provider_trifacta.packages.report import LOCAL_ID
 
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 WAREHOUSE = Connection(id=5, name="warehouse", uuid="e75c2470-d728-11e9-8f1a-a3332515213f")
@@ -215,7 +214,7 @@ def test_the_exporters_release_is_judged(report, version, words):
 def test_an_unknown_primary_flow_is_warned_of(report, primary):
     found = report(definition({"flows": [{"id": 1, "name": "f"}]}, primaryFlowIds=primary))
     assert [flow.primary for flow in found.flows] == [False]
-    assert found.warnings == ["The package does not tell its primary flow, which is what a deployment runs."]
+    assert found.warnings == ["The package does not tell its primary flow, which a deployment runs."]
 
 
 @pytest.mark.parametrize("output", [{"flowNodeId": 9, "isAdhoc": True}, {"flowNodeId": 10}])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator import Answer, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
-from trifacta_emulator import Fault
+from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (

@@ -6,8 +6,7 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
-from trifacta_emulator import Answer, LateActivation, LateCommit, Reset
-from trifacta_emulator import Fault
+from trifacta_emulator import Answer, Fault, LateActivation, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
     BadRequestError,

@@ -123,7 +123,7 @@ def test_a_long_query_is_cut_and_makes_no_lines(run, tmp_path):
 
 def test_each_real_parameterised_dataset_is_warned_of(run, real_package):
     with open_package(real_package) as package:
-        expected = [one for one in package.info.inputs if one.parameterised]
+        expected = [one for one in package.contents.inputs if one.parameterised]
         version, edition = package.info.product_version, package.info.edition
     with Emulator(EmulatorOptions(product_version=version, edition=edition)) as server:
         server.store.create_deployment("Orders")

@@ -7,8 +7,7 @@ import threading
 from datetime import datetime, timezone
 
 import pytest
-from trifacta_emulator import Answer, Hold, LateCommit, Reset
-from trifacta_emulator import Fault
+from trifacta_emulator import Answer, Fault, Hold, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,

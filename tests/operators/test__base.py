@@ -7,17 +7,22 @@ import pytest
 from airflow_provider_trifacta._compat import BaseOperator
 from airflow_provider_trifacta.client.errors import AmbiguousNameError, InvalidInputError
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from airflow_provider_trifacta.operators._target import check_name, check_target, find_deployment, is_automatic_retry
+from airflow_provider_trifacta.operators._base import Attempt, Target, check_name
 
 pytestmark = pytest.mark.every_airflow
 
 
 @pytest.mark.parametrize(
     ("deployment_id", "deployment_name", "target"),
-    [(4, None, 4), ("4", None, 4), (None, "Orders", None), (None, " Orders ", None)],
+    [
+        (4, None, (4, None)),
+        ("4", None, (4, None)),
+        (None, "Orders", (None, "Orders")),
+        (None, " Orders ", (None, " Orders ")),
+    ],
 )
 def test_one_of_the_two_is_enough(deployment_id, deployment_name, target):
-    assert check_target(deployment_id, deployment_name) == target
+    assert Target.of(deployment_id, deployment_name) == target
 
 
 @pytest.mark.parametrize(
@@ -36,7 +41,7 @@ def test_one_of_the_two_is_enough(deployment_id, deployment_name, target):
 )
 def test_anything_else_is_named(deployment_id, deployment_name, words):
     with pytest.raises(InvalidInputError, match=words):
-        check_target(deployment_id, deployment_name)
+        Target.of(deployment_id, deployment_name)
 
 
 def test_a_name_is_named_by_its_own_argument():
@@ -49,7 +54,7 @@ def test_a_name_is_named_by_its_own_argument():
 def find(emulator):
     def run(deployment_id, name):
         with TrifactaHook().client as client:
-            return find_deployment(client, deployment_id, name)
+            return Target(deployment_id, name).find(client)
 
     return run
 
@@ -111,4 +116,4 @@ def test_a_clear_is_not_an_automatic_retry(try_number, max_tries, retries, autom
     operator = BaseOperator(task_id="t")
     operator.retries = retries
     context = {"ti": SimpleNamespace(try_number=try_number, max_tries=max_tries)}
-    assert is_automatic_retry(context, operator) is automatic
+    assert Attempt(operator, context).is_retry is automatic

@@ -5,16 +5,12 @@ from __future__ import annotations
 import pytest
 from trifacta_emulator import Answer, Fault, read_package
 
-from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
+from airflow_provider_trifacta._compat import AirflowSkipException
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.client.resources import JobGroups
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from airflow_provider_trifacta.operators.promotion import (
-    ConfirmGroupOperator,
-    ConfirmPromotionOperator,
-    PromotionTasks,
-    RollbackGroupOperator,
-)
+from airflow_provider_trifacta.operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
+from airflow_provider_trifacta.operators.release import ConfirmPromotionOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
 
 pytestmark = pytest.mark.every_airflow
@@ -49,17 +45,14 @@ def test_what_is_live_is_confirmed_with_all_its_ids(confirm, promotion, emulator
 
 
 @pytest.mark.parametrize("other", [True, False])
-def test_what_is_not_live_any_more_is_not(confirm, promotion, emulator, make_package, execute, other):
+def test_what_is_not_live_any_more_is_not(confirm, promotion, emulator, make_package, execute, other, fails):
     if other:
         with make_package().open("rb") as file:
             live = emulator.store.create_release(1, read_package(file)).id
     else:
         emulator.store.update_release(promotion["release_id"], active=False)
-        live = "none"
-    words = (
-        f"UnexpectedLiveReleaseError: Release {live} of deployment 1 is live and not release {promotion['release_id']}"
-    )
-    with pytest.raises(AirflowFailException, match=words):
+        live = None
+    with fails("UnexpectedLiveReleaseError", deployment_id=1, release_id=promotion["release_id"], live_id=live):
         confirm(promotion)
     assert execute.ti.pushed["deployment_url"], "the link is wanted most now"
     assert {call.method for call in emulator.calls} == {"GET"}
@@ -69,8 +62,8 @@ def test_what_is_not_live_any_more_is_not(confirm, promotion, emulator, make_pac
     "promotion",
     [None, "None", 7, {}, {"release_id": None, "deployment_id": 1}, {"release_id": 1, "deployment_id": "x"}],
 )
-def test_bad_input_ends_before_any_request(emulator, confirm, promotion):
-    with pytest.raises(AirflowFailException, match=r"InvalidInputError: promotion"):
+def test_bad_input_ends_before_any_request(emulator, confirm, promotion, fails):
+    with fails("InvalidInputError: promotion"):
         confirm(promotion)
     assert list(emulator.calls) == []
 
@@ -144,8 +137,8 @@ def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion
 
 
 @pytest.mark.parametrize("state", ["skipped", None, "failed"])
-def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state):
-    with pytest.raises(AirflowFailException, match=f"PromotionNotProvenError: .*g.smoke_run is {state}"):
+def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state, fails):
+    with fails(f"PromotionNotProvenError: g.smoke_run is {state}", live_id=None):
         end(ConfirmGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
 
 
@@ -172,8 +165,8 @@ def test_a_group_that_was_skipped_as_a_whole_is_no_failure(end, emulator):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_that_was_skipped_alone_leaves_no_green_run(end, step):
-    with pytest.raises(AirflowFailException, match="PromotionNotProvenError"):
+def test_a_step_that_was_skipped_alone_leaves_no_green_run(end, step, fails):
+    with fails("PromotionNotProvenError"):
         end(ConfirmGroupOperator, **{step: "skipped"})
 
 
@@ -211,9 +204,16 @@ def test_jobs_that_cannot_be_read_are_waited_for(end, emulator, virtual_time):
     assert sum(virtual_time.slept) == 60
 
 
-def test_a_rollback_that_failed_leaves_a_red_run(end):
-    with pytest.raises(AirflowFailException, match="PromotionNotProvenError"):
+def test_a_rollback_that_failed_leaves_a_red_run(end, fails):
+    with fails("PromotionNotProvenError", live_id=None):
         end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback={"other": None})
+
+
+def test_the_error_tells_what_was_rolled_back(end, fails):
+    told = {"outcome": "rolled_back", "deployment_id": 1, "active_release_id": 7, "rolled_back_release_id": 8}
+    verdict = {"verdict": {"kept": False, "why": "g.smoke_jobs is failed."}}
+    with fails("PromotionNotProvenError", deployment_id=1, live_id=7, release_id=8):
+        end(ConfirmGroupOperator, smoke_jobs="failed", rollback={**verdict, **told})
 
 
 @pytest.mark.parametrize("state", [None, {}, {"status": "Complete"}, "", 7, []])

@@ -10,7 +10,7 @@ from trifacta_emulator import build_package
 
 from airflow_provider_trifacta.client.errors import PackageFormatError
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.packages.misfits import SAMPLE_SIZE, what_it_is
+from airflow_provider_trifacta.packages.not_a_zip import SAMPLE_SIZE, what_it_is
 
 NOT_A_ZIP = "is not a readable ZIP file"
 AS_TEXT = "because it was copied as text"

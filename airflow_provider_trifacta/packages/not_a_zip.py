@@ -1,4 +1,4 @@
-"""What a file is that should be a ZIP and is not: it is called by its name, so that one knows what to do."""
+"""Tells what a file is that should be a ZIP and is not, such as a saved login page."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 from ..client.texts import shown
 
-#: Bytes of a file that are looked at.
+#: Bytes of a file that are checked.
 SAMPLE_SIZE = 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACED = "\ufffd".encode()
-#: Of those that stand for a byte that was no text: fewer may be there by chance.
+#: So many replacement characters show that bytes were replaced. Fewer may be there by chance.
 _SOME = 3
-#: Where the first member's header says how it is packed, and the usual way, which leaves no text.
+#: The byte in the first member's header that names its packing, and the usual packing, whose result is not text.
 _METHOD, _DEFLATED = 8, 8
-#: Where a page's title is looked for, and how long it may be: a search without bounds may take hours.
+#: The part of a page that is searched for a title. A search without limits may take hours.
 _TITLE_WITHIN = 64 * 1024
 _TITLE = re.compile(r"<(title|h1|message)\b[^>]{0,200}>(.{0,1000}?)</\1>", re.IGNORECASE | re.DOTALL)
 
@@ -26,7 +26,7 @@ def what_it_is(sample: bytes) -> str | None:
     """Tell what a file is that is not a readable ZIP.
 
     :param sample: its first bytes
-    :returns: how the sentence "X is not a readable ZIP file" goes on; None where nothing is known
+    :returns: the rest of the sentence "X is not a readable ZIP file", with the advice; None where nothing is known
     """
     start = sample.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if start.startswith(b"PK"):
@@ -41,18 +41,18 @@ def what_it_is(sample: bytes) -> str | None:
 
 
 def _damage(sample: bytes) -> str | None:
-    """Tell what was done to the bytes of a ZIP, None when nothing shows."""
+    """Tell what changed the bytes of a ZIP; None where that is not known."""
     if sample.startswith(_BYTE_ORDER_MARK):
-        return "a byte order mark was put before it"
+        return "a byte order mark is before it"
     if b"\0" not in sample:
-        return "its NUL bytes are gone"  # every header has some
+        return "its NUL bytes are missing"  # every header has some
     if sample.count(_REPLACED) >= _SOME:
-        return "bytes that are no text were replaced by U+FFFD"
+        return "bytes that are not text were replaced by U+FFFD"
     lines = sample.count(b"\n")
     if lines > 1 and sample.count(b"\r\n") == lines:
-        return "a CR was put before each LF"
+        return "each LF has a CR before it"
     if sample[_METHOD : _METHOD + 1] == bytes([_DEFLATED]) and _is_utf8(sample):
-        return "bytes that are no text were replaced or left out"
+        return "bytes that are not text were replaced or removed"
     return None
 
 
@@ -60,7 +60,7 @@ def _is_utf8(sample: bytes) -> bool:
     try:
         sample.decode()
     except UnicodeDecodeError as error:
-        # The sample may end within a character.
+        # The sample may end inside a character.
         return len(sample) == SAMPLE_SIZE and error.start >= len(sample) - 3
     return True
 

@@ -5,10 +5,14 @@ import json
 import pytest
 from trifacta_emulator import Connection, build_package
 
-from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.packages.inputs import Input, read_inputs
+from airflow_provider_trifacta.packages import Input, open_package
+from airflow_provider_trifacta.packages.contents import read_contents
 
 WAREHOUSE = Connection(id=5, name="warehouse", uuid="e75c2470-d728-11e9-8f1a-a3332515213f")
+
+
+def read_inputs(data: dict) -> list[Input]:
+    return read_contents({"data": data}).inputs
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def built(tmp_path):
         path = tmp_path / "flow.zip"
         path.write_bytes(build_package(**options))
         with open_package(path) as package:
-            return package.info.inputs
+            return package.contents.inputs
 
     return make
 
@@ -113,7 +117,7 @@ REAL = {
 
 def test_real_packages(real_package):
     with open_package(real_package) as package:
-        inputs = package.info.inputs
+        inputs = package.contents.inputs
     assert [
         (one.name, one.kind, one.path, one.connection, one.parameters if one.parameterised else None) for one in inputs
     ] == REAL[real_package.stem]

@@ -1,0 +1,260 @@
+"""What operators share: the connection, the deployment, the package, the XComs, and what earlier tries noted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .._compat import Asset, AssetAlias, BaseOperator
+from ..client.errors import AmbiguousNameError, InvalidInputError
+from ..client.texts import parse_id, quoted, shown
+from ..hooks.trifacta import TrifactaHook
+from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.journal import Journal
+from ._storage import open_source
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .._compat import Context
+    from ..client import TrifactaClient
+    from ..packages.flow_package import FlowPackage
+
+
+class _NotGiven(Enum):
+    """Stands for an argument that the author of the DAG left out.
+
+    None cannot stand for it. A mapped task or a template may render to None, and that is an error.
+    """
+
+    NOT_GIVEN = "not given"
+
+
+NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
+
+
+def given_or_none(value: Any) -> Any:
+    """Return an argument, or None where it was left out, because Airflow shows None better."""
+    return None if value is NOT_GIVEN else value
+
+
+def check_name(value: Any, field: str) -> str:
+    """Check that a value is a name. A template without a value renders to an empty text or to ``None``.
+
+    :param value: the given value
+    :param field: name of the argument, for the message
+    :raises InvalidInputError: it is not a name
+    """
+    if not isinstance(value, str) or value.strip() in ("", "None"):
+        raise InvalidInputError(f"{field} must be a name, not {quoted(str(value))}. Nothing was sent.")
+    return value
+
+
+def check_choice(value: Any, choices: Sequence[str], field: str) -> None:
+    """Check that a value is one of a few words.
+
+    :param value: the given value
+    :param choices: the words
+    :param field: name of the argument, for the message
+    :raises InvalidInputError: it is another value
+    """
+    if value not in choices:
+        raise InvalidInputError(f"{field} must be {' or '.join(map(repr, choices))}, not {value!r}. Nothing was sent.")
+
+
+def remembers(context: Context) -> bool:
+    """Tell whether a retry can read what this try notes. Airflow keeps it since 3.3."""
+    found: Any = context
+    return found.get("task_state_store") is not None
+
+
+class Target(NamedTuple):
+    """The deployment that an operator acts on: its id, or its exact name."""
+
+    deployment_id: int | None
+    deployment_name: str | None
+
+    def __str__(self) -> str:
+        """Return what a log calls it before it is found."""
+        return f"deployment {quoted(self.deployment_name) if self.deployment_id is None else self.deployment_id}"
+
+    @classmethod
+    def of(cls, deployment_id: Any, deployment_name: Any) -> Target:
+        """Check that exactly one of the two is given and usable. This sends no request.
+
+        :param deployment_id: an int, digits, or None
+        :param deployment_name: a name, or None
+        :raises InvalidInputError: both are given, or none, or the given one is not usable
+        """
+        if deployment_name is None:
+            return cls(parse_id(deployment_id, "deployment_id"), None)
+        if deployment_id is not None:
+            raise InvalidInputError("Give deployment_id or deployment_name, not both. Nothing was sent.")
+        return cls(None, check_name(deployment_name, "deployment_name"))
+
+    def find(self, client: TrifactaClient) -> int:
+        """Return the id of the deployment.
+
+        :raises AmbiguousNameError: no deployment has the name, or several have it
+        """
+        if self.deployment_id is not None:
+            return self.deployment_id
+        found = [one.id for one in client.deployments.find(str(self.deployment_name))]
+        if len(found) != 1:
+            name = quoted(self.deployment_name)
+            raise AmbiguousNameError(
+                f"{len(found)} deployments are called {name}: {', '.join(map(str, found))}. Give the deployment_id."
+                if found
+                else f"0 deployments are called {name}. Check the name. This user may not see every deployment."
+            )
+        return found[0]
+
+
+class TrifactaOperator(BaseOperator):
+    """An operator that uses one instance.
+
+    :param trifacta_conn_id: the Airflow connection of the instance (templated)
+    """
+
+    template_fields: Sequence[str] = ("trifacta_conn_id",)
+    operator_extra_links: Any = (TrifactaDeploymentLink(),)
+    ui_color = "#e8f3ec"
+
+    def __init__(self, *, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trifacta_conn_id = trifacta_conn_id
+
+
+class DeploymentOperator(TrifactaOperator):
+    """An operator that acts on one deployment.
+
+    :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
+    :param deployment_name: its exact name, in place of the id (templated)
+    """
+
+    template_fields: Sequence[str] = ("deployment_id", "deployment_name", *TrifactaOperator.template_fields)
+
+    def __init__(self, *, deployment_id: Any = None, deployment_name: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deployment_id = deployment_id
+        self.deployment_name = deployment_name
+
+    def target(self) -> Target:
+        """Check the arguments that name the deployment."""
+        return Target.of(self.deployment_id, self.deployment_name)
+
+
+class PackageOperator(DeploymentOperator):
+    """An operator that reads a package for one deployment.
+
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
+    :param package_uuid: the uuid that the package must have; any package where it is left out (templated)
+    """
+
+    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "package_path", "package_uuid")
+
+    def __init__(self, *, package_path: Any, package_uuid: Any = NOT_GIVEN, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.package_path = package_path
+        self.package_uuid = given_or_none(package_uuid)
+        # A value that renders to nothing is an error, and not "not given".
+        self._with_uuid = package_uuid is not NOT_GIVEN
+
+    def open_package(self, client: TrifactaClient) -> FlowPackage:
+        """Open the package. The client only gives the size limit for a copy; this sends no request."""
+        most = client.config.max_package_size
+        return open_source(self.package_path, self.package_uuid, with_uuid=self._with_uuid, most=most)
+
+
+class Attempt:
+    """One try of a task: what it tells Airflow, and what earlier tries of the task noted.
+
+    :param operator: the task's operator
+    :param context: the context of the try
+    """
+
+    def __init__(self, operator: BaseOperator, context: Context) -> None:
+        self._operator = operator
+        self._context: Any = context
+        self._ti: Any = context["ti"]
+        #: All that was told so far, by XCom key. What is not known is None.
+        self.facts: dict[str, Any] = {}
+
+    @property
+    def number(self) -> int:
+        """The number of the try, from 1."""
+        return int(self._ti.try_number)
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether Airflow started this try by itself, after a try that failed or was killed.
+
+        A person who clears a task has looked at production, and a retry has not. A clear raises ``max_tries``, which
+        shows the first try after it. A run may have begun when the task had other ``retries``, so that first try is
+        never taken to be before the first one of all.
+        """
+        first = max(1, (self._ti.max_tries or 0) - (self._operator.retries or 0) + 1)
+        return self.number > first
+
+    @property
+    def run_began(self) -> datetime | None:
+        """When the DAG run started; None where that is not known."""
+        return getattr(self._context.get("dag_run"), "start_date", None)
+
+    def open_journal(self) -> Journal:
+        """Open the task's journal. Call this once, before any request.
+
+        :returns: the journal; before Airflow 3.3 it remembers nothing
+        :raises JournalUnavailableError: Airflow's task state store can be read but not written
+        """
+        journal = Journal(self._context.get("task_state_store"), self.number)
+        journal.open()
+        return journal
+
+    def tell(self, **facts: Any) -> None:
+        """Note facts, and push each one to its XCom key at once, so that it is there if the task fails later.
+
+        A fact that is None is noted but not pushed: Airflow 3 treats a null XCom as a missing one.
+        """
+        self.facts |= facts
+        for key, value in facts.items():
+            if value is not None:
+                self._ti.xcom_push(key=key, value=value)
+
+    def tell_deployment(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
+        """Tell the deployment's id and the address of its page, and other facts."""
+        self.tell(deployment_id=deployment_id, **facts, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+
+    def announce_live(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
+        """Add an event to each ``AssetAlias`` among the outlets, because this run made a release live.
+
+        A plain asset gets an event with every success of the task. An alias only gets this one. On Airflow 2 this does
+        nothing.
+
+        :param client: the instance
+        :param deployment_id: the deployment; the asset's URI names the instance and the deployment
+        :param facts: the event's extra. None is left out. A list is written as JSON text: Airflow 3.0 and the first 3.1
+            fail a task whose event for an alias has a list in its extra
+        """
+        if AssetAlias is None:
+            return
+        events = self._context.get("outlet_events")
+        aliases = [outlet for outlet in self._operator.outlets or [] if isinstance(outlet, AssetAlias)]
+        if not aliases or events is None:
+            return
+        host = client.config.base_url.partition("://")[2]
+        extra = {"deployment_id": deployment_id, **_extra(facts)}
+        for alias in aliases:
+            events[alias].add(Asset(f"trifacta://{host}/deployments/{deployment_id}"), extra=extra)
+            self._operator.log.info("Asset event for %s: %s", alias.name, extra)
+
+
+def _extra(facts: dict[str, Any]) -> dict[str, Any]:
+    def fit(value: Any) -> Any:
+        if isinstance(value, int):
+            return value
+        return shown(value) if isinstance(value, str) else json.dumps(value)
+
+    return {key: fit(value) for key, value in facts.items() if value is not None}
