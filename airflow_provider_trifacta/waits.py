@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from .client.errors import (
     AuthenticationError,
     ConnectionLookUpError,
+    DeploymentManagerMissingError,
     InvalidInputError,
     JobFailedError,
     MissingConnectionError,
@@ -377,6 +378,8 @@ class ReleaseWatch(Watch):
     def _own(self) -> Steps[Release]:
         try:
             release: Release = yield OneRelease(self.release_id)
+        except DeploymentManagerMissingError:
+            raise  # the instance knows no releases at all, so this is no news of this one
         except NotFoundError as error:
             raise ReleaseDeletedError(
                 f"Release {self.release_id} does not exist or was deleted, so it cannot become active. {error}"

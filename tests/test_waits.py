@@ -13,10 +13,12 @@ from airflow_provider_trifacta.client.errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectionLookUpError,
+    DeploymentManagerMissingError,
     InvalidInputError,
     JobFailedError,
     MissingConnectionError,
     PermissionDeniedError,
+    ReleaseDeletedError,
     ReleaseSupersededError,
     ServerError,
     UnexpectedResponseError,
@@ -403,9 +405,27 @@ def test_a_release_that_slips_off_the_newest_page_is_still_found(scripted):
     assert watch.poll(lambda: server.client) is True
 
 
+@pytest.mark.parametrize(
+    ("status", "name", "error"),
+    [
+        (404, "DataNotFoundException", ReleaseDeletedError),
+        (410, "GoneException", ReleaseDeletedError),
+        (400, "ValidationFailed", ReleaseDeletedError),
+        (404, "RouteNotFoundException", DeploymentManagerMissingError),
+    ],
+)
+def test_a_release_that_is_not_there_and_an_instance_that_has_none(scripted, status, name, error):
+    server = scripted(lambda _: (status, {}, {"exception": {"name": name, "message": "no"}}))
+    client = TrifactaClient(ClientConfig(base_url=server.url, login="me", password=PASSWORD, read_retries=0))
+    with pytest.raises(error):
+        ReleaseWatch(7).poll(lambda: client)
+
+
 def test_one_that_nobody_knows_is_a_failure_and_a_refusal_too(watch):
     with pytest.raises(JobFailedError, match="Job group 1 does not exist, or this user cannot see it"):
         watch({1: [(404, {}, {})]})()
+    with pytest.raises(JobFailedError, match="Job group 1 does not exist, or this user cannot see it"):
+        watch({1: [(400, {}, {"exception": {"name": "ValidationFailed", "message": "jobGroups 1 does not exist"}})]})()
     with pytest.raises(PermissionDeniedError):
         watch({1: [(403, {}, {})]})()
 

@@ -209,7 +209,7 @@ class PermissionDeniedError(APIError):
 
 
 class NotFoundError(APIError):
-    """404: there is no such object, or this user cannot see it."""
+    """404: there is no such object, or this user cannot see it. A 400 to a read that sends only an id says the same."""
 
 
 class GoneError(NotFoundError):
