@@ -110,7 +110,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("real_package", REAL_PACKAGES or [missing], ids=lambda path: path and path.stem)
 
 
-def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their parameter: those of a package differ in every process, and workers compare names."""
     return argname if isinstance(val, bytes) else None
 
@@ -144,8 +144,8 @@ def time():
 @pytest.fixture
 def virtual_time(monkeypatch, time):
     """The time of every client: only sleeping moves it."""
-    monkeypatch.setattr(Clock, "sleep", lambda self, seconds: time.sleep(seconds))
-    monkeypatch.setattr(Clock, "monotonic", lambda self: time.monotonic())
+    monkeypatch.setattr(Clock, "sleep", lambda _, seconds: time.sleep(seconds))
+    monkeypatch.setattr(Clock, "monotonic", lambda _: time.monotonic())
     return time
 
 
@@ -179,7 +179,7 @@ def journal():
     """Return a function that opens the journal of the next try; ``journal.store`` is what they share."""
     tries = itertools.count(1)
 
-    def open_next(number=None):
+    def open_next():
         one = Journal(open_next.store, next(tries))
         one.open()
         return one
@@ -227,7 +227,7 @@ class ScriptedServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *args: None
+        self._server.handle_error = lambda *_: None
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         name = "localhost" if tls else "127.0.0.1"
@@ -286,7 +286,7 @@ class TaskInstance:
         assert (dag_id, map_index, run_ids) == (self.dag_id, self.map_index, [self.run_id])
         return {self.run_id: {one: self._others[one][0] for one in task_ids}}
 
-    def get_first_reschedule_date(self, context: object) -> datetime | None:
+    def get_first_reschedule_date(self, _context: object) -> datetime | None:
         return self.first_look
 
 
@@ -304,7 +304,7 @@ def execute(monkeypatch):
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
         # Airflow 2 looks in its database for when a rescheduled sensor began.
         base = sys.modules[BaseSensorOperator.__module__]
-        monkeypatch.setattr(base, "_orig_start_date", lambda **keywords: run.first_look, raising=False)
+        monkeypatch.setattr(base, "_orig_start_date", lambda **_: run.first_look, raising=False)
         context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": dag_run}
         if store is not None:
             context["task_state_store"] = store
@@ -389,7 +389,7 @@ def airflow_db() -> None:
 
 
 @pytest.fixture
-def example_dag(airflow_db):
+def example_dag(airflow_db):  # noqa: ARG001
     """Return a function that runs an example DAG and returns the run and its task instances by id."""
     from airflow.models import DagBag
 

@@ -13,7 +13,8 @@ from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 pytestmark = pytest.mark.every_airflow
 
 
-def test_a_good_connection(emulator, capsys):
+@pytest.mark.usefixtures("emulator")
+def test_a_good_connection(capsys):
     assert main([]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("OK: Logged in to http://127.0.0.1")
     assert TrifactaHook().test_connection()[0] is True
@@ -34,12 +35,14 @@ def test_a_bad_connection(emulator, use_connection, capsys, fields, words):
     assert words in by_the_hook
 
 
-def test_an_unknown_connection(airflow_db, capsys):
+@pytest.mark.usefixtures("airflow_db")
+def test_an_unknown_connection(capsys):
     assert main(["none_such"]) == 1
     assert "none_such" in capsys.readouterr().out
 
 
-def test_a_stored_connection_is_found(airflow_db, emulator, capsys):
+@pytest.mark.usefixtures("airflow_db")
+def test_a_stored_connection_is_found(emulator):
     """The database too, and not only what a task may see."""
     from airflow.models import Connection
     from airflow.utils.session import create_session

@@ -47,7 +47,7 @@ def import_release(emulator, make_package):
 def when_awaited(emulator, monkeypatch):
     """Return a function that lets somebody act once: when a sensor has looked, and has seen nothing of it yet."""
     monkeypatch.setattr(
-        ReleaseActiveSensor, "poke_interval", property(lambda self: 0.2, lambda self, value: None), raising=False
+        ReleaseActiveSensor, "poke_interval", property(lambda _: 0.2, lambda _self, _value: None), raising=False
     )
     look = emulator.faults.add(Fault(Hold("after_commit"), method="GET", path="/v4/releases/*"))
     threads, over = [], threading.Event()
@@ -268,7 +268,7 @@ def test_a_promotion_that_did_not_begin_has_nothing_to_roll_back(promote, emulat
 
 
 def test_what_somebody_promoted_meanwhile_is_not_rolled_back(promote, emulator, import_release, when_awaited):
-    when_awaited(lambda release: import_release())
+    when_awaited(lambda _: import_release())
     run, tasks = promote("rollback", check_fails=True)
     assert run.state == "failed"
     assert (tasks["check"].state, tasks["roll_back"].state) == ("failed", "failed")
@@ -300,7 +300,8 @@ def test_a_promotion_adds_an_asset_event(promote, emulator, fails):
     assert events == ([] if fails else [(f"trifacta://{host}/deployments/1", extra)])
 
 
-def test_examples_are_there_from_their_airflow_on(airflow_db):
+@pytest.mark.usefixtures("airflow_db")
+def test_examples_are_there_from_their_airflow_on():
     from airflow.models import DagBag
 
     bag = DagBag(str(EXAMPLES))

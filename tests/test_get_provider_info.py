@@ -29,7 +29,8 @@ def test_airflow_finds_the_provider():
     assert hook.hook_name == info["connection-types"][0]["hook-name"]
 
 
-def test_airflows_command_shows_it(airflow_db):
+@pytest.mark.usefixtures("airflow_db")
+def test_airflows_command_shows_it():
     out = subprocess.run(
         [sys.executable, "-m", "airflow", "providers", "get", "airflow-provider-trifacta", "--output", "json"],
         check=True,

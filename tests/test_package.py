@@ -283,7 +283,7 @@ def test_a_missing_file_and_a_bomb(tmp_path, write, capsys, monkeypatch):
 
 
 def test_a_disk_that_fails_is_told(write, capsys, monkeypatch):
-    def fail(self):
+    def fail(_):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(package_module.FlowPackage, "sha256", fail)

@@ -14,7 +14,7 @@ from airflow_provider_trifacta.client.errors import TrifactaError, UnexpectedLiv
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
 
-pytestmark = pytest.mark.every_airflow
+pytestmark = [pytest.mark.every_airflow, pytest.mark.usefixtures("emulator")]
 
 UPLOAD = {"method": "POST", "path": "/v4/deployments/*/releases"}
 CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
@@ -82,12 +82,12 @@ def log(caplog, monkeypatch):
 
 
 @pytest.fixture
-def baseline(emulator):
+def baseline():
     return lambda: Task(GetDeploymentOperator(task_id="baseline", deployment_id=1)).succeeds()
 
 
 @pytest.fixture
-def promote(emulator, make_package):
+def promote(make_package):
     def run(letter, number=0, *, start_after=None, **options):
         path = make_package(uuid=package_uuid(letter, number))
         task_id = f"promote_{letter}_{number}"
@@ -283,7 +283,7 @@ def test_a_promotion_right_after_an_activation_is_not_taken_for_its_failure(prom
     assert live() == newest
 
 
-def test_two_that_activate_with_an_expectation(promote, emulator, live, went_live):
+def test_two_that_activate_with_an_expectation(promote, live, went_live):
     """The one that comes second is refused: what it expected is no longer live."""
     one = promote("A").succeeds()["release_id"]
     two = promote("B").succeeds()["release_id"]

@@ -26,14 +26,16 @@ def documented() -> dict[int, dict[str, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("virtual_time")
 @pytest.mark.parametrize("size", request_counts.SIZES)
-def test_each_operator_makes_as_many_requests_as_the_documentation_says(size, virtual_time):
+def test_each_operator_makes_as_many_requests_as_the_documentation_says(size):
     counts = {**request_counts.measure(size), **request_counts.measure_far_back(size)}
     assert counts == {what: count for what, count in documented()[size].items() if what != request_counts.PROMOTION}
 
 
+@pytest.mark.usefixtures("virtual_time", "airflow_db")
 @pytest.mark.parametrize("size", request_counts.SIZES)
-def test_a_whole_promotion_makes_at_most_twenty_requests(size, virtual_time, airflow_db):
+def test_a_whole_promotion_makes_at_most_twenty_requests(size):
     count, state = request_counts.promote(size)
     assert state == "success"
     assert count == documented()[size][request_counts.PROMOTION]

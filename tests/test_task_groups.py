@@ -50,7 +50,7 @@ def prod(use_connection):
 
 
 @pytest.fixture
-def run(airflow_db, dev, prod, monkeypatch, tmp_path):
+def run(airflow_db, dev, prod, monkeypatch, tmp_path):  # noqa: ARG001
     """Return a function that promotes so many flows of Dev, each to a deployment of its own."""
     flows = []
     # Airflow 3 only runs what is in one of its bundles.
@@ -118,7 +118,7 @@ def pull(run, group, task_id, key="return_value", map_index=-1):
 
 @pytest.mark.every_airflow
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_flow_becomes_the_live_release(run, dev, prod, deferrable):
+def test_a_flow_becomes_the_live_release(run, prod, deferrable):
     result = run(deferrable=deferrable)
     [(flow_id, deployment_id)] = run.flows
     group = f"flow_{flow_id}"
@@ -165,7 +165,7 @@ def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(run, prod)
 
 
 @pytest.mark.parametrize("roll_back", [True, False])
-def test_jobs_that_still_run_are_no_proof(run, use_connection, monkeypatch, roll_back):
+def test_jobs_that_still_run_are_no_proof(run, use_connection, roll_back):
     with Emulator(EmulatorOptions(job_run_seconds=3600)) as slow:
         use_connection(slow.url, "trifacta_prod")
         deployment = slow.store.create_deployment("Deployment 1")
@@ -215,7 +215,7 @@ def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, p
     ],
 )
 def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed, monkeypatch):
-    monkeypatch.setattr("airflow_provider_trifacta.promotion.rollback.Doubt.settle", lambda self, seen: (None, seen))
+    monkeypatch.setattr("airflow_provider_trifacta.promotion.rollback.Doubt.settle", lambda _, seen: (None, seen))
     [before] = run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows
     {"dev": dev, "prod": prod}[instance].faults.add(Fault(Answer(403), method=method, path=path, times=None))
@@ -293,8 +293,9 @@ def test_parts_are_optional(run, prod, options, tasks):
     assert len(prod.store.job_groups()) == ("smoke_run" in tasks)
 
 
+@pytest.mark.usefixtures("airflow_db")
 @pytest.mark.every_airflow
-def test_default_args_cannot_make_a_promotion_green_that_is_not(airflow_db):
+def test_default_args_cannot_make_a_promotion_green_that_is_not():
     careless = {
         "trigger_rule": "all_done",
         "soft_fail": True,
@@ -407,7 +408,7 @@ def too_late(request):
     request.handler.connection.recv(1)
 
 
-def gateway_error(request):
+def gateway_error(_):
     return 502, {"Content-Type": "text/html"}, b"<html>Bad gateway</html>"
 
 
@@ -461,8 +462,8 @@ def test_twenty_flows(run, dev, prod, scripted, use_connection, monkeypatch, tro
         # An upload that was not taken is waited for, and then tried again by Airflow.
         options["default_args"] = {"settle_timeout": 30, "retry_delay": 0}
         # Time goes a hundred times as fast for what looks again.
-        monkeypatch.setattr(Clock, "sleep", lambda self, seconds: time.sleep(seconds / 100))
-        monkeypatch.setattr(Clock, "monotonic", lambda self: time.monotonic() * 100)
+        monkeypatch.setattr(Clock, "sleep", lambda _, seconds: time.sleep(seconds / 100))
+        monkeypatch.setattr(Clock, "monotonic", lambda _: time.monotonic() * 100)
         for conn_id, instance in (("trifacta_dev", dev), ("trifacta_prod", prod)):
             proxies.append(Flaky(scripted, instance.url))
             use_connection(proxies[-1].url, conn_id, extra={"read_timeout": 0.5, "upload_timeout": 0.5})

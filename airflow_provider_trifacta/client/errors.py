@@ -176,7 +176,7 @@ class PermissionDeniedError(APIError, code="permission_denied"):
 
 
 class NotFoundError(APIError, code="not_found"):
-    """404: there is no such object, or this user cannot see it."""
+    """404: there is no such object, or this user cannot see it. A 400 to a read that sends only an id says the same."""
 
 
 class GoneError(NotFoundError, code="gone"):

@@ -6,6 +6,7 @@ Only a request that failed enters this module.
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from http.client import HTTPException
@@ -86,6 +87,8 @@ _RESOURCES = {
 #: What a workspace can switch off, by the end of the path.
 _SETTINGS = {"/package": "export", "/releases": "import", "/releases/dryRun": "import"}
 _ROUTE_NOT_FOUND = "RouteNotFoundException"
+#: Reads that send nothing but an id.
+_READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
 _NO_DEPLOYMENT_MANAGER = (
     "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
     "connection's host is the production instance, and ask its administrator."
@@ -112,6 +115,9 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIEr
     if _lacks_deployment_manager(answer.status, name, method, path):
         error_class = DeploymentManagerMissingError
         message += f" {_NO_DEPLOYMENT_MANAGER}"
+    elif from_api and _refuses_id(answer.status, method, path):
+        error_class = NotFoundError
+        message += f" {_advice(404, path)}"
     elif advice := _advice(answer.status, path):
         message += f" {advice}"
     return error_class(
@@ -132,6 +138,11 @@ def _lacks_deployment_manager(status: int, name: str | None, method: str, path: 
     # A path that is known with another method is answered alike, and reading import rules is not documented.
     may_be_unknown = method == "GET" and path.endswith("ImportRules")
     return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
+
+
+def _refuses_id(status: int, method: str, path: str) -> bool:
+    """Tell a 400 that can only be about the id: the API documents this status for what does not exist, too."""
+    return status == 400 and method == "GET" and _READ_BY_ID.fullmatch(path) is not None
 
 
 def _advice(status: int, path: str) -> str:

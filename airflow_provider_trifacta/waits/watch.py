@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..client.errors import (
     AuthenticationError,
-    BadRequestError,
     ConnectionLookUpError,
     DeploymentManagerMissingError,
     InvalidInputError,
@@ -238,14 +237,11 @@ class Watch(ABC):
 def refusal_of_id(error: TrifactaError) -> str | None:
     """Return how the server said that it does not know an id, as a sentence; None if the error says something else.
 
-    A server says so with 404 or 410, or with 400. A read by id has no other content, so a 400 in the API's own words
-    cannot be about anything else. The client's text for a 400 is about uploads and would mislead here.
+    An instance without Deployment Manager answers 404 too. That says nothing about this id.
 
     :param error: what ended a read by id
     """
-    if isinstance(error, DeploymentManagerMissingError) or not isinstance(error, (NotFoundError, BadRequestError)):
-        return None
-    if isinstance(error, BadRequestError) and not (error.status == 400 and error.from_api):
+    if isinstance(error, DeploymentManagerMissingError) or not isinstance(error, NotFoundError):
         return None
     request = f", request id {error.request_id}" if error.request_id else ""
     return f"The server answered {error.status} to {error.method} {error.path}{request}."

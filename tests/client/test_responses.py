@@ -10,7 +10,12 @@ from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
 
 from airflow_provider_trifacta import __version__
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.errors import DeploymentManagerMissingError, NotFoundError, PermissionDeniedError
+from airflow_provider_trifacta.client.errors import (
+    BadRequestError,
+    DeploymentManagerMissingError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.packages.flow_package import open_package
 
@@ -60,6 +65,44 @@ def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, connec
     advice = str(caught.value).partition("X: y.")[2]
     assert [words for words in said if words not in advice] == []
     assert [words for words in unsaid if words in advice] == []
+
+
+REFUSAL = {"exception": {"name": "ValidationFailed", "message": "no"}}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.releases.get(7),
+        lambda client: client.deployments.get(7),
+        lambda client: client.job_groups.status(7),
+    ],
+)
+def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect, call):
+    server = scripted(lambda request: (400, {}, REFUSAL))
+    with pytest.raises(NotFoundError) as caught:
+        call(connect(server.url))
+    assert type(caught.value) is NotFoundError
+    assert caught.value.status == 400
+    assert "Check the id 7 of the" in str(caught.value)
+    assert "product version" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (lambda client: client.releases.get(7), {"error": "a proxy's own"}),
+        (lambda client: client.releases.activate(7), REFUSAL),
+        (lambda client: client.people.current(), REFUSAL),
+        (lambda client: client.deployments.list(), REFUSAL),
+        (lambda client: client.import_rules.list(7, "object"), REFUSAL),
+        (lambda client: client.flows.export(7, io.BytesIO(), comment="Told"), REFUSAL),
+    ],
+)
+def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body):
+    server = scripted(lambda request: (400, {}, body))
+    with pytest.raises(BadRequestError):
+        call(connect(server.url))
 
 
 @pytest.mark.parametrize(

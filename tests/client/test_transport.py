@@ -126,15 +126,15 @@ def test_an_error_names_method_path_status_words_request_and_next_step(scripted,
     body = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": {"field": "x"}}}
     server = scripted(lambda request: (status, {"x-trifacta-request-id": "req-7"}, body))
     with pytest.raises(cls) as caught:
-        connect(server.url).read("/v4/deployments/1")
+        connect(server.url).read("/v4/deployments/1/releases")
     error = caught.value
-    assert f"GET /v4/deployments/1 answered {status}" in str(error)
+    assert f"GET /v4/deployments/1/releases answered {status}" in str(error)
     assert 'ValidationFailed: Input validation failed: {"field": "x"}' in str(error)
     assert "request id req-7" in str(error)
     assert advice in str(error)
     assert (error.method, error.path, error.status, error.name) == (
         "GET",
-        "/v4/deployments/1",
+        "/v4/deployments/1/releases",
         status,
         "ValidationFailed",
     )

@@ -230,7 +230,7 @@ API_ERROR = {"exception": {"name": "ValidationFailed", "message": "Input validat
 def test_an_unknown_id_is_named(watch, scripted, body, status, release, job_group):
     with pytest.raises(job_group, check=lambda error: error.job_group_ids == [1]):
         watch({1: [(status, {}, body)]})()
-    server = scripted(lambda request: (status, {}, body))
+    server = scripted(lambda _: (status, {}, body))
     config = ClientConfig(base_url=server.url, login="me", password=PASSWORD)
     with TrifactaClient(config) as client, pytest.raises(release, check=lambda error: error.release_id == 7):
         ReleaseWatch(7).poll(lambda: client)
