@@ -14,6 +14,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,14 +35,15 @@ if TYPE_CHECKING:
 
 #: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
 BLOCK_SIZE = 256 * 1024
+#: Seconds between two calls of an upload's progress.
+PROGRESS_INTERVAL = 15.0
 #: Seconds that one block of an upload may take to leave, if the connect timeout is shorter.
 _UPLOAD_BLOCK_TIMEOUT = 60.0
 _PORTS = {"http": 80, "https": 443}
 #: A firewall forgets a connection that is silent while the server imports a package. Keepalive prevents that.
 _KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-for _name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
-    if hasattr(socket, _name):  # absent on some platforms
-        _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
+for _name in {"TCP_KEEPIDLE", "TCP_KEEPINTVL"} & set(dir(socket)):  # some platforms lack them
+    _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
 
 
 class Server(NamedTuple):
@@ -83,6 +86,7 @@ def may_follow(old: Server | None, new: Server | None) -> bool:
     return old == new or (old.scheme, new.scheme) == ("http", "https")
 
 
+@dataclass(eq=False)
 class MultipartFile:
     """A ``multipart/form-data`` body with exactly one file part, for ``requests``' ``data=`` argument.
 
@@ -92,60 +96,59 @@ class MultipartFile:
     :param file: an open, seekable binary file
     :param size: bytes of the file that are sent; another size at sending is an error
     :param filename: name given to the server
-    :param progress: called with (bytes of the file sent, size) after each block
+    :param progress: called with (bytes of the file sent, size) every 15 seconds
     :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
         cannot take a broken-off body for a package
     """
 
-    def __init__(
-        self,
-        file: BinaryIO,
-        size: int,
-        filename: str,
-        *,
-        progress: Callable[[int, int], None] | None = None,
-        before_end: Callable[[], None] | None = None,
-    ) -> None:
-        self._file = file
-        self._size = size
-        self._progress = progress
-        self._before_end = before_end
-        boundary = secrets.token_hex(16)
+    file: BinaryIO
+    size: int
+    filename: str
+    progress: Callable[[int, int], None] | None = field(default=None, kw_only=True)
+    before_end: Callable[[], None] | None = field(default=None, kw_only=True)
+    #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
+    sent_completely: bool = field(default=False, init=False)
+    _boundary: str = field(default_factory=partial(secrets.token_hex, 16), init=False)
+
+    @property
+    def content_type(self) -> str:
+        """The header that tells where the part begins and ends."""
+        return f"multipart/form-data; boundary={self._boundary}"
+
+    @cached_property
+    def _ends(self) -> tuple[bytes, bytes]:
+        """What comes before and after the bytes of the file."""
         # Quotes and line breaks as browsers write them (WHATWG form submission).
-        quoted = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        self._head = (
-            f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="data"; filename="{quoted}"\r\n'
-            "Content-Type: application/zip\r\n\r\n"
-        ).encode("utf-8", "replace")
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
-        self.sent_completely = False
+        quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+        head = f'--{self._boundary}\r\nContent-Disposition: form-data; name="data"; filename="{quoted}"\r\n'
+        head += "Content-Type: application/zip\r\n\r\n"
+        return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
 
     def __len__(self) -> int:
-        return len(self._head) + self._size + len(self._tail)
+        return self.size + sum(map(len, self._ends))
 
     def __iter__(self) -> Iterator[bytes]:
         self.sent_completely = False
-        self._file.seek(0)
-        yield self._head
-        sent = 0
-        while sent < self._size:
-            block = self._file.read(min(BLOCK_SIZE, self._size - sent))
+        self.file.seek(0)
+        head, tail = self._ends
+        yield head
+        sent, told = 0, time.monotonic()
+        while sent < self.size:
+            block = self.file.read(min(BLOCK_SIZE, self.size - sent))
             if not block:
                 raise PackageChangedError(
-                    f"The package became shorter while it was sent ({sent} of {self._size} bytes were there). "
+                    f"The package became shorter while it was sent ({sent} of {self.size} bytes were there). "
                     "Nothing was imported. Do not write to a package while it is promoted."
                 )
             yield block
             sent += len(block)
-            if self._progress:
-                self._progress(sent, self._size)
-        if self._before_end:
-            self._before_end()
+            if self.progress and time.monotonic() - told >= PROGRESS_INTERVAL:
+                told = time.monotonic()
+                self.progress(sent, self.size)
+        if self.before_end:
+            self.before_end()
         self.sent_completely = True
-        yield self._tail
+        yield tail
 
 
 class _Connection(HTTPConnection):
@@ -201,8 +204,8 @@ class _Connection(HTTPConnection):
                 raise budget.exceeded(exchange.what) from None
             raise
         except ssl.SSLEOFError as error:
-            # ``urllib3`` reads the answer after a broken pipe, but takes the TLS form of the same event for a fault
-            # of TLS. A 401 or 413 during an upload would then be reported as a certificate problem.
+            # ``urllib3`` reads the answer after a broken pipe. It takes the TLS form of that for a fault of TLS, so a
+            # 401 or 413 during an upload would be reported as a certificate problem.
             raise BrokenPipeError(errno.EPIPE, "the server closed while it was sent to") from error
 
 
@@ -255,12 +258,8 @@ class Session:
         if config.login:
             value = f"Basic {base64.b64encode(f'{config.login}:{config.password}'.encode()).decode()}"
         self._credentials: Any = value.encode()
-        self._headers = {
-            **requests.utils.default_headers(),
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": config.user_agent,
-        }
+        wanted = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": config.user_agent}
+        self._headers = {**requests.utils.default_headers(), **wanted}
         base = prepared(config.base_url)
         self._server = server_of(base)
         #: How the URLs of this server begin. A slash ends the host for every parser.

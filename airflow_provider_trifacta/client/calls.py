@@ -13,9 +13,12 @@ from .errors import RequestTimeoutError
 class Body(Protocol):
     """The body of an upload; :class:`~.adapter.MultipartFile` is one."""
 
-    content_type: str
     #: Whether its last bytes were handed to the connection.
     sent_completely: bool
+
+    @property
+    def content_type(self) -> str:
+        """Its header."""
 
     def __len__(self) -> int: ...
 

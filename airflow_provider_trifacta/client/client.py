@@ -46,6 +46,20 @@ class TrifactaClient:
         self.config = config
         self.clock = clock or Clock()
         self._transport = transport or Transport(config, sleep=self.clock.sleep)
+        #: Who the credentials belong to.
+        self.people = People(self._transport)
+        #: The deployments of the instance.
+        self.deployments = Deployments(self._transport)
+        #: The connections of the instance.
+        self.connections = Connections(self._transport)
+        #: The releases of deployments.
+        self.releases = Releases(self._transport)
+        #: The import rules of deployments.
+        self.import_rules = ImportRules(self._transport)
+        #: The flows of a Dev instance.
+        self.flows = Flows(self._transport)
+        #: The job groups, which runs start.
+        self.job_groups = JobGroups(self._transport)
 
     def __enter__(self) -> TrifactaClient:
         return self
@@ -68,43 +82,6 @@ class TrifactaClient:
         transport = replace(self._transport, repeats=False)
         transport.session = session
         return TrifactaClient(self.config, transport=transport, clock=self.clock)
-
-    # Each resource is made when it is first asked for.
-
-    @cached_property
-    def people(self) -> People:
-        """Who the credentials belong to."""
-        return People(self._transport)
-
-    @cached_property
-    def deployments(self) -> Deployments:
-        """The deployments of the instance."""
-        return Deployments(self._transport)
-
-    @cached_property
-    def connections(self) -> Connections:
-        """The connections of the instance."""
-        return Connections(self._transport)
-
-    @cached_property
-    def releases(self) -> Releases:
-        """The releases of deployments."""
-        return Releases(self._transport)
-
-    @cached_property
-    def import_rules(self) -> ImportRules:
-        """The import rules of deployments."""
-        return ImportRules(self._transport)
-
-    @cached_property
-    def flows(self) -> Flows:
-        """The flows of a Dev instance."""
-        return Flows(self._transport)
-
-    @cached_property
-    def job_groups(self) -> JobGroups:
-        """The job groups, which runs start."""
-        return JobGroups(self._transport)
 
     def deployment_url(self, deployment_id: int) -> str:
         """Return the address of a deployment's page, for people.

@@ -36,7 +36,7 @@ DEFAULT_READ_RETRIES = 4
 #: What Airflow shows instead of a stored secret. It comes back when such a view is saved as a new connection.
 _MASK = "***"
 #: Characters that a secret must have to be replaced in an answer that is not an error: a short one is part of any name.
-_SHORTEST_IN_ANSWERS = 8
+SHORTEST_IN_ANSWERS = 8
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,6 @@ class ClientConfig:
                 encoded = {quote(written, safe=""), quote_plus(written), quote(written)}
                 found |= {secret, unquote(written), *encoded, json.dumps(secret)[1:-1], " ".join(secret.split())}
         return sorted(filter(None, found), key=len, reverse=True)
-
-    @cached_property
-    def long_secrets(self) -> list[bytes]:
-        """Those of :attr:`secrets` that are replaced in answers that are not errors, as they are sent."""
-        return [one.encode("utf-8", "replace") for one in self.secrets if len(one) >= _SHORTEST_IN_ANSWERS]
 
 
 def refuse_mask(name: str, value: object) -> None:

@@ -237,12 +237,13 @@ class ImportResult:
     """What an import made (API Releases Create v4 [R]).
 
     ``primary_flow_ids`` are the new flows' ids in this instance, never the ids inside the package. They are None when
-    the answer does not tell them. ``deleted_objects`` is what the import left out, as the API gave it.
+    the answer does not tell them. ``dropped`` are the objects of the package that the import left out, by their kind;
+    empty if the import kept everything.
     """
 
     release: Release
     primary_flow_ids: list[int] | None
-    deleted_objects: object
+    dropped: Mapping[str, Any]
 
     @classmethod
     def from_json(cls, body: object) -> ImportResult:
@@ -257,13 +258,8 @@ class ImportResult:
         return cls(
             release=Release.from_json(data.get("release")),
             primary_flow_ids=known if len(known) == len(ids) else None,
-            deleted_objects=data.get("deletedObjects"),
+            dropped=dropped_objects(data.get("deletedObjects")),
         )
-
-    @property
-    def dropped(self) -> dict[str, Any]:
-        """The parts of ``deleted_objects`` that hold something; empty when the import kept everything."""
-        return dropped_objects(self.deleted_objects)
 
 
 def dropped_objects(deleted: object) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BadRequestError, UnexpectedResponseError
 from .models import ImportResult, Release
-from .resources import list_all
+from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -21,14 +21,8 @@ _MOST_READINGS = 3
 _Until = Callable[[Sequence[Release]], bool]
 
 
-class Releases:
-    """Calls for releases. Every call raises the errors of :mod:`.errors`.
-
-    :param transport: what sends the requests
-    """
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+class Releases(Resource):
+    """Calls for releases. Every call raises the errors of :mod:`.errors`."""
 
     def create(self, deployment_id: int, package: Body, *, repeat: bool = True) -> ImportResult:
         """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import InvalidInputError, TrifactaError, UnexpectedResponseError
@@ -64,17 +65,15 @@ def _rows(body: object, path: str, of: str = "list") -> list[Any]:
     return rows
 
 
-class _Resource:
-    """A part of the API.
+@dataclass(frozen=True)
+class Resource:
+    """A part of the API."""
 
-    :param transport: what sends the requests
-    """
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    #: What sends the requests.
+    _transport: Transport
 
 
-class People(_Resource):
+class People(Resource):
     """Calls below ``/v4/people``: who the credentials belong to."""
 
     def current(self) -> Person:
@@ -82,7 +81,7 @@ class People(_Resource):
         return Person.from_json(self._transport.read("/v4/people/current"))
 
 
-class Connections(_Resource):
+class Connections(Resource):
     """Calls below ``/v4/connections``: what object import rules map to."""
 
     def list(self) -> list[Connection]:
@@ -90,7 +89,7 @@ class Connections(_Resource):
         return [Connection.from_json(item) for item in list_all(self._transport, "/v4/connections")]
 
 
-class Flows(_Resource):
+class Flows(Resource):
     """Calls below ``/v4/flows``: what people design in a Dev instance, and what a package is exported from."""
 
     def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
@@ -107,7 +106,7 @@ class Flows(_Resource):
         self._transport.download(f"/v4/flows/{flow_id}/package", file, params)
 
 
-class Deployments(_Resource):
+class Deployments(Resource):
     """Calls below ``/v4/deployments``: the containers of releases in a production instance."""
 
     def create(self, name: str) -> Deployment:
@@ -162,7 +161,7 @@ class Deployments(_Resource):
         return self._transport.write("POST", f"/v4/deployments/{deployment_id}/run", json=body, slow=True)
 
 
-class ImportRules(_Resource):
+class ImportRules(Resource):
     """Calls below ``/v4/deployments/:id/…ImportRules``: how a deployment maps connections and paths of a package.
 
     Rules apply in their order, at import only, and never to a release that exists already [R].
@@ -198,7 +197,7 @@ class ImportRules(_Resource):
         self._transport.write("PATCH", f"/v4/deployments/{deployment_id}/{name}", json=[dict(rule) for rule in rules])
 
 
-class JobGroups(_Resource):
+class JobGroups(Resource):
     """Calls below ``/v4/jobGroups``: what a run starts, one for each output."""
 
     def status(self, job_group_id: int) -> object:

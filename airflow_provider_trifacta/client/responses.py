@@ -16,6 +16,7 @@ import requests
 import urllib3
 from urllib3.util.response import assert_header_parsing
 
+from .config import SHORTEST_IN_ANSWERS
 from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
 from .texts import MOST_LEVELS
 
@@ -136,6 +137,11 @@ class BoundedResponse(http.client.HTTPResponse):
         return version, (100 if 100 < status < 200 else status), reason
 
 
+def _holds_a_secret(content: bytes, config: ClientConfig) -> bool:
+    found = (one.encode("utf-8", "replace") in content for one in config.secrets if len(one) >= SHORTEST_IN_ANSWERS)
+    return any(found)
+
+
 class Answer(NamedTuple):
     """An HTTP answer that was read: as much of it as came, for an error."""
 
@@ -166,11 +172,7 @@ class Answer(NamedTuple):
                 "hold. A larger extra 'max_answer_size' allows more."
             )
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        if (
-            b"\\" not in content
-            and containers <= MOST_LEVELS
-            and not any(map(content.__contains__, config.long_secrets))
-        ):
+        if b"\\" not in content and containers <= MOST_LEVELS and not _holds_a_secret(content, config):
             try:
                 return json.loads(content)
             except ValueError:

@@ -115,22 +115,22 @@ def go_on(
     raise error
 
 
-def retrying(
-    may_repeat: Callable[[BaseException], bool], repetitions: int, sleep: Callable[[float], None]
-) -> Callable[[Callable[[], _T]], _T]:
-    """Return a function that makes a call, and repeats it as :func:`go_on` does.
+def repeating(
+    attempt: Callable[[], _T],
+    may_repeat: Callable[[BaseException], bool],
+    repetitions: int,
+    sleep: Callable[[float], None],
+) -> _T:
+    """Make a call, and repeat it as :func:`go_on` does.
 
+    :param attempt: makes one attempt
     :param may_repeat: tells whether an error allows a repetition
     :param repetitions: how often the call may be made again
     :param sleep: how to wait, in seconds
-    :returns: called with the call, returns its result
+    :returns: what the attempt that succeeds returns
     """
-
-    def loop(call: Callable[[], _T]) -> _T:
-        try:
-            return call()
-        except Exception as error:
-            failed = error
-        return go_on(call, failed, may_repeat, repetitions, sleep)
-
-    return loop
+    try:
+        return attempt()
+    except Exception as error:
+        failed = error
+    return go_on(attempt, failed, may_repeat, repetitions, sleep)

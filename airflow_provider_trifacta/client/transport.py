@@ -208,11 +208,11 @@ class Transport:
 
     def _send(self, request: Request) -> object:
         """Send a request once, and follow its redirects."""
+        from .responses import exchange
+
         try:
             return self._follow(request)
         except TrifactaError as error:
-            from .responses import exchange
-
             # What was not sent as a whole has no effect, even if an answer says otherwise.
             error.unsent = not (request.body.sent_completely if request.body else exchange.begun)
             raise

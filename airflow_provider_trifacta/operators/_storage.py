@@ -23,9 +23,7 @@ from ..client.errors import (
     SourceError,
     TemporarySpaceError,
     TrifactaError,
-    WrongPackageError,
 )
-from ..client.models import canonical_uuid
 from ..client.texts import shown
 from ..packages.flow_package import FlowPackage, open_package
 
@@ -47,36 +45,20 @@ _IN_URLS = (
 )
 
 
-def open_source(
-    path: Any, uuid: Any = None, *, with_uuid: bool = False, most: int = DEFAULT_MAX_PACKAGE_SIZE
-) -> FlowPackage:
+def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
     """Open a package on the worker or in object storage.
 
     An object is copied once to a temporary file. So the checked bytes are the sent bytes, and memory use does not grow
     with the package.
 
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
-    :param uuid: the ``metadata.uuid`` that the package must have
-    :param with_uuid: whether it must have one. A value that renders to nothing is an error, and not "not given"
     :param most: bytes that are copied at most
-    :raises WrongPackageError: the package has another uuid
     :raises PackageNotFoundError: the object does not exist, or its kind of storage is not installed
     :raises PackageTooLargeError: the object is larger than ``most``
     :raises SourceError: the storage cannot be read; a retry may succeed
     :raises TemporarySpaceError: there is no room for the copy
     :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
     """
-    package = _open(path, most)
-    if not with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
-        return package
-    with package:
-        raise WrongPackageError(
-            f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run wrote to the same path, "
-            "or an XCom was empty. Nothing was sent. Give each flow and run a path of its own."
-        )
-
-
-def _open(path: Any, most: int) -> FlowPackage:
     text = str(path)  # an ObjectStoragePath becomes its URL
     try:
         local = _without_file_scheme(text)

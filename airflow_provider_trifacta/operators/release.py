@@ -33,8 +33,6 @@ __all__ = [
     "DryRunReleaseOperator",
 ]
 
-#: Seconds between two lines about a running upload.
-_PROGRESS_INTERVAL = 15.0
 #: Characters of the dropped objects that the error shows.
 _DROPPED_EXCERPT = 1000
 
@@ -125,9 +123,9 @@ class CreateReleaseOperator(PackageOperator):
                 deployment_id = target.find(client)
                 if baseline and baseline.deployment_id != deployment_id:
                     Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
+                attempt.tell_deployment(client, deployment_id)
                 noted = {"journal": journal, "began": attempt.run_began}
                 promoter = self._promoter(client, deployment_id, package, baseline, noted)
-                attempt.tell_deployment(client, deployment_id)
                 return self._finish(client, attempt, promoter.run())
 
     def _promoter(
@@ -158,7 +156,7 @@ class CreateReleaseOperator(PackageOperator):
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> dict[str, Any]:
         """Tell what was promoted, and fail where it is not live as it should be."""
         release, imported = promotion.release, promotion.imported
-        replaced = promotion.replaced and not promotion.overrun
+        replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
             release_id=release.id,
             primary_flow_ids=imported.primary_flow_ids if imported else None,
@@ -197,7 +195,8 @@ class CreateReleaseOperator(PackageOperator):
 
     def _describe(self, package: FlowPackage) -> None:
         info = package.info
-        connections, flows = [connection.name for connection in info.connections], info.flow_names
+        connections = [connection.name for connection in info.connections]
+        flows = [flow.name for flow in info.flows if flow.name is not None]
         self.log.info(
             "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
             shown(package.name),
@@ -247,15 +246,10 @@ class CreateReleaseOperator(PackageOperator):
         self.log.warning("%s", message)
 
     def _progress(self) -> Callable[[int, int], None]:
-        started = last = time.monotonic()
+        started = time.monotonic()
 
         def report(sent: int, size: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last >= _PROGRESS_INTERVAL:
-                last = now
-                share = 100 * sent / size
-                mib = 2**20
-                self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, now - started)
+            seconds, share, mib = time.monotonic() - started, 100 * sent / size, 2**20
+            self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds)
 
         return report

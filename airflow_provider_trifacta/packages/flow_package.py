@@ -17,9 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..client.adapter import MultipartFile
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
-from ..client.texts import listed, shown
+from ..client.texts import Shown, listed, shown
 from .contents import Contents, read_contents
 from .definition import PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
@@ -62,7 +61,7 @@ class FlowPackage:
         self.name = name
         self.size = self._opened.st_size
         # The text of the definition is kept, and not the parsed one, which may be a hundred times as large.
-        self._definition, self._where, self.warnings = _read_package(file, self.size, shown(name))
+        self._definition, self._where, self.warnings = _read_package(file, self.size, Shown("{}", (name,)))
         self.info: PackageInfo = package_info(parse_definition(self._definition, self._where), self._where)
         for warning in self.warnings:
             log.warning("%s", warning)
@@ -83,7 +82,7 @@ class FlowPackage:
     def body(self, progress: Callable[[int, int], None] | None = None) -> MultipartFile:
         """Return the request body that sends this file.
 
-        :param progress: called with (bytes sent, bytes in all) after each block
+        :param progress: called with (bytes sent, bytes in all) every 15 seconds
         """
         from ..client.adapter import MultipartFile  # not at the top: it loads an HTTP library
 
@@ -153,7 +152,7 @@ class _Bounded:
     Opening a ZIP reads the whole list of members at once, so that read needs a limit.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: Shown) -> None:
         self._file, self._name = file, name
         self.opening = True
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
@@ -167,7 +166,7 @@ class _Bounded:
         """Leave the file open, because the package still reads it."""
 
 
-def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, list[str]]:
+def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown, list[str]]:
     """Return the definition's text, what an error calls it, and what is odd about the ZIP."""
     if size == 0:
         raise PackageFormatError(f"The package {name} is empty (0 bytes). Nothing was sent. Export the flow again.")
@@ -178,18 +177,20 @@ def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, lis
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
             foreign = _foreign_members(archive, member)
-            where = f"The flow definition {shown(member.filename)} in {name}"
+            where = Shown("The flow definition {} in {}", (member.filename, *name.texts))
             raw = _read_member(file, archive, member, name, where)
     except _DAMAGED as error:
         raise PackageFormatError(
             f"The package {name} is not a readable ZIP file"
             + (_what_it_is(file) or f" ({shown(error)}). It may be incomplete: export the flow again.")
         ) from None
+    if not foreign:
+        return raw, where, []
     by_hand = (
         f"The package {name} was zipped again by hand: it holds {foreign}. It is sent unchanged, and the server may "
         "refuse it. Promote the ZIP that Trifacta exported."
     )
-    return raw, where, [by_hand] if foreign else []
+    return raw, where, [by_hand]
 
 
 def _what_it_is(file: BinaryIO) -> str | None:
@@ -200,14 +201,14 @@ def _what_it_is(file: BinaryIO) -> str | None:
         return None
 
 
-def _too_many_members(name: str, found: str) -> PackageTooLargeError:
+def _too_many_members(name: Shown, found: str) -> PackageTooLargeError:
     return PackageTooLargeError(
         f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. It was refused as a ZIP bomb. "
         "Nothing was sent."
     )
 
 
-def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
+def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: Shown) -> None:
     if len(archive.infolist()) > MAX_MEMBERS:
         raise _too_many_members(name, f"{len(archive.infolist())} members")
     unpacked = sum(member.file_size for member in archive.infolist())
@@ -218,7 +219,7 @@ def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
         )
 
 
-def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo:
     """Find the flow definition: the only JSON or JSON5 file. Other members are artifacts of the flow.
 
     It is at the root of the ZIP, or in one folder that holds everything: a person may zip an unpacked package again.
@@ -270,7 +271,7 @@ def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
     return " and ".join(foreign)
 
 
-def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str) -> bytes:
+def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: Shown, where: Shown) -> bytes:
     if member.flag_bits & 0x1:
         raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. Export the flow again.")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

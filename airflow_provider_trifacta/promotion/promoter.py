@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
 from ..client.models import ImportResult, exported_before, first_dropped
-from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, retrying
+from ..client.retries import WRITE_RETRIES, did_nothing, go_on, may_repeat_write
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
@@ -71,9 +72,9 @@ class Promoter:
     :param if_exists: ``"reuse"``, or ``"create"`` to upload in every case, which is not safe to retry
     :param allow_older: whether the package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was lost
-    :param progress: called with (bytes sent, all bytes) during the upload
+    :param progress: called with (bytes sent, all bytes) every 15 seconds of the upload
     :param before_upload: called right before the upload; an error that it raises prevents the upload
-    :raises InvalidInputError: for an unknown mode or a negative time
+    :raises InvalidInputError: for an unknown mode
     """
 
     def __init__(
@@ -96,10 +97,12 @@ class Promoter:
         self._client = client
         self._deployment_id = deployment_id
         self._package = package
-        self._releases = PackageReleases(client, deployment_id, package.info.uuid, settle_timeout=settle_timeout)
+        self._settle_timeout = settle_timeout
         self._baseline = baseline
         #: The id above which a release belongs to this run. Without a baseline it is 0, and nothing tells runs apart.
         self._latest = (baseline.latest_release_id or 0) if baseline else 0
+        #: The newest release of the baseline, down to which the list is read; None without a baseline.
+        self._read_to = self._latest if baseline else None
         self._journal = journal or Journal()
         #: What an earlier try of this task asked for, without a noted answer.
         self._earlier: Entry | None = None
@@ -115,6 +118,12 @@ class Promoter:
         self._progress = progress
         self._before_upload = before_upload
 
+    @cached_property
+    def _releases(self) -> PackageReleases:
+        """The releases of the deployment, seen from this package."""
+        about = (self._client, self._deployment_id, self._package.info.uuid)
+        return PackageReleases(*about, settle_timeout=self._settle_timeout)
+
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
 
@@ -122,6 +131,7 @@ class Promoter:
             meantime
         :raises UnexpectedLiveReleaseError: another release is live than the baseline recorded
         :raises OlderPackageError: the live release's package is newer
+        :raises InvalidInputError: the settle timeout is not 0 or more seconds; no request was sent
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
         :raises TrifactaError: for the rest, see :mod:`..client.errors`
         """
@@ -136,10 +146,13 @@ class Promoter:
                 if earlier:
                     return earlier
         try:
-            loop = retrying(lambda error: isinstance(error, _ServerBusyError), WRITE_RETRIES, self._client.clock.sleep)
-            return loop(self._decide)
-        except _ServerBusyError as nothing:
-            raise nothing.error from None
+            return self._decide()
+        except _ServerBusyError as busy:
+            failed = busy
+        try:
+            return go_on(self._decide, failed, _is_busy, WRITE_RETRIES, self._client.clock.sleep)
+        except _ServerBusyError as busy:
+            raise busy.error from None
 
     # What earlier tries did
 
@@ -147,7 +160,7 @@ class Promoter:
         """Return what an earlier try made and noted, after it is read back."""
         found, seen = Doubt(self._releases).recall(int(entry.answer["release_id"]), self._read_to)
         self._accept_recalled(found, seen)
-        imported = ImportResult(found, entry.answer.get("primary_flow_ids"), entry.answer.get("dropped"))
+        imported = ImportResult(found, entry.answer.get("primary_flow_ids"), entry.answer.get("dropped") or {})
         previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen.releases)
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
@@ -171,11 +184,6 @@ class Promoter:
         return Promotion("adopted", adopted, None, self._previous(None), overrun) if adopted else None
 
     # The decision
-
-    @property
-    def _read_to(self) -> int | None:
-        """The newest release of the baseline, down to which the list is read; None without a baseline."""
-        return self._latest if self._baseline else None
 
     def _decide(self) -> Promotion:
         """Reuse or upload, by what is there now. If the server is busy, this runs again from the start."""
@@ -275,9 +283,8 @@ class Promoter:
 
     def _previous(self, live: Release | None) -> int | None:
         """Return the release that was live before this run, by the baseline if there is one."""
-        if self._baseline:
-            return self._baseline.active_release_id
-        return live.id if live else None
+        before = self._baseline.active_release_id if self._baseline else None
+        return before if self._baseline or live is None else live.id
 
 
 class _ServerBusyError(Exception):
@@ -287,3 +294,7 @@ class _ServerBusyError(Exception):
         super().__init__(str(error))
         self.error = error
         self.retry_after: float | None = getattr(error, "retry_after", None)
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, _ServerBusyError)

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from ..client.errors import AmbiguousSubmissionError, InvalidInputError, ReleaseNotLiveError, TrifactaError
-from ..client.models import canonical_uuid, uuid_time
+from ..client.models import uuid_time
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -187,10 +187,8 @@ class PackageReleases:
             raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
         self.client = client
         self.deployment_id = deployment_id
-        self.uuid = canonical_uuid(uuid)
+        self.uuid = uuid
         self.settle_timeout = settle_timeout
-        #: When the package was exported, if its uuid tells.
-        self._exported = uuid_time(uuid)
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
         """Return those of some releases that were made of the package and have a higher id than ``after``."""
@@ -212,8 +210,9 @@ class PackageReleases:
             oldest = releases[-1] if releases else None
             if oldest is None or not shows_live(releases) or (latest is not None and oldest.id > latest):
                 return False
-            # A release that was made before the package was exported cannot be of it.
-            return bool(self._exported and oldest.created_at and oldest.created_at < self._exported - _EXPORT_TOLERANCE)
+            # A release that was made before the package was exported cannot be of it. The uuid tells when that was.
+            exported = uuid_time(self.uuid)
+            return bool(exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE)
 
         def read(client: TrifactaClient) -> list[Release]:
             return client.releases.list(self.deployment_id, until=enough)

@@ -17,7 +17,7 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, retrying
+from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, repeating
 from .journal import Entry, Journal
 from .reading import (
     VERIFY_TIMEOUT,
@@ -182,7 +182,7 @@ class _Change:
                 self._client.releases.deactivate(self._before.id, repeat=False)
 
         try:
-            retrying(may_repeat_write, WRITE_RETRIES, self._client.clock.sleep)(ask)
+            repeating(ask, may_repeat_write, WRITE_RETRIES, self._client.clock.sleep)
         except TrifactaError as error:
             if did_nothing(error):
                 where = f"of deployment {self._deployment_id}"

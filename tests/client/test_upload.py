@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
+from airflow_provider_trifacta.client import adapter
 from airflow_provider_trifacta.client.adapter import BLOCK_SIZE, MultipartFile
 
 
@@ -37,11 +40,15 @@ def test_it_is_streamed_in_blocks_and_can_start_over():
     assert [len(block) for block in upload] == first
 
 
-def test_progress_is_told_after_each_block():
+@pytest.mark.parametrize(("seconds_of_a_block", "told"), [(15, [1, 2, 3]), (8, [2]), (1, [])])
+def test_progress_is_told_every_fifteen_seconds(monkeypatch, time, seconds_of_a_block, told):
+    monkeypatch.setattr(adapter, "time", time)
     seen = []
-    size = BLOCK_SIZE + 1
-    list(body(b"x" * size, progress=lambda *numbers: seen.append(numbers)))
-    assert seen == [(BLOCK_SIZE, size), (size, size)]
+    size = 2 * BLOCK_SIZE + 1
+    for block in body(b"x" * size, progress=lambda *numbers: seen.append(numbers)):
+        if len(block) == BLOCK_SIZE or len(block) == 1:
+            time.sleep(seconds_of_a_block)
+    assert seen == [(min(blocks * BLOCK_SIZE, size), size) for blocks in told]
 
 
 def test_it_knows_from_when_on_the_server_may_have_it_all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from airflow_provider_trifacta.client.errors import (
     PackageTooLargeError,
     WrongPackageError,
 )
+from airflow_provider_trifacta.operators._base import PackageOperator
 from airflow_provider_trifacta.operators._storage import open_source
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
@@ -72,16 +74,21 @@ def test_an_unknown_scheme_says_what_to_install():
         open_source("nowhere://bucket/flow.zip")
 
 
+def opened(path, uuid):
+    operator = PackageOperator(task_id="t", deployment_id=1, package_path=path, package_uuid=uuid)
+    return operator.open_package(SimpleNamespace(config=SimpleNamespace(max_package_size=2**20)))
+
+
 @pytest.mark.parametrize("uuid", [UUID, UUID.upper()])
 def test_the_package_that_is_meant_is_opened(make_package, uuid):
-    with open_source(make_package(uuid=UUID), uuid, with_uuid=True) as package:
+    with opened(make_package(uuid=UUID), uuid) as package:
         assert package.info.uuid == UUID
 
 
 @pytest.mark.parametrize("uuid", [OTHER, None, "None", "", 7])
 def test_another_package_at_the_same_path_is_refused(make_package, uuid):
     with pytest.raises(WrongPackageError, match=f"{UUID} and not {uuid}"):
-        open_source(make_package(uuid=UUID), uuid, with_uuid=True)
+        opened(make_package(uuid=UUID), uuid)
 
 
 class Endless:

@@ -10,7 +10,6 @@ from trifacta_emulator import Fault, Reset
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.releases import Releases
-from airflow_provider_trifacta.operators import release as module
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 
 pytestmark = pytest.mark.every_airflow
@@ -226,7 +225,7 @@ def test_no_secret_in_logs_errors_or_xcoms(create, execute, scripted, use_connec
 
 def test_a_long_upload_tells_its_progress(create, emulator, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(module, "_PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("airflow_provider_trifacta.client.adapter.PROGRESS_INTERVAL", 0.0)
     create()
     assert "100 %" in caplog.text
 
