@@ -51,7 +51,7 @@ def sharing_key(config: ClientConfig) -> str:
     It is a digest, since it covers the credentials. The Airflow connection's id is not in it: two of them may lead to
     the same instance as the same user.
     """
-    what = [(one.name, getattr(config, one.name)) for one in fields(config) if one.name not in _HOW_TO_ASK]
+    what = [(one.name, getattr(config, one.name)) for one in fields(config) if one.init and one.name not in _HOW_TO_ASK]
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
