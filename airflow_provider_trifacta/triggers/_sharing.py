@@ -34,7 +34,7 @@ def sharing_key(config: ClientConfig) -> str:
 
     :param config: where and how to ask
     """
-    what = [(one.name, getattr(config, one.name)) for one in fields(config) if one.name not in _HOW_TO_ASK]
+    what = [(one.name, getattr(config, one.name)) for one in fields(config) if one.init and one.name not in _HOW_TO_ASK]
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 

@@ -328,8 +328,8 @@ def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch,
 
 
 def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypatch):
-    monkeypatch.setattr("airflow_provider_trifacta.client.deployments.Deployments.run", time_is_up)
-    with pytest.raises(AirflowFailException, match="Jobs may have been started"):
+    monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.run", time_is_up)
+    with pytest.raises(AirflowFailException, match="Whether jobs were started cannot be told"):
         run(cancel_on_kill=True)
 
 
@@ -355,7 +355,7 @@ def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypat
 
 
 def test_an_execution_timeout_before_the_request_is_retried(run, prod, monkeypatch):
-    monkeypatch.setattr("airflow_provider_trifacta.client.deployments.Deployments.find", time_is_up)
+    monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.find", time_is_up)
     with pytest.raises(AirflowTaskTimeout):
         run(deployment_id=None, deployment_name="Orders")
 
