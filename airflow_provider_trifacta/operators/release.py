@@ -109,7 +109,7 @@ class CreateReleaseOperator(PackageOperator):
             attempt = Attempt(self, context)
             end = "live" if self.activate else "staged"
             self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
-            # Before any other error: a retry must be able to prove that this try asked for nothing.
+            # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
             journal = attempt.open_journal()
             baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
             if not self.activate and baseline is None:
