@@ -1,0 +1,21 @@
+"""The fault campaign: promotions through the real operators, on a virtual clock, while something goes wrong at random.
+
+``scripts/campaign`` runs it by hand, ``test_campaign.py`` runs a part of it with the tests, and ``docs/reliability.md``
+has the table of one campaign.
+
+=============  =======================================================================================
+``project``    everything that is taken from the provider, the emulator and Airflow: renames go here
+``clock``      the time: only sleeping moves it
+``world``      one run's instances, packages, connections and log
+``wire``       each request of the tasks passes here: faults hit it, people act before it
+``faults``     what may go wrong
+``people``     what others do at the same time
+``tasks``      runs an operator as Airflow does: tries, retries, deferral, XComs, the journal
+``flows``      what is asked for
+``judge``      compares what is there with what was asked for and with what the run says
+``plans``      what a seed stands for, and how it is run
+``tables``     the table
+=============  =======================================================================================
+"""
+
+from __future__ import annotations

@@ -1,0 +1,177 @@
+"""Judges a run: what is there, beside what was asked for and what the run says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from campaign.flows import Asked, own_jobs, own_releases
+from campaign.wire import Call
+from campaign.world import TASK, World
+
+#: How a run may end.
+GREEN, RIGHT, DOUBT, FALSE_RED = "green", "red", "doubt", "false red"
+_LIVE = ("release created and activated", "release activated", "release deactivated", "release deleted")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one run.
+
+    :param end: one of the four ends
+    :param reason: for a red run, its error's class
+    :param violations: which promises it broke
+    :param requests: how many requests its tasks made
+    """
+
+    end: str
+    reason: str
+    violations: tuple[str, ...]
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Change:
+    """An event that matters, and where it stands among the requests.
+
+    :param index: its number among the events
+    :param call: the request of a task that made it, None where somebody else did
+    """
+
+    index: int
+    event: Any
+    call: Call | None
+
+
+def judge(world: World, asked: Asked) -> Verdict:
+    """Judge a run that has ended."""
+    changes = _changes(world)
+    _count(world, asked)
+    _others_untouched(world)
+    _waits_only_read(world, asked)
+    _secrets(world)
+    _decisions_stay(world, changes)
+    state, disturbed = world.state(), _disturbed(world, changes)
+    if asked.green:
+        _green_is_proven(world, asked, disturbed)
+        end = GREEN
+    elif any(one.doubts for one in asked.ended):
+        end = DOUBT
+    elif asked.wanted(state) and not disturbed and not any(one.lasts(world) for one in world.wire.planned):
+        end = FALSE_RED
+    else:
+        end = RIGHT
+    bad = [one for one in asked.ended if one.state == "failed"]
+    reason = "" if asked.green else ", ".join(f"{one.task_id}: {_name(one.cause)}" for one in bad)
+    return Verdict(end, reason, tuple(world.violations), world.wire.count, world.clock.now)
+
+
+def _name(error: BaseException | None) -> str:
+    return type(error).__name__ if error else "killed"
+
+
+def _changes(world: World) -> list[_Change]:
+    """Return what was done in the run, with the requests that did it; a late effect counts for its request."""
+    found = []
+    for index, event in enumerate(world.prod.store.events()):
+        if index < world.events_before:
+            continue
+        call = None
+        if event.user_id == TASK:
+            asking = [one for one in world.wire.calls if one.writes]
+            within = [one for one in asking if len(one.events) == 2 and one.events[0] <= index < one.events[1]]
+            earlier = [one for one in asking if one.events[0] <= index]
+            call = (within or earlier[-1:] or [None])[0]
+        found.append(_Change(index, event, call))
+    return found
+
+
+def _disturbed(world: World, changes: list[_Change]) -> bool:
+    """Tell whether somebody else changed anything that matters to the run."""
+    return any(
+        one.event.user_id != TASK
+        and one.event.deployment_id == world.deployment_id
+        and (one.event.what.startswith(_LIVE) or "canceled" in one.event.what or "import rules" in one.event.what)
+        for one in changes
+    )
+
+
+def _count(world: World, asked: Asked) -> None:
+    made = [
+        one
+        for one in world.prod.store.releases(world.deployment_id, include_deleted=True)
+        if one.creator == TASK and one.id > world.latest
+    ]
+    if asked.waits == ("sensor",) or asked.ended[0].task_id == "roll_back":
+        made = made[1:]
+    if len(made) > asked.releases:
+        world.wrong(f"{len(made)} releases were made: {[one.id for one in made]}")
+    started = {one.flow_run_id for one in own_jobs(world)}
+    before = 1 if asked.waits == ("sensor",) else 0
+    if len(started) > max(asked.runs, before):
+        world.wrong(f"the deployment was run {len(started)} times")
+
+
+def _others_untouched(world: World) -> None:
+    for event in world.prod.store.events()[world.events_before :]:
+        if event.user_id == TASK and event.deployment_id != world.deployment_id:
+            world.wrong(f"deployment {event.deployment_id} was touched: {event.what}")
+
+
+def _waits_only_read(world: World, asked: Asked) -> None:
+    for call in world.wire.calls:
+        if call.task in asked.waits and call.method != "GET":
+            world.wrong(f"the wait {call.task} wrote: {call.method} {call.path}")
+
+
+def _secrets(world: World) -> None:
+    for text in world.given:
+        if any(one in text for one in world.secrets()):
+            world.wrong(f"a secret is shown: {text[:200]}")
+
+
+def _decisions_stay(world: World, changes: list[_Change]) -> None:
+    """Look for a change that undid what its task could have read to be another's decision."""
+    reads = [one for one in world.wire.calls if one.lists and one.shown]
+    if not reads:
+        return
+    # What was done before the run looked first is what it found.
+    begun = reads[0].events[1]
+    for change in changes:
+        call, what = change.call, change.event.what
+        if call is None or not what.startswith(_LIVE[:3]) or change.event.deployment_id != world.deployment_id:
+            continue
+        before = [one for one in reads if one.number < call.number]
+        if not before:
+            continue
+        known, last = before[-1].events[1], None
+        for one in changes:
+            if begun <= one.index < known and one.event.what.startswith(_LIVE):
+                last = one
+        if last is None or last.event.user_id == TASK:
+            continue
+        live = before[-1].shown.live
+        ours = live in {one.id for one in own_releases(world)}
+        if ours and "roll_back" in call.task and call.try_number == 1:
+            continue  # as documented: the first try rolls back what is live of its run
+        world.wrong(f"request {call.number} changed what is live ({what}) over another's decision: {last.event.what}")
+
+
+def _green_is_proven(world: World, asked: Asked, disturbed: bool) -> None:
+    last_write = max((one.number for one in world.wire.calls if one.writes), default=-1)
+    shows = asked.shows or asked.wanted
+    proofs = [
+        one
+        for one in world.wire.calls
+        if one.number > last_write and asked.reads in one.path and one.shown and shows(one.shown)
+    ]
+    if not proofs:
+        world.wrong("green, and nothing that was read since the last change shows it")
+    if not disturbed and not asked.wanted(world.state()):
+        world.wrong("green, and nobody else did anything, and it is not as asked")
+    after = {one.index for one in _changes(world) if one.event.user_id != TASK and "created" in one.event.what}
+    deciding = [one for one in world.wire.calls if one.lists and one.shown and one.number < last_write]
+    uploads = [one for one in world.wire.calls if one.writes and not one.path.endswith("/run")]
+    if proofs and deciding and uploads and any(deciding[-1].events[1] <= one < proofs[-1].events[0] for one in after):
+        world.wrong("green, and it does not tell that another import ran at the same time")

@@ -1,0 +1,87 @@
+"""The table of a campaign, as Markdown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from campaign.faults import KINDS
+from campaign.flows import FLOWS
+from campaign.judge import DOUBT, FALSE_RED, GREEN, RIGHT
+from campaign.plans import Result
+
+_ENDS = (GREEN, RIGHT, DOUBT, FALSE_RED)
+_COLUMNS = ("runs", "green", "red", "doubt", "false red", "violations", "requests")
+
+
+class Table:
+    """Collects results and prints them."""
+
+    def __init__(self) -> None:
+        self._results: list[Result] = []
+
+    def add(self, result: Result) -> None:
+        """Take a result; its lines are not kept."""
+        self._results.append(Result(result.plan, result.verdict, ()))
+
+    @property
+    def violations(self) -> list[Result]:
+        """The runs that broke a promise."""
+        return [one for one in self._results if one.verdict.violations]
+
+    def share(self, end: str, which: Callable[[Result], bool] = lambda _: True) -> float:
+        """Return which share of some runs ended like this."""
+        chosen = [one for one in self._results if which(one)]
+        return sum(one.verdict.end == end for one in chosen) / max(len(chosen), 1)
+
+    def text(self, *, seeds: bool = False) -> str:
+        """Return the whole table."""
+        results = self._results
+        flows = [(flow, [one for one in results if one.plan.variant.flow == flow]) for flow in FLOWS]
+        kinds = [(kind, [one for one in results if kind in dict(one.plan.faults)]) for kind in KINDS]
+        whole = ("all", results)
+        journal = [
+            (f"{words} journal", [one for one in results if one.plan.variant.journal == has])
+            for words, has in (("with", True), ("without", False))
+        ]
+        parts = [
+            _rows("flow", [*flows, *journal, whole]),
+            _rows("fault", [*kinds, whole]),
+            self._matrix(),
+            self._reasons(seeds=seeds),
+        ]
+        return "\n\n".join(parts)
+
+    def _matrix(self) -> str:
+        lines = [f"| fault | {' | '.join(FLOWS)} |", f"|---|{'---|' * len(FLOWS)}"]
+        for kind in KINDS:
+            cells = []
+            for flow in FLOWS:
+                here = [one for one in self._results if one.plan.variant.flow == flow and kind in dict(one.plan.faults)]
+                counts = [sum(one.verdict.end == end for one in here) for end in _ENDS]
+                broken = sum(bool(one.verdict.violations) for one in here)
+                cells.append(" ".join(map(str, counts)) + (f" **{broken}!**" if broken else "") if here else "")
+            lines.append(f"| {kind} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+    def _reasons(self, *, seeds: bool) -> str:
+        groups: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
+        for one in self._results:
+            if one.verdict.end in (DOUBT, FALSE_RED):
+                groups[one.verdict.end, one.plan.variant.flow, one.verdict.reason].append(one)
+        lines = ["| end | flow | error | runs | faults |", "|---|---|---|--:|---|"]
+        for (end, flow, reason), found in sorted(groups.items(), key=lambda one: (one[0][0], -len(one[1]))):
+            faults = ", ".join(sorted({name for one in found for name, _ in one.plan.faults}))
+            numbers = f" (seeds {', '.join(str(one.plan.seed) for one in found[:12])})" if seeds else ""
+            lines.append(f"| {end} | {flow} | {reason} | {len(found)} | {faults}{numbers} |")
+        return "\n".join(lines)
+
+
+def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:
+    lines = [f"| {what} | {' | '.join(_COLUMNS)} |", f"|---|{'--:|' * len(_COLUMNS)}"]
+    for name, found in groups:
+        ends = [sum(one.verdict.end == end for one in found) for end in _ENDS]
+        broken = sum(bool(one.verdict.violations) for one in found)
+        requests = sum(one.verdict.requests for one in found) / max(len(found), 1)
+        lines.append(f"| {name} | {len(found)} | {' | '.join(map(str, ends))} | {broken} | {requests:.0f} |")
+    return "\n".join(lines)
