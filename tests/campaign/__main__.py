@@ -7,13 +7,21 @@ import os
 import sys
 import tempfile
 import time
+from typing import Any
+
+
+def say(text: str, *, file: Any = sys.stdout) -> None:
+    """Print a text."""
+    file.write(f"{text}\n")
 
 
 def main() -> int:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="scripts/campaign", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="how many runs (default: 1000)")
-    parser.add_argument("--seed", type=int, default=1, help="the seed of the first run; each has the next one (default: 1)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the seed of the first run; each has the next one (default: 1)"
+    )
     parser.add_argument("--replay", type=int, metavar="SEED", help="make this run alone and print all of it")
     parser.add_argument("--reasons", action="store_true", help="print the seeds behind each reason too")
     options = parser.parse_args()
@@ -32,16 +40,16 @@ def _campaign(options: argparse.Namespace) -> int:
     with installed(campaign.times, campaign.send):
         if options.replay is not None:
             result = campaign.run(options.replay)
-            print("\n".join([*result.lines, str(result.verdict)]))
+            say("\n".join([*result.lines, str(result.verdict)]))
             return bool(result.verdict.violations)
         table, began = Table(), time.monotonic()
         for seed in range(options.seed, options.seed + options.runs):
             result = campaign.run(seed)
             table.add(result)
             if result.verdict.violations:
-                print(f"seed {seed}, {result.plan.variant}: {result.verdict.violations}", file=sys.stderr)
-        print(table.text(seeds=options.reasons))
-        print(f"\n{options.runs} runs in {time.monotonic() - began:.0f} s", file=sys.stderr)
+                say(f"seed {seed}, {result.plan.variant}: {result.verdict.violations}", file=sys.stderr)
+        say(table.text(seeds=options.reasons))
+        say(f"\n{options.runs} runs in {time.monotonic() - began:.0f} s", file=sys.stderr)
         return bool(table.violations)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from campaign.flows import Asked, own_jobs, own_releases
+from campaign.asked import Asked, own_jobs, own_releases
 from campaign.wire import Call
 from campaign.world import TASK, World
 
@@ -44,8 +44,11 @@ class _Change:
     call: Call | None
 
 
-def judge(world: World, asked: Asked) -> Verdict:
-    """Judge a run that has ended."""
+def judge(world: World, asked: Asked, *, away: bool) -> Verdict:
+    """Judge a run that has ended.
+
+    :param away: whether a read at its end would have failed too
+    """
     changes = _changes(world)
     _count(world, asked)
     _others_untouched(world)
@@ -58,7 +61,7 @@ def judge(world: World, asked: Asked) -> Verdict:
         end = GREEN
     elif any(one.doubts for one in asked.ended):
         end = DOUBT
-    elif asked.wanted(state) and not disturbed and not any(one.lasts(world) for one in world.wire.planned):
+    elif asked.wanted(state) and not disturbed and not away:
         end = FALSE_RED
     else:
         end = RIGHT
@@ -82,7 +85,7 @@ def _changes(world: World) -> list[_Change]:
             asking = [one for one in world.wire.calls if one.writes]
             within = [one for one in asking if len(one.events) == 2 and one.events[0] <= index < one.events[1]]
             earlier = [one for one in asking if one.events[0] <= index]
-            call = (within or earlier[-1:] or [None])[0]
+            call = next(iter([*within, *earlier[-1:]]), None)
         found.append(_Change(index, event, call))
     return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from campaign.project import AirflowFailException, CreateReleaseOperator, GetDeploymentOperator, TrifactaError
 from campaign.tasks import TaskInstance
@@ -34,33 +35,30 @@ def _choices(world: World, chance: random.Random) -> list[tuple[str, Callable[[]
         found.extend([(what, do)] * times)
 
     for one in resting:
-        add(f"activates release {one.id}", lambda one=one: store.update_release(one.id, active=True, user_id=PERSON), 2)
+        add(f"activates release {one.id}", partial(store.update_release, one.id, active=True, user_id=PERSON), 2)
     if live:
-        add(f"deactivates release {live.id}", lambda: store.update_release(live.id, active=False, user_id=PERSON), 2)
+        add(f"deactivates release {live.id}", partial(store.update_release, live.id, active=False, user_id=PERSON), 2)
     for one in ours:
-        add(f"deletes release {one.id}", lambda one=one: store.delete_release(one.id, user_id=PERSON))
-        if live and one == live and resting:
-            back = resting[-1]
-
-            def go_back_and_delete() -> None:
-                store.update_release(back.id, active=True, user_id=PERSON)
-                store.delete_release(one.id, user_id=PERSON)
-
-            add(f"goes back to release {back.id} and deletes release {one.id}", go_back_and_delete)
+        add(f"deletes release {one.id}", partial(store.delete_release, one.id, user_id=PERSON))
+        if one == live and resting:
+            what = f"goes back to release {resting[-1].id} and deletes release {one.id}"
+            add(what, partial(_go_back, world, resting[-1].id, one.id))
     later = package("person")
-    add("imports another package", lambda: store.create_release(deployment_id, later.content, user_id=PERSON), 2)
+    add("imports another package", partial(store.create_release, deployment_id, later.content, user_id=PERSON), 2)
     rules = [{"type": "fileLocation", "on": "/raw/", "with": chance.choice(["/person/", "/raw2/"])}]
-    add(
-        "changes the import rules",
-        lambda: store.replace_import_rules(deployment_id, "value", rules, user_id=PERSON),
-        6 if world.about_rules else 1,
-    )
+    change = partial(store.replace_import_rules, deployment_id, "value", rules, user_id=PERSON)
+    add("changes the import rules", change, 6 if world.about_rules else 1)
     for group in store.job_groups(deployment_id):
         if not group.finished:
-            add(f"cancels job group {group.id}", lambda: store.cancel_job_group(group.id, user_id=PERSON))
+            add(f"cancels job group {group.id}", partial(store.cancel_job_group, group.id, user_id=PERSON))
     if live:
-        add("runs the deployment", lambda: store.run_deployment(deployment_id, user_id=PERSON))
+        add("runs the deployment", partial(store.run_deployment, deployment_id, user_id=PERSON))
     return found
+
+
+def _go_back(world: World, to: int, deleted: int) -> None:
+    world.prod.store.update_release(to, active=True, user_id=PERSON)
+    world.prod.store.delete_release(deleted, user_id=PERSON)
 
 
 def promote_too(world: World, call: Call, chance: random.Random) -> None:
@@ -73,8 +71,8 @@ def promote_too(world: World, call: Call, chance: random.Random) -> None:
 
     def promote() -> None:
         with outside():
-            where = {"deployment_id": world.deployment_id, "trifacta_conn_id": "trifacta_rival"}
-            context = {"params": {}, "dag_run": world.dag_run}
+            where: dict[str, Any] = {"deployment_id": world.deployment_id, "trifacta_conn_id": "trifacta_rival"}
+            context: Any = {"params": {}, "dag_run": world.dag_run}
             try:
                 baseline = world.first_baseline
                 if not early:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaign.clock import Times, TooLongError
 from campaign.faults import KINDS, Planned
-from campaign.flows import FLOWS, Variant, draw_variant, run_flow
 from campaign.judge import Verdict, judge
+from campaign.variants import FLOWS, Variant, draw_variant, run_flow
 from campaign.wire import Call
 from campaign.world import World
 
@@ -40,11 +40,7 @@ class Result:
 
 
 class Campaign:
-    """Makes runs.
-
-    :param times: tells the time to the code under test
-    :param wire: what the requests are sent through; it is told of each run's own
-    """
+    """Makes runs, one after the other."""
 
     def __init__(self) -> None:
         self.times = Times()
@@ -58,8 +54,7 @@ class Campaign:
 
     def run(self, seed: int) -> Result:
         """Make the run that a seed stands for."""
-        chance = random.Random(seed)
-        plan = self.plan(seed, chance)
+        plan = self.plan_of(seed)
         planned = [
             Planned(name, at, random.Random(f"{seed} {number}")) for number, (name, at) in enumerate(plan.faults)
         ]
@@ -68,11 +63,12 @@ class Campaign:
         lines = [f"seed {seed}: {plan.variant}", *map(str, planned), *world.lines]
         return Result(plan, verdict, tuple(lines))
 
-    def plan(self, seed: int, chance: random.Random) -> Plan:
-        """Decide what happens in a run."""
+    def plan_of(self, seed: int) -> Plan:
+        """Return what a seed stands for."""
+        chance = random.Random(seed)
         flow = chance.choices(FLOWS, [_WEIGHTS.get(one, 1) for one in FLOWS])[0]
         variant = draw_variant(chance, flow, journal=chance.random() < _WITH_JOURNAL)
-        calls = self._rehearse(variant)
+        calls = self._rehearse(replace(variant, journal=True))  # which makes no difference where nothing goes wrong
         faults: list[tuple[str, int]] = []
         for _ in range(2 if chance.random() < _TWO_FAULTS else 1):
             name = chance.choice([one for one in KINDS if _possible(one, variant, calls)])
@@ -101,11 +97,12 @@ class Campaign:
             except TooLongError as error:
                 world.wrong(f"no end: {error}")
                 return world, Verdict("red", str(error), tuple(world.violations), world.wire.count, world.clock.now)
+            away = any(one.lasts(world) for one in planned)
             # What is still under way comes about before anything is judged.
             world.clock.sleep(400)
             world.prod.commit_late()
             world.prod.activate_late()
-            verdict = judge(world, asked)
+            verdict = judge(world, asked, away=away)
         return world, verdict
 
 

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any
 from unittest import mock
 
-import airflow_provider_trifacta
 import pendulum
 import requests
 from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
@@ -26,6 +25,23 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     TaskDeferred,
 )
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    LateActivation,
+    LateCommit,
+    PresetFlow,
+    Reset,
+    RunOutcome,
+    Truncate,
+    User,
+    build_package,
+)
+from trifacta_emulator.package_reader import read_package
+
+import airflow_provider_trifacta
 from airflow_provider_trifacta import task_groups
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
@@ -44,22 +60,6 @@ from airflow_provider_trifacta.operators.release import ActivateReleaseOperator,
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
-from trifacta_emulator import (
-    Answer,
-    Emulator,
-    EmulatorOptions,
-    Fault,
-    LateActivation,
-    LateCommit,
-    PresetFlow,
-    Reset,
-    RunOutcome,
-    Truncate,
-    User,
-    build_package,
-)
-from trifacta_emulator.package_reader import read_package
-
 from campaign.clock import Times, VirtualLoop
 
 __all__ = [
@@ -118,7 +118,9 @@ def installed(times: Times, send: Any) -> Iterator[None]:
     :param times: what tells the time
     :param send: called with the adapter, its own ``send``, the request and the keywords
     """
-    names = [one.name for one in pkgutil.walk_packages(airflow_provider_trifacta.__path__, "airflow_provider_trifacta.")]
+    names = [
+        one.name for one in pkgutil.walk_packages(airflow_provider_trifacta.__path__, "airflow_provider_trifacta.")
+    ]
     modules = [importlib.import_module(one) for one in names if not one.endswith("__main__")]
     sensors = sys.modules[BaseSensorOperator.__module__]
     now = {"now": lambda tz=None: pendulum.instance(times.clock.datetime()).in_timezone(tz or "UTC")}
@@ -134,7 +136,10 @@ def installed(times: Times, send: Any) -> Iterator[None]:
         return real_lookup(host, *args, **keywords)
 
     with contextlib.ExitStack() as stack:
-        put = lambda *args: stack.enter_context(mock.patch.object(*args))  # noqa: E731
+
+        def put(*args: Any) -> None:
+            stack.enter_context(mock.patch.object(*args))
+
         for module in modules:
             for name, value in list(vars(module).items()):
                 for real, stand_in in stand_ins:

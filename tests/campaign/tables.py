@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from campaign.faults import KINDS
-from campaign.flows import FLOWS
 from campaign.judge import DOUBT, FALSE_RED, GREEN, RIGHT
 from campaign.plans import Result
+from campaign.variants import FLOWS
 
 _ENDS = (GREEN, RIGHT, DOUBT, FALSE_RED)
 _COLUMNS = ("runs", "green", "red", "doubt", "false red", "violations", "requests")
@@ -34,6 +34,15 @@ class Table:
         chosen = [one for one in self._results if which(one)]
         return sum(one.verdict.end == end for one in chosen) / max(len(chosen), 1)
 
+    def summary(self) -> str:
+        """Return the shares that the project promises, in one line."""
+        false = 100 * self.share(FALSE_RED, has_journal)
+        doubt = 100 * self.share(DOUBT, lambda one: not about_a_run(one))
+        return (
+            f"{len(self._results)} runs, {len(self.violations)} with a violation; false red with the journal: "
+            f"{false:.1f} %; declared doubt, runs of a deployment aside: {doubt:.1f} %"
+        )
+
     def text(self, *, seeds: bool = False) -> str:
         """Return the whole table."""
         results = self._results
@@ -49,6 +58,7 @@ class Table:
             _rows("fault", [*kinds, whole]),
             self._matrix(),
             self._reasons(seeds=seeds),
+            self.summary(),
         ]
         return "\n\n".join(parts)
 
@@ -75,6 +85,16 @@ class Table:
             numbers = f" (seeds {', '.join(str(one.plan.seed) for one in found[:12])})" if seeds else ""
             lines.append(f"| {end} | {flow} | {reason} | {len(found)} | {faults}{numbers} |")
         return "\n".join(lines)
+
+
+def has_journal(result: Result) -> bool:
+    """Tell whether the tasks had a state store."""
+    return result.plan.variant.journal
+
+
+def about_a_run(result: Result) -> bool:
+    """Tell whether a run was to be started: where its answer is lost, nothing tells whether jobs started."""
+    return result.plan.variant.flow == "run" or dict(result.plan.variant.options).get("smoke_run", False)
 
 
 def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:

@@ -143,7 +143,9 @@ def _note(world: World, task_id: str, error: BaseException) -> None:
         world.wrong(f"{task_id} ends with {type(error).__name__}: {str(error)[:200]}")
 
 
-def _execute(world: World, make: Callable[[], Any], ti: TaskInstance, context: dict[str, Any], *, rendered: bool) -> Any:
+def _execute(
+    world: World, make: Callable[[], Any], ti: TaskInstance, context: dict[str, Any], *, rendered: bool
+) -> Any:
     """Run one try, over its deferral and its rescheduling."""
     while True:
         operator = make()

@@ -103,12 +103,18 @@ class Wire:
         if self.dead:
             raise KilledError
 
-    def die(self) -> None:
-        """Let the task's process be gone."""
+    def death(self) -> KilledError:
+        """Let the task's process be gone, by an error that nothing of it may catch."""
         self.dead = True
-        raise KilledError
+        return KilledError()
 
-    def send(self, adapter: Any, real_send: Any, request: Any, **keywords: Any) -> requests.Response:
+    def truthful(self, call: Call, response: Any) -> requests.Response:
+        """Note what an answer shows that comes as the instance gave it."""
+        if call.method == "GET" and response.status_code == 200:
+            call.shown = self._world.state()
+        return response
+
+    def send(self, adapter: Any, real_send: Any, request: Any, **keywords: Any) -> Any:
         """Send a request of a task, or what becomes of it."""
         if getattr(_own, "outside", False):
             return real_send(adapter, request, **keywords)
@@ -124,7 +130,7 @@ class Wire:
         call.events.append(world.event_count())
         world.clock.sleep(_UPLOAD_SECONDS if call.uploads else _SECONDS)
 
-        def real() -> requests.Response:
+        def real() -> Any:
             return real_send(adapter, request, **keywords)
 
         try:
@@ -133,9 +139,7 @@ class Wire:
                 call.fault = fault.name
                 response = fault.hit(world, call, request, real, keywords)
             else:
-                response = real()
-                if call.method == "GET" and response.status_code == 200:
-                    call.shown = world.state()
+                response = self.truthful(call, real())
             for change in self.filters:
                 response = change(call, response)
             call.end = str(response.status_code)

@@ -148,10 +148,10 @@ class World:
             urls = {"trifacta_default": stack.enter_context(self.prod).url}
             if self.dev:
                 urls["trifacta_dev"] = stack.enter_context(self.dev).url
-            environment = {
-                f"AIRFLOW_CONN_{name.upper()}": _connection(url, *self.login) for name, url in urls.items()
-            }
-            environment["AIRFLOW_CONN_TRIFACTA_RIVAL"] = _connection(self.prod.url, "rival@example.com", "rival-password")
+            environment = {f"AIRFLOW_CONN_{name.upper()}": _connection(url, *self.login) for name, url in urls.items()}
+            environment["AIRFLOW_CONN_TRIFACTA_RIVAL"] = _connection(
+                self.prod.url, "rival@example.com", "rival-password"
+            )
             environment["NO_PROXY"] = environment["no_proxy"] = "localhost,127.0.0.1,.invalid"
             stack.enter_context(mock.patch.dict(os.environ, environment))
             root = logging.getLogger()
@@ -182,7 +182,9 @@ class World:
         """Return what there is in the deployment now."""
         store = self.prod.store
         live = store.active_release(self.deployment_id)
-        rules = {kind: [one.rule for one in store.import_rules(self.deployment_id, kind)] for kind in ("object", "value")}
+        rules = {
+            kind: [one.rule for one in store.import_rules(self.deployment_id, kind)] for kind in ("object", "value")
+        }
         return State(
             live.id if live else None,
             frozenset(one.id for one in store.releases(self.deployment_id)),
@@ -201,7 +203,7 @@ class World:
         if self.kill_at_note == when:
             self.kill_at_note = ""
             self.say(f"    killed {when} a note")
-            self.wire.die()
+            raise self.wire.death()
 
     def secrets(self) -> list[str]:
         """Return what must not appear anywhere."""
