@@ -23,7 +23,7 @@ from campaign.project import (
 from campaign.tasks import run_task
 from campaign.world import PERSON, TASK, State, World, package
 
-VALUE_RULES = [{"type": "fileLocation", "on": "/raw/", "with": "/prod/"}]
+VALUE_RULES = [{"type": "fileLocation", "on": "raw", "with": "prod"}]
 _RULES = {"object": [], "value": VALUE_RULES}
 
 

@@ -45,7 +45,7 @@ def _choices(world: World, chance: random.Random) -> list[tuple[str, Callable[[]
             add(what, partial(_go_back, world, resting[-1].id, one.id))
     later = package("person")
     add("imports another package", partial(store.create_release, deployment_id, later.content, user_id=PERSON), 2)
-    rules = [{"type": "fileLocation", "on": "/raw/", "with": chance.choice(["/person/", "/raw2/"])}]
+    rules = [{"type": "fileLocation", "on": "raw", "with": chance.choice(["person", "raw2"])}]
     change = partial(store.replace_import_rules, deployment_id, "value", rules, user_id=PERSON)
     add("changes the import rules", change, 6 if world.about_rules else 1)
     for group in store.job_groups(deployment_id):

@@ -37,10 +37,14 @@ class Table:
     def summary(self) -> str:
         """Return the shares that the project promises, in one line."""
         false = 100 * self.share(FALSE_RED, has_journal)
-        doubt = 100 * self.share(DOUBT, lambda one: not about_a_run(one))
+        doubts = [
+            100 * self.share(DOUBT, lambda one, has=has: has_journal(one) == has and not about_a_run(one))
+            for has in (True, False)
+        ]
         return (
-            f"{len(self._results)} runs, {len(self.violations)} with a violation; false red with the journal: "
-            f"{false:.1f} %; declared doubt, runs of a deployment aside: {doubt:.1f} %"
+            f"{len(self._results)} runs, {len(self.violations)} with a violation. With the journal: false red "
+            f"{false:.1f} %; declared doubt, without runs of a deployment, {doubts[0]:.1f} %. Without the journal: "
+            f"declared doubt {doubts[1]:.1f} %."
         )
 
     def text(self, *, seeds: bool = False) -> str:

@@ -116,7 +116,7 @@ def run_task(
         except AirflowSkipException as error:
             ended.state, ended.error = "skipped", error
         except Exception as error:
-            _note(world, task_id, error)
+            _note(world, ti, error)
             ended.error = error
             if not isinstance(error, (AirflowFailException, AirflowSensorTimeout)):
                 continue
@@ -134,13 +134,14 @@ def run_task(
     return ended
 
 
-def _note(world: World, task_id: str, error: BaseException) -> None:
+def _note(world: World, ti: TaskInstance, error: BaseException) -> None:
+    world.claims.append((ti.task_id, ti.try_number, str(error)))
     world.given.append("".join(traceback.format_exception(error)))
     world.say(f"    {type(error).__name__}: {error}")
     cause = error.__cause__ if isinstance(error, AirflowFailException) else error
     ours = isinstance(error, _OURS) and (cause is None or isinstance(cause, _OURS))
     if not ours:
-        world.wrong(f"{task_id} ends with {type(error).__name__}: {str(error)[:200]}")
+        world.wrong(f"{ti.task_id} ends with {type(error).__name__}: {str(error)[:200]}")
 
 
 def _execute(

@@ -104,6 +104,8 @@ class World:
         self.violations: list[str] = []
         #: All that the tasks gave to Airflow, for the search for secrets.
         self.given: list[str] = []
+        #: What errors say: the task, its try and the text.
+        self.claims: list[tuple[str, int, str]] = []
         self.stores: dict[str, Store] = {}
         self.xcoms: dict[str, dict[str, Any]] = {}
         self.states: dict[str, str | None] = {}
@@ -129,7 +131,7 @@ class World:
             self.clock.sleep(60)
             store.create_release(self.deployment_id, package(name).content)
         store.create_release(self.other_id, package("other").content)
-        store.replace_import_rules(self.other_id, "value", [{"type": "fileLocation", "on": "/raw/", "with": "/x/"}])
+        store.replace_import_rules(self.other_id, "value", [{"type": "fileLocation", "on": "raw", "with": "x"}])
         self.clock.sleep(3600)
         self.latest = max((one.id for one in store.releases(self.deployment_id)), default=0)
         live = store.active_release(self.deployment_id)
