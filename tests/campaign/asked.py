@@ -21,6 +21,7 @@ class Asked:
     :param releases: how many releases the run may make
     :param runs: how many runs of the deployment it may start
     :param waits: the tasks that only wait
+    :param forgets: whether nothing tells a retry what the first try found: no baseline, and no journal
     """
 
     wanted: Callable[[State], bool]
@@ -29,6 +30,7 @@ class Asked:
     releases: int = 0
     runs: int = 0
     waits: tuple[str, ...] = ()
+    forgets: bool = False
     ended: list[Ended] = field(default_factory=list)
 
     @property

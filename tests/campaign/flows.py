@@ -38,6 +38,7 @@ def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
         return the_one(world) in state.releases
 
     asked = Asked(lambda state: state.live is not None and state.live == the_one(world), shows=shows, releases=1)
+    asked.forgets = not baseline and not world.journal
     taken = {"baseline": _baseline(world, asked)} if baseline else {}
     if baseline and not asked.green:
         return asked

@@ -17,6 +17,9 @@ from campaign.world import World
 _WITH_JOURNAL, _TWO_FAULTS = 0.7, 0.3
 #: How often a fault is looked for among the changes, and not among all requests.
 _AMONG_WRITES = 0.4
+#: Kinds that come more often, since more depends on when they come; and those that are likely as the second one.
+_MORE = {"a person acts": 4, "a second promoter": 2, "killed": 3, "slow commit": 2}
+_SECOND = ("a person acts", "killed")
 #: Flows in which more can go wrong come more often.
 _WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2}
 
@@ -71,7 +74,10 @@ class Campaign:
         calls = self._rehearse(replace(variant, journal=True))  # which makes no difference where nothing goes wrong
         faults: list[tuple[str, int]] = []
         for _ in range(2 if chance.random() < _TWO_FAULTS else 1):
-            name = chance.choice([one for one in KINDS if _possible(one, variant, calls)])
+            names = [one for one in KINDS if _possible(one, variant, calls)]
+            name = chance.choices(names, [_MORE.get(one, 1) for one in names])[0]
+            if faults and chance.random() < 0.5:
+                name = chance.choice(_SECOND)
             fitting = [one for one in calls if KINDS[name].fits(one)]
             writes = [one for one in fitting if one.writes]
             among = writes if writes and chance.random() < _AMONG_WRITES else fitting
