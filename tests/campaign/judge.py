@@ -65,7 +65,7 @@ def judge(world: World, asked: Asked, *, away: bool) -> Verdict:
         end = GREEN
     elif any(one.doubts for one in asked.ended):
         end = DOUBT
-    elif asked.wanted(state) and not disturbed and not away:
+    elif asked.wanted(state) and not disturbed and not away and asked.ended[-1].error:
         end = FALSE_RED
     else:
         end = RIGHT
@@ -185,8 +185,11 @@ def _rules_stay(world: World, changes: list[_Change]) -> None:
 def _errors_are_true(world: World, changes: list[_Change]) -> None:
     """Look for a try that says that nothing was done, and did something."""
     for task_id, number, text in world.claims:
-        if _NOTHING.search(text) and any(
-            one.call and (one.call.task, one.call.try_number) == (task_id, number) for one in changes
+        # A staged release that was imported and not put back says so, and that the change back was not made.
+        if (
+            _NOTHING.search(text)
+            and "is imported" not in text
+            and any(one.call and (one.call.task, one.call.try_number) == (task_id, number) for one in changes)
         ):
             world.wrong(f"try {number} of {task_id} changed something, and says: {text[:300]}")
 
