@@ -100,7 +100,7 @@ def wrong_ids(
 
     original = real()
     response = changed(original, shifted)
-    # The ids of rules mean nothing to anybody.
+    # No task uses the ids of rules.
     if call.path.endswith("ImportRules") or response.content == original.content:
         world.wire.truthful(call, response)
     return with_content(response, response.content)

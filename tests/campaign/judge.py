@@ -38,7 +38,7 @@ class _Change:
     """An event that matters, and where it stands among the requests.
 
     :param index: its number among the events
-    :param call: the request of a task that made it, None where somebody else did
+    :param call: the request of a task that made it, None where another user did
     """
 
     index: int
@@ -95,7 +95,7 @@ def _changes(world: World) -> list[_Change]:
 
 
 def _disturbed(world: World, changes: list[_Change]) -> bool:
-    """Tell whether somebody else changed anything that matters to the run."""
+    """Tell whether others changed what matters to the run."""
     return any(
         one.event.user_id != TASK
         and one.event.deployment_id == world.deployment_id
@@ -205,7 +205,7 @@ def _green_is_proven(world: World, asked: Asked, disturbed: bool) -> None:
     if not proofs:
         world.wrong("green, and nothing that was read since the last change shows it")
     if not disturbed and not asked.wanted(world.state()):
-        world.wrong("green, and nobody else did anything, and it is not as asked")
+        world.wrong("green without any act of others, and it is not as asked")
     after = {one.index for one in _changes(world) if one.event.user_id != TASK and "created" in one.event.what}
     deciding = [one for one in world.wire.calls if one.lists and one.shown and one.number < last_write]
     uploads = [one for one in world.wire.calls if one.writes and not one.path.endswith("/run")]
