@@ -165,8 +165,13 @@ def release_sensor(world: World, *, mode: str, there: bool) -> Asked:
     store = world.prod.store
     release = store.create_release(world.deployment_id, package("ours").content, user_id=TASK, activate=there)
     world.clock.sleep(100)
+
+    def activate() -> None:
+        if release.id in world.state().releases:  # another person may have deleted it
+            store.update_release(release.id, active=True, user_id=PERSON)
+
     if not there:
-        world.clock.at(45, lambda: store.update_release(release.id, active=True, user_id=PERSON))
+        world.clock.at(45, activate)
     world.events_before = world.event_count() if there else world.event_count() + 2
     asked = Asked(lambda state: state.live == release.id, waits=("sensor",))
 
