@@ -1,0 +1,200 @@
+"""What is asked for: each flow prepares the world, runs its tasks, and tells what there should be afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from campaign.asked import Asked, own_jobs, the_one
+from campaign.project import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+    ExportFlowPackageOperator,
+    GetDeploymentOperator,
+    JobGroupSensor,
+    ReleaseActiveSensor,
+    RollbackDeploymentOperator,
+    RunDeploymentOperator,
+    RunOutcome,
+    SetImportRulesOperator,
+    open_package,
+)
+from campaign.tasks import run_task
+from campaign.world import PERSON, TASK, State, World, package
+
+VALUE_RULES = [{"type": "fileLocation", "on": "raw", "with": "prod"}]
+_RULES = {"object": [], "value": VALUE_RULES}
+
+
+def _baseline(world: World, asked: Asked) -> Any:
+    make = lambda: GetDeploymentOperator(task_id="baseline", deployment_id=world.deployment_id)  # noqa: E731
+    asked.ended.append(run_task(world, "baseline", make))
+    return asked.ended[-1].value
+
+
+def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
+    def shows(state: State) -> bool:
+        return the_one(world) in state.releases
+
+    asked = Asked(lambda state: state.live is not None and state.live == the_one(world), shows=shows, releases=1)
+    asked.forgets = not baseline and not world.journal
+    taken = {"baseline": _baseline(world, asked)} if baseline else {}
+    if baseline and not asked.green:
+        return asked
+    path = str(package("ours").path)
+
+    def make() -> Any:
+        return CreateReleaseOperator(
+            task_id="create", deployment_id=world.deployment_id, package_path=path, dry_run_first=dry_run, **taken
+        )
+
+    asked.ended.append(run_task(world, "create", make))
+    return asked
+
+
+def staged(world: World) -> Asked:
+    asked = Asked(
+        lambda state: taken and the_one(world) in state.releases and state.live == taken["active_release_id"],
+        releases=1,
+    )
+    taken = _baseline(world, asked)
+    if not asked.green:
+        return asked
+    path = str(package("ours").path)
+
+    def make() -> Any:
+        return CreateReleaseOperator(
+            task_id="stage", deployment_id=world.deployment_id, package_path=path, baseline=taken, activate=False
+        )
+
+    asked.ended.append(run_task(world, "stage", make))
+    return asked
+
+
+def activate(world: World) -> Asked:
+    target = world.latest - 1
+    asked = Asked(lambda state: state.live == target)
+    taken = _baseline(world, asked)
+    if asked.green:
+        make = lambda: ActivateReleaseOperator(task_id="activate", release_id=target, baseline=taken)  # noqa: E731
+        asked.ended.append(run_task(world, "activate", make))
+    return asked
+
+
+def roll_back(world: World, *, promoted: bool) -> Asked:
+    ours = package("ours")
+    if promoted:
+        world.prod.store.create_release(world.deployment_id, ours.content, user_id=TASK)
+        world.clock.sleep(100)
+        world.events_before = world.event_count()
+    before = world.first_baseline["active_release_id"]
+    asked = Asked(lambda state: state.live == before)
+
+    def make() -> Any:
+        return RollbackDeploymentOperator(
+            task_id="roll_back", baseline=world.first_baseline, package_uuid=ours.uuid, trigger_rule="all_done"
+        )
+
+    asked.ended.append(run_task(world, "roll_back", make))
+    return asked
+
+
+def run(world: World, *, deferrable: bool, fails: bool) -> Asked:
+    if fails:
+        world.prod.runs.add(RunOutcome(message="no such table"))
+
+    def wanted(state: State) -> bool:
+        jobs = own_jobs(world)
+        return len(jobs) == 1 and (jobs[0].id, "Complete") in state.jobs
+
+    asked = Asked(wanted, reads="/v4/jobGroups/", runs=1)
+
+    def make() -> Any:
+        return RunDeploymentOperator(
+            task_id="run", deployment_id=world.deployment_id, release_id=world.latest, deferrable=deferrable
+        )
+
+    # Without a state store, a retry could run the jobs twice: its documentation says so.
+    asked.ended.append(run_task(world, "run", make, retries=2 if world.journal else 0))
+    return asked
+
+
+def rules(world: World) -> Asked:
+    world.about_rules = True
+    goal = json.dumps(_RULES, sort_keys=True)
+    asked = Asked(lambda state: state.rules == goal, reads="ImportRules")
+
+    def make() -> Any:
+        return SetImportRulesOperator(
+            task_id="rules", deployment_id=world.deployment_id, object_rules=[], value_rules=VALUE_RULES
+        )
+
+    asked.ended.append(run_task(world, "rules", make))
+    return asked
+
+
+def export(world: World) -> Asked:
+    assert world.dev
+    flow, path = world.dev.store.flows()[0], package("ours").path.with_name("export.zip")
+    path.unlink(missing_ok=True)
+
+    def make() -> Any:
+        return ExportFlowPackageOperator(
+            task_id="export", flow_id=flow.id, package_path=str(path), comment=None, trifacta_conn_id="trifacta_dev"
+        )
+
+    ended = run_task(world, "export", make)
+
+    def wanted(_: State) -> bool:
+        return _uuid_at(path) is not None and (
+            ended.state != "success" or _uuid_at(path) == ended.value["package_uuid"]
+        )
+
+    return Asked(wanted, reads="/package", shows=wanted, ended=[ended])
+
+
+def _uuid_at(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    with open_package(path) as opened:
+        return opened.info.uuid
+
+
+def release_sensor(world: World, *, mode: str, there: bool) -> Asked:
+    store = world.prod.store
+    release = store.create_release(world.deployment_id, package("ours").content, user_id=TASK, activate=there)
+    world.clock.sleep(100)
+
+    def activate() -> None:
+        if release.id in world.state().releases:  # another person may have deleted it
+            store.update_release(release.id, active=True, user_id=PERSON)
+
+    if not there:
+        world.clock.at(45, activate)
+    world.events_before = world.event_count() if there else world.event_count() + 2
+    asked = Asked(lambda state: state.live == release.id, waits=("sensor",))
+
+    def make() -> Any:
+        return ReleaseActiveSensor(task_id="sensor", release_id=release.id, **_waiting(mode))
+
+    asked.ended.append(run_task(world, "sensor", make))
+    return asked
+
+
+def job_sensor(world: World, *, mode: str, there: bool) -> Asked:
+    (group,) = world.prod.store.run_deployment(world.deployment_id, user_id=TASK)
+    world.clock.sleep(100 if there else 0)
+    world.events_before = world.event_count()
+    asked = Asked(lambda state: (group.id, "Complete") in state.jobs, reads="/v4/jobGroups/", waits=("sensor",))
+
+    def make() -> Any:
+        return JobGroupSensor(task_id="sensor", job_group_ids=[group.id], **_waiting(mode))
+
+    asked.ended.append(run_task(world, "sensor", make))
+    return asked
+
+
+def _waiting(mode: str) -> dict[str, Any]:
+    how = {"deferrable": True} if mode == "deferrable" else {"mode": mode, "deferrable": False}
+    return {"poke_interval": 10, "timeout": 3600, **how}

@@ -1,0 +1,118 @@
+"""What a seed stands for: a flow, its options and one or two faults. How a plan is run."""
+
+from __future__ import annotations
+
+import functools
+import random
+from dataclasses import dataclass, replace
+
+from campaign.clock import Times, TooLongError
+from campaign.faults import KINDS, Planned
+from campaign.judge import Verdict, judge
+from campaign.variants import FLOWS, Variant, draw_variant, run_flow
+from campaign.wire import Call
+from campaign.world import World
+
+#: Of ten runs, how many have a journal and how many have two faults.
+_WITH_JOURNAL, _TWO_FAULTS = 0.7, 0.3
+#: How often a fault is looked for among the changes, and not among all requests.
+_AMONG_WRITES = 0.4
+#: Kinds that come more often, since more depends on when they come; and those that are likely as the second one.
+_MORE = {"a person acts": 4, "a second promoter": 2, "killed": 3, "slow commit": 2}
+_SECOND = ("a person acts", "killed")
+#: Flows in which more can go wrong come more often.
+_WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that is to be made."""
+
+    seed: int
+    variant: Variant
+    faults: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that was made."""
+
+    plan: Plan
+    verdict: Verdict
+    lines: tuple[str, ...]
+
+
+class Campaign:
+    """Makes runs, one after the other."""
+
+    def __init__(self) -> None:
+        self.times = Times()
+        self._world: World | None = None
+        self._rehearse = functools.cache(self._rehearsed)
+
+    def send(self, adapter: object, real_send: object, request: object, **keywords: object) -> object:
+        """Send a request through the run that is made now."""
+        assert self._world
+        return self._world.wire.send(adapter, real_send, request, **keywords)
+
+    def run(self, seed: int) -> Result:
+        """Make the run that a seed stands for."""
+        plan = self.plan_of(seed)
+        planned = [
+            Planned(name, at, random.Random(f"{seed} {number}")) for number, (name, at) in enumerate(plan.faults)
+        ]
+        random.seed(seed)  # the pauses of the code under test
+        world, verdict = self._made(plan.variant, planned)
+        lines = [f"seed {seed}: {plan.variant}", *map(str, planned), *world.lines]
+        return Result(plan, verdict, tuple(lines))
+
+    def plan_of(self, seed: int) -> Plan:
+        """Return what a seed stands for."""
+        chance = random.Random(seed)
+        flow = chance.choices(FLOWS, [_WEIGHTS.get(one, 1) for one in FLOWS])[0]
+        variant = draw_variant(chance, flow, journal=chance.random() < _WITH_JOURNAL)
+        calls = self._rehearse(replace(variant, journal=True))  # which makes no difference where nothing goes wrong
+        faults: list[tuple[str, int]] = []
+        for _ in range(2 if chance.random() < _TWO_FAULTS else 1):
+            names = [one for one in KINDS if _possible(one, variant, calls)]
+            name = chance.choices(names, [_MORE.get(one, 1) for one in names])[0]
+            if faults and chance.random() < 0.5:
+                name = chance.choice(_SECOND)
+            fitting = [one for one in calls if KINDS[name].fits(one)]
+            writes = [one for one in fitting if one.writes]
+            among = writes if writes and chance.random() < _AMONG_WRITES else fitting
+            at = chance.choice(among).number
+            # A second fault may come where only the first one leads.
+            faults.append((name, at + (chance.choice([0, 1, 1, 2, 3, 5]) if faults else 0)))
+        return Plan(seed, variant, tuple(faults))
+
+    def _rehearsed(self, variant: Variant) -> tuple[Call, ...]:
+        random.seed(0)
+        world, verdict = self._made(variant, [])
+        if verdict.violations:
+            raise AssertionError(f"without any fault, {variant}: {verdict}\n" + "\n".join(world.lines))
+        return tuple(world.wire.calls)
+
+    def _made(self, variant: Variant, planned: list[Planned]) -> tuple[World, Verdict]:
+        world = World(self.times, journal=variant.journal, fresh=variant.fresh, dev=variant.needs_dev)
+        world.wire.planned = planned
+        self._world = world
+        with world.running():
+            try:
+                asked = run_flow(world, variant)
+            except TooLongError as error:
+                world.wrong(f"no end: {error}")
+                return world, Verdict("red", str(error), tuple(world.violations), world.wire.count, world.clock.now)
+            away = any(one.lasts(world) for one in planned)
+            # What is still under way comes about before anything is judged.
+            world.clock.sleep(400)
+            world.prod.commit_late()
+            world.prod.activate_late()
+            verdict = judge(world, asked, away=away)
+        return world, verdict
+
+
+def _possible(name: str, variant: Variant, calls: tuple[Call, ...]) -> bool:
+    if name == "journal away" and not variant.journal:
+        return False
+    return any(KINDS[name].fits(one) for one in calls)

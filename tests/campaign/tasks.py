@@ -1,0 +1,197 @@
+"""Runs an operator as Airflow does: its tries, its death, its deferral, its XComs and its journal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pkgutil
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from campaign.project import (
+    DOUBTS,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+    TrifactaError,
+    VirtualLoop,
+)
+from campaign.wire import KilledError
+from campaign.world import Store
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from campaign.world import World
+
+#: Seconds until Airflow notices that a task's process is gone, and between two tries.
+_NOTICED_AFTER, _RETRY_DELAY = 300.0, 60.0
+_OURS = (TrifactaError, AirflowFailException, AirflowSkipException, AirflowSensorTimeout)
+
+
+@dataclass
+class Ended:
+    """How a task ended.
+
+    :param state: ``success``, ``failed`` or ``skipped``
+    :param value: what it returned
+    :param error: what it ended with; None also where its process was killed
+    :param tries: how many tries it took
+    """
+
+    task_id: str
+    state: str
+    value: Any = None
+    error: BaseException | None = None
+    tries: int = 1
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The provider's own error."""
+        return self.error.__cause__ if isinstance(self.error, AirflowFailException) else self.error
+
+    @property
+    def doubts(self) -> bool:
+        """Whether it failed because it cannot tell what happened."""
+        return self.state == "failed" and isinstance(self.cause, DOUBTS)
+
+
+class TaskInstance:
+    """Stands for Airflow's task instance in a context."""
+
+    def __init__(self, world: World, task_id: str, try_number: int, retries: int) -> None:
+        self._world, self.task_id, self.try_number, self.max_tries = world, task_id, try_number, retries
+        self.dag_id, self.run_id, self.map_index = "campaign", "campaign", -1
+        self.first_look: datetime | None = None
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self._world.wire.check_alive()
+        if value is None or key in self.pushed:
+            self._world.wrong(f"{self.task_id} pushes the XCom {key} {'as null' if value is None else 'twice'}")
+        self._world.given.append(json.dumps(value))
+        self.pushed[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, *, task_ids: str, key: str = "return_value", default: Any = None, **_: Any) -> Any:
+        return self._world.xcoms.get(task_ids, {}).get(key, default)
+
+    def get_task_states(self, *, task_ids: list[str], run_ids: list[str], **_: Any) -> dict[str, Any]:
+        return {run_ids[0]: {one: self._world.states.get(one) for one in task_ids}}
+
+    def get_first_reschedule_date(self, context: object) -> datetime | None:
+        return self.first_look
+
+
+def run_task(
+    world: World, task_id: str, make: Callable[[], Any], *, retries: int = 2, render: dict[str, Any] | None = None
+) -> Ended:
+    """Run a task to its end.
+
+    :param make: makes the operator, again for each process
+    :param retries: how often Airflow tries it again
+    :param render: what its templates need, if they are to be rendered
+    """
+    store = world.stores.setdefault(task_id, Store(world))
+    ended = Ended(task_id, "failed")
+    for number in range(1, retries + 2):
+        if number > 1:
+            world.clock.sleep(_RETRY_DELAY)
+        ti = TaskInstance(world, task_id, number, retries)
+        world.wire.task, world.wire.try_number, world.wire.dead = task_id, number, False
+        context: dict[str, Any] = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": world.dag_run}
+        context |= render or {}
+        if world.journal:
+            context["task_state_store"] = store
+        ended.tries, ended.error = number, None
+        try:
+            ended.value = _execute(world, make, ti, context, rendered=render is not None)
+            ended.state = "success"
+        except KilledError:
+            world.clock.sleep(_NOTICED_AFTER)
+            continue
+        except AirflowSkipException as error:
+            ended.state, ended.error = "skipped", error
+        except Exception as error:
+            _note(world, ti, error)
+            ended.error = error
+            if not isinstance(error, (AirflowFailException, AirflowSensorTimeout)):
+                continue
+        world.xcoms[task_id] = dict(ti.pushed)
+        if ended.state == "success":
+            world.given.append(json.dumps(ended.value))
+            world.xcoms[task_id]["return_value"] = json.loads(json.dumps(ended.value))
+        break
+    else:
+        world.xcoms[task_id] = dict(ti.pushed)
+    world.states[task_id] = ended.state
+    world.given += store.kept.values()
+    said = f": {ended.error}" if ended.error else ""
+    world.say(f"{task_id} ends as {ended.state} after {ended.tries} tries{said}")
+    return ended
+
+
+def _note(world: World, ti: TaskInstance, error: BaseException) -> None:
+    world.claims.append((ti.task_id, ti.try_number, str(error)))
+    world.given.append("".join(traceback.format_exception(error)))
+    world.say(f"    {type(error).__name__}: {error}")
+    cause = error.__cause__ if isinstance(error, AirflowFailException) else error
+    ours = isinstance(error, _OURS) and (cause is None or isinstance(cause, _OURS))
+    if not ours:
+        world.wrong(f"{ti.task_id} ends with {type(error).__name__}: {str(error)[:200]}")
+
+
+def _execute(
+    world: World, make: Callable[[], Any], ti: TaskInstance, context: dict[str, Any], *, rendered: bool
+) -> Any:
+    """Run one try, over its deferral and its rescheduling."""
+    while True:
+        operator = make()
+        if rendered:
+            operator = operator.prepare_for_execution()
+        operator.retries = ti.max_tries  # by which an operator tells a retry from a clear
+        if rendered:
+            operator.render_template_fields(context)
+        first = world.clock.datetime()
+        try:
+            return operator.execute(context)
+        except TaskDeferred as deferred:
+            event = _event_of(world, deferred.trigger.serialize())
+            keywords = {**(deferred.kwargs or {}), "event": event}
+            return operator.resume_execution(deferred.method_name, keywords, context)
+        except AirflowRescheduleException as again:
+            # A process of its own each time; it keeps the try.
+            ti.first_look = ti.first_look or first
+            ti.pushed.clear()
+            world.clock.sleep((again.reschedule_date - world.clock.datetime()).total_seconds())
+
+
+def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
+    """Run a trigger until its event; a triggerer that is killed is started again, and runs it from its keywords."""
+    path, keywords = serialized[0], json.dumps(serialized[1])
+    world.given.append(keywords)
+    while True:
+        loop = VirtualLoop(world.clock)
+        trigger = pkgutil.resolve_name(path)(**json.loads(keywords))
+        found: Any = None
+        with contextlib.closing(loop):
+            try:
+                found = loop.run_until_complete(_first(trigger))
+            except BaseException:
+                if not world.wire.dead:
+                    raise
+            loop.run_until_complete(loop.shutdown_default_executor())
+        if not world.wire.dead:
+            world.given.append(json.dumps(found.payload))
+            return json.loads(json.dumps(found.payload))
+        world.clock.sleep(_NOTICED_AFTER)
+        world.wire.dead = False
+
+
+async def _first(trigger: Any) -> Any:
+    async for event in trigger.run():
+        return event
+    return None

@@ -1,0 +1,78 @@
+"""The flows with their options."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from campaign import flows
+from campaign.asked import Asked
+from campaign.group import promote
+from campaign.world import World
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A flow with its options, which a rehearsal without faults stands for."""
+
+    flow: str
+    journal: bool
+    fresh: bool = False
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def needs_dev(self) -> bool:
+        """Whether there is an instance to export from."""
+        return self.flow in ("export", "group")
+
+    def __str__(self) -> str:
+        words = [name for name, value in self.options if value is True]
+        words += [f"{name}={value}" for name, value in self.options if not isinstance(value, bool)]
+        start = ["nothing live before"] if self.fresh else []
+        return f"{self.flow} ({', '.join([*start, *words, 'journal' if self.journal else 'no journal'])})"
+
+
+def run_flow(world: World, variant: Variant) -> Asked:
+    """Run a flow to its end."""
+    asked = _FLOWS[variant.flow](world, **dict(variant.options))
+    assert asked.ended
+    return asked
+
+
+def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
+    """Choose a flow's options."""
+
+    def yes(share: float) -> bool:
+        return chance.random() < share
+
+    options: dict[str, Any] = {}
+    if flow == "create":
+        options = {"baseline": yes(0.8), "dry_run": yes(0.2)}
+    elif flow == "roll back":
+        options = {"promoted": yes(0.85)}
+    elif flow == "run":
+        options = {"deferrable": yes(0.4), "fails": yes(0.1)}
+    elif flow.endswith("sensor"):
+        options = {"mode": chance.choice(["poke", "reschedule", "deferrable"]), "there": yes(0.3)}
+    elif flow == "group":
+        options = {"smoke_run": yes(0.7), "rules": yes(0.3), "fails": yes(0.1)}
+        options |= {"deferrable": yes(0.3), "roll_back": yes(0.8)}
+    fresh = flow in ("create", "staged", "roll back", "rules", "group") and yes(0.2)
+    return Variant(flow, journal, fresh, tuple(options.items()))
+
+
+_FLOWS: dict[str, Callable[..., Asked]] = {
+    "create": flows.create,
+    "staged": flows.staged,
+    "activate": flows.activate,
+    "roll back": flows.roll_back,
+    "run": flows.run,
+    "rules": flows.rules,
+    "export": flows.export,
+    "release sensor": flows.release_sensor,
+    "job sensor": flows.job_sensor,
+    "group": promote,
+}
+FLOWS = tuple(_FLOWS)

@@ -1,0 +1,230 @@
+"""What a run happens in: two instances, what is in them, the connections, the clock, and what is said."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import io
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from campaign.clock import START, Clock, Times
+from campaign.project import Emulator, EmulatorOptions, PresetFlow, User, build_package, open_package, read_package
+from campaign.wire import Wire
+
+#: Seconds that a run may take.
+MOST_SECONDS = 24 * 3600.0
+PASSWORD = "campaign-secret-7f3a"
+#: Who did something, as events tell it.
+TASK, PERSON, RIVAL = 1, 2, 3
+_USERS = (
+    User("admin@example.com", PASSWORD, ("admin", "deployment")),
+    User("person@example.com", "person-password", ("admin", "deployment")),
+    User("rival@example.com", "rival-password", ("admin", "deployment")),
+)
+_LETTERS = ("old", "before", "other", "ours", "person", "rival")
+#: Loggers whose lines are searched for secrets, and not shown.
+_NOISE = ("airflow.", "asyncio", "trifacta_emulator", "urllib3", "uvicorn")
+_folder = tempfile.TemporaryDirectory(prefix="campaign-")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package: its file, its uuid, and what the emulator reads in it."""
+
+    path: Path
+    uuid: str
+    content: Any
+
+
+@functools.cache
+def package(name: str) -> Package:
+    """Return one of the campaign's packages; those later in the list are exported later."""
+    path = Path(_folder.name, f"{name}.zip")
+    hours = timedelta(hours=_LETTERS.index(name) - len(_LETTERS))
+    data = build_package(name, exported_at=START + hours, dataset_path="s3://lake/raw/in.csv", comment=name)
+    path.write_bytes(data)
+    with open_package(path) as opened:
+        uuid = opened.info.uuid
+    return Package(path, uuid, read_package(io.BytesIO(data)))
+
+
+@dataclass(frozen=True)
+class State:
+    """What there is in the deployment at one moment."""
+
+    live: int | None
+    releases: frozenset[int]
+    rules: str
+    jobs: tuple[tuple[int, str], ...]
+
+
+class Store:
+    """Stands for Airflow's task state store of one task; it keeps JSON."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.kept: dict[str, str] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._world.check_store()
+        return json.loads(self.kept[key]) if key in self.kept else default
+
+    def set(self, key: str, value: Any) -> None:
+        self._world.check_store()
+        self._world.die_at_note("before")
+        self.kept[key] = json.dumps(value)
+        self._world.say(f"    noted {self.kept[key]}")
+        self._world.die_at_note("after")
+
+
+class World:
+    """One run's.
+
+    :param times: tells the time to the code under test
+    :param journal: whether tasks have a state store
+    :param fresh: whether nothing was ever released in the deployment
+    :param dev: whether there is an instance to export from
+    """
+
+    def __init__(self, times: Times, *, journal: bool, fresh: bool, dev: bool) -> None:
+        self.clock = times.clock = Clock(MOST_SECONDS)
+        self.journal, self.skew = journal, 0.0
+        self.lines: list[str] = []
+        self.violations: list[str] = []
+        #: All that the tasks gave to Airflow, for the search for secrets.
+        self.given: list[str] = []
+        #: What errors say: the task, its try and the text.
+        self.claims: list[tuple[str, int, str]] = []
+        self.stores: dict[str, Store] = {}
+        self.xcoms: dict[str, dict[str, Any]] = {}
+        self.states: dict[str, str | None] = {}
+        self.store_away_until = 0.0
+        self.kill_at_note = ""
+        self.about_rules = False
+        self.login = (_USERS[0].email, PASSWORD)
+        self.wire = Wire(self)
+        self.dag_run = SimpleNamespace(start_date=self.clock.datetime(), run_id="campaign")
+        options: dict[str, Any] = {
+            "users": _USERS,
+            "clock": lambda: self.clock.datetime(self.skew),
+            "job_start_seconds": 5,
+            "job_run_seconds": 60,
+        }
+        self.prod = Emulator(EmulatorOptions(**options))
+        flow = PresetFlow("Daily Orders", dataset_path="s3://lake/raw/in.csv")
+        self.dev = Emulator(EmulatorOptions(flows=(flow,), **options)) if dev else None
+        store = self.prod.store
+        self.deployment_id = store.create_deployment("Orders").id
+        self.other_id = store.create_deployment("Other").id
+        for name in () if fresh else ("old", "before"):
+            self.clock.sleep(60)
+            store.create_release(self.deployment_id, package(name).content)
+        store.create_release(self.other_id, package("other").content)
+        store.replace_import_rules(self.other_id, "value", [{"type": "fileLocation", "on": "raw", "with": "x"}])
+        self.clock.sleep(3600)
+        self.latest = max((one.id for one in store.releases(self.deployment_id)), default=0)
+        live = store.active_release(self.deployment_id)
+        self.first_baseline = {
+            "deployment_id": self.deployment_id,
+            "active_release_id": live.id if live else None,
+            "latest_release_id": self.latest or None,
+            "active_updated_at": live.updated_at.isoformat() if live else None,
+        }
+        self.events_before = self.event_count()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[World]:
+        """Start the instances, set the connections, and keep the log."""
+        with contextlib.ExitStack() as stack:
+            urls = {"trifacta_default": stack.enter_context(self.prod).url}
+            if self.dev:
+                urls["trifacta_dev"] = stack.enter_context(self.dev).url
+            environment = {f"AIRFLOW_CONN_{name.upper()}": _connection(url, *self.login) for name, url in urls.items()}
+            environment["AIRFLOW_CONN_TRIFACTA_RIVAL"] = _connection(
+                self.prod.url, "rival@example.com", "rival-password"
+            )
+            environment["NO_PROXY"] = environment["no_proxy"] = "localhost,127.0.0.1,.invalid"
+            stack.enter_context(mock.patch.dict(os.environ, environment))
+            root = logging.getLogger()
+            stack.callback(root.setLevel, root.level)
+            root.setLevel(logging.INFO)
+            stack.enter_context(mock.patch.object(root, "handlers", [_Handler(self)]))
+            yield self
+
+    def say(self, line: str) -> None:
+        """Keep a line of what happens."""
+        self.lines.append(f"{self.clock.now:9.1f} {line}")
+
+    def wrong(self, what: str) -> None:
+        """Note a violation."""
+        if what not in self.violations:
+            self.violations.append(what)
+        self.say(f"    VIOLATION: {what}")
+
+    def emulator_of(self, url: str) -> Emulator:
+        """Return the instance that a request goes to."""
+        return self.dev if self.dev and url.startswith(f"{self.dev.url}/") else self.prod
+
+    def event_count(self) -> int:
+        """How many events the production instance knows."""
+        return len(self.prod.store.events())
+
+    def state(self) -> State:
+        """Return what there is in the deployment now."""
+        store = self.prod.store
+        live = store.active_release(self.deployment_id)
+        rules = {
+            kind: [one.rule for one in store.import_rules(self.deployment_id, kind)] for kind in ("object", "value")
+        }
+        return State(
+            live.id if live else None,
+            frozenset(one.id for one in store.releases(self.deployment_id)),
+            json.dumps(rules, sort_keys=True, default=dict),
+            tuple((one.id, one.status) for one in store.job_groups(self.deployment_id)),
+        )
+
+    def check_store(self) -> None:
+        """Refuse the journal where Airflow's API server is away."""
+        self.wire.check_alive()
+        if self.clock.now < self.store_away_until:
+            raise ConnectionError("the API server is away")
+
+    def die_at_note(self, when: str) -> None:
+        """Kill the task where that was to happen at its next note."""
+        if self.kill_at_note == when:
+            self.kill_at_note = ""
+            self.say(f"    killed {when} a note")
+            raise self.wire.death()
+
+    def secrets(self) -> list[str]:
+        """Return what must not appear anywhere."""
+        pair = ":".join(self.login)
+        return [PASSWORD, base64.b64encode(pair.encode()).decode()]
+
+
+def _connection(url: str, login: str, password: str) -> str:
+    return json.dumps({"conn_type": "trifacta", "host": url, "login": login, "password": password})
+
+
+class _Handler(logging.Handler):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self.setFormatter(logging.Formatter("    %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        self._world.given.append(text)
+        if not record.name.startswith(_NOISE) and "outside of the Task Runner" not in text:
+            self._world.say(text)
