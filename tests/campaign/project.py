@@ -38,8 +38,8 @@ from trifacta_emulator import (
     Truncate,
     User,
     build_package,
+    read_package,
 )
-from trifacta_emulator.package_reader import read_package
 
 import airflow_provider_trifacta
 from airflow_provider_trifacta import task_groups

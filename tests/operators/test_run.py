@@ -329,7 +329,7 @@ def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch,
 
 def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypatch):
     monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.run", time_is_up)
-    with pytest.raises(AirflowFailException, match="Whether jobs were started cannot be told"):
+    with pytest.raises(AirflowFailException, match="Jobs may have been started"):
         run(cancel_on_kill=True)
 
 
@@ -380,7 +380,7 @@ def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
         ({"run_parameters": {"region": None}}, "run_parameters['region']"),
         ({"run_parameters": {"region": True}}, "run_parameters['region']"),
         ({"run_parameters": {"region": "None"}}, "run_parameters['region']"),
-        ({"run_parameters": {"": "x"}}, "names are texts"),
+        ({"run_parameters": {"": "x"}}, "a name must be a text"),
         ({"timeout": -1}, "timeout"),
         ({"timeout": float("inf")}, "timeout"),
         ({"timeout": "60"}, "timeout"),
