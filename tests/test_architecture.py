@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 import airflow_provider_trifacta
 
 PACKAGE = Path(airflow_provider_trifacta.__file__).parent
+ROOT = Path(__file__).resolve().parent.parent
 NAME = PACKAGE.name
 PATHS = sorted(PACKAGE.rglob("*.py"))
 every_module = pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -142,3 +144,26 @@ def test_parsing_a_dag_loads_no_http_library_of_ours():
     added = {name.split(".")[0] for name in ours - base}
     assert NAME in added
     assert not added & {"requests", "urllib3", "httpx", "aiohttp", "http", "tenacity", "starlette", "uvicorn"}
+
+
+#: A question as heading, and the file and the function that answer it.
+ANSWER = re.compile(
+    r"^## (?P<question>.+\?)\n\n(?:In|See) \[`(?P<file>[^`]+)`\]\(.+?\), [^`]*?`(?P<name>[\w.]+)`", re.MULTILINE
+)
+QUESTIONS = {
+    "Where is retry decided?",
+    "Where is a doubt settled?",
+    "Where would a new endpoint go?",
+    "What may I import?",
+}
+
+
+def test_the_page_answers_each_question_with_a_function_that_exists():
+    answers = {found["question"]: found for found in ANSWER.finditer((ROOT / "ARCHITECTURE.md").read_text())}
+    assert answers.keys() >= QUESTIONS
+    for found in answers.values():
+        place = ast.parse((ROOT / found["file"]).read_text())
+        for part in found["name"].split("."):
+            inside = {one.name: one for one in place.body if isinstance(one, (ast.ClassDef, ast.FunctionDef))}
+            assert part in inside, found[0]
+            place = inside[part]
