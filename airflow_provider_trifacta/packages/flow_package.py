@@ -125,7 +125,7 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
             "comes from a template or an XCom, check the task that pushes it."
         )
     try:
-        # The type is checked before the file is opened, because opening a named pipe waits for ever.
+        # The type is checked before the file is opened, because opening a named pipe waits without end.
         if not stat.S_ISREG(Path(text).stat().st_mode):
             raise PackageNotFoundError(
                 f"{text} on host {host} is not a regular file but a folder or device. Nothing was sent. Give the path "

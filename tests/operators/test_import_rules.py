@@ -496,7 +496,7 @@ def test_a_retry_goes_on_where_a_kill_stopped(set_rules, emulator, rows, die_at)
 @kinds
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_retry_sets_rules_from_before_the_run(set_rules, emulator, kind, when, die_at):
-    """The attempt before was cut off and wrote nothing, or wrote what is declared."""
+    """An earlier try was cut off and wrote nothing, or wrote what is declared."""
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     run = SimpleNamespace(start_date=utc_now())
     die_at(kind, when)
