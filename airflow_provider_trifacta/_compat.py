@@ -154,7 +154,7 @@ def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
     """Return the states of other tasks of the run; in a mapped group, of those at the same map index.
 
     :param task_ids: the tasks
-    :returns: their states in the same order, such as ``"success"``; None where a task has no state
+    :returns: their states in the same order, such as ``"success"``; None if a task has no state
     """
     ti: Any = context["ti"]
     if hasattr(ti, "get_task_states"):  # Airflow 3.0

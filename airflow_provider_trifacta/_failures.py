@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ._compat import AirflowFailException, AirflowSkipException
-from .client.errors import FailedWaitError, PassingWaitError, TrifactaError
+from .client.errors import FailedWaitError, TrifactaError, WaitOutageError
 
 
 @contextmanager
@@ -38,14 +38,14 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     :param event: ``{"status": ..., "message": ..., "retryable": ...}``
     :param about: fields of the error, such as ``job_group_ids``
     :returns: the message of a success
-    :raises PassingWaitError: the trigger saw transient errors for longer than ``tolerated_outage``
+    :raises WaitOutageError: the trigger saw transient errors for longer than ``tolerated_outage``
     :raises FailedWaitError: for everything else that is not a success
     """
     status, message = (event or {}).get("status"), str((event or {}).get("message"))
     if status == "success":
         return message
     if status == "error":
-        raise (PassingWaitError if (event or {}).get("retryable") else FailedWaitError)(message, **about)
+        raise (WaitOutageError if (event or {}).get("retryable") else FailedWaitError)(message, **about)
     if status == "timeout":
         raise FailedWaitError(message, **about)
     keys = sorted(event or {})

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     A connection in the environment or in a secrets backend needs no database.
 
-    :param arguments: the command line; the process's own where it is left out
+    :param arguments: the command line; the process's own if it is left out
     :returns: 0 if promotions can work, else 1
     """
     parser = argparse.ArgumentParser(

@@ -21,7 +21,7 @@ class TrifactaDeploymentLink(BaseOperatorLink):
     name = "Trifacta deployment"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
-        """Return the address, or an empty text where the task ended before it knew the deployment."""
+        """Return the address, or an empty text if the task ended before it knew the deployment."""
         return XCom.get_value(ti_key=ti_key, key=DEPLOYMENT_URL_KEY) or ""
 
 
@@ -34,6 +34,6 @@ class TrifactaJobLink(BaseOperatorLink):
     name = "Trifacta job"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
-        """Return the address, or an empty text where nothing was started."""
+        """Return the address, or an empty text if nothing was started."""
         urls = XCom.get_value(ti_key=ti_key, key=JOB_URLS_KEY)
         return str(urls[0]) if urls else ""

@@ -23,7 +23,7 @@ _LONGEST_ERROR = 2_000
 def main(arguments: list[str] | None = None) -> int:
     """Print the report of a package.
 
-    :param arguments: the command line; the process's own where it is left out
+    :param arguments: the command line; the process's own if it is left out
     :returns: 0 if the file is a package, else 1
     """
     parser = argparse.ArgumentParser(

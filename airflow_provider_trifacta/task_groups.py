@@ -106,7 +106,7 @@ def promote_flow(
         (templated). Without any rules the deployment's rules stay as they are
     :param value_rules: as for :class:`.SetImportRulesOperator` (templated)
     :param dry_run: whether to try the import first
-    :param on_warnings: ``"fail"`` to stop where the dry run has warnings, or ``"log"``
+    :param on_warnings: ``"fail"`` to stop if the dry run has warnings, or ``"log"``
     :param smoke_run: whether to run the deployment once, which writes to production as every run of it does. There is
         no default, because only the caller can decide to run production
     :param run_parameters: parameters of the smoke run, by name, for example an output path of its own (templated).
@@ -136,6 +136,7 @@ def promote_flow(
     where = {"deployment_id": deployment_id, "deployment_name": deployment_name, "trifacta_conn_id": prod_conn_id}
     arguments: dict[str, Any] = {**_DEFAULT_ARGS, **(default_args or {}), **_FIXED_ARGS}
     if pool is not None:
+        # Later tasks get a higher priority, so that a promotion that has begun ends before another one begins.
         arguments |= {"pool": pool, "weight_rule": "upstream"}
     group: PromotionGroup = PromotionGroup(group_id, default_args=arguments)  # type: ignore[arg-type, unused-ignore]
     with group:

@@ -74,7 +74,7 @@ if AssetAlias is not None:
             for event in triggering_asset_events.get(RELEASES, ()):
                 release = event.extra
                 # JSON text, because not every Airflow 3 takes a list here. Not there when the answer to the upload was
-                # lost, or the release was made by an attempt before.
+                # lost, or the release was made by an earlier try.
                 flows = json.loads(release["primary_flow_ids"]) if "primary_flow_ids" in release else "unknown"
                 messages.append(
                     f"release {release['release_id']} of deployment {release['deployment_id']} is live: "

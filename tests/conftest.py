@@ -39,7 +39,7 @@ try:
 except ImportError:
     from airflow.exceptions import TaskDeferred
 
-# Whatever tests ask is on this machine, or nowhere: the environment's proxy would answer in its place.
+# All servers of the tests are on this machine: the environment's proxy would answer in their place.
 for _name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
     del os.environ[_name]
 

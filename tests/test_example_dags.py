@@ -33,7 +33,7 @@ def promote(example_dag, make_package):
 
 @pytest.fixture
 def import_release(emulator, make_package):
-    """Return a function that makes a release of an old package, live at once, as somebody else does it."""
+    """Return a function that makes a release of an old package, live at once, as a person does it."""
 
     def make():
         package = make_package(flow_name="Of somebody else", exported_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
@@ -45,14 +45,14 @@ def import_release(emulator, make_package):
 
 @pytest.fixture
 def when_awaited(emulator, monkeypatch):
-    """Return a function that lets somebody act once: when a sensor has looked, and has seen nothing of it yet."""
+    """Return a function that lets a person act once: when a sensor has looked, and has seen nothing of it yet."""
     monkeypatch.setattr(
         ReleaseActiveSensor, "poke_interval", property(lambda _: 0.2, lambda _self, _value: None), raising=False
     )
     look = emulator.faults.add(Fault(Hold("after_commit"), method="GET", path="/v4/releases/*"))
     threads, over = [], threading.Event()
 
-    def somebody(act):
+    def a_person(act):
         while not look.waiting and not over.wait(0.01):
             pass
         try:
@@ -62,7 +62,7 @@ def when_awaited(emulator, monkeypatch):
             look.release()
 
     def when(act):
-        threads.append(threading.Thread(target=somebody, args=(act,)))
+        threads.append(threading.Thread(target=a_person, args=(act,)))
         threads[0].start()
 
     yield when
@@ -199,7 +199,7 @@ def test_staged_release(promote, emulator, import_release, when_awaited):
 
 
 @pytest.mark.parametrize("decision", ["deleted", "overtaken"])
-def test_staged_release_that_nobody_wants(promote, emulator, import_release, when_awaited, decision):
+def test_staged_release_that_is_not_wanted(promote, emulator, import_release, when_awaited, decision):
     import_release()
     when_awaited(
         lambda release: import_release() if decision == "overtaken" else emulator.store.delete_release(release.id)
@@ -267,7 +267,7 @@ def test_a_promotion_that_did_not_begin_has_nothing_to_roll_back(promote, emulat
     assert emulator.store.active_release(1).id == live.id
 
 
-def test_what_somebody_promoted_meanwhile_is_not_rolled_back(promote, emulator, import_release, when_awaited):
+def test_what_a_person_promoted_in_the_meantime_is_not_rolled_back(promote, emulator, import_release, when_awaited):
     when_awaited(lambda _: import_release())
     run, tasks = promote("rollback", check_fails=True)
     assert run.state == "failed"
@@ -367,7 +367,7 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     (job_group,) = prod.store.job_groups()
     assert job_group.inputs["data"][0]["inputs"] == [{"uri": "hdfs:///prod/orders.csv"}]
 
-    # Somebody changes the flow, and forgets that Prod does not have that file.
+    # A person changes the flow, and forgets that Prod does not have that file.
     dev.store.edit_flow(flow.id, dataset_path="/dev/returns.csv")
     run, tasks = example_dag("promote_flow_dev_to_prod", conf)
     assert run.state == "failed"

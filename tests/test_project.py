@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -70,3 +71,21 @@ def test_hosted_tests_run_on_every_line():
 def test_a_commit_is_checked_as_the_tests_check():
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert [hook["entry"] for hook in repository["hooks"]] == ["scripts/test --style"]
+
+
+def test_docstrings_of_both_projects_have_one_dialect():
+    """A summary begins on the line of the quotes, and a field has no type and no period at its end."""
+    wrong = []
+    for folder in ("airflow_provider_trifacta", "emulator/trifacta_emulator"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                    text = ast.get_docstring(node, clean=False) or ""
+                    fields = re.findall(
+                        r"^ *:(?:param \w+|returns|raises [\w.]+): (.+(?:\n(?! *:| *$).+)*)", text, re.M
+                    )
+                    named = re.findall(r"^ *:(?!\w+:`)\w+.*", text, re.M)
+                    right = not text.startswith("\n") and len(fields) == len(named)
+                    if not right or any(field.endswith(".") for field in fields):
+                        wrong.append(f"{path.name}: {text[:60]!r}")
+    assert wrong == []

@@ -121,7 +121,7 @@ def test_who_comes_second_sees_who_came_first(promote, baseline, live, went_live
 
 
 @pytest.mark.parametrize("staged", [(), ("C",), ("B", "C")], ids=["none staged", "one staged", "both staged"])
-def test_whatever_the_order_outcomes_and_history_agree(emulator, promote, baseline, live, went_live, log, staged):
+def test_in_every_order_outcomes_and_history_agree(emulator, promote, baseline, live, went_live, log, staged):
     """No order is imposed here, so this holds for each."""
     promote("A").succeeds()
     for number in range(6):

@@ -247,7 +247,7 @@ def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(run, prod, m
     assert pull(result, f"flow_{flow_id}", "create_release", "package_uuid") is None
 
 
-def test_what_somebody_else_made_live_meanwhile_is_kept(run, prod):
+def test_what_a_person_made_live_in_the_meantime_is_kept(run, prod):
     """The smoke run fails, and a person has gone back to an older release before the rollback looks."""
     [old], _ = run.promote_by_hand(), run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows

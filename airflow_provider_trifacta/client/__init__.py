@@ -46,7 +46,6 @@ from .errors import (
     PackageFormatError,
     PackageNotFoundError,
     PackageTooLargeError,
-    PassingWaitError,
     PayloadTooLargeError,
     PermissionDeniedError,
     PromotionNotProvenError,
@@ -65,6 +64,7 @@ from .errors import (
     TrifactaError,
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
+    WaitOutageError,
     WrongPackageError,
 )
 from .models import Connection, Deployment, ImportResult, ImportRule, JobGroup, Person, Release
@@ -104,7 +104,6 @@ __all__ = [
     "PackageFormatError",
     "PackageNotFoundError",
     "PackageTooLargeError",
-    "PassingWaitError",
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "Person",
@@ -126,6 +125,7 @@ __all__ = [
     "TrifactaError",
     "UnexpectedLiveReleaseError",
     "UnexpectedResponseError",
+    "WaitOutageError",
     "WrongPackageError",
     "resolve_base_url",
 ]

@@ -61,7 +61,7 @@ class ClientConfig:
         ``read_timeout``, and at least 300
     :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times ``upload_timeout``
     :param max_answer_size: bytes that an answer of JSON may have
-    :param max_package_size: bytes that an exported package may have
+    :param max_package_size: bytes that a package may have that is exported, or copied from object storage
     :raises ConfigurationError: there are no usable credentials, or a value cannot be used
     """
 

@@ -46,7 +46,7 @@
     ├── ReleaseDeletedError
     ├── ReleaseSupersededError
     ├── FailedWaitError
-    │   └── PassingWaitError
+    │   └── WaitOutageError
     ├── RunNotStartedError
     └── JobFailedError
 
@@ -287,7 +287,7 @@ class FailedWaitError(TrifactaError, code="failed_wait"):
     """A wait in the triggerer failed and cannot go on. The text names the error."""
 
 
-class PassingWaitError(FailedWaitError, code="passing_wait", retryable=True):
+class WaitOutageError(FailedWaitError, code="wait_outage", retryable=True):
     """The trigger saw transient errors for longer than ``tolerated_outage``."""
 
 

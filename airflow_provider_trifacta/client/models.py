@@ -192,14 +192,14 @@ class Release(_Row):
         :param deployment_id: the deployment
         :param parsed: the first rows, if they were built before; the rest is added
         :param deleted: whether deleted releases are wanted too
-        :raises UnexpectedResponseError: a row does not tell its deployment, so it may belong to any
+        :raises UnexpectedResponseError: a row does not show its deployment, so it may belong to any
         """
         parsed += map(cls.from_json, rows[len(parsed) :])
         releases = [one for one in parsed if deleted or not one.deleted]
         homeless = [one.id for one in releases if one.deployment_id is None]
         if homeless:
             raise UnexpectedResponseError(
-                f"GET /v4/releases does not tell which deployment the releases {homeless[:5]} belong to."
+                f"GET /v4/releases does not show which deployment the releases {homeless[:5]} belong to."
             )
         own = [one for one in releases if one.deployment_id == deployment_id]
         return sorted(own, key=lambda one: one.id, reverse=True)
@@ -237,7 +237,7 @@ class ImportResult:
     """What an import made (API Releases Create v4 [R]).
 
     ``primary_flow_ids`` are the new flows' ids in this instance, never the ids inside the package. They are None when
-    the answer does not tell them. ``dropped`` are the objects of the package that the import left out, by their kind;
+    the answer does not show them. ``dropped`` are the objects of the package that the import left out, by their kind;
     empty if the import kept everything.
     """
 

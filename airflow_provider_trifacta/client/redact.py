@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
-#: Characters of a foreign text (an HTML page, a long message) that are quoted in an error.
+#: Characters of a text from outside (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
 
 

@@ -65,7 +65,7 @@ class Releases(Resource):
             matter. Without it the whole list is read. A server that does not sort by id gives the whole list
         :param include_deleted: whether deleted releases are wanted too; a server may not know the parameter
         :returns: the releases
-        :raises UnexpectedResponseError: a row does not tell its deployment, so it may belong to any
+        :raises UnexpectedResponseError: a row does not show its deployment, so it may belong to any
         """
         releases, whole, one_page = self._read_list(deployment_id, until, include_deleted=include_deleted)
         if one_page:
@@ -117,7 +117,7 @@ class Releases(Resource):
     def activate(self, release_id: int, *, repeat: bool = True) -> None:
         """Make a release the live one; the one before becomes inactive in the same step (API Releases Patch v4 [R]).
 
-        The answer does not tell the new state: read the release back.
+        The answer does not show the new state: read the release back.
 
         :param release_id: the release
         :param repeat: whether it is sent again if the server provably did nothing

@@ -103,6 +103,7 @@ def go_on(
     """
     for number in range(1, repetitions + 1):
         pause = min(FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT) + random.random()  # noqa: S311
+        # A request that comes sooner than the server asks would only be refused again.
         pause = max(pause, getattr(error, "retry_after", None) or 0.0)
         if not may_repeat(error) or pause >= left():
             break

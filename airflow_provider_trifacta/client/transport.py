@@ -66,7 +66,7 @@ class Transport:
 
     @cached_property
     def redact(self) -> Redactor:
-        """What takes the credentials out of foreign texts."""
+        """What takes the credentials out of texts from outside."""
         from .redact import Redactor
 
         return Redactor(self.config)

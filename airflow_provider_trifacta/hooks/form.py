@@ -31,7 +31,7 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     ),
     "max_answer_size": _field("Largest answer", "Bytes that an answer may have; default 8388608 (8 MiB)", "integer"),
     "max_package_size": _field(
-        "Largest export", "Bytes that an exported package may have; default 268435456 (256 MiB)", "integer"
+        "Largest package", "Bytes that an exported or copied package may have; default 268435456 (256 MiB)", "integer"
     ),
 }
 

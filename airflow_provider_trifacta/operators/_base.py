@@ -38,7 +38,7 @@ NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
 
 
 def given_or_none(value: Any) -> Any:
-    """Return an argument, or None where it was left out, because Airflow shows None better."""
+    """Return an argument, or None if it was left out, because Airflow shows None better."""
     return None if value is NOT_GIVEN else value
 
 
@@ -152,7 +152,7 @@ class PackageOperator(DeploymentOperator):
     """An operator that reads a package for one deployment.
 
     :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
-    :param package_uuid: the uuid that the package must have; any package where it is left out (templated)
+    :param package_uuid: the uuid that the package must have; any package if it is left out (templated)
     """
 
     template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "package_path", "package_uuid")
@@ -215,7 +215,7 @@ class Attempt:
 
     @property
     def run_began(self) -> datetime | None:
-        """When the DAG run started; None where that is not known."""
+        """When the DAG run started; None if that is not known."""
         return getattr(self._context.get("dag_run"), "start_date", None)
 
     def open_journal(self) -> Journal:

@@ -51,7 +51,7 @@ class PromotionTasks(NamedTuple):
 
 
 def _result(context: Context, task_id: str, key: str = "return_value") -> Any:
-    """Return what another task of the run pushed, in a mapped group at the same map index; None where it did not."""
+    """Return what another task of the run pushed, in a mapped group at the same map index; None if it did not."""
     ti: Any = context["ti"]
     return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
 
@@ -94,7 +94,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
 
     :param tasks: the promotion's tasks
     :param rollback: the id of the rollback's task, whose verdict counts; None without one
-    :param tolerated_outage: seconds to wait for jobs that are still running, where there is no rollback
+    :param tolerated_outage: seconds to wait for jobs that are still running, if there is no rollback
     :param trifacta_conn_id: as for :class:`.ConfirmPromotionOperator` (templated)
     :returns: as :class:`.ConfirmPromotionOperator`
     :raises AirflowFailException: the promotion was not kept, or as :class:`.ConfirmPromotionOperator`
@@ -129,6 +129,8 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             found = _result(context, self.rollback, _VERDICT)
             if found:
                 return Verdict(**found)
+            # The rollback pushes its verdict before it changes anything. Without a verdict it did not get that far, and
+            # only the steps tell how the promotion ended.
             (state,) = task_states(context, [self.rollback])
             if set(steps.values()) != {"success"}:
                 return Verdict(False, f"{self.rollback} is {state} and did not tell which release is live.")

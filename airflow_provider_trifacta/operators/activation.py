@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class ActivateReleaseOperator(TrifactaOperator):
     """Makes a release the live one of its deployment, and reads back that it is.
 
-    If the release is live already, nothing is changed. A retry activates a release only where it can prove that no
+    If the release is live already, nothing is changed. A retry activates a release only if it can prove that no
     person deactivated it in the meantime; else it fails with ``InterruptedChangeError``. A clear activates it in any
     case.
 
@@ -121,7 +121,7 @@ class ActivateReleaseOperator(TrifactaOperator):
 class DeactivateReleaseOperator(TrifactaOperator):
     """Makes a release inactive, and reads back that it is. Its deployment then cannot run.
 
-    If the release is not live, nothing is changed. A retry deactivates a release only where it can prove that no person
+    If the release is not live, nothing is changed. A retry deactivates a release only if it can prove that no person
     activated it in the meantime; else it fails with ``InterruptedChangeError``. A clear deactivates it in any case.
 
     API page: API Releases Patch v4.
@@ -186,7 +186,7 @@ def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attemp
     deployment_id = release.deployment_id
     if deployment_id is None:
         raise UnexpectedResponseError(
-            f"GET /v4/releases/{release_id} does not tell the deployment of the release. Nothing was written.",
+            f"GET /v4/releases/{release_id} does not show the deployment of the release. Nothing was written.",
             release_id=release_id,
         )
     about = {"deployment_id": deployment_id, "release_id": release_id}

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int) -> None:
-    """Fail where a dry run found something wrong.
+    """Fail if a dry run found something wrong.
 
     :param report: what it found
-    :param on_warnings: ``"fail"`` to fail also where there are only warnings
+    :param on_warnings: ``"fail"`` to fail also if there are only warnings
     :param deployment_id: the deployment that it was made for
     :raises DryRunFailedError: with all that was found
     """
@@ -49,9 +49,9 @@ class DryRunReleaseOperator(PackageOperator):
     :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: as for :class:`.CreateReleaseOperator` (templated)
     :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        where it is left out (templated)
+        if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :param on_warnings: what to do where there are only warnings: ``"log"`` them, or ``"fail"``
+    :param on_warnings: what to do if there are only warnings: ``"log"`` them, or ``"fail"``
     :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
         ``import_rule_changes`` and ``deleted_objects``. These XComs are pushed before the task fails: ``report`` (the
         same), ``report_text`` (for people, in Markdown), ``package_uuid``, ``deployment_id``, ``deployment_url``

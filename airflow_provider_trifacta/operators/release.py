@@ -53,7 +53,7 @@ class CreateReleaseOperator(PackageOperator):
         ``s3://conn_id@bucket/flow.zip`` (templated). An object may have as many bytes as the connection's
         ``max_package_size``
     :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        where it is left out (templated)
+        if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before (templated)
     :param activate: False to stage the release: what the baseline recorded as live is put back at once, and the new
@@ -154,7 +154,7 @@ class CreateReleaseOperator(PackageOperator):
         return Promoter(client, deployment_id, package, baseline=baseline, **options)
 
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> dict[str, Any]:
-        """Tell what was promoted, and fail where it is not live as it should be."""
+        """Tell what was promoted, and fail if it is not live as it should be."""
         release, imported = promotion.release, promotion.imported
         replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
@@ -230,7 +230,7 @@ class CreateReleaseOperator(PackageOperator):
             )
             return
         if imported.primary_flow_ids is None:
-            self.log.warning("The answer did not tell the primary flows' ids. There is no XCom primary_flow_ids.")
+            self.log.warning("The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids.")
         if imported.dropped:
             self._report_dropped_objects(imported)
 

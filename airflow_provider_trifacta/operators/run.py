@@ -50,7 +50,7 @@ class RunDeploymentOperator(DeploymentOperator):
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param run_parameters: values by parameter name, which override the flow's own (templated)
-    :param release_id: the release that must be live, else nothing is started; any release where it is left out
+    :param release_id: the release that must be live, else nothing is started; any release if it is left out
         (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param wait_for_completion: False to succeed as soon as the jobs have started; a ``JobGroupSensor`` can wait

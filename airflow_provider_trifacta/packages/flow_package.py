@@ -33,7 +33,7 @@ MAX_DEFINITION_SIZE = 8 * 1024 * 1024
 #: Most members of a package, and most bytes of the ZIP's list of them. Real packages have a handful.
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_SIZE = 2 * 1024 * 1024
-#: A package is a ZIP bomb where it unpacks to more than this many bytes, and to more than this many times its size.
+#: A package is a ZIP bomb if it unpacks to more than this many bytes, and to more than this many times its size.
 #: Real packages stay below 30 times.
 MAX_UNPACKED_SIZE = 256 * 1024 * 1024
 MAX_RATIO = 100
@@ -125,7 +125,7 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
             "comes from a template or an XCom, check the task that pushes it."
         )
     try:
-        # The type is checked before the file is opened, because opening a named pipe waits for ever.
+        # The type is checked before the file is opened, because opening a named pipe waits without end.
         if not stat.S_ISREG(Path(text).stat().st_mode):
             raise PackageNotFoundError(
                 f"{text} on host {host} is not a regular file but a folder or device. Nothing was sent. Give the path "
@@ -247,7 +247,7 @@ def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo
 
 
 def _is_folder(member: zipfile.ZipInfo) -> bool:
-    return member.filename.endswith("/")  # zipfile's own test fails where the name is empty
+    return member.filename.endswith("/")  # zipfile's own test fails if the name is empty
 
 
 def _path(member: zipfile.ZipInfo) -> list[str]:
@@ -260,7 +260,7 @@ def _is_left_behind(path: list[str]) -> bool:
 
 
 def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> str:
-    """Name what Trifacta does not put into a package. The text is empty where there is nothing."""
+    """Name what Trifacta does not put into a package. The text is empty if there is nothing."""
     folder = _path(definition)[:-1]
     members = archive.infolist()
     foreign = [f"the folder {shown(folder[0])}"] if folder else []

@@ -26,7 +26,7 @@ def what_it_is(sample: bytes) -> str | None:
     """Tell what a file is that is not a readable ZIP.
 
     :param sample: its first bytes
-    :returns: the rest of the sentence "X is not a readable ZIP file", with the advice; None where nothing is known
+    :returns: the rest of the sentence "X is not a readable ZIP file", with the advice; None if nothing is known
     """
     start = sample.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if start.startswith(b"PK"):
@@ -41,7 +41,7 @@ def what_it_is(sample: bytes) -> str | None:
 
 
 def _damage(sample: bytes) -> str | None:
-    """Tell what changed the bytes of a ZIP; None where that is not known."""
+    """Tell what changed the bytes of a ZIP; None if that is not known."""
     if sample.startswith(_BYTE_ORDER_MARK):
         return "a byte order mark is before it"
     if b"\0" not in sample:

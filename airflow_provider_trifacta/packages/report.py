@@ -22,7 +22,7 @@ LOCAL_ID = "<id in production>"
 
 @dataclass(frozen=True)
 class MappedConnection(PackageConnection):
-    """A connection of the package, and the object import rule that maps it; None where no id or uuid identifies it."""
+    """A connection of the package, and the object import rule that maps it; None if no id or uuid identifies it."""
 
     rule: dict[str, Any] | None
 
@@ -93,7 +93,7 @@ def _mapping_rule(connection: PackageConnection) -> dict[str, Any] | None:
 def _version_warnings(product_version: str | None) -> list[str]:
     release = re.match(r"(\d{1,4})\.(\d{1,4})", product_version or "")
     if release is None:
-        return ["The package does not tell the release that exported it, so it is unknown which releases import it."]
+        return ["The package does not say which release exported it, so it is unknown which releases import it."]
     if (int(release[1]), int(release[2])) < _NEW_DEFINITION:
         what = f"Exported by {shown(product_version)}, before 6.8: only that release, build and edition imports it."
         return [f"{what} If production is another one, export the flow again from a newer release."]
@@ -103,7 +103,7 @@ def _version_warnings(product_version: str | None) -> list[str]:
 def _run_warnings(flows: list[ContainedFlow], outputs: list[Output]) -> list[str]:
     primary = [flow for flow in flows if flow.primary]
     if not primary:
-        return ["The package does not tell its primary flow, which a deployment runs."]
+        return ["The package does not say which flow is primary, and a deployment runs the primary flow."]
     # An output that may be manual, and may be of this flow, counts: a false alarm would be worse.
     runnable = {output.flow_id for output in outputs if output.manual is not False}
     without = [quoted(flow.name) for flow in primary if not {flow.id, None} & runnable]

@@ -30,7 +30,7 @@ class Baseline:
     active_release_id: int | None
     latest_release_id: int | None
     #: When the live release was changed last. If a retry reads another time, a person may have gone back to that
-    #: release. None if no release was live, or the server did not tell the time.
+    #: release. None if no release was live, or the server did not show the time.
     active_updated_at: pendulum.DateTime | None = None
 
     @classmethod

@@ -73,6 +73,7 @@ class Doubt:
             except (ReleaseNotLiveError, AmbiguousSubmissionError):
                 raise
             except TrifactaError as list_error:
+                # Without the list nothing is known. Airflow may retry the upload's error, and a retry looks first.
                 if list_error.retryable:
                     error.standing = unknown
                     raise error from list_error
@@ -109,7 +110,7 @@ class Doubt:
         if adopted:
             others = {*strangers(seen, now, adopted.id), *overrun_by(earlier, adopted, now)}
             return adopted, tuple(sorted(others))
-        # Without a baseline, the state that the earlier try noted before its upload stands in for it.
+        # Without a baseline, the state that the earlier try noted before its upload replaces it.
         known = baseline or (Baseline.parse(earlier.before) if earlier else None)
         self.refuse_undone(known, began, now)
         if known and not baseline:
@@ -174,7 +175,7 @@ class Doubt:
         """Return the one new release of the package, which must be this task's."""
         new = new_since(seen, now)
         if now and all(release.package_uuid is None for release in now):
-            # The server tells no package at all, so "no release of the package" would prove nothing.
+            # The server shows no package at all, so "no release of the package" would prove nothing.
             new = list(now)
         self.refuse_unidentified(new)
         found = self._package.among(new)
@@ -194,14 +195,14 @@ class Doubt:
         return release
 
     def refuse_unidentified(self, releases: Sequence[Release]) -> None:
-        """Stop if the list does not tell whether a release was made of the package.
+        """Stop if the list does not show whether a release was made of the package.
 
         :param releases: the releases in question
-        :raises AmbiguousSubmissionError: one of them does not tell its package
+        :raises AmbiguousSubmissionError: one of them does not show its package
         """
         unknown = next((release for release in releases if release.package_uuid is None), None)
         if unknown:
-            raise self._package.ambiguous("the list does not tell which package a release was made of", unknown.id)
+            raise self._package.ambiguous("the list does not show which package a release was made of", unknown.id)
 
     def refuse_undone(self, baseline: Baseline | None, began: datetime | None, releases: Sequence[Release]) -> None:
         """Stop a retry if a person has undone what an earlier try made.
@@ -257,7 +258,7 @@ class Doubt:
             )
 
     def _deleted(self, baseline: Baseline | None, began: datetime | None) -> list[Release]:
-        """Return the releases of the package that were made in this run and deleted since, if the server tells."""
+        """Return the releases of the package that were made in this run and deleted since, if the server shows them."""
         after = baseline.latest_release_id or 0 if baseline else 0
         # Every import changes the release that was live before it, and so does going back to that release. So a release
         # of this run is never older than the last change that the baseline recorded.

@@ -74,7 +74,7 @@ class DryRunReport:
 def _changes(changes: object) -> list[str]:
     """Describe ``importRuleChanges``. The API does not document what is in it."""
     if not changes:
-        return ["unknown: the answer does not tell"]
+        return ["unknown: the answer does not say"]
     if not isinstance(changes, dict):
         return [shown_json(changes, _MOST_CHARACTERS)]
     told = [

@@ -123,7 +123,7 @@ class Journal:
         """Note what is about to be asked for. Call it before the request leaves.
 
         :param request: the request
-        :param before: how production stands now
+        :param before: the state of production now
         :raises JournalUnavailableError: the store does not take the note, so the request must not be sent
         """
         self._document.update(asked=_plain(request), before=_plain(before), answer=None)

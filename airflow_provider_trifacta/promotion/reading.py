@@ -63,6 +63,7 @@ def look(
     clock, reader = client.clock, client.without_repetitions
     deadline = clock.monotonic() + seconds
     while True:
+        # The last look comes after the deadline, so that what shows in the last pause still counts.
         left, pause = deadline - clock.monotonic(), interval
         try:
             found = read(reader)

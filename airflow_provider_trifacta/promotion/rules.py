@@ -189,7 +189,7 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
         )
         return True
     if rules and (made is None or any(rule.created_at is None for rule in rules)):
-        unread.append("the server does not tell the times")
+        unread.append("the server does not show the times")
     for why in unread:
         log.warning(unreadable, deployment_id, release.id, why)
     return False

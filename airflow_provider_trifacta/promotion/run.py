@@ -269,7 +269,7 @@ def _started(answer: object, deployment_id: int, live: int) -> list[int]:
     known = [one for one in ids if isinstance(one, int) and not isinstance(one, bool) and one > 0]
     if len(known) < len(rows):
         raise UnexpectedResponseError(
-            f"The answer to the run does not tell the id of every job group: {str(rows)[:200]}.",
+            f"The answer to the run does not show the id of every job group: {str(rows)[:200]}.",
             deployment_id=deployment_id,
             job_group_ids=known,
         )

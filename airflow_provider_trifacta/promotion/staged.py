@@ -74,6 +74,7 @@ class StagedPromoter(Promoter):
         made_now = promotion.outcome != "reused" and not promotion.recalled
         if not made_now and not self._must_be_put_back(release):
             return promotion
+        # From here on an error must say two things: which release is live, and that the new one was not approved.
         with (
             production_stands(lambda: self._not_approved(release), also=True),
             production_stands(

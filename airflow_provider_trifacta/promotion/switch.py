@@ -149,6 +149,7 @@ class _Change:
 
         :returns: the releases, as read back
         """
+        # Noted before the request: a process that is killed during it can note nothing afterwards.
         self._journal.asked(self._request, **_state(self._seen, self._target))
         with production_stands(
             lambda: (

@@ -156,7 +156,7 @@ class ReleaseWatch(Watch):
         if self.deployment_id is None and self.on_superseded == "fail" and not self._warned:
             self._warned = True
             log.warning(
-                "The server does not tell the deployment of release %s, so the wait cannot see whether a newer release "
+                "The server does not show the deployment of release %s, so the wait cannot see whether a newer release "
                 "is live.",
                 self.release_id,
             )

@@ -140,6 +140,7 @@ class Watch(ABC):
             try:
                 answer, error = connect() if isinstance(step, Connect) else step(self._connected_client()), None
             except Exception as failure:
+                # The generator alone decides what an error means, so it receives every one.
                 error = failure
 
     def _connected_client(self) -> TrifactaClient:

@@ -1,5 +1,4 @@
-"""
-An emulator of the Trifacta v4 REST API with Deployment Manager, for tests and trials without an instance.
+"""An emulator of the Trifacta v4 REST API with Deployment Manager, for tests and trials without an instance.
 
 It is an independent reading of the vendor's documents and shares no code with the Airflow provider's client. The
 names in ``__all__`` are public. Everything else may change.

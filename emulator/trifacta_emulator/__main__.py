@@ -18,11 +18,10 @@ _DEFAULT_PORT = 3005  # of self-managed instances [R: D50 API Authentication]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Serve until Ctrl-C or SIGTERM.
+    """Serve until Ctrl-C or SIGTERM.
 
-    :param arguments: command line; default is that of the process.
-    :returns: exit status.
+    :param arguments: command line; default is that of the process
+    :returns: exit status
     """
     from trifacta_emulator import Emulator
     from trifacta_emulator.errors import ApiError

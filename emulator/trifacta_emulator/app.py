@@ -49,14 +49,13 @@ _MANAGED = ("/v4/deployments", "/v4/releases")
 def create_app(
     options: EmulatorOptions, store: Store, auth: Authenticator, calls: list[Call], faults: Faults
 ) -> ASGIApp:
-    """
-    Make the application.
+    """Make the application.
 
-    :param options: the instance's options.
-    :param store: its state.
-    :param auth: its users and tokens.
-    :param calls: the log of requests.
-    :param faults: the list of faults.
+    :param options: the instance's options
+    :param store: its state
+    :param auth: its users and tokens
+    :param calls: the log of requests
+    :param faults: the list of faults
     """
     served = tuple(
         endpoint

@@ -11,38 +11,35 @@ _Built = TypeVar("_Built")
 
 
 def check(valid: Any, message: str) -> None:
-    """
-    Check a condition.
+    """Check a condition.
 
-    :param valid: true when all is well.
-    :param message: what is wrong otherwise.
-    :raises ValueError: the condition is false.
+    :param valid: true when all is well
+    :param message: what is wrong otherwise
+    :raises ValueError: the condition is false
     """
     if not valid:
         raise ValueError(message)
 
 
 def check_seconds(name: str, value: Any) -> None:
-    """
-    Check a time span.
+    """Check a time span.
 
-    :param name: name of the field.
-    :param value: seconds.
-    :raises ValueError: it is not a number of at least 0.
+    :param name: name of the field
+    :param value: seconds
+    :raises ValueError: it is not a number of at least 0
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     check(number and math.isfinite(value) and value >= 0, f"{name} must be a number of at least 0, not {value!r}")
 
 
 def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None:
-    """
-    Check a whole number.
+    """Check a whole number.
 
-    :param name: name of the field.
-    :param value: its value.
-    :param least: lower bound.
-    :param most: upper bound.
-    :raises ValueError: it is not a whole number within the bounds.
+    :param name: name of the field
+    :param value: its value
+    :param least: lower bound
+    :param most: upper bound
+    :raises ValueError: it is not a whole number within the bounds
     """
     valid = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
     limits = f"from {least} to {most}" if most < math.inf else f"of at least {least}"
@@ -50,50 +47,46 @@ def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None
 
 
 def check_int_or_none(name: str, value: Any, least: int, most: float = math.inf) -> None:
-    """
-    Check a whole number that may be missing.
+    """Check a whole number that may be missing.
 
-    :param name: name of the field.
-    :param value: its value, or ``None``.
-    :param least: lower bound.
-    :param most: upper bound.
-    :raises ValueError: it is neither ``None`` nor a whole number within the bounds.
+    :param name: name of the field
+    :param value: its value, or ``None``
+    :param least: lower bound
+    :param most: upper bound
+    :raises ValueError: it is neither ``None`` nor a whole number within the bounds
     """
     if value is not None:
         check_int(name, value, least, most)
 
 
 def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """
-    Check one word out of several.
+    """Check one word out of several.
 
-    :param name: name of the field.
-    :param value: its value.
-    :param allowed: the allowed words.
-    :raises ValueError: it is another word.
+    :param name: name of the field
+    :param value: its value
+    :param allowed: the allowed words
+    :raises ValueError: it is another word
     """
     check(value in allowed, f"{name} must be one of {', '.join(allowed)}, not {value!r}")
 
 
 def check_parameters(path: str | None, parameters: Mapping[str, str]) -> None:
-    """
-    Check the parameters of a dataset.
+    """Check the parameters of a dataset.
 
-    :param path: path of the dataset, with the names of the parameters in braces.
-    :param parameters: their default values by name.
-    :raises ValueError: a parameter is missing in the path, or is there twice.
+    :param path: path of the dataset, with the names of the parameters in braces
+    :param parameters: their default values by name
+    :raises ValueError: a parameter is missing in the path, or is there twice
     """
     for name in parameters:
         check((path or "").count(f"{{{name}}}") == 1, f"the dataset's path must hold {{{name}}} once, not {path!r}")
 
 
 def build(kind: type[_Built], arguments: Mapping[str, Any]) -> _Built:
-    """
-    Make a dataclass from its fields by name, as JSON gives them.
+    """Make a dataclass from its fields by name, as JSON gives them.
 
-    :param kind: the dataclass.
-    :param arguments: the fields.
-    :raises ValueError: a field is unknown, missing or wrong.
+    :param kind: the dataclass
+    :param arguments: the fields
+    :raises ValueError: a field is unknown, missing or wrong
     """
     known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
     for name in arguments:

@@ -15,10 +15,9 @@ def utc_now() -> datetime:
 
 
 class ManualClock:
-    """
-    A clock that stands still until a test advances it.
+    """A clock that stands still until a test advances it.
 
-    :param start: the first time it shows, with a time zone; default 2024-01-01 00:00 UTC.
+    :param start: the first time it shows, with a time zone; default 2024-01-01 00:00 UTC
     """
 
     def __init__(self, start: datetime = datetime(2024, 1, 1, tzinfo=timezone.utc)) -> None:
@@ -29,29 +28,26 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """
-        Advance the clock.
+        """Advance the clock.
 
-        :param seconds: how far; may be a fraction.
+        :param seconds: how far; may be a fraction
         """
         self._now += timedelta(seconds=seconds)
 
 
 @lru_cache(maxsize=16_384)  # a list of thousands of releases writes the same times on each of its pages
 def iso(moment: datetime) -> str:
-    """
-    Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].
+    """Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].
 
-    :param moment: a time with a time zone.
+    :param moment: a time with a time zone
     """
     text = moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
 
 def iso_or_none(moment: datetime | None) -> str | None:
-    """
-    Write a time that may be missing; ``None`` stays ``None``.
+    """Write a time that may be missing; ``None`` stays ``None``.
 
-    :param moment: a time with a time zone, or ``None``.
+    :param moment: a time with a time zone, or ``None``
     """
     return None if moment is None else iso(moment)

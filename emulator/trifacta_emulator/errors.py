@@ -1,5 +1,4 @@
-"""
-Errors in the vendor's shape: ``{"exception": {"name", "message", "details"}}`` [P: AAC25].
+"""Errors in the vendor's shape: ``{"exception": {"name", "message", "details"}}`` [P: AAC25].
 
 ::
 
@@ -33,12 +32,11 @@ _MESSAGES = {400: "Input validation failed"}
 
 
 class ApiError(Exception):
-    """
-    An answer with an error status.
+    """An answer with an error status.
 
-    :param status: HTTP status, 4xx or 5xx.
-    :param details: what is wrong, for a person.
-    :param headers: extra response headers.
+    :param status: HTTP status, 4xx or 5xx
+    :param details: what is wrong, for a person
+    :param headers: extra response headers
     """
 
     def __init__(self, status: int, details: str, headers: dict[str, str] | None = None) -> None:
@@ -49,10 +47,9 @@ class ApiError(Exception):
 
 
 class ValidationError(ApiError):
-    """
-    A 400 ``ValidationFailed`` [P: AAC25].
+    """A 400 ``ValidationFailed`` [P: AAC25].
 
-    :param details: what is wrong with the input.
+    :param details: what is wrong with the input
     """
 
     def __init__(self, details: str) -> None:
@@ -60,12 +57,11 @@ class ValidationError(ApiError):
 
 
 class MissingObjectError(Exception):
-    """
-    An object does not exist, or does not exist any more. The options decide the status of the answer.
+    """An object does not exist, or does not exist any more. The options decide the status of the answer.
 
-    :param kind: plural name of the resource, as in its path.
-    :param object_id: the requested id.
-    :param reason: ``"unknown"`` (never existed) or ``"deleted"`` (soft-deleted).
+    :param kind: plural name of the resource, as in its path
+    :param object_id: the requested id
+    :param reason: ``"unknown"`` (never existed) or ``"deleted"`` (soft-deleted)
     """
 
     def __init__(self, kind: str, object_id: int | str, reason: Literal["unknown", "deleted"]) -> None:
@@ -75,21 +71,19 @@ class MissingObjectError(Exception):
 
 
 def route_not_found(method: str, path: str) -> JSONResponse:
-    """
-    Make the 404 for an unknown path [P: AYX].
+    """Make the 404 for an unknown path [P: AYX].
 
-    :param method: HTTP method of the request.
-    :param path: path of the request.
+    :param method: HTTP method of the request
+    :param path: path of the request
     """
     return _response("RouteNotFoundException", "This route does not exist", f"Cannot {method} {path}", 404)
 
 
 def error_response(error: ApiError, status: int | None = None) -> JSONResponse:
-    """
-    Make the answer for an error.
+    """Make the answer for an error.
 
-    :param error: the error to report.
-    :param status: HTTP status in place of the error's own.
+    :param error: the error to report
+    :param status: HTTP status in place of the error's own
     """
     try:
         phrase = HTTPStatus(error.status).phrase

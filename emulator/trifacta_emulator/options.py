@@ -13,12 +13,11 @@ from trifacta_emulator.clock import Clock, utc_now
 
 @dataclass(frozen=True)
 class User:
-    """
-    A person of the emulated workspace; its id is its position in the list of users, from 1.
+    """A person of the emulated workspace; its id is its position in the list of users, from 1.
 
-    :param email: sign-in name.
-    :param password: password for Basic authentication.
-    :param roles: some of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P: AAC25].
+    :param email: sign-in name
+    :param password: password for Basic authentication
+    :param roles: some of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P: AAC25]
     """
 
     email: str
@@ -28,12 +27,11 @@ class User:
 
 @dataclass(frozen=True)
 class PresetToken:
-    """
-    An access token that exists from the start.
+    """An access token that exists from the start.
 
-    :param value: the secret after ``Bearer``.
-    :param email: email of its user.
-    :param expires_at: time with a time zone; ``None`` = never.
+    :param value: the secret after ``Bearer``
+    :param email: email of its user
+    :param expires_at: time with a time zone; ``None`` = never
     """
 
     value: str
@@ -43,13 +41,12 @@ class PresetToken:
 
 @dataclass(frozen=True)
 class PresetConnection:
-    """
-    A connection that exists from the start.
+    """A connection that exists from the start.
 
-    :param name: display name.
-    :param uuid: ``None`` = a new one at each start.
-    :param type: e.g. ``jdbc``.
-    :param vendor: e.g. ``postgres``.
+    :param name: display name
+    :param uuid: ``None`` = a new one at each start
+    :param type: e.g. ``jdbc``
+    :param vendor: e.g. ``postgres``
     """
 
     name: str
@@ -60,18 +57,17 @@ class PresetConnection:
 
 @dataclass(frozen=True)
 class PresetFlow:
-    """
-    A flow that exists from the start.
+    """A flow that exists from the start.
 
-    :param name: display name.
+    :param name: display name
     :param connections: names of connections of the instance. Without a ``dataset_path`` the flow's dataset reads a
-        table of the first one.
-    :param dataset_path: the file its dataset reads.
-    :param output_path: the file its output writes.
-    :param adhoc_output: add a manual output, which a deployment can run [R: D64].
-    :param description: free text.
-    :param owner: email of a user; ``None`` = the first one.
-    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name.
+        table of the first one
+    :param dataset_path: the file its dataset reads
+    :param output_path: the file its output writes
+    :param adhoc_output: add a manual output, which a deployment can run [R: D64]
+    :param description: free text
+    :param owner: email of a user; ``None`` = the first one
+    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name
     """
 
     name: str
@@ -93,66 +89,65 @@ DEFAULT_USERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class EmulatorOptions:
-    """
-    Options of the emulator.
+    """Options of the emulator.
 
     The options from ``unauthorized_body`` on are choices: open questions of the vendor's documents. The default is
     our reading. A client must handle every value.
 
     :param product_version: release of the instance. It decides which packages can be imported and the shape of the
         answer to an import. Packages before 6.8 need the same release and build. Later packages need the same or a
-        later release [R: SMC97 import-flow]. A build may follow: ``6.0.1+235.20190426172824.493d6f8``.
-    :param edition: edition of the instance; compared before 6.8 only.
+        later release [R: SMC97 import-flow]. A build may follow: ``6.0.1+235.20190426172824.493d6f8``
+    :param edition: edition of the instance; compared before 6.8 only
     :param deployment_manager: off = an instance without Deployment Manager. It does not know the paths of deployments
-        and releases [P: AYX].
+        and releases [P: AYX]
     :param instance_type: who may use deployments: ``dev`` no user, ``prod`` every user, ``both`` users with the
         Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default is ``dev``, which has nothing
-        to emulate. Our default is ``both``.
-    :param users: people who may sign in.
-    :param tokens: access tokens that exist from the start.
-    :param connections: connections that exist from the start.
-    :param flows: flows that exist from the start.
-    :param clock: gives the time for all dates, the expiry of tokens and the progress of jobs.
-    :param api_tokens_enabled: workspace setting *API Access Token*; off disables all tokens [R: SMC97].
+        to emulate. Our default is ``both``
+    :param users: people who may sign in
+    :param tokens: access tokens that exist from the start
+    :param connections: connections that exist from the start
+    :param flows: flows that exist from the start
+    :param clock: gives the time for all dates, the expiry of tokens and the progress of jobs
+    :param api_tokens_enabled: workspace setting *API Access Token*; off disables all tokens [R: SMC97]
     :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off (default, as
-        documented) = only administrators may [R: SMC97].
-    :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97].
+        documented) = only administrators may [R: SMC97]
+    :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97]
     :param import_enabled: workspace setting *Import*; off refuses every upload. The need for the setting is
-        documented [R: SMC97 configure-deployment-manager]; the 403 is our choice [?].
-    :param export_enabled: workspace setting *Export*; off refuses every export, also with 403.
+        documented [R: SMC97 configure-deployment-manager]; the 403 is our choice [?]
+    :param export_enabled: workspace setting *Export*; off refuses every export, also with 403
     :param missing_paths: files or folders that do not exist, each a path or a URI. A job fails when it reads a
-        dataset from there.
-    :param job_start_seconds: how long a job group stays ``Created``, by the clock.
-    :param job_run_seconds: how long it stays ``InProgress`` after that. Then it ends.
-    :param unauthorized_body: body of a 401: the exception as JSON, or plain text.
-    :param unknown_id_status: status for an id that never existed; the vendor's table also allows 400 [P: AAC25].
-    :param deleted_id_status: status for a soft-deleted id.
-    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R: VS-143186685].
-    :param accept_file_part: also accept the package in a part named ``file``; the page says ``data``.
-    :param releases_order: order of a list of releases without ``sort``.
-    :param latest_release: show ``latestRelease`` of a deployment as an object or as an id.
-    :param counts_on_create: POST deployments also answers ``numReleases`` and ``latestRelease``.
-    :param unique_deployment_names: refuse a second deployment of the same name with 400.
-    :param delete_active_release: allow deleting the active release, or refuse it with 400.
-    :param releases_need_deployment_id: GET releases without ``deploymentId`` is a 400 rather than a list of all.
-    :param list_releases_route: also serve GET deployments/:id/releases [M].
-    :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases.
-    :param import_rules_readable: GET of a deployment's import rules works [M]; off answers 404.
+        dataset from there
+    :param job_start_seconds: how long a job group stays ``Created``, by the clock
+    :param job_run_seconds: how long it stays ``InProgress`` after that. Then it ends
+    :param unauthorized_body: body of a 401: the exception as JSON, or plain text
+    :param unknown_id_status: status for an id that never existed; the vendor's table also allows 400 [P: AAC25]
+    :param deleted_id_status: status for a soft-deleted id
+    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R: VS-143186685]
+    :param accept_file_part: also accept the package in a part named ``file``; the page says ``data``
+    :param releases_order: order of a list of releases without ``sort``
+    :param latest_release: show ``latestRelease`` of a deployment as an object or as an id
+    :param counts_on_create: POST deployments also answers ``numReleases`` and ``latestRelease``
+    :param unique_deployment_names: refuse a second deployment of the same name with 400
+    :param delete_active_release: allow deleting the active release, or refuse it with 400
+    :param releases_need_deployment_id: GET releases without ``deploymentId`` is a 400 rather than a list of all
+    :param list_releases_route: also serve GET deployments/:id/releases [M]
+    :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases
+    :param import_rules_readable: GET of a deployment's import rules works [M]; off answers 404
     :param unmapped_connections: what becomes of a connection that no object rule maps and whose uuid no local
         connection has. ``keep`` its exported id, a broken reference [I]; ``clear`` the id; ``refuse`` the import
-        with 400.
+        with 400
     :param unknown_rule_target: an object rule matches, but maps to no local connection or to several: ``refuse`` the
-        import with 400, or ``ignore`` the rule.
-    :param dry_run_errors: a dry run that finds an error answers 400 (``status``), or 200 with the same body (``body``).
+        import with 400, or ``ignore`` the rule
+    :param dry_run_errors: a dry run that finds an error answers 400 (``status``), or 200 with the same body (``body``)
     :param release_notes: ``comment`` = the package's comment, or the primary flow's name without one; ``flow_name`` =
-        always that name [I].
+        always that name [I]
     :param run_without_output: run of a deployment without an active release or manual output: ``refuse`` it with 400,
-        or answer 201 and an ``empty`` list.
+        or answer 201 and an ``empty`` list
     :param run_answer: answer to a run: ``v4`` as on the page [R: D64]; with ``jobs`` in each element, as the page's
-        table says; or with the ``flow_run``, as in later releases [P: AAC25].
-    :param canceled_word: spelling of ``Canceled``; both were seen [P: AAC25, DBT].
-    :param cancel_status: status of the answer to a cancellation; 202 in some builds [M].
-    :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25].
+        table says; or with the ``flow_run``, as in later releases [P: AAC25]
+    :param canceled_word: spelling of ``Canceled``; both were seen [P: AAC25, DBT]
+    :param cancel_status: status of the answer to a cancellation; 202 in some builds [M]
+    :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25]
     """
 
     product_version: str = "9.7.0"

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def trifacta_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """
-    Start an empty emulator with default options on a free port; the login is admin@example.com / admin-password.
+    """Start an empty emulator with default options on a free port; the login is admin@example.com / admin-password.
 
     During the test, requests to this machine do not use the environment's proxy.
     """

@@ -92,8 +92,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Flow:
-    """
-    A flow that this instance can edit and export. Flows of releases belong to their releases instead.
+    """A flow that this instance can edit and export. Flows of releases belong to their releases instead.
 
     ``tables`` holds everything that an export takes along, with the ids of this instance. ``described`` holds the
     connections as an imported package described them. ``exports`` counts the exports.
@@ -130,8 +129,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobGroup:
-    """
-    What a run started for one output. Its state follows from the clock alone.
+    """What a run started for one output. Its state follows from the clock alone.
 
     ``ending`` is its last state and ``message`` says why. ``inputs`` and ``outputs`` are in the API's form.
     """

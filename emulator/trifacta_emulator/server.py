@@ -75,15 +75,14 @@ class _Server(uvicorn.Server):
 
 
 class Emulator:
-    """
-    An emulated Trifacta instance with Deployment Manager, on a port of this machine.
+    """An emulated Trifacta instance with Deployment Manager, on a port of this machine.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. The state survives a restart.
 
-    :param options: kind and behaviour of the instance; default ``EmulatorOptions()``.
-    :param host: address to listen on.
-    :param port: port to listen on; ``0`` (default) = a free one, new at each start.
-    :param tls: paths of the certificate and key files, to serve HTTPS; ``None`` = HTTP.
+    :param options: kind and behaviour of the instance; default ``EmulatorOptions()``
+    :param host: address to listen on
+    :param port: port to listen on; ``0`` (default) = a free one, new at each start
+    :param tls: paths of the certificate and key files, to serve HTTPS; ``None`` = HTTP
     """
 
     def __init__(
@@ -114,10 +113,9 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """
-        Base URL, e.g. ``http://127.0.0.1:45123``.
+        """Base URL, e.g. ``http://127.0.0.1:45123``.
 
-        :raises RuntimeError: not started.
+        :raises RuntimeError: not started
         """
         if self._bound_port is None:
             raise RuntimeError("the emulator is not running")
@@ -125,12 +123,11 @@ class Emulator:
         return f"{'https' if self._tls else 'http'}://{host}:{self._bound_port}"
 
     def start(self) -> Emulator:
-        """
-        Start the server, and return when it answers requests.
+        """Start the server, and return when it answers requests.
 
-        :returns: the emulator itself.
-        :raises OSError: the port is in use, or a TLS file cannot be read.
-        :raises RuntimeError: it is already running, or the server did not start.
+        :returns: the emulator itself
+        :raises OSError: the port is in use, or a TLS file cannot be read
+        :raises RuntimeError: it is already running, or the server did not start
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
@@ -167,8 +164,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """
-        Stop the server and its thread; does nothing if it is not running.
+        """Stop the server and its thread; does nothing if it is not running.
 
         Held requests are reset. Pending late commits and activations never happen.
         """
@@ -180,26 +176,23 @@ class Emulator:
         self._server = self._thread = self._bound_port = None
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
-        """
-        Let the next successful import report dropped objects; see :meth:`Releases.drop_on_next_import`.
+        """Let the next successful import report dropped objects; see :meth:`Releases.drop_on_next_import`.
 
-        :param dropped: becomes ``deletedObjects`` of the answer, e.g. ``{"datasources": [12]}``.
+        :param dropped: becomes ``deletedObjects`` of the answer, e.g. ``{"datasources": [12]}``
         """
         self.store.drop_on_next_import(dropped)
 
     def activate_late(self) -> int:
-        """
-        Activate the releases with a pending late activation; see :class:`LateActivation`.
+        """Activate the releases with a pending late activation; see :class:`LateActivation`.
 
-        :returns: how many.
+        :returns: how many
         """
         return self.faults.activate_late()
 
     def commit_late(self) -> int:
-        """
-        Handle the uploads with a pending late commit; see :class:`LateCommit`.
+        """Handle the uploads with a pending late commit; see :class:`LateCommit`.
 
-        :returns: how many.
+        :returns: how many
         """
         return self.faults.commit_late()
 

@@ -1,4 +1,4 @@
-"""A call ends in its time, and takes no more memory than it may, whatever a server sends."""
+"""A call ends in its time, and takes no more memory than it may, even if a server sends without end."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_basic_credentials_go_with_every_request(scripted, connect):
     assert request.headers["Accept"] == "application/json"
 
 
-def test_without_a_login_the_password_is_a_bearer_token_whatever_netrc_says(scripted, tmp_path, monkeypatch):
+def test_without_a_login_the_password_is_a_bearer_token_even_with_a_netrc_file(scripted, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login other password wrong\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -663,7 +663,7 @@ def test_an_untrusted_certificate_is_told_and_not_asked_again(scripted, connect,
 
 
 @pytest.mark.parametrize("environment", [{}, {"REQUESTS_CA_BUNDLE": "/nonexistent"}])
-def test_verify_takes_a_bundle_or_false_whatever_the_environment_says(
+def test_verify_takes_a_bundle_or_false_even_against_the_environment(
     scripted, connect, authority, monkeypatch, environment
 ):
     for name, value in environment.items():

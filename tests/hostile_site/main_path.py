@@ -18,7 +18,7 @@ from airflow.models import DagBag
 from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome
 
 DAGS = Path(__file__).parent / "dags"
-#: The conditions of each site to run this at, besides the environment.
+#: The conditions of each site to run this at, in addition to the environment.
 SITES = json.loads(os.environ.get("TEST_SITES", "[[]]"))
 
 

@@ -16,7 +16,7 @@ ROOT = HERE.parent.parent
 #: Nothing listens there: what goes to this proxy is lost.
 DEAD = "http://127.0.0.1:9"
 PROXIES = {name: DEAD for one in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (one, one.lower())}
-#: Python then falls back to another folder. Where there is none at all has a test of its own in ``main_path.py``.
+#: Python then falls back to another folder. A site without any has a test of its own in ``main_path.py``.
 NO_FOLDER = {"TMPDIR": "/nowhere/at/all"}
 DEFERRABLE = {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
 #: What ``main_path.py`` does by itself.

@@ -78,7 +78,7 @@ def test_a_reused_release_on_a_retry_only(events_of, create, emulator):
     events_of(create())
     (release,) = emulator.store.releases(1)
     assert events_of(create()) == []
-    # The attempt before may have made it live and died before Airflow heard of it.
+    # An earlier try may have made it live and died before it told Airflow.
     events = events_of(create(baseline=NOTHING_YET), try_number=2)
     assert events == [(uri(emulator), {"deployment_id": 1, "release_id": release.id, "package_uuid": UUID})]
 

@@ -102,7 +102,7 @@ def test_a_deleted_deployment_has_no_name(find, emulator):
         (2, 2, 2, True),
         (3, 2, 2, True),
         (2, 0, 0, True),  # an executor that lost the task asks again by itself
-        (2, 1, 0, False),  # cleared after the first attempt
+        (2, 1, 0, False),  # cleared after the first try
         (2, 3, 2, False),
         (3, 3, 2, True),  # the first retry after that
         (4, 5, 2, False),  # cleared after all three attempts

@@ -144,7 +144,7 @@ def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state, fails)
 
 @pytest.mark.parametrize("gate", ["failed", "upstream_failed", "skipped"])
 def test_where_the_gate_never_opened_nothing_is_rolled_back(end, execute, emulator, make_package, gate):
-    """Not even where somebody promoted something else in the meantime."""
+    """Not even if a person promoted something else in the meantime."""
     with open_package(make_package()) as package, TrifactaHook().client as client:
         other = client.releases.create(1, package.body()).release.id
     emulator.calls.clear()

@@ -296,7 +296,7 @@ def test_a_retry_after_a_kill_finds_what_was_done(activate, release_ids, emulato
 def test_a_retry_does_not_undo_a_persons_decision(
     request, emulator, release_ids, live, changes, operator, index, fails
 ):
-    """The attempt before changed it and was killed; a person changed it back."""
+    """An earlier try changed it and was killed, and a person changed it back."""
     run, release_id = request.getfixturevalue(operator), release_ids[index]
     run(release_id)
     emulator.store.update_release(release_ids[2], active=True)
@@ -354,7 +354,7 @@ def test_the_constructors_only_assign():
     [
         (0, 1, 0, True),  # activated
         (2, 1, 0, False),  # was live before this run
-        (2, 2, 0, True),  # the attempt before may have activated it, and died before it could tell
+        (2, 2, 0, True),  # an earlier try may have activated it, and died before it told Airflow
         (2, 2, 1, False),  # cleared: the run before has told it
     ],
 )

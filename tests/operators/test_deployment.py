@@ -546,7 +546,7 @@ def test_it_runs_when_the_promotion_died(undo, get, promote, execute, emulator, 
 
 
 @pytest.mark.parametrize("uuid", [None, UUIDS[1]])
-def test_anybody_elses_release_stays(undo, get, promote, execute, live, changes, uuid, fails):
+def test_a_release_of_another_run_stays(undo, get, promote, execute, live, changes, uuid, fails):
     promote(0)
     baseline = get()[0]
     promote(1, baseline=baseline)
@@ -622,7 +622,7 @@ def test_a_rollback_whose_answer_was_lost_is_read_back(undo, get, promote, emula
 
 
 def test_a_rollback_that_was_lost_is_made_by_the_retry(undo, get, promote, execute, emulator, live):
-    """The release is as its import left it: nobody can have decided anything."""
+    """The release is as its import left it, so no person can have decided anything."""
     old = promote(0)["release_id"]
     baseline = get()[0]
     new = promote(1, baseline=baseline)["release_id"]

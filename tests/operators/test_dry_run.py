@@ -423,7 +423,7 @@ def test_none_is_made_where_the_release_is_reused(create, emulator, try_number):
 
 
 def test_none_is_made_where_an_upload_of_before_is_adopted(create, emulator):
-    """The attempt before was cut off; the server finished it since."""
+    """An earlier try was cut off, and the server finished it since."""
     emulator.faults.add(Fault(LateCommit(), method="POST", path=CREATE))
     with pytest.raises(errors.ServerError):
         create()

@@ -496,7 +496,7 @@ def test_a_retry_goes_on_where_a_kill_stopped(set_rules, emulator, rows, die_at)
 @kinds
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_retry_sets_rules_from_before_the_run(set_rules, emulator, kind, when, die_at):
-    """The attempt before was cut off and wrote nothing, or wrote what is declared."""
+    """An earlier try was cut off and wrote nothing, or wrote what is declared."""
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     run = SimpleNamespace(start_date=utc_now())
     die_at(kind, when)
@@ -507,7 +507,7 @@ def test_a_retry_sets_rules_from_before_the_run(set_rules, emulator, kind, when,
 
 
 @kinds
-def test_a_retry_does_not_undo_what_somebody_set_meanwhile(set_rules, emulator, rows, kind, die_at, fails):
+def test_a_retry_does_not_undo_what_a_person_set_in_the_meantime(set_rules, emulator, rows, kind, die_at, fails):
     run = SimpleNamespace(start_date=utc_now() - timedelta(seconds=1))
     die_at(kind, "after")
     with pytest.raises(SystemExit):
@@ -517,7 +517,7 @@ def test_a_retry_does_not_undo_what_somebody_set_meanwhile(set_rules, emulator, 
     with fails("InterruptedChangeError", deployment_id=1):
         set_rules(try_number=2, dag_run=run, **{f"{kind}_rules": NEW[kind]})
     assert rows(kind) == before
-    # Somebody who clears the task has looked.
+    # A person who clears the task has looked.
     set_rules(dag_run=run, **{f"{kind}_rules": NEW[kind]})
     assert rules_of(emulator, kind) == NEW[kind]
 

@@ -165,7 +165,7 @@ def test_a_name_may_stand_for_the_id(run, prod):
         (RunOutcome(status="Paused"), "'Paused'"),
     ],
 )
-def test_whatever_is_not_complete_fails_without_a_retry(run, execute, prod, posts, mode, outcome, words, fails):
+def test_every_state_but_complete_fails_without_a_retry(run, execute, prod, posts, mode, outcome, words, fails):
     prod.runs.add(outcome)
     with fails(f"JobFailedError: {words}"):
         run(**mode)

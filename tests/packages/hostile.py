@@ -21,7 +21,7 @@ def zipped(text, compression=zipfile.ZIP_DEFLATED, name=NAME) -> bytes:
 
 
 def definition(data: str) -> bytes:
-    """Zip a definition with this text as its data, besides one flow."""
+    """Zip a definition with this text as its data, and one flow."""
     return zipped(f'{{"metadata": {json.dumps(METADATA)}, "data": {{"flows": [{{"id": 1, "name": "f"}}], {data}}}}}')
 
 

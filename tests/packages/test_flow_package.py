@@ -242,7 +242,7 @@ def test_a_big_honest_package_is_no_bomb(write, monkeypatch):
         assert package.size > 2_000_000
 
 
-def test_a_definition_is_read_up_to_a_limit_whatever_the_directory_says(write, monkeypatch):
+def test_a_definition_is_read_up_to_a_limit(write, monkeypatch):
     monkeypatch.setattr(package_module, "MAX_DEFINITION_SIZE", 1000)
     with pytest.raises(PackageTooLargeError, match="more than 1000 bytes"):
         open_package(write(zipped(("flow.json", b" " * 1001))))

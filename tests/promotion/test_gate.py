@@ -448,7 +448,7 @@ def test_changes_of_any_shape_pass(run, emulator, changes):
     assert report.as_text()
 
 
-def test_nobodys_text_makes_lines_of_its_own():
+def test_no_text_from_outside_makes_lines_of_its_own():
     """A flow's name is its author's, and an approval shows the text."""
     lie = "x\n\nThe dry run found no problem."
     lines = report_of(flows=[lie], problems=[lie], warnings=[lie]).as_text().splitlines()

@@ -49,7 +49,7 @@ def test_another_package_replaces_the_live_one(promote, ids, live):
 # Line 1: if_exists="create"
 
 
-def test_create_uploads_whatever_is_there(promote, ids, client):
+def test_create_uploads_in_every_state(promote, ids, client):
     first = promote("A")
     second = promote("A", if_exists="create")
     assert second.outcome == "created"
@@ -73,7 +73,7 @@ def test_the_same_package_is_reused_without_a_baseline(promote, uploads, ids, li
     second = promote()
     assert (second.outcome, second.release.id) == ("reused", first.release.id)
     assert second.imported is None
-    assert second.previous_release_id is None, "unknown: somebody else made it live"
+    assert second.previous_release_id is None, "unknown: a person made it live"
     assert len(uploads()) == len(ids()) == 1
 
 

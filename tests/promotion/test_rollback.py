@@ -64,7 +64,7 @@ def changes(emulator):
 
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_what_the_run_made_live_is_undone(undo, upload, before, live, changes, interrupted):
-    """A retry finds the release as its import left it, so nobody can have decided anything."""
+    """A retry finds the release as its import left it, so no person can have decided anything."""
     new = upload("B")
     assert undo(interrupted=interrupted) == new
     assert live() == before
@@ -106,7 +106,7 @@ def test_what_was_staged_only_needs_no_undoing(undo, upload, before, live, emula
 
 @pytest.mark.parametrize("uuid", [None, UUIDS["B"]])
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_what_somebody_else_made_live_is_left_alone(undo, upload, live, changes, uuid, interrupted):
+def test_what_a_person_made_live_is_left_alone(undo, upload, live, changes, uuid, interrupted):
     upload("B")
     other = upload("C")
     with pytest.raises(
@@ -126,7 +126,7 @@ def test_without_a_package_nothing_can_be_the_runs(undo, upload, live, changes):
 
 
 def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, live, changes, emulator):
-    """Somebody went back to it: the release that the run made is another one."""
+    """A person went back to it: the release that the run made is another one."""
     old = upload("B")
     recorded = upload("A")
     baseline = Baseline.read(client, 1)
@@ -140,7 +140,7 @@ def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, li
     assert changes() == []
 
 
-def test_a_deployment_that_somebody_switched_off_stays_off(client, upload, live, changes, emulator):
+def test_a_deployment_that_a_person_switched_off_stays_off(client, upload, live, changes, emulator):
     upload("A")
     baseline = Baseline.read(client, 1)
     emulator.store.update_release(upload("B"), active=False)
@@ -178,7 +178,7 @@ def test_a_release_that_a_person_activated_again_is_left_alone_by_a_retry(
         undo(interrupted=True)
     assert live() == new
     assert changes() == done
-    assert undo() == new, "somebody cleared the task, and so wants it"
+    assert undo() == new, "a person cleared the task, and so wants it"
     assert live() == before
 
 
@@ -235,7 +235,7 @@ def test_a_release_that_is_not_live_yet_is_waited_for(wait_and_undo, upload, bef
     assert live() == before
 
 
-def test_a_release_that_somebody_deactivated_is_not_waited_for(client, upload, baseline, live, emulator, time):
+def test_a_release_that_a_person_deactivated_is_not_waited_for(client, upload, baseline, live, emulator, time):
     new = upload("B")
     release = emulator.store.update_release(new, active=False)
     while iso(release.updated_at) == iso(release.created_at):  # all within one tick of the API so far

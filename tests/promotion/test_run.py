@@ -160,7 +160,7 @@ def test_older_job_groups_are_not_listed(run, prod):
 # The journal
 
 
-def test_a_retry_joins_what_an_earlier_try_started_whatever_became_of_it(run, prod, journal):
+def test_a_retry_joins_what_an_earlier_try_started(run, prod, journal):
     first = run({"region": "02"}, journal=journal())
     again = run({"region": "02"}, journal=journal(), retry=True)
     assert (again.job_group_ids, again.joined) == (first.job_group_ids, True)

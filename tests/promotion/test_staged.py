@@ -1,4 +1,4 @@
-"""Staged promotion: the release is there, and what was live before stays live, whatever goes wrong."""
+"""Staged promotion: the release is there, and what was live before stays live, even if something goes wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 @pytest.fixture
 def upload(client, packages):
-    """Return a function that imports a package past the promotion, as somebody else would."""
+    """Return a function that imports a package outside the promotion, as a person would."""
 
     def run(letter):
         with open_package(packages(letter)) as package:
@@ -370,7 +370,7 @@ def test_a_retry_stages_what_the_attempt_before_sent(stage, upload, before, base
 def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
     stage, upload, before, baseline, live, emulator, sent, time
 ):
-    """The upload of the attempt before is handled after somebody's decision, and so replaces it."""
+    """The upload of an earlier try is handled after a person's decision, and so replaces it."""
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
         upload("B")
@@ -439,7 +439,7 @@ def test_somebody_elses_import_during_the_upload_is_not_hidden(
     assert live() == before
 
 
-def test_somebody_elses_import_before_the_restore_shows_is_kept(stage, upload, before, baseline, live, emulator, time):
+def test_another_import_before_the_restore_shows_is_kept(stage, upload, before, baseline, live, emulator, time):
     emulator.faults.add(Fault(Answer(200, body={}), **CHANGE))  # taken, and not done yet
     time.during_sleep = [lambda: upload("C")]
     with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == live()):

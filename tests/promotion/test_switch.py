@@ -1,4 +1,4 @@
-"""Which release is live, changed on purpose: sent once, read back, and never over somebody else's change."""
+"""Which release is live, changed on purpose: sent once, read back, and never over a person's change."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_change_that_was_taken_and_does_not_show_is_no_success(change, release
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_what_somebody_else_made_live_meanwhile_stays(change, release_ids, emulator, live, changes, time, lost):
+def test_what_a_person_made_live_in_the_meantime_stays(change, release_ids, emulator, live, changes, time, lost):
     """The change itself has no effect, and the third one shows: it came after."""
     first, second, third = release_ids
     effect = Answer.gateway_timeout(when="after_body") if lost else Answer(200, body={"id": first})
@@ -222,7 +222,7 @@ def test_what_was_imported_during_a_change_is_told(client, release_ids, make_pac
 
 
 def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(change, emulator, release_ids, time, live):
-    """The server was busy and did nothing; meanwhile somebody activated a third release."""
+    """The server was busy and did nothing; in the meantime a person activated a third release."""
     first, second, third = release_ids
     emulator.faults.add(Fault(Answer.too_many_requests(30), **CHANGE))
     time.during_sleep = [lambda: emulator.store.update_release(second, active=True)]

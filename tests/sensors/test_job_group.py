@@ -6,7 +6,7 @@ import pytest
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
-from airflow_provider_trifacta.client.errors import PassingWaitError, ServerError
+from airflow_provider_trifacta.client.errors import ServerError, WaitOutageError
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 
 try:
@@ -118,7 +118,7 @@ def test_an_outage_that_is_tolerated(wait, prod, started, mode):
 
 def test_an_outage_that_goes_on_in_the_triggerer(wait, execute, prod, started):
     prod.faults.add(Fault(Answer(500), **STATUS, times=None))
-    with pytest.raises(PassingWaitError, match="ServerError"):
+    with pytest.raises(WaitOutageError, match="ServerError"):
         wait(started, tolerated_outage=0.2, deferrable=True)
     assert execute.deferred.trigger.failing_since is not None
     assert len(prod.calls) > 2

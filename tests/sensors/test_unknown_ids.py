@@ -1,4 +1,4 @@
-"""An unknown id ends both waits in every mode, whatever status the server has for it, and the error names the id."""
+"""An unknown id ends both waits, in every mode and with every status that a server has for it. The error names it."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Standalone:
         subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
     def start_triggerer(self) -> None:
-        """Start another triggerer, as whatever watches over Airflow's processes does where one has died."""
+        """Start another triggerer, as a site's process manager does after one has died."""
         command = [sys.executable, "-m", "airflow", "triggerer"]
         with (self.home / "triggerer.log").open("w") as log:
             self._triggerer = subprocess.Popen(command, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
@@ -152,7 +152,7 @@ class Standalone:
         return {task_id.rpartition(".")[2]: number for task_id, number in rows}
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return an XCom, None where there is none."""
+        """Return an XCom, None if there is none."""
         statement = "select value from xcom where dag_id = ? and run_id = ? and task_id = ? and key = ?"
         rows = self.query(statement, dag_id, run_id, task_id, key)
         return json.loads(rows[0][0]) if rows else None

@@ -71,7 +71,7 @@ def test_staged_release_with_approval(airflow, emulator, make_package):
     assert emulator.store.active_release(1).id == release.id
 
     run_id, _ = ask(airflow, package_path=str(make_package()))
-    # Somebody takes the rejected one meanwhile, so the answer is about what is no more.
+    # A person activates the rejected one in the meantime, so the answer is about an old state.
     _, rejected, _ = emulator.store.releases(1)
     emulator.store.update_release(rejected.id, active=True)
     state, tasks = answer(airflow, run_id, "Approve")

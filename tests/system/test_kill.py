@@ -134,7 +134,7 @@ def test_one_release_and_a_green_run(airflow, instance, make_package, kill, made
     kill_client_of(instance.url)
     armed.release()
     if version.startswith("3.0."):
-        # Airflow 3.0 does not retry a killed task: somebody clears it.
+        # Airflow 3.0 does not retry a killed task: a person clears it.
         assert airflow.run_state(dag_id, run_id) == "failed"
         airflow.clear(dag_id, run_id, "create_release")
         airflow.wait_for(lambda: airflow.tries(dag_id, run_id)["create_release"] >= 2, "second try")
@@ -240,7 +240,7 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, 
     flow_ids = list(release.imported.primary_flow_ids) if KEEPS_STATE else None
     assert (promoted["release_id"], promoted["primary_flow_ids"]) == (release.id, flow_ids)
 
-    # The smoke run is killed when jobs have started and nobody knows which ones: that ends in the rollback, and the
+    # The smoke run is killed when jobs have started and no task knows which ones: that ends in the rollback, and the
     # rollback is killed too.
     armed = arm(RUN)
     run_id = airflow.start_run("promotion")

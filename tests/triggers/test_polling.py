@@ -149,7 +149,7 @@ def test_a_short_interval_is_not_slowed_down_by_a_long_one(virtual, asked):
     assert len(asked["a"]) <= 23
 
 
-def test_nobody_gets_an_answer_to_a_request_that_began_before(monkeypatch):
+def test_a_request_that_began_before_answers_no_later_one(monkeypatch):
     running, go_on = threading.Event(), threading.Event()
     count = []
 

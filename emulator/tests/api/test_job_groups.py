@@ -174,7 +174,7 @@ def test_who_may_run(start, package):
     assert api("POST", RUN).status_code == 410
 
 
-def test_running_jobs_go_on_whatever_becomes_of_their_release(run, clock):
+def test_running_jobs_go_on_after_their_release_is_deleted(run, clock):
     api, body = run()
     api("DELETE", "/v4/releases/101")
     clock.advance(60)

@@ -165,7 +165,7 @@ def test_hold_before_the_answer(api, add, upload, package, effect):
     armed = add(effect, path=UPLOAD)
     answer = upload(package)
     armed.wait_until_waiting()
-    # Committed, and nobody knows.
+    # Committed, and the client does not know.
     assert actives(api) == {101: True}
     assert not answer.done()
     assert api.emulator.faults.release_held() == 1

@@ -21,7 +21,7 @@ LOOPBACK = "localhost,127.0.0.1,::1"
         ({"no_proxy": "*"}, "*"),
     ],
 )
-def test_this_machine_is_exempt_besides_what_is_already(environment, exempt):
+def test_this_machine_is_exempt_in_addition_to_what_is_already(environment, exempt):
     assert without_proxy(environment) == {"no_proxy": exempt, "NO_PROXY": exempt}
 
 

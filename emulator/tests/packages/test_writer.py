@@ -92,7 +92,7 @@ def test_exports_look_like_real_packages(read_real, version, real, flow):
     assert made["metadata"]["lastMigration"] == seen["metadata"]["lastMigration"]
     flow, real_flow = made["data"]["flows"][0], seen["data"]["flows"][0]
     assert flow.keys() == real_flow.keys()
-    # What a dataset has besides depends on what it reads.
+    # What else a dataset has depends on what it reads.
     kinds = {"relationalsource", "convertedSource"}
     for table in ("flownodes", "flowedges", "recipes", "outputobjects", "datasources"):
         if real_flow[table]:

@@ -1,5 +1,4 @@
-"""
-The answer to an import, in the shape of the product's version.
+"""The answer to an import, in the shape of the product's version.
 
 * Before 6.8: exactly the objects of the vendor's page, with flat columns and users as plain ids [R: SEED].
 * 6.8 and 7.x: references as objects, but flows still flat [R: D68 API Flows Package Post v4].
@@ -28,11 +27,10 @@ _DATASOURCE_FLAGS = (
 
 
 def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]:
-    """
-    Write the result of an import, without the release.
+    """Write the result of an import, without the release.
 
-    :param imported: the import.
-    :param product: version of the instance; it decides the shape.
+    :param imported: the import
+    :param product: version of the instance; it decides the shape
     """
     answer: dict[str, Any] = {
         "importRuleChanges": dict(imported.rule_changes),

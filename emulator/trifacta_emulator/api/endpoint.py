@@ -1,5 +1,4 @@
-"""
-What all calls share: the table of endpoints, the checks before a handler runs, and how handlers read a request.
+"""What all calls share: the table of endpoints, the checks before a handler runs, and how handlers read a request.
 
 A handler is a coroutine function. It takes the request and returns the answer. A module of a resource lists its
 handlers in ``ENDPOINTS``.
@@ -34,16 +33,15 @@ _ACCEPTABLE = {"*/*", "application/*", "application/json"}
 
 @dataclass(frozen=True)
 class Endpoint:
-    """
-    A call of the API.
+    """A call of the API.
 
-    :param method: HTTP method.
-    :param path: as documented, with ``{id}`` for parameters.
-    :param operation: operation id, for the API description.
-    :param handler: coroutine function that answers.
-    :param deployments: whether the caller needs access to deployments.
-    :param produces: media type of the answer. ``Accept`` may name it in place of JSON.
-    :param option: name of the option that must be true, or the call does not exist; ``None`` = no such option.
+    :param method: HTTP method
+    :param path: as documented, with ``{id}`` for parameters
+    :param operation: operation id, for the API description
+    :param handler: coroutine function that answers
+    :param deployments: whether the caller needs access to deployments
+    :param produces: media type of the answer. ``Accept`` may name it in place of JSON
+    :param option: name of the option that must be true, or the call does not exist; ``None`` = no such option
     """
 
     method: str
@@ -67,12 +65,11 @@ class Context:
 
 
 class AuthMiddleware:
-    """
-    Answers 401 to calls of the API without valid credentials, before it reads the body.
+    """Answers 401 to calls of the API without valid credentials, before it reads the body.
 
-    :param app: the next ASGI application.
-    :param auth: the users and their tokens.
-    :param options: decide the body of the 401.
+    :param app: the next ASGI application
+    :param auth: the users and their tokens
+    :param options: decide the body of the 401
     """
 
     def __init__(self, app: ASGIApp, auth: Authenticator, options: EmulatorOptions) -> None:
@@ -98,10 +95,9 @@ class AuthMiddleware:
 
 
 def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
-    """
-    Make one route for each path, so that a wrong method is a 405 that names all right ones.
+    """Make one route for each path, so that a wrong method is a 405 that names all right ones.
 
-    :param endpoints: the calls to serve.
+    :param endpoints: the calls to serve
     """
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
@@ -110,29 +106,26 @@ def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
 
 
 def context_of(request: Request) -> Context:
-    """
-    Find the emulator that received a request.
+    """Find the emulator that received a request.
 
-    :param request: the request.
+    :param request: the request
     """
     return cast("Context", request.app.state.context)
 
 
 def person_of(request: Request) -> Person:
-    """
-    Find the authenticated sender of a request.
+    """Find the authenticated sender of a request.
 
-    :param request: the request.
+    :param request: the request
     """
     return cast("Person", request.state.person)
 
 
 def path_id(request: Request) -> int:
-    """
-    Read the ``{id}`` of the path.
+    """Read the ``{id}`` of the path.
 
-    :param request: the request.
-    :raises ValidationError: it is not a number. The status 400 is our choice [?].
+    :param request: the request
+    :raises ValidationError: it is not a number. The status 400 is our choice [?]
     """
     text = request.path_params["id"]
     if not re.fullmatch(r"[0-9]{1,18}", text):
@@ -141,12 +134,11 @@ def path_id(request: Request) -> int:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """
-    Read a body that must be a JSON object.
+    """Read a body that must be a JSON object.
 
-    :param request: the request.
-    :raises ApiError: 415 for another Content-Type [P: AAC25].
-    :raises ValidationError: it is not a JSON object.
+    :param request: the request
+    :raises ApiError: 415 for another Content-Type [P: AAC25]
+    :raises ValidationError: it is not a JSON object
     """
     body = await json_value(request)
     if not isinstance(body, dict):
@@ -155,12 +147,11 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 async def json_value(request: Request) -> Any:
-    """
-    Read a body that must be JSON.
+    """Read a body that must be JSON.
 
-    :param request: the request.
-    :raises ApiError: 415 for another Content-Type [P: AAC25].
-    :raises ValidationError: it is not JSON.
+    :param request: the request
+    :raises ApiError: 415 for another Content-Type [P: AAC25]
+    :raises ValidationError: it is not JSON
     """
     if _media_type(request) != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
@@ -174,14 +165,13 @@ async def json_value(request: Request) -> Any:
 
 
 async def uploaded_package(request: Request) -> Package:
-    """
-    Read the package of a request: multipart part ``data`` [R: SEED, D60].
+    """Read the package of a request: multipart part ``data`` [R: SEED, D60].
 
     All checks that need no body come before the body is read.
 
-    :param request: the request.
-    :raises ApiError: imports are disabled, or another Content-Type.
-    :raises ValidationError: it is not a readable package.
+    :param request: the request
+    :raises ApiError: imports are disabled, or another Content-Type
+    :raises ValidationError: it is not a readable package
     """
     options = context_of(request).options
     if not options.import_enabled:

@@ -71,8 +71,7 @@ async def export_dry_run(request: Request) -> Response:
 
 
 async def import_package(request: Request) -> Response:
-    """
-    POST a package, which becomes ordinary flows [R: D64, D68 Flows Package Post].
+    """POST a package, which becomes ordinary flows [R: D64, D68 Flows Package Post].
 
     ``folderId``, ``connectionIdMapping`` and ``environmentParameterMapping`` are accepted but ignored: our choice [?].
     """
@@ -83,8 +82,7 @@ async def import_package(request: Request) -> Response:
 
 
 async def import_dry_run(request: Request) -> Response:
-    """
-    POST to ``package/dryRun``: the same with 200, and nothing is kept [R: D60 Flows Package Post DryRun v4].
+    """POST to ``package/dryRun``: the same with 200, and nothing is kept [R: D60 Flows Package Post DryRun v4].
 
     Errors are those of a release's dry run [I].
     """

@@ -17,55 +17,50 @@ _FILTER_TYPES = ("fuzzy", "contains", "exact", "exactIgnoreCase")
 
 @dataclass(frozen=True)
 class Paging:
-    """
-    The page of a list.
+    """The page of a list.
 
-    :param limit: greatest number of rows; ``None`` = all.
-    :param offset: number of rows to skip first.
+    :param limit: greatest number of rows; ``None`` = all
+    :param offset: number of rows to skip first
     """
 
     limit: int | None
     offset: int
 
     def cut(self, rows: list[Row]) -> list[Row]:
-        """
-        Return the rows of the page.
+        """Return the rows of the page.
 
-        :param rows: all rows, in order.
+        :param rows: all rows, in order
         """
         end = None if self.limit is None else self.offset + self.limit
         return rows[self.offset : end]
 
 
 def flag(params: Mapping[str, str], name: str) -> bool:
-    """
-    Read a yes/no parameter: only ``true`` is yes.
+    """Read a yes/no parameter: only ``true`` is yes.
 
-    :param params: query parameters.
-    :param name: name of the parameter.
+    :param params: query parameters
+    :param name: name of the parameter
     """
     return params.get(name, "").lower() == "true"
 
 
 def paging(params: Mapping[str, str]) -> Paging:
-    """
-    Read ``limit`` (default 25), ``offset`` and ``noLimit`` [R: D64, VS-143186630].
+    """Read ``limit`` (default 25), ``offset`` and ``noLimit`` [R: D64, VS-143186630].
 
-    :param params: query parameters.
-    :raises ValidationError: one is not a number, or out of range.
+    :param params: query parameters
+    :raises ValidationError: one is not a number, or out of range
     """
     limit = _number(params, "limit", DEFAULT_LIMIT, least=1)
     return Paging(None if flag(params, "noLimit") else limit, _number(params, "offset", 0, least=0))
 
 
 def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
-    """
-    Answer a list request: filter, sort, count and page the rows [R: D64] [P: AAC25].
+    """Answer a list request: filter, sort, count and page the rows [R: D64] [P: AAC25].
 
-    :param rows: all rows, in the default order.
-    :param params: query parameters.
-    :param filter_field: field for ``filter`` without ``filterFields``.
-    :raises ValidationError: a parameter has a wrong value.
+    :param rows: all rows, in the default order
+    :param params: query parameters
+    :param filter_field: field for ``filter`` without ``filterFields``
+    :raises ValidationError: a parameter has a wrong value
     """
     rows = _filtered(rows, params, filter_field)
     if "sort" in params:
@@ -78,22 +73,20 @@ def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = 
 
 
 def embedded_list(rows: list[Row], options: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
-    """
-    Write a list within another object: all rows, unless its own options have a limit.
+    """Write a list within another object: all rows, unless its own options have a limit.
 
-    :param rows: all rows, in the default order.
-    :param options: options of the embed, see :func:`embeds`.
-    :param filter_field: see :func:`list_answer`.
+    :param rows: all rows, in the default order
+    :param options: options of the embed, see :func:`embeds`
+    :param filter_field: see :func:`list_answer`
     """
     return list_answer(rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field)
 
 
 def select_fields(rows: list[Row], fields: str | None) -> list[Row]:
-    """
-    Keep only the fields of ``fields=id;name``. The id always stays ("may return more" [P: AAC25]).
+    """Keep only the fields of ``fields=id;name``. The id always stays ("may return more" [P: AAC25]).
 
-    :param rows: the rows.
-    :param fields: names, separated by semicolons; ``None`` = all. Unknown names are ignored.
+    :param rows: the rows
+    :param fields: names, separated by semicolons; ``None`` = all. Unknown names are ignored
     """
     if not fields:
         return rows
@@ -102,14 +95,13 @@ def select_fields(rows: list[Row], fields: str | None) -> list[Row]:
 
 
 def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """
-    Read ``embed=releases(limit=1,fields=id,sort=-id)`` [P: AAC25].
+    """Read ``embed=releases(limit=1,fields=id,sort=-id)`` [P: AAC25].
 
-    :param params: query parameters.
-    :param resource: plural name of the resource, for the error.
-    :param valid: the allowed associations.
-    :returns: the options of each association, by its name.
-    :raises ValidationError: another association is requested; the error lists the allowed ones.
+    :param params: query parameters
+    :param resource: plural name of the resource, for the error
+    :param valid: the allowed associations
+    :returns: the options of each association, by its name
+    :raises ValidationError: another association is requested; the error lists the allowed ones
     """
     text = params.get("embed", "")
     found: dict[str, dict[str, str]] = {}

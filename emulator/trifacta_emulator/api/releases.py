@@ -42,8 +42,7 @@ async def create(request: Request) -> Response:
 
 
 async def dry_run(request: Request) -> Response:
-    """
-    POST to ``dryRun``: the same list of objects with 200, and nothing is kept [R: D64].
+    """POST to ``dryRun``: the same list of objects with 200, and nothing is kept [R: D64].
 
     The answer has no ``release``: our choice [?]. Errors are "reported in the response" [R: D64]. Whether as a status
     or in a 200 is not known [?], so the options decide.
@@ -117,12 +116,11 @@ async def delete(request: Request) -> Response:
 
 
 def release_rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:
-    """
-    Write a list of releases, in the order that the options decide.
+    """Write a list of releases, in the order that the options decide.
 
-    :param context: the emulator.
-    :param deployment_id: only releases of this deployment; ``None`` = all.
-    :param with_deleted: deleted ones too, and ``deleted_at`` in each.
+    :param context: the emulator
+    :param deployment_id: only releases of this deployment; ``None`` = all
+    :param with_deleted: deleted ones too, and ``deleted_at`` in each
     """
     rows = [
         release_body(context.options, row, deleted_at=with_deleted)
@@ -132,12 +130,11 @@ def release_rows(context: Context, deployment_id: int | None, *, with_deleted: b
 
 
 def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool = False) -> Row:
-    """
-    Write a release [R: VS-143186685].
+    """Write a release [R: VS-143186685].
 
-    :param options: decide how an inactive release looks.
-    :param release: the release.
-    :param deleted_at: add ``deleted_at``, as in answers to ``includeDeleted=true`` [R: D64].
+    :param options: decide how an inactive release looks
+    :param release: the release
+    :param deleted_at: add ``deleted_at``, as in answers to ``includeDeleted=true`` [R: D64]
     """
     body: Row = {
         "id": release.id,
@@ -155,12 +152,11 @@ def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool
 
 
 def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = False) -> Row:
-    """
-    Write a deployment [R: VS-143186630] for the list; the same for a single one [I].
+    """Write a deployment [R: VS-143186630] for the list; the same for a single one [I].
 
-    :param deployment: the deployment.
-    :param counts: ``numReleases`` and ``latestRelease``, or nothing.
-    :param deleted_at: add ``deleted_at``, as in answers to ``includeDeleted=true`` [R: D64].
+    :param deployment: the deployment
+    :param counts: ``numReleases`` and ``latestRelease``, or nothing
+    :param deleted_at: add ``deleted_at``, as in answers to ``includeDeleted=true`` [R: D64]
     """
     body: Row = {
         "id": deployment.id,
@@ -175,10 +171,9 @@ def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = F
 
 
 def updated_body(record: Deployment | Release) -> Row:
-    """
-    Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments [I].
+    """Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments [I].
 
-    :param record: the changed record.
+    :param record: the changed record
     """
     return {"id": record.id, "updater": {"id": record.updater}, "updatedAt": iso(record.updated_at)}
 

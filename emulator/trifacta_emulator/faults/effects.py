@@ -1,5 +1,4 @@
-"""
-Effects: what a fault does to a request. Each effect is a dataclass.
+"""Effects: what a fault does to a request. Each effect is a dataclass.
 
 The JSON form of an effect has the same fields and ``type``: ``{"type": "answer", "status": 503}``.
 """
@@ -26,19 +25,18 @@ _BODILESS = (204, 304)
 
 @dataclass(frozen=True)
 class Answer:
-    """
-    Answers in place of the API.
+    """Answers in place of the API.
 
     With the header ``Connection: close`` the connection closes at once, even while the client is still sending.
     Otherwise the rest of the client's body is read and dropped.
 
-    :param status: 200 to 599.
-    :param headers: headers of the answer, by name.
-    :param body: JSON value; ``None`` = the vendor's error body for a status from 400 on, and no body below.
+    :param status: 200 to 599
+    :param headers: headers of the answer, by name
+    :param body: JSON value; ``None`` = the vendor's error body for a status from 400 on, and no body below
     :param html: an HTML page in place of the JSON. Such an answer comes from something in front of the API, so it
-        has no ``x-trifacta-request-id``.
+        has no ``x-trifacta-request-id``
     :param when: ``before_body`` = before the body is read; ``after_body`` = all is read, nothing is done;
-        ``after_commit`` = the request is really handled, and its own answer is lost.
+        ``after_commit`` = the request is really handled, and its own answer is lost
     """
 
     status: int
@@ -75,12 +73,11 @@ class Answer:
         x_retry_after: int | str | None = None,
         when: When = "before_body",
     ) -> Answer:
-        """
-        Make the vendor's 429 [P: AAC25].
+        """Make the vendor's 429 [P: AAC25].
 
-        :param retry_after: ``Retry-After``: seconds, a time (written as an HTTP date) or any text.
-        :param x_retry_after: ``x-retry-after``: seconds [P: AAC25], or any text.
-        :param when: see the class.
+        :param retry_after: ``Retry-After``: seconds, a time (written as an HTTP date) or any text
+        :param x_retry_after: ``x-retry-after``: seconds [P: AAC25], or any text
+        :param when: see the class
         """
         headers = _retry_headers(retry_after)
         if x_retry_after is not None:
@@ -89,43 +86,39 @@ class Answer:
 
     @classmethod
     def unavailable(cls, retry_after: int | str | datetime | None = None, *, when: When = "before_body") -> Answer:
-        """
-        Make a 503 of a proxy, as an HTML page.
+        """Make a 503 of a proxy, as an HTML page.
 
-        :param retry_after: ``Retry-After``: seconds, a time (written as an HTTP date) or any text.
-        :param when: see the class.
+        :param retry_after: ``Retry-After``: seconds, a time (written as an HTTP date) or any text
+        :param when: see the class
         """
         page = GATEWAY_PAGE.format("503 Service Temporarily Unavailable")
         return cls(503, headers=_retry_headers(retry_after), html=page, when=when)
 
     @classmethod
     def gateway_timeout(cls, *, when: When = "after_commit") -> Answer:
-        """
-        Make a 504 of a proxy, as an HTML page. By default the request is handled first.
+        """Make a 504 of a proxy, as an HTML page. By default the request is handled first.
 
-        :param when: see the class.
+        :param when: see the class
         """
         return cls(504, html=GATEWAY_PAGE.format("504 Gateway Time-out"), when=when)
 
     @classmethod
     def login_redirect(cls, location: str = "/login", *, when: When = "before_body") -> Answer:
-        """
-        Make a redirect to a login page, like single sign-on in front of the instance.
+        """Make a redirect to a login page, like single sign-on in front of the instance.
 
-        :param location: target; the emulator serves a page at ``/login``, with status 200.
-        :param when: see the class.
+        :param location: target; the emulator serves a page at ``/login``, with status 200
+        :param when: see the class
         """
         return cls(302, headers={"Location": location}, html="", when=when)
 
 
 @dataclass(frozen=True)
 class Delay:
-    """
-    Delays a request, then handles it normally.
+    """Delays a request, then handles it normally.
 
-    :param seconds: longest time; releasing held requests ends it earlier.
+    :param seconds: longest time; releasing held requests ends it earlier
     :param when: ``before_body`` = before the body is read; ``after_body`` = after the body is read, so that the
-        request is handled even if the client has gone; ``after_commit`` = before the answer.
+        request is handled even if the client has gone; ``after_commit`` = before the answer
     """
 
     seconds: float
@@ -139,10 +132,9 @@ class Delay:
 
 @dataclass(frozen=True)
 class Hold:
-    """
-    Holds a request until a test releases it, then handles it normally.
+    """Holds a request until a test releases it, then handles it normally.
 
-    :param when: see :class:`Delay`.
+    :param when: see :class:`Delay`
     """
 
     when: When = "before_body"
@@ -153,12 +145,11 @@ class Hold:
 
 @dataclass(frozen=True)
 class Reset:
-    """
-    Resets the connection (RST) without an answer.
+    """Resets the connection (RST) without an answer.
 
     :param when: ``before_body`` = after the headers; ``in_body`` = after a part of the body; ``after_body`` = all
-        is read, nothing is done; ``after_commit`` = the request is really handled first.
-    :param after_bytes: for ``in_body``: after this number of bytes of the body, or at the end of a shorter body.
+        is read, nothing is done; ``after_commit`` = the request is really handled first
+    :param after_bytes: for ``in_body``: after this number of bytes of the body, or at the end of a shorter body
     """
 
     when: ResetWhen = "before_body"
@@ -175,11 +166,10 @@ class Reset:
 
 @dataclass(frozen=True)
 class Truncate:
-    """
-    Handles the request and cuts the answer: less comes than ``Content-Length`` says.
+    """Handles the request and cuts the answer: less comes than ``Content-Length`` says.
 
     :param send_bytes: number of bytes of the body, always fewer than all; ``None`` = half. An answer without a body
-        is not changed.
+        is not changed
     """
 
     send_bytes: int | None = None
@@ -190,13 +180,12 @@ class Truncate:
 
 @dataclass(frozen=True)
 class PackageUuid:
-    """
-    Changes ``packageUuid`` of every release in an answer. Other kinds of requests never match.
+    """Changes ``packageUuid`` of every release in an answer. Other kinds of requests never match.
 
-    :param value: the new value; ``None`` = null.
-    :param absent: leave the key out instead.
+    :param value: the new value; ``None`` = null
+    :param absent: leave the key out instead
     :param answers: the answers to change: ``list`` (releases, and deployments with their releases or their
-        ``latestRelease``), ``read`` (one release), ``create``.
+        ``latestRelease``), ``read`` (one release), ``create``
     """
 
     value: str | None = None
@@ -217,11 +206,10 @@ class PackageUuid:
 
 @dataclass(frozen=True)
 class LateActivation:
-    """
-    Creates the release inactive; the active one stays active. Only uploads match.
+    """Creates the release inactive; the active one stays active. Only uploads match.
 
     :param reads: number of answers with releases (lists and single releases) that still show it inactive. Then it
-        becomes active. ``None`` = a test activates it.
+        becomes active. ``None`` = a test activates it
     """
 
     reads: int | None = None
@@ -232,14 +220,13 @@ class LateActivation:
 
 @dataclass(frozen=True)
 class LateCommit:
-    """
-    Answers an upload at once and handles it later, like a server that continues after its proxy gave up.
+    """Answers an upload at once and handles it later, like a server that continues after its proxy gave up.
 
     Only uploads match. For an upload that never happens, use ``Answer`` or ``Reset`` with ``when="after_body"``.
 
-    :param status: status of the answer, an HTML page of a proxy; ``None`` = a reset instead.
+    :param status: status of the answer, an HTML page of a proxy; ``None`` = a reset instead
     :param reads: number of lists of releases that do not show the release yet. Then it exists. ``None`` = a test
-        commits it.
+        commits it
     """
 
     status: int | None = 504
@@ -266,11 +253,10 @@ EFFECTS: dict[str, type[Effect]] = {
 
 
 def effect_from_json(value: Any) -> Effect:
-    """
-    Read the JSON form of an effect.
+    """Read the JSON form of an effect.
 
-    :param value: an object with ``type`` and the fields of the effect.
-    :raises ValueError: it is no such object, or a field is wrong.
+    :param value: an object with ``type`` and the fields of the effect
+    :raises ValueError: it is no such object, or a field is wrong
     """
     check(isinstance(value, dict), f"effect must be an object, not {value!r}")
     arguments = dict(value)
@@ -283,10 +269,9 @@ def effect_from_json(value: Any) -> Effect:
 
 
 def effect_to_json(effect: Effect) -> dict[str, Any]:
-    """
-    Write the JSON form of an effect, with all its fields.
+    """Write the JSON form of an effect, with all its fields.
 
-    :param effect: the effect.
+    :param effect: the effect
     """
     [name] = [name for name, kind in EFFECTS.items() if type(effect) is kind]
     return {"type": name, **{one.name: getattr(effect, one.name) for one in fields(effect)}}

@@ -1,5 +1,4 @@
-"""
-Faults on demand: a list of faults, and which requests each of them hits.
+"""Faults on demand: a list of faults, and which requests each of them hits.
 
 Each fault has a matcher and one effect. The first fault that matches a request applies, and is used up.
 """
@@ -37,12 +36,11 @@ _PATHS: tuple[tuple[str, str, RequestKind], ...] = (
 
 @dataclass(frozen=True)
 class RequestLine:
-    """
-    What faults see of a request.
+    """What faults see of a request.
 
-    :param method: in upper case.
-    :param path: in lower case, without a trailing slash.
-    :param query: as sent, without ``?``.
+    :param method: in upper case
+    :param path: in lower case, without a trailing slash
+    :param query: as sent, without ``?``
     """
 
     method: str
@@ -51,10 +49,9 @@ class RequestLine:
 
     @classmethod
     def of(cls, scope: Scope) -> RequestLine:
-        """
-        Read it from a request behind ``ConnectionMiddleware``.
+        """Read it from a request behind ``ConnectionMiddleware``.
 
-        :param scope: scope of the request, as ASGI defines it.
+        :param scope: scope of the request, as ASGI defines it
         """
         return cls(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
 
@@ -65,8 +62,7 @@ class RequestLine:
 
     @property
     def kind(self) -> RequestKind:
-        """
-        What it is for.
+        """What it is for.
 
         ``list`` lists releases, also with ``embed=releases``; ``read`` reads one release; ``create`` creates one.
         ``deployment`` lists deployments or reads one: both show ``latestRelease``. All else is ``other``.
@@ -80,14 +76,13 @@ class RequestLine:
 
 @dataclass(frozen=True)
 class Fault:
-    """
-    An effect, and the requests that it hits: calls of the API (``/v4/...``) only, authorized or not.
+    """An effect, and the requests that it hits: calls of the API (``/v4/...``) only, authorized or not.
 
-    :param effect: what happens to the requests.
-    :param method: HTTP method; ``None`` = any.
-    :param path: pattern, case-insensitive, without the query: ``*`` is one segment or a part of it, ``**`` anything.
-    :param skip: number of matching requests to let pass first.
-    :param times: number of requests to hit; ``None`` = all.
+    :param effect: what happens to the requests
+    :param method: HTTP method; ``None`` = any
+    :param path: pattern, case-insensitive, without the query: ``*`` is one segment or a part of it, ``**`` anything
+    :param skip: number of matching requests to let pass first
+    :param times: number of requests to hit; ``None`` = all
     """
 
     effect: Effect
@@ -112,11 +107,10 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Fault:
-        """
-        Read the JSON form: the same fields, the effect with its ``type``.
+        """Read the JSON form: the same fields, the effect with its ``type``.
 
-        :param value: e.g. ``{"effect": {"type": "answer", "status": 503}, "method": "GET", "times": 2}``.
-        :raises ValueError: a field is unknown, missing or wrong.
+        :param value: e.g. ``{"effect": {"type": "answer", "status": 503}, "method": "GET", "times": 2}``
+        :raises ValueError: a field is unknown, missing or wrong
         """
         arguments = dict(value)
         if "effect" in arguments:
@@ -128,10 +122,9 @@ class Fault:
         return {**{one.name: getattr(self, one.name) for one in fields(self)}, "effect": effect_to_json(self.effect)}
 
     def matches(self, request: RequestLine) -> bool:
-        """
-        Tell whether a request matches, regardless of earlier requests.
+        """Tell whether a request matches, regardless of earlier requests.
 
-        :param request: the request.
+        :param request: the request
         """
         if self.method is not None and self.method.upper() != request.method:
             return False
@@ -147,14 +140,13 @@ class Fault:
 
 @dataclass(eq=False)
 class ArmedFault:
-    """
-    A fault of the list, with its effects so far.
+    """A fault of the list, with its effects so far.
 
-    :param id: its number.
-    :param fault: the fault.
-    :param seen: number of matching requests, with the ones that it let pass.
-    :param fired: number of requests that it hit.
-    :param outcomes: statuses of the API's real answers that the fault kept from clients.
+    :param id: its number
+    :param fault: the fault
+    :param seen: number of matching requests, with the ones that it let pass
+    :param fired: number of requests that it hit
+    :param outcomes: statuses of the API's real answers that the fault kept from clients
     """
 
     id: int
@@ -175,21 +167,19 @@ class ArmedFault:
         return self._room.count(self.id)
 
     def wait_until_waiting(self, count: int = 1, *, seconds: float = 30) -> None:
-        """
-        Block until requests wait at this fault.
+        """Block until requests wait at this fault.
 
-        :param count: number of requests.
-        :param seconds: longest time.
-        :raises TimeoutError: fewer requests wait after that time.
+        :param count: number of requests
+        :param seconds: longest time
+        :raises TimeoutError: fewer requests wait after that time
         """
         if not self._room.wait_for(self.id, count, seconds):
             raise TimeoutError(f"{self.waiting} of {count} wait at fault {self.id} after {seconds} s")
 
     def release(self) -> int:
-        """
-        Release what this fault holds. Late commits and late activations are done on return.
+        """Release what this fault holds. Late commits and late activations are done on return.
 
-        :returns: how many.
+        :returns: how many
         """
         return finish_from_outside(self._room.take(fault_id=self.id))
 
@@ -222,11 +212,10 @@ class Faults:
         return not self._armed and not self.room.items
 
     def add(self, fault: Fault) -> ArmedFault:
-        """
-        Add a fault at the end of the list.
+        """Add a fault at the end of the list.
 
-        :param fault: the fault.
-        :returns: the fault with its counters.
+        :param fault: the fault
+        :returns: the fault with its counters
         """
         with self._lock:
             self._last_id += 1
@@ -247,35 +236,31 @@ class Faults:
             item.abandon(False)
 
     def release_held(self) -> int:
-        """
-        Release all held and delayed requests.
+        """Release all held and delayed requests.
 
-        :returns: how many.
+        :returns: how many
         """
         return finish_from_outside(self.room.take(kind="held"))
 
     def commit_late(self) -> int:
-        """
-        Handle all uploads with a pending late commit.
+        """Handle all uploads with a pending late commit.
 
-        :returns: how many.
+        :returns: how many
         """
         return finish_from_outside(self.room.take(kind="commit"))
 
     def activate_late(self) -> int:
-        """
-        Activate all releases with a pending late activation.
+        """Activate all releases with a pending late activation.
 
-        :returns: how many.
+        :returns: how many
         """
         return finish_from_outside(self.room.take(kind="activation"))
 
     def take(self, request: RequestLine) -> ArmedFault | None:
-        """
-        Use a fault for a request.
+        """Use a fault for a request.
 
-        :param request: the request.
-        :returns: the first fault that matches, or ``None``.
+        :param request: the request
+        :returns: the first fault that matches, or ``None``
         """
         with self._lock:
             for armed in self._armed:

@@ -1,5 +1,4 @@
-"""
-Makes faults happen to requests.
+"""Makes faults happen to requests.
 
 The middleware stands in front of the check of credentials. It lets a request pass, or hands it to an exchange that
 carries out the effect of a fault.
@@ -41,12 +40,11 @@ _CHUNK = 64 * 1024
 
 
 class FaultMiddleware:
-    """
-    Applies the first fault that matches a request. Without a fault the request passes.
+    """Applies the first fault that matches a request. Without a fault the request passes.
 
-    :param app: the next ASGI application.
-    :param faults: the list of faults.
-    :param activate: activates a release by its id, for late activations.
+    :param app: the next ASGI application
+    :param faults: the list of faults
+    :param activate: activates a release by its id, for late activations
     """
 
     def __init__(self, app: ASGIApp, faults: Faults, activate: Callable[[int], None]) -> None:
@@ -253,10 +251,9 @@ class _Answered:
 
 
 async def _read_body(receive: Receive, enough: int | None = None) -> IO[bytes] | None:
-    """
-    Read the body of a request, or at least the first ``enough`` bytes. A large body goes to disk.
+    """Read the body of a request, or at least the first ``enough`` bytes. A large body goes to disk.
 
-    :returns: the body from its start, or ``None`` if the client went away.
+    :returns: the body from its start, or ``None`` if the client went away
     """
     body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - outlives this call
     more = True

@@ -20,15 +20,14 @@ _FINISH_SECONDS = 60
 
 @dataclass(eq=False)
 class Waiting:
-    """
-    Something that waits.
+    """Something that waits.
 
-    :param kind: what it is.
-    :param fault_id: id of the fault that made it.
-    :param finish: does what was put off; runs in ``loop``.
-    :param abandon: forgets it, from any thread; its argument says whether the emulator is stopping.
-    :param loop: the event loop of the emulator.
-    :param reads: number of answers with releases that may come before it; ``None`` = no limit.
+    :param kind: what it is
+    :param fault_id: id of the fault that made it
+    :param finish: does what was put off; runs in ``loop``
+    :param abandon: forgets it, from any thread; its argument says whether the emulator is stopping
+    :param loop: the event loop of the emulator
+    :param reads: number of answers with releases that may come before it; ``None`` = no limit
     """
 
     kind: WaitingKind
@@ -62,11 +61,10 @@ class WaitingRoom:
             item.abandon(True)
 
     def enter(self, item: Waiting) -> bool:
-        """
-        Add an item.
+        """Add an item.
 
-        :param item: the item.
-        :returns: ``False`` if the emulator is stopping; then the item does not wait.
+        :param item: the item
+        :returns: ``False`` if the emulator is stopping; then the item does not wait
         """
         with self._changed:
             if self._open:
@@ -75,42 +73,38 @@ class WaitingRoom:
             return self._open
 
     def leave(self, item: Waiting) -> None:
-        """
-        Remove an item, if it is still there.
+        """Remove an item, if it is still there.
 
-        :param item: the item.
+        :param item: the item
         """
         with self._changed:
             if item in self.items:
                 self.items.remove(item)
 
     def count(self, fault_id: int) -> int:
-        """
-        Count the items of a fault.
+        """Count the items of a fault.
 
-        :param fault_id: id of the fault.
+        :param fault_id: id of the fault
         """
         with self._changed:
             return sum(item.fault_id == fault_id for item in self.items)
 
     def wait_for(self, fault_id: int, count: int, seconds: float) -> bool:
-        """
-        Block until a fault has a number of items.
+        """Block until a fault has a number of items.
 
-        :param fault_id: id of the fault.
-        :param count: number of items.
-        :param seconds: longest time.
-        :returns: whether it has them.
+        :param fault_id: id of the fault
+        :param count: number of items
+        :param seconds: longest time
+        :returns: whether it has them
         """
         with self._changed:
             return self._changed.wait_for(lambda: self.count(fault_id) >= count, seconds)
 
     def take(self, *, kind: WaitingKind | None = None, fault_id: int | None = None) -> list[Waiting]:
-        """
-        Take items out, to finish or abandon them.
+        """Take items out, to finish or abandon them.
 
-        :param kind: only items of this kind; ``None`` = any.
-        :param fault_id: only items of this fault; ``None`` = any.
+        :param kind: only items of this kind; ``None`` = any
+        :param fault_id: only items of this fault; ``None`` = any
         """
         with self._changed:
             taken = [item for item in self.items if kind in (None, item.kind) and fault_id in (None, item.fault_id)]
@@ -118,10 +112,9 @@ class WaitingRoom:
             return taken
 
     def take_due(self, request: RequestKind) -> list[Waiting]:
-        """
-        Count a request that shows releases, and take out the items that must happen before its answer.
+        """Count a request that shows releases, and take out the items that must happen before its answer.
 
-        :param request: kind of the request.
+        :param request: kind of the request
         """
         with self._changed:
             due = []
@@ -135,13 +128,12 @@ class WaitingRoom:
 
 
 async def hold(room: WaitingRoom, fault_id: int, seconds: float | None) -> bool:
-    """
-    Hold the running request.
+    """Hold the running request.
 
-    :param room: the waiting room.
-    :param fault_id: id of the fault that holds it.
-    :param seconds: longest time; ``None`` = until a test releases it.
-    :returns: whether to go on; ``False`` = the emulator is stopping.
+    :param room: the waiting room
+    :param fault_id: id of the fault that holds it
+    :param seconds: longest time; ``None`` = until a test releases it
+    :returns: whether to go on; ``False`` = the emulator is stopping
     """
     loop = asyncio.get_running_loop()
     gate: asyncio.Future[bool] = loop.create_future()
@@ -168,11 +160,10 @@ async def hold(room: WaitingRoom, fault_id: int, seconds: float | None) -> bool:
 
 
 def finish_from_outside(items: Sequence[Waiting]) -> int:
-    """
-    Finish items from a thread other than the emulator's, and wait until they are done.
+    """Finish items from a thread other than the emulator's, and wait until they are done.
 
-    :param items: items from the room.
-    :returns: how many.
+    :param items: items from the room
+    :returns: how many
     """
 
     async def run(item: Waiting) -> None:

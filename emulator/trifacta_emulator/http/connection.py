@@ -1,5 +1,4 @@
-"""
-The outermost layer: the log of calls, the spelling of paths, and endings of the connection itself.
+"""The outermost layer: the log of calls, the spelling of paths, and endings of the connection itself.
 
 ASGI has no message for a TCP reset or for a close in the middle of an answer. So faults send messages of our own, like
 an answer. This layer logs them and carries them out on the transport.
@@ -34,17 +33,16 @@ _SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie"}
 
 @dataclass(frozen=True)
 class Call:
-    """
-    A request that the emulator answered or broke off.
+    """A request that the emulator answered or broke off.
 
-    :param method: HTTP method.
-    :param path: as sent, without the query.
-    :param query: query string as sent, without ``?``.
+    :param method: HTTP method
+    :param path: as sent, without the query
+    :param query: query string as sent, without ``?``
     :param status: status of the answer; 499 = the client went away before it sent everything; 0 = the connection
-        was reset without an answer.
-    :param headers: request headers without credentials; names in lower case.
-    :param request_bytes: number of bytes read from the body; 0 if the answer came before the body.
-    :param response_bytes: declared size of the answer's body.
+        was reset without an answer
+    :param headers: request headers without credentials; names in lower case
+    :param request_bytes: number of bytes read from the body; 0 if the answer came before the body
+    :param response_bytes: declared size of the answer's body
     """
 
     method: str
@@ -60,23 +58,21 @@ class Protocol(H11Protocol):
     """Uvicorn's HTTP protocol, with the transport in the state of each request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """
-        Keep the transport where requests find it.
+        """Keep the transport where requests find it.
 
-        :param transport: the connection.
+        :param transport: the connection
         """
         super().connection_made(transport)
         self.app_state: dict[str, Any] = {**self.app_state, _TRANSPORT: transport}
 
 
 class ConnectionMiddleware:
-    """
-    Passes each request on, with its path in one spelling, and watches what goes in and out.
+    """Passes each request on, with its path in one spelling, and watches what goes in and out.
 
     Paths are case-insensitive [P: SDK] and may end in a slash [P: VC], without a redirect.
 
-    :param app: the next ASGI application.
-    :param calls: the log of calls.
+    :param app: the next ASGI application
+    :param calls: the log of calls
     """
 
     def __init__(self, app: ASGIApp, calls: list[Call]) -> None:

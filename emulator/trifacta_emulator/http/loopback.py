@@ -9,10 +9,9 @@ _HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return the variables that exempt this machine from the environment's proxy, with the existing exemptions.
+    """Return the variables that exempt this machine from the environment's proxy, with the existing exemptions.
 
-    :param environment: the current variables.
+    :param environment: the current variables
     """
     # Most libraries look at the lower-case name first. Some know only one of the two.
     exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
@@ -24,10 +23,9 @@ def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """
-    Tell whether only this machine can reach an address.
+    """Tell whether only this machine can reach an address.
 
-    :param host: an address or a name; ``localhost`` is the only such name.
+    :param host: an address or a name; ``localhost`` is the only such name
     """
     try:
         address = ip_address(host.partition("%")[0])

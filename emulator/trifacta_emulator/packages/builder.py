@@ -38,30 +38,29 @@ def build_package(
     nested_functions: int = 0,
     dataset_parameters: Mapping[str, str] | None = None,
 ) -> bytes:
-    """
-    Make the ZIP of one flow: a dataset, a recipe on it and, by default, a manual output.
+    """Make the ZIP of one flow: a dataset, a recipe on it and, by default, a manual output.
 
     With ``exported_at`` the same arguments give the same bytes. A missing ``uuid`` then follows from that time, as a
     UUID of version 1, like the vendor's [P].
 
-    :param flow_name: name of the flow.
-    :param generation: structure: ``6.0`` flat tables, ``6.8`` nested (both JSON), ``8.0`` nested in JSON5.
-    :param uuid: ``metadata.uuid``.
-    :param exported_at: with a time zone; default now. It is cut to the millisecond.
-    :param product_version: ``metadata.trifactaVersion``; default one of the generation.
-    :param edition: ``metadata.edition``.
-    :param comment: ``metadata.comment``; generations before 7.1 do not write it.
-    :param connections: the flow's dataset reads a table of the first one, or a file when there is none.
-    :param artifacts: further members of the ZIP, e.g. ``{"artifact_24830.data": b"..."}``.
-    :param adhoc_output: add a manual output, which a deployment can run [R: D64].
+    :param flow_name: name of the flow
+    :param generation: structure: ``6.0`` flat tables, ``6.8`` nested (both JSON), ``8.0`` nested in JSON5
+    :param uuid: ``metadata.uuid``
+    :param exported_at: with a time zone; default now. It is cut to the millisecond
+    :param product_version: ``metadata.trifactaVersion``; default one of the generation
+    :param edition: ``metadata.edition``
+    :param comment: ``metadata.comment``; generations before 7.1 do not write it
+    :param connections: the flow's dataset reads a table of the first one, or a file when there is none
+    :param artifacts: further members of the ZIP, e.g. ``{"artifact_24830.data": b"..."}``
+    :param adhoc_output: add a manual output, which a deployment can run [R: D64]
     :param dataset_path: file that the dataset reads, over the first connection if there is one:
-        ``s3://bucket/path`` or only a path.
-    :param output_path: file that the manual output writes, in the same form.
-    :param nested_functions: depth of nested functions in the formula of a recipe step; 0 = no step.
+        ``s3://bucket/path`` or only a path
+    :param output_path: file that the manual output writes, in the same form
+    :param nested_functions: depth of nested functions in the formula of a recipe step; 0 = no step
     :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name:
-        ``s3://bucket/{region}.csv`` and ``{"region": "eu"}``.
-    :returns: the ZIP.
-    :raises ValueError: unknown generation, or the dataset's path does not hold a parameter exactly once.
+        ``s3://bucket/{region}.csv`` and ``{"region": "eu"}``
+    :returns: the ZIP
+    :raises ValueError: unknown generation, or the dataset's path does not hold a parameter exactly once
     """
     if generation not in _PRODUCT_VERSIONS:
         raise ValueError(f"generation must be one of {', '.join(_PRODUCT_VERSIONS)}, not {generation!r}")
@@ -96,10 +95,9 @@ def build_package(
 
 
 def new_uuid(moment: datetime) -> str:
-    """
-    Make the uuid of an export: version 1 with the time of the export [P], and different each time.
+    """Make the uuid of an export: version 1 with the time of the export [P], and different each time.
 
-    :param moment: time of the export.
+    :param moment: time of the export
     """
     return str(_uuid1(moment.replace(microsecond=moment.microsecond // 1000 * 1000), fixed=False))
 

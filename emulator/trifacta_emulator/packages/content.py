@@ -18,16 +18,15 @@ DEFAULT_OUTPUT = "/trifacta/queryResults/orders_clean.csv"
 
 @dataclass(frozen=True)
 class FlowContent:
-    """
-    What a package holds; see :func:`build_package`.
+    """What a package holds; see :func:`build_package`.
 
-    :param name: name of the flow.
-    :param connections: the dataset reads from the first one.
-    :param adhoc: add a manual output.
-    :param dataset: file that the dataset reads; ``None`` = a table of the connection, or a default file.
-    :param output: file that the output writes.
-    :param nested_functions: depth of nested functions in the one step of the recipe; 0 = no step.
-    :param parameters: default values of the parameters that ``dataset`` has in braces, by name.
+    :param name: name of the flow
+    :param connections: the dataset reads from the first one
+    :param adhoc: add a manual output
+    :param dataset: file that the dataset reads; ``None`` = a table of the connection, or a default file
+    :param output: file that the output writes
+    :param nested_functions: depth of nested functions in the one step of the recipe; 0 = no step
+    :param parameters: default values of the parameters that ``dataset`` has in braces, by name
     """
 
     name: str
@@ -139,10 +138,9 @@ def _parameters(content: FlowContent) -> list[Row]:
 
 
 def place(dataset: str) -> dict[str, str | None]:
-    """
-    Split the path of a dataset.
+    """Split the path of a dataset.
 
-    :param dataset: ``s3://bucket/path`` or only a path.
+    :param dataset: ``s3://bucket/path`` or only a path
     """
     scheme, slashes, rest = dataset.rpartition("://")
     bucket, _, path = rest.partition("/") if slashes else ("", "", rest.removeprefix("/"))
@@ -195,10 +193,9 @@ def _write_setting(content: FlowContent) -> Row:
 
 
 def nested_data(content: FlowContent) -> Row:
-    """
-    Make ``data`` of 6.8 and later, with the columns that all these releases have.
+    """Make ``data`` of 6.8 and later, with the columns that all these releases have.
 
-    :param content: content of the package.
+    :param content: content of the package
     """
     name = content.name
     nested: Row = {"pbemappingartifacts": [], "targetmappingartifacts": []}
@@ -231,11 +228,10 @@ def nested_data(content: FlowContent) -> Row:
 
 
 def flat_data(content: FlowContent, now: str) -> Row:
-    """
-    Make ``data`` of 6.0.
+    """Make ``data`` of 6.0.
 
-    :param content: content of the package.
-    :param now: creation time of everything, as text.
+    :param content: content of the package
+    :param now: creation time of everything, as text
     """
     name, adhoc = content.name, content.adhoc
     times = {"createdAt": now, "updatedAt": now}

@@ -1,5 +1,4 @@
-"""
-A flow definition as flat tables, and the product versions that write it.
+"""A flow definition as flat tables, and the product versions that write it.
 
 Definitions of 6.0 to 6.4 have flat tables. From 6.8 on everything is nested in its flow [P]. Both become the same
 tables here, so that an import knows one shape only.
@@ -37,11 +36,10 @@ _LOCATION = ("type", "bucket", "path", "host", "userinfo", "blobHost", "containe
 
 
 class Version(NamedTuple):
-    """
-    A product version such as ``6.8.0+186.20191205223719.226ea1c``.
+    """A product version such as ``6.8.0+186.20191205223719.226ea1c``.
 
-    :param release: major, minor and patch number.
-    :param build: the part after the ``+``, or ``""``.
+    :param release: major, minor and patch number
+    :param build: the part after the ``+``, or ``""``
     """
 
     release: tuple[int, int, int]
@@ -54,14 +52,13 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True)
 class Connection:
-    """
-    A connection as a package describes it, without secrets.
+    """A connection as a package describes it, without secrets.
 
-    :param id: id on the exporting instance.
-    :param name: display name.
-    :param uuid: object import rules match on it.
-    :param type: e.g. ``jdbc``.
-    :param vendor: e.g. ``postgres``; generation 6.0 does not write it.
+    :param id: id on the exporting instance
+    :param name: display name
+    :param uuid: object import rules match on it
+    :param type: e.g. ``jdbc``
+    :param vendor: e.g. ``postgres``; generation 6.0 does not write it
     """
 
     id: int
@@ -71,10 +68,9 @@ class Connection:
     vendor: str = "postgres"
 
     def described(self, *, flat: bool) -> Row:
-        """
-        Describe the connection as a definition does.
+        """Describe the connection as a definition does.
 
-        :param flat: in the flat form, which has no vendor.
+        :param flat: in the flat form, which has no vendor
         """
         row = {
             "id": self.id,
@@ -92,16 +88,15 @@ class Connection:
 
 @dataclass(frozen=True)
 class Package:
-    """
-    A flow package as read, with the ids of the exporting instance.
+    """A flow package as read, with the ids of the exporting instance.
 
-    :param uuid: ``metadata.uuid``; new at each export.
-    :param version: ``metadata.trifactaVersion``.
-    :param edition: ``metadata.edition``, or ``""``.
-    :param comment: ``metadata.comment``, or ``""``; exports before 7.1 have none.
-    :param primary_flow_ids: ``metadata.primaryFlowIds``.
+    :param uuid: ``metadata.uuid``; new at each export
+    :param version: ``metadata.trifactaVersion``
+    :param edition: ``metadata.edition``, or ``""``
+    :param comment: ``metadata.comment``, or ``""``; exports before 7.1 have none
+    :param primary_flow_ids: ``metadata.primaryFlowIds``
     :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, storagelocations,
-        relationalsources, outputobjects, writesettings, publications, references, webhookflowtasks, connections.
+        relationalsources, outputobjects, writesettings, publications, references, webhookflowtasks, connections
     """
 
     uuid: str
@@ -119,11 +114,10 @@ class Package:
 
 
 def parse_version(text: str) -> Version:
-    """
-    Read a version.
+    """Read a version.
 
-    :param text: ``major.minor[.patch][+build]``.
-    :raises ValueError: it is something else.
+    :param text: ``major.minor[.patch][+build]``
+    :raises ValueError: it is something else
     """
     match = _VERSION.fullmatch(text.strip())
     if match is None:
@@ -133,14 +127,13 @@ def parse_version(text: str) -> Version:
 
 
 def why_not_importable(exporter: Version, edition: str, product: Version, product_edition: str) -> str | None:
-    """
-    Apply the version rules of the vendor's page *Import Flow* [R: SMC87, SMC97 import-flow, D51 overview].
+    """Apply the version rules of the vendor's page *Import Flow* [R: SMC87, SMC97 import-flow, D51 overview].
 
-    :param exporter: version that made the package.
-    :param edition: edition that made the package.
-    :param product: version of the instance.
-    :param product_edition: edition of the instance.
-    :returns: why the instance refuses the package, or ``None``.
+    :param exporter: version that made the package
+    :param edition: edition that made the package
+    :param product: version of the instance
+    :param product_edition: edition of the instance
+    :returns: why the instance refuses the package, or ``None``
     """
     if exporter.release > product.release:
         return f"the package was exported from release {exporter}, which is later than this one ({product})"
@@ -157,11 +150,10 @@ def why_not_importable(exporter: Version, edition: str, product: Version, produc
 
 
 def read_definition(document: Any) -> Package:
-    """
-    Read and check a flow definition.
+    """Read and check a flow definition.
 
-    :param document: the parsed JSON or JSON5. The package takes parts of it over.
-    :raises ValidationError: it is no definition of a flow, or is not complete.
+    :param document: the parsed JSON or JSON5. The package takes parts of it over
+    :raises ValidationError: it is no definition of a flow, or is not complete
     """
     metadata, data = (_object(document, key) for key in ("metadata", "data"))
     if document.get("type", "flow") != "flow":
@@ -187,10 +179,9 @@ def read_definition(document: Any) -> Package:
 
 
 def cut(text: object) -> str:
-    """
-    Shorten a text of a package for an error message, so that an answer never repeats a whole package.
+    """Shorten a text of a package for an error message, so that an answer never repeats a whole package.
 
-    :param text: what the package says.
+    :param text: what the package says
     """
     return str(text)[:200]
 

@@ -1,5 +1,4 @@
-"""
-How each release of the product writes a package.
+"""How each release of the product writes a package.
 
 Real packages of 6.0, 6.8, 7.1, 7.6, 7.8, 8.0, 8.6 and 8.9 were seen [P]. A release in between writes the same as the
 last one seen before it [I]. The options of jobs differ by edition and stay empty here.
@@ -76,10 +75,9 @@ _KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
 def generation_of(release: Release) -> Generation:
-    """
-    Return the generation of the packages that a release exports.
+    """Return the generation of the packages that a release exports.
 
-    :param release: release of the product.
+    :param release: release of the product
     """
     if release < NEW_FLOW_DEFINITION:
         return "6.0"
@@ -96,17 +94,16 @@ def pack(
     moment: datetime,
     artifacts: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """
-    Put a flow definition into a ZIP, with the vendor's names and spelling.
+    """Put a flow definition into a ZIP, with the vendor's names and spelling.
 
-    :param data: ``data`` of the definition, in the form of the release's generation.
-    :param metadata: its ``metadata``, as far as all releases have it.
-    :param comment: ``metadata.comment``, for releases that have one.
-    :param release: release of the exporting product.
-    :param flow_name: name of the primary flow.
-    :param moment: date of the members.
-    :param artifacts: further members.
-    :returns: the ZIP.
+    :param data: ``data`` of the definition, in the form of the release's generation
+    :param metadata: its ``metadata``, as far as all releases have it
+    :param comment: ``metadata.comment``, for releases that have one
+    :param release: release of the exporting product
+    :param flow_name: name of the primary flow
+    :param moment: date of the members
+    :param artifacts: further members
+    :returns: the ZIP
     """
     document: dict[str, Any] = {"metadata": _header(metadata, comment, release), "data": data}
     name = _file_name(metadata["primaryFlowIds"][0], flow_name, metadata["uuid"], release)
@@ -122,10 +119,9 @@ def pack(
 
 
 def whole_location(row: Row) -> Row:
-    """
-    Add to a storage location what follows from its other columns.
+    """Add to a storage location what follows from its other columns.
 
-    :param row: with type, bucket and path; it is not changed.
+    :param row: with type, bucket and path; it is not changed
     """
     uri = f"{row['type']}://{row['bucket'] or ''}{row['path'] or ''}"
     if not row["path"]:
@@ -135,10 +131,9 @@ def whole_location(row: Row) -> Row:
 
 
 def flat_parameters(sources: Sequence[Row]) -> dict[str, list[Row]]:
-    """
-    Write the parameters of datasets as the flat form has them: in tables of their own, apart from their values.
+    """Write the parameters of datasets as the flat form has them: in tables of their own, apart from their values.
 
-    :param sources: datasets with ``runParameters``.
+    :param sources: datasets with ``runParameters``
     """
     found = [(one, source["id"]) for source in sources for one in source.get("runParameters") or ()]
     return {

@@ -1,5 +1,4 @@
-"""
-Imports a package: gives all its objects new ids and updates the references between them.
+"""Imports a package: gives all its objects new ids and updates the references between them.
 
 Each import makes new flows and recipes, also of the same package [R: SMC104 deployment-manager-page]. Import rules
 then change the result, see ``rules/apply.py``.
@@ -60,20 +59,18 @@ _REFERENCES = {
 
 
 class IdSequences:
-    """
-    Increasing integer ids, one sequence per table.
+    """Increasing integer ids, one sequence per table.
 
-    :param last: the last id of each table; for :meth:`copy`.
+    :param last: the last id of each table; for :meth:`copy`
     """
 
     def __init__(self, last: Mapping[str, int] | None = None) -> None:
         self._last = dict(last or {})
 
     def next(self, table: str) -> int:
-        """
-        Return the next id.
+        """Return the next id.
 
-        :param table: plural name of the objects.
+        :param table: plural name of the objects
         """
         self._last[table] = self._last.get(table, _FIRST_IDS[table] - 1) + 1
         return self._last[table]
@@ -85,16 +82,15 @@ class IdSequences:
 
 @dataclass(frozen=True)
 class ImportedPackage:
-    """
-    What an import made.
+    """What an import made.
 
-    :param tables: the rows of the package with their new ids.
-    :param primary_flow_ids: new ids of the primary flows.
-    :param mapping: by table: old id to new id.
-    :param at: time of the import.
-    :param user_id: who imported.
-    :param deleted_objects: objects that the import dropped, by kind.
-    :param rule_changes: changes by the deployment's import rules.
+    :param tables: the rows of the package with their new ids
+    :param primary_flow_ids: new ids of the primary flows
+    :param mapping: by table: old id to new id
+    :param at: time of the import
+    :param user_id: who imported
+    :param deleted_objects: objects that the import dropped, by kind
+    :param rule_changes: changes by the deployment's import rules
     """
 
     tables: Tables
@@ -114,17 +110,16 @@ def import_package(
     user_id: int,
     deleted_objects: Mapping[str, Any] | None = None,
 ) -> ImportedPackage:
-    """
-    Give every object of a package a new id and update the references.
+    """Give every object of a package a new id and update the references.
 
     A reference to an object outside the package becomes ``None`` [I]. ``connectionId`` stays as exported, because
     connections are not imported: import rules map them to local ones [I].
 
-    :param package: the package as read; not changed.
-    :param ids: source of the new ids.
-    :param at: time of the import.
-    :param user_id: who imports.
-    :param deleted_objects: objects to report as dropped.
+    :param package: the package as read; not changed
+    :param ids: source of the new ids
+    :param at: time of the import
+    :param user_id: who imports
+    :param deleted_objects: objects to report as dropped
     """
     mapping = {table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in _REFERENCES}
     tables: Tables = {}

@@ -1,5 +1,4 @@
-"""
-Reads a flow package: a ZIP with one flow definition, in JSON or JSON5.
+"""Reads a flow package: a ZIP with one flow definition, in JSON or JSON5.
 
 The file comes from outside, so every step is limited: the list of members, the unpacked size, the number of values
 and the depth. The vendor's own limits are not known [?]; all limits here are our choice.
@@ -45,11 +44,10 @@ _TEXT = re.compile(r"""("|').*?(?:\1|\Z)|//.*?(?:[\r\n]|\xe2\x80[\xa8\xa9]|\Z)|/
 
 
 def read_package(file: IO[bytes]) -> Package:
-    """
-    Read and check a package.
+    """Read and check a package.
 
-    :param file: the ZIP, seekable; it stays open.
-    :raises ValidationError: not a ZIP, no definition or several, or an unreadable or incomplete definition.
+    :param file: the ZIP, seekable; it stays open
+    :raises ValidationError: not a ZIP, no definition or several, or an unreadable or incomplete definition
     """
     name, content = _unpack(file)
     _check_size(content)
@@ -68,11 +66,10 @@ def read_package(file: IO[bytes]) -> Package:
 
 
 def check_answerable(value: Any) -> None:
-    """
-    Check that an answer can repeat a parsed JSON value. NaN and half surrogate pairs cannot be written.
+    """Check that an answer can repeat a parsed JSON value. NaN and half surrogate pairs cannot be written.
 
-    :param value: the parsed value.
-    :raises ValueError: an answer cannot repeat it.
+    :param value: the parsed value
+    :raises ValueError: an answer cannot repeat it
     """
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -24,18 +24,17 @@ _EMPTY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """
-    What an export says about itself.
+    """What an export says about itself.
 
-    :param flow_id: the flow, with its id on this instance.
-    :param flow_name: its name.
-    :param uuid: ``metadata.uuid``.
-    :param at: ``metadata.exportedAt``.
-    :param user_id: ``metadata.exportedBy``.
-    :param comment: ``metadata.comment``.
-    :param version: product version of the instance.
-    :param edition: its edition.
-    :param connections: the connections to describe: local ones, or rows of an imported package.
+    :param flow_id: the flow, with its id on this instance
+    :param flow_name: its name
+    :param uuid: ``metadata.uuid``
+    :param at: ``metadata.exportedAt``
+    :param user_id: ``metadata.exportedBy``
+    :param comment: ``metadata.comment``
+    :param version: product version of the instance
+    :param edition: its edition
+    :param connections: the connections to describe: local ones, or rows of an imported package
     """
 
     flow_id: int
@@ -50,13 +49,12 @@ class Export:
 
 
 def write_package(tables: Tables, export: Export) -> bytes:
-    """
-    Write a package in the generation of the instance's product version.
+    """Write a package in the generation of the instance's product version.
 
-    :param tables: the flow and all that belongs to it; they are not changed.
-    :param export: what the export says about itself.
-    :returns: the ZIP.
-    :raises ValidationError: the flow is nested too deeply.
+    :param tables: the flow and all that belongs to it; they are not changed
+    :param export: what the export says about itself
+    :returns: the ZIP
+    :raises ValidationError: the flow is nested too deeply
     """
     release = parse_version(export.version).release
     metadata: dict[str, Any] = {
@@ -132,11 +130,10 @@ def _without_positions(flow: Row) -> Row:
 
 
 def owners(tables: Tables) -> dict[str, dict[int, int]]:
-    """
-    Find the flow of each row. Not every form says it, so the nodes decide.
+    """Find the flow of each row. Not every form says it, so the nodes decide.
 
-    :param tables: the flows of one package.
-    :returns: by table: id of the row to id of the flow.
+    :param tables: the flows of one package
+    :returns: by table: id of the row to id of the flow
     """
     nodes = {row["id"]: row["flowId"] for row in tables["flownodes"]}
     scripts = {row["scriptId"]: row["flowId"] for row in tables["flownodes"]}

@@ -1,5 +1,4 @@
-"""
-Applies the import rules of a deployment to an import.
+"""Applies the import rules of a deployment to an import.
 
 Object rules map the package's connections to connections of this instance. Value rules change buckets and paths of
 imported datasets and of outputs, and nothing else [R: D51 to SMC104]. The vendor documents ``s3Bucket`` and
@@ -48,16 +47,15 @@ def apply_rules(
     local: Sequence[LocalConnection],
     options: EmulatorOptions,
 ) -> ImportedPackage:
-    """
-    Map the connections of an import to local ones, and change its buckets and paths.
+    """Map the connections of an import to local ones, and change its buckets and paths.
 
-    :param imported: the import; it is not changed.
-    :param described: the package's connections, as exported.
-    :param rules: the rules of the deployment, each kind in its order.
-    :param local: the connections of this instance.
-    :param options: the instance's options.
-    :returns: the import with the changes, and the report of them.
-    :raises ValidationError: the rules or the options refuse the package.
+    :param imported: the import; it is not changed
+    :param described: the package's connections, as exported
+    :param rules: the rules of the deployment, each kind in its order
+    :param local: the connections of this instance
+    :param options: the instance's options
+    :returns: the import with the changes, and the report of them
+    :raises ValidationError: the rules or the options refuse the package
     """
     tables = {table: [dict(row) for row in rows] for table, rows in imported.tables.items()}
     by_kind = {kind: [rule for rule in rules if rule.kind == kind] for kind in ("object", "value")}
@@ -73,10 +71,9 @@ def apply_rules(
 
 
 def changed_objects(rule_changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
-    """
-    Count the objects that rules changed, each once.
+    """Count the objects that rules changed, each once.
 
-    :param rule_changes: ``importRuleChanges`` of an import.
+    :param rule_changes: ``importRuleChanges`` of an import
     """
     return len({(item["tableName"], item["id"]) for items in rule_changes.values() for item in items})
 
@@ -87,8 +84,7 @@ def _map_connections(
     local: Sequence[LocalConnection],
     options: EmulatorOptions,
 ) -> tuple[dict[int, int | None], list[Row]]:
-    """
-    Find the local connection for each connection of a package.
+    """Find the local connection for each connection of a package.
 
     Rules apply in their order, each to the result of the earlier ones [R: D51 Define Import Mapping Rules]. When no
     rule applies, the local connection with the same uuid is taken [I].

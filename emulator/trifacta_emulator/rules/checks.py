@@ -15,16 +15,15 @@ _FIELDS = {"object": ("tableName", "onCondition", "withCondition"), "value": ("t
 
 
 def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
-    """
-    Check the body of a PATCH.
+    """Check the body of a PATCH.
 
     All fields are required and no others are accepted: our choice [?]. So a client that sends rules back must first
     remove their ids and times.
 
-    :param kind: ``object`` or ``value``.
-    :param rules: the parsed body.
-    :returns: copies of the rules.
-    :raises ValidationError: it is not a list of rules of this kind.
+    :param kind: ``object`` or ``value``
+    :param rules: the parsed body
+    :returns: copies of the rules
+    :raises ValidationError: it is not a list of rules of this kind
     """
     if not isinstance(rules, (list, tuple)):
         raise ValidationError("The body must be a JSON array of rules")
@@ -41,15 +40,14 @@ def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
 
 
 def value_pattern(on: str) -> re.Pattern[str] | None:
-    """
-    Read the ``on`` of a value rule: a regular expression if it stands between slashes [P: VC].
+    """Read the ``on`` of a value rule: a regular expression if it stands between slashes [P: VC].
 
     The dialect is Python's, and ``/`` and ``//`` are literals: our choices [?]. The vendor's own patterns in
     backticks [M] are not emulated.
 
-    :param on: the text as sent.
-    :returns: ``None`` for a literal.
-    :raises re.error: the regular expression is wrong.
+    :param on: the text as sent
+    :returns: ``None`` for a literal
+    :raises re.error: the regular expression is wrong
     """
     if len(on) < 3 or not (on.startswith("/") and on.endswith("/")):
         return None

@@ -10,10 +10,9 @@ from trifacta_emulator.state.state import State
 
 
 class Connections:
-    """
-    Creates connections.
+    """Creates connections.
 
-    :param state: the state of the instance.
+    :param state: the state of the instance
     """
 
     def __init__(self, state: State) -> None:
@@ -22,15 +21,14 @@ class Connections:
     def create(
         self, name: str, uuid: str | None = None, *, kind: str = "jdbc", vendor: str = "postgres", user_id: int = 1
     ) -> LocalConnection:
-        """
-        Create a connection. Several may have the same name, but not the same uuid.
+        """Create a connection. Several may have the same name, but not the same uuid.
 
-        :param name: display name.
-        :param uuid: ``None`` = a new one, so that no other instance has the same.
-        :param kind: its ``type``, e.g. ``jdbc``.
-        :param vendor: e.g. ``postgres``.
-        :param user_id: who creates it; default the first user.
-        :raises ValidationError: the uuid is taken.
+        :param name: display name
+        :param uuid: ``None`` = a new one, so that no other instance has the same
+        :param kind: its ``type``, e.g. ``jdbc``
+        :param vendor: e.g. ``postgres``
+        :param user_id: who creates it; default the first user
+        :raises ValidationError: the uuid is taken
         """
         state = self._state
         with state.lock:

@@ -14,22 +14,20 @@ from trifacta_emulator.state.state import State
 
 
 class Deployments:
-    """
-    Creates and changes deployments, and keeps their import rules.
+    """Creates and changes deployments, and keeps their import rules.
 
-    :param state: the state of the instance.
+    :param state: the state of the instance
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def create(self, name: str, user_id: int = 1) -> Deployment:
-        """
-        Create a deployment.
+        """Create a deployment.
 
-        :param name: display name.
-        :param user_id: who creates it; default the first user.
-        :raises ValidationError: the name is taken and the options require unique names.
+        :param name: display name
+        :param user_id: who creates it; default the first user
+        :raises ValidationError: the name is taken and the options require unique names
         """
         state = self._state
         with state.lock:
@@ -40,22 +38,20 @@ class Deployments:
             return state.deployments.put(made)
 
     def all(self, *, include_deleted: bool = False) -> tuple[Deployment, ...]:
-        """
-        List deployments, newest first [R: VS-143186630].
+        """List deployments, newest first [R: VS-143186630].
 
-        :param include_deleted: deleted ones too.
+        :param include_deleted: deleted ones too
         """
         return self._state.deployments.all(include_deleted=include_deleted)[::-1]
 
     def rename(self, deployment_id: int, name: str, user_id: int = 1) -> Deployment:
-        """
-        Change the name of a deployment.
+        """Change the name of a deployment.
 
-        :param deployment_id: its id.
-        :param name: new name.
-        :param user_id: who renames it; default the first user.
-        :raises MissingObjectError: unknown or deleted.
-        :raises ValidationError: the name is taken and the options require unique names.
+        :param deployment_id: its id
+        :param name: new name
+        :param user_id: who renames it; default the first user
+        :raises MissingObjectError: unknown or deleted
+        :raises ValidationError: the name is taken and the options require unique names
         """
         state = self._state
         with state.lock:
@@ -67,12 +63,11 @@ class Deployments:
             return state.deployments.put(replace(found, name=name, updated_at=now, updater=user_id))
 
     def delete(self, deployment_id: int, user_id: int = 1) -> None:
-        """
-        Soft-delete a deployment and its releases [M].
+        """Soft-delete a deployment and its releases [M].
 
-        :param deployment_id: its id.
-        :param user_id: who deletes it; default the first user.
-        :raises MissingObjectError: unknown or deleted.
+        :param deployment_id: its id
+        :param user_id: who deletes it; default the first user
+        :raises MissingObjectError: unknown or deleted
         """
         state = self._state
         with state.lock:
@@ -83,12 +78,11 @@ class Deployments:
             state.log(now, user_id, "deployment deleted", deployment_id=deployment_id)
 
     def rules(self, deployment_id: int, kind: RuleKind) -> tuple[ImportRule, ...]:
-        """
-        List the import rules of a deployment in the order in which they apply.
+        """List the import rules of a deployment in the order in which they apply.
 
-        :param deployment_id: its id.
-        :param kind: ``object`` or ``value``.
-        :raises MissingObjectError: deployment unknown or deleted.
+        :param deployment_id: its id
+        :param kind: ``object`` or ``value``
+        :raises MissingObjectError: deployment unknown or deleted
         """
         with self._state.lock:
             self._state.deployments.find(deployment_id)
@@ -97,16 +91,15 @@ class Deployments:
     def replace_rules(
         self, deployment_id: int, kind: RuleKind, rules: Sequence[Mapping[str, Any]], user_id: int = 1
     ) -> tuple[ImportRule, ...]:
-        """
-        Replace all import rules of one kind.
+        """Replace all import rules of one kind.
 
-        :param deployment_id: id of the deployment.
-        :param kind: ``object`` or ``value``.
-        :param rules: the new rules, in order and in the API's form; empty = no rules.
-        :param user_id: who replaces them; default the first user.
-        :returns: the replaced rules.
-        :raises MissingObjectError: deployment unknown or deleted.
-        :raises ValidationError: a rule is wrong; nothing is changed then.
+        :param deployment_id: id of the deployment
+        :param kind: ``object`` or ``value``
+        :param rules: the new rules, in order and in the API's form; empty = no rules
+        :param user_id: who replaces them; default the first user
+        :returns: the replaced rules
+        :raises MissingObjectError: deployment unknown or deleted
+        :raises ValidationError: a rule is wrong; nothing is changed then
         """
         state = self._state
         with state.lock:

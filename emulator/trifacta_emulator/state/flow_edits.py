@@ -17,17 +17,16 @@ def edited(
     output_path: str | None = None,
     adhoc_output: bool | None = None,
 ) -> Tables:
-    """
-    Change a flow. ``None`` = no change.
+    """Change a flow. ``None`` = no change.
 
-    :param tables: the flow, with everything in its package; they are not changed.
-    :param flow_id: its id.
-    :param name: new display name.
-    :param dataset_path: new file of its first dataset, in place of a file, a table or a path with parameters.
-    :param output_path: new file of its first output.
-    :param adhoc_output: whether its outputs are manual.
-    :returns: the tables with the changes.
-    :raises ValidationError: a value is empty, or there is no dataset or output to change.
+    :param tables: the flow, with everything in its package; they are not changed
+    :param flow_id: its id
+    :param name: new display name
+    :param dataset_path: new file of its first dataset, in place of a file, a table or a path with parameters
+    :param output_path: new file of its first output
+    :param adhoc_output: whether its outputs are manual
+    :returns: the tables with the changes
+    :raises ValidationError: a value is empty, or there is no dataset or output to change
     """
     for field, value in {"name": name, "dataset_path": dataset_path, "output_path": output_path}.items():
         if value == "":

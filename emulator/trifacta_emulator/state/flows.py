@@ -20,10 +20,9 @@ from trifacta_emulator.state.state import State
 
 
 class Flows:
-    """
-    Makes, changes, imports and exports flows.
+    """Makes, changes, imports and exports flows.
 
-    :param state: the state of the instance.
+    :param state: the state of the instance
     """
 
     def __init__(self, state: State) -> None:
@@ -41,19 +40,18 @@ class Flows:
         dataset_parameters: Mapping[str, str] | None = None,
         user_id: int = 1,
     ) -> Flow:
-        """
-        Make a flow with a dataset, a recipe on it and an output; see :func:`build_package`.
+        """Make a flow with a dataset, a recipe on it and an output; see :func:`build_package`.
 
-        :param name: display name.
+        :param name: display name
         :param connections: names of connections of this instance. Without a ``dataset_path`` the dataset reads a
-            table of the first one.
-        :param dataset_path: file that the dataset reads.
-        :param output_path: file that the output writes.
-        :param adhoc_output: add a manual output.
-        :param description: free text.
-        :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name.
-        :param user_id: who makes it; default the first user.
-        :raises ValueError: no connection has the name, or several have it; or the path lacks a parameter.
+            table of the first one
+        :param dataset_path: file that the dataset reads
+        :param output_path: file that the output writes
+        :param adhoc_output: add a manual output
+        :param description: free text
+        :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name
+        :param user_id: who makes it; default the first user
+        :raises ValueError: no connection has the name, or several have it; or the path lacks a parameter
         """
         state = self._state
         with state.lock:
@@ -73,12 +71,11 @@ class Flows:
             return flow
 
     def released(self, flow_id: int) -> tuple[Row, ImportedPackage]:
-        """
-        Find a flow of a release.
+        """Find a flow of a release.
 
-        :param flow_id: its id.
-        :returns: its row, and the import that made it.
-        :raises MissingObjectError: unknown, or its release has been deleted.
+        :param flow_id: its id
+        :returns: its row, and the import that made it
+        :raises MissingObjectError: unknown, or its release has been deleted
         """
         for release in self._state.releases.all(include_deleted=True):
             for row in release.imported.tables["flows"]:
@@ -98,17 +95,16 @@ class Flows:
         adhoc_output: bool | None = None,
         user_id: int = 1,
     ) -> Flow:
-        """
-        Change a flow, as its author does in the UI. ``None`` = no change.
+        """Change a flow, as its author does in the UI. ``None`` = no change.
 
-        :param flow_id: its id.
-        :param name: new display name.
-        :param dataset_path: new file of its first dataset, over the connection that the dataset has, if any.
-        :param output_path: new file of its first output.
-        :param adhoc_output: whether its outputs are manual.
-        :param user_id: who changes it; default the first user.
-        :raises MissingObjectError: unknown or deleted.
-        :raises ValidationError: a value is empty, or the flow has no dataset or output to change.
+        :param flow_id: its id
+        :param name: new display name
+        :param dataset_path: new file of its first dataset, over the connection that the dataset has, if any
+        :param output_path: new file of its first output
+        :param adhoc_output: whether its outputs are manual
+        :param user_id: who changes it; default the first user
+        :raises MissingObjectError: unknown or deleted
+        :raises ValidationError: a value is empty, or the flow has no dataset or output to change
         """
         state = self._state
         with state.lock:
@@ -130,12 +126,11 @@ class Flows:
             return state.flows.put(replace(found, tables=tables, updated_at=now, updater=user_id))
 
     def delete(self, flow_id: int, user_id: int = 1) -> None:
-        """
-        Soft-delete a flow.
+        """Soft-delete a flow.
 
-        :param flow_id: its id.
-        :param user_id: who deletes it; default the first user.
-        :raises MissingObjectError: unknown or deleted.
+        :param flow_id: its id
+        :param user_id: who deletes it; default the first user
+        :raises MissingObjectError: unknown or deleted
         """
         state = self._state
         with state.lock:
@@ -144,14 +139,13 @@ class Flows:
             state.log(now, user_id, f"flow {flow_id} deleted")
 
     def export(self, flow_id: int, *, comment: str = "", user_id: int = 1) -> bytes:
-        """
-        Export a flow as a package. Each export has a new uuid.
+        """Export a flow as a package. Each export has a new uuid.
 
-        :param flow_id: its id.
-        :param comment: ``metadata.comment``; releases before 7.1 do not write it [P].
-        :param user_id: who exports it; default the first user.
-        :returns: the ZIP.
-        :raises MissingObjectError: unknown or deleted.
+        :param flow_id: its id
+        :param comment: ``metadata.comment``; releases before 7.1 do not write it [P]
+        :param user_id: who exports it; default the first user
+        :returns: the ZIP
+        :raises MissingObjectError: unknown or deleted
         """
         state = self._state
         with state.lock:
@@ -173,12 +167,11 @@ class Flows:
             return write_package(found.tables, export)
 
     def import_package(self, package: Package, user_id: int = 1) -> ImportedPackage:
-        """
-        Import a package as ordinary flows, each with a new name [R: D60 to D68].
+        """Import a package as ordinary flows, each with a new name [R: D60 to D68].
 
-        :param package: the package, as ``read_package`` returns it.
-        :param user_id: who imports it; default the first user.
-        :raises ValidationError: the package does not fit the instance's version, or the options refuse it.
+        :param package: the package, as ``read_package`` returns it
+        :param user_id: who imports it; default the first user
+        :raises ValidationError: the package does not fit the instance's version, or the options refuse it
         """
         with self._state.lock:
             # The ids are a copy, so that a refused package uses none of them.
@@ -189,12 +182,11 @@ class Flows:
             return made
 
     def preview(self, package: Package, user_id: int = 1) -> ImportedPackage:
-        """
-        Import a package without keeping anything, for a dry run.
+        """Import a package without keeping anything, for a dry run.
 
-        :param package: the package, as ``read_package`` returns it.
-        :param user_id: who imports it; default the first user.
-        :raises ValidationError: the package does not fit the instance's version, or the options refuse it.
+        :param package: the package, as ``read_package`` returns it
+        :param user_id: who imports it; default the first user
+        :raises ValidationError: the package does not fit the instance's version, or the options refuse it
         """
         with self._state.lock:
             return self._import(package, self._state.ids.copy(), user_id)[0]

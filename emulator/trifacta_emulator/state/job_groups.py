@@ -16,10 +16,9 @@ from trifacta_emulator.state.state import State
 
 
 class JobGroups:
-    """
-    Starts job groups, and keeps what became of them.
+    """Starts job groups, and keeps what became of them.
 
-    :param state: the state of the instance.
+    :param state: the state of the instance
     """
 
     def __init__(self, state: State) -> None:
@@ -28,15 +27,14 @@ class JobGroups:
     def run(
         self, deployment_id: int, overrides: Mapping[str, str] | None = None, user_id: int = 1
     ) -> tuple[JobGroup, ...]:
-        """
-        Run the primary flow of the active release: one job group for each manual output [R: D64, SMC97].
+        """Run the primary flow of the active release: one job group for each manual output [R: D64, SMC97].
 
-        :param deployment_id: the deployment to run.
-        :param overrides: values by parameter name.
-        :param user_id: who runs it; default the first user.
-        :returns: the job groups; empty if there is nothing to run and the options do not refuse that.
-        :raises MissingObjectError: deployment unknown or deleted.
-        :raises ValidationError: no active release, or no manual output, and the options refuse that.
+        :param deployment_id: the deployment to run
+        :param overrides: values by parameter name
+        :param user_id: who runs it; default the first user
+        :returns: the job groups; empty if there is nothing to run and the options do not refuse that
+        :raises MissingObjectError: deployment unknown or deleted
+        :raises ValidationError: no active release, or no manual output, and the options refuse that
         """
         state = self._state
         with state.lock:
@@ -58,20 +56,18 @@ class JobGroups:
             return started
 
     def all(self, deployment_id: int | None = None) -> tuple[JobGroup, ...]:
-        """
-        List job groups, oldest first.
+        """List job groups, oldest first.
 
-        :param deployment_id: only those of this deployment; ``None`` = all.
+        :param deployment_id: only those of this deployment; ``None`` = all
         """
         return tuple(row for row in self._state.job_groups.all() if deployment_id in (None, row.deployment_id))
 
     def cancel(self, job_group_id: int, user_id: int = 1) -> JobGroup:
-        """
-        Cancel a job group; does nothing if it has ended [P: AAC25].
+        """Cancel a job group; does nothing if it has ended [P: AAC25].
 
-        :param job_group_id: its id.
-        :param user_id: who cancels it; default the first user.
-        :raises MissingObjectError: unknown.
+        :param job_group_id: its id
+        :param user_id: who cancels it; default the first user
+        :raises MissingObjectError: unknown
         """
         state = self._state
         with state.lock:

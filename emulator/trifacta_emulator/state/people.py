@@ -43,10 +43,9 @@ class Token:
 
 
 class Authenticator:
-    """
-    Knows the users and their tokens. Every request carries its credentials; there is no login [R: D64].
+    """Knows the users and their tokens. Every request carries its credentials; there is no login [R: D64].
 
-    :param options: users, preset tokens, clock and the workspace settings for tokens.
+    :param options: users, preset tokens, clock and the workspace settings for tokens
     """
 
     def __init__(self, options: EmulatorOptions) -> None:
@@ -67,11 +66,10 @@ class Authenticator:
             self._tokens[token.id] = token
 
     def authenticate(self, header: str) -> Person | None:
-        """
-        Find the person for an ``Authorization`` header, ``Basic`` or ``Bearer`` [R: D64 API Authentication].
+        """Find the person for an ``Authorization`` header, ``Basic`` or ``Bearer`` [R: D64 API Authentication].
 
-        :param header: its value, ``""`` when missing.
-        :returns: ``None`` for missing, wrong, expired or deleted credentials.
+        :param header: its value, ``""`` when missing
+        :returns: ``None`` for missing, wrong, expired or deleted credentials
         """
         scheme, _, credentials = header.partition(" ")
         if scheme.lower() == "basic":
@@ -81,23 +79,21 @@ class Authenticator:
         return None
 
     def may_use_deployments(self, person: Person) -> bool:
-        """
-        Tell whether a person may use deployments [R: SMC97 configure-deployment-manager].
+        """Tell whether a person may use deployments [R: SMC97 configure-deployment-manager].
 
-        :param person: the caller.
+        :param person: the caller
         """
         kind = self._options.instance_type
         return kind == "prod" or (kind == "both" and "deployment" in person.user.roles)
 
     def create_token(self, person: Person, lifetime_seconds: int, description: str = "") -> Token:
-        """
-        Make an access token [P: AAC25].
+        """Make an access token [P: AAC25].
 
-        :param person: owner of the token.
-        :param lifetime_seconds: from now; ``-1`` = never expires.
-        :param description: free text.
-        :raises ApiError: 403 when tokens are disabled or the person may not make them. The status is our choice [?].
-        :raises ValidationError: the lifetime is not allowed.
+        :param person: owner of the token
+        :param lifetime_seconds: from now; ``-1`` = never expires
+        :param description: free text
+        :raises ApiError: 403 when tokens are disabled or the person may not make them. The status is our choice [?]
+        :raises ValidationError: the lifetime is not allowed
         """
         if not self._options.api_tokens_enabled:
             raise ApiError(403, "API access tokens are disabled in this workspace")
@@ -120,21 +116,19 @@ class Authenticator:
         return token
 
     def tokens(self, person: Person) -> tuple[Token, ...]:
-        """
-        List the tokens of a person, oldest first, with expired ones.
+        """List the tokens of a person, oldest first, with expired ones.
 
-        :param person: their owner.
+        :param person: their owner
         """
         with self._lock:
             return tuple(token for token in self._tokens.values() if token.person == person)
 
     def token(self, token_id: str, person: Person) -> Token:
-        """
-        Find a token by its id.
+        """Find a token by its id.
 
-        :param token_id: its id, not its value.
-        :param person: the caller; administrators find the tokens of all users [R: SMC97 enable-api-access-tokens].
-        :raises MissingObjectError: no such token for this person.
+        :param token_id: its id, not its value
+        :param person: the caller; administrators find the tokens of all users [R: SMC97 enable-api-access-tokens]
+        :raises MissingObjectError: no such token for this person
         """
         with self._lock:
             found = self._tokens.get(token_id)
@@ -143,12 +137,11 @@ class Authenticator:
         return found
 
     def delete_token(self, token_id: str, person: Person) -> None:
-        """
-        Delete a token, at once and for good [R: AWS access-tokens-page].
+        """Delete a token, at once and for good [R: AWS access-tokens-page].
 
-        :param token_id: its id, not its value.
-        :param person: the caller.
-        :raises MissingObjectError: no such token for this person.
+        :param token_id: its id, not its value
+        :param person: the caller
+        :raises MissingObjectError: no such token for this person
         """
         found = self.token(token_id, person)
         with self._lock:

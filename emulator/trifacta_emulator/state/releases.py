@@ -16,26 +16,24 @@ from trifacta_emulator.state.state import State
 
 
 class Releases:
-    """
-    Imports packages as releases. A deployment has at most one active release [R: D60 API Releases Patch v4].
+    """Imports packages as releases. A deployment has at most one active release [R: D60 API Releases Patch v4].
 
-    :param state: the state of the instance.
+    :param state: the state of the instance
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def create(self, deployment_id: int, package: Package, user_id: int = 1, *, activate: bool = True) -> Release:
-        """
-        Import a package as a new release, which becomes the active one [R: SEED, SMC104].
+        """Import a package as a new release, which becomes the active one [R: SEED, SMC104].
 
-        :param deployment_id: id of the deployment.
-        :param package: the package, as ``read_package`` returns it.
-        :param user_id: who imports it; default the first user.
+        :param deployment_id: id of the deployment
+        :param package: the package, as ``read_package`` returns it
+        :param user_id: who imports it; default the first user
         :param activate: ``False`` leaves the release inactive and the current one active, for the fault
-            *late activation*.
-        :raises MissingObjectError: deployment unknown or deleted.
-        :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it.
+            *late activation*
+        :raises MissingObjectError: deployment unknown or deleted
+        :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it
         """
         state = self._state
         with state.lock:
@@ -69,60 +67,55 @@ class Releases:
             return state.releases.put(made)
 
     def preview(self, deployment_id: int, package: Package, user_id: int = 1) -> ImportedPackage:
-        """
-        Import a package without keeping anything, for a dry run. The ids are those of the next import.
+        """Import a package without keeping anything, for a dry run. The ids are those of the next import.
 
-        :param deployment_id: id of the deployment.
-        :param package: the package, as ``read_package`` returns it.
-        :param user_id: who imports it; default the first user.
-        :raises MissingObjectError: deployment unknown or deleted.
-        :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it.
+        :param deployment_id: id of the deployment
+        :param package: the package, as ``read_package`` returns it
+        :param user_id: who imports it; default the first user
+        :raises MissingObjectError: deployment unknown or deleted
+        :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it
         """
         with self._state.lock:
             rules, ids = self._rules(deployment_id), self._state.ids.copy()
             return self._import(deployment_id, package, rules, ids, user_id)
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
-        """
-        Let the next successful import report dropped objects. Dry runs before it report them as well.
+        """Let the next successful import report dropped objects. Dry runs before it report them as well.
 
         :param dropped: becomes ``deletedObjects``, e.g. ``{"datasources": [12]}``. The shape of the items is not
-            documented [?].
+            documented [?]
         """
         with self._state.lock:
             self._state.dropped_next = dict(dropped)
 
     def all(self, deployment_id: int | None = None, *, include_deleted: bool = False) -> tuple[Release, ...]:
-        """
-        List releases, oldest first.
+        """List releases, oldest first.
 
-        :param deployment_id: only those of this deployment; ``None`` = all.
-        :param include_deleted: deleted ones too.
+        :param deployment_id: only those of this deployment; ``None`` = all
+        :param include_deleted: deleted ones too
         """
         rows = self._state.releases.all(include_deleted=include_deleted)
         return tuple(row for row in rows if deployment_id in (None, row.deployment_id))
 
     def active(self, deployment_id: int) -> Release | None:
-        """
-        Find the active release of a deployment.
+        """Find the active release of a deployment.
 
-        :param deployment_id: its id.
+        :param deployment_id: its id
         """
         return next((row for row in self.all(deployment_id) if row.active), None)
 
     def update(
         self, release_id: int, *, active: bool | None = None, notes: str | None = None, user_id: int = 1
     ) -> Release:
-        """
-        Activate or deactivate a release, or change its notes.
+        """Activate or deactivate a release, or change its notes.
 
         Activation makes the current release inactive in the same step [R: D60 API Releases Patch v4].
 
-        :param release_id: its id.
-        :param active: new state; ``None`` = no change.
-        :param notes: new notes [I]; ``None`` = no change.
-        :param user_id: who changes it; default the first user.
-        :raises MissingObjectError: unknown or deleted.
+        :param release_id: its id
+        :param active: new state; ``None`` = no change
+        :param notes: new notes [I]; ``None`` = no change
+        :param user_id: who changes it; default the first user
+        :raises MissingObjectError: unknown or deleted
         """
         state = self._state
         with state.lock:
@@ -144,10 +137,9 @@ class Releases:
             )
 
     def activate_late(self, release_id: int) -> None:
-        """
-        Activate a release for its creator, after its upload; does nothing if it has been deleted in the meantime.
+        """Activate a release for its creator, after its upload; does nothing if it has been deleted in the meantime.
 
-        :param release_id: its id.
+        :param release_id: its id
         """
         with self._state.lock:
             try:
@@ -157,13 +149,12 @@ class Releases:
             self.update(release_id, active=True, user_id=creator)
 
     def delete(self, release_id: int, user_id: int = 1) -> None:
-        """
-        Soft-delete a release.
+        """Soft-delete a release.
 
-        :param release_id: its id.
-        :param user_id: who deletes it; default the first user.
-        :raises MissingObjectError: unknown or deleted.
-        :raises ValidationError: it is active and the options refuse that.
+        :param release_id: its id
+        :param user_id: who deletes it; default the first user
+        :raises MissingObjectError: unknown or deleted
+        :raises ValidationError: it is active and the options refuse that
         """
         with self._state.lock:
             found = self._state.releases.find(release_id)
@@ -172,11 +163,10 @@ class Releases:
             self._drop(found, user_id)
 
     def delete_of(self, deployment_id: int, user_id: int) -> None:
-        """
-        Soft-delete all releases of a deployment.
+        """Soft-delete all releases of a deployment.
 
-        :param deployment_id: its id.
-        :param user_id: who deletes them.
+        :param deployment_id: its id
+        :param user_id: who deletes them
         """
         with self._state.lock:
             for release in self.all(deployment_id):

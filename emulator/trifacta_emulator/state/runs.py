@@ -12,13 +12,12 @@ from trifacta_emulator.checks import build, check, check_int, check_int_or_none
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """
-    How the next job groups end.
+    """How the next job groups end.
 
-    :param status: their last state: ``Failed``, ``Canceled`` or any other word, even one that the API does not know.
-    :param message: ``errorMessage`` of the failed job; default "Failed on demand".
-    :param deployment_id: only runs of this deployment; ``None`` = any deployment.
-    :param times: how many job groups.
+    :param status: their last state: ``Failed``, ``Canceled`` or any other word, even one that the API does not know
+    :param message: ``errorMessage`` of the failed job; default "Failed on demand"
+    :param deployment_id: only runs of this deployment; ``None`` = any deployment
+    :param times: how many job groups
     """
 
     status: str = "Failed"
@@ -34,11 +33,10 @@ class RunOutcome:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunOutcome:
-        """
-        Read the JSON form: the same fields.
+        """Read the JSON form: the same fields.
 
-        :param value: e.g. ``{"status": "Failed", "message": "Path does not exist"}``.
-        :raises ValueError: a field is unknown or wrong.
+        :param value: e.g. ``{"status": "Failed", "message": "Path does not exist"}``
+        :raises ValueError: a field is unknown or wrong
         """
         return build(cls, dict(value))
 
@@ -55,10 +53,9 @@ class RunOutcomes:
         self._waiting: list[tuple[RunOutcome, int]] = []
 
     def add(self, outcome: RunOutcome) -> None:
-        """
-        Add an outcome for the next matching job groups, after the outcomes that already wait.
+        """Add an outcome for the next matching job groups, after the outcomes that already wait.
 
-        :param outcome: how they end.
+        :param outcome: how they end
         """
         with self._lock:
             self._waiting.append((outcome, outcome.times))
@@ -74,11 +71,10 @@ class RunOutcomes:
             return tuple(outcome for outcome, _ in self._waiting)
 
     def take(self, deployment_id: int) -> RunOutcome | None:
-        """
-        Use one outcome for a job group that starts now.
+        """Use one outcome for a job group that starts now.
 
-        :param deployment_id: the deployment that runs.
-        :returns: the first matching outcome, or ``None``.
+        :param deployment_id: the deployment that runs
+        :returns: the first matching outcome, or ``None``
         """
         with self._lock:
             for index, (outcome, left) in enumerate(self._waiting):

@@ -1,5 +1,4 @@
-"""
-The state of an instance: its tables, the lock that guards them, and the history.
+"""The state of an instance: its tables, the lock that guards them, and the history.
 
 Each resource has a class of its own that works on one ``State``, e.g. ``Releases(state)``. Every method of such a class
 holds the lock, so that a reader never sees half a change.
@@ -41,11 +40,10 @@ _Record = TypeVar("_Record", bound=_Kept)
 
 
 class Table(Generic[_Record]):
-    """
-    The records of one kind. A deleted record stays, with the time of its deletion.
+    """The records of one kind. A deleted record stays, with the time of its deletion.
 
-    :param kind: plural name of the resource, as in its path.
-    :param lock: the lock of the state.
+    :param kind: plural name of the resource, as in its path
+    :param lock: the lock of the state
     """
 
     def __init__(self, kind: str, lock: threading.RLock) -> None:
@@ -54,12 +52,11 @@ class Table(Generic[_Record]):
         self._rows: dict[int, _Record] = {}
 
     def find(self, object_id: int, *, include_deleted: bool = False) -> _Record:
-        """
-        Find a record.
+        """Find a record.
 
-        :param object_id: its id.
-        :param include_deleted: also find a deleted one.
-        :raises MissingObjectError: unknown or deleted.
+        :param object_id: its id
+        :param include_deleted: also find a deleted one
+        :raises MissingObjectError: unknown or deleted
         """
         with self._lock:
             found = self._rows.get(object_id)
@@ -70,20 +67,18 @@ class Table(Generic[_Record]):
             return found
 
     def all(self, *, include_deleted: bool = False) -> tuple[_Record, ...]:
-        """
-        List the records, oldest first.
+        """List the records, oldest first.
 
-        :param include_deleted: deleted ones too.
+        :param include_deleted: deleted ones too
         """
         with self._lock:
             return tuple(row for row in self._rows.values() if include_deleted or row.deleted_at is None)
 
     def put(self, record: _Record) -> _Record:
-        """
-        Add a record, or replace the one with the same id.
+        """Add a record, or replace the one with the same id.
 
-        :param record: the record.
-        :returns: the same record.
+        :param record: the record
+        :returns: the same record
         """
         with self._lock:
             self._rows[record.id] = record
@@ -91,11 +86,10 @@ class Table(Generic[_Record]):
 
 
 class State:
-    """
-    All state of an instance, in memory.
+    """All state of an instance, in memory.
 
-    :param options: the instance's options.
-    :raises ValueError: the product version cannot be read.
+    :param options: the instance's options
+    :raises ValueError: the product version cannot be read
     """
 
     def __init__(self, options: EmulatorOptions) -> None:
@@ -130,23 +124,21 @@ class State:
         deployment_id: int | None = None,
         release_id: int | None = None,
     ) -> None:
-        """
-        Add an event to the history.
+        """Add an event to the history.
 
-        :param at: when it happened.
-        :param user_id: who did it.
-        :param what: what happened.
-        :param deployment_id: the deployment that it happened to.
-        :param release_id: the release that it happened to.
+        :param at: when it happened
+        :param user_id: who did it
+        :param what: what happened
+        :param deployment_id: the deployment that it happened to
+        :param release_id: the release that it happened to
         """
         self._events.append(Event(at, user_id, deployment_id, release_id, what))
 
     def require_importable(self, package: Package) -> None:
-        """
-        Check that a package fits the version of the instance.
+        """Check that a package fits the version of the instance.
 
-        :param package: the package.
-        :raises ValidationError: it does not fit.
+        :param package: the package
+        :raises ValidationError: it does not fit
         """
         reason = why_not_importable(package.version, package.edition, self.product, self.options.edition)
         if reason is not None:

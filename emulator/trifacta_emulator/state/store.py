@@ -12,13 +12,12 @@ from trifacta_emulator.state.state import State
 
 
 class Store:
-    """
-    All state of an instance. Any thread may call any method while the emulator serves.
+    """All state of an instance. Any thread may call any method while the emulator serves.
 
     Each name is a method of a resource, which documents it: ``store.create_release`` is ``Releases.create``.
 
-    :param options: the instance's options; some connections and flows may exist from the start.
-    :raises ValueError: the product version cannot be read, or a flow names a connection that does not exist.
+    :param options: the instance's options; some connections and flows may exist from the start
+    :raises ValueError: the product version cannot be read, or a flow names a connection that does not exist
     """
 
     def __init__(self, options: EmulatorOptions) -> None:

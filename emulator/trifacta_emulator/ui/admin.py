@@ -1,5 +1,4 @@
-"""
-``/emulator/...``: faults, run outcomes and edits of flows over HTTP. Not part of the product; no login is needed.
+"""``/emulator/...``: faults, run outcomes and edits of flows over HTTP. Not part of the product; no login is needed.
 
 A change needs a JSON body and must come from this machine. So no web page can make a browser change the emulator.
 """
