@@ -39,7 +39,7 @@ def connect():
 
     def make(url):
         config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password")
-        return TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None))
+        return TrifactaClient(config, transport=Transport(config, sleep=lambda _: None))
 
     return make
 

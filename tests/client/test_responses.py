@@ -26,7 +26,7 @@ def connect():
 
     def make(url, **options):
         config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", **options)
-        clients.append(TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)))
+        clients.append(TrifactaClient(config, transport=Transport(config, sleep=lambda _: None)))
         return clients[-1]
 
     yield make
@@ -58,7 +58,7 @@ ROLE = "Deployment role"
 )
 def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, connect, status, error, path, said, unsaid):
     """Nobody can tell a mistyped id from a missing permission by the status."""
-    server = scripted(lambda request: (status, {}, {"exception": {"name": "X", "message": "y"}}))
+    server = scripted(lambda _: (status, {}, {"exception": {"name": "X", "message": "y"}}))
     with pytest.raises(error) as caught:
         ask(connect(server.url), path)
     assert type(caught.value) is error
@@ -79,7 +79,7 @@ REFUSAL = {"exception": {"name": "ValidationFailed", "message": "no"}}
     ],
 )
 def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect, call):
-    server = scripted(lambda request: (400, {}, REFUSAL))
+    server = scripted(lambda _: (400, {}, REFUSAL))
     with pytest.raises(NotFoundError) as caught:
         call(connect(server.url))
     assert type(caught.value) is NotFoundError
@@ -100,7 +100,7 @@ def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect
     ],
 )
 def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body):
-    server = scripted(lambda request: (400, {}, body))
+    server = scripted(lambda _: (400, {}, body))
     with pytest.raises(BadRequestError):
         call(connect(server.url))
 
@@ -144,7 +144,7 @@ def test_the_rest_of_such_an_instance_works(connect):
     ],
 )
 def test_another_404_is_not_taken_for_that(scripted, connect, path, name):
-    server = scripted(lambda request: (404, {}, {"exception": {"name": name, "message": "x"}}))
+    server = scripted(lambda _: (404, {}, {"exception": {"name": name, "message": "x"}}))
     with pytest.raises(NotFoundError) as caught:
         ask(connect(server.url), path)
     assert type(caught.value) is NotFoundError
@@ -179,7 +179,7 @@ def test_a_deep_answer_to_an_import_still_tells_what_was_dropped(scripted, conne
 def test_what_is_deep_is_cut_out_and_nothing_else(scripted, connect):
     deep = "[" * 200 + '"\\"]"' + "]" * 200
     body = f'{{"a": {deep}, "b": ["[", "\\\\", {{"c": 1}}], "d": {deep}, "e": "]]"}}'.encode()
-    server = scripted(lambda request: (200, {}, body))
+    server = scripted(lambda _: (200, {}, body))
     answer = ask(connect(server.url), "/v4/x")
     assert (answer["b"], answer["e"]) == (["[", "\\", {"c": 1}], "]]")
     for key in "ad":

@@ -75,8 +75,9 @@ PARAMETERISED = {"dataset_path": "s3://dev/{region}.csv", "dataset_parameters": 
 # Warnings
 
 
+@pytest.mark.usefixtures("emulator")
 @both
-def test_warnings_are_logged(run, emulator, gate, caplog):
+def test_warnings_are_logged(run, gate, caplog):
     caplog.set_level(logging.INFO)
     run(gate, package=PARAMETERISED)
     assert "no import rule reaches its path s3://dev/.csv" in caplog.text
@@ -96,7 +97,8 @@ def test_without_warnings_nothing_fails(run, emulator, gate):
     assert posts(emulator)[0] == DRY_RUN
 
 
-def test_the_report_is_pushed_before_warnings_fail(run, emulator, execute):
+@pytest.mark.usefixtures("emulator")
+def test_the_report_is_pushed_before_warnings_fail(run, execute):
     with pytest.raises(AirflowFailException):
         run(package=PARAMETERISED, on_warnings="fail")
     report = execute.ti.pushed["report"]
@@ -105,7 +107,8 @@ def test_the_report_is_pushed_before_warnings_fail(run, emulator, execute):
     assert report["warnings"][0] in execute.ti.pushed["report_text"]
 
 
-def test_problems_and_warnings_fail_together(run, emulator, fails):
+@pytest.mark.usefixtures("emulator")
+def test_problems_and_warnings_fail_together(run, fails):
     with fails("DryRunFailedError: s3://dev/"):
         run(package=PARAMETERISED, connections=[DEV], on_warnings="fail")
 
@@ -144,7 +147,8 @@ def test_a_clean_report(run, emulator):
     assert emulator.store.releases() == ()
 
 
-def test_the_report_is_in_the_log(run, emulator, caplog):
+@pytest.mark.usefixtures("emulator")
+def test_the_report_is_in_the_log(run, caplog):
     caplog.set_level(logging.INFO)
     _, ti = run()
     assert ti.pushed["report_text"] in caplog.text

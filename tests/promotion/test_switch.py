@@ -210,7 +210,8 @@ def test_a_busy_server_that_did_nothing_is_asked_again(change, release_ids, emul
     assert [call.status for call in changes()][1:] == [200]
 
 
-def test_what_was_imported_during_a_change_is_told(client, release_ids, make_package):
+@pytest.mark.usefixtures("release_ids")
+def test_what_was_imported_during_a_change_is_told(client, make_package):
     before = client.releases.list(1)
     refuse_overlap(1, before, before)
     with open_package(make_package()) as package:

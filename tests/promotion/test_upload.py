@@ -56,9 +56,7 @@ def emulator_acts_before(emulator, method, path, act, *, after):
 # Doubt: before the last byte
 
 
-def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(
-    promote, emulator, make_package, client, time, ids, uploads
-):
+def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(emulator, make_package, client, time, ids):
     path = make_package(artifacts={"artifact_1.data": bytes(range(256)) * 40_000}, exported_at=START)
     emulator.faults.add(Fault(Reset("in_body", after_bytes=10_000), **CREATE))
     path.write_bytes(path.read_bytes())
@@ -183,7 +181,7 @@ def test_another_release_that_was_made_live_before_it_was_read_back_is_a_decisio
     assert live() == third.id
 
 
-def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, client, somebody_else):
+def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, somebody_else):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
     time.during_sleep = [somebody_else, armed.release]
     result = promote("A")
