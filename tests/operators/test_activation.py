@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from request_patterns import CHANGE
 from trifacta_emulator import Answer, Fault, Reset, Truncate
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
@@ -18,8 +19,6 @@ from airflow_provider_trifacta.operators.release import (
 )
 
 pytestmark = pytest.mark.every_airflow
-
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 
 
 @pytest.fixture

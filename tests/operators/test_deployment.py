@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pendulum
 import pytest
+from request_patterns import CHANGE
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, LateCommit, Reset, Truncate, iso
 
 from airflow_provider_trifacta._compat import AirflowFailException
@@ -22,7 +23,6 @@ from airflow_provider_trifacta.promotion.new_deployment import create_once
 
 pytestmark = pytest.mark.every_airflow
 
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 CREATE = {"method": "POST", "path": "/v4/deployments"}
 UUIDS = [f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number in range(4)]
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import logging
 
 import pytest
-from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fault, LateCommit, Reset
+from trifacta_emulator import Answer, Connection, Fault, LateCommit, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -29,11 +28,6 @@ both = pytest.mark.parametrize("gate", list(OPERATORS.values()), ids=list(OPERAT
 
 
 @pytest.fixture
-def slept(time):
-    return time.slept
-
-
-@pytest.fixture
 def run(execute, make_package):
     """Return a function that runs an operator on a new package, or on the one given."""
 
@@ -45,20 +39,6 @@ def run(execute, make_package):
         return execute(operator, try_number=try_number)
 
     return run
-
-
-@pytest.fixture
-def start(use_connection):
-    """Return a function that starts another emulator with options, as the connection trifacta_default."""
-    with contextlib.ExitStack() as running:
-
-        def run(**options):
-            emulator = running.enter_context(Emulator(EmulatorOptions(**options)))
-            use_connection(emulator.url)
-            emulator.store.create_deployment("Orders")
-            return emulator
-
-        yield run
 
 
 def mapping(on, to):
@@ -331,11 +311,11 @@ def test_a_refusal_fails_without_retry(run, execute, emulator, use_connection, g
     [Answer(502), Answer.gateway_timeout(), Reset("after_body"), Reset("after_commit"), Answer.too_many_requests(2)],
 )
 @both
-def test_a_passing_failure_is_asked_again(run, emulator, slept, gate, effect):
+def test_a_passing_failure_is_asked_again(run, emulator, time, gate, effect):
     emulator.faults.add(Fault(effect, method="POST", path=DRY_RUN, times=2))
     run(gate)
     assert posts(emulator).count(DRY_RUN) == 3
-    assert len(slept) == 2
+    assert len(time.slept) == 2
 
 
 @pytest.mark.parametrize(

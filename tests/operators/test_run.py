@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from airflow import DAG
+from request_patterns import RUN, STATUS
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, RunOutcome, Truncate, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
@@ -19,9 +20,6 @@ from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 from airflow_provider_trifacta.waits import watch
 
 pytestmark = pytest.mark.every_airflow
-
-RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
-STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
 
 
 @pytest.fixture
@@ -77,10 +75,10 @@ def time_is_up(*_):
 
 @pytest.fixture
 def time_out(monkeypatch):
-    """The first wait for jobs runs into an execution timeout."""
-    waits = iter([time_is_up])
-    wait = RunDeploymentOperator._wait
-    monkeypatch.setattr(RunDeploymentOperator, "_wait", lambda *arguments: next(waits, wait)(*arguments))
+    """The first look at jobs runs into an execution timeout."""
+    polls = iter([time_is_up])
+    poll = module.JobGroupsWatch.poll
+    monkeypatch.setattr(module.JobGroupsWatch, "poll", lambda *arguments: next(polls, poll)(*arguments))
 
 
 MODES = [{"deferrable": False}, {"deferrable": True}]

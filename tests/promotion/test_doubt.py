@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from request_patterns import CREATE, LIST
 from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
@@ -20,9 +21,6 @@ from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
-
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 
 
 # Doubt: after the last byte

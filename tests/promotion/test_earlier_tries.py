@@ -6,6 +6,7 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, LateActivation, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
@@ -23,8 +24,6 @@ from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
-
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 
 
 # What was live is live: that does not prove that nothing happened
@@ -129,15 +128,13 @@ def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_b
 
 
 def test_a_retry_remembers_what_was_dropped(promote, journal, packages, client):
-    dropped = {"deletedObjects": {"connections": [{"id": one} for one in range(1, 31)]}}
+    dropped = {"connections": [{"id": one} for one in range(1, 31)]}
 
     first = journal()
     with open_package(packages("A")) as package:
         promoter = Promoter(client, 1, package, journal=first)
         create = client.releases.create
-        client.releases.create = lambda *a, **k: dataclasses.replace(
-            create(*a, **k), deleted_objects=dropped["deletedObjects"]
-        )
+        client.releases.create = lambda *a, **k: dataclasses.replace(create(*a, **k), dropped=dropped)
         promoter.run()
     again = promote(journal=journal())
     assert again.imported.dropped["count"] == 30

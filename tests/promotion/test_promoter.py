@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, LateCommit
 
 from airflow_provider_trifacta.client.errors import (
@@ -22,8 +23,6 @@ from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
-
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 
 
 # The decision: line 4, nothing there
@@ -111,7 +110,7 @@ def test_new_import_rules_give_the_same_package_another_meaning(promote, client,
 
 def set_rules(client):
     rules = [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
-    client._transport.write("PATCH", "/v4/deployments/1/valueImportRules", json=rules)
+    client.import_rules.replace(1, "value", rules)
 
 
 def test_a_retry_after_new_import_rules_waits_for_what_the_attempt_before_sent(

@@ -8,6 +8,7 @@ import logging
 from datetime import timedelta
 
 import pytest
+from request_patterns import RUN
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate, read_package, utc_now
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
@@ -26,8 +27,6 @@ from airflow_provider_trifacta.client.errors import (
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
-
-RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
 
 
 @pytest.fixture

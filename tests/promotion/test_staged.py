@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timezone
 
 import pytest
+from request_patterns import CHANGE, CREATE, LIST
 from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset, Truncate
 
 from airflow_provider_trifacta.client.errors import (
@@ -25,9 +26,6 @@ from airflow_provider_trifacta.promotion.staged import StagedPromoter
 
 pytestmark = pytest.mark.every_airflow
 
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from request_patterns import CHANGE, LIST
 from trifacta_emulator import Answer, Fault, Reset, Truncate, read_package
 
 from airflow_provider_trifacta.client.errors import (
@@ -21,9 +22,6 @@ from airflow_provider_trifacta.promotion.reading import live_id
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live
 
 pytestmark = pytest.mark.every_airflow
-
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 from datetime import datetime, timezone
 
 import pytest
+from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, Hold, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
@@ -24,7 +25,6 @@ from airflow_provider_trifacta.promotion.promoter import Promoter
 pytestmark = pytest.mark.every_airflow
 
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 
 
 @contextlib.contextmanager

@@ -9,8 +9,6 @@ from trifacta_emulator import Answer, Fault, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.client import TrifactaClient
-from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
@@ -22,13 +20,6 @@ except ImportError:
     from airflow.exceptions import AirflowRescheduleException, AirflowSensorTimeout
 
 pytestmark = pytest.mark.every_airflow
-
-
-@pytest.fixture
-def client(emulator):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config) as client:
-        yield client
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_a_wait_moves_with_its_credentials():
         assert first.users == 1
     lease.close()
     lease.close()
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
 
 
 def test_equal_reads_within_an_interval_are_one_request(virtual, asked):
@@ -200,7 +200,7 @@ def test_a_read_that_all_left_is_not_asked(virtual, asked):
             await asyncio.sleep(1)
             task.cancel()
             await asyncio.sleep(10)
-            assert instance._questions == {}
+            assert instance.questions == {}
 
     virtual(scenario())
     assert asked == {}
@@ -211,11 +211,11 @@ def test_entries_expire(virtual):
     async def scenario():
         with leased() as instance:
             await asyncio.gather(*[instance.ask(Question(str(number)), poll()) for number in range(50)])
-            assert len(instance._questions) == 50
+            assert len(instance.questions) == 50
             await asyncio.sleep(4.9)
-            assert len(instance._questions) == 50, "they keep equal reads an interval apart"
+            assert len(instance.questions) == 50, "they keep equal reads an interval apart"
             await asyncio.sleep(0.2)
-            assert instance._questions == {}
+            assert instance.questions == {}
 
     virtual(scenario())
 

@@ -11,8 +11,6 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowNotFoundException
-from airflow_provider_trifacta.client import TrifactaClient
-from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.triggers import _sharing
@@ -52,19 +50,12 @@ def run(trigger):
         return [event.payload async for event in trigger.run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
     return [json.loads(json.dumps(event)) for event in found]
 
 
 def wait(**keywords):
     return run(rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, **keywords})))
-
-
-@pytest.fixture
-def client(emulator):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config) as client:
-        yield client
 
 
 @pytest.fixture
@@ -369,5 +360,5 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}
