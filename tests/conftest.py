@@ -31,7 +31,7 @@ import pytest
 from trifacta_emulator import build_package
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
-from airflow_provider_trifacta.client.client import Clock
+from airflow_provider_trifacta.client import ClientConfig, Clock, TrifactaClient
 from airflow_provider_trifacta.promotion.journal import Journal
 
 try:
@@ -351,6 +351,14 @@ def emulator(trifacta_emulator, use_connection):
     use_connection(trifacta_emulator.url)
     trifacta_emulator.store.create_deployment("Orders")
     return trifacta_emulator
+
+
+@pytest.fixture
+def client(emulator):
+    """A client of that emulator, as its administrator."""
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config) as client:
+        yield client
 
 
 @pytest.fixture

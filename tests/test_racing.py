@@ -7,6 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from request_patterns import CHANGE, CREATE, LIST
 from trifacta_emulator import Fault, Hold
 
 from airflow_provider_trifacta._compat import AirflowFailException
@@ -15,10 +16,6 @@ from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
 
 pytestmark = [pytest.mark.every_airflow, pytest.mark.usefixtures("emulator")]
-
-UPLOAD = {"method": "POST", "path": "/v4/deployments/*/releases"}
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 
 
 def package_uuid(letter, number=0):
@@ -188,7 +185,7 @@ def test_a_staged_promotion_that_runs_over_another_says_so(promote, baseline, em
     """Both decided to upload before either did: the API has no lock. The recorded release is live, as promised."""
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
-    held = emulator.faults.add(Fault(Hold(), **UPLOAD))
+    held = emulator.faults.add(Fault(Hold(), **CREATE))
     staged = promote("B", baseline=taken, activate=False)
     held.wait_until_waiting()
     plain = promote("C", baseline=taken)
@@ -203,7 +200,7 @@ def test_a_staged_promotion_that_runs_over_another_says_so(promote, baseline, em
 def test_a_staged_promotion_beside_a_slower_one(promote, baseline, emulator, live, went_live):
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
-    held = emulator.faults.add(Fault(Hold(), **UPLOAD))
+    held = emulator.faults.add(Fault(Hold(), **CREATE))
     plain = promote("C", baseline=taken)
     held.wait_until_waiting()
     staged = promote("B", baseline=taken, activate=False).succeeds()["release_id"]
@@ -220,7 +217,7 @@ def test_a_promotion_that_runs_over_another_says_so(promote, baseline, emulator,
     """Both decided to upload before either did: the API has no lock, but nothing is replaced without a word."""
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
-    held = emulator.faults.add(Fault(Hold(), **UPLOAD))
+    held = emulator.faults.add(Fault(Hold(), **CREATE))
     slow = promote("B", baseline=taken)
     held.wait_until_waiting()
     replaced = promote("C", baseline=taken).succeeds()["release_id"]

@@ -129,7 +129,8 @@ class PollingInstance:
         self.job_groups = 0
         self.client = TrifactaClient(config, transport=Transport(config, connections=THREADS))
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="trifacta-poll")
-        self._questions: dict[Read, _Question] = {}
+        #: What is asked now, or was within its interval: equal reads share an entry.
+        self.questions: dict[Read, _Question] = {}
         self._ready: deque[_Question] = deque()
         self._running: set[asyncio.Future[Any]] = set()
         #: Until when an endpoint must not be asked.
@@ -179,9 +180,9 @@ class PollingInstance:
 
     async def _ask(self, read: Read, poll: Poll) -> Answer:
         loop = asyncio.get_running_loop()
-        question = self._questions.get(read)
+        question = self.questions.get(read)
         if question is None:
-            question = self._questions[read] = _Question(read, loop.time() + poll.spread)
+            question = self.questions[read] = _Question(read, loop.time() + poll.spread)
         waiter = _Waiter(poll, loop.time() if read.urgent else poll.latest, loop.create_future())
         question.waiters.append(waiter)
         # The request's log lines go to one of those who wait for it.
@@ -218,7 +219,7 @@ class PollingInstance:
         question.waiters = [one for one in question.waiters if not one.answer.done()]
         if not question.waiters:
             if question.began == -math.inf or now + _CLOCK_STEP >= question.began + question.interval:
-                self._questions.pop(question.read, None)
+                self.questions.pop(question.read, None)
             else:
                 self._ring(question, question.began + question.interval)
             return
@@ -274,7 +275,7 @@ class PollingInstance:
 
     def close(self) -> None:
         """Close the instance. A read that is running ends by itself."""
-        for question in self._questions.values():
+        for question in self.questions.values():
             if question.timer is not None:
                 question.timer.cancel()
         for running in list(self._running):

@@ -39,7 +39,7 @@ def sharing_key(config: ClientConfig) -> str:
 
 
 #: The instances with waits on them. Only code of the event loop uses it, between two awaits, so it needs no lock.
-_instances: dict[str, PollingInstance] = {}
+instances: dict[str, PollingInstance] = {}
 
 
 class Lease:
@@ -62,9 +62,9 @@ class Lease:
         :returns: the instance
         """
         key = sharing_key(config)
-        instance = _instances.get(key)
+        instance = instances.get(key)
         if instance is None:
-            instance = _instances[key] = PollingInstance(config)
+            instance = instances[key] = PollingInstance(config)
         instance.users += 1
         instance.job_groups += self._job_groups
         self.close()
@@ -79,5 +79,5 @@ class Lease:
         instance.users -= 1
         instance.job_groups -= self._job_groups
         if not instance.users:
-            del _instances[self._key]
+            del instances[self._key]
             instance.close()

@@ -36,7 +36,7 @@ def test_start_and_stop():
         assert requests.get(f"{emulator.url}/v4/deployments", auth=ADMIN, timeout=30).json()["data"]
 
 
-def test_no_thread_is_left_after_uploads(start, package, clock):
+def test_no_thread_is_left_after_uploads(package, clock):
     before = set(threading.enumerate())
     with Emulator(EmulatorOptions(clock=clock)) as emulator:
         emulator.store.create_deployment("prod")

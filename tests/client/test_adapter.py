@@ -42,8 +42,8 @@ def transports():
 
     def make(url, **options):
         config = ClientConfig(base_url=url, login="me", password="very-long-secret", **options)
-        made.append(Transport(config, sleep=lambda seconds: None))
-        made.append(Transport(config, sleep=lambda seconds: None, connections=2))
+        made.append(Transport(config, sleep=lambda _: None))
+        made.append(Transport(config, sleep=lambda _: None, connections=2))
         return made[-2:]
 
     yield make
@@ -137,7 +137,7 @@ def test_an_upload_that_is_read_in_drips_ends_in_its_own_time(raw, transports, t
 
 
 def test_repetitions_belong_to_the_call(scripted, transports):
-    server = scripted(lambda request: (503, {"Retry-After": "60"}, {}))
+    server = scripted(lambda _: (503, {"Retry-After": "60"}, {}))
     for transport in transports(server.url, total_timeout=30):
         with pytest.raises(ServerError):
             transport.read("/v4/x")
@@ -145,7 +145,7 @@ def test_repetitions_belong_to_the_call(scripted, transports):
 
 
 def test_a_connection_that_is_used_again_has_its_time_again(scripted, transports):
-    server = scripted(lambda request: (200, {}, {}))
+    server = scripted(lambda _: (200, {}, {}))
     for transport in transports(server.url, read_timeout=0.2):
         for _ in range(3):
             assert transport.read("/v4/x") == {}
@@ -242,7 +242,7 @@ def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer, caplog):
 
 
 def test_the_client_asks_for_what_it_need_not_unpack(scripted, transports):
-    server = scripted(lambda request: (200, {}, {}))
+    server = scripted(lambda _: (200, {}, {}))
     for transport in transports(server.url):
         transport.read("/v4/x")
     assert {request.headers["Accept-Encoding"] for request in server.seen} == {"identity"}
@@ -270,7 +270,7 @@ def bomb(layers, size=50_000_000):
 )
 @pytest.mark.parametrize("status", [200, 302, 500])
 def test_a_packed_answer_is_never_unpacked_without_a_limit(scripted, transports, encoding, body, status):
-    server = scripted(lambda request: (status, {"Content-Encoding": encoding}, body))
+    server = scripted(lambda _: (status, {"Content-Encoding": encoding}, body))
     for transport in transports(server.url, read_retries=0, max_answer_size=1_000_000):
         tracemalloc.start()
         error = in_time(transport)
@@ -281,14 +281,14 @@ def test_a_packed_answer_is_never_unpacked_without_a_limit(scripted, transports,
 
 
 def test_an_answer_that_is_packed_unasked_is_read(scripted, transports):
-    server = scripted(lambda request: (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"a": 1}')))
+    server = scripted(lambda _: (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"a": 1}')))
     for transport in transports(server.url):
         assert transport.read("/v4/x") == {"a": 1}
 
 
 @pytest.mark.parametrize("body", [b"[" + b"[]," * 400_000 + b"1]", b"[" + b'{"a":1},' * 300_000 + b"1]"])
 def test_json_of_many_containers_is_refused_before_it_is_parsed(scripted, transports, body):
-    server = scripted(lambda request: (200, {}, body))
+    server = scripted(lambda _: (200, {}, body))
     transport, _ = transports(server.url)
     error = in_time(transport)
     assert isinstance(error, UnexpectedResponseError)
@@ -298,7 +298,7 @@ def test_json_of_many_containers_is_refused_before_it_is_parsed(scripted, transp
 @pytest.fixture
 def export(scripted):
     def run(headers, body, limit=100_000):
-        server = scripted(lambda request: (200, {"Content-Type": "application/zip", **headers}, body))
+        server = scripted(lambda _: (200, {"Content-Type": "application/zip", **headers}, body))
         config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", max_package_size=limit)
         file = io.BytesIO()
         with TrifactaClient(config) as client:
@@ -325,7 +325,7 @@ def test_an_export_of_just_that_size_is_kept(export):
 def test_a_name_look_up_that_hangs_ends_with_the_call(transports, monkeypatch):
     asked, answered = threading.Event(), threading.Event()
 
-    def hang(*arguments, **keywords):
+    def hang(*_, **__):
         asked.set()
         answered.wait(20)
         raise socket.gaierror("not known")
@@ -340,7 +340,7 @@ def test_a_name_look_up_that_hangs_ends_with_the_call(transports, monkeypatch):
 
 
 def test_the_errors_of_a_connection_come_from_its_thread_as_they_are(transports, monkeypatch):
-    def fail(*arguments, **keywords):
+    def fail(*_, **__):
         raise socket.gaierror("not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)

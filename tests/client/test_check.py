@@ -47,7 +47,7 @@ def test_a_closed_port():
 def test_an_untrusted_certificate(scripted):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
-    ok, words = check(config(scripted(lambda request: (200, {}, {}), tls=context).url))
+    ok, words = check(config(scripted(lambda _: (200, {}, {}), tls=context).url))
     assert not ok
     assert "failed in TLS" in words
     assert "'verify'" in words
@@ -55,7 +55,7 @@ def test_an_untrusted_certificate(scripted):
 
 def test_a_silent_server(scripted):
     done = threading.Event()
-    ok, words = check(config(scripted(lambda request: done.wait(20) and None).url, read_timeout=0.05))
+    ok, words = check(config(scripted(lambda _: done.wait(20) and None).url, read_timeout=0.05))
     done.set()
     assert not ok
     assert "gave no answer in time" in words
@@ -84,7 +84,7 @@ def test_wrong_credentials(emulator):
 
 
 def test_a_user_who_may_nothing(scripted):
-    ok, words = check(config(scripted(lambda request: (403, {}, {})).url))
+    ok, words = check(config(scripted(lambda _: (403, {}, {})).url))
     assert not ok
     assert "GET /v4/people/current answered 403" in words
 
@@ -110,7 +110,7 @@ def test_an_instance_where_deployments_are_unknown():
 
 
 def test_something_that_answers_anything(scripted):
-    ok, words = check(config(scripted(lambda request: (200, {}, {"id": 1})).url))
+    ok, words = check(config(scripted(lambda _: (200, {}, {"id": 1})).url))
     assert not ok
     assert "deployments cannot be listed" in words
 
@@ -126,13 +126,13 @@ def test_something_that_answers_anything(scripted):
     ids=["HTML", "other JSON", "404", "a list"],
 )
 def test_something_else_than_a_trifacta(scripted, answer):
-    ok, words = check(config(scripted(lambda request: answer).url))
+    ok, words = check(config(scripted(lambda _: answer).url))
     assert not ok
     assert "answers, but not as a Trifacta instance does" in words
 
 
 def test_a_failing_server_is_asked_once(scripted):
-    server = scripted(lambda request: (500, {}, {}))
+    server = scripted(lambda _: (500, {}, {}))
     ok, words = check(config(server.url))
     assert not ok
     assert "answered 500" in words

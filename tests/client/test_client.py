@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -118,8 +119,10 @@ def test_who_may_do_what(connect):
         connect("author@example.com", "author-password").deployments.list()
 
 
-def test_a_token_works_as_well_as_a_password(client, connect, emulator):
-    token = client._transport.write("POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 60})["tokenValue"]
+def test_a_token_works_as_well_as_a_password(connect, emulator):
+    user = ("admin@example.com", "admin-password")
+    answer = requests.post(f"{emulator.url}/v4/apiAccessTokens", json={"lifetimeSeconds": 60}, auth=user, timeout=30)
+    token = answer.json()["tokenValue"]
     assert connect(login=None, password=token).people.current().email == "admin@example.com"
 
 
@@ -132,7 +135,7 @@ def test_uploads_carry_an_exact_length(create, emulator):
 
 
 def test_a_release_that_may_be_anybodys_is_no_answer(scripted):
-    server = scripted(lambda request: (200, {}, {"data": [{"id": 5, "active": True}]}))
+    server = scripted(lambda _: (200, {}, {"data": [{"id": 5, "active": True}]}))
     client = TrifactaClient(ClientConfig(base_url=server.url, password="long-token"))
     with pytest.raises(UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"):
         client.releases.list(1)

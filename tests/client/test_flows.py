@@ -31,9 +31,9 @@ def export(scripted):
 
     def run(*answers, comment=None, read_retries=1, file=None):
         left = list(answers)
-        server = scripted(lambda request: left.pop(0) if len(left) > 1 else left[0])
+        server = scripted(lambda _: left.pop(0) if len(left) > 1 else left[0])
         config = ClientConfig(base_url=server.url, login="me", password="secret", read_retries=read_retries)
-        transport = Transport(config, sleep=lambda seconds: None)
+        transport = Transport(config, sleep=lambda _: None)
         file = file or io.BytesIO(b"what was there, longer or not" * 100_000)
         try:
             Flows(transport).export(7, file, comment=comment)
@@ -105,7 +105,7 @@ def test_a_redirect_within_the_server_is_followed(export):
 
 def test_a_full_disk_is_not_taken_for_a_fault_of_the_connection(export):
     class Full(io.BytesIO):
-        def write(self, data):
+        def write(self, _data):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(TemporarySpaceError, match="No space left on device") as caught:
@@ -115,7 +115,7 @@ def test_a_full_disk_is_not_taken_for_a_fault_of_the_connection(export):
 
 def test_a_file_that_takes_no_data_is_named(export):
     class Closed(io.BytesIO):
-        def write(self, data):
+        def write(self, _data):
             raise OSError(5, "Input/output error")
 
     with pytest.raises(DestinationError, match="Input/output error"):

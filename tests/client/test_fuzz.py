@@ -243,11 +243,11 @@ class Fuzzer:
 
     def __init__(self, raw) -> None:
         self._raw = raw
-        self.other = raw(lambda connection: None)
+        self.other = raw(lambda _: None)
         self.server = raw(self._talk)
         self.names = self.server.url.removeprefix("http://"), self.other.url.replace("http://127.0.0.1", "localhost")
         config = ClientConfig(base_url=self.server.url, login="me", password="very-long-secret", read_retries=1)
-        self.client = TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None))
+        self.client = TrifactaClient(config, transport=Transport(config, sleep=lambda _: None))
         self.outcomes: Counter[str] = Counter()
         self.slowest = 0.0
 

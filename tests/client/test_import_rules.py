@@ -1,15 +1,9 @@
 from __future__ import annotations
 
-import logging
-
 import pytest
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock
 
-from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.errors import NotFoundError, ServerError, UnexpectedResponseError
-from airflow_provider_trifacta.client.transport import Transport
-from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.rules import rules_changed_since
+from airflow_provider_trifacta.client.errors import NotFoundError, UnexpectedResponseError
 
 pytestmark = pytest.mark.every_airflow
 
@@ -21,42 +15,11 @@ kinds = pytest.mark.parametrize("kind", ["object", "value"])
 
 
 @pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def emulator(clock):
+def emulator():
     """An emulator whose clock stands still, with one deployment (id 1)."""
-    with Emulator(EmulatorOptions(clock=clock)) as emulator:
+    with Emulator(EmulatorOptions(clock=ManualClock())) as emulator:
         emulator.store.create_deployment("Orders")
         yield emulator
-
-
-@pytest.fixture
-def connect():
-    """Return a function that makes a client which does not wait between repetitions."""
-
-    def make(url):
-        config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password")
-        return TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None))
-
-    return make
-
-
-@pytest.fixture
-def client(emulator, connect):
-    with connect(emulator.url) as client:
-        yield client
-
-
-@pytest.fixture
-def release(client, clock, make_package):
-    """A release that was made at the clock's time; then a minute passes."""
-    with open_package(make_package()) as package:
-        release = client.releases.create(1, package.body()).release
-    clock.advance(60)
-    return release
 
 
 @kinds
@@ -111,63 +74,3 @@ def test_a_rule_without_its_parts_is_not_taken_for_one(client, emulator, kind):
     emulator.faults.add(Fault(Answer(200, body={"data": [{"id": 1, **partial}]}), path=PATHS[kind]))
     with pytest.raises(UnexpectedResponseError, match=f"{PATHS[kind]} answered rules without "):
         client.import_rules.list(1, kind)
-
-
-# Whether a package would be imported differently now
-
-
-@kinds
-def test_a_rule_made_after_the_release_counts(client, release, kind, caplog):
-    caplog.set_level(logging.INFO)
-    client.import_rules.replace(1, kind, [RULES[kind]])
-    assert rules_changed_since(client.import_rules, 1, release)
-    (told,) = [one for one in caplog.records if one.name.endswith("promotion.rules")]
-    assert told.args[1:] == (1, release.id)
-
-
-@kinds
-def test_a_rule_made_before_the_release_does_not(client, clock, make_package, kind):
-    client.import_rules.replace(1, kind, [RULES[kind]])
-    clock.advance(60)
-    with open_package(make_package()) as package:
-        release = client.releases.create(1, package.body()).release
-    assert not rules_changed_since(client.import_rules, 1, release)
-
-
-def test_no_rules_change_nothing(client, release, caplog):
-    assert not rules_changed_since(client.import_rules, 1, release)
-    assert caplog.text == ""
-
-
-UNREADABLE = [Answer(404), Answer(403), Answer(200, body={"rules": []})]
-
-
-@pytest.mark.parametrize("effect", UNREADABLE)
-@kinds
-def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(client, emulator, release, kind, effect, caplog):
-    client.import_rules.replace(1, kind, [RULES[kind]])
-    emulator.faults.add(Fault(effect, path=PATHS[kind]))
-    assert not rules_changed_since(client.import_rules, 1, release)
-    (told,) = [one for one in caplog.records if one.name.endswith("promotion.rules")]
-    assert (told.levelname, told.args[:2]) == ("WARNING", (1, release.id))
-
-
-@pytest.mark.parametrize("effect", UNREADABLE)
-@pytest.mark.parametrize(("unreadable", "kind"), [("object", "value"), ("value", "object")])
-def test_a_newer_rule_counts_where_the_other_kind_is_unreadable(client, emulator, release, unreadable, kind, effect):
-    client.import_rules.replace(1, kind, [RULES[kind]])
-    emulator.faults.add(Fault(effect, path=PATHS[unreadable]))
-    assert rules_changed_since(client.import_rules, 1, release)
-
-
-def test_rules_without_times_are_warned_of(client, emulator, release, caplog):
-    emulator.faults.add(Fault(Answer(200, body={"data": [{"id": 1, **BUCKET}]}), path=PATHS["value"]))
-    assert not rules_changed_since(client.import_rules, 1, release)
-    (told,) = [one for one in caplog.records if one.name.endswith("promotion.rules")]
-    assert (told.levelname, told.args[:2]) == ("WARNING", (1, release.id))
-
-
-def test_a_failure_that_may_pass_is_no_answer(client, emulator, release):
-    emulator.faults.add(Fault(Answer(500), path=PATHS["object"], times=None))
-    with pytest.raises(ServerError):
-        rules_changed_since(client.import_rules, 1, release)

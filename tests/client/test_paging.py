@@ -70,14 +70,14 @@ def test_a_list_that_may_not_be_whole_is_an_error(read, rows, habits):
     "body", [[], {}, {"data": None}, {"data": [1]}, {"data": [{"name": "no id"}]}, {"data": [{"id": []}]}, None, "text"]
 )
 def test_another_shape_is_an_error(scripted, body):
-    server = scripted(lambda request: (200, {}, body))
+    server = scripted(lambda _: (200, {}, body))
     with pytest.raises(UnexpectedResponseError, match="did not answer a list"):
         list_all(Transport(ClientConfig(base_url=server.url, password="long-token")), "/v4/things")
 
 
 def test_rows_that_move_between_pages_count_once(scripted):
     pages = [[{"id": number} for number in range(30)], [{"id": number} for number in range(29, 40)]]
-    server = scripted(lambda request: (200, {}, {"data": pages[len(server.seen) - 1]}))
+    server = scripted(lambda _: (200, {}, {"data": pages[len(server.seen) - 1]}))
     items = list_all(Transport(ClientConfig(base_url=server.url, password="long-token")), "/v4/things")
     assert [item["id"] for item in items] == list(range(40))
 
@@ -103,7 +103,7 @@ def test_an_endless_list_ends(scripted_transport, monkeypatch, limits):
     monkeypatch.setattr(transport_module, "MOST_ROWS", limits[0])
     monkeypatch.setattr(transport_module, "MOST_PAGES", limits[1])
     transport, server = scripted_transport(endless)
-    for read_list in (list_all, functools.partial(list_newest_first, enough=lambda rows: False)):
+    for read_list in (list_all, functools.partial(list_newest_first, enough=lambda _: False)):
         with pytest.raises(UnexpectedResponseError, match=r"GET /v4/things has more than"):
             read_list(transport, "/v4/things")
     assert len(server.seen) == 22
@@ -129,8 +129,8 @@ def test_all_pages_of_a_list_have_the_time_of_one_call(scripted_transport):
 
 @pytest.mark.parametrize("one", [{}, [], None, True, 1.5, {"a": 1}, [1]], ids=str)
 def test_a_row_whose_id_is_no_id_is_no_row(scripted_transport, one):
-    transport, _ = scripted_transport(lambda request: (200, {}, {"data": [{"id": 1}, {"id": one}]}))
+    transport, _ = scripted_transport(lambda _: (200, {}, {"data": [{"id": 1}, {"id": one}]}))
     with pytest.raises(UnexpectedResponseError, match="ids"):
         list_all(transport, "/v4/things")
     with pytest.raises(UnexpectedResponseError, match="ids"):
-        list_newest_first(transport, "/v4/things", enough=lambda rows: True)
+        list_newest_first(transport, "/v4/things", enough=lambda _: True)

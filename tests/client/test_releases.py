@@ -144,7 +144,7 @@ def test_deleted_releases_come_where_they_are_wanted(emulator, make_package):
 
 
 def test_a_row_without_a_deployment_may_be_of_any(scripted):
-    server = scripted(lambda request: (200, {}, {"data": [{"id": 1, "active": True}]}))
+    server = scripted(lambda _: (200, {}, {"data": [{"id": 1, "active": True}]}))
     config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", read_retries=0)
     with TrifactaClient(config) as client, pytest.raises(UnexpectedResponseError):
         client.releases.list(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 
 import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
@@ -26,7 +27,7 @@ def connect():
 
     def make(url, **options):
         config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", **options)
-        clients.append(TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None)))
+        clients.append(TrifactaClient(config, transport=Transport(config, sleep=lambda _: None)))
         return clients[-1]
 
     yield make
@@ -34,8 +35,9 @@ def connect():
         client.close()
 
 
-def ask(client, path):
-    return client._transport.read(path)
+def ask(url, path):
+    with closing(Transport(ClientConfig(base_url=url, login="me", password="long-secret"))) as transport:
+        return transport.read(path)
 
 
 ROLE = "Deployment role"
@@ -56,11 +58,11 @@ ROLE = "Deployment role"
         ("/v4/people/current", ("permission", "API"), (ROLE, "the id", "import", "export")),
     ],
 )
-def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, connect, status, error, path, said, unsaid):
+def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, status, error, path, said, unsaid):
     """Nobody can tell a mistyped id from a missing permission by the status."""
-    server = scripted(lambda request: (status, {}, {"exception": {"name": "X", "message": "y"}}))
+    server = scripted(lambda _: (status, {}, {"exception": {"name": "X", "message": "y"}}))
     with pytest.raises(error) as caught:
-        ask(connect(server.url), path)
+        ask(server.url, path)
     assert type(caught.value) is error
     advice = str(caught.value).partition("X: y.")[2]
     assert [words for words in said if words not in advice] == []
@@ -79,7 +81,7 @@ REFUSAL = {"exception": {"name": "ValidationFailed", "message": "no"}}
     ],
 )
 def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect, call):
-    server = scripted(lambda request: (400, {}, REFUSAL))
+    server = scripted(lambda _: (400, {}, REFUSAL))
     with pytest.raises(NotFoundError) as caught:
         call(connect(server.url))
     assert type(caught.value) is NotFoundError
@@ -100,7 +102,7 @@ def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect
     ],
 )
 def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body):
-    server = scripted(lambda request: (400, {}, body))
+    server = scripted(lambda _: (400, {}, body))
     with pytest.raises(BadRequestError):
         call(connect(server.url))
 
@@ -143,10 +145,10 @@ def test_the_rest_of_such_an_instance_works(connect):
         ("/v4/flows/1", "RouteNotFoundException"),
     ],
 )
-def test_another_404_is_not_taken_for_that(scripted, connect, path, name):
-    server = scripted(lambda request: (404, {}, {"exception": {"name": name, "message": "x"}}))
+def test_another_404_is_not_taken_for_that(scripted, path, name):
+    server = scripted(lambda _: (404, {}, {"exception": {"name": name, "message": "x"}}))
     with pytest.raises(NotFoundError) as caught:
-        ask(connect(server.url), path)
+        ask(server.url, path)
     assert type(caught.value) is NotFoundError
 
 
@@ -176,11 +178,11 @@ def test_a_deep_answer_to_an_import_still_tells_what_was_dropped(scripted, conne
     json.dumps(result.dropped)
 
 
-def test_what_is_deep_is_cut_out_and_nothing_else(scripted, connect):
+def test_what_is_deep_is_cut_out_and_nothing_else(scripted):
     deep = "[" * 200 + '"\\"]"' + "]" * 200
     body = f'{{"a": {deep}, "b": ["[", "\\\\", {{"c": 1}}], "d": {deep}, "e": "]]"}}'.encode()
-    server = scripted(lambda request: (200, {}, body))
-    answer = ask(connect(server.url), "/v4/x")
+    server = scripted(lambda _: (200, {}, body))
+    answer = ask(server.url, "/v4/x")
     assert (answer["b"], answer["e"]) == (["[", "\\", {"c": 1}], "]]")
     for key in "ad":
         value, depth = answer[key], 0

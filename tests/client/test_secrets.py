@@ -53,7 +53,7 @@ def test_the_environments_proxies_have_secrets_too(monkeypatch):
 def test_an_answer_that_echoes_credentials_is_redacted(scripted, form, escaped):
     text = "".join(f"\\u{ord(one):04x}" for one in form) if escaped else json.dumps(form, ensure_ascii=False)[1:-1]
     body = f'{{"data": [{{"id": 1, "name": "was {text}"}}]}}'.encode()
-    server = scripted(lambda request: (200, {"Content-Type": "application/json"}, body))
+    server = scripted(lambda _: (200, {"Content-Type": "application/json"}, body))
     config = ClientConfig(base_url=server.url, login=CONFIG.login, password=PASSWORD, proxies=CONFIG.proxies)
     with TrifactaClient(config) as client:
         (found,) = client.deployments.list()
@@ -61,6 +61,6 @@ def test_an_answer_that_echoes_credentials_is_redacted(scripted, form, escaped):
 
 
 def test_a_short_password_does_not_make_names_unreadable(scripted):
-    server = scripted(lambda request: (200, {}, {"data": [{"id": 1, "name": "Daily Orders"}]}))
+    server = scripted(lambda _: (200, {}, {"data": [{"id": 1, "name": "Daily Orders"}]}))
     with TrifactaClient(ClientConfig(base_url=server.url, login="me", password="Orders")) as client:
         assert client.deployments.find("Daily Orders")

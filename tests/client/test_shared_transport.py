@@ -21,7 +21,7 @@ def polling_client(url, **options):
     return TrifactaClient(config, transport=Transport(config, connections=2))
 
 
-def row(request):
+def row(_request):
     return 200, {"Set-Cookie": "session=stale"}, {"id": 7, "active": None, "deployment": {"id": 1}}
 
 
@@ -83,7 +83,7 @@ def test_it_uses_the_connections_proxy(scripted):
     ],
 )
 def test_errors_are_the_same(scripted, answer, error):
-    with polling_client(scripted(lambda request: answer).url) as client, pytest.raises(error):
+    with polling_client(scripted(lambda _: answer).url) as client, pytest.raises(error):
         client.releases.get(7)
 
 

@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_file_is_told_by_field(folder, fields, reason, word
     found, text = file_problem(config(folder, **fields))
     assert found == reason
     assert not [word for word in words if word not in text]
-    server = scripted(lambda request: (200, {}, {}), authority[0])
+    server = scripted(lambda _: (200, {}, {}), authority[0])
     transport = Transport(ClientConfig(server.url, "long-secret", **_fields_of(config(folder, **fields), authority)))
     with pytest.raises((ConfigurationError, TLSError)) as caught:
         transport.read("/v4/x")
@@ -94,7 +94,7 @@ def test_a_bundle_of_the_environment_is_named_by_its_variable(folder, monkeypatc
 
 
 def test_a_file_that_may_not_be_read_is_told_as_that(folder, monkeypatch):
-    def refuse(*arguments, **keywords):
+    def refuse(*_, **__):
         raise PermissionError(13, "hush")
 
     monkeypatch.setattr("pathlib.Path.open", refuse)

@@ -72,14 +72,14 @@ def upload(tmp_path):
 def sequence(*answers):
     """Answer one after the other, the last one for ever."""
     left = list(answers)
-    return lambda request: left.pop(0) if len(left) > 1 else left[0]
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
 # Credentials
 
 
 def test_basic_credentials_go_with_every_request(scripted, connect):
-    server = scripted(lambda request: (200, {}, {"id": 1}))
+    server = scripted(lambda _: (200, {}, {"id": 1}))
     connect(server.url).read("/v4/people/current", {"a": 1})
     (request,) = server.seen
     assert (request.method, request.path) == ("GET", "/v4/people/current?a=1")
@@ -91,19 +91,19 @@ def test_without_a_login_the_password_is_a_bearer_token_even_with_a_netrc_file(s
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login other password wrong\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    server = scripted(lambda request: (200, {}, {}))
+    server = scripted(lambda _: (200, {}, {}))
     Transport(ClientConfig(base_url=server.url, password="tökén-long")).read("/v4/x")
     assert server.seen[0].headers["Authorization"].encode("latin-1").decode() == "Bearer tökén-long"
 
 
 def test_a_base_path_is_kept(scripted, connect):
-    server = scripted(lambda request: (200, {}, {}))
+    server = scripted(lambda _: (200, {}, {}))
     connect(f"{server.url}/base").read("/v4/x")
     assert server.seen[0].path == "/base/v4/x"
 
 
 def test_session_cookies_are_not_kept(scripted, connect):
-    server = scripted(lambda request: (200, {"Set-Cookie": "sid=stale; Path=/"}, {}))
+    server = scripted(lambda _: (200, {"Set-Cookie": "sid=stale; Path=/"}, {}))
     transport = connect(server.url)
     transport.read("/v4/x")
     transport.read("/v4/x")
@@ -124,7 +124,7 @@ def test_session_cookies_are_not_kept(scripted, connect):
 )
 def test_an_error_names_method_path_status_words_request_and_next_step(scripted, connect, status, cls, advice):
     body = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": {"field": "x"}}}
-    server = scripted(lambda request: (status, {"x-trifacta-request-id": "req-7"}, body))
+    server = scripted(lambda _: (status, {"x-trifacta-request-id": "req-7"}, body))
     with pytest.raises(cls) as caught:
         connect(server.url).read("/v4/deployments/1/releases")
     error = caught.value
@@ -146,20 +146,20 @@ def test_an_error_names_method_path_status_words_request_and_next_step(scripted,
     [b"", b"<html><h1>Bad Gateway</h1></html>", b'"Unauthorized"', b"[1, 2]", b"null", b"{", b'{"exception": "text"}'],
 )
 def test_error_bodies_of_any_shape_are_survived(scripted, connect, body):
-    server = scripted(lambda request: (401, {"Content-Type": "text/html"}, body))
+    server = scripted(lambda _: (401, {"Content-Type": "text/html"}, body))
     with pytest.raises(AuthenticationError, match="answered 401"):
         connect(server.url).read("/v4/x")
 
 
 def test_long_foreign_texts_are_cut(scripted, connect):
-    server = scripted(lambda request: (400, {}, b"y" * 100_000))
+    server = scripted(lambda _: (400, {}, b"y" * 100_000))
     with pytest.raises(BadRequestError) as caught:
         connect(server.url).read("/v4/x")
     assert len(str(caught.value)) < 1000
 
 
 def test_a_page_instead_of_json_is_told(scripted, connect):
-    server = scripted(lambda request: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>"))
+    server = scripted(lambda _: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>"))
     with pytest.raises(UnexpectedResponseError, match=r"text/html '<html>Welcome</html>' instead of JSON"):
         connect(server.url).read("/v4/x")
 
@@ -167,7 +167,7 @@ def test_a_page_instead_of_json_is_told(scripted, connect):
 @pytest.mark.parametrize("echo", [SECRET, BASIC])
 def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, connect, echo, caplog):
     caplog.set_level(logging.DEBUG)
-    server = scripted(lambda request: (500, {}, {"exception": {"name": "E", "message": f"saw {echo} here"}}))
+    server = scripted(lambda _: (500, {}, {"exception": {"name": "E", "message": f"saw {echo} here"}}))
     with pytest.raises(ServerError) as caught:
         connect(server.url).read("/v4/x")
     assert "saw *** here" in str(caught.value)
@@ -310,8 +310,8 @@ def test_what_never_left_proves_that_nothing_was_done(connect, scripted, authori
         return caught.value
 
     context, _ = authority
-    untrusted = scripted(lambda request: (200, {}, {}), context)
-    silent = scripted(lambda request: None)
+    untrusted = scripted(lambda _: (200, {}, {}), context)
+    silent = scripted(lambda _: None)
     assert did_nothing(error_of("http://nowhere.invalid"))
     assert did_nothing(error_of(untrusted.url))
     assert did_nothing(error_of("https://" + silent.url.partition("://")[2]))
@@ -342,7 +342,7 @@ def test_a_host_that_makes_no_url_is_a_configuration_error(connect):
 
 def test_a_silent_server_is_a_timeout_that_names_the_option(scripted, connect):
     release = threading.Event()
-    server = scripted(lambda request: release.wait(30) and None)
+    server = scripted(lambda _: release.wait(30) and None)
     with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
         connect(server.url, read_timeout=0.05, read_retries=0).read("/v4/x")
     with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
@@ -381,9 +381,9 @@ def test_an_endless_redirect_ends(scripted, connect):
 
 
 def test_credentials_never_reach_another_host(scripted, connect):
-    other = scripted(lambda request: (200, {}, {}))
+    other = scripted(lambda _: (200, {}, {}))
     elsewhere = other.url.replace("127.0.0.1", "localhost")
-    server = scripted(lambda request: (307, {"Location": f"{elsewhere}/v4/x"}, b""))
+    server = scripted(lambda _: (307, {"Location": f"{elsewhere}/v4/x"}, b""))
     with pytest.raises(RedirectError, match="redirected to http://localhost"):
         connect(server.url).read("/v4/x")
     assert other.seen == []
@@ -419,7 +419,7 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, encoding):
-    other = scripted(lambda request: (200, {}, {"who": "other"}))
+    other = scripted(lambda _: (200, {}, {"who": "other"}))
     elsewhere = other.url.replace("http://127.0.0.1", "localhost")
 
     def respond(request):
@@ -443,9 +443,9 @@ def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, e
 
 def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(scripted, connect, monkeypatch):
     """The last check is of the request as it is sent."""
-    other, server = scripted(lambda request: (200, {}, {})), scripted(lambda request: (302, {"Location": "/x"}, b""))
+    other, server = scripted(lambda _: (200, {}, {})), scripted(lambda _: (302, {"Location": "/x"}, b""))
     target = f"{other.url}\\@{server.url.partition('//')[2]}/v4/x"
-    monkeypatch.setattr("airflow_provider_trifacta.client.redirects.target_of", lambda *a: target)
+    monkeypatch.setattr("airflow_provider_trifacta.client.redirects.target_of", lambda *_: target)
     with pytest.raises(RedirectError, match="another server"):
         connect(server.url).read("/v4/x")
     assert other.seen == []
@@ -478,9 +478,9 @@ def test_a_host_in_another_script_is_a_host(connect):
 
 def test_credentials_never_go_from_https_to_http(scripted, connect, authority):
     context, bundle = authority
-    plain = scripted(lambda request: (200, {}, {}))
+    plain = scripted(lambda _: (200, {}, {}))
     location = plain.url.replace("127.0.0.1", "localhost")
-    server = scripted(lambda request: (302, {"Location": location}, b""), tls=context)
+    server = scripted(lambda _: (302, {"Location": location}, b""), tls=context)
     with pytest.raises(RedirectError, match="not sent over plain http"):
         connect(server.url, verify=bundle).read("/v4/x")
     assert plain.seen == []
@@ -526,7 +526,7 @@ def test_a_redirects_query_is_not_shown(scripted, connect):
 
 
 def test_a_write_to_a_login_page_of_a_plain_http_server_is_told_as_such(scripted, connect):
-    server = scripted(lambda request: (302, {"Location": "/login"}, b""))
+    server = scripted(lambda _: (302, {"Location": "/login"}, b""))
     with pytest.raises(RedirectError, match="If it is a login page, check the credentials"):
         connect(server.url).write("PATCH", "/v4/x", json={})
 
@@ -545,7 +545,7 @@ def test_a_write_to_a_login_page_of_a_plain_http_server_is_told_as_such(scripted
 )
 def test_a_secret_is_not_shown_in_part_or_in_another_spelling(scripted, password, text):
     body = {"exception": {"name": "E", "message": text}}
-    server = scripted(lambda request: (400, {"x-trifacta-request-id": f"id {text[-60:]}"}, body))
+    server = scripted(lambda _: (400, {"x-trifacta-request-id": f"id {text[-60:]}"}, body))
     transport = Transport(ClientConfig(base_url=server.url, login="me", password=password))
     with pytest.raises(BadRequestError) as caught:
         transport.read("/v4/x")
@@ -560,13 +560,13 @@ def test_a_secret_is_not_shown_in_part_or_in_another_spelling(scripted, password
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_answer_that_is_too_large_is_not_kept(scripted, connect, status):
-    server = scripted(lambda request: (status, {"Content-Type": "text/html"}, b"x" * 1_000_000))
+    server = scripted(lambda _: (status, {"Content-Type": "text/html"}, b"x" * 1_000_000))
     with pytest.raises(UnexpectedResponseError if status == 200 else ServerError):
         connect(server.url, read_retries=0, max_answer_size=100_000).read("/v4/x")
 
 
 def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
-    server = scripted(lambda request: (200, {}, b"[" * 200_000))
+    server = scripted(lambda _: (200, {}, b"[" * 200_000))
     with pytest.raises(UnexpectedResponseError, match="instead of JSON"):
         connect(server.url).read("/v4/x")
 
@@ -624,12 +624,12 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
     if reason is None:
         server, client = {"names": ["localhost"]}, {"cert": ("client", "key")}
     if server is None:
-        url = scripted(lambda request: (200, {}, {})).url.replace("http://127.0.0.1", "https://localhost")
+        url = scripted(lambda _: (200, {}, {})).url.replace("http://127.0.0.1", "https://localhost")
     else:
         server = dict(server)
         context = tls_server(pems, *server.pop("names", ()), **server)
         context.maximum_version = version
-        url = scripted(lambda request: (200, {}, {"ok": 1}), context).url
+        url = scripted(lambda _: (200, {}, {"ok": 1}), context).url
     cert = client.get("cert")
     cert = tuple(getattr(pems, one) for one in cert) if isinstance(cert, tuple) else cert and getattr(pems, cert)
     verify = client.get("verify", "ca")
@@ -645,7 +645,7 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
 
 
 def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(scripted, connect, authority, caplog):
-    server = scripted(lambda request: (200, {}, {}), tls=authority[0])
+    server = scripted(lambda _: (200, {}, {}), tls=authority[0])
     for _ in range(2):
         connect(server.url, verify=False).read("/v4/x")
     assert not caplog.records
@@ -656,7 +656,7 @@ def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(scr
 
 
 def test_an_untrusted_certificate_is_told_and_not_asked_again(scripted, connect, authority, waits):
-    server = scripted(lambda request: (200, {}, {}), tls=authority[0])
+    server = scripted(lambda _: (200, {}, {}), tls=authority[0])
     with pytest.raises(TLSError, match="CA bundle"):
         connect(server.url).read("/v4/x")
     assert waits == []
@@ -669,7 +669,7 @@ def test_verify_takes_a_bundle_or_false_even_against_the_environment(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     context, bundle = authority
-    server = scripted(lambda request: (200, {}, {"ok": 1}), tls=context)
+    server = scripted(lambda _: (200, {}, {"ok": 1}), tls=context)
     assert connect(server.url, verify=bundle).read("/v4/x") == {"ok": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the hook warns, once

@@ -48,6 +48,7 @@ def files(tmp_path, monkeypatch):
         (tmp_path / name).touch()
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     ("extra", "field", "expected"),
     [
@@ -79,7 +80,7 @@ def files(tmp_path, monkeypatch):
         ({"max_package_size": 2**30}, "max_package_size", 2**30),
     ],
 )
-def test_extras_are_read_typed_or_as_text(files, extra, field, expected):
+def test_extras_are_read_typed_or_as_text(extra, field, expected):
     value = getattr(config_from_connection(connection(extra)), field)
     assert value == expected
     assert type(value) is type(expected)
@@ -104,6 +105,7 @@ def test_blank_extras_mean_the_default(blank):
     assert config_from_connection(connection(dict.fromkeys(names, blank))) == config_from_connection(connection())
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
@@ -133,7 +135,7 @@ def test_blank_extras_mean_the_default(blank):
         ("[1]", "extra is not a JSON object"),
     ],
 )
-def test_unusable_extras_are_named(files, extra, words):
+def test_unusable_extras_are_named(extra, words):
     with pytest.raises(ConfigurationError) as caught:
         config_from_connection(connection(extra))
     assert words in str(caught.value)
@@ -208,11 +210,12 @@ def test_an_instance_at_an_ipv6_address(monkeypatch):
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEhushhush\n-----END PRIVATE KEY-----\n"
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("pem", [PEM, PEM.replace("\n", ""), PEM.replace("\n", r"\n"), PEM * 100])
 @pytest.mark.parametrize(
     "extra", [lambda pem: {"cert": pem}, lambda pem: {"cert": ["cert.pem", pem]}, lambda pem: {"verify": pem}]
 )
-def test_a_key_in_place_of_its_path_is_refused_as_that(files, extra, pem):
+def test_a_key_in_place_of_its_path_is_refused_as_that(extra, pem):
     with pytest.raises(ConfigurationError, match="where its path belongs") as caught:
         config_from_connection(connection(extra(pem)))
     assert "hush" not in str(caught.value)
@@ -223,9 +226,10 @@ def test_a_key_in_place_of_its_path_is_refused_as_that(files, extra, pem):
         assert "hush" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("value", ["no-such-hush.pem", "hush" * 2000, "hush\0", ["hush", 5], {"hush": 1}])
 @pytest.mark.parametrize("name", ["verify", "cert"])
-def test_a_path_that_is_none_is_not_quoted(files, name, value):
+def test_a_path_that_is_none_is_not_quoted(name, value):
     with pytest.raises(ConfigurationError) as caught:
         config_from_connection(connection({name: value}))
     assert "hush" not in str(caught.value)

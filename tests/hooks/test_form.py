@@ -47,7 +47,7 @@ def test_the_widgets_of_airflow_2_are_the_same_fields():
 
 
 @pytest.fixture(scope="module")
-def hook_meta(airflow_db):
+def hook_meta(airflow_db):  # noqa: ARG001
     """Read the route that the pages of Airflow 3 read, and return our part of it."""
     pytest.importorskip("airflow.api_fastapi.app", reason="Airflow 2 has no such route")
     from airflow import __version__

@@ -31,7 +31,7 @@ def test_the_default_connection_becomes_a_client(connect):
 
 
 def test_a_polling_client_does_not_repeat_reads(use_connection, scripted):
-    server = scripted(lambda request: (503, {"Retry-After": "0"}, {}))
+    server = scripted(lambda _: (503, {"Retry-After": "0"}, {}))
     use_connection(server.url)
     hook = TrifactaHook()
     assert hook.polling_config.read_retries == 0
@@ -49,7 +49,7 @@ def test_a_missing_connection_is_a_configuration_error():
 def test_an_unsafe_connection_is_noted_and_only_a_change_warns_of_it(use_connection, scripted, caplog):
     """Each process of a wait makes a client and reads: its log must not fill with the same warning."""
     caplog.set_level(logging.INFO)
-    server = scripted(lambda request: (200, {}, {"id": 1}))
+    server = scripted(lambda _: (200, {}, {"id": 1}))
     use_connection(server.url)
     for _ in range(2):
         assert TrifactaHook().client.deployments.get(1).id == 1

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
+from trifacta_emulator import Emulator, EmulatorOptions
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -26,6 +27,20 @@ def memory():
 @pytest.fixture(autouse=True)
 def no_real_waits(virtual_time):
     """Operators make their client by themselves: no test of theirs waits in real time."""
+
+
+@pytest.fixture
+def start(use_connection):
+    """Return a function that starts another emulator with options, as the connection trifacta_default."""
+    with ExitStack() as running:
+
+        def run(**options):
+            emulator = running.enter_context(Emulator(EmulatorOptions(**options)))
+            use_connection(emulator.url)
+            emulator.store.create_deployment("Orders")
+            return emulator
+
+        yield run
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def events_of(alias):
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     def run(operator, try_number=1):
-        ti = SimpleNamespace(try_number=try_number, max_tries=operator.retries, xcom_push=lambda key, value: None)
+        ti = SimpleNamespace(try_number=try_number, max_tries=operator.retries, xcom_push=lambda **_: None)
         outlet_events = OutletEventAccessors()
         operator.execute({"ti": ti, "task_instance": ti, "params": {}, "outlet_events": outlet_events})
         return [(event.dest_asset_key.uri, event.extra) for event in outlet_events[alias].asset_alias_events]
@@ -122,7 +122,8 @@ def test_none_where_a_rollback_leaves_nothing_live(events_of, create, alias, emu
     assert emulator.store.active_release(1) is None
 
 
-def test_only_aliases_get_one(events_of, create, emulator):
+@pytest.mark.usefixtures("emulator")
+def test_only_aliases_get_one(events_of, create):
     assert events_of(create(outlets=[Asset("trifacta://host/deployments/1")])) == []
     assert events_of(create(outlets=[], if_exists="create")) == []
 

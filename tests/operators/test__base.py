@@ -51,7 +51,7 @@ def test_a_name_is_named_by_its_own_argument():
 
 
 @pytest.fixture
-def find(emulator):
+def find():
     def run(deployment_id, name):
         with TrifactaHook().client as client:
             return Target(deployment_id, name).find(client)
@@ -77,6 +77,7 @@ def test_names_are_found_beyond_the_first_page(find, emulator):
 
 
 @pytest.mark.parametrize("name", ["Order", "orders", "Orders ", "*"])
+@pytest.mark.usefixtures("emulator")
 def test_a_similar_name_is_none(find, name):
     with pytest.raises(AmbiguousNameError, match=r"0 deployments are called .* Check the name"):
         find(None, name)

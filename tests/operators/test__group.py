@@ -82,7 +82,7 @@ def jobs(monkeypatch):
 
     def make(*states):
         by_id = dict(enumerate(states, 16001))
-        monkeypatch.setattr(JobGroups, "status", lambda self, one: by_id[one])
+        monkeypatch.setattr(JobGroups, "status", lambda _, one: by_id[one])
         return list(by_id)
 
     return make
@@ -137,7 +137,7 @@ def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion
 
 
 @pytest.mark.parametrize("state", ["skipped", None, "failed"])
-def test_what_was_not_seen_through_is_not_confirmed(end, emulator, state, fails):
+def test_what_was_not_seen_through_is_not_confirmed(end, state, fails):
     with fails(f"PromotionNotProvenError: g.smoke_run is {state}", live_id=None):
         end(ConfirmGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
 
@@ -173,7 +173,7 @@ def test_a_step_that_was_skipped_alone_leaves_no_green_run(end, step, fails):
 # What the jobs say
 
 
-def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(end, execute, jobs, emulator, promotion):
+def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(end, execute, jobs, promotion):
     ids = jobs("Complete", "Complete")
     with pytest.raises(AirflowSkipException):
         end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)
@@ -184,13 +184,13 @@ def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(end, execu
 
 
 @pytest.mark.parametrize("status", ["Failed", "Canceled"])
-def test_jobs_that_failed_are_rolled_back(end, execute, jobs, emulator, status):
+def test_jobs_that_failed_are_rolled_back(end, execute, jobs, status):
     ids = jobs("Complete", status, "InProgress")
     assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
     assert execute.ti.pushed["verdict"]["job_group_ids"] == ids[1:2]
 
 
-def test_jobs_that_still_run_are_waited_for_and_named(end, execute, jobs, emulator, virtual_time):
+def test_jobs_that_still_run_are_waited_for_and_named(end, execute, jobs, virtual_time):
     ids = jobs("InProgress", "Complete")
     assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
     assert sum(virtual_time.slept) == 60
@@ -219,13 +219,13 @@ def test_the_error_tells_what_was_rolled_back(end, fails):
 @pytest.mark.parametrize("state", [None, {}, {"status": "Complete"}, "", 7, []])
 def test_a_state_that_is_no_word_is_looked_at_again(end, execute, jobs, monkeypatch, state):
     ids, states = jobs("Complete"), [state, state, "Complete"]
-    monkeypatch.setattr(JobGroups, "status", lambda self, one: states.pop(0))
+    monkeypatch.setattr(JobGroups, "status", lambda _self, _one: states.pop(0))
     with pytest.raises(AirflowSkipException, match="The promotion is kept"):
         end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)
     assert execute.ti.pushed["verdict"]["kept"]
 
 
-def test_a_list_that_lags_behind_is_looked_at_again(confirm, promotion, emulator, monkeypatch, virtual_time):
+def test_a_list_that_lags_behind_is_looked_at_again(confirm, promotion, monkeypatch):
     read, looks = Releases.list, []
 
     def lagging(self, *args, **options):

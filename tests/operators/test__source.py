@@ -58,7 +58,8 @@ def test_a_file_url_is_looked_at_before_it_is_opened(tmp_path, scheme):
         open_source(f"{scheme}://folder/flow.zip")
 
 
-def test_a_missing_object_is_told(memory):
+@pytest.mark.usefixtures("memory")
+def test_a_missing_object_is_told():
     with pytest.raises(PackageNotFoundError, match=r"There is no object memory://bucket/none\.zip"):
         open_source("memory://bucket/none.zip")
 
@@ -99,7 +100,7 @@ class Endless:
     def __init__(self):
         self.blocks = 0
 
-    def open(self, mode):
+    def open(self, _mode):
         return self
 
     def __enter__(self):
@@ -115,7 +116,7 @@ class Endless:
 
 def test_a_copy_stops_at_its_limit(monkeypatch):
     source = Endless()
-    monkeypatch.setattr("airflow_provider_trifacta.operators._storage.object_storage_path", lambda url: source)
+    monkeypatch.setattr("airflow_provider_trifacta.operators._storage.object_storage_path", lambda _: source)
     with pytest.raises(PackageTooLargeError, match=r"s3://bucket/endless\.zip .*'max_package_size'") as caught:
         open_source("s3://bucket/endless.zip", most=5 * 2**20)
     assert source.blocks == 6

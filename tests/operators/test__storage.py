@@ -140,18 +140,21 @@ def test_a_flow_goes_through_a_bucket_to_production(bucket, execute, use_connect
     assert list(bucket.content()) == ["manual__2026-01-01T00:00:00+00:00/Täglich #1.zip"]
 
 
-def test_a_missing_object_is_told_and_is_no_passing_failure(bucket):
+@pytest.mark.usefixtures("bucket")
+def test_a_missing_object_is_told_and_is_no_passing_failure():
     with pytest.raises(PackageNotFoundError):
         open_source("s3://moto@bucket/none.zip")
 
 
-def test_a_missing_bucket_is_told_in_the_words_of_the_storage(bucket, make_package):
+@pytest.mark.usefixtures("bucket")
+def test_a_missing_bucket_is_told_in_the_words_of_the_storage(make_package):
     with make_package().open("rb") as file, pytest.raises(DestinationError, match="bucket does not exist") as caught:
         save(file, "s3://moto@no-such-bucket/flow.zip")
     assert caught.value.retryable
 
 
-def test_a_storage_that_is_away_may_come_back(s3_server, make_package):
+@pytest.mark.usefixtures("s3_server")
+def test_a_storage_that_is_away_may_come_back(make_package):
     attach("s3", conn_id="away", fs=s3_system("http://127.0.0.1:9"))
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:9") as caught:
         open_source("s3://away@bucket/flow.zip")
@@ -170,7 +173,7 @@ LEAK = "403 https://me:a-long-secret@store/x?X-Amz-Signature=abcdef&sig=ghijkl n
 
 @every_airflow
 def test_the_words_of_a_storage_are_passed_on_without_credentials(memory, make_package, monkeypatch):
-    def refuse(self, *arguments, **options):
+    def refuse(*_, **__):
         raise StorageError(LEAK)
 
     for name in ("_open", "put_file"):
@@ -243,15 +246,16 @@ def test_nothing_is_asked_of_the_instance_for_such_a_path(emulator, execute, pat
 def no_temporary_directory(monkeypatch):
     """Let there be no directory for temporary files, as with a read-only root file system."""
 
-    def none(*arguments, **options):
+    def none(*_, **__):
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
 
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_get_default_tempdir", none)
 
 
+@pytest.mark.usefixtures("no_temporary_directory")
 @every_airflow
-def test_no_temporary_directory_is_named_and_may_pass(memory, make_package, no_temporary_directory, emulator, execute):
+def test_no_temporary_directory_is_named_and_may_pass(memory, make_package, emulator, execute):
     content = make_package().read_bytes()
     memory.pipe("/bucket/flow.zip", content)
     with pytest.raises(TemporarySpaceError, match="No usable temporary directory") as caught:
@@ -267,11 +271,11 @@ def test_no_temporary_directory_is_named_and_may_pass(memory, make_package, no_t
 @every_airflow
 def test_no_space_for_a_temporary_copy_is_named_and_may_pass(memory, make_package, monkeypatch):
     class Full(io.BytesIO):
-        def write(self, data):
+        def write(self, _data):
             raise OSError(28, "No space left on device")
 
     memory.pipe("/bucket/flow.zip", make_package().read_bytes())
-    monkeypatch.setattr(_storage.tempfile, "TemporaryFile", lambda **options: Full())
+    monkeypatch.setattr(_storage.tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(TemporarySpaceError, match="No space left on device") as caught:
         open_source("memory://bucket/flow.zip")
     assert caught.value.retryable

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from request_patterns import CHANGE
 from trifacta_emulator import Answer, Fault, Reset, Truncate
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
@@ -18,8 +19,6 @@ from airflow_provider_trifacta.operators.release import (
 )
 
 pytestmark = pytest.mark.every_airflow
-
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 
 
 @pytest.fixture
@@ -308,7 +307,7 @@ def test_a_retry_does_not_undo_a_persons_decision(
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_a_clear_changes_it_again(release_ids, emulator, live, retries):
+def test_a_clear_changes_it_again(release_ids, live, retries):
     """Somebody who clears the task has looked."""
     first = release_ids[0]
     result, pushed = clear(ActivateReleaseOperator(task_id="activate", release_id=first, retries=retries))
@@ -319,7 +318,7 @@ def test_a_clear_changes_it_again(release_ids, emulator, live, retries):
     assert live() is None
 
 
-def test_a_clear_keeps_to_the_expected_release(release_ids, emulator, live, fails):
+def test_a_clear_keeps_to_the_expected_release(release_ids, live, fails):
     first, second, third = release_ids
     operator = ActivateReleaseOperator(task_id="t", release_id=first, expected_active_release_id=second)
     with fails("UnexpectedLiveReleaseError"):
@@ -363,9 +362,9 @@ def test_an_event_tells_what_this_run_made_live(release_ids, emulator, index, tr
     alias = AssetAlias("live")
     operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[index], outlets=[alias])
     outlet = SimpleNamespace(add=lambda asset, extra: events.append((asset, extra)))
-    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, xcom_push=lambda **keywords: None)
+    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, xcom_push=lambda **_: None)
     # Not a dict: aliases cannot be hashed on Airflow 3.0.
-    by_alias = type("Events", (), {"__getitem__": lambda self, key: {alias.name: outlet}[key.name]})()
+    by_alias = type("Events", (), {"__getitem__": lambda _, key: {alias.name: outlet}[key.name]})()
     operator.execute({"ti": ti, "outlet_events": by_alias})
     host = emulator.url.partition("://")[2]
     expected = (
@@ -382,7 +381,7 @@ def test_an_event_tells_what_this_run_made_live(release_ids, emulator, index, tr
 # The journal
 
 
-def test_a_failed_first_read_costs_no_retry(activate, release_ids, emulator, live, virtual_time):
+def test_a_failed_first_read_costs_no_retry(activate, release_ids, emulator, virtual_time):
     """Nothing was written yet, so the server may be away for a while."""
     emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/releases/*", times=20))
     assert activate(release_ids[0])[0]["outcome"] == "activated"
@@ -399,7 +398,7 @@ def test_a_server_that_stays_away_is_left_to_airflows_retries(activate, release_
 
 @pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
 def test_a_retry_goes_on_where_the_journal_proves_that_nothing_was_asked_for(
-    request, emulator, release_ids, live, changes, operator, index, store
+    request, emulator, release_ids, changes, operator, index, store
 ):
     run, release_id = request.getfixturevalue(operator), release_ids[index]
     emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/releases/*"))
@@ -412,7 +411,7 @@ def test_a_retry_goes_on_where_the_journal_proves_that_nothing_was_asked_for(
 @pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
 @pytest.mark.parametrize("touched", [False, True])
 def test_a_retry_asks_again_where_nothing_was_touched_since(
-    request, emulator, release_ids, live, changes, operator, index, store, touched, fails
+    request, emulator, release_ids, changes, operator, index, store, touched, fails
 ):
     run, release_id = request.getfixturevalue(operator), release_ids[index]
     emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
@@ -450,13 +449,13 @@ def test_the_baseline_guards(activate, release_ids, live, fails):
         {"expected_active_release_id": "any"},
     ],
 )
-def test_a_guard_that_renders_to_nothing_is_an_error(activate, emulator, release_ids, changes, guard, fails):
+def test_a_guard_that_renders_to_nothing_is_an_error(activate, release_ids, changes, guard, fails):
     with fails("InvalidInputError"):
         activate(release_ids[0], **guard)
     assert changes() == []
 
 
-def test_two_guards_are_one_too_many(activate, emulator, release_ids, changes, fails):
+def test_two_guards_are_one_too_many(activate, release_ids, changes, fails):
     baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
     with fails("InvalidInputError"):
         activate(release_ids[0], baseline=baseline, expected_active_release_id=release_ids[2])
@@ -468,7 +467,7 @@ def test_two_guards_are_one_too_many(activate, emulator, release_ids, changes, f
 
 @pytest.mark.parametrize(("operator", "index", "stays"), [("activate", 1, False), ("deactivate", 2, True)])
 def test_a_list_that_lags_behind_is_not_taken_for_what_is(
-    request, emulator, release_ids, live, changes, monkeypatch, virtual_time, operator, index, stays
+    request, release_ids, live, changes, monkeypatch, virtual_time, operator, index, stays
 ):
     """The list shows for a while how it was before the last release was imported."""
     read, release_id = Releases.list, release_ids[index]

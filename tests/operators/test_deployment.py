@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pendulum
 import pytest
+from request_patterns import CHANGE
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, LateCommit, Reset, Truncate, iso
 
 from airflow_provider_trifacta._compat import AirflowFailException
@@ -22,7 +23,6 @@ from airflow_provider_trifacta.promotion.new_deployment import create_once
 
 pytestmark = pytest.mark.every_airflow
 
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
 CREATE = {"method": "POST", "path": "/v4/deployments"}
 UUIDS = [f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number in range(4)]
 
@@ -152,7 +152,7 @@ def test_the_baseline_of_another_deployment_does_not_fit_a_name(promote, get, em
 # CreateReleaseOperator, staged
 
 
-def test_a_staged_release_is_not_live(promote, get, execute, emulator, live, changes):
+def test_a_staged_release_is_not_live(promote, get, execute, live, changes):
     old = promote(0)["release_id"]
     result = promote(1, activate=False, baseline=get()[0])
     assert live() == old
@@ -304,7 +304,7 @@ def test_a_refusal_to_make_one_fails_without_retry(create, emulator, named, fail
     assert named() == []
 
 
-def test_a_busy_server_leaves_no_doubt(use_connection, emulator, named):
+def test_a_busy_server_leaves_no_doubt(emulator, named):
     emulator.faults.add(Fault(Answer.too_many_requests(0), **CREATE, times=None))
     with TrifactaHook().client as client, pytest.raises(errors.RateLimitError) as caught:
         create_once(client, "New")
@@ -415,7 +415,7 @@ def test_a_journal_proves_that_nothing_was_asked_for(make_once, time, journal, n
     assert len(named()) == 1
 
 
-def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once, emulator, journal, named, changes):
+def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once, emulator, journal, changes):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     for _ in range(2):
         with pytest.raises(errors.AmbiguousSubmissionError):
@@ -430,12 +430,12 @@ def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, emulator, st
             create(try_number=number, store=store)
     assert len(changes()) == 1
     operator = CreateDeploymentOperator(task_id="make", name="New")
-    cleared = SimpleNamespace(try_number=3, max_tries=2, xcom_push=lambda key, value: None)
+    cleared = SimpleNamespace(try_number=3, max_tries=2, xcom_push=lambda **_: None)
     made = operator.execute({"ti": cleared, "task_state_store": store})
     assert (made["outcome"], [made["deployment_id"]]) == ("created", named())
 
 
-def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator, named):
+def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator):
     """As by a server that trims names: found by none of the next runs, each of which would make another one."""
     emulator.faults.add(Fault(Answer(201, body={"id": 1, "name": "Orders"}), **CREATE))
     with pytest.raises(errors.AmbiguousNameError, check=lambda error: error.deployment_id == 1) as caught:
@@ -443,7 +443,7 @@ def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_o
     assert not caught.value.retryable
 
 
-def test_two_that_make_the_same_deployment_do_not_both_succeed(emulator, named, use_connection):
+def test_two_that_make_the_same_deployment_do_not_both_succeed(emulator, named):
     """The API takes both; whoever reads back last says so."""
     held = emulator.faults.add(Fault(Hold(), **CREATE))
     ended = []
@@ -466,7 +466,7 @@ def test_two_that_make_the_same_deployment_do_not_both_succeed(emulator, named, 
     assert f"2 deployments are called 'New': {named()[0]}, {named()[1]}" in str(error)
 
 
-def test_a_server_that_takes_a_name_once_refuses_the_second(execute, use_connection, make_package):
+def test_a_server_that_takes_a_name_once_refuses_the_second(execute, use_connection):
     with Emulator(EmulatorOptions(unique_deployment_names=True)) as strict:
         use_connection(strict.url)
         operator = CreateDeploymentOperator(task_id="make", name="New")
@@ -635,7 +635,7 @@ def test_a_rollback_that_was_lost_is_made_by_the_retry(undo, get, promote, execu
     assert live() == old
 
 
-def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, emulator, live, changes):
+def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, live, changes):
     old = promote(0)["release_id"]
     baseline = get()[0]
     promote(1, baseline=baseline)
@@ -660,12 +660,13 @@ def test_a_release_that_a_person_activated_again_stays_until_a_clear(
     assert live() == new
     assert changes() == done
     operator = RollbackDeploymentOperator(settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=UUIDS[1])
-    cleared = SimpleNamespace(try_number=2, max_tries=1, xcom_push=lambda key, value: None)
+    cleared = SimpleNamespace(try_number=2, max_tries=1, xcom_push=lambda **_: None)
     assert operator.execute({"ti": cleared})["outcome"] == "rolled_back"
     assert live() == old
 
 
-def test_the_log_tells_what_was_rolled_back(undo, get, promote, emulator, caplog):
+@pytest.mark.usefixtures("emulator")
+def test_the_log_tells_what_was_rolled_back(undo, get, promote, caplog):
     caplog.set_level(logging.INFO)
     baseline = get()[0]
     new = promote(1, baseline=baseline)["release_id"]

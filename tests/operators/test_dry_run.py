@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import logging
 
 import pytest
-from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fault, LateCommit, Reset
+from trifacta_emulator import Answer, Connection, Fault, LateCommit, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -29,11 +28,6 @@ both = pytest.mark.parametrize("gate", list(OPERATORS.values()), ids=list(OPERAT
 
 
 @pytest.fixture
-def slept(time):
-    return time.slept
-
-
-@pytest.fixture
 def run(execute, make_package):
     """Return a function that runs an operator on a new package, or on the one given."""
 
@@ -45,20 +39,6 @@ def run(execute, make_package):
         return execute(operator, try_number=try_number)
 
     return run
-
-
-@pytest.fixture
-def start(use_connection):
-    """Return a function that starts another emulator with options, as the connection trifacta_default."""
-    with contextlib.ExitStack() as running:
-
-        def run(**options):
-            emulator = running.enter_context(Emulator(EmulatorOptions(**options)))
-            use_connection(emulator.url)
-            emulator.store.create_deployment("Orders")
-            return emulator
-
-        yield run
 
 
 def mapping(on, to):
@@ -75,8 +55,9 @@ PARAMETERISED = {"dataset_path": "s3://dev/{region}.csv", "dataset_parameters": 
 # Warnings
 
 
+@pytest.mark.usefixtures("emulator")
 @both
-def test_warnings_are_logged(run, emulator, gate, caplog):
+def test_warnings_are_logged(run, gate, caplog):
     caplog.set_level(logging.INFO)
     run(gate, package=PARAMETERISED)
     assert "no import rule reaches its path s3://dev/.csv" in caplog.text
@@ -96,7 +77,8 @@ def test_without_warnings_nothing_fails(run, emulator, gate):
     assert posts(emulator)[0] == DRY_RUN
 
 
-def test_the_report_is_pushed_before_warnings_fail(run, emulator, execute):
+@pytest.mark.usefixtures("emulator")
+def test_the_report_is_pushed_before_warnings_fail(run, execute):
     with pytest.raises(AirflowFailException):
         run(package=PARAMETERISED, on_warnings="fail")
     report = execute.ti.pushed["report"]
@@ -105,7 +87,8 @@ def test_the_report_is_pushed_before_warnings_fail(run, emulator, execute):
     assert report["warnings"][0] in execute.ti.pushed["report_text"]
 
 
-def test_problems_and_warnings_fail_together(run, emulator, fails):
+@pytest.mark.usefixtures("emulator")
+def test_problems_and_warnings_fail_together(run, fails):
     with fails("DryRunFailedError: s3://dev/"):
         run(package=PARAMETERISED, connections=[DEV], on_warnings="fail")
 
@@ -144,7 +127,8 @@ def test_a_clean_report(run, emulator):
     assert emulator.store.releases() == ()
 
 
-def test_the_report_is_in_the_log(run, emulator, caplog):
+@pytest.mark.usefixtures("emulator")
+def test_the_report_is_in_the_log(run, caplog):
     caplog.set_level(logging.INFO)
     _, ti = run()
     assert ti.pushed["report_text"] in caplog.text
@@ -327,11 +311,11 @@ def test_a_refusal_fails_without_retry(run, execute, emulator, use_connection, g
     [Answer(502), Answer.gateway_timeout(), Reset("after_body"), Reset("after_commit"), Answer.too_many_requests(2)],
 )
 @both
-def test_a_passing_failure_is_asked_again(run, emulator, slept, gate, effect):
+def test_a_passing_failure_is_asked_again(run, emulator, time, gate, effect):
     emulator.faults.add(Fault(effect, method="POST", path=DRY_RUN, times=2))
     run(gate)
     assert posts(emulator).count(DRY_RUN) == 3
-    assert len(slept) == 2
+    assert len(time.slept) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fault, Reset, Truncate, utc_now
+from trifacta_emulator import Answer, Connection, Fault, Reset, Truncate, utc_now
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -37,11 +36,6 @@ NEW = {"object": [mapping({"uuid": DEV.uuid}, {"id": 12001})], "value": [PATH, B
 
 
 @pytest.fixture
-def slept(time):
-    return time.slept
-
-
-@pytest.fixture
 def set_rules(execute):
     """Return a function that runs the operator."""
 
@@ -51,20 +45,6 @@ def set_rules(execute):
         return execute(operator, dag_run, store, try_number=try_number)
 
     return run
-
-
-@pytest.fixture
-def start(use_connection):
-    """Return a function that starts another emulator with options, as the connection trifacta_default."""
-    with contextlib.ExitStack() as running:
-
-        def run(**options):
-            emulator = running.enter_context(Emulator(EmulatorOptions(**options)))
-            use_connection(emulator.url)
-            emulator.store.create_deployment("Orders")
-            return emulator
-
-        yield run
 
 
 @pytest.fixture
@@ -457,12 +437,12 @@ def test_what_reads_back_otherwise_is_no_success(set_rules, execute, emulator):
     assert "outcome" not in execute.ti.pushed
 
 
-def test_a_busy_server_is_asked_again(set_rules, emulator, slept):
+def test_a_busy_server_is_asked_again(set_rules, emulator, time):
     emulator.faults.add(Fault(Answer.too_many_requests(3), method="PATCH", times=2))
     assert set_rules(value_rules=[BUCKET])[0]["outcome"] == "changed"
     assert len(writes(emulator)) == 3
-    assert len(slept) == 2
-    assert min(slept) >= 3
+    assert len(time.slept) == 2
+    assert min(time.slept) >= 3
 
 
 # Retries
@@ -587,18 +567,19 @@ def test_rules_that_the_server_does_not_know_are_refused_in_its_words(set_rules,
     assert rules_of(emulator, "value") == []
 
 
-def test_a_failure_that_may_pass_is_left_to_airflows_retries(set_rules, emulator, slept):
+def test_a_failure_that_may_pass_is_left_to_airflows_retries(set_rules, emulator, time):
     emulator.faults.add(Fault(Answer(502), method="GET", times=None))
     with pytest.raises(errors.ServerError):
         set_rules(value_rules=[BUCKET])
     assert writes(emulator) == []
-    assert sum(slept) >= 120, "it looks for two minutes before its first change"
+    assert sum(time.slept) >= 120, "it looks for two minutes before its first change"
 
 
 # The journal
 
 
-def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_somebody_changed(set_rules, emulator, store):
+@pytest.mark.usefixtures("emulator")
+def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_somebody_changed(set_rules, store):
     """By the clocks alone it would stop: the rules were set after the run began."""
     began = utc_now() - timedelta(minutes=1)
     set_rules(value_rules=[BUCKET])
@@ -621,7 +602,7 @@ def test_a_retry_asks_again_where_nothing_was_touched_since(set_rules, emulator,
 
 
 @kinds
-def test_rules_that_show_late_are_waited_for(set_rules, emulator, kind, monkeypatch, slept):
+def test_rules_that_show_late_are_waited_for(set_rules, emulator, kind, monkeypatch, time):
     read, old = ImportRules.list, []
 
     def lagging(self, deployment_id, asked):
@@ -632,4 +613,4 @@ def test_rules_that_show_late_are_waited_for(set_rules, emulator, kind, monkeypa
     assert set_rules(**{f"{kind}_rules": NEW[kind]})[0]["outcome"] == "changed"
     assert rules_of(emulator, kind) == NEW[kind]
     assert len(writes(emulator)) == 1
-    assert sum(slept) == 6
+    assert sum(time.slept) == 6

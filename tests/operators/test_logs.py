@@ -31,7 +31,7 @@ pytestmark = pytest.mark.every_airflow
 
 
 @pytest.fixture
-def instance(use_connection, make_package):
+def instance(use_connection):
     options = EmulatorOptions(flows=(PresetFlow("Daily"),), job_start_seconds=0, job_run_seconds=0)
     with Emulator(options) as emulator:
         use_connection(emulator.url)
@@ -104,7 +104,8 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
     )
 
 
-def test_a_sensor(instance, lines_of, make_package):
+@pytest.mark.usefixtures("instance")
+def test_a_sensor(lines_of, make_package):
     create = CreateReleaseOperator(task_id="t", package_path=str(make_package()), deployment_id=1)
     made, _ = lines_of(create)
     _, lines = lines_of(ReleaseActiveSensor(task_id="t", release_id=made["release_id"]))
@@ -112,7 +113,8 @@ def test_a_sensor(instance, lines_of, make_package):
     assert len(lines) > 2
 
 
-def test_a_staged_release_is_called_so(instance, lines_of, make_package):
+@pytest.mark.usefixtures("instance")
+def test_a_staged_release_is_called_so(lines_of, make_package):
     baseline, _ = lines_of(GetDeploymentOperator(task_id="t", deployment_id=1))
     staged = CreateReleaseOperator(
         task_id="t", package_path=str(make_package()), deployment_id=1, baseline=baseline, activate=False

@@ -162,7 +162,7 @@ def test_a_failed_export_leaves_no_half_file(export, flow_id, dev, tmp_path, eff
     ],
 )
 def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_path, headers, body, words, fails):
-    use_connection(scripted(lambda request: (200, headers, body)).url)
+    use_connection(scripted(lambda _: (200, headers, body)).url)
     with fails(words):
         export(7)
     assert list(tmp_path.iterdir()) == []
@@ -190,7 +190,7 @@ def test_bad_input_ends_before_any_request(export, flow_id, dev, execute, option
 
 
 def test_a_disk_that_takes_no_more_leaves_nothing(export, flow_id, tmp_path, monkeypatch):
-    def full(source, target, *size):
+    def full(_source, target, *_):
         target.write(b"half")
         raise OSError(28, "No space left on device")
 
@@ -200,7 +200,8 @@ def test_a_disk_that_takes_no_more_leaves_nothing(export, flow_id, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_object_storage_url(export, flow_id, memory):
+@pytest.mark.usefixtures("memory")
+def test_an_object_storage_url(export, flow_id):
     url = "memory://bucket/run 1/flow.zip"
     result, _ = export(flow_id, url)
     content = object_storage_path(url).open("rb").read()
@@ -210,7 +211,7 @@ def test_an_object_storage_url(export, flow_id, memory):
 
 
 def test_an_object_that_is_not_whole_is_an_error(flow_id, export, memory, monkeypatch):
-    monkeypatch.setattr(type(memory), "info", lambda self, path, **options: {"size": 3})
+    monkeypatch.setattr(type(memory), "info", lambda _self, _path, **_options: {"size": 3})
     with pytest.raises(DestinationError, match="has 3 bytes"):
         export(flow_id, "memory://bucket/flow.zip")
 
@@ -235,7 +236,7 @@ class Fragile(LocalFileSystem):
     def _strip_protocol(cls, path):
         return super()._strip_protocol(str(path).removeprefix("fragile://"))
 
-    def put_file(self, source, target, **options):
+    def put_file(self, source, target, **_):
         content = Path(source).read_bytes()
         with open(target, "wb") as file:
             file.write(content[: self.takes])
@@ -275,7 +276,7 @@ def test_an_object_store_is_handed_the_object_itself(export, flow_id, memory, sc
     monkeypatch.setattr(
         type(memory),
         "put_file",
-        lambda self, source, target, **options: put.append(target) or self.pipe(target, Path(source).read_bytes()),
+        lambda self, source, target, **_: put.append(target) or self.pipe(target, Path(source).read_bytes()),
     )
     export(flow_id, f"{scheme}://bucket/flow.zip")
     assert [one.strip("/") for one in put] == ["bucket/flow.zip"]
@@ -288,7 +289,7 @@ def test_an_unknown_storage_says_what_is_missing(export, flow_id):
 
 def test_a_real_package_comes_through_as_it_is(export, scripted, use_connection, real_package, tmp_path):
     content = real_package.read_bytes()
-    use_connection(scripted(lambda request: (200, {"Content-Type": "application/zip"}, content)).url)
+    use_connection(scripted(lambda _: (200, {"Content-Type": "application/zip"}, content)).url)
     export(13)
     assert (tmp_path / "made" / "flow.zip").read_bytes() == content
 

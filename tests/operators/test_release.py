@@ -52,8 +52,9 @@ def test_a_package_becomes_the_live_release(create, emulator):
     assert isinstance(flow_id, int)
 
 
+@pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("deployment_id", [1, "1", " 1 "])
-def test_ids_may_be_text(create, emulator, deployment_id):
+def test_ids_may_be_text(create, deployment_id):
     assert create(deployment_id=deployment_id)[0]["deployment_id"] == 1
 
 
@@ -88,7 +89,8 @@ def test_bad_input_fails_without_retry_and_before_any_request(create, execute, e
     assert execute.ti.pushed == {}
 
 
-def test_a_bad_connection_fails_without_retry(create, emulator, use_connection, fails):
+@pytest.mark.usefixtures("emulator")
+def test_a_bad_connection_fails_without_retry(create, use_connection, fails):
     use_connection("", "trifacta_default")
     with fails("ConfigurationError: host"):
         create()
@@ -110,7 +112,8 @@ def test_a_refusal_fails_without_retry(create, execute, emulator, use_connection
     assert emulator.store.releases() == ()
 
 
-def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(create, emulator, make_package, fails):
+@pytest.mark.usefixtures("emulator")
+def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(create, make_package, fails):
     with fails("BadRequestError: ValidationFailed"):
         create(package_path=str(make_package(product_version="99.0.0+1.20990101000000.abcdef0")))
 
@@ -223,14 +226,16 @@ def test_no_secret_in_logs_errors_or_xcoms(create, execute, scripted, use_connec
     assert header not in shown
 
 
-def test_a_long_upload_tells_its_progress(create, emulator, monkeypatch, caplog):
+@pytest.mark.usefixtures("emulator")
+def test_a_long_upload_tells_its_progress(create, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("airflow_provider_trifacta.client.adapter.PROGRESS_INTERVAL", 0.0)
     create()
     assert "100 %" in caplog.text
 
 
-def test_a_short_upload_does_not(create, emulator, caplog):
+@pytest.mark.usefixtures("emulator")
+def test_a_short_upload_does_not(create, caplog):
     caplog.set_level(logging.INFO)
     create()
     assert "MiB" not in caplog.text
@@ -255,7 +260,7 @@ def test_real_packages_are_promoted(create, use_connection, real_package):
 # The baseline
 
 
-def test_a_baseline_that_renders_to_nothing_is_not_none(create, execute, emulator, make_package, fails):
+def test_a_baseline_that_renders_to_nothing_is_not_none(execute, emulator, make_package, fails):
     operator = CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package()), baseline="{{ x }}")
     operator.baseline = None  # as rendered, after the upstream task was skipped
     with fails("InvalidInputError: baseline"):
@@ -342,7 +347,8 @@ def test_a_release_that_a_person_replaced_at_once_is_no_success(
     assert emulator.store.active_release(1).id == old
 
 
-def test_a_try_notes_that_it_began_before_anything_can_fail(execute, emulator, make_package, store, time, fails):
+@pytest.mark.usefixtures("emulator")
+def test_a_try_notes_that_it_began_before_anything_can_fail(execute, make_package, store, time, fails):
     """A retry of a try that found no package has nothing to wait for."""
     path = make_package()
     hidden = path.rename(path.with_suffix(".hidden"))

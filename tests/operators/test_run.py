@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from airflow import DAG
+from request_patterns import RUN, STATUS
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, RunOutcome, Truncate, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
@@ -19,9 +20,6 @@ from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 from airflow_provider_trifacta.waits import watch
 
 pytestmark = pytest.mark.every_airflow
-
-RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
-STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
 
 
 @pytest.fixture
@@ -71,16 +69,16 @@ def posts(prod):
     return lambda: [call.path for call in prod.calls if call.method == "POST"]
 
 
-def time_is_up(*arguments):
+def time_is_up(*_):
     raise AirflowTaskTimeout("5 s")
 
 
 @pytest.fixture
 def time_out(monkeypatch):
-    """The first wait for jobs runs into an execution timeout."""
-    waits = iter([time_is_up])
-    wait = RunDeploymentOperator._wait
-    monkeypatch.setattr(RunDeploymentOperator, "_wait", lambda *arguments: next(waits, wait)(*arguments))
+    """The first look at jobs runs into an execution timeout."""
+    polls = iter([time_is_up])
+    poll = module.JobGroupsWatch.poll
+    monkeypatch.setattr(module.JobGroupsWatch, "poll", lambda *arguments: next(polls, poll)(*arguments))
 
 
 MODES = [{"deferrable": False}, {"deferrable": True}]
@@ -136,7 +134,8 @@ def natively(written):
     return operator
 
 
-def test_the_log_shows_the_parameters_that_are_no_secrets_and_each_link_on_a_line(run, prod, caplog):
+@pytest.mark.usefixtures("prod")
+def test_the_log_shows_the_parameters_that_are_no_secrets_and_each_link_on_a_line(run, caplog):
     caplog.set_level(logging.INFO)
     result, _ = run(run_parameters={"region": "02", "api_password": "very-secret"})
     lines = [one.getMessage() for one in caplog.records if one.name == "task" and one.levelname == "INFO"]
@@ -152,7 +151,8 @@ def test_without_waiting(run, prod):
     assert not [call for call in prod.calls if "jobGroups" in call.path]
 
 
-def test_a_name_may_stand_for_the_id(run, prod):
+@pytest.mark.usefixtures("prod")
+def test_a_name_may_stand_for_the_id(run):
     assert run(deployment_id=None, deployment_name="Orders")[0]["deployment_id"] == 1
 
 
@@ -203,7 +203,7 @@ def test_a_lost_answer_is_ambiguous_and_not_sent_again(run, prod, posts, effect,
     assert posts() == ["/v4/deployments/1/run"]
 
 
-def test_a_busy_server_that_did_nothing_is_asked_again(run, prod, posts):
+def test_a_busy_server_that_did_nothing_is_asked_again(run, prod):
     prod.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN))
     assert run()[0]["outcome"] == "complete"
     assert len(prod.store.job_groups()) == 1
@@ -295,8 +295,9 @@ def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode, fails):
     assert not [call for call in slow.calls if "cancel" in call.path]
 
 
+@pytest.mark.usefixtures("prod")
 @pytest.mark.parametrize("mode", MODES)
-def test_times_may_be_timedeltas(run, prod, mode):
+def test_times_may_be_timedeltas(run, mode):
     assert (
         run(timeout=timedelta(minutes=1), poke_interval=timedelta(milliseconds=1), **mode)[0]["outcome"] == "complete"
     )
@@ -327,7 +328,8 @@ def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch,
     assert (slow.store.job_groups()[0].status == "Canceled") is wanted
 
 
-def test_an_execution_timeout_in_the_request_is_not_retried(run, prod, monkeypatch):
+@pytest.mark.usefixtures("prod")
+def test_an_execution_timeout_in_the_request_is_not_retried(run, monkeypatch):
     monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.run", time_is_up)
     with pytest.raises(AirflowFailException, match="Jobs may have been started"):
         run(cancel_on_kill=True)
@@ -348,13 +350,14 @@ def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkey
 
 
 def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypatch):
-    monkeypatch.setattr(Attempt, "tell", lambda self, **facts: 1 / 0)
+    monkeypatch.setattr(Attempt, "tell", lambda _self, **_facts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run()
     assert posts() == []
 
 
-def test_an_execution_timeout_before_the_request_is_retried(run, prod, monkeypatch):
+@pytest.mark.usefixtures("prod")
+def test_an_execution_timeout_before_the_request_is_retried(run, monkeypatch):
     monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.find", time_is_up)
     with pytest.raises(AirflowTaskTimeout):
         run(deployment_id=None, deployment_name="Orders")
@@ -367,7 +370,7 @@ def test_a_wait_that_the_triggerer_lost_is_not_retried(error):
         operator.resume_execution("__fail__", {"error": error}, {})
 
 
-def test_a_kill_before_the_start_has_nothing_to_cancel(use_connection):
+def test_a_kill_before_the_start_has_nothing_to_cancel():
     RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=True).on_kill()
 
 
@@ -400,10 +403,10 @@ def test_bad_input_ends_before_any_request(run, prod, options, words, fails):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_retry_joins_the_jobs_and_starts_none(run, execute, prod, posts, store, mode, monkeypatch):
+def test_a_retry_joins_the_jobs_and_starts_none(run, prod, posts, store, mode, monkeypatch):
     """The first try lost its wait after it had started the jobs."""
     with monkeypatch.context() as patched:
-        patched.setattr(Attempt, "tell", lambda self, **facts: 1 / 0 if "job_group_ids" in facts else None)
+        patched.setattr(Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None)
         with pytest.raises(ZeroDivisionError):
             run(store=store, **mode)
     result, ti = run(store=store, try_number=2, **mode)
@@ -412,7 +415,8 @@ def test_a_retry_joins_the_jobs_and_starts_none(run, execute, prod, posts, store
     assert len(posts()) == 1
 
 
-def test_a_failure_after_the_start_is_left_to_airflows_retries_where_they_join(run, prod, store, time_out):
+@pytest.mark.usefixtures("time_out")
+def test_a_failure_after_the_start_is_left_to_airflows_retries_where_they_join(run, prod, store):
     with pytest.raises(AirflowTaskTimeout):
         run(store=store)
     assert run(store=store, try_number=2)[0]["outcome"] == "complete"
@@ -431,7 +435,7 @@ def test_a_retry_after_a_lost_answer_ends_and_lists_the_jobs(run, prod, posts, s
 # Mapped tasks
 
 
-def test_a_mapped_none_is_not_any_release(run, prod, posts, fails):
+def test_a_mapped_none_is_not_any_release(run, posts, fails):
     with fails("InvalidInputError: release_id"):
         run(release_id=None)
     assert posts() == []

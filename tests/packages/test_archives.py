@@ -83,7 +83,7 @@ def test_the_provider(tmp_path, caplog, members, taken, warned):
 
 
 @cases
-def test_the_emulator(members, taken, warned):
+def test_the_emulator(members, taken, warned):  # noqa: ARG001 - only the provider warns
     content = io.BytesIO(zipped(members))
     if taken:
         assert read_package(content).uuid == UUID

@@ -60,7 +60,7 @@ def take_baseline(client):
 def client(emulator, time):
     config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=5)
     # The client's own repetitions take no part in the fake time of the wait.
-    with TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time) as client:
+    with TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time) as client:
         yield client
 
 
@@ -76,7 +76,7 @@ def somebody_else(client, packages):
 
 
 @pytest.fixture
-def promote(client, packages, time):
+def promote(client, packages):
     def run(letter="A", deployment_id=1, first_attempt=True, **options):
         options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
         with open_package(packages(letter)) as package:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from request_patterns import CREATE, LIST
 from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
@@ -20,9 +21,6 @@ from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
-
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 
 
 # Doubt: after the last byte
@@ -60,7 +58,7 @@ def test_a_lost_answer_is_looked_for_and_adopted(
     assert len(uploads()) == len(ids()) == 2
 
 
-def test_a_timeout_is_looked_for_and_adopted(promote, emulator, packages, time, ids, live):
+def test_a_timeout_is_looked_for_and_adopted(emulator, packages, time, ids, live):
     config = ClientConfig(
         base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=0.2
     )
@@ -156,7 +154,7 @@ def test_a_release_that_is_activated_late_is_created(promote, emulator, live):
 # Doubt: what is found is not simply ours
 
 
-def test_a_third_release_that_is_live_is_a_persons_decision(promote, emulator, client, time, live, packages):
+def test_a_third_release_that_is_live_is_a_persons_decision(promote, emulator, client, time, live):
     third = promote("A").release
     old = promote("B").release
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
@@ -221,7 +219,7 @@ def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(promote, em
 
 
 @pytest.mark.parametrize("shown", [None, ""])
-def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote, emulator, ids, shown, make_package):
+def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote, emulator, ids, shown):
     promote("A")
     emulator.faults.add(Fault(PackageUuid(shown), **LIST, times=None))
     with pytest.raises(AmbiguousSubmissionError):
@@ -246,7 +244,7 @@ def test_an_altered_uuid_after_a_lost_answer_is_ambiguous(promote, emulator):
 # Doubt: while looking
 
 
-def test_failing_looks_are_borne_until_the_time_is_up(promote, emulator, live, time):
+def test_failing_looks_are_borne_until_the_time_is_up(promote, emulator, live):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(Answer(502, html="<h1>Bad Gateway</h1>"), **LIST, skip=1, times=12))
     result = promote()

@@ -6,6 +6,7 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, LateActivation, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
@@ -24,14 +25,12 @@ from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
 
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
-
 
 # What was live is live: that does not prove that nothing happened
 
 
 @pytest.fixture
-def undone(promote, take_baseline, client, emulator):
+def undone(promote, take_baseline, emulator):
     """Return a function that commits and dies; then a person goes back to the old release and deletes the new one."""
 
     def run(*, delete=True):
@@ -46,7 +45,7 @@ def undone(promote, take_baseline, client, emulator):
     return run
 
 
-def test_a_deleted_release_of_the_run_proves_that_a_person_acted(promote, undone, live, ids, uploads):
+def test_a_deleted_release_of_the_run_proves_that_a_person_acted(promote, undone, live, uploads):
     baseline, old = undone()
     without_times = dataclasses.replace(baseline, active_updated_at=None)
     with pytest.raises(
@@ -76,7 +75,7 @@ def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person
     assert len(uploads()) == 2
 
 
-def test_without_a_baseline_a_release_deleted_in_this_run_proves_it(promote, undone, live, emulator, uploads):
+def test_without_a_baseline_a_release_deleted_in_this_run_proves_it(promote, undone, emulator):
     _, old = undone()
     began = next(iter(emulator.store.releases(1))).created_at
     with pytest.raises(
@@ -91,7 +90,7 @@ def test_no_false_alarm_on_a_first_attempt_or_where_nothing_was_changed(promote,
     assert promote("B", baseline=take_baseline()).outcome == "created"
 
 
-def test_no_false_alarm_by_a_release_that_was_deleted_before_the_baseline(promote, undone, take_baseline, live):
+def test_no_false_alarm_by_a_release_that_was_deleted_before_the_baseline(promote, undone, take_baseline):
     undone()
     assert promote("B", baseline=take_baseline(), first_attempt=False).outcome == "created"
 
@@ -105,19 +104,19 @@ def test_a_baseline_recorded_before_an_upgrade_is_still_read(promote, take_basel
 # The journal
 
 
-def test_a_retry_that_finds_no_entry_uploads_at_once(promote, journal, time, ids):
+def test_a_retry_that_finds_no_entry_uploads_at_once(promote, journal, time):
     journal()  # an earlier try that died before it asked
     assert promote(journal=journal()).outcome == "created"
     assert time.slept == []
 
 
-def test_a_retry_after_a_try_without_a_journal_waits(promote, journal, time, ids):
+def test_a_retry_after_a_try_without_a_journal_waits(promote, journal, time):
     journal.skip()
     assert promote(journal=journal()).outcome == "created"
     assert sum(time.slept) == 60
 
 
-def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_baseline, uploads, emulator):
+def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_baseline, uploads):
     promote("A")
     baseline = take_baseline()
     first = promote("B", baseline=baseline, journal=journal())
@@ -128,7 +127,7 @@ def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_b
     assert len(uploads()) == 2
 
 
-def test_a_retry_remembers_what_was_dropped(promote, journal, emulator, packages, client):
+def test_a_retry_remembers_what_was_dropped(promote, journal, packages, client):
     dropped = {"connections": [{"id": one} for one in range(1, 31)]}
 
     first = journal()
@@ -174,7 +173,7 @@ def test_a_store_that_fails_before_the_upload_stops_it(promote, journal, uploads
     assert uploads() == []
 
 
-def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, journal, emulator, caplog):
+def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, journal, caplog):
     one = journal()
     journal.store.breaks_after = 1
     assert promote(journal=one).outcome == "created"
@@ -228,7 +227,7 @@ def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, packages, emulator, answered):
-    """A person imported while an earlier try did, and that try was killed before it noted its release."""
+    """Somebody imported while an earlier try did, which was killed before it could tell."""
     promote("A")
     held = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
@@ -245,7 +244,7 @@ def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, pa
     assert promote("B", journal=journal()).overrun == (theirs,)
 
 
-def test_a_release_of_an_earlier_try_that_goes_live_late_is_not_taken_for_replaced(promote, journal, emulator, live):
+def test_a_release_of_an_earlier_try_that_goes_live_late_is_not_taken_for_replaced(promote, journal, emulator):
     promote("A")
     emulator.faults.add(Fault(LateActivation(), **CREATE))
     made = promote("B", journal=journal())

@@ -92,7 +92,7 @@ def test_what_import_rules_change_is_told(run, emulator):
 
 
 @pytest.mark.parametrize("generation", ["6.0", "6.8", "8.0"])
-def test_a_parameterised_dataset_is_warned_of(generation, make_package, run):
+def test_a_parameterised_dataset_is_warned_of(generation, run):
     version = {"6.0": "6.0.1+235.20190426172824.493d6f8"}.get(generation, "9.7.0")
     with Emulator(EmulatorOptions(product_version=version)) as server:
         server.store.create_deployment("Orders")

@@ -73,7 +73,7 @@ def test_what_was_provably_not_done_is_taken_back(journal):
 
 def test_a_store_that_cannot_be_read_is_as_good_as_none(journal, caplog):
     journal()
-    journal.store.get = lambda key, default=None: 1 / 0
+    journal.store.get = lambda _key, _default=None: 1 / 0
     two = journal()
     two.asked(ONE)
     assert not two.remembers
@@ -125,6 +125,6 @@ def test_a_doubt_that_an_earlier_try_left_outlives_a_refusal(journal):
 
 
 def test_a_journal_exists_also_where_it_cannot_be_read(journal):
-    journal.store.get = lambda key, default=None: 1 / 0
+    journal.store.get = lambda _key, _default=None: 1 / 0
     assert journal().exists
     assert not Journal(None, 1).exists

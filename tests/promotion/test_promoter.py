@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, LateCommit
 
 from airflow_provider_trifacta.client.errors import (
@@ -22,8 +23,6 @@ from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.promoter import Promoter
 
 pytestmark = pytest.mark.every_airflow
-
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 
 
 # The decision: line 4, nothing there
@@ -59,7 +58,7 @@ def test_create_uploads_in_every_state(promote, ids, client):
     assert len(ids()) == 3
 
 
-def test_create_ignores_the_baseline_and_the_age(promote, take_baseline, ids):
+def test_create_ignores_the_baseline_and_the_age(promote, take_baseline):
     baseline = take_baseline()
     promote("B")
     assert promote("A", if_exists="create", baseline=baseline).outcome == "created"
@@ -68,7 +67,7 @@ def test_create_ignores_the_baseline_and_the_age(promote, take_baseline, ids):
 # Line 2: one of N is live
 
 
-def test_the_same_package_is_reused_without_a_baseline(promote, uploads, ids, live):
+def test_the_same_package_is_reused_without_a_baseline(promote, uploads, ids):
     first = promote()
     second = promote()
     assert (second.outcome, second.release.id) == ("reused", first.release.id)
@@ -98,7 +97,7 @@ def test_a_retry_or_clear_finds_the_release_of_its_run(promote, take_baseline, i
     assert time.slept == []
 
 
-def test_new_import_rules_give_the_same_package_another_meaning(promote, emulator, ids, client, caplog):
+def test_new_import_rules_give_the_same_package_another_meaning(promote, client, caplog):
     caplog.set_level(logging.INFO)
     first = promote()
     set_rules(client)
@@ -111,7 +110,7 @@ def test_new_import_rules_give_the_same_package_another_meaning(promote, emulato
 
 def set_rules(client):
     rules = [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
-    client._transport.write("PATCH", "/v4/deployments/1/valueImportRules", json=rules)
+    client.import_rules.replace(1, "value", rules)
 
 
 def test_a_retry_after_new_import_rules_waits_for_what_the_attempt_before_sent(
@@ -133,7 +132,7 @@ def test_older_import_rules_change_nothing(promote, client):
     assert promote().outcome == "reused"
 
 
-def test_import_rules_do_not_matter_with_a_baseline(promote, take_baseline, client, emulator):
+def test_import_rules_do_not_matter_with_a_baseline(promote, take_baseline, client):
     baseline = take_baseline()
     promote(baseline=baseline)
     set_rules(client)
@@ -205,7 +204,7 @@ def test_a_deactivation_is_not_undone(promote, client, live):
     assert live() is None
 
 
-def test_a_deleted_release_does_not_count(promote, emulator, ids):
+def test_a_deleted_release_does_not_count(promote, emulator):
     first = promote("A").release
     emulator.store.delete_release(first.id)
     assert promote("A").outcome == "created"
@@ -261,9 +260,7 @@ def test_an_older_package_does_not_replace_a_newer_one(promote, take_baseline, l
         ("9bae78c0-2fcb-11e9-9523-77f56ed58844", "0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"),
     ],
 )
-def test_uuids_without_a_time_are_not_compared(
-    promote, packages, make_package, live_uuid, new_uuid, monkeypatch, client
-):
+def test_uuids_without_a_time_are_not_compared(make_package, live_uuid, new_uuid, client):
     for uuid in (live_uuid, new_uuid):
         with open_package(make_package(uuid=uuid)) as package:
             assert Promoter(client, 1, package).run().outcome == "created"

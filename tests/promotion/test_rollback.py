@@ -26,12 +26,12 @@ def upload(client, make_package):
 
 
 @pytest.fixture(params=["a live release before", "none before"])
-def before(request, emulator, upload):
+def before(request, upload):
     return None if request.param == "none before" else upload("A")
 
 
 @pytest.fixture
-def baseline(before, client):
+def baseline(before, client):  # noqa: ARG001 - it is read after that release went live
     return Baseline.read(client, 1)
 
 
@@ -94,7 +94,7 @@ def test_where_the_recorded_one_is_live_nothing_is_done(undo, before, live, chan
     assert changes() == []
 
 
-def test_what_was_staged_only_needs_no_undoing(undo, upload, before, live, emulator, changes):
+def test_what_was_staged_only_needs_no_undoing(undo, upload, before, emulator, changes):
     staged = upload("B")
     if before:
         emulator.store.update_release(before, active=True)
@@ -182,7 +182,7 @@ def test_a_release_that_a_person_activated_again_is_left_alone_by_a_retry(
     assert live() == before
 
 
-def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, upload, before, live, emulator):
+def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, upload, live, emulator):
     armed = emulator.faults.add(Fault(LateActivation()))
     new = upload("B")
     armed.release()
@@ -205,7 +205,7 @@ def test_where_packages_cannot_be_told_apart_nothing_is_done(undo, upload, live,
     assert changes() == []
 
 
-def test_releases_of_other_deployments_do_not_count(client, make_package, live, emulator, changes):
+def test_releases_of_other_deployments_do_not_count(client, make_package, emulator, changes):
     other = emulator.store.create_deployment("Second").id
     baseline = Baseline.read(client, 1)
     with open_package(make_package(uuid=UUIDS["B"])) as package:
@@ -265,7 +265,7 @@ def test_a_promotion_that_did_not_begin_is_not_waited_for(client, baseline, live
 def test_a_retry_says_that_the_try_before_rolled_back(client, upload, baseline, live, before, journal, monkeypatch):
     """It was killed after the change, before it could tell."""
     new = upload("B")
-    monkeypatch.setattr(Journal, "answered", lambda self, **answer: 1 / 0)
+    monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         roll_back(client, baseline, UUIDS["B"], journal=journal())
     monkeypatch.undo()

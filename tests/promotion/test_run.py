@@ -8,6 +8,7 @@ import logging
 from datetime import timedelta
 
 import pytest
+from request_patterns import RUN
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate, read_package, utc_now
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
@@ -27,8 +28,6 @@ from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
 
-RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
-
 
 @pytest.fixture
 def connect(time):
@@ -36,7 +35,7 @@ def connect(time):
 
     def make(url):
         config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", read_retries=0)
-        return TrifactaClient(config, transport=Transport(config, sleep=lambda seconds: None), clock=time)
+        return TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time)
 
     return make
 
@@ -137,7 +136,7 @@ def test_a_server_that_is_not_there_did_nothing(connect):
         run_deployment(client, 1, {})
 
 
-def test_a_name_that_is_not_known_any_more_starts_nothing(run, prod, connect):
+def test_a_name_that_is_not_known_any_more_starts_nothing(prod, connect):
     """The list was read, and then the name could not be resolved: that is no doubt."""
     with connect(prod.url) as client, connect("http://nowhere.invalid") as lost:
         client.deployments = lost.deployments
@@ -171,7 +170,7 @@ def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, c
     states = iter(["InProgress", "Complete"])
     with connect(prod.url) as client:
         first = run_deployment(client, 1, {}, journal=journal())
-        monkeypatch.setattr(client.job_groups, "status", lambda one: next(states))
+        monkeypatch.setattr(client.job_groups, "status", lambda _: next(states))
         assert run_deployment(client, 1, {}, journal=journal()).joined
         new = run_deployment(client, 1, {}, journal=journal())
     assert not new.joined
@@ -181,7 +180,7 @@ def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, c
 
 def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, journal, monkeypatch):
     """The process died between the answer and its note, and a person clears the task without having seen anything."""
-    monkeypatch.setattr(Journal, "answered", lambda self, **answer: 1 / 0)
+    monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(journal=journal())
     monkeypatch.undo()
@@ -315,7 +314,7 @@ def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
 
 @pytest.mark.parametrize("lost", ["in the try that asked", "in the retry"])
 def test_a_retry_after_a_try_that_could_not_note_what_it_asked_for_runs_nothing(run, prod, journal, lost):
-    def broken(key, default=None):
+    def broken(_key, _default=None):
         raise ConnectionError("the API server is away")
 
     if lost == "in the try that asked":

@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timezone
 
 import pytest
+from request_patterns import CHANGE, CREATE, LIST
 from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset, Truncate
 
 from airflow_provider_trifacta.client.errors import (
@@ -25,9 +26,6 @@ from airflow_provider_trifacta.promotion.staged import StagedPromoter
 
 pytestmark = pytest.mark.every_airflow
 
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 
@@ -43,7 +41,7 @@ def upload(client, packages):
 
 
 @pytest.fixture
-def stage(client, packages, time):
+def stage(client, packages):
     def run(letter="B", first_attempt=True, **options):
         options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
         with open_package(packages(letter)) as package:
@@ -53,7 +51,7 @@ def stage(client, packages, time):
 
 
 @pytest.fixture(params=["a live release before", "none before"])
-def before(request, emulator, upload):
+def before(request, upload):
     """The release that is live before, which stays so; None in the other half of the tests."""
     if request.param == "none before":
         return None
@@ -61,7 +59,7 @@ def before(request, emulator, upload):
 
 
 @pytest.fixture
-def baseline(before, take_baseline):
+def baseline(before, take_baseline):  # noqa: ARG001 - it is read after that release went live
     return take_baseline()
 
 
@@ -104,7 +102,7 @@ def test_what_was_live_is_live_again(stage, before, baseline, live, sent, emulat
     assert re.search(r"\d+\.\d s after the import", told.getMessage())
 
 
-def test_the_window_is_told_by_the_servers_clock(client, packages, emulator, upload, take_baseline, caplog):
+def test_the_window_is_told_by_the_servers_clock(client, emulator, upload):
     """As long as the release was really live: from its import, whose answer may come late, to the change."""
     from airflow_provider_trifacta.promotion.staged import _window
 
@@ -164,7 +162,7 @@ def test_a_restore_that_was_cut_off_is_finished(stage, upload, before, baseline,
 
 @pytest.mark.parametrize("first_attempt", [True, False])
 def test_a_staged_release_that_is_live_is_never_green_without_proof(
-    stage, before, baseline, live, sent, emulator, first_attempt
+    stage, baseline, live, sent, emulator, first_attempt
 ):
     staged = stage(baseline=baseline).release.id
     emulator.store.update_release(staged, active=True)
@@ -176,7 +174,7 @@ def test_a_staged_release_that_is_live_is_never_green_without_proof(
 
 
 def test_what_a_person_activated_stays_live_and_is_green_where_the_journal_proves_it(
-    stage, before, baseline, live, sent, emulator, journal
+    stage, baseline, live, sent, emulator, journal
 ):
     staged = stage(baseline=baseline, journal=journal()).release.id
     emulator.store.update_release(staged, active=True)
@@ -188,9 +186,7 @@ def test_what_a_person_activated_stays_live_and_is_green_where_the_journal_prove
     assert sent() == []
 
 
-def test_a_staged_release_whose_restore_is_not_proven_is_not_green(
-    stage, before, baseline, live, sent, emulator, journal
-):
+def test_a_staged_release_whose_restore_is_not_proven_is_not_green(stage, baseline, live, emulator, journal):
     """The change was lost, and a person activated the release: the journal does not know that it was put back."""
     emulator.faults.add(Fault(Answer(403), **CHANGE))
     with pytest.raises(PermissionDeniedError):
@@ -218,7 +214,7 @@ def test_of_several_releases_of_the_run_the_newest_counts(stage, upload, before,
 # Refused
 
 
-def test_a_third_release_that_is_live_stops_the_upload(stage, upload, before, baseline, live, sent):
+def test_a_third_release_that_is_live_stops_the_upload(stage, upload, baseline, live, sent):
     third = upload("C")
     sent()
     with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == third):
@@ -229,7 +225,7 @@ def test_a_third_release_that_is_live_stops_the_upload(stage, upload, before, ba
 
 @pytest.mark.parametrize("first_attempt", [True, False])
 def test_a_third_release_that_is_live_is_not_undone_even_to_create_anew(
-    stage, upload, before, baseline, live, sent, first_attempt
+    stage, upload, baseline, live, sent, first_attempt
 ):
     """What is put back must be what was live: ``if_exists="create"`` looks as well."""
     third = upload("C")
@@ -241,9 +237,7 @@ def test_a_third_release_that_is_live_is_not_undone_even_to_create_anew(
 
 
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_third_release_that_went_live_after_the_staging_stays(
-    stage, upload, before, baseline, live, sent, first_attempt
-):
+def test_a_third_release_that_went_live_after_the_staging_stays(stage, upload, baseline, live, sent, first_attempt):
     staged = stage(baseline=baseline).release.id
     third = upload("C")
     sent()
@@ -289,7 +283,7 @@ def test_an_older_package_is_not_even_staged(stage, upload, take_baseline, sent)
     assert stage("A", baseline=baseline, allow_older=True).outcome == "created"
 
 
-def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, live, emulator, caplog):
+def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, live, emulator):
     emulator.faults.add(Fault(Answer(403), **CHANGE))
     with pytest.raises(PermissionDeniedError) as caught:
         stage(baseline=baseline)
@@ -301,7 +295,7 @@ def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, li
     )
 
 
-def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseline, emulator, client, make_package):
+def test_a_foreign_release_in_the_answer_is_never_put_back(stage, baseline, emulator, client, make_package):
     """The server answers with a release of another deployment: that one must stay live."""
     other = emulator.store.create_deployment("Second").id
     with open_package(make_package()) as package:
@@ -314,7 +308,7 @@ def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseli
 
 
 def test_a_list_that_lags_behind_does_not_hide_that_the_staged_release_is_live(
-    stage, before, baseline, live, emulator, lagging, time
+    stage, before, baseline, live, emulator, lagging
 ):
     """The change is lost, and the list still shows how it was before the import: that proves nothing."""
     emulator.faults.add(Fault(Answer(502, html="<h1>Bad Gateway</h1>"), **CHANGE))
@@ -368,7 +362,7 @@ def test_a_retry_stages_what_the_attempt_before_sent(stage, upload, before, base
 
 
 def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
-    stage, upload, before, baseline, live, emulator, sent, time
+    stage, upload, baseline, live, emulator, sent, time
 ):
     """The upload of an earlier try is handled after a person's decision, and so replaces it."""
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
@@ -384,9 +378,7 @@ def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
 
 
 @pytest.mark.parametrize("effect", [Reset("after_body"), Answer.gateway_timeout(when="after_body")])
-def test_a_lost_upload_changes_nothing_and_the_retry_stages(
-    stage, before, baseline, live, emulator, sent, time, effect
-):
+def test_a_lost_upload_changes_nothing_and_the_retry_stages(stage, before, baseline, live, emulator, sent, effect):
     sent()
     emulator.faults.add(Fault(effect, **CREATE))
     with pytest.raises((ConnectionLostError, ServerError)):
@@ -423,9 +415,7 @@ def test_a_restore_that_was_lost_is_finished_by_the_retry(stage, before, baselin
 # Others at the same time
 
 
-def test_somebody_elses_import_during_the_upload_is_not_hidden(
-    stage, upload, before, baseline, live, emulator, client, packages
-):
+def test_somebody_elses_import_during_the_upload_is_not_hidden(stage, upload, before, baseline, live):
     """Its release was live for a moment; what was recorded is put back, and the task says what it overran."""
     others = []
 
@@ -470,7 +460,7 @@ def test_looks_that_fail_meanwhile_are_borne(stage, before, baseline, live, emul
     assert len(time.slept) == 4
 
 
-def test_looks_that_go_on_failing_are_no_success(stage, before, baseline, emulator, time):
+def test_looks_that_go_on_failing_are_no_success(stage, baseline, emulator, time):
     emulator.faults.add(Fault(LateActivation(), **CREATE))
     emulator.faults.add(Fault(Answer(502), **LIST, skip=1, times=None))
     with pytest.raises(ServerError):
@@ -489,7 +479,7 @@ def test_an_import_that_never_goes_live_is_staged_as_it_is(stage, before, baseli
     assert (told.levelname, told.args[0]) == ("WARNING", result.release.id)
 
 
-def test_somebody_elses_change_meanwhile_is_kept(stage, upload, before, baseline, live, emulator, sent, time):
+def test_somebody_elses_change_meanwhile_is_kept(stage, upload, baseline, live, emulator, time):
     emulator.faults.add(Fault(LateActivation(), **CREATE))
     time.during_sleep = [lambda: upload("C")]
     with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == live()):
@@ -497,7 +487,7 @@ def test_somebody_elses_change_meanwhile_is_kept(stage, upload, before, baseline
     assert live() == max(one.id for one in emulator.store.releases(1))
 
 
-def test_the_moment_in_between_is_real(stage, before, baseline, live, emulator, client, sent):
+def test_the_moment_in_between_is_real(stage, before, baseline, live, emulator):
     """The API has no atomic way: the held change shows it."""
     import threading
 
@@ -528,7 +518,7 @@ def test_a_retry_waits_for_a_release_that_goes_live_late(stage, before, baseline
     assert not emulator.store.release(result.release.id).active
 
 
-def test_a_release_that_never_went_live_was_not_put_back(stage, before, baseline, emulator, journal, live):
+def test_a_release_that_never_went_live_was_not_put_back(stage, baseline, emulator, journal, live):
     late = emulator.faults.add(Fault(LateActivation(), **CREATE))
     staged = stage(baseline=baseline, journal=journal()).release.id
     late.release()

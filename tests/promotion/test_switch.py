@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from request_patterns import CHANGE, LIST
 from trifacta_emulator import Answer, Fault, Reset, Truncate, read_package
 
 from airflow_provider_trifacta.client.errors import (
@@ -21,9 +22,6 @@ from airflow_provider_trifacta.promotion.reading import live_id
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live
 
 pytestmark = pytest.mark.every_airflow
-
-CHANGE = {"method": "PATCH", "path": "/v4/releases/*"}
-LIST = {"method": "GET", "path": "/v4/releases"}
 
 
 @pytest.fixture
@@ -210,7 +208,8 @@ def test_a_busy_server_that_did_nothing_is_asked_again(change, release_ids, emul
     assert [call.status for call in changes()][1:] == [200]
 
 
-def test_what_was_imported_during_a_change_is_told(client, release_ids, make_package):
+@pytest.mark.usefixtures("release_ids")
+def test_what_was_imported_during_a_change_is_told(client, make_package):
     before = client.releases.list(1)
     refuse_overlap(1, before, before)
     with open_package(make_package()) as package:

@@ -7,6 +7,7 @@ import threading
 from datetime import datetime, timezone
 
 import pytest
+from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, Hold, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
@@ -24,7 +25,6 @@ from airflow_provider_trifacta.promotion.promoter import Promoter
 pytestmark = pytest.mark.every_airflow
 
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
-CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
 
 
 @contextlib.contextmanager
@@ -56,9 +56,7 @@ def emulator_acts_before(emulator, method, path, act, *, after):
 # Doubt: before the last byte
 
 
-def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(
-    promote, emulator, make_package, client, time, ids, uploads
-):
+def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(emulator, make_package, client, time, ids):
     path = make_package(artifacts={"artifact_1.data": bytes(range(256)) * 40_000}, exported_at=START)
     emulator.faults.add(Fault(Reset("in_body", after_bytes=10_000), **CREATE))
     path.write_bytes(path.read_bytes())
@@ -183,7 +181,7 @@ def test_another_release_that_was_made_live_before_it_was_read_back_is_a_decisio
     assert live() == third.id
 
 
-def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, client, somebody_else):
+def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, somebody_else):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
     time.during_sleep = [somebody_else, armed.release]
     result = promote("A")

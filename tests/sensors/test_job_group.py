@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from request_patterns import STATUS
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
@@ -17,7 +18,6 @@ except ImportError:
 pytestmark = pytest.mark.every_airflow
 
 MODES = [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}]
-STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
 
 
 class PolledClock(ManualClock):

@@ -9,8 +9,6 @@ from trifacta_emulator import Answer, Fault, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.client import TrifactaClient
-from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
@@ -22,13 +20,6 @@ except ImportError:
     from airflow.exceptions import AirflowRescheduleException, AirflowSensorTimeout
 
 pytestmark = pytest.mark.every_airflow
-
-
-@pytest.fixture
-def client(emulator):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config) as client:
-        yield client
 
 
 @pytest.fixture
@@ -64,14 +55,14 @@ def test_an_active_release_succeeds_at_once(execute, emulator, releases, mode, a
     assert len(polls(emulator)) == 1
 
 
-def test_it_waits_until_somebody_activates_the_release(execute, emulator, releases, client, time):
+def test_it_waits_until_somebody_activates_the_release(execute, releases, client, time):
     client.releases.deactivate(releases[1])
     time.during_sleep = [lambda: None, lambda: client.releases.activate(releases[1])]
     execute(sensor(releases[1]))
     assert time.slept == [10, 10]
 
 
-def test_reschedule_frees_the_slot_between_polls(execute, emulator, releases, client):
+def test_reschedule_frees_the_slot_between_polls(execute, releases, client):
     client.releases.deactivate(releases[1])
     with pytest.raises(AirflowRescheduleException):
         execute(sensor(releases[1], mode="reschedule"))
@@ -80,25 +71,25 @@ def test_reschedule_frees_the_slot_between_polls(execute, emulator, releases, cl
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_a_newer_live_release_fails_at_once(execute, emulator, releases, mode):
+def test_a_newer_live_release_fails_at_once(execute, releases, mode):
     with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.live_id == releases[1]):
         execute(sensor(releases[0], mode=mode))
 
 
-def test_being_superseded_while_waiting_fails_too(execute, emulator, releases, client, time):
+def test_being_superseded_while_waiting_fails_too(execute, releases, client, time):
     client.releases.deactivate(releases[1])
     time.during_sleep = [lambda: client.releases.activate(releases[1])]
     with pytest.raises(AirflowFailException, match="ReleaseSupersededError"):
         execute(sensor(releases[0]))
 
 
-def test_a_newer_live_release_may_be_waited_out(execute, emulator, releases, client, time):
+def test_a_newer_live_release_may_be_waited_out(execute, releases, client, time):
     time.during_sleep = [lambda: client.releases.activate(releases[0])]
     execute(sensor(releases[0], on_superseded="wait"))
     assert time.slept == [10]
 
 
-def test_an_older_live_release_does_not_supersede(execute, emulator, releases, client, time):
+def test_an_older_live_release_does_not_supersede(execute, releases, client, time):
     client.releases.activate(releases[0])
     time.during_sleep = [lambda: client.releases.activate(releases[1])]
     execute(sensor(releases[1]))
@@ -117,12 +108,14 @@ def test_a_release_deleted_while_waiting_fails(execute, emulator, releases, clie
         execute(sensor(releases[1]))
 
 
-def test_an_unknown_release_fails_at_once(execute, emulator):
+@pytest.mark.usefixtures("emulator")
+def test_an_unknown_release_fails_at_once(execute):
     with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.release_id == 77):
         execute(sensor(77))
 
 
-def test_waiting_changes_nothing(execute, emulator, releases, client, time):
+@pytest.mark.usefixtures("time")
+def test_waiting_changes_nothing(execute, emulator, releases, client):
     client.releases.deactivate(releases[1])
     before = len(emulator.calls)
     with pytest.raises(AirflowSensorTimeout):
@@ -131,7 +124,7 @@ def test_waiting_changes_nothing(execute, emulator, releases, client, time):
 
 
 @pytest.mark.parametrize(("soft_fail", "outcome"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
-def test_the_timeout(execute, emulator, releases, client, time, soft_fail, outcome):
+def test_the_timeout(execute, releases, client, time, soft_fail, outcome):
     client.releases.deactivate(releases[1])
     with pytest.raises(outcome):
         execute(sensor(releases[1], timeout=35, soft_fail=soft_fail))
@@ -139,7 +132,7 @@ def test_the_timeout(execute, emulator, releases, client, time, soft_fail, outco
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_every_failure_is_a_skip_with_soft_fail(execute, emulator, releases, mode):
+def test_every_failure_is_a_skip_with_soft_fail(execute, releases, mode):
     with pytest.raises(AirflowSkipException, match="ReleaseSupersededError"):
         execute(sensor(releases[0], soft_fail=True, mode=mode))
 
@@ -153,7 +146,7 @@ class Flaky:
     def __init__(self, *answers):
         self.left = list(answers)
 
-    def __call__(self, request):
+    def __call__(self, _request):
         if self.left:
             return self.left.pop(0)
         return 200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}
@@ -183,8 +176,9 @@ def test_an_outage_that_is_too_long_ends_the_wait(
     assert time.slept == [10, 10, 10]
 
 
+@pytest.mark.usefixtures("time")
 @pytest.mark.slow
-def test_fifteen_minutes_are_tolerated_by_default(execute, scripted, use_connection, time):
+def test_fifteen_minutes_are_tolerated_by_default(execute, scripted, use_connection):
     server = scripted(Flaky(*[(503, {}, {})] * 90))
     use_connection(server.url)
     execute(sensor(5))
@@ -195,7 +189,8 @@ def test_fifteen_minutes_are_tolerated_by_default(execute, scripted, use_connect
         execute(sensor(5))
 
 
-def test_the_time_starts_again_after_an_answer(execute, scripted, use_connection, time):
+@pytest.mark.usefixtures("time")
+def test_the_time_starts_again_after_an_answer(execute, scripted, use_connection):
     waiting = (200, {}, {"id": 5, "active": None})
     server = scripted(Flaky(None, None, waiting, None, None, waiting, None, None))
     use_connection(server.url)
@@ -205,7 +200,7 @@ def test_the_time_starts_again_after_an_answer(execute, scripted, use_connection
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_in_reschedule_mode_a_transient_error_ends_the_look(execute, scripted, use_connection, time, failure):
-    server = scripted(lambda request: failure)
+    server = scripted(lambda _: failure)
     use_connection(server.url)
     for _ in range(3):
         with pytest.raises(AirflowRescheduleException):
@@ -215,7 +210,7 @@ def test_in_reschedule_mode_a_transient_error_ends_the_look(execute, scripted, u
 
 
 def test_in_reschedule_mode_the_timeout_is_the_bound(execute, scripted, use_connection, began_before):
-    use_connection(scripted(lambda request: (502, {}, {})).url)
+    use_connection(scripted(lambda _: (502, {}, {})).url)
     began_before(seconds=95)
     with pytest.raises(AirflowRescheduleException) as caught:
         execute(sensor(5, mode="reschedule", timeout=100, poke_interval=3600))
@@ -226,7 +221,7 @@ def test_in_reschedule_mode_the_timeout_is_the_bound(execute, scripted, use_conn
 
 
 @pytest.fixture
-def began_before(monkeypatch, execute):
+def began_before(execute):
     """Return a function that lets a rescheduled sensor have looked first some time ago."""
 
     def began(**ago):
@@ -255,14 +250,14 @@ def test_retry_after_sets_the_pause(execute, scripted, use_connection, time, sta
 
 
 def test_no_pause_goes_past_the_timeout(execute, scripted, use_connection, time):
-    use_connection(scripted(lambda request: busy(429)).url)
+    use_connection(scripted(lambda _: busy(429)).url)
     with pytest.raises(AirflowSensorTimeout):
         execute(sensor(5, timeout=100))
     assert time.slept == [57, pytest.approx(43, abs=0.1)]
 
 
 def test_retry_after_sets_the_date_of_the_next_look(execute, scripted, use_connection):
-    use_connection(scripted(lambda request: busy(429)).url)
+    use_connection(scripted(lambda _: busy(429)).url)
     with pytest.raises(AirflowRescheduleException) as caught:
         execute(sensor(5, mode="reschedule"))
     assert seconds_until(caught.value.reschedule_date) == pytest.approx(57, abs=3)
@@ -324,8 +319,9 @@ def test_a_token_that_is_renewed_during_the_wait_goes_on(execute, tokens, time, 
     assert time.slept == []
 
 
+@pytest.mark.usefixtures("tokens")
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_a_look_up_that_fails_is_tolerated(execute, tokens, time, mode, monkeypatch):
+def test_a_look_up_that_fails_is_tolerated(execute, time, mode, monkeypatch):
     look_up, left = TrifactaHook.get_connection, [RuntimeError("the API server is gone")]
 
     def flaky(conn_id):
@@ -350,7 +346,7 @@ def test_a_connection_that_is_not_there_fails_at_once(execute):
 
 @pytest.mark.parametrize("status", [400, 401, 403, 405])
 def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
-    server = scripted(lambda request: (status, {}, {}))
+    server = scripted(lambda _: (status, {}, {}))
     use_connection(server.url)
     with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.status == status):
         execute(sensor(5))
@@ -387,7 +383,7 @@ MODES = {
 @pytest.mark.parametrize("mode", MODES)
 class TestModes:
     @pytest.fixture
-    def run(self, execute, releases, mode, soft_fail):
+    def run(self, execute, mode, soft_fail):
         def run(release_id, **options):
             return execute(
                 sensor(release_id, **{"poke_interval": 0.01, "soft_fail": soft_fail, **MODES[mode], **options})
@@ -398,7 +394,7 @@ class TestModes:
     def test_active(self, run, releases):
         run(releases[1])
 
-    def test_timeout(self, run, client, releases, emulator, mode, soft_fail):
+    def test_timeout(self, run, client, releases, soft_fail):
         client.releases.deactivate(releases[1])
         with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
             run(releases[1], timeout=0)
@@ -430,20 +426,20 @@ class TestModes:
             assert soft_fail or caught.value.retryable
         assert len(emulator.calls) - before == 1
 
-    def test_a_tolerated_outage(self, run, releases, emulator, soft_fail):
+    def test_a_tolerated_outage(self, run, releases, emulator):
         emulator.faults.add(Fault(Reset(), path="/v4/releases/**", times=2))
         while True:
             with suppress(AirflowRescheduleException):
                 run(releases[1])
                 break
 
-    def test_the_link_is_known(self, run, execute, releases, emulator, soft_fail):
+    def test_the_link_is_known(self, run, execute, releases, emulator):
         with suppress(AirflowFailException, AirflowSkipException):
             run(releases[0])
         assert execute.ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1"}
 
 
-def test_deferring_hands_over_what_the_trigger_needs(execute, emulator, releases, client):
+def test_deferring_hands_over_what_the_trigger_needs(execute, releases, client):
     client.releases.deactivate(releases[1])
     began = __import__("time").time()
     with pytest.raises(AirflowSensorTimeout):
@@ -477,7 +473,7 @@ def test_deferring_hands_over_what_the_trigger_needs(execute, emulator, releases
     assert not execute.deferred.kwargs, "dag.test drops them"
 
 
-def test_an_active_release_does_not_defer(execute, emulator, releases):
+def test_an_active_release_does_not_defer(execute, releases):
     execute(sensor(releases[1], deferrable=True))
     assert not hasattr(execute, "deferred")
 
@@ -488,7 +484,7 @@ def test_an_unknown_event_fails(event):
         sensor(1).execute_complete({}, event)
 
 
-def test_deferrable_follows_airflows_setting(monkeypatch):
+def test_deferrable_follows_airflows_setting():
     assert sensor(1).deferrable is False
 
 
@@ -496,12 +492,13 @@ def test_deferrable_follows_airflows_setting(monkeypatch):
     "answer", [{"id": 6, "active": True}, {"id": 5, "active": True, "deleted_at": "2024-01-01T00:00:00Z"}]
 )
 def test_only_the_awaited_release_counts(execute, scripted, use_connection, answer):
-    use_connection(scripted(lambda request: (200, {}, answer)).url)
+    use_connection(scripted(lambda _: (200, {}, answer)).url)
     with pytest.raises((AirflowFailException, errors.UnexpectedResponseError)):
         execute(sensor(5, tolerated_outage=0))
 
 
-def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, scripted, use_connection, time, caplog):
+@pytest.mark.usefixtures("time")
+def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, scripted, use_connection, caplog):
     server = scripted(Flaky(*[(200, {}, {"id": 5, "active": None})] * 3))
     use_connection(server.url)
     execute(sensor(5))

@@ -69,4 +69,4 @@ def virtual(monkeypatch):
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     yield
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}

@@ -196,7 +196,7 @@ def test_a_canceled_wait_cancels_nothing(prod):
     asyncio.run(asyncio.wait_for(start_and_cancel(), 60))
     assert {call.method for call in prod.calls} == {"GET"}
     assert prod.store.job_group(endless).canceled_at is None
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
 
 
 def test_many_waits_share_the_list_of_job_groups(prod):

@@ -31,7 +31,7 @@ class Question(Read):
     name: str
     endpoint = "GET /v4/questions"
 
-    def __call__(self, client):
+    def __call__(self, _client):
         return Question.answer(self)
 
 
@@ -80,7 +80,7 @@ async def waits(instance, read, *, polls, start=0.0, interval=5.0):
     return began
 
 
-def test_what_shares(monkeypatch):
+def test_what_shares():
     def shares(**changes):
         return sharing_key(replace(A, **changes)) == sharing_key(A)
 
@@ -116,7 +116,7 @@ def test_a_wait_moves_with_its_credentials():
         assert first.users == 1
     lease.close()
     lease.close()
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
 
 
 def test_equal_reads_within_an_interval_are_one_request(virtual, asked):
@@ -200,27 +200,28 @@ def test_a_read_that_all_left_is_not_asked(virtual, asked):
             await asyncio.sleep(1)
             task.cancel()
             await asyncio.sleep(10)
-            assert instance._questions == {}
+            assert instance.questions == {}
 
     virtual(scenario())
     assert asked == {}
 
 
-def test_entries_expire(virtual, asked):
+@pytest.mark.usefixtures("asked")
+def test_entries_expire(virtual):
     async def scenario():
         with leased() as instance:
             await asyncio.gather(*[instance.ask(Question(str(number)), poll()) for number in range(50)])
-            assert len(instance._questions) == 50
+            assert len(instance.questions) == 50
             await asyncio.sleep(4.9)
-            assert len(instance._questions) == 50, "they keep equal reads an interval apart"
+            assert len(instance.questions) == 50, "they keep equal reads an interval apart"
             await asyncio.sleep(0.2)
-            assert instance._questions == {}
+            assert instance.questions == {}
 
     virtual(scenario())
 
 
 def test_each_wait_gets_an_error_of_its_own(virtual, monkeypatch):
-    def answer(read):
+    def answer(_read):
         raise ServerError("no", status=503, request_id="r-1")
 
     monkeypatch.setattr(Question, "answer", staticmethod(answer), raising=False)
@@ -339,7 +340,7 @@ def test_a_dead_instance_does_not_delay_the_waits_on_another(monkeypatch):
 def test_a_read_runs_in_a_thread_with_a_callers_context(monkeypatch):
     variable = contextvars.ContextVar("variable", default="outside")
 
-    def answer(read):
+    def answer(_read):
         return variable.get(), threading.current_thread().name
 
     monkeypatch.setattr(Question, "answer", staticmethod(answer), raising=False)
@@ -356,7 +357,7 @@ def test_a_read_runs_in_a_thread_with_a_callers_context(monkeypatch):
 
 def test_a_read_that_takes_too_long_is_not_waited_for(monkeypatch):
     hang = threading.Event()
-    monkeypatch.setattr(Question, "answer", staticmethod(lambda read: hang.wait(30)), raising=False)
+    monkeypatch.setattr(Question, "answer", staticmethod(lambda _: hang.wait(30)), raising=False)
 
     async def scenario():
         now = asyncio.get_running_loop().time()
@@ -377,11 +378,11 @@ def states(monkeypatch):
     found = {}
     found["requests"] = requests = []
 
-    def one(read, client):
+    def one(read, _client):
         requests.append(read)
         return found[read.job_group_id]
 
-    def newest(read, client):
+    def newest(read, _client):
         requests.append(read)
         if isinstance(found.get("list"), Exception):
             raise found["list"]

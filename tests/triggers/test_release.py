@@ -11,8 +11,6 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_trifacta._compat import AirflowNotFoundException
-from airflow_provider_trifacta.client import TrifactaClient
-from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.triggers import _sharing
@@ -52,19 +50,12 @@ def run(trigger):
         return [event.payload async for event in trigger.run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
     return [json.loads(json.dumps(event)) for event in found]
 
 
 def wait(**keywords):
     return run(rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, **keywords})))
-
-
-@pytest.fixture
-def client(emulator):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
-    with TrifactaClient(config) as client:
-        yield client
 
 
 @pytest.fixture
@@ -82,7 +73,7 @@ def test_it_is_rebuilt_equal():
 
 
 def test_making_one_looks_up_nothing(monkeypatch):
-    monkeypatch.setattr(module.TrifactaHook, "get_connection", lambda *args: pytest.fail("looked up"))
+    monkeypatch.setattr(module.TrifactaHook, "get_connection", lambda *_: pytest.fail("looked up"))
     ReleaseActiveTrigger(**KEYWORDS)
 
 
@@ -129,7 +120,7 @@ def test_it_looks_once_more_at_the_deadline(release_id, client, emulator):
 
 def test_a_poll_that_hangs_does_not_hold_the_wait_beyond_its_deadline(scripted, use_connection):
     hang = threading.Event()
-    server = scripted(lambda request: hang.wait(30) and None)
+    server = scripted(lambda _: hang.wait(30) and None)
     use_connection(server.url, extra={"connect_timeout": 0.05, "read_timeout": 0.05})
     (event,) = wait(deadline=time.time() - 1)
     hang.set()
@@ -146,7 +137,7 @@ def test_a_poll_that_hangs_does_not_hold_the_wait_beyond_its_deadline(scripted, 
     ],
 )
 def test_errors_are_reported_with_what_the_task_must_do(scripted, use_connection, status, words, retryable, requests):
-    server = scripted(lambda request: (status, {}, {}))
+    server = scripted(lambda _: (status, {}, {}))
     use_connection(server.url)
     (event,) = wait(tolerated_outage=0, deployment_id=None)
     assert event["status"] == "error"
@@ -161,8 +152,8 @@ class Script:
     It notes the loop's time of each request.
     """
 
-    def __init__(self, scripted, *answers, times=None):
-        self.left, self.times = list(answers), []
+    def __init__(self, scripted, *answers):
+        self.left = list(answers)
         self.url = scripted(self).url
 
     def __call__(self, request):
@@ -277,8 +268,8 @@ def test_a_look_up_that_fails_is_a_transient_error(scripted, use_connection, wai
     assert at == [50]
 
 
-def test_a_look_up_that_fails_too_long_is_an_error(use_connection, wait_for_hours, monkeypatch):
-    monkeypatch.setattr(TrifactaHook, "get_connection", staticmethod(lambda conn_id: 1 / 0))
+def test_a_look_up_that_fails_too_long_is_an_error(wait_for_hours, monkeypatch):
+    monkeypatch.setattr(TrifactaHook, "get_connection", staticmethod(lambda _: 1 / 0))
     event = wait_for_hours(tolerated_outage=60.0)
     assert event["message"].startswith("ConnectionLookUpError: ")
     assert (event["status"], event["retryable"]) == ("error", True)
@@ -306,7 +297,7 @@ def test_a_renewed_token_goes_on(scripted, use_connection, wait_for_hours, at):
 
 def test_waits_on_a_deployment_share_its_list(scripted, use_connection, virtual, at, monkeypatch, caplog):
     rows = [{"id": number, "active": None, "deployment": {"id": 1}} for number in (104, 103, 102, 101)]
-    use_connection(scripted(lambda request: (503, {}, {}) if len(at) == 2 else (200, {}, {"data": rows})).url)
+    use_connection(scripted(lambda _: (503, {}, {}) if len(at) == 2 else (200, {}, {"data": rows})).url)
     # Two connections that lead to the same place share too.
     use_connection(json.loads(os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"])["host"], conn_id="other")
 
@@ -369,5 +360,5 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert _sharing._instances == {}
+    assert _sharing.instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}

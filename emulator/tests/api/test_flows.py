@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import requests
+from flow_calls import export, post, read
 from trifacta_emulator import (
     Answer,
     Fault,
@@ -18,30 +19,10 @@ from trifacta_emulator import (
     Reset,
     Truncate,
     build_package,
-    read_package,
 )
 
 AUTHOR = ("author@example.com", "author-password")
 ORDERS = PresetFlow("Daily Orders", dataset_path="s3://dev/in.csv", output_path="s3://dev/out.csv")
-COUNTED = ("flows", "flownodes", "flowedges", "recipes", "datasources", "outputobjects", "writesettings")
-
-
-def export(api, flow_id=1001, **params):
-    response = api.get(f"/v4/flows/{flow_id}/package", params=params)
-    assert response.status_code == 200, response.text
-    return response.content
-
-
-def read(content):
-    return read_package(io.BytesIO(content))
-
-
-def counts(package):
-    return {table: len(package.tables[table]) for table in COUNTED}
-
-
-def post(api, package, path="package", part="data", **kwargs):
-    return api("POST", f"/v4/flows/{path}", files={part: ("flow.zip", package)}, **kwargs)
 
 
 def test_list_and_read(start):

@@ -114,7 +114,7 @@ def test_reading_switched_off(start):
         assert response.json()["exception"]["details"].startswith("Cannot GET")
 
 
-def test_store_and_history(api, package):
+def test_store_and_history(api):
     store = api.emulator.store
     store.create_deployment("prod")
     assert store.replace_import_rules(1, "object", [CONNECTION]) == ()

@@ -65,7 +65,7 @@ def test_answer_needs_no_login(api, add):
     assert requests.get(f"{api.emulator.url}/v4/deployments", timeout=30).status_code == 503
 
 
-def test_answer_before_and_after_the_body(api, add, package):
+def test_answer_before_and_after_the_body(api, add):
     api.deployment()
     big = build_package(artifacts={"artifact_1.data": bytes(3_000_000)})
     size = len(big)

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator import PresetConnection
-
-PROD_UUID = "d75255f0-a245-11e7-8618-adc1dbb4bed0"
-
-
-PROD, OTHER = PresetConnection("prod db", PROD_UUID), PresetConnection("other db", "u-other")
+from rule_packages import OTHER, PROD
 
 
 @pytest.fixture

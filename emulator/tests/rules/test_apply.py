@@ -3,44 +3,28 @@ from __future__ import annotations
 import json
 
 import pytest
-from trifacta_emulator import Connection, PresetConnection, build_package
-
-DEV = Connection(24, "dev db", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
-PROD_UUID = "d75255f0-a245-11e7-8618-adc1dbb4bed0"
-PROD, OTHER = PresetConnection("prod db", PROD_UUID), PresetConnection("other db", "u-other")
-# A product version for each generation, and where a datasource of its answer shows the connection.
-VERSIONS = {"6.0": "6.0.1", "6.8": "6.8.0", "8.0": "9.7.0"}
-PATHS = {"dataset_path": "s3://wrangle-dev/dev/in/orders.csv", "output_path": "s3://wrangle-dev/dev/out/orders.csv"}
-UNCHANGED = {"object": [], "value": []}
+from rule_packages import (
+    DEV,
+    PARAMETERISED,
+    PATHS,
+    PROD_UUID,
+    UNCHANGED,
+    VERSIONS,
+    imported,
+    package_of,
+    replacing,
+    tables_of,
+)
+from trifacta_emulator import Connection, build_package
 
 
 def rule(on, to):
     return {"tableName": "connections", "onCondition": on, "withCondition": to}
 
 
-def replacing(kind, on, to):
-    return {"type": kind, "on": on, "with": to}
-
-
-def package_of(generation, **arguments):
-    # 6.0 takes packages of its own release only.
-    version = VERSIONS[generation] if generation == "6.0" else None
-    return build_package(generation=generation, product_version=version, **arguments)
-
-
 def shown_connection(answer):
     [row] = answer["datasources"]
     return row["connectionId"] if "connectionId" in row else (row["connection"] or {}).get("id")
-
-
-def tables_of(api, answer):
-    return api.emulator.store.release(answer["release"]["id"]).imported.tables
-
-
-def imported(api, package, path="releases"):
-    response = api.upload(1, package, path)
-    assert response.status_code in (200, 201), response.text
-    return response.json()
 
 
 @pytest.mark.parametrize("generation", VERSIONS)
@@ -288,10 +272,6 @@ def test_history(target):
         "release created and activated; objects changed by import rules: 0",
     ]
     assert what[1] in api.get("/").text
-
-
-PARAMETERISED = {"dataset_path": "s3://dev-lake/dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
-EVERYWHERE = (replacing("s3Bucket", "dev", "prod"), replacing("fileLocation", "dev", "prod"))
 
 
 def test_an_object_rule_reaches_the_connection_of_a_parameterised_dataset(target):

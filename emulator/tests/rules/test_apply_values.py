@@ -5,44 +5,19 @@ import json
 import zipfile
 
 import pytest
-from trifacta_emulator import Connection, build_package
-
-DEV = Connection(24, "dev db", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
-
-
-VERSIONS = {"6.0": "6.0.1", "6.8": "6.8.0", "8.0": "9.7.0"}
-
-
-UNCHANGED = {"object": [], "value": []}
-
-
-PATHS = {"dataset_path": "s3://wrangle-dev/dev/in/orders.csv", "output_path": "s3://wrangle-dev/dev/out/orders.csv"}
-
-
-def replacing(kind, on, to):
-    return {"type": kind, "on": on, "with": to}
-
-
-PARAMETERISED = {"dataset_path": "s3://dev-lake/dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
-
-
-EVERYWHERE = (replacing("s3Bucket", "dev", "prod"), replacing("fileLocation", "dev", "prod"))
-
-
-def package_of(generation, **arguments):
-    # 6.0 takes packages of its own release only.
-    version = VERSIONS[generation] if generation == "6.0" else None
-    return build_package(generation=generation, product_version=version, **arguments)
-
-
-def tables_of(api, answer):
-    return api.emulator.store.release(answer["release"]["id"]).imported.tables
-
-
-def imported(api, package, path="releases"):
-    response = api.upload(1, package, path)
-    assert response.status_code in (200, 201), response.text
-    return response.json()
+from rule_packages import (
+    DEV,
+    EVERYWHERE,
+    PARAMETERISED,
+    PATHS,
+    UNCHANGED,
+    VERSIONS,
+    imported,
+    package_of,
+    replacing,
+    tables_of,
+)
+from trifacta_emulator import build_package
 
 
 @pytest.mark.parametrize("generation", VERSIONS)

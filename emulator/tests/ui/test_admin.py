@@ -89,7 +89,7 @@ def test_no_page_of_a_browser_changes_anything(admin, method, path):
         assert admin(method, path, json={}, headers={"Host": name}).status_code != 403
 
 
-def test_nothing_is_changed_from_another_machine(api):
+def test_nothing_is_changed_from_another_machine():
     """Ask as another machine does: over an address that is not this machine's alone."""
     with Emulator(host="0.0.0.0") as emulator, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
