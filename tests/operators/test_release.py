@@ -203,7 +203,7 @@ def test_unknown_flow_ids_are_null_and_not_pushed(create, scripted, use_connecti
     result, ti = create()
     assert result["primary_flow_ids"] is None
     assert "primary_flow_ids" not in ti.pushed
-    assert "did not tell the primary flows' ids" in caplog.text
+    assert "did not hold the primary flows' ids" in caplog.text
 
 
 def test_failures_that_may_pass_are_left_to_airflows_retries(create, scripted, use_connection):

@@ -199,9 +199,9 @@ def test_flat_outputs_find_their_tables_and_connections(report):
         ("5.10.0", "Exported by 5.10.0, before 6.8"),
         ("6.8.0+1", None),
         ("10.4", None),
-        ("new", "does not tell the release"),
-        (None, "does not tell the release"),
-        (7, "does not tell the release"),
+        ("new", "does not say which release"),
+        (None, "does not say which release"),
+        (7, "does not say which release"),
     ],
 )
 def test_the_exporters_release_is_judged(report, version, words):
@@ -214,7 +214,7 @@ def test_the_exporters_release_is_judged(report, version, words):
 def test_an_unknown_primary_flow_is_warned_of(report, primary):
     found = report(definition({"flows": [{"id": 1, "name": "f"}]}, primaryFlowIds=primary))
     assert [flow.primary for flow in found.flows] == [False]
-    assert found.warnings == ["The package does not tell its primary flow, which a deployment runs."]
+    assert found.warnings == ["The package does not say which flow is primary, and a deployment runs the primary flow."]
 
 
 @pytest.mark.parametrize("output", [{"flowNodeId": 9, "isAdhoc": True}, {"flowNodeId": 10}])

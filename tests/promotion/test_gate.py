@@ -425,8 +425,8 @@ def test_the_text_of_problems_and_warnings():
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "* unknown: the answer does not tell"),
-        (None, "* unknown: the answer does not tell"),
+        ({}, "* unknown: the answer does not say"),
+        (None, "* unknown: the answer does not say"),
         ({"object": None, "value": []}, "* nothing"),
         ({"object": 3}, "* object: 3"),
         ({"object": "all"}, '* object: "all"'),

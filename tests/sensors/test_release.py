@@ -502,4 +502,4 @@ def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, s
     server = scripted(Flaky(*[(200, {}, {"id": 5, "active": None})] * 3))
     use_connection(server.url)
     execute(sensor(5))
-    assert caplog.text.count("does not tell the deployment") == 1
+    assert caplog.text.count("does not show the deployment") == 1
