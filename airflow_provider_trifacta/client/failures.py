@@ -122,7 +122,7 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIEr
     if _lacks_deployment_manager(answer.status, name, method, path):
         error_class = DeploymentManagerMissingError
         message += f" {_NO_DEPLOYMENT_MANAGER}"
-    elif answer.is_html and issubclass(error_class, _VERDICTS) and answer.status not in REFUSED_BY_FORM:
+    elif _is_gateway_page(answer, from_api):
         error_class = GatewayPageError
         message += f" {_NOT_THE_API}"
     elif from_api and _refuses_id(answer.status, method, path):
@@ -148,6 +148,12 @@ def _lacks_deployment_manager(status: int, name: str | None, method: str, path: 
     # A path that is known with another method is answered alike, and reading import rules is not documented.
     may_be_unknown = method == "GET" and path.endswith("ImportRules")
     return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
+
+
+def _is_gateway_page(answer: Answer, from_api: bool) -> bool:
+    """Tell a page in place of a verdict. A page that refuses the form of a request is a verdict, whoever answers it."""
+    verdict = issubclass(api_error_class(answer.status), _VERDICTS)
+    return answer.is_html and not from_api and verdict and answer.status not in REFUSED_BY_FORM
 
 
 def _refuses_id(status: int, method: str, path: str) -> bool:

@@ -10,7 +10,6 @@ import pytest
 from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset, Truncate
 
 from airflow_provider_trifacta.client.errors import (
-    AmbiguousSubmissionError,
     ConnectionLostError,
     InterruptedChangeError,
     OlderPackageError,
@@ -302,15 +301,18 @@ def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, li
 
 
 def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseline, emulator, client, make_package):
-    """The server answers with a release of another deployment: that one must stay live."""
+    """The server answers with a release of another deployment: that one must stay live, and the new one is found."""
     other = emulator.store.create_deployment("Second").id
     with open_package(make_package()) as package:
         foreign = client.releases.create(other, package.body()).release.id
     body = {"release": {"id": foreign, "deployment": {"id": 1}, "packageUuid": None, "active": True}}
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
-    with pytest.raises(AmbiguousSubmissionError):
-        stage(baseline=baseline)
+    promotion = stage(baseline=baseline)
+    made = max(one.id for one in emulator.store.releases(1))
+    assert (promotion.outcome, promotion.release.id, promotion.imported) == ("adopted", made, None)
     assert emulator.store.active_release(other).id == foreign
+    live = emulator.store.active_release(1)
+    assert (live and live.id) == before
 
 
 def test_a_list_that_lags_behind_does_not_hide_that_the_staged_release_is_live(
