@@ -65,7 +65,7 @@ def _rows(body: object, path: str, of: str = "list") -> list[Any]:
     return rows
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Resource:
     """A part of the API."""
 

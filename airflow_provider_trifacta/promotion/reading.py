@@ -170,7 +170,7 @@ class PackageReleases:
 
     :param client: the instance
     :param deployment_id: the deployment
-    :param uuid: the package's ``metadata.uuid``
+    :param uuid: the package's ``metadata.uuid``, in its usual spelling
     :param settle_timeout: seconds that the server has to finish or drop an upload
     :raises InvalidInputError: for a negative time
     """

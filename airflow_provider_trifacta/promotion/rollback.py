@@ -14,7 +14,7 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.models import RUNNING
+from ..client.models import RUNNING, canonical_uuid
 from ..client.texts import shown
 from .baseline import Baseline
 from .doubt import Doubt
@@ -148,7 +148,9 @@ def roll_back(
     :raises TrifactaError: for the rest
     """
     target, latest = baseline.active_release_id, baseline.latest_release_id or 0
-    package = PackageReleases(client, baseline.deployment_id, package_uuid or "", settle_timeout=settle_timeout)
+    package = PackageReleases(
+        client, baseline.deployment_id, canonical_uuid(package_uuid or ""), settle_timeout=settle_timeout
+    )
     releases = _await_promotion(package, _read(package, baseline), baseline)
     live, ours = live_release(releases), package.among(releases, after=latest)
     if id_of(live) == target:

@@ -129,15 +129,13 @@ def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_b
 
 
 def test_a_retry_remembers_what_was_dropped(promote, journal, emulator, packages, client):
-    dropped = {"deletedObjects": {"connections": [{"id": one} for one in range(1, 31)]}}
+    dropped = {"connections": [{"id": one} for one in range(1, 31)]}
 
     first = journal()
     with open_package(packages("A")) as package:
         promoter = Promoter(client, 1, package, journal=first)
         create = client.releases.create
-        client.releases.create = lambda *a, **k: dataclasses.replace(
-            create(*a, **k), deleted_objects=dropped["deletedObjects"]
-        )
+        client.releases.create = lambda *a, **k: dataclasses.replace(create(*a, **k), dropped=dropped)
         promoter.run()
     again = promote(journal=journal())
     assert again.imported.dropped["count"] == 30
