@@ -14,6 +14,7 @@ from airflow_provider_trifacta.client.errors import (
     InterruptedChangeError,
     OlderPackageError,
     PermissionDeniedError,
+    ReleaseNotLiveError,
     ServerError,
     TrifactaError,
     UnexpectedLiveReleaseError,
@@ -545,4 +546,21 @@ def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, basel
     assert first.outcome == "adopted"
     again = stage(baseline=baseline, journal=journal())
     assert (again.outcome, again.release.id) == ("reused", first.release.id)
+    assert live() == before
+
+
+def test_a_staged_release_that_is_deleted_during_the_wait_is_not_green(stage, before, baseline, live, emulator, time):
+    """It does not go live by itself, and then a person deletes it."""
+    emulator.faults.add(Fault(LateActivation()))
+    gone = []
+
+    def delete():
+        if not gone:
+            gone.append(max(one.id for one in emulator.store.releases(1)))
+            emulator.store.delete_release(gone[0])
+
+    time.during_sleep = [delete] * 100
+    with pytest.raises(ReleaseNotLiveError) as caught:
+        stage(baseline=baseline)
+    assert (caught.value.release_id, caught.value.live_id) == (gone[0], before)
     assert live() == before
