@@ -96,7 +96,7 @@ class MultipartFile:
     :param file: an open, seekable binary file
     :param size: bytes of the file that are sent; another size at sending is an error
     :param filename: name given to the server
-    :param progress: called with (bytes of the file sent, size) every 15 seconds
+    :param progress: called with (bytes of the file sent, size, seconds since the first block) every 15 seconds
     :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
         cannot take a broken-off body for a package
     """
@@ -104,7 +104,7 @@ class MultipartFile:
     file: BinaryIO
     size: int
     filename: str
-    progress: Callable[[int, int], None] | None = field(default=None, kw_only=True)
+    progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
     before_end: Callable[[], None] | None = field(default=None, kw_only=True)
     #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
     sent_completely: bool = field(default=False, init=False)
@@ -132,7 +132,8 @@ class MultipartFile:
         self.file.seek(0)
         head, tail = self._ends
         yield head
-        sent, told = 0, time.monotonic()
+        sent, began = 0, time.monotonic()
+        told = began
         while sent < self.size:
             block = self.file.read(min(BLOCK_SIZE, self.size - sent))
             if not block:
@@ -144,7 +145,7 @@ class MultipartFile:
             sent += len(block)
             if self.progress and time.monotonic() - told >= PROGRESS_INTERVAL:
                 told = time.monotonic()
-                self.progress(sent, self.size)
+                self.progress(sent, self.size, told - began)
         if self.before_end:
             self.before_end()
         self.sent_completely = True

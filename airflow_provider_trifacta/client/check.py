@@ -10,6 +10,7 @@ from .errors import (
     AuthenticationError,
     BadRequestError,
     DeploymentManagerMissingError,
+    GatewayPageError,
     NotFoundError,
     PermissionDeniedError,
     TrifactaError,
@@ -39,7 +40,7 @@ def check(config: ClientConfig) -> tuple[bool, str]:
             person = client.people.current()
         except AuthenticationError as error:
             return False, f"The instance was reached, but it refuses the credentials. {error}"
-        except (NotFoundError, BadRequestError, UnexpectedResponseError) as error:
+        except (GatewayPageError, NotFoundError, BadRequestError, UnexpectedResponseError) as error:
             return False, f"{config.base_url} answers, but not as a Trifacta instance does. {error}"
         except TrifactaError as error:
             return False, str(error)

@@ -23,7 +23,8 @@
     │   │   └── DeploymentManagerMissingError
     │   ├── PayloadTooLargeError
     │   ├── RateLimitError
-    │   └── ServerError
+    │   ├── ServerError
+    │   └── GatewayPageError          a page of what stands in front of the API
     ├── PackageError                      a file cannot be read or sent
     │   ├── PackageNotFoundError
     │   ├── PackageFormatError
@@ -71,14 +72,12 @@ class TrifactaError(Exception):
     :param fields: values for the fields below, such as ``release_id=7``
     """
 
-    #: A stable name of the case, for programs. A subclass gives its own in the class statement.
     code: ClassVar[str] = "trifacta"
     transient: ClassVar[bool] = False
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     #: True where the request did not leave this host, or not as a whole: the server cannot have acted on it.
     unsent: bool = False
-    #: How production stands, where a change was begun before the error. It is part of the text.
-    standing: str = ""
+    standing: str = ""  #: How production stands, where a change was begun before the error. It is part of the text.
     deployment_id: int | None = None  #: The deployment that the error is about.
     release_id: int | None = None  #: The release that the error is about.
     live_id: int | None = None  #: The release that is live as far as is known.
@@ -120,10 +119,8 @@ class TransportError(TrifactaError, code="transport", transient=True, retryable=
     """No answer came."""
 
 
-class ConnectError(TransportError, code="connect"):
+class ConnectError(TransportError, code="connect", unsent=True):
     """No connection could be made, so nothing was sent."""
-
-    unsent = True
 
 
 class TLSError(TransportError, code="tls", transient=False):
@@ -148,7 +145,7 @@ class UnexpectedResponseError(TrifactaError, code="unexpected_response", retryab
 
 
 class RedirectError(TrifactaError, code="redirect"):
-    """The server redirects to a login page or another host. Credentials are not sent there."""
+    """The server redirects to a login page or another host. Credentials are not sent there. A read is ``retryable``."""
 
 
 class APIError(TrifactaError, code="api"):
@@ -197,6 +194,10 @@ class RateLimitError(APIError, code="rate_limit", transient=True, retryable=True
 
 class ServerError(APIError, code="server", transient=True, retryable=True):
     """5xx (and 408, 425): the server failed or is busy."""
+
+
+class GatewayPageError(APIError, code="gateway_page", transient=True, retryable=True):
+    """A 4xx with an HTML page: not the API answered, but something in front of it. It says nothing about any object."""
 
 
 class PackageError(TrifactaError, code="package"):

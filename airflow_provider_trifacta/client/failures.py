@@ -26,6 +26,7 @@ from .errors import (
     ConnectError,
     ConnectionLostError,
     DeploymentManagerMissingError,
+    GatewayPageError,
     GoneError,
     InvalidInputError,
     NotFoundError,
@@ -39,7 +40,7 @@ from .errors import (
 )
 from .redact import parse
 from .responses import exchange
-from .retries import parse_retry_after
+from .retries import REFUSED_BY_FORM, parse_retry_after
 from .tls import file_problem, tls_error, unusable_files
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ _RESOURCES = {
 }
 #: What a workspace can switch off, by the end of the path.
 _SETTINGS = {"/package": "export", "/releases": "import", "/releases/dryRun": "import"}
+#: Errors that say something about the request or its object. Only the API itself can say that.
+_VERDICTS = (BadRequestError, PermissionDeniedError, NotFoundError)
+_NOT_THE_API = (
+    "This page is not the API's: something in front of it answered. If this goes on, check the connection's host, and "
+    "the proxy or gateway on the way."
+)
 _ROUTE_NOT_FOUND = "RouteNotFoundException"
 #: Reads that send nothing but an id.
 _READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
@@ -115,6 +122,9 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIEr
     if _lacks_deployment_manager(answer.status, name, method, path):
         error_class = DeploymentManagerMissingError
         message += f" {_NO_DEPLOYMENT_MANAGER}"
+    elif _is_gateway_page(answer, from_api):
+        error_class = GatewayPageError
+        message += f" {_NOT_THE_API}"
     elif from_api and _refuses_id(answer.status, method, path):
         error_class = NotFoundError
         message += f" {_advice(404, path)}"
@@ -138,6 +148,12 @@ def _lacks_deployment_manager(status: int, name: str | None, method: str, path: 
     # A path that is known with another method is answered alike, and reading import rules is not documented.
     may_be_unknown = method == "GET" and path.endswith("ImportRules")
     return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
+
+
+def _is_gateway_page(answer: Answer, from_api: bool) -> bool:
+    """Tell a page in place of a verdict. A page that refuses the form of a request is a verdict, whoever answers it."""
+    verdict = issubclass(api_error_class(answer.status), _VERDICTS)
+    return answer.is_html and not from_api and verdict and answer.status not in REFUSED_BY_FORM
 
 
 def _refuses_id(status: int, method: str, path: str) -> bool:

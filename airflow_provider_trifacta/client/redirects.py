@@ -38,12 +38,16 @@ def target_of(method: str, url: str, location: str, redact: Redactor) -> str:
         shown = redact.excerpt(ascii(location.partition("?")[0].rpartition("@")[2]))
         raise RedirectError(
             f"{method} {path} was redirected to {shown}, which is not a usable address. Nothing was sent there. Check "
-            "what stands between this worker and the instance."
+            "what stands between this worker and the instance.",
+            retryable=method == "GET",
         )
     old = server_of(prepared(url))
     if method == "GET" and may_follow(old, new):
         return target
-    raise RedirectError(f"{method} {path} was redirected to {_shown(target, redact)}. {_advice(old, new, target)}")
+    raise RedirectError(
+        f"{method} {path} was redirected to {_shown(target, redact)}. {_advice(old, new, target)}",
+        retryable=method == "GET",
+    )
 
 
 def _advice(old: Server | None, new: Server, target: str) -> str:
@@ -67,7 +71,8 @@ def too_many(request: Request, url: str, most: int, redact: Redactor) -> Redirec
     :param redact: takes secrets out of the error
     """
     return RedirectError(
-        f"{request.method} {request.path} was redirected more than {most} times, last to {_shown(url, redact)}."
+        f"{request.method} {request.path} was redirected more than {most} times, last to {_shown(url, redact)}.",
+        retryable=request.method == "GET",
     )
 
 
@@ -86,7 +91,8 @@ def refuse_login_page(request: Request, answer: Answer, base_url: str, url: str,
         raise RedirectError(
             f"{request.method} {request.path} was redirected to the page {_shown(url, redact)}, which looks like a "
             "login page. Check the connection's credentials. Behind a reverse-proxy single sign-on tokens do not work: "
-            "use login and password."
+            "use login and password.",
+            retryable=True,
         )
 
 

@@ -29,7 +29,7 @@ def may_repeat_read(error: BaseException) -> bool:
 
 
 #: Statuses that refuse the form of a request. Nothing was done, even if a proxy answers them.
-_REFUSED_BY_FORM = (407, 411, 413, 414, 431)
+REFUSED_BY_FORM = (407, 411, 413, 414, 431)
 
 
 def did_nothing(error: BaseException) -> bool:
@@ -49,7 +49,7 @@ def did_nothing(error: BaseException) -> bool:
         return True
     if not isinstance(error, APIError):
         return False
-    return 400 <= error.status < 500 and (error.from_api or error.status in _REFUSED_BY_FORM)
+    return 400 <= error.status < 500 and (error.from_api or error.status in REFUSED_BY_FORM)
 
 
 def may_repeat_write(error: BaseException) -> bool:

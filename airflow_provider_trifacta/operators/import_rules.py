@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
 from ..client.errors import (
-    AuthenticationError,
     InterruptedChangeError,
     InvalidInputError,
-    RedirectError,
-    TransportError,
     TrifactaError,
     UnexpectedResponseError,
 )
@@ -21,7 +18,7 @@ from ..client.texts import shown, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..promotion.journal import Journal, digest_of
 from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
-from ..promotion.rules import Rule, check_rules, needs_names, resolve_names, same_rules
+from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
 from ._base import Attempt, PackageOperator
 
 if TYPE_CHECKING:
@@ -160,8 +157,14 @@ class SetImportRulesOperator(PackageOperator):
             written = None if now is None else _content(now)
             if lost and (written is None or not same_rules(written, wanted)):
                 raise lost
-            if written is None:
+            if written is None and found is None:
                 self.log.warning("The %s were written but not verified", where)
+            elif written is None:
+                # This server shows rules, so a failed look is no property of the server.
+                raise UnexpectedResponseError(
+                    f"The {where} could be read before the change, and cannot be read back after it.",
+                    deployment_id=deployment_id,
+                )
             elif not same_rules(written, wanted):
                 raise UnexpectedResponseError(
                     f"The {where} are {shown(written)}, although {shown(wanted)} was written.",
@@ -222,10 +225,8 @@ class SetImportRulesOperator(PackageOperator):
             if written is None:
                 return read_patiently(client, read)
             return look(client, read, lambda now: same_rules(_content(now), written), seconds=VERIFY_TIMEOUT)
-        except (AuthenticationError, RedirectError, TransportError):
-            raise
         except TrifactaError as error:
-            if error.transient:
+            if not refuses_to_show(error):
                 raise
             self.log.warning("The %s rules of deployment %s cannot be read: %s", kind, deployment_id, error)
             return None

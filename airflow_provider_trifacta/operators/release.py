@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
@@ -146,7 +145,7 @@ class CreateReleaseOperator(PackageOperator):
             "if_exists": self.if_exists,
             "allow_older": self.allow_older,
             "settle_timeout": self.settle_timeout,
-            "progress": self._progress(),
+            "progress": self._progress,
             "before_upload": gate if self.dry_run_first else None,
         }
         if baseline and not self.activate:
@@ -245,11 +244,6 @@ class CreateReleaseOperator(PackageOperator):
             raise DroppedObjectsError(message, deployment_id=release.deployment_id, release_id=release.id)
         self.log.warning("%s", message)
 
-    def _progress(self) -> Callable[[int, int], None]:
-        started = time.monotonic()
-
-        def report(sent: int, size: int) -> None:
-            seconds, share, mib = time.monotonic() - started, 100 * sent / size, 2**20
-            self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds)
-
-        return report
+    def _progress(self, sent: int, size: int, seconds: float) -> None:
+        share, mib = 100 * sent / size, 2**20
+        self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds)

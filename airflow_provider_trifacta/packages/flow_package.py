@@ -79,10 +79,10 @@ class FlowPackage:
     ) -> None:
         self._file.close()
 
-    def body(self, progress: Callable[[int, int], None] | None = None) -> MultipartFile:
+    def body(self, progress: Callable[[int, int, float], None] | None = None) -> MultipartFile:
         """Return the request body that sends this file.
 
-        :param progress: called with (bytes sent, bytes in all) every 15 seconds
+        :param progress: called with (bytes sent, bytes in all, seconds so far) every 15 seconds of the upload
         """
         from ..client.adapter import MultipartFile  # not at the top: it loads an HTTP library
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..client.errors import BadRequestError, TrifactaError
 from ..client.models import dropped_objects
 from ..client.texts import listed, quoted, shown, shown_json, shown_within
-from .rules import fitting_rules, leads_nowhere
+from .rules import fitting_rules, leads_nowhere, refuses_to_show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +181,7 @@ def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | N
     try:
         return read()
     except TrifactaError as error:
-        if error.transient:
+        if not refuses_to_show(error):
             raise
         unreadable.append(str(error))
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
 from ..client.models import ImportResult, exported_before, first_dropped
-from ..client.retries import WRITE_RETRIES, did_nothing, go_on, may_repeat_write
+from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
@@ -72,7 +72,7 @@ class Promoter:
     :param if_exists: ``"reuse"``, or ``"create"`` to upload in every case, which is not safe to retry
     :param allow_older: whether the package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was lost
-    :param progress: called with (bytes sent, all bytes) every 15 seconds of the upload
+    :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
     :param before_upload: called right before the upload; an error that it raises prevents the upload
     :raises InvalidInputError: for an unknown mode
     """
@@ -89,7 +89,7 @@ class Promoter:
         if_exists: str = "reuse",
         allow_older: bool = False,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
         before_upload: Callable[[], None] | None = None,
     ) -> None:
         if if_exists not in IF_EXISTS:
@@ -146,11 +146,7 @@ class Promoter:
                 if earlier:
                     return earlier
         try:
-            return self._decide()
-        except _ServerBusyError as busy:
-            failed = busy
-        try:
-            return go_on(self._decide, failed, _is_busy, WRITE_RETRIES, self._client.clock.sleep)
+            return repeating(self._decide, _is_busy, WRITE_RETRIES, self._client.clock.sleep)
         except _ServerBusyError as busy:
             raise busy.error from None
 
@@ -160,8 +156,10 @@ class Promoter:
         """Return what an earlier try made and noted, after it is read back."""
         found, seen = Doubt(self._releases).recall(int(entry.answer["release_id"]), self._read_to)
         self._accept_recalled(found, seen)
-        imported = ImportResult(found, entry.answer.get("primary_flow_ids"), entry.answer.get("dropped") or {})
         previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen.releases)
+        if entry.answer.get("adopted"):
+            return Promotion("adopted", found, None, previous, overrun, recalled=True)
+        imported = ImportResult(found, entry.answer.get("primary_flow_ids"), entry.answer.get("dropped") or {})
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
     def _accept_recalled(self, release: Release, seen: Seen) -> None:
@@ -273,12 +271,13 @@ class Promoter:
             )
         ):
             found, overrun = self._releases.prove(made.id, seen.releases)
+        if found.id != made.id:
+            # An answer with a wrong id proves nothing else either.
+            log.warning("The server answered that it made release %s, but it made release %s", made.id, found.id)
+            self._journal.answered(release_id=found.id, adopted=True, previous_release_id=previous)
+            return Promotion("adopted", found, None, previous, overrun)
         if found.package_uuid is None:
-            log.warning(
-                "The server does not tell the package of release %s, so a retry of this task could not recognise its "
-                "own release.",
-                made.id,
-            )
+            log.warning("Release %s does not tell its package, so a retry could not recognise it", made.id)
         return Promotion("created", found, result, previous, overrun)
 
     def _previous(self, live: Release | None) -> int | None:

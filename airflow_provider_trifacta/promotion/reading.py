@@ -235,17 +235,20 @@ class PackageReleases:
         )
 
     def prove(self, release_id: int, seen: Sequence[Release]) -> tuple[Release, tuple[int, ...]]:
-        """Read back a release that the server says it made. A list counts only if it shows that release.
+        """Read back a release that the server says it made. A list counts only if it shows that release as new.
 
         :param release_id: the id in the answer
         :param seen: the releases before the upload
-        :returns: the release as it is listed, and the releases that others made in the meantime
-        :raises AmbiguousSubmissionError: it is not listed in this deployment, or was made of another package
+        :returns: the release in the list (where the id is wrong: the only new one of the package), and those of others
+        :raises AmbiguousSubmissionError: no such release is listed in this deployment, or several may be it
         :raises ReleaseNotLiveError: a third release was made live in the meantime
         :raises TrifactaError: the last look failed
         """
-        now = self.look(seen, lambda now: self.find(release_id, now) is not None)
-        found = self.find(release_id, now)
+        now = self.look(seen, lambda now: self.find(release_id, new_since(seen, now)) is not None)
+        new = new_since(seen, now)
+        found, fitting = self.find(release_id, new), [one for one in new if one.package_uuid in (None, self.uuid)]
+        if found is None and len(fitting) == 1 and fitting[0].package_uuid:
+            found = fitting[0]
         if found is None:
             raise self.ambiguous(
                 f"the server answered that it made release {release_id}, and the list of the deployment does not show "
@@ -263,8 +266,7 @@ class PackageReleases:
         before, live = live_release(seen), live_release(now)
         if live is None and before is None:
             return
-        newest = max((one.id for one in seen), default=0)
-        if live is None or (live.id not in (release.id, id_of(before)) and live.id <= newest):
+        if live is None or (live.id not in (release.id, id_of(before)) and live not in new_since(seen, now)):
             raise self.not_live(release, live)
 
     def not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import TrifactaError, UnexpectedLiveReleaseError, UnexpectedResponseError
+from ..client.errors import (
+    AmbiguousSubmissionError,
+    ReleaseNotLiveError,
+    TrifactaError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+)
 from ..client.models import RUNNING, canonical_uuid
 from ..client.texts import shown
 from .baseline import Baseline
@@ -204,7 +210,18 @@ def _await_promotion(package: PackageReleases, releases: list[Release], baseline
         package.settle_timeout,
     )
     doubt = Doubt(package)
-    now = doubt.await_activation(made) if made else doubt.settle(releases)[1]
+    try:
+        now = doubt.await_activation(made) if made else doubt.settle(releases)[1]
+    except (AmbiguousSubmissionError, ReleaseNotLiveError):
+        # Whether the package became a release is in doubt. A rollback need not know that where another live release
+        # shows its package: that release is not of this run in any case, and it stays.
+        now = _read(package, baseline)
+        newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
+        if any(one.package_uuid is None for one in newer) or live_release(now) in package.among(newer):
+            raise
+        if live_id(now) == target:
+            raise
+        return now
     # This wait reads only down to the newest release, and what to go back to may be further down.
     return releases if live_id(now) == target else _read(package, baseline)
 

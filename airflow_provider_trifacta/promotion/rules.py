@@ -6,7 +6,14 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..client.errors import AmbiguousNameError, InvalidInputError, TrifactaError
+from ..client.errors import (
+    AmbiguousNameError,
+    AuthenticationError,
+    InvalidInputError,
+    RedirectError,
+    TransportError,
+    TrifactaError,
+)
 from ..client.models import Connection, ImportRule, Release
 from ..client.resources import RULE_KINDS, ImportRules
 from ..client.texts import listed, quoted
@@ -15,6 +22,16 @@ from ..packages.definition import PackageConnection
 log = logging.getLogger(__name__)
 
 Rule = dict[str, Any]
+
+
+def refuses_to_show(error: TrifactaError) -> bool:
+    """Tell whether the server itself does not show this list, now or later. Reading import rules is not documented.
+
+    A lost answer, a page of a proxy, a redirect and refused credentials say nothing about the list.
+
+    :param error: what ended the read
+    """
+    return not (error.transient or isinstance(error, (AuthenticationError, RedirectError, TransportError)))
 
 
 def check_rules(kind: str, rules: object) -> list[Rule]:
@@ -163,7 +180,7 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     :param import_rules: the calls for import rules
     :param deployment_id: the deployment of the release
     :param release: the release
-    :raises TrifactaError: the rules cannot be read because of a transient error
+    :raises TrifactaError: the rules cannot be read for a reason that may pass
     """
     unreadable = (
         "It cannot be told whether import rules of deployment %s were changed after its live release %s was made, so "
@@ -175,7 +192,7 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
         try:
             rules += import_rules.list(deployment_id, kind)
         except TrifactaError as error:
-            if error.transient:
+            if not refuses_to_show(error):
                 raise
             unread.append(error)
     made = release.created_at

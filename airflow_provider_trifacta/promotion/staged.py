@@ -19,7 +19,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import InterruptedChangeError, UnexpectedLiveReleaseError
+from ..client.errors import InterruptedChangeError, ReleaseNotLiveError, UnexpectedLiveReleaseError
 from .baseline import Baseline
 from .promoter import Promoter, Promotion
 from .reading import Seen, described, down_to, id_of, live_id, live_release, look, production_stands
@@ -66,6 +66,7 @@ class StagedPromoter(Promoter):
         """Make the release or find it, and leave the baseline's release live.
 
         :raises UnexpectedLiveReleaseError: a third release is live, or another import ran at the same time
+        :raises ReleaseNotLiveError: the release was deleted before the release before was live again
         :raises InterruptedChangeError: the staged release is live, and nothing proves that a person activated it
         :raises TrifactaError: as :meth:`.Promoter.run`; a retry finishes what was begun
         """
@@ -106,6 +107,16 @@ class StagedPromoter(Promoter):
                 live_release(self._seen), f"Release {release.id} of this run may have replaced it since."
             )
         now = self._await_live(release, went_live=went_live)
+        if all(one.id != release.id for one in now):
+            raise ReleaseNotLiveError(
+                f"Release {release.id} of deployment {self._deployment_id} was imported by this run and is not there "
+                f"any more: it was deleted in the meantime. {described(live_release(now))} is live. To stage the "
+                "package once more, clear the baseline's task too.",
+                standing="This task changed nothing more.",
+                deployment_id=self._deployment_id,
+                release_id=release.id,
+                live_id=live_id(now),
+            )
         if live_id(now) != release.id:
             if went_live:
                 self._log_staged(release, "live again")

@@ -174,7 +174,7 @@ class _Change:
 
         def ask() -> None:
             nonlocal asked
-            if asked and live_id(self._read(self._client)) != id_of(self._before):
+            if asked and self._live_before_repeating() != id_of(self._before):
                 return  # a person decided otherwise while a busy server made us wait
             asked = True
             if self._target is not None:
@@ -192,6 +192,14 @@ class _Change:
             log.warning("The change of deployment %s may have been applied: %s", self._deployment_id, error)
             return error
         return None
+
+    def _live_before_repeating(self) -> int | None:
+        """Look once. The loop around it repeats, so a read with repetitions of its own would multiply them."""
+        try:
+            return live_id(self._read(self._client.without_repetitions))
+        except TrifactaError as error:
+            error.unsent = True  # the change: this attempt did not send it, and the ones before did nothing
+            raise
 
     def _read(self, reader: TrifactaClient) -> list[Release]:
         return reader.releases.list(self._deployment_id, until=self._enough)

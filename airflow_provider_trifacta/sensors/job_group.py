@@ -21,10 +21,10 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     It fails at once when one job group is Failed, Canceled, unknown to the server, or in a state that the API does not
     document. The error holds the message of the first failed job. The other job groups go on.
 
-    The wait tolerates transient errors (connection, timeout, 429, 5xx, an answer that is not one word) until all polls
-    of ``tolerated_outage`` have failed. Any other 4xx fails at once. ``Retry-After`` lengthens the pause, and a 429
-    with it does not count as a failure. After a 401 the sensor reads the Airflow connection again, and goes on if it
-    holds new credentials. At its timeout the sensor polls once more.
+    The wait tolerates transient errors (connection, timeout, 429, 5xx, a page of a proxy, an answer that is not one
+    word) until all polls of ``tolerated_outage`` have failed. Any other 4xx fails at once. ``Retry-After`` lengthens
+    the pause, and a 429 with it does not count as a failure. After a 401 the sensor reads the Airflow connection again,
+    and goes on if it holds new credentials. At its timeout the sensor polls once more.
 
     API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_urls``, their pages.
 

@@ -24,9 +24,10 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
     reads ``active: null``).
 
     A release that is deleted or unknown to the server fails the task at once. The wait tolerates transient errors
-    (connection, timeout, 429, 5xx) until all polls of ``tolerated_outage`` have failed. Any other 4xx fails at once.
-    ``Retry-After`` lengthens the pause, and a 429 with it does not count as a failure. After a 401 the sensor reads the
-    Airflow connection again, and goes on if it holds new credentials. At its timeout the sensor polls once more.
+    (connection, timeout, 429, 5xx, a page of a proxy) until all polls of ``tolerated_outage`` have failed. Any other
+    4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it does not count as a failure. After a 401
+    the sensor reads the Airflow connection again, and goes on if it holds new credentials. At its timeout the sensor
+    polls once more.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
     :param on_superseded: what to do when a release with a higher id is live: ``"fail"``, or ``"wait"``, because a

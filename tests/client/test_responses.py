@@ -12,11 +12,15 @@ from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
 from airflow_provider_trifacta import __version__
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
+    APIError,
     BadRequestError,
     DeploymentManagerMissingError,
+    GatewayPageError,
     NotFoundError,
     PermissionDeniedError,
+    RedirectError,
 )
+from airflow_provider_trifacta.client.retries import did_nothing
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.packages.flow_package import open_package
 
@@ -189,3 +193,58 @@ def test_what_is_deep_is_cut_out_and_nothing_else(scripted):
         while isinstance(value, list):
             (value,), depth = value, depth + 1
         assert (value, depth) == ("...", 99)
+
+
+PAGE = (b"<html>Closed</html>", {"Content-Type": "text/html; charset=utf-8"})
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 410, 422])
+def test_a_page_of_a_proxy_is_no_word_of_the_api(scripted, connect, status):
+    """It says nothing about the request or the object, so the same read may succeed in a moment."""
+    server = scripted(lambda _: (status, PAGE[1], PAGE[0]))
+    with pytest.raises(GatewayPageError) as caught:
+        ask(connect(server.url, read_retries=2), "/v4/releases/7")
+    error = caught.value
+    assert (error.status, error.retryable, error.from_api, did_nothing(error)) == (status, True, False, False)
+    assert "the id" not in str(error)
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "name"), [(401, "authentication"), (413, "payload_too_large"), (414, "bad_request")]
+)
+def test_a_page_that_refuses_credentials_or_form_keeps_its_class(scripted, connect, status, name):
+    server = scripted(lambda _: (status, PAGE[1], PAGE[0]))
+    with pytest.raises(APIError, check=lambda error: error.code == name and not error.retryable):
+        ask(connect(server.url), "/v4/x")
+
+
+def test_an_error_of_the_api_that_is_called_html_stays_the_apis(scripted, connect):
+    server = scripted(lambda _: (404, PAGE[1], json.dumps(REFUSAL).encode()))
+    with pytest.raises(NotFoundError):
+        ask(connect(server.url), "/v4/releases/7")
+
+
+def test_a_change_is_not_sent_again_after_a_page(scripted, connect):
+    server = scripted(lambda _: (404, PAGE[1], PAGE[0]))
+    with pytest.raises(GatewayPageError):
+        connect(server.url).releases.activate(7)
+    assert len(server.seen) == 1
+
+
+def test_a_page_does_not_mean_that_the_server_cannot_sort(scripted, connect):
+    server = scripted(lambda _: (400, PAGE[1], PAGE[0]))
+    with pytest.raises(GatewayPageError):
+        connect(server.url, read_retries=0).releases.list(1, until=lambda _: True)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(("method", "retryable"), [("GET", True), ("PATCH", False)])
+@pytest.mark.parametrize("location", ["/login", "https://other.example.com/", "http://["])
+def test_a_redirected_read_may_succeed_later(scripted, connect, method, retryable, location):
+    def respond(request):
+        return (200, *reversed(PAGE)) if request.path == "/login" else (302, {"Location": location}, b"")
+
+    transport = connect(scripted(respond).url)._transport
+    with pytest.raises(RedirectError, check=lambda error: error.retryable is retryable):
+        transport.read("/v4/x") if method == "GET" else transport.write("PATCH", "/v4/x", json={})

@@ -353,13 +353,32 @@ def test_an_answer_of_another_shape_cannot_be_read_either(set_rules, emulator, b
     assert "written unread" in caplog.text
 
 
-def test_a_change_that_cannot_be_read_back_is_not_called_verified(set_rules, emulator, caplog):
-    emulator.faults.add(Fault(Answer(404), method="GET", path=VALUE, skip=1))
-    result, _ = set_rules(value_rules=[BUCKET])
-    assert result["replaced_value_rules"] == []
+@pytest.mark.parametrize("answer", [Answer(404), Answer(403), Answer(200, body={"rules": []})])
+def test_a_change_that_cannot_be_read_back_is_not_green(set_rules, emulator, answer):
+    """The read before the change worked, so the server does show rules. A retry reads them."""
+    emulator.faults.add(Fault(answer, method="GET", path=VALUE, skip=1, times=None))
+    with pytest.raises(errors.UnexpectedResponseError, check=lambda error: error.deployment_id == 1) as caught:
+        set_rules(value_rules=[BUCKET])
+    assert "may have been written" in caught.value.standing
+    emulator.faults.clear()
     assert rules_of(emulator, "value") == [BUCKET]
-    assert "were written but not verified" in caplog.text
-    assert "written unread" not in caplog.text
+    assert set_rules(value_rules=[BUCKET], try_number=2)[0]["outcome"] == "unchanged"
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_page_of_a_proxy_does_not_make_rules_unreadable(set_rules, emulator, skip, status):
+    page = Answer(status, html="<h1>Closed</h1>")
+    emulator.faults.add(Fault(page, method="GET", path=VALUE, skip=skip, times=3))
+    assert set_rules(value_rules=[BUCKET])[0]["replaced_value_rules"] == []
+    assert rules_of(emulator, "value") == [BUCKET]
+
+
+def test_a_page_that_stays_is_not_green(set_rules, emulator):
+    emulator.faults.add(Fault(Answer(404, html="<h1>Closed</h1>"), method="GET", path=VALUE, skip=1, times=None))
+    with pytest.raises(errors.GatewayPageError) as caught:
+        set_rules(value_rules=[BUCKET])
+    assert "may have been written" in caught.value.standing
 
 
 @pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
@@ -554,9 +573,9 @@ def test_wrong_credentials_are_not_taken_for_unreadable_rules(set_rules, emulato
     assert writes(emulator) == []
 
 
-def test_a_login_page_is_not_taken_for_unreadable_rules(set_rules, emulator, fails):
-    emulator.faults.add(Fault(Answer.login_redirect(), method="GET", path=VALUE))
-    with fails("RedirectError"):
+def test_a_login_page_is_not_taken_for_unreadable_rules(set_rules, emulator):
+    emulator.faults.add(Fault(Answer.login_redirect(), method="GET", path=VALUE, times=None))
+    with pytest.raises(errors.RedirectError):
         set_rules(value_rules=[BUCKET])
     assert writes(emulator) == []
 

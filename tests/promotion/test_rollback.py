@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from trifacta_emulator import Fault, LateActivation, LateCommit, PackageUuid, iso
 
-from airflow_provider_trifacta.client.errors import InterruptedChangeError, TrifactaError, UnexpectedLiveReleaseError
+from airflow_provider_trifacta.client.errors import (
+    AmbiguousSubmissionError,
+    InterruptedChangeError,
+    TrifactaError,
+    UnexpectedLiveReleaseError,
+)
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.journal import Journal
@@ -271,3 +276,25 @@ def test_a_retry_says_that_the_try_before_rolled_back(client, upload, baseline, 
     monkeypatch.undo()
     assert roll_back(client, baseline, UUIDS["B"], retry=True, journal=journal()).release_id == new
     assert live() == before
+
+
+def test_another_import_during_the_wait_is_no_doubt(wait_and_undo, upload, live, changes):
+    """What is live then is of another package, whether or not the run made a release."""
+    others = []
+    with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == live()):
+        wait_and_undo(lambda: others or others.append(upload("C")))
+    assert live() == others[0]
+    assert changes() == []
+
+
+def test_another_import_that_does_not_tell_its_package_is_a_doubt(wait_and_undo, upload, changes, emulator):
+    others = []
+
+    def import_too():
+        if not others:
+            others.append(upload("C"))
+            emulator.faults.add(Fault(PackageUuid(), times=None))
+
+    with pytest.raises(AmbiguousSubmissionError):
+        wait_and_undo(import_too)
+    assert changes() == []

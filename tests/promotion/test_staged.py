@@ -11,11 +11,11 @@ from request_patterns import CHANGE, CREATE, LIST
 from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset, Truncate
 
 from airflow_provider_trifacta.client.errors import (
-    AmbiguousSubmissionError,
     ConnectionLostError,
     InterruptedChangeError,
     OlderPackageError,
     PermissionDeniedError,
+    ReleaseNotLiveError,
     ServerError,
     TrifactaError,
     UnexpectedLiveReleaseError,
@@ -295,16 +295,19 @@ def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, li
     )
 
 
-def test_a_foreign_release_in_the_answer_is_never_put_back(stage, baseline, emulator, client, make_package):
-    """The server answers with a release of another deployment: that one must stay live."""
+def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseline, emulator, client, make_package):
+    """The server answers with a release of another deployment: that one must stay live, and the new one is found."""
     other = emulator.store.create_deployment("Second").id
     with open_package(make_package()) as package:
         foreign = client.releases.create(other, package.body()).release.id
     body = {"release": {"id": foreign, "deployment": {"id": 1}, "packageUuid": None, "active": True}}
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
-    with pytest.raises(AmbiguousSubmissionError):
-        stage(baseline=baseline)
+    promotion = stage(baseline=baseline)
+    made = max(one.id for one in emulator.store.releases(1))
+    assert (promotion.outcome, promotion.release.id, promotion.imported) == ("adopted", made, None)
     assert emulator.store.active_release(other).id == foreign
+    live = emulator.store.active_release(1)
+    assert (live and live.id) == before
 
 
 def test_a_list_that_lags_behind_does_not_hide_that_the_staged_release_is_live(
@@ -533,4 +536,21 @@ def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, basel
     assert first.outcome == "adopted"
     again = stage(baseline=baseline, journal=journal())
     assert (again.outcome, again.release.id) == ("reused", first.release.id)
+    assert live() == before
+
+
+def test_a_staged_release_that_is_deleted_during_the_wait_is_not_green(stage, before, baseline, live, emulator, time):
+    """It does not go live by itself, and then a person deletes it."""
+    emulator.faults.add(Fault(LateActivation()))
+    gone = []
+
+    def delete():
+        if not gone:
+            gone.append(max(one.id for one in emulator.store.releases(1)))
+            emulator.store.delete_release(gone[0])
+
+    time.during_sleep = [delete] * 100
+    with pytest.raises(ReleaseNotLiveError) as caught:
+        stage(baseline=baseline)
+    assert (caught.value.release_id, caught.value.live_id) == (gone[0], before)
     assert live() == before

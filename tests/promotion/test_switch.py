@@ -13,6 +13,7 @@ from airflow_provider_trifacta.client.errors import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
+    TrifactaError,
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
@@ -273,3 +274,25 @@ def test_a_list_that_stays_empty_is_no_proof(change, release_ids, emulator):
     with pytest.raises(UnexpectedResponseError) as caught:
         change(release_ids[0], release_ids[2])
     assert caught.value.standing
+
+
+def test_a_busy_server_does_not_multiply_the_looks(change, release_ids, emulator, live, changes):
+    """One look before each repetition, also where the look fails."""
+    first, _, third = release_ids
+    emulator.faults.add(Fault(Answer.too_many_requests(1), **CHANGE))
+    emulator.faults.add(Fault(Answer.too_many_requests(1), method="GET", path="/v4/releases", times=2))
+    change(first, third)
+    assert live() == first
+    assert len(changes()) == 2
+
+
+def test_a_look_that_keeps_failing_is_no_doubt(change, release_ids, emulator, changes):
+    first, _, third = release_ids
+    before = len(emulator.calls)
+    emulator.faults.add(Fault(Answer.too_many_requests(1), **CHANGE, times=None))
+    emulator.faults.add(Fault(Answer(502, html="<h1>Bad</h1>"), method="GET", path="/v4/releases", times=None))
+    with pytest.raises(TrifactaError) as caught:
+        change(first, third)
+    assert "Nothing was changed" in caught.value.standing
+    assert len(emulator.calls) - before <= 6
+    assert len(changes()) == 1

@@ -187,3 +187,37 @@ def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, 
     result = promote("A")
     assert result.outcome == "adopted"
     assert result.overrun == (min(release.id for release in emulator.store.releases(1)),)
+
+
+# An answer with a wrong id
+
+
+def answer_with(emulator, release_id):
+    body = {"release": {"id": release_id, "active": True}, "primaryFlowIds": [77]}
+    emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
+
+
+@pytest.mark.parametrize("wrong", [9999, "an old release of the package"])
+def test_a_wrong_id_is_corrected_by_the_list(promote, take_baseline, emulator, live, uploads, journal, wrong):
+    old = promote("A").release
+    baseline = take_baseline()
+    answer_with(emulator, 9999 if wrong == 9999 else old.id)
+    letter = "B" if wrong == 9999 else "A"
+    adopted = promote(letter, baseline=baseline, journal=journal())
+    assert (adopted.outcome, adopted.release.id, adopted.imported, adopted.overrun) == ("adopted", live(), None, ())
+    assert adopted.release.id > old.id
+    again = promote(letter, baseline=baseline, journal=journal())
+    assert (again.outcome, again.release.id, again.imported) == ("adopted", live(), None)
+    assert len(uploads()) == 2
+
+
+def test_a_wrong_id_is_a_doubt_where_two_releases_fit(promote, emulator, client, packages, time):
+    answer_with(emulator, 9999)
+
+    def import_too():
+        with open_package(packages("A")) as package:
+            client.releases.create(1, package.body())
+
+    time.during_sleep = [import_too]
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == 9999):
+        promote("A")

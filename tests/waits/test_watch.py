@@ -264,3 +264,16 @@ def test_a_time_is_seconds_or_a_timedelta():
     assert JobGroupsWatch([1]).tolerated_outage == 900
     with pytest.raises(InvalidInputError, match="x"):
         seconds("x", 0, positive=True)
+
+
+PAGES = [
+    *((status, {"Content-Type": "text/html"}, b"<html>Closed</html>") for status in (400, 403, 404)),
+    (302, {"Location": "https://login.example.com/"}, b""),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_in_front_of_the_api_says_nothing_about_an_id(watch, page):
+    poll = watch({1: [page, "Complete"]})
+    assert poll() is False
+    assert poll() is True
