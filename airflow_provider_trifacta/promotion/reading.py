@@ -264,9 +264,8 @@ class PackageReleases:
         A live release that is newer than all that were seen is no such choice: another import made it live by itself.
         """
         before, live = live_release(seen), live_release(now)
-        if live is None and before is None:
-            return
-        if live is None or (live.id not in (release.id, id_of(before)) and live not in new_since(seen, now)):
+        new = live is not None and (live.id == release.id or live in new_since(seen, now))
+        if id_of(live) != id_of(before) and not new:
             raise self.not_live(release, live)
 
     def not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
@@ -295,7 +294,7 @@ class PackageReleases:
             f"It is unknown whether the package {self.uuid} became a release of deployment {self.deployment_id}: "
             f"{why}. This task sends nothing more. Look at the deployment in Trifacta. If the release is there, "
             "activate it if necessary, and mark this task as success. If it is not there, clear this task together "
-            "with its baseline task. If the list never tells packages, set if_exists='create'.",
+            "with its baseline task. If the list never shows the package of a release, set if_exists='create'.",
             deployment_id=self.deployment_id,
             release_id=release_id,
         )

@@ -203,7 +203,7 @@ def test_a_page_of_a_proxy_is_no_word_of_the_api(scripted, connect, status):
     """It says nothing about the request or the object, so the same read may succeed in a moment."""
     server = scripted(lambda _: (status, PAGE[1], PAGE[0]))
     with pytest.raises(GatewayPageError) as caught:
-        ask(connect(server.url, read_retries=2), "/v4/releases/7")
+        connect(server.url, read_retries=2).releases.get(7)
     error = caught.value
     assert (error.status, error.retryable, error.from_api, did_nothing(error)) == (status, True, False, False)
     assert "the id" not in str(error)
@@ -216,13 +216,13 @@ def test_a_page_of_a_proxy_is_no_word_of_the_api(scripted, connect, status):
 def test_a_page_that_refuses_credentials_or_form_keeps_its_class(scripted, connect, status, name):
     server = scripted(lambda _: (status, PAGE[1], PAGE[0]))
     with pytest.raises(APIError, check=lambda error: error.code == name and not error.retryable):
-        ask(connect(server.url), "/v4/x")
+        connect(server.url).people.current()
 
 
 def test_an_error_of_the_api_that_is_called_html_stays_the_apis(scripted, connect):
     server = scripted(lambda _: (404, PAGE[1], json.dumps(REFUSAL).encode()))
     with pytest.raises(NotFoundError):
-        ask(connect(server.url), "/v4/releases/7")
+        connect(server.url).releases.get(7)
 
 
 def test_a_change_is_not_sent_again_after_a_page(scripted, connect):
