@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
 from ..client.models import ImportResult, exported_before, first_dropped
-from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, repeating
+from ..client.retries import WRITE_RETRIES, did_nothing, go_on, may_repeat_write
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
@@ -141,12 +141,13 @@ class Promoter:
             self._earlier = self._journal.entry(**self._request)
             if self._earlier and self._earlier.answer.get("release_id"):
                 return self._recall(self._earlier)
-            if not self._journal.nothing_asked(**self._request):
-                earlier = self._find_earlier()
-                if earlier:
-                    return earlier
+            if not self._journal.nothing_asked(**self._request) and (earlier := self._find_earlier()):
+                return earlier
         try:
-            return repeating(self._decide, _is_busy, WRITE_RETRIES, self._client.clock.sleep)
+            try:
+                return self._decide()
+            except _ServerBusyError as busy:
+                return go_on(self._decide, busy, _is_busy, WRITE_RETRIES, self._client.clock.sleep)
         except _ServerBusyError as busy:
             raise busy.error from None
 
