@@ -36,7 +36,7 @@ def import_release(emulator, make_package):
     """Return a function that makes a release of an old package, live at once, as a person does it."""
 
     def make():
-        package = make_package(flow_name="Of somebody else", exported_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
+        package = make_package(flow_name="Of another person", exported_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
         with package.open("rb") as file:
             return emulator.store.create_release(1, read_package(file))
 

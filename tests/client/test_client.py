@@ -134,7 +134,7 @@ def test_uploads_carry_an_exact_length(create, emulator):
     assert int(headers["content-length"]) > 500
 
 
-def test_a_release_that_may_be_anybodys_is_no_answer(scripted):
+def test_a_release_that_may_be_of_any_deployment_is_no_answer(scripted):
     server = scripted(lambda _: (200, {}, {"data": [{"id": 5, "active": True}]}))
     client = TrifactaClient(ClientConfig(base_url=server.url, password="long-token"))
     with pytest.raises(UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"):

@@ -63,7 +63,7 @@ ROLE = "Deployment role"
     ],
 )
 def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, status, error, path, said, unsaid):
-    """Nobody can tell a mistyped id from a missing permission by the status."""
+    """The status does not tell a mistyped id from a missing permission."""
     server = scripted(lambda _: (status, {}, {"exception": {"name": "X", "message": "y"}}))
     with pytest.raises(error) as caught:
         ask(server.url, path)

@@ -308,7 +308,7 @@ def test_a_retry_does_not_undo_a_persons_decision(
 
 @pytest.mark.parametrize("retries", [0, 2])
 def test_a_clear_changes_it_again(release_ids, live, retries):
-    """Somebody who clears the task has looked."""
+    """A person who clears the task has looked."""
     first = release_ids[0]
     result, pushed = clear(ActivateReleaseOperator(task_id="activate", release_id=first, retries=retries))
     assert result["outcome"] == pushed["outcome"] == "activated"

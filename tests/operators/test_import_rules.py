@@ -598,7 +598,7 @@ def test_a_failure_that_may_pass_is_left_to_airflows_retries(set_rules, emulator
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_somebody_changed(set_rules, store):
+def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_a_person_changed(set_rules, store):
     """By the clocks alone it would stop: the rules were set after the run began."""
     began = utc_now() - timedelta(minutes=1)
     set_rules(value_rules=[BUCKET])

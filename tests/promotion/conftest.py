@@ -65,7 +65,7 @@ def client(emulator, time):
 
 
 @pytest.fixture
-def somebody_else(client, packages):
+def other_person(client, packages):
     """Return a function that makes a release of package B, as another person would."""
 
     def create():

@@ -183,17 +183,17 @@ def test_several_matches_are_ambiguous(promote, emulator, time, client, packages
     assert (caught.value.deployment_id, caught.value.release_id) == (1, max(one.id for one in client.releases.list(1)))
 
 
-def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, somebody_else):
+def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, other_person):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
-    time.during_sleep = [somebody_else]
+    time.during_sleep = [other_person]
     with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.deployment_id == 1):
         promote("A")
     assert sum(time.slept) == 60, "ours may still show"
 
 
-def test_ours_may_show_after_a_strange_release(promote, emulator, time, live, somebody_else):
+def test_ours_may_show_after_a_strange_release(promote, emulator, time, live, other_person):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
-    time.during_sleep = [somebody_else, armed.release]
+    time.during_sleep = [other_person, armed.release]
     result = promote("A")
     assert result.outcome == "adopted"
     assert result.release.id == live()

@@ -227,7 +227,7 @@ def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, packages, emulator, answered):
-    """Somebody imported while an earlier try did, which was killed before it could tell."""
+    """Another person imported while an earlier try did, which was killed before it could tell."""
     promote("A")
     held = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):

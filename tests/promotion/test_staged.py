@@ -224,7 +224,7 @@ def test_a_third_release_that_is_live_stops_the_upload(stage, upload, baseline, 
 
 
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_third_release_that_is_live_is_not_undone_even_to_create_anew(
+def test_a_third_release_that_is_live_is_not_undone_even_to_create_again(
     stage, upload, baseline, live, sent, first_attempt
 ):
     """What is put back must be what was live: ``if_exists="create"`` looks as well."""
@@ -418,7 +418,7 @@ def test_a_restore_that_was_lost_is_finished_by_the_retry(stage, before, baselin
 # Others at the same time
 
 
-def test_somebody_elses_import_during_the_upload_is_not_hidden(stage, upload, before, baseline, live):
+def test_another_import_during_the_upload_is_not_hidden(stage, upload, before, baseline, live):
     """Its release was live for a moment; what was recorded is put back, and the task says what it overran."""
     others = []
 
@@ -482,7 +482,7 @@ def test_an_import_that_never_goes_live_is_staged_as_it_is(stage, before, baseli
     assert (told.levelname, told.args[0]) == ("WARNING", result.release.id)
 
 
-def test_somebody_elses_change_meanwhile_is_kept(stage, upload, baseline, live, emulator, time):
+def test_another_change_meanwhile_is_kept(stage, upload, baseline, live, emulator, time):
     emulator.faults.add(Fault(LateActivation(), **CREATE))
     time.during_sleep = [lambda: upload("C")]
     with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == live()):

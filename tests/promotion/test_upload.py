@@ -181,9 +181,9 @@ def test_another_release_that_was_made_live_before_it_was_read_back_is_a_decisio
     assert live() == third.id
 
 
-def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, somebody_else):
+def test_an_adopted_release_is_checked_for_overlap_too(promote, emulator, time, other_person):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
-    time.during_sleep = [somebody_else, armed.release]
+    time.during_sleep = [other_person, armed.release]
     result = promote("A")
     assert result.outcome == "adopted"
     assert result.overrun == (min(release.id for release in emulator.store.releases(1)),)

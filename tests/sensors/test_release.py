@@ -55,7 +55,7 @@ def test_an_active_release_succeeds_at_once(execute, emulator, releases, mode, a
     assert len(polls(emulator)) == 1
 
 
-def test_it_waits_until_somebody_activates_the_release(execute, releases, client, time):
+def test_it_waits_until_a_person_activates_the_release(execute, releases, client, time):
     client.releases.deactivate(releases[1])
     time.during_sleep = [lambda: None, lambda: client.releases.activate(releases[1])]
     execute(sensor(releases[1]))
