@@ -92,7 +92,7 @@ class StagedPromoter(Promoter):
         return promotion
 
     def _not_approved(self, release: Release) -> str:
-        return f"Release {release.id} of deployment {self._deployment_id} is imported and was not approved."
+        return f"Release {release.id} of deployment {self._deployment_id} was imported, and was not approved."
 
     def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
         """Make the release before live again.
