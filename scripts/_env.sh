@@ -40,7 +40,8 @@ make_env() {
   echo "Making the environment for Airflow $line (a few minutes the first time) ..." >&2
   rm -rf "${bin%/bin}"
   "$python" -m venv "${bin%/bin}"
-  "$bin/pip" install --quiet --quiet --editable "$root/emulator" --editable "$root${extra:+[$extra]}" "apache-airflow~=$line.0" "$@" \
+  # Python compiles what is used when it is used; most of Airflow's dependencies never are.
+  "$bin/pip" install --quiet --quiet --no-compile --editable "$root/emulator" --editable "$root${extra:+[$extra]}" "apache-airflow~=$line.0" "$@" \
     --constraint "$pins" >&2
   echo "$stamp" >"$bin/../stamp"
 }

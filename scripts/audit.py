@@ -21,8 +21,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("airflow-provider-trifacta", "trifacta-emulator")
-#: The second is asked where the first does not answer, or knows none of the packages.
-SOURCES = ("pypi", "osv")
+#: The second is asked where the first does not answer, or knows none of the packages: pip-audit's own, and OSV.
+SOURCES: dict[str, list[str]] = {"the package index": [], "OSV": ["--vulnerability-service", "osv"]}
 
 
 def main(environment: Path, newest: str, *older: str) -> int:
@@ -70,8 +70,8 @@ def _audit(pins: dict[str, str]) -> list[dict[str, Any]] | str:
     """Return what is known of each package, or why nothing is known."""
     reasons = []
     requirements = "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
-    for source in SOURCES:
-        command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", source, "--format", "json"]
+    for source, options in SOURCES.items():
+        command = [sys.executable, "-m", "pip_audit", *options, "--format", "json"]
         command += ["--progress-spinner", "off", "--no-deps", "--disable-pip", "--requirement", "/dev/stdin"]
         done = subprocess.run(command, input=requirements, capture_output=True, text=True, check=False)
         try:
