@@ -151,7 +151,7 @@ def test_in_every_order_outcomes_and_history_agree(emulator, promote, baseline, 
                     one
                     for one in new
                     if f"Release {one} of deployment 1 is staged" in log(task)
-                    or f"Release {one} of deployment 1 is imported" in text
+                    or f"Release {one} of deployment 1 was imported" in text
                 ]
                 assert len(told) <= (not task.operator.activate)
                 for one in told:
