@@ -182,7 +182,7 @@ def _errors_are_true(world: World, changes: list[_Change]) -> None:
         # A staged release that was imported and not put back says so, and that the change back was not made.
         if (
             _NOTHING.search(text)
-            and "is imported" not in text
+            and not any(words in text for words in ("is imported", "was imported"))
             and any(one.call and (one.call.task, one.call.try_number) == (task_id, number) for one in changes)
         ):
             world.wrong(f"try {number} of {task_id} changed something, and says: {text[:300]}")
