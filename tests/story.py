@@ -62,7 +62,7 @@ class Story(Tasks):
         self._new_store, self._folder, self._token_works = new_store, folder, token_works
         has_role = "deployment" in self.options.users[0].roles
         kinds = {"prod": True, "dev": False, "both": has_role}
-        self.can_deploy = self.options.deployment_manager and kinds[self.options.instance_type]
+        self.can_deploy = self.options.has_deployments and kinds[self.options.instance_type]
         self.flow, self.flow_without_output = (one.id for one in self.store.flows())
 
     def tell(self):

@@ -70,7 +70,7 @@ def test_a_job_group_as_a_resource(run, clock):
         "updater": {"id": 1},
         "snapshot": {"id": group_id},
         "wrangledDataset": {"id": 2001},
-        "flowRun": {"id": 18001},
+        "flowrun": {"id": 18001},  # in lower case [P: AAC25]
     }
     assert jobs == api.json(f"/v4/jobGroups/{group_id}/jobs")["data"]
     assert [job["jobType"] for job in jobs] == ["wrangle", "filewriter", "profile"]

@@ -3,55 +3,93 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.answers import import_answer
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of, uploaded_package
+from trifacta_emulator.api.answers import flow_parts, import_answer
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    json_object,
+    path_id,
+    person_of,
+    uploaded_package,
+)
+from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
+from trifacta_emulator.api.releases import updated_body
 from trifacta_emulator.clock import iso, iso_or_none
-from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError, error_response
-from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row
+from trifacta_emulator.errors import AccessError, MissingObjectError, ValidationError, error_response
+from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row, Tables
 from trifacta_emulator.packages.imports import ImportedPackage
 from trifacta_emulator.records import Flow
+from trifacta_emulator.state.people import Person
 
 _FILTERS = ("owned", "shared", "all")
-#: Embeds of a flow. Each shows no more than an id, and the product has more of them: our choice [?].
-_EMBEDS = ("creator", "updater", "workspace")
+#: Embeds of a flow that clients use [P: AAC25, NZ]. The product has more.
+_EMBEDS = (*PEOPLE, "flowNodes", "flowNodes.recipe", "flowEdges")
+#: From here on the list shows the caller's own flows only. The real release of that change is not known [?].
+_OWN_FLOWS = (7, 0, 0)
 
 
 async def list_all(request: Request) -> Response:
-    """GET the caller's own flows, unless ``flowsFilter`` says otherwise [P: NZ]. Flows of releases are left out [?]."""
+    """GET the flows that the caller has access to, newest first [R: D64]. Flows of releases are left out [?].
+
+    ``flowFilter`` chooses among them [R: D64]. In later releases it is ``flowsFilter``, and without it the list holds
+    the caller's own [P: NZ].
+    """
     context, params = context_of(request), request.query_params
-    wanted = params.get("flowsFilter", "owned")
-    if wanted not in _FILTERS:
-        raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {wanted!r}")
-    embeds(params, "flows", _EMBEDS)
-    mine, with_deleted = person_of(request).id, flag(params, "includeDeleted")
-    # Flows of all other users count as shared: our choice [?].
+    usual = "owned" if context.store.state.product.release >= _OWN_FLOWS else "all"
+    kind = params.get("flowsFilter", params.get("flowFilter", usual))
+    if kind not in _FILTERS:
+        raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {kind!r}")
+    wanted, with_deleted = embeds(params, "flows", _EMBEDS), flag(params, "includeDeleted")
+    me = person_of(request)
     rows = [
-        _body(row, deleted_at=with_deleted)
-        for row in context.store.flows(include_deleted=with_deleted)
-        if wanted == "all" or (row.creator == mine) == (wanted == "owned")
+        _embedded(context, _body(row, deleted_at=with_deleted), row.tables, wanted)
+        for row in context.store.state.flows.listed(include_deleted=with_deleted)
+        if has_access(me, row) and (kind == "all" or (row.creator == me.id) == (kind == "owned"))
     ]
     return JSONResponse(list_answer(rows, params))
 
 
 async def read(request: Request) -> Response:
-    """GET one. The flow of a release can be read too, by the id that its import answered: our choice [?]."""
-    context, flow_id = context_of(request), path_id(request)
-    embeds(request.query_params, "flows", _EMBEDS)
-    with_deleted = flag(request.query_params, "includeDeleted")
+    """GET one that the caller has access to [R: D64].
+
+    The flow of a release can be read too, by the id that its import answered: our choice [?].
+    """
+    context, params = context_of(request), request.query_params
+    wanted, with_deleted = embeds(params, "flows", _EMBEDS), flag(params, "includeDeleted")
     try:
-        body = _body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
+        flow = accessible_flow(request, include_deleted=with_deleted)
+        body, tables = _body(flow, deleted_at=with_deleted), flow.tables
     except MissingObjectError as error:
         if error.reason == "deleted":
             raise
-        row, imported = context.store.released_flow(flow_id)
+        row, imported = context.store.released_flow(path_id(request))
         body = _written(row, iso(imported.at), iso(imported.at), imported.user_id, imported.user_id)
-    [body] = select_fields([body], request.query_params.get("fields"))
+        tables = imported.tables
+    [body] = select_fields([_embedded(context, body, tables, wanted)], params)
     return JSONResponse(body)
+
+
+async def update(request: Request) -> Response:
+    """PATCH name and description; only the owner may [R: D64]. The page has no body of the answer ("None")."""
+    context, flow = context_of(request), accessible_flow(request)
+    person = person_of(request)
+    if flow.creator != person.id:
+        raise AccessError.to("flows", flow.id)
+    body = await json_object(request)
+    if not body:
+        raise ValidationError("name or description is required")
+    for field, value in body.items():
+        if field not in ("name", "description") or not isinstance(value, str):
+            raise ValidationError(f"{field}: only name and description can be changed, and they are strings")
+    changed = context.store.edit_flow(flow.id, **body, user_id=person.id)
+    return JSONResponse(updated_body(changed)) if context.options.flow_patch_body == "short" else Response()
 
 
 async def export(request: Request) -> Response:
@@ -107,11 +145,41 @@ def _answer(context: Context, made: ImportedPackage) -> Row:
 
 
 def _exportable(request: Request) -> tuple[Context, Flow]:
-    context = context_of(request)
-    flow = context.store.flow(path_id(request))
+    context, flow = context_of(request), accessible_flow(request)
     if not context.options.export_enabled:
-        raise ApiError(403, "Export is disabled in this workspace")
+        raise AccessError("Export is disabled in this workspace")
     return context, flow
+
+
+def has_access(person: Person, flow: Flow) -> bool:
+    """Tell whether a person may read, run and export a flow.
+
+    An administrator may do that with each flow [M]. Other users need to own it, or it is shared with them [R: D64].
+
+    :param person: the caller
+    :param flow: the flow
+    """
+    return person.is_admin or flow.visible_to(person.id)
+
+
+def accessible_flow(request: Request, *, include_deleted: bool = False) -> Flow:
+    """Find the flow of the path.
+
+    :param request: the request
+    :param include_deleted: also find a deleted one
+    :raises MissingObjectError: unknown or deleted
+    :raises AccessError: the caller has no access to it [R: D64]
+    """
+    find = context_of(request).store.state.flows
+    found = (find.read if request.method == "GET" else find.find)(path_id(request), include_deleted=include_deleted)
+    if not has_access(person_of(request), found):
+        raise AccessError.to("flows", found.id)
+    return found
+
+
+def _embedded(context: Context, body: Row, tables: Tables, wanted: Collection[str]) -> Row:
+    body |= flow_parts(body, tables, wanted)
+    return embed_people(context, body, wanted)
 
 
 def _body(flow: Flow, *, deleted_at: bool = False) -> Row:
@@ -143,6 +211,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v4/flows/package", "importFlowPackage", import_package),
     Endpoint("POST", "/v4/flows/package/dryRun", "importFlowPackageDryRun", import_dry_run),
     Endpoint("GET", "/v4/flows/{id}", "getFlow", read),
+    Endpoint("PATCH", "/v4/flows/{id}", "patchFlow", update),
     Endpoint("GET", _PACKAGE, "getFlowPackage", export, produces="application/zip"),
     Endpoint("GET", f"{_PACKAGE}/dryRun", "getFlowPackageDryRun", export_dry_run),
 )

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
 from trifacta_emulator.api.query import embedded_list, embeds, list_answer, select_fields
 from trifacta_emulator.clock import iso
-from trifacta_emulator.errors import MissingObjectError, ValidationError
+from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Job, JobGroup
 
@@ -62,7 +62,7 @@ def _started(group: JobGroup, shape: str) -> Row:
 
 
 #: Embeds of a job group that show no more than an id: our choice [?].
-_REFERENCES = ("wrangledDataset", "creator", "updater", "workspace", "snapshot", "flowRun")
+_REFERENCES = ("wrangledDataset", "creator", "updater", "workspace", "snapshot", "flowrun")
 #: All embeds [P: AAC25]. Those within jobs are accepted but not shown: our choice [?].
 _EMBEDS = ("jobs", "jobs.fileWriterJob.writeSetting", "jobs.scriptResults", *_REFERENCES)
 
@@ -70,7 +70,7 @@ _EMBEDS = ("jobs", "jobs.fileWriterJob.writeSetting", "jobs.scriptResults", *_RE
 async def list_all(request: Request) -> Response:
     """GET [P: AAC25]. The newest comes first, and every user sees all: our choices [?]."""
     embeds(request.query_params, "jobGroups", _REFERENCES)
-    rows = [_body(row) for row in reversed(context_of(request).store.job_groups())]
+    rows = [_body(row) for row in context_of(request).store.state.job_groups.listed()]
     return JSONResponse(list_answer(rows, request.query_params))
 
 
@@ -79,7 +79,7 @@ async def read(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     group = context.store.job_group(path_id(request))
     wanted = embeds(params, "jobGroups", _EMBEDS)
-    [body] = select_fields([_body(group)], params.get("fields"))
+    [body] = select_fields([_body(group)], params)
     if any(name.startswith("jobs") for name in wanted):
         body["jobs"] = embedded_list(_jobs(context, group), wanted.get("jobs", {}), "status")
     return JSONResponse(body)
@@ -116,8 +116,14 @@ async def cancel(request: Request) -> Response:
 
 
 async def inputs(request: Request) -> Response:
-    """GET what a job group reads [P: AAC25]."""
-    return JSONResponse(context_of(request).store.job_group(path_id(request)).inputs)
+    """GET what a job group reads [P: AAC25]. For files the answer can be a 400 [P: AYX]."""
+    context = context_of(request)
+    found = context.store.job_group(path_id(request)).inputs
+    files = [one for flow in found["data"] for one in flow["inputs"] if "uri" in one]
+    if files and context.options.file_inputs == "refuse":
+        details = "Illegal Argument: Only Jdbc sources have connect String"
+        raise ApiError(400, details, name="DataServiceInvalidRequest")
+    return JSONResponse(found)
 
 
 async def outputs(request: Request) -> Response:
@@ -143,7 +149,7 @@ def _body(group: JobGroup) -> Row:
         "updater": {"id": group.creator},
         "snapshot": {"id": group.id},
         "wrangledDataset": {"id": group.wrangled_dataset_id},
-        "flowRun": {"id": group.flow_run_id},
+        "flowrun": {"id": group.flow_run_id},
     }
 
 
