@@ -13,6 +13,7 @@ from trifacta_emulator.api import (
     api_tokens,
     connections,
     deployments,
+    flow_packages,
     flows,
     import_rules,
     job_groups,
@@ -39,6 +40,7 @@ ENDPOINTS = (
     *deployments.ENDPOINTS,
     *import_rules.ENDPOINTS,
     *releases.ENDPOINTS,
+    *flow_packages.ENDPOINTS,
     *flows.ENDPOINTS,
     *job_groups.ENDPOINTS,
 )

@@ -148,6 +148,8 @@ class EmulatorOptions:
     :param canceled_word: spelling of ``Canceled``; both were seen [P: AAC25, DBT]
     :param cancel_status: status of the answer to a cancellation; 202 in some builds [M]
     :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25]
+    :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is imported:
+        ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
     """
 
     product_version: str = "9.7.0"
@@ -190,6 +192,7 @@ class EmulatorOptions:
     canceled_word: Literal["Canceled", "Cancelled"] = "Canceled"
     cancel_status: Literal[200, 202] = 200
     job_error_shape: Literal["text", "object"] = "text"
+    import_hold_up: Literal["from_ui", "always"] = "from_ui"
 
     def __post_init__(self) -> None:
         for name, allowed in choices().items():
