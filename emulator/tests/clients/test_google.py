@@ -84,6 +84,7 @@ def test_every_call(dataprep, api, clock, conforms):
             lambda: hook.create_output_object(body_request={"execution": "dataflow", "profiler": False}),
             lambda: hook.create_write_settings(body_request={"path": "gs://test/out", "action": "create"}),
         ):
-            with pytest.raises(RetryError):
+            with pytest.raises(RetryError) as caught:
                 refused()
+            assert caught.value.last_attempt.exception().response.status_code == 404
     assert len(api.emulator.store.job_groups()) == 2
