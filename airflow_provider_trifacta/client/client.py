@@ -8,8 +8,10 @@ from functools import cached_property
 from types import TracebackType
 
 from .config import ClientConfig
+from .description import Description
+from .job_groups import JobGroups
 from .releases import Releases
-from .resources import Connections, Deployments, Flows, ImportRules, JobGroups, People
+from .resources import Connections, Deployments, Flows, ImportRules, People
 from .transport import Transport
 
 
@@ -60,6 +62,8 @@ class TrifactaClient:
         self.flows = Flows(self._transport)
         #: The job groups, which runs start.
         self.job_groups = JobGroups(self._transport)
+        #: What the instance says about its own API.
+        self.description = Description(self._transport)
 
     def __enter__(self) -> TrifactaClient:
         return self

@@ -1,35 +1,21 @@
-"""The operator that runs a deployment. Import it from :mod:`.deployment`."""
+"""Operators that run a deployment, flows or a recipe, and wait for their jobs."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .._compat import (
-    AirflowFailException,
-    AirflowTaskTimeout,
-    TaskDeferralError,
-    TaskDeferralTimeout,
-    conf,
-    looks_secret,
-)
-from .._failures import airflow_failures, check_event
-from ..client.errors import FailedWaitError, TrifactaError
-from ..client.texts import parse_id
-from ..hooks.trifacta import TrifactaHook
-from ..links import JOB_URLS_KEY, TrifactaDeploymentLink, TrifactaJobLink
-from ..promotion.run import check_parameters, run_deployment
-from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
-from ._base import NOT_GIVEN, Attempt, DeploymentOperator, Target, given_or_none, remembers
+from ..links import TrifactaDeploymentLink, TrifactaJobLink
+from ..promotion.run import run_deployment
+from ._base import Attempt, DeploymentOperator, Target
+from ._running import RunningOperator
 
 if TYPE_CHECKING:
-    from .._compat import Context
-    from ..client import ClientConfig, TrifactaClient
+    from ..client import TrifactaClient
+    from ..promotion import Run
 
 
-class RunDeploymentOperator(DeploymentOperator):
+class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     """Runs the live release of a deployment, and waits until every job group is Complete.
 
     It fails when no release is live, and when the run starts nothing. It fails as soon as a job group is Failed (with
@@ -72,191 +58,21 @@ class RunDeploymentOperator(DeploymentOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "run_parameters", "release_id")
+    template_fields: Sequence[str] = tuple(
+        dict.fromkeys((*DeploymentOperator.template_fields, *RunningOperator.template_fields))
+    )
     operator_extra_links = (TrifactaJobLink(), TrifactaDeploymentLink())
+    _kind = ("deployment", "deployment_id", "the live release of {}")
+    # The API documents no execution id for it.
+    _runs_once = False
 
-    def __init__(
-        self,
-        *,
-        run_parameters: Any = None,
-        release_id: Any = NOT_GIVEN,
-        wait_for_completion: bool = True,
-        poke_interval: float | timedelta = POKE_INTERVAL,
-        timeout: float | timedelta = 24 * 60 * 60.0,
-        tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
-        cancel_on_kill: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.run_parameters = run_parameters
-        self.release_id = given_or_none(release_id)
-        # A value that renders to nothing is an error, and not "any release".
-        self._with_release = release_id is not NOT_GIVEN
-        self.wait_for_completion = wait_for_completion
-        self.poke_interval = poke_interval
-        self.timeout = timeout
-        self.tolerated_outage = tolerated_outage
-        self.cancel_on_kill = cancel_on_kill
-        self.deferrable = deferrable
-        self._config: ClientConfig | None = None
-        self._asked = False
-        self._remembers = False
-        self._running: JobGroupsWatch | None = None
+    def _checked(self) -> Target:
+        return self.target()
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Start the jobs, tell their ids, and wait for them."""
-        try:
-            return self._execute(Attempt(self, context))
-        except (TrifactaError, AirflowFailException):
-            raise  # these decide already whether a retry is safe
-        except (Exception, AirflowTaskTimeout) as error:  # AirflowTaskTimeout is not an Exception
-            if not self._asked or self._remembers:
-                raise  # nothing was asked for, or a retry joins the jobs
-            if isinstance(error, AirflowTaskTimeout):
-                self.on_kill()  # Airflow calls it for its own error, but not for the one raised here
-            raise AirflowFailException(
-                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} There is no "
-                "retry, because it would run the jobs again."
-            ) from error
+    def _find(self, client: TrifactaClient, checked: Target, attempt: Attempt) -> int:
+        deployment_id = checked.find(client)
+        attempt.tell_deployment(client, deployment_id)
+        return deployment_id
 
-    def _state(self) -> str:
-        if self._running is None:
-            return "Jobs may have been started. Check the jobs in Trifacta."
-        return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
-
-    def _execute(self, attempt: Attempt) -> dict[str, Any]:
-        with airflow_failures():
-            target = self.target()
-            parameters = check_parameters(self.run_parameters)
-            expected = parse_id(self.release_id, "release_id") if self._with_release else None
-            # An invalid argument of the wait must fail before the jobs start.
-            JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
-            self._times()
-            self._say(target, parameters)
-            journal = attempt.open_journal()
-            client = TrifactaHook(self.trifacta_conn_id).client
-            self._config = client.config
-            with client:
-                deployment_id = target.find(client)
-                attempt.tell_deployment(client, deployment_id)
-                self._asked, self._remembers = True, journal.remembers
-                run = run_deployment(
-                    client,
-                    deployment_id,
-                    parameters,
-                    release_id=expected,
-                    journal=journal,
-                    retry=attempt.is_retry,
-                )
-                live, ids = run.release_id, run.job_group_ids
-                watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
-                urls = [client.job_group_url(one) for one in ids]
-                attempt.tell(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
-                verb = "joined" if run.joined else "started"
-                self.log.info("Live release %s of deployment %s: %s job groups %s", live, deployment_id, verb, ids)
-                for url in urls:
-                    self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
-                if not self.wait_for_completion:
-                    return {**attempt.facts, "outcome": "started"}
-                with airflow_failures(final=not self._remembers):
-                    return self._wait(client, watch, attempt.facts)
-
-    def _say(self, target: Target, parameters: Mapping[str, str]) -> None:
-        """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
-        shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
-        self.log.info(
-            "Will run the live release of %s%s with %s, and %s",
-            target,
-            f" if it is release {self.release_id}" if self._with_release else "",
-            f"the parameters {shown}" if shown else "no parameters",
-            "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
-        )
-
-    def _times(self) -> tuple[float, float]:
-        """Return the interval and the timeout in seconds."""
-        return seconds("poke_interval", self.poke_interval, positive=True), seconds("timeout", self.timeout)
-
-    def _wait(self, client: TrifactaClient, watch: JobGroupsWatch, facts: dict[str, Any]) -> dict[str, Any]:
-        started, wall_clock = time.monotonic(), time.time()
-        interval, patience = self._times()
-        watch.client = client.without_repetitions
-        while not watch.poll(self._connect):
-            if self.deferrable:
-                self._defer(watch, interval, wall_clock, patience, facts)
-            left = patience - (time.monotonic() - started)
-            if left <= 0:
-                raise FailedWaitError(
-                    f"The jobs of deployment {facts['deployment_id']} are not Complete after {patience} s. They were "
-                    f"not cancelled. {watch.state} Wait for them with a JobGroupSensor, or raise 'timeout'.",
-                    deployment_id=facts["deployment_id"],
-                    release_id=facts["release_id"],
-                    job_group_ids=watch.unfinished,
-                )
-            time.sleep(min(watch.pause(interval), left))
-        return self._complete(facts)
-
-    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
-        self.log.info(
-            "The run of deployment %s is Complete; release %s was live",
-            facts.get("deployment_id"),
-            facts.get("release_id"),
-        )
-        return {**facts, "outcome": "complete"}
-
-    def _connect(self) -> TrifactaClient:
-        """Read the Airflow connection again, because the server refused its credentials."""
-        return TrifactaHook(self.trifacta_conn_id).client.without_repetitions
-
-    def _defer(
-        self, watch: JobGroupsWatch, interval: float, began: float, patience: float, facts: dict[str, Any]
-    ) -> None:
-        # Imported late, because few tasks need a trigger.
-        from ..triggers.job_group import JobGroupTrigger
-
-        trigger = JobGroupTrigger(
-            job_group_ids=watch.unfinished,
-            cancel_on_kill=self.cancel_on_kill,
-            trifacta_conn_id=self.trifacta_conn_id,
-            tolerated_outage=watch.tolerated_outage,
-            failing_since=watch.failing_since,
-            poke_interval=interval,
-            not_before=time.time() + watch.retry_after if watch.retry_after else None,
-            began=began,
-            deadline=began + patience,
-        )
-        kwargs = {"facts": facts}
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Continue after the triggerer. If it lost the wait, a retry must not run the jobs again."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
-        except (TaskDeferralError, TaskDeferralTimeout) as error:
-            if remembers(context):
-                raise  # a retry joins the jobs
-            raise AirflowFailException(
-                f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not cancelled. Check "
-                "them in Trifacta. There is no retry, because it would run the jobs again."
-            ) from error
-
-    def execute_complete(
-        self,
-        context: Context,
-        event: dict[str, Any] | None = None,
-        facts: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Report the end of the wait that the trigger saw."""
-        known = facts or {}
-        about = {key: known[key] for key in ("deployment_id", "release_id", "job_group_ids") if key in known}
-        with airflow_failures(final=not remembers(context)):
-            self.log.info("%s", check_event(event, **about))
-        return self._complete(known)
-
-    def on_kill(self) -> None:
-        """Cancel the jobs, if ``cancel_on_kill`` is set."""
-        if not (self.cancel_on_kill and self._running and self._config):
-            return
-        # The Airflow connection is not read here, because the kill may interrupt another request to Airflow.
-        client = self._running.client
-        cancel_job_groups(client.config if client else self._config, self._running.unfinished)
+    def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
+        return run_deployment(client, found, parameters, **options)
