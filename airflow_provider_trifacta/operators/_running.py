@@ -36,8 +36,8 @@ class RunningOperator(TrifactaOperator):
 
     template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id")
     operator_extra_links: Any = (TrifactaJobLink(),)
-    #: What runs: the word for it, the fact that has its id, and what a log calls it before it runs.
-    _kind = ("", "", "{}")
+    #: What runs: the word for it, and the fact that has its id.
+    _kind = ("", "")
     #: Whether the requests have an execution id, so that a retry never starts the jobs a second time.
     _runs_once = True
 
@@ -71,8 +71,11 @@ class RunningOperator(TrifactaOperator):
         self._running: JobGroupsWatch | None = None
 
     @abstractmethod
-    def _checked(self) -> Any:
-        """Check the arguments that name what runs, before any request. Its text goes into the log."""
+    def _checked(self) -> tuple[str, Any]:
+        """Check the arguments that name what runs, before any request.
+
+        :returns: what runs in words for the log, and for :meth:`_find`
+        """
 
     @abstractmethod
     def _find(self, client: TrifactaClient, checked: Any, attempt: Attempt) -> Any:
@@ -105,12 +108,13 @@ class RunningOperator(TrifactaOperator):
 
     def _execute(self, attempt: Attempt) -> dict[str, Any]:
         with airflow_failures():
-            checked, parameters = self._checked(), check_parameters(self.run_parameters)
+            words, checked = self._checked()
+            parameters = check_parameters(self.run_parameters)
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
             # An invalid argument of the wait must fail before the jobs start.
             JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
             self._times()
-            self._say(checked, parameters)
+            self._say(words, parameters)
             journal = attempt.open_journal()
             self._retry_joins |= journal.remembers
             client = TrifactaHook(self.trifacta_conn_id).client
@@ -128,12 +132,12 @@ class RunningOperator(TrifactaOperator):
                 with airflow_failures(final=not self._retry_joins):
                     return self._wait(client, watch, attempt.facts)
 
-    def _say(self, checked: object, parameters: Mapping[str, str]) -> None:
+    def _say(self, words: str, parameters: Mapping[str, str]) -> None:
         """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
         shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
         self.log.info(
             "Will run %s%s with %s, and %s",
-            self._kind[2].format(checked),
+            words,
             f" if release {self.release_id} is live" if self._with_release else "",
             f"the parameters {shown}" if shown else "no parameters",
             "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
@@ -153,7 +157,7 @@ class RunningOperator(TrifactaOperator):
 
     def _what(self, facts: Mapping[str, Any]) -> str:
         """Return what runs, in words."""
-        kind, key, _ = self._kind
+        kind, key = self._kind
         live = f", whose release {facts['release_id']} is live" if facts.get("release_id") else ""
         return f"{kind} {facts.get(key)}{live}"
 

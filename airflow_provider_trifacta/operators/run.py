@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..client.errors import InvalidInputError
+from ..client.texts import parse_id, parse_ids, quoted
 from ..links import TrifactaDeploymentLink, TrifactaJobLink
-from ..promotion.run import run_deployment
-from ._base import Attempt, DeploymentOperator, Target
+from ..promotion.run import run_deployment, run_flows, run_recipe
+from ._base import Attempt, DeploymentOperator, Target, check_name
 from ._running import RunningOperator
 
 if TYPE_CHECKING:
@@ -62,12 +64,13 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
         dict.fromkeys((*DeploymentOperator.template_fields, *RunningOperator.template_fields))
     )
     operator_extra_links = (TrifactaJobLink(), TrifactaDeploymentLink())
-    _kind = ("deployment", "deployment_id", "the live release of {}")
+    _kind = ("deployment", "deployment_id")
     # The API documents no execution id for it.
     _runs_once = False
 
-    def _checked(self) -> Target:
-        return self.target()
+    def _checked(self) -> tuple[str, Target]:
+        target = self.target()
+        return f"the live release of {target}", target
 
     def _find(self, client: TrifactaClient, checked: Target, attempt: Attempt) -> int:
         deployment_id = checked.find(client)
@@ -76,3 +79,144 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
 
     def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
         return run_deployment(client, found, parameters, **options)
+
+
+class RunFlowOperator(RunningOperator):
+    """Runs flows, and waits until every job group is Complete.
+
+    Each flow runs its manual outputs. Several flows run at the same time; they are started in their order.
+
+    A retry **joins** the jobs that an earlier try started, on every line of Airflow, and never starts them a second
+    time. Each request has an execution id that is the same in all tries between two clears. If an answer was lost, the
+    request is sent again, but only to a server whose own description says that it takes an execution id once. With any
+    other server the task fails with the list of the job groups that appeared, and a person decides.
+
+    API pages: runFlow, API JobGroups Get Status v4.
+
+    :param flow_id: the flow, or a list of flows: ints, strings of digits, or an XComArg, such as a promotion's
+        ``create.output["primary_flow_ids"]`` (templated)
+    :param flow_name: the exact name of one flow, in place of the id (templated)
+    :param run_parameters: values by parameter name, for each of the flows (templated)
+    :param release_id: the release that must be live, else nothing is started: give it with the flows of a release, so
+        that no flow runs that was rolled back. Its deployment is found by it (templated)
+    :param waiting: all other parameters are those of :class:`RunDeploymentOperator`
+    :returns: a dict with ``flow_ids``, ``release_id`` (None if none was given), ``job_group_ids``, ``job_urls``,
+        ``flow_run_id`` (for several flows a list; missing if the server does not tell) and ``outcome`` (``complete``,
+        or ``started`` without waiting). All but the last are also pushed as XCom keys of these names before the wait,
+        unless they are None
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
+    """
+
+    template_fields: Sequence[str] = ("flow_id", "flow_name", *RunningOperator.template_fields)
+    _kind = ("flows", "flow_ids")
+
+    def __init__(self, *, flow_id: Any = None, flow_name: Any = None, **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.flow_id = flow_id
+        self.flow_name = flow_name
+
+    def _checked(self) -> tuple[str, list[int] | str]:
+        if self.flow_name is not None:
+            if self.flow_id is not None:
+                raise InvalidInputError("Give flow_id or flow_name, not both. Nothing was sent.")
+            name = check_name(self.flow_name, "flow_name")
+            return f"flow {quoted(name)}", name
+        if self.flow_id in (None, "None"):
+            raise InvalidInputError(
+                "flow_id is None. A promotion that reused or adopted a release does not know its flows. Nothing was "
+                "sent. Run the deployment with RunDeploymentOperator, or give flow_name."
+            )
+        ids = parse_ids(self.flow_id, "flow_id")
+        return f"flows {ids}", ids
+
+    def _find(self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt) -> list[int]:
+        ids = [client.flows.by_name(checked).id] if isinstance(checked, str) else checked
+        attempt.tell(flow_ids=ids)
+        return ids
+
+    def _run(self, client: TrifactaClient, found: list[int], parameters: Mapping[str, str], **options: Any) -> Run:
+        return run_flows(client, found, parameters, **options)
+
+
+class RunJobGroupOperator(RunningOperator):
+    """Runs one recipe, as one job group, and waits until it is Complete.
+
+    A retry joins the job group of an earlier try, as with :class:`RunFlowOperator`.
+
+    API pages: runJobGroup, API JobGroups Get Status v4.
+
+    :param recipe_id: the recipe, which the API calls a wrangled dataset: an int, a string of digits, or an XComArg.
+        Recipes of a release have a new id with every import (templated)
+    :param flow_name: the exact name of its flow, and (templated)
+    :param recipe_name: its exact name within that flow, in place of the id (templated)
+    :param run_parameters: values by parameter name (templated)
+    :param write_settings: what to write, in place of the files of the recipe's output: a list of dicts as the API takes
+        them, such as ``{"path": ..., "action": "create", "format": "csv"}`` (templated)
+    :param execution: where it runs, such as ``"photon"`` or ``"spark"``; as its output says if it is left out
+        (templated)
+    :param profiler: whether to profile the result; as its output says if it is left out
+    :param waiting: all other parameters are those of :class:`RunFlowOperator`
+    :returns: a dict with ``recipe_id`` and the values of :class:`RunFlowOperator` except ``flow_ids`` and
+        ``flow_run_id``
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
+    """
+
+    template_fields: Sequence[str] = (
+        *("recipe_id", "flow_name", "recipe_name", "write_settings", "execution"),
+        *RunningOperator.template_fields,
+    )
+    _kind = ("recipe", "recipe_id")
+
+    def __init__(
+        self,
+        *,
+        recipe_id: Any = None,
+        flow_name: Any = None,
+        recipe_name: Any = None,
+        write_settings: Any = None,
+        execution: Any = None,
+        profiler: bool | None = None,
+        **waiting: Any,
+    ) -> None:
+        super().__init__(**waiting)
+        self.recipe_id = recipe_id
+        self.flow_name = flow_name
+        self.recipe_name = recipe_name
+        self.write_settings = write_settings
+        self.execution = execution
+        self.profiler = profiler
+
+    def _checked(self) -> tuple[str, int | tuple[str, str]]:
+        self._overrides()
+        if self.flow_name is None and self.recipe_name is None:
+            recipe_id = parse_id(self.recipe_id, "recipe_id")
+            return f"recipe {recipe_id}", recipe_id
+        if self.recipe_id is not None:
+            raise InvalidInputError("Give recipe_id, or flow_name and recipe_name, not both. Nothing was sent.")
+        names = check_name(self.flow_name, "flow_name"), check_name(self.recipe_name, "recipe_name")
+        return f"recipe {quoted(names[1])} of flow {quoted(names[0])}", names
+
+    def _overrides(self) -> dict[str, Any]:
+        """Check the settings that replace those of the output, and return them."""
+        settings, profiler = self.write_settings, self.profiler
+        if settings is not None and not (
+            isinstance(settings, list) and settings and all(isinstance(one, dict) for one in settings)
+        ):
+            raise InvalidInputError("write_settings must be a list of dicts. Nothing was sent.")
+        if profiler not in (None, True, False):
+            raise InvalidInputError(f"profiler must be True, False or None, not {profiler!r}. Nothing was sent.")
+        execution = None if self.execution is None else check_name(self.execution, "execution")
+        given = {"execution": execution, "profiler": profiler, "writesettings": settings}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _find(self, client: TrifactaClient, checked: int | tuple[str, str], attempt: Attempt) -> int:
+        if isinstance(checked, tuple):
+            flow, recipe = checked
+            checked = client.flows.recipe_by_name(client.flows.by_name(flow).id, recipe).id
+        attempt.tell(recipe_id=checked)
+        return checked
+
+    def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
+        return run_recipe(client, found, parameters, overrides=self._overrides(), **options)
