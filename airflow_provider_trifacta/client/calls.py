@@ -76,6 +76,7 @@ class Request:
     body: Body | None = None
     file: BinaryIO | None = None
     slow: bool = False
+    parse: bool = True
     execution_id: str | None = None
 
     @property

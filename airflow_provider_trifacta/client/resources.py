@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidInputError, UnexpectedResponseError
-from .models import Connection, Deployment, ImportRule, Person, comment_of
+from .models import Connection, Deployment, ImportRule, Person
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -95,39 +95,6 @@ class Connections(Resource):
     def list(self) -> list[Connection]:
         """Return the connections that the user can see."""
         return [Connection.from_json(item) for item in list_all(self._transport, "/v4/connections")]
-
-
-class Flows(Resource):
-    """Calls below ``/v4/flows``: what people design in a Dev instance, and what a package is exported from."""
-
-    def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
-        """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.
-
-        It changes nothing, so it is sent again after transient errors.
-
-        :param flow_id: the flow
-        :param file: where the ZIP goes, open for reading and writing; its content is replaced, and it is rewound
-        :param comment: goes into the package, and newer servers show it as the release's notes. The words ``None`` and
-            ``undefined`` are not a comment
-        """
-        params = {"comment": comment} if comment_of(comment) else None
-        self._transport.download(f"/v4/flows/{flow_id}/package", file, params)
-
-    def run(
-        self, flow_id: int, parameters: Mapping[str, str], *, execution_id: str | None = None, again: bool = False
-    ) -> object:
-        """Run a flow: one job group for each manual output (``POST /v4/flows/:id/run`` [P]).
-
-        :param flow_id: the flow
-        :param parameters: values by parameter name
-        :param execution_id: the id by which a server that documents it takes the request once
-        :param again: whether this server documents it. Then the request is sent again after every transient error;
-            otherwise only if the server provably did nothing
-        :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as documented; or
-            :data:`.ACCEPTED_BEFORE`
-        """
-        path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
-        return self._transport.write("POST", path, json=body, slow=True, execution_id=execution_id, again=again)
 
 
 class Deployments(Resource):

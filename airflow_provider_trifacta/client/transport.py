@@ -165,6 +165,7 @@ class Transport:
         body: Body | None = None,
         slow: bool = False,
         repeat: bool = True,
+        parse: bool = True,
         execution_id: str | None = None,
         again: bool = False,
     ) -> object:
@@ -176,14 +177,16 @@ class Transport:
         :param body: body as an upload
         :param slow: whether the server works long before it answers, as with an upload
         :param repeat: whether it is sent again at all
+        :param parse: whether the answer has a body that counts; one that is not JSON is an error then
         :param execution_id: the key by which the server takes it once
         :param again: whether the server is known to do that, so that it is sent again after every transient error
-        :returns: the JSON body of the answer; :data:`.ACCEPTED_BEFORE` if a request of this key was taken before
+        :returns: the JSON body of the answer, None if it is not parsed; :data:`.ACCEPTED_BEFORE` if a request of this
+            key was taken before
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow)
+        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow, parse=parse)
         request.execution_id = execution_id
         return self._call(request, may_repeat_read if again else may_repeat_write, WRITE_RETRIES if repeat else 0)
 
@@ -245,7 +248,7 @@ class Transport:
             from .failures import api_error
 
             raise api_error(answer, request.method, request.path, self.redact)
-        return answer.json(request, self.config, lambda: self.redact)
+        return answer.json(request, self.config, lambda: self.redact) if request.parse else None
 
     def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
         try:
