@@ -103,6 +103,8 @@ class Once:
         self._execution_id, self._since, self._fields = execution_id, since, fields or {}
         self._known: list[Started] = []
         self._joined = False
+        #: Whether the next order is noted already.
+        self._noted = False
 
     def run(self, *, release_id: int | None) -> Run:
         """Send what was not sent before.
@@ -113,7 +115,8 @@ class Once:
         doubt = self._doubt()
         while len(self._known) < len(self._orders):
             self._known.append(self._start(self._orders[len(self._known)], doubt))
-            doubt = ""
+            # What came after a noted request was not sent.
+            doubt, self._noted = "" if self._noted else doubt, False
         flow_runs = [one.flow_run_id for one in self._known if one.flow_run_id]
         return Run(release_id, self._ids(self._known), self._joined, flow_runs)
 
@@ -132,6 +135,7 @@ class Once:
                 self._known, self._joined = known, bool(known)
                 log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
             if lost and retry:
+                self._noted = True
                 self._execution_id = entry.before.get("execution_id")
                 return why
             return ""
@@ -156,7 +160,7 @@ class Once:
         :param doubt: why it may have been sent before; empty if it was not
         """
         before, key, cause = self._journal.entry(**self._request), self._key(), None
-        if not (doubt and before):
+        if not self._noted:
             self._since = (doubt and self._since) or pendulum.now("UTC")
             noted: dict[str, Any] = {"at": self._since.isoformat()}
             noted |= {"execution_id": self._execution_id} if key else {}
