@@ -152,6 +152,8 @@ class EmulatorOptions:
         ``refuse`` answers 403
     :param execution_ids: whether a run of a flow or a recipe counts its ``x-execution-id``, and the description of the
         API names that header [P: AAC25]; or ``ignore`` it, as a release that does not know it may do [?]
+    :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is imported:
+        ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
     """
 
     product_version: str = "9.7.0"
@@ -196,6 +198,7 @@ class EmulatorOptions:
     job_error_shape: Literal["text", "object"] = "text"
     run_release_flows: Literal["allow", "refuse"] = "allow"
     execution_ids: Literal["count", "ignore"] = "count"
+    import_hold_up: Literal["from_ui", "always"] = "from_ui"
 
     def __post_init__(self) -> None:
         for name, allowed in choices().items():

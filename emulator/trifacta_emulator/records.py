@@ -106,6 +106,7 @@ class Flow:
     creator: int
     updater: int
     exports: int = 0
+    folder_id: int | None = None
     deleted_at: datetime | None = None
 
     @property

@@ -7,14 +7,12 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.answers import import_answer
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of, uploaded_package
+from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
 from trifacta_emulator.api.recipes import flow_embeds
 from trifacta_emulator.clock import iso, iso_or_none
-from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError, error_response
-from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row
-from trifacta_emulator.packages.imports import ImportedPackage
+from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
+from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Flow
 
 _FILTERS = ("owned", "shared", "all")
@@ -74,42 +72,6 @@ async def export_dry_run(request: Request) -> Response:
     return JSONResponse({})
 
 
-async def import_package(request: Request) -> Response:
-    """POST a package, which becomes ordinary flows [R: D64, D68 Flows Package Post].
-
-    ``folderId``, ``connectionIdMapping`` and ``environmentParameterMapping`` are accepted but ignored: our choice [?].
-    """
-    context = context_of(request)
-    package = await uploaded_package(request)
-    made = context.store.import_flow(package, person_of(request).id)
-    return JSONResponse(_answer(context, made), status_code=201)
-
-
-async def import_dry_run(request: Request) -> Response:
-    """POST to ``package/dryRun``: the same with 200, and nothing is kept [R: D60 Flows Package Post DryRun v4].
-
-    Errors are those of a release's dry run [I].
-    """
-    context = context_of(request)
-    try:
-        made = context.store.preview_flow(await uploaded_package(request), person_of(request).id)
-    except ValidationError as error:
-        if context.options.dry_run_errors == "status":
-            raise
-        return error_response(error, 200)
-    return JSONResponse(_answer(context, made))
-
-
-def _answer(context: Context, made: ImportedPackage) -> Row:
-    product = context.store.state.product
-    answer = import_answer(made, product)
-    if product.release < NEW_FLOW_DEFINITION:
-        # The page of 6.0 shows only this and the rule changes [R: D60]. The rest is our choice [?].
-        names = {row["id"]: row["name"] for row in made.tables["flows"]}
-        answer["flowName"] = names[made.primary_flow_ids[0]]
-    return answer
-
-
 def _exportable(request: Request) -> tuple[Context, Flow]:
     context = context_of(request)
     flow = context.store.flow(path_id(request))
@@ -125,6 +87,7 @@ def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
     :param deleted_at: add ``deleted_at``
     """
     body = _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
+    body["folder"] = {"id": flow.folder_id} if flow.folder_id else None
     if deleted_at:
         # As in the other answers to includeDeleted=true [R: D64].
         body["deleted_at"] = iso_or_none(flow.deleted_at)
@@ -149,8 +112,6 @@ def _written(row: Row, created: str, updated: str, creator: int, updater: int) -
 _PACKAGE = "/v4/flows/{id}/package"
 ENDPOINTS = (
     Endpoint("GET", "/v4/flows", "listFlows", list_all),
-    Endpoint("POST", "/v4/flows/package", "importFlowPackage", import_package),
-    Endpoint("POST", "/v4/flows/package/dryRun", "importFlowPackageDryRun", import_dry_run),
     Endpoint("GET", "/v4/flows/{id}", "getFlow", read),
     Endpoint("GET", _PACKAGE, "getFlowPackage", export, produces="application/zip"),
     Endpoint("GET", f"{_PACKAGE}/dryRun", "getFlowPackageDryRun", export_dry_run),
