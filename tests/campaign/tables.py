@@ -98,7 +98,8 @@ def has_journal(result: Result) -> bool:
 
 def about_a_run(result: Result) -> bool:
     """Tell whether a run was to be started: where its answer is lost, nothing tells whether jobs started."""
-    return result.plan.variant.flow == "run" or dict(result.plan.variant.options).get("smoke_run", False)
+    variant = result.plan.variant
+    return variant.flow == "run" or not variant.counts or dict(variant.options).get("smoke_run", False)
 
 
 def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:
