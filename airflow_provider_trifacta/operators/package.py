@@ -193,9 +193,15 @@ class ImportFlowPackageOperator(PackageReader):
                 self.describe(package)
                 attempt.tell(package_uuid=package.info.uuid)
                 mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
-                noted = {"journal": journal, "retry": attempt.is_retry, "began": attempt.run_began}
                 importer = WorkspaceImporter(
-                    client, package, mappings, folder_id=folder_id, progress=self.progress, **noted
+                    client,
+                    package,
+                    mappings,
+                    folder_id=folder_id,
+                    journal=journal,
+                    retry=attempt.is_retry,
+                    began=attempt.run_began,
+                    progress=self.progress,
                 )
                 done = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
                 return self._finish(client, attempt, done)
@@ -223,8 +229,8 @@ class ImportFlowPackageOperator(PackageReader):
         )
         if done.imported.dropped:
             raise DroppedObjectsError(
-                f"The import dropped objects of the package: {shown_json(done.imported.dropped)}. The flows {ids} exist "
-                "without them. Delete them, correct the flow in the source instance, and import a new export.",
+                f"The import dropped objects of the package: {shown_json(done.imported.dropped)}. The flows {ids} "
+                "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
                 flow_ids=ids,
             )
         return attempt.facts
