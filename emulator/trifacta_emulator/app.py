@@ -14,12 +14,15 @@ from trifacta_emulator.api import (
     connections,
     deployments,
     flow_packages,
+    flow_writes,
     flows,
     import_rules,
     job_groups,
     open_api,
     people,
+    recipes,
     releases,
+    runs,
 )
 from trifacta_emulator.api.endpoint import AuthMiddleware, Context, routes
 from trifacta_emulator.errors import ApiError, MissingObjectError, error_response, route_not_found
@@ -42,6 +45,9 @@ ENDPOINTS = (
     *releases.ENDPOINTS,
     *flow_packages.ENDPOINTS,
     *flows.ENDPOINTS,
+    *flow_writes.ENDPOINTS,
+    *recipes.ENDPOINTS,
+    *runs.ENDPOINTS,
     *job_groups.ENDPOINTS,
 )
 #: Paths that exist only with Deployment Manager.

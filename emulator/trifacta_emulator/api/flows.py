@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
+from trifacta_emulator.api.recipes import flow_embeds
 from trifacta_emulator.clock import iso, iso_or_none
 from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
 from trifacta_emulator.packages.definition import Row
@@ -17,6 +18,7 @@ from trifacta_emulator.records import Flow
 _FILTERS = ("owned", "shared", "all")
 #: Embeds of a flow. Each shows no more than an id, and the product has more of them: our choice [?].
 _EMBEDS = ("creator", "updater", "workspace")
+_NODES = ("flowNodes", "flowNodes.recipe", "flowEdges")
 
 
 async def list_all(request: Request) -> Response:
@@ -29,7 +31,7 @@ async def list_all(request: Request) -> Response:
     mine, with_deleted = person_of(request).id, flag(params, "includeDeleted")
     # Flows of all other users count as shared: our choice [?].
     rows = [
-        _body(row, deleted_at=with_deleted)
+        flow_body(row, deleted_at=with_deleted)
         for row in context.store.flows(include_deleted=with_deleted)
         if wanted == "all" or (row.creator == mine) == (wanted == "owned")
     ]
@@ -39,16 +41,18 @@ async def list_all(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """GET one. The flow of a release can be read too, by the id that its import answered: our choice [?]."""
     context, flow_id = context_of(request), path_id(request)
-    embeds(request.query_params, "flows", _EMBEDS)
+    wanted = embeds(request.query_params, "flows", (*_EMBEDS, *_NODES))
     with_deleted = flag(request.query_params, "includeDeleted")
     try:
-        body = _body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
+        body = flow_body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
     except MissingObjectError as error:
         if error.reason == "deleted":
             raise
         row, imported = context.store.released_flow(flow_id)
         body = _written(row, iso(imported.at), iso(imported.at), imported.user_id, imported.user_id)
     [body] = select_fields([body], request.query_params.get("fields"))
+    if set(_NODES) & set(wanted):
+        body |= flow_embeds(context.store.flow_home(flow_id), wanted)
     return JSONResponse(body)
 
 
@@ -76,7 +80,12 @@ def _exportable(request: Request) -> tuple[Context, Flow]:
     return context, flow
 
 
-def _body(flow: Flow, *, deleted_at: bool = False) -> Row:
+def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
+    """Write a flow.
+
+    :param flow: the flow
+    :param deleted_at: add ``deleted_at``
+    """
     body = _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
     body["folder"] = {"id": flow.folder_id} if flow.folder_id else None
     if deleted_at:
