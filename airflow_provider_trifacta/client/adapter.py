@@ -282,9 +282,7 @@ class Session:
             raise budget.exceeded(what)
         connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
         timeout = (min(connect, left), config.upload_timeout if request.slow else config.read_timeout)
-        headers = {**self._headers, **({"Accept": "*/*"} if request.file else {})}
-        if body:
-            headers["Content-Type"] = body.content_type
+        headers = {**self._headers, **request.headers}
         sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
         sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)
         if self._server is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from .errors import AmbiguousNameError, BadRequestError, InvalidInputError, TrifactaError, UnexpectedResponseError
 from .imports import FlowImport
 from .models import Flow, Recipe, comment_of, object_of
-from .resources import Resource, list_all
+from .resources import Resource, list_all, run_parameters
 from .retries import did_nothing
 from .texts import listed, quoted, shown
 from .transport import PAGE_SIZE
@@ -153,6 +153,22 @@ class Flows(Resource):
         answer = object_of(self._transport.try_out(f"{_PACKAGE}/dryRun", package, params), "The answer to the dry run")
         FlowImport.from_json(answer)
         return answer
+
+    def run(
+        self, flow_id: int, parameters: Mapping[str, str], *, execution_id: str | None = None, again: bool = False
+    ) -> object:
+        """Run a flow: one job group for each manual output (``POST /v4/flows/:id/run`` [P]).
+
+        :param flow_id: the flow
+        :param parameters: values by parameter name
+        :param execution_id: the id by which a server that documents it takes the request once
+        :param again: whether this server documents it. Then the request is sent again after every transient error;
+            otherwise only if the server provably did nothing
+        :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as documented; or
+            :data:`.ACCEPTED_BEFORE`
+        """
+        path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
+        return self._transport.write("POST", path, json=body, slow=True, execution_id=execution_id, again=again)
 
     def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
         """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.

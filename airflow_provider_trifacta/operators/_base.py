@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
 from ..client.errors import AmbiguousNameError, InvalidInputError
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from .._compat import Context
     from ..client import TrifactaClient
+
+
+#: The namespace of the ids that a task gives to its requests.
+_EXECUTION_IDS = UUID("7c7f2b5e-6a0d-5c3c-9d0a-2f4f4f1f8a11")
 
 
 class _NotGiven(Enum):
@@ -178,6 +183,17 @@ class Attempt:
     def run_began(self) -> datetime | None:
         """When the DAG run started; None if that is not known."""
         return getattr(self._context.get("dag_run"), "start_date", None)
+
+    @property
+    def execution_id(self) -> str:
+        """The id by which a server takes a request of this task once, for every try between two clears.
+
+        Airflow's ``max_tries`` tells these tries: it stays over retries, also if the task's ``retries`` are edited in
+        the meantime, and a clear raises it. So the id is known without a journal too.
+        """
+        ti = self._ti
+        tries = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries])
+        return str(uuid5(_EXECUTION_IDS, tries))
 
     def open_journal(self) -> Journal:
         """Open the task's journal. Call this once, before any request.

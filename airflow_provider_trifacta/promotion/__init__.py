@@ -20,7 +20,8 @@ from .mappings import Mappings
 from .new_deployment import create_once
 from .promoter import Promoter, Promotion
 from .rollback import Undone, roll_back
-from .run import Run, run_deployment
+from .run import run_deployment, run_flows, run_recipe
+from .run_once import Run
 from .staged import StagedPromoter
 from .workspace import WorkspaceImport, WorkspaceImporter
 
@@ -40,4 +41,6 @@ __all__ = [
     "dry_run",
     "roll_back",
     "run_deployment",
+    "run_flows",
+    "run_recipe",
 ]

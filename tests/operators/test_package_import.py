@@ -34,7 +34,9 @@ RETRY, CLEAR = {"try_number": 2, "max_tries": 1}, {"try_number": 2, "max_tries":
 @pytest.fixture
 def prod(start):
     """Return a function that starts a workspace with the connection prod."""
-    return lambda **options: start(connections=(PresetConnection("prod", PROD),), edition="SaaS", deployment_manager=False, **options)
+    return lambda **options: start(
+        connections=(PresetConnection("prod", PROD),), edition="SaaS", deployment_manager=False, **options
+    )
 
 
 @pytest.fixture

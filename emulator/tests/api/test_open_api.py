@@ -20,3 +20,15 @@ def test_paths_are_those_served(start, optional):
                 assert "does not exist" in answer.json()["exception"]["details"]
             else:
                 assert answer.status_code not in (404, 405)
+
+
+@pytest.mark.parametrize(("choice", "named"), [("count", ["/v4/flows/{id}/run", "/v4/jobGroups"]), ("ignore", [])])
+def test_it_names_the_header_of_the_calls_that_count_it(start, choice, named):
+    paths = start(execution_ids=choice).json("/v4/open-api-spec")["paths"]
+    found = [
+        path
+        for path, operations in paths.items()
+        for one in operations.get("post", {}).get("parameters", [])
+        if (one["name"], one["in"]) == ("x-execution-id", "header")
+    ]
+    assert sorted(found) == named
