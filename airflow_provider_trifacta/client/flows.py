@@ -40,9 +40,13 @@ class Flows(Resource):
         params = {**_ALL, "filter": name} if name else _ALL
         return [Flow.from_json(row) for row in list_all(self._transport, "/v4/flows", params)]
 
-    def newest(self) -> builtins.list[Flow]:
-        """Return the newest flows that the user can see, one page of them, newest first."""
+    def newest(self, *, include_deleted: bool = False) -> builtins.list[Flow]:
+        """Return the newest flows that the user can see, one page of them, newest first.
+
+        :param include_deleted: whether deleted flows are wanted too; a server may not know the parameter
+        """
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
+        query |= {"includeDeleted": "true"} if include_deleted else {}
         rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
         return sorted(map(Flow.from_json, rows), key=lambda flow: flow.id, reverse=True)
 

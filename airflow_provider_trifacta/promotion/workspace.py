@@ -7,6 +7,7 @@ package. So if an answer is lost, nothing proves which flows of a list are those
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from ..packages.flow_package import FlowPackage
 
 log = logging.getLogger(__name__)
+
+#: What an import puts before the name of a flow [R: D60 to D68].
+_PREFIX = re.compile(r"\[[0-9a-f]{8}\] ")
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,10 @@ class WorkspaceImporter:
                 raise
             raise self._ambiguous(str(error), above) from error
         self._journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
-        return WorkspaceImport("created", self._proven(made, above))
+        try:
+            return WorkspaceImport("created", self._proven(made, above))
+        except (NotFoundError, PermissionDeniedError) as error:
+            raise self._ambiguous(f"the answer names the flows {_ids(made)}, and {error}", above) from error
 
     def _earlier(self) -> WorkspaceImport | None:
         """Return what an earlier try of this task made; None if it is safe to import."""
@@ -211,17 +218,23 @@ class WorkspaceImporter:
         return not names or (flow.name or "").endswith(names)
 
     def _appeared(self, above: int | None, seconds: float) -> list[Flow]:
-        """Return the newest flows that may be of this import: since a flow, or since the run began."""
+        """Return the newest flows that may be of this import.
+
+        :param above: only flows above this id. Without it, the time of the run's begin and the prefix of a name have to
+            tell, and a flow that a person deleted counts too
+        :param seconds: how long to look
+        """
         since = self._began - CLOCK_TOLERANCE if self._began else None
 
         def is_new(flow: Flow) -> bool:
             if above is not None:
                 return flow.id > above
             times = [one for one in (flow.created_at, flow.updated_at) if one]
-            return not since or not times or max(times) >= since
+            return not since or not times or max(times) >= since or bool(_PREFIX.match(flow.name or ""))
 
         def read(reader: TrifactaClient) -> list[Flow]:
-            return [flow for flow in reader.flows.newest() if is_new(flow) and self._is_ours(flow)]
+            found = reader.flows.newest(include_deleted=above is None)
+            return [flow for flow in found if is_new(flow) and self._is_ours(flow)]
 
         return look(self._client, read, bool, seconds=seconds)
 

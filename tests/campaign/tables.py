@@ -43,7 +43,7 @@ class Table:
         ]
         return (
             f"{len(self._results)} runs, {len(self.violations)} with a violation. With the journal: false red "
-            f"{false:.1f} %; declared doubt, without runs of a deployment, {doubts[0]:.1f} %. Without the journal: "
+            f"{false:.1f} %; declared doubt, without runs of a deployment and plain imports, {doubts[0]:.1f} %. Without the journal: "
             f"declared doubt {doubts[1]:.1f} %."
         )
 
@@ -97,8 +97,8 @@ def has_journal(result: Result) -> bool:
 
 
 def about_a_run(result: Result) -> bool:
-    """Tell whether a run was to be started: where its answer is lost, nothing tells whether jobs started."""
-    return result.plan.variant.flow == "run" or dict(result.plan.variant.options).get("smoke_run", False)
+    """Tell whether a run was to be started, or flows imported: if that answer is lost, nothing tells what was done."""
+    return result.plan.variant.flow in ("run", "import") or dict(result.plan.variant.options).get("smoke_run", False)
 
 
 def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:

@@ -258,9 +258,20 @@ def test_a_retry_without_its_journal_imports_nothing(run, prod, store, fails):
     assert imports(emulator) == 1
 
 
-def test_before_airflow_3_3_flows_of_earlier_runs_do_not_stop_a_retry(run, prod):
+@pytest.mark.parametrize("deleted", [True, False])
+def test_before_airflow_3_3_a_retry_does_not_import_if_such_flows_are_there(run, prod, fails, deleted):
     emulator = prod()
-    run()
+    first, _ = run()
+    if deleted:
+        emulator.store.delete_flow(first["flow_ids"][0])
+    with fails("AmbiguousSubmissionError", flow_ids=first["flow_ids"]):
+        run(dag_run=SimpleNamespace(start_date=pendulum.now("UTC").add(hours=1)), **RETRY)
+    assert imports(emulator) == 1
+
+
+def test_before_airflow_3_3_flows_of_earlier_runs_that_were_renamed_do_not_stop_a_retry(run, prod):
+    emulator = prod()
+    emulator.store.edit_flow(run()[0]["flow_ids"][0], name="Orders")
     result, _ = run(dag_run=SimpleNamespace(start_date=pendulum.now("UTC").add(hours=1)), **RETRY)
     assert (result["outcome"], imports(emulator)) == ("created", 2)
 
