@@ -43,8 +43,8 @@ class Table:
         ]
         return (
             f"{len(self._results)} runs, {len(self.violations)} with a violation. With the journal: false red "
-            f"{false:.1f} %; declared doubt, without runs of a deployment and plain imports, {doubts[0]:.1f} %. Without the journal: "
-            f"declared doubt {doubts[1]:.1f} %."
+            f"{false:.1f} %; declared doubt, without runs of a deployment and plain imports, {doubts[0]:.1f} %. "
+            f"Without the journal: declared doubt {doubts[1]:.1f} %."
         )
 
     def text(self, *, seeds: bool = False) -> str:
