@@ -135,12 +135,10 @@ def _unknown_target(a: Answers) -> str:
 
 
 def _notes(a: Answers) -> str:
-    package = a.package
+    release, package = a.body("first")["release"], a.package
     if package is None or not package.comment or package.comment == package.flow_name:
         raise NotTestedError("the package has no comment")
-    return {package.comment: "comment", package.flow_name: "flow_name"}.get(
-        a.body("first")["release"]["notes"], "other"
-    )
+    return {package.comment: "comment", package.flow_name: "flow_name"}.get(release["notes"], "other")
 
 
 def _run_answer(a: Answers) -> str:
@@ -267,9 +265,10 @@ def _takes_execution_id(a: Answers) -> bool:
 
 
 def _hash_accepted(a: Answers) -> bool:
+    allowed = a.allowed("first")
     if a.package is None or not a.package.invented:
         raise NotTestedError("needs a package of the probe's own")
-    return a.allowed("first")
+    return allowed
 
 
 #: The options of the emulator.

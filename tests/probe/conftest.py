@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User
+from trifacta_emulator.__main__ import emulator_of
+
+from airflow_provider_trifacta.probe import __main__ as command
+
+#: What a report must never hold: each word names something on the instance or is a secret.
+CANARY = "canary"
+LOGIN, PASSWORD = f"{CANARY}@example.com", f"{CANARY}-password"
+#: An instance where everything can be tested. An administrator could always make tokens.
+FURNISHED = {
+    "users": (User(LOGIN, PASSWORD, ("deployment",)),),
+    "flows": (PresetFlow(f"{CANARY} flow"), PresetFlow(f"{CANARY} flow 2")),
+    "connections": (PresetConnection(f"{CANARY} connection"),),
+}
+
+
+@pytest.fixture
+def furnished():
+    """Return a function that starts an emulator with something of everything; it stops after the test."""
+    started = []
+
+    def start(**options) -> Emulator:
+        started.append(Emulator(EmulatorOptions(**{**FURNISHED, **options})).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def probe(use_connection, capsys, tmp_path):
+    """Return a function that probes an emulator: exit status, table, errors and JSON."""
+
+    def run(url: str, *arguments: str, **fields) -> SimpleNamespace:
+        use_connection(url, "probed", **{"login": LOGIN, "password": PASSWORD, **fields})
+        file = tmp_path / "answers.json"
+        file.unlink(missing_ok=True)
+        capsys.readouterr()
+        status = command.main(["probed", "--json", str(file), *arguments])
+        told = capsys.readouterr()
+        report = json.loads(file.read_text()) if file.exists() else None
+        return SimpleNamespace(status=status, out=told.out, err=told.err, json=report, file=file)
+
+    run.name = f"{CANARY} deployment"
+    return run
+
+
+@pytest.fixture
+def like():
+    """Return a function that starts an emulator like a report; it stops after the test."""
+    started = []
+
+    def start(report, *arguments: str) -> Emulator:
+        started.append(emulator_of(["--port", "0", "--like", str(report.file), *arguments]).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def left_behind():
+    """Return a function that lists what an emulator still has of a probe."""
+    return lambda emulator: [
+        *emulator.store.deployments(),
+        *emulator.store.releases(),
+        *emulator.store.job_groups(),
+    ]
