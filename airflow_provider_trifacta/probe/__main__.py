@@ -8,11 +8,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..check import config_of
-from ..client import AuthenticationError, ConfigurationError, TransportError, TrifactaError
+from ..client import ConfigurationError, NotFoundError, PermissionDeniedError, TrifactaError
 from ..client.texts import shown
 from ..packages import open_package
 from .instance import Probe
@@ -67,20 +67,18 @@ def _given(path: Path) -> Package:
 
 def _prepare(probe: Probe) -> None:
     """Check the credentials, and that no deployment has the name."""
-    try:
+    with suppress(NotFoundError, PermissionDeniedError):  # some editions do not have this call
         probe.client.people.current()
-    except TrifactaError as error:  # some editions do not have this call
-        if isinstance(error, (AuthenticationError, TransportError)):
-            raise
     if not probe.name:
         return
     try:
-        found = probe.client.deployments.find(probe.name)
+        existing = probe.client.deployments.list()
     except TrifactaError as error:
         probe.name, probe.read_only = None, "deployments cannot be used"
         sys.stderr.write(f"Nothing will be changed, because deployments cannot be listed: {shown(error)}\n")
         return
-    if found:
+    probe.existing = {one.id for one in existing}
+    if any(one.name == probe.name for one in existing):
         raise ConfigurationError(f"There is a deployment named {shown(probe.name)!r} already. Choose another name.")
 
 

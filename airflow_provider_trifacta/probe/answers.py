@@ -35,12 +35,14 @@ class Answer(NamedTuple):
     :param status: HTTP status
     :param body: its JSON; None if it is not JSON
     :param is_json: whether it is
+    :param is_page: whether it is a page for people, as of a proxy
     :param has_request_id: whether it has the vendor's header of that name
     """
 
     status: int
     body: Any
     is_json: bool
+    is_page: bool
     has_request_id: bool
 
     @property

@@ -67,6 +67,8 @@ class Probe:
     cleaning: bool = field(default=False, init=False)
     #: Why nothing is changed.
     read_only: str = field(default="needs --write", init=False)
+    #: Deployments that were there before.
+    existing: set[int] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         config = replace(self.config, read_timeout=min(self.config.read_timeout, _LONGEST_WAIT), read_retries=0)
@@ -96,11 +98,11 @@ class Probe:
         left = []
         found = {self._ids[one] for one in ("own", "twin") if one in self._ids}
         if self._unsure:
-            try:
-                # None of this name was there before.
-                found |= {one.id for one in self.client.deployments.find(self.name or "")}
-            except TrifactaError:
-                left.append(f"deployments named {self.name!r}: they cannot be listed")
+            number = len(found) + self._unsure
+            with suppress(TrifactaError):
+                found |= {one.id for one in self.client.deployments.find(self.name or "")} - self.existing
+            if len(found) < number:
+                left.append(f"a deployment named {self.name!r} may appear: the request for it was not answered")
         for deployment in sorted(found):
             releases = [f"/v4/releases/{one}" for one in self._releases(deployment)]
             stuck = [path for path in releases if not self._remove(path, release=True)]
@@ -132,6 +134,8 @@ class Probe:
             answer = self._ask(call.method, call.path.format(**self._ids), params, json, form, session)
         except Exception as error:  # of many kinds; only its kind is told
             return f"no answer ({type(error).__name__})"
+        if answer.is_page and call.key != "stranger":
+            return "an HTML page, not the API"
         self.answers.seen[call.key] = answer
         if not answer.refused:
             self._take_ids(call, answer.body)
@@ -141,10 +145,15 @@ class Probe:
 
     def _take_ids(self, call: Call, body: Any) -> None:
         for name, pick in call.gives.items():
-            one = None
+            one = owner = None
             with suppress(Exception):  # of many kinds: an answer may have any shape
                 one = pick(body)
-            if isinstance(one, (int, str)) and not isinstance(one, bool) and re.fullmatch(r"[\w-]{1,64}", str(one)):
+                owner = body["release"]["deployment"]["id"]
+            foreign = (name in ("own", "twin") and one in self.existing) or owner not in (None, self._ids.get("own"))
+            usable = (
+                isinstance(one, (int, str)) and not isinstance(one, bool) and re.fullmatch(r"[\w-]{1,64}", str(one))
+            )
+            if usable and not foreign:
                 self._ids[name] = one
         # A run is only asked for where the server too says that there is nothing to run.
         if call.key == "first" and not self.given and body.get("outputobjects") == []:
@@ -180,7 +189,7 @@ class Probe:
             body, is_json = answer.json(request, self._config, lambda: Redactor(self._config)), True
         except TrifactaError:
             body, is_json = None, False
-        return Answer(answer.status, body, is_json, "x-trifacta-request-id" in answer.headers)
+        return Answer(answer.status, body, is_json, answer.is_html, "x-trifacta-request-id" in answer.headers)
 
     def _releases(self, deployment: object) -> list[object]:
         """Return the releases of one of the probe's deployments, also those that a list does not show yet."""
@@ -206,6 +215,7 @@ class Probe:
 
     def _status(self, method: str, path: str, json: object = None) -> int:
         try:
-            return self._ask(method, path, json=json).status
+            answer = self._ask(method, path, json=json)
         except Exception:  # of many kinds: the connection is lost
             return 0
+        return 0 if answer.is_page else answer.status

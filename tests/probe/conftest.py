@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User, build_package, read_package
 from trifacta_emulator.__main__ import emulator_of
 
 from airflow_provider_trifacta.probe import __main__ as command
@@ -26,8 +27,16 @@ def furnished():
     started = []
 
     def start(**options) -> Emulator:
-        started.append(Emulator(EmulatorOptions(**{**FURNISHED, **options})).start())
-        return started[-1]
+        emulator = Emulator(EmulatorOptions(**{**FURNISHED, **options}))
+        past = emulator.store.create_deployment(f"{CANARY} past")
+        emulator.store.create_release(
+            past.id, read_package(io.BytesIO(build_package(f"{CANARY} flow", generation="6.8")))
+        )
+        emulator.store.run_deployment(past.id)
+        emulator.store.delete_deployment(past.id)
+        emulator.before = kept(emulator)
+        started.append(emulator.start())
+        return emulator
 
     yield start
     for one in started:
@@ -68,9 +77,11 @@ def like():
 
 @pytest.fixture
 def left_behind():
-    """Return a function that lists what an emulator still has of a probe."""
-    return lambda emulator: [
-        *emulator.store.deployments(),
-        *emulator.store.releases(),
-        *emulator.store.job_groups(),
-    ]
+    """Return a function that tells what an emulator has that it had not before the probe, or has no longer."""
+    return lambda emulator: set(kept(emulator)) ^ set(emulator.before)
+
+
+def kept(emulator: Emulator) -> list[tuple[str, int]]:
+    store = emulator.store
+    every = (store.deployments, store.releases, store.job_groups, store.flows, store.connections)
+    return [(kind.__qualname__, one.id) for kind in every for one in kind()]

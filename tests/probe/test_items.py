@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
-from trifacta_emulator import EmulatorOptions
+from trifacta_emulator import EmulatorOptions, build_package, read_package
 from trifacta_emulator.options import choices
 
 from airflow_provider_trifacta.probe.calls import CALLS
@@ -44,24 +46,60 @@ def test_a_change_only_names_what_the_probe_made():
     assert keys.index("run") < keys.index("first"), "nothing can run before there is a release"
 
 
+#: Recorded answers that the emulator does not give yet.
+LATER = {"dry_run_ids", "flows_order", "other_method"}
+
+
 def test_the_defaults(furnished, probe, left_behind):
     emulator = furnished()
     report = probe(emulator.url, "--write", probe.name)
     assert report.status == 0
-    assert {one["item"]: one["verdict"] for one in report.json["items"] if one["verdict"] != "confirmed"} == {}
-    assert left_behind(emulator) == []
+    assert {one["item"] for one in report.json["items"] if one["verdict"] != "confirmed"} == LATER
+    assert not left_behind(emulator)
 
 
 @pytest.mark.parametrize(("name", "value"), OTHERS)
-def test_each_switched_choice_is_found_out(furnished, probe, like, left_behind, name, value):
+def test_each_switched_choice_is_found_out(furnished, probe, left_behind, name, value):
     emulator = furnished(**{name: value})
     report = probe(emulator.url, "--write", probe.name)
-    assert report.json["options"][name] == value
     assert found(report, name)["verdict"] == "refuted"
     options = {one: getattr(EmulatorOptions(), one) for one in choices()} | report.json["options"]
     assert {one: options[one] for one in choices()} == {one: getattr(emulator.options, one) for one in choices()}
-    assert left_behind(emulator) == []
-    assert (
-        probe(like(report).url, "--write", probe.name, login="admin@example.com", password="admin-password").out
-        == report.out
-    )
+    assert not left_behind(emulator)
+
+
+SOME = [
+    {},
+    {
+        "product_version": "6.8.0",
+        "dry_run_errors": "body",
+        "unmapped_connections": "refuse",
+        "canceled_word": "Cancelled",
+    },
+    {"instance_type": "dev", "unauthorized_body": "text", "run_answer": "flow_run", "unknown_id_status": 400},
+    {"deployment_manager": False, "job_error_shape": "object", "cancel_status": 202},
+]
+
+
+@pytest.mark.parametrize("arguments", [["--write", "Like"], []], ids=["write", "read"])
+@pytest.mark.parametrize("options", SOME, ids=range(len(SOME)))
+def test_an_emulator_like_the_report_gives_the_same_report(furnished, probe, like, options, arguments):
+    emulator = furnished(**options)
+    package = read_package(io.BytesIO(build_package(generation="6.8")))
+    for number in range(3):
+        deployment = emulator.store.create_deployment(f"canary {number}")
+        for _ in range(number):
+            emulator.store.create_release(deployment.id, package)
+    report = probe(emulator.url, *arguments)
+    again = probe(like(report).url, *arguments, login="admin@example.com", password="admin-password")
+    assert (again.out, again.json) == (report.out, report.json)
+    assert "confirmed" in report.out
+    if not options and not arguments:
+        assert found(report, "releases_order")["verdict"] == "confirmed", "what is there is looked at"
+
+
+def test_arguments_beside_the_report_win(furnished, probe, like):
+    report = probe(furnished(inactive_value=False, cancel_status=202).url, "--write", probe.name)
+    options = like(report, "--choice", "cancel_status=200", "--product-version", "8.6.0", "--flow", "Mine").options
+    assert (options.inactive_value, options.cancel_status, options.product_version) == (False, 200, "8.6.0")
+    assert [flow.name for flow in options.flows] == ["Mine"]
