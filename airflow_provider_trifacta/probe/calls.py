@@ -106,8 +106,10 @@ CALLS = (
     Call("rules_left", "GET", _OBJECT_RULES),
     Call("value_rules", "PATCH", _VALUE_RULES, json=[_VALUE_RULE]),
     Call("dry_value", "POST", f"{_RELEASES}/dryRun", upload="file"),
+    Call("dry_plain", "POST", "/v4/flows/package/dryRun", upload="table"),
     Call("first", "POST", _RELEASES, upload="plain", gives={"first": _release_id}),
     Call("run_first", "POST", "/v4/deployments/{idle}/run"),
+    Call("run_flow", "POST", "/v4/flows/{idle_flow}/run"),
     Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release_id}),
     # Of the probe's own deployment, or of any.
     Call("deployment", "GET", "/v4/deployments/{deployment}"),

@@ -158,6 +158,7 @@ class Probe:
         # A run is only asked for where the server too says that there is nothing to run.
         if call.key == "first" and not self.given and body.get("outputobjects") == []:
             self._ids["idle"] = self._ids["own"]
+            self._ids["idle_flow"] = body["primaryFlowIds"][0]
 
     def _form(self, call: Call) -> Form | None:
         if call.upload == "broken":

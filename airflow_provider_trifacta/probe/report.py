@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 from .. import __version__
 from .answers import WORDS, Answers, NotTestedError
-from .items import ITEMS, Item, roles_of
+from .choices import Item, roles_of
+from .items import ITEMS
 
 Verdict = Literal["confirmed", "refuted", "not tested"]
 _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")

@@ -9,7 +9,8 @@ from trifacta_emulator import EmulatorOptions, build_package, read_package
 from trifacta_emulator.options import choices
 
 from airflow_provider_trifacta.probe.calls import CALLS
-from airflow_provider_trifacta.probe.items import ITEMS, OPTIONS
+from airflow_provider_trifacta.probe.choices import OPTIONS
+from airflow_provider_trifacta.probe.items import ITEMS
 
 #: Choices that cannot be seen from outside, and why.
 UNSEEN: dict[str, str] = {}
@@ -37,11 +38,11 @@ def test_each_choice_has_an_item_or_a_reason():
 
 def test_a_change_only_names_what_the_probe_made():
     changes = [call for call in CALLS if call.method != "GET"]
-    made = ("{own}", "{first}", "{second}", "{idle}", "{token}")
+    made = ("{own}", "{first}", "{second}", "{idle}", "{idle_flow}", "{token}")
     elsewhere = [call.key for call in changes if not any(one in call.path for one in made)]
-    assert elsewhere == ["token", "created", "twin"]
+    assert elsewhere == ["token", "created", "twin", "dry_plain"]
     runs = [call.key for call in CALLS if call.path.endswith("/run")]
-    assert runs == ["run", "run_first"]
+    assert runs == ["run", "run_first", "run_flow"]
     keys = [call.key for call in CALLS]
     assert keys.index("run") < keys.index("first"), "nothing can run before there is a release"
 
