@@ -34,12 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"FAILED: {shown(error)} Nothing was changed.\n")
         return 1
     left = _run(probe)
-    findings = judge(probe.answers)
-    sys.stdout.write("".join(f"{line}\n" for line in as_text(probe.answers, findings)))
-    if parsed.json:
-        parsed.json.write_text(json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8")
     for one in left:
         sys.stderr.write(f"NOT DELETED: {one}. Delete it by hand.\n")
+    findings = judge(probe.answers)
+    sys.stdout.write("".join(f"{line}\n" for line in as_text(probe.answers, findings)))
+    try:
+        if parsed.json:
+            parsed.json.write_text(json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"The report cannot be written: {shown(error)}\n")
+        return 1
     return 1 if left or probe.stopped else 0
 
 

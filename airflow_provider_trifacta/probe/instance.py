@@ -20,6 +20,7 @@ from .package import Package, write
 
 _TRIES = 3
 _PAUSE = 1.0
+_ID = re.compile(r"\w[\w-]{0,63}")
 #: Seconds: a person waits.
 _LONGEST_WAIT = 60.0
 
@@ -103,7 +104,7 @@ class Probe:
                 found |= {one.id for one in self.client.deployments.find(self.name or "")} - self.existing
             if len(found) < number:
                 left.append(f"a deployment named {self.name!r} may appear: the request for it was not answered")
-        for deployment in sorted(found):
+        for deployment in sorted(found, key=str):
             releases = [f"/v4/releases/{one}" for one in self._releases(deployment)]
             stuck = [path for path in releases if not self._remove(path, release=True)]
             if not self._remove(f"/v4/deployments/{deployment}"):
@@ -149,16 +150,16 @@ class Probe:
             with suppress(Exception):  # of many kinds: an answer may have any shape
                 one = pick(body)
                 owner = body["release"]["deployment"]["id"]
-            foreign = (name in ("own", "twin") and one in self.existing) or owner not in (None, self._ids.get("own"))
-            usable = (
-                isinstance(one, (int, str)) and not isinstance(one, bool) and re.fullmatch(r"[\w-]{1,64}", str(one))
-            )
-            if usable and not foreign:
+            if isinstance(one, bool) or not isinstance(one, (int, str)) or not _ID.fullmatch(str(one)):
+                continue
+            # Of a deployment that is not the probe's, nothing is changed.
+            if owner in (None, self._ids.get("own")) and not (name in ("own", "twin") and one in self.existing):
                 self._ids[name] = one
         # A run is only asked for where the server too says that there is nothing to run.
-        if call.key == "first" and not self.given and body.get("outputobjects") == []:
-            self._ids["idle"] = self._ids["own"]
-            self._ids["idle_flow"] = body["primaryFlowIds"][0]
+        if call.key == "first" and not self.given:
+            with suppress(Exception):  # as above
+                if body["outputobjects"] == [] and "first" in self._ids:
+                    self._ids["idle_flow"], self._ids["idle"] = body["primaryFlowIds"][0], self._ids["own"]
 
     def _form(self, call: Call) -> Form | None:
         if call.upload == "broken":
@@ -208,7 +209,8 @@ class Probe:
             status = self._status("DELETE", path)
             if 200 <= status < 300 or status in (404, 410):
                 return True
-            if 400 <= status < 500 and 400 <= self._status("GET", path) < 500:
+            # 400 may also say that it is not there. A 401 or 403 says nothing.
+            if status == 400 and self._status("GET", path) in (400, 404, 410):
                 return True
             if release:  # a live one may be protected
                 self._status("PATCH", path, {"active": False})

@@ -96,3 +96,9 @@ def test_a_package_that_is_none(furnished, probe, tmp_path):
     (tmp_path / "flow.zip").write_bytes(b"not a ZIP")
     assert probe(emulator.url, "--write", probe.name, "--package", str(tmp_path / "flow.zip")).status == 1
     assert emulator.calls == []
+
+
+def test_a_report_that_cannot_be_written(furnished, probe, tmp_path):
+    report = probe(furnished().url, "--json", str(tmp_path / "no" / "answers.json"))
+    assert report.status == 1
+    assert report.out.startswith("Trifacta 9.7.0: ")
