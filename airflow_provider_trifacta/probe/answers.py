@@ -29,6 +29,18 @@ class NotTestedError(Exception):
     """An item cannot be told. Its text says why, in words of this package alone."""
 
 
+def need(found: Any, why: str) -> Any:
+    """Return what was found.
+
+    :param found: it, or nothing
+    :param why: why the item is not tested without it
+    :raises NotTestedError: it is nothing
+    """
+    if not found:
+        raise NotTestedError(why)
+    return found
+
+
 class Answer(NamedTuple):
     """An answer of the instance.
 
@@ -76,14 +88,12 @@ class Answers:
         return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
     def __getitem__(self, key: str) -> Answer:
-        if key not in self.seen:
-            raise NotTestedError(self.missing.get(key, "stopped before"))
+        need(key in self.seen, self.missing.get(key, "stopped before"))
         return self.seen[key]
 
     def body(self, key: str) -> Any:
         """Return the JSON of a success."""
-        if self[key].refused:
-            raise NotTestedError(f"HTTP {self[key].status}")
+        need(not self[key].refused, f"HTTP {self[key].status}")
         return self[key].body
 
     def rows(self, key: str) -> list[Mapping[str, Any]]:
@@ -97,14 +107,12 @@ class Answers:
 
     def by_status(self, key: str, meaning: Mapping[int, Any]) -> Any:
         """Return what the status of an answer means. Other statuses say nothing."""
-        if self.status(key) not in meaning:
-            raise NotTestedError(f"HTTP {self.status(key)}")
+        need(self.status(key) in meaning, f"HTTP {self.status(key)}")
         return meaning[self.status(key)]
 
     def allowed(self, key: str) -> bool:
         """Tell whether a request was accepted. A server that fails or asks for patience has not decided."""
-        if self.status(key) >= 500 or self.status(key) in (401, 429):
-            raise NotTestedError(f"HTTP {self.status(key)}")
+        need(self.status(key) < 500 and self.status(key) not in (401, 429), f"HTTP {self.status(key)}")
         return not self[key].refused
 
 

@@ -74,6 +74,7 @@ _OWN, _RELEASES = "/v4/deployments/{own}", "/v4/deployments/{own}/releases"
 _OBJECT_RULES, _VALUE_RULES = f"{_OWN}/objectImportRules", f"{_OWN}/valueImportRules"
 _LIST = {"deploymentId": "{deployment}"}
 
+# fmt: off
 CALLS = (
     Call("spec", "GET", "/v4/open-api-spec"),
     Call("person", "GET", "/v4/people/current", {"includePrivileges": "true"}),
@@ -135,3 +136,4 @@ CALLS = (
     Call("deleted_release", "GET", "/v4/releases/{third}"),
     Call("with_deleted", "GET", "/v4/deployments", {"deploymentId": "{own}", "includeDeleted": "true"}),
 )
+# fmt: on

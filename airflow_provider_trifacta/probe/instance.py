@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -132,7 +132,8 @@ class Probe:
         self._unsure += creates
         try:
             session = self._stranger if call.key == "stranger" else self._transport.session
-            answer = self._ask(call.method, call.path.format(**self._ids), params, json, form, session)
+            path = call.path.format(**self._ids)
+            answer = self._ask(call.method, path, session, params=params, json=json, body=form)
         except Exception as error:  # of many kinds; only its kind is told
             return f"no answer ({type(error).__name__})"
         if answer.is_page and call.key != "stranger":
@@ -166,27 +167,16 @@ class Probe:
             return Form(b"not a package", call.part)
         package = self.given if call.upload == "plain" else None
         if not self.given:
-            product = self.answers.product
-            package = write(product[:2] if product else None, call.upload if call.upload != "plain" else "")
+            package = write(self.answers.product, call.upload)
         if call.key in ("first", "second"):
             self.answers.package = package = self.answers.package or package
         return Form(package.content, call.part) if package else None
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None = None,
-        json: object = None,
-        form: Form | None = None,
-        session: Session | None = None,
-    ) -> Answer:
-        slow = form is not None
-        request = Request(
-            method, path, self._transport.budget(slow=slow), params=params, json=json, body=form, slow=slow
-        )
+    def _ask(self, method: str, path: str, session: Session | None = None, **parts: Any) -> Answer:
+        slow = bool(parts.get("body"))
+        request = Request(method, path, self._transport.budget(slow=slow), slow=slow, **parts)
         session = session or self._transport.session
-        answer = session.exchange(request, f"{self._config.base_url}{path}", params)
+        answer = session.exchange(request, f"{self._config.base_url}{path}", request.params)
         try:
             body, is_json = answer.json(request, self._config, lambda: Redactor(self._config)), True
         except TrifactaError:
