@@ -188,7 +188,7 @@ OPTIONS = (
     Item("unmapped_connections", "I", "a connection without a rule", ("keep", "clear", "refuse"), _unmapped),
     Item("unknown_rule_target", "?", "a rule to an unknown connection", ("refuse", "ignore"), _unknown_target),
     Item("dry_run_errors", "?", "where a dry run tells an error", ("status", "body"),
-        lambda a: "status" if a.status("dry_broken") == 400 else need(a["dry_broken"].refused, "accepted") and "body"),
+        lambda a: a.by_status("dry_broken", {400: "status", 200: "body" if a["dry_broken"].refused else "other"})),
     Item("release_notes", "I", "`notes` of a new release", ("comment", "flow_name"), _notes),
     Item("run_without_output", "?", "a run without an active release", ("refuse", "empty"),
         allowed("run", "empty", "refuse", after="created")),

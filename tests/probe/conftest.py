@@ -5,7 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User, build_package, read_package
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User, read_package
 from trifacta_emulator.__main__ import emulator_of
 
 from airflow_provider_trifacta.probe import __main__ as command
@@ -29,9 +29,8 @@ def furnished():
     def start(**options) -> Emulator:
         emulator = Emulator(EmulatorOptions(**{**FURNISHED, **options}))
         past = emulator.store.create_deployment(f"{CANARY} past")
-        emulator.store.create_release(
-            past.id, read_package(io.BytesIO(build_package(f"{CANARY} flow", generation="6.8")))
-        )
+        exported = emulator.store.export_flow(emulator.store.flows()[0].id)
+        emulator.store.create_release(past.id, read_package(io.BytesIO(exported)))
         emulator.store.run_deployment(past.id)
         emulator.store.delete_deployment(past.id)
         emulator.before = kept(emulator)
@@ -47,8 +46,11 @@ def furnished():
 def probe(use_connection, capsys, tmp_path):
     """Return a function that probes an emulator: exit status, table, errors and JSON."""
 
-    def run(url: str, *arguments: str, **fields) -> SimpleNamespace:
+    def connect(url: str, **fields) -> None:
         use_connection(url, "probed", **{"login": LOGIN, "password": PASSWORD, **fields})
+
+    def run(url: str, *arguments: str, **fields) -> SimpleNamespace:
+        connect(url, **fields)
         file = tmp_path / "answers.json"
         file.unlink(missing_ok=True)
         capsys.readouterr()
@@ -57,6 +59,7 @@ def probe(use_connection, capsys, tmp_path):
         report = json.loads(file.read_text()) if file.exists() else None
         return SimpleNamespace(status=status, out=told.out, err=told.err, json=report, file=file)
 
+    run.connect = connect
     run.name = f"{CANARY} deployment"
     return run
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import signal
+import subprocess
+import sys
 
 import pytest
-from trifacta_emulator import Answer, Fault, Reset, build_package, read_package
+from trifacta_emulator import Answer, Fault, Hold, Reset, build_package, read_package
 
 from airflow_provider_trifacta.probe import instance
 
@@ -157,3 +159,21 @@ def test_without_write_it_only_reads(furnished, probe):
     emulator = furnished()
     assert probe(emulator.url).status == 0
     assert {call.method for call in emulator.calls} == {"GET"}
+
+
+@pytest.mark.slow
+def test_a_process_that_is_terminated_deletes_what_it_made(furnished, probe, left_behind):
+    emulator = furnished()
+    upload = emulator.faults.add(Fault(Hold("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    probe.connect(emulator.url)
+    command = [sys.executable, "-m", "airflow_provider_trifacta.probe", "probed", "--write", probe.name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        upload.wait_until_waiting(seconds=90)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline().startswith("Stopping.")
+        upload.release()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped before" in out
+    assert "NOT DELETED" not in err
+    assert not left_behind(emulator)

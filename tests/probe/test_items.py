@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from trifacta_emulator import EmulatorOptions, build_package, read_package
+from trifacta_emulator import Answer, EmulatorOptions, Fault, build_package, read_package
 from trifacta_emulator.options import choices
 
 from airflow_provider_trifacta.probe.calls import CALLS
@@ -104,3 +104,20 @@ def test_arguments_beside_the_report_win(furnished, probe, like):
     options = like(report, "--choice", "cancel_status=200", "--product-version", "8.6.0", "--flow", "Mine").options
     assert (options.inactive_value, options.cancel_status, options.product_version) == (False, 200, "8.6.0")
     assert [flow.name for flow in options.flows] == ["Mine"]
+
+
+def test_what_an_instance_does_counts_for_more_than_what_it_says(furnished, probe):
+    emulator = furnished()
+    words = {"data": [{"id": 7, "status": "Failed"}, {"id": 6, "status": "Cancelled"}]}
+    emulator.faults.add(Fault(Answer(200, body=words), path="/v4/jobGroups"))
+    jobs = {"data": [{"id": 8, "errorMessage": None}, {"id": 9, "errorMessage": {"message": "?"}}]}
+    emulator.faults.add(Fault(Answer(200, body=jobs), path="/v4/jobGroups/7/jobs"))
+    options = probe(emulator.url).json["options"]
+    assert (options["canceled_word"], options["job_error_shape"]) == ("Cancelled", "object")
+
+
+def test_an_instance_before_6_8_needs_a_package_of_its_own(furnished, probe):
+    report = probe(furnished(product_version="6.4.2").url, "--write", probe.name)
+    assert report.status == 0
+    assert found(report, "release_notes")["why"] == "needs a package of the probe's own"
+    assert found(report, "run_without_output")["verdict"] == "confirmed"

@@ -46,8 +46,17 @@ def test_of_a_usual_instance(furnished, clean, probe, arguments):
     clean(emulator, *arguments, *([probe.name] if arguments else []))
 
 
-@pytest.mark.parametrize("body", [ODD, [CANARY], CANARY, {"exception": {"name": CANARY, CANARY: CANARY}}, 7, None])
-@pytest.mark.parametrize("status", [200, 201, 400])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, ODD),
+        (201, ODD),
+        (200, [CANARY]),
+        (201, CANARY),
+        (201, None),
+        (400, {"exception": {"name": CANARY, "message": "disabled", CANARY: CANARY}}),
+    ],
+)
 def test_of_an_odd_instance(furnished, clean, probe, status, body):
     """The names of deployments are read as they are, so that the probe goes on to its changes."""
     emulator = furnished()
