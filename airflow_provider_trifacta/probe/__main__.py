@@ -19,6 +19,8 @@ from .instance import Probe
 from .package import Package
 from .report import as_json, as_text, judge
 
+_LONGEST_ERROR = 2_000
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Probe an instance and print what was found.
@@ -31,11 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         probe = Probe(config_of(parsed.conn_id), parsed.write, _given(parsed.package) if parsed.package else None)
         _prepare(probe)
     except (TrifactaError, OSError) as error:
-        sys.stderr.write(f"FAILED: {shown(error)} Nothing was changed.\n")
+        sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)} Nothing was changed.\n")
         return 1
-    left = _run(probe)
-    for one in left:
-        sys.stderr.write(f"NOT DELETED: {one}. Delete it by hand.\n")
+    clean = _run(probe)
     findings = judge(probe.answers)
     sys.stdout.write("".join(f"{line}\n" for line in as_text(probe.answers, findings)))
     try:
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"The report cannot be written: {shown(error)}\n")
         return 1
-    return 1 if left or probe.stopped else 0
+    return 0 if clean and not probe.stopped else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,15 +79,18 @@ def _prepare(probe: Probe) -> None:
         existing = probe.client.deployments.list()
     except TrifactaError as error:
         probe.name, probe.read_only = None, "deployments cannot be used"
-        sys.stderr.write(f"Nothing will be changed, because deployments cannot be listed: {shown(error)}\n")
+        sys.stderr.write(
+            f"Nothing will be changed, because deployments cannot be listed: {shown(error, _LONGEST_ERROR)}\n"
+        )
         return
     probe.existing = {one.id for one in existing}
     if any(one.name == probe.name for one in existing):
         raise ConfigurationError(f"There is a deployment named {shown(probe.name)!r} already. Choose another name.")
 
 
-def _run(probe: Probe) -> list[str]:
-    """Make the calls, and delete what they made in every case; return what is left."""
+def _run(probe: Probe) -> bool:
+    """Make the calls, and delete what they made in every case; return whether nothing is left."""
+    left: list[str] = []
     with _signals(probe):
         try:
             try:
@@ -98,7 +101,12 @@ def _run(probe: Probe) -> list[str]:
             pass
         finally:
             left = probe.clean_up()
-    return left
+            for one in left:
+                sys.stderr.write(f"NOT DELETED: {one}. Delete it by hand.\n")
+    dry_run = probe.answers.seen.get("dry_run")
+    if dry_run and dry_run.refused and not probe.given:
+        sys.stderr.write(f"The package of the probe is refused ({dry_run.status}). Try --package with one of yours.\n")
+    return not left
 
 
 @contextmanager
@@ -117,16 +125,13 @@ def _signals(probe: Probe) -> Iterator[None]:
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # Only the main thread may set handlers.
-    before = {one: signal.signal(one, stop) for one in numbers} if _is_main_thread() else {}
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {one: signal.signal(one, stop) for one in numbers if is_main}
     try:
         yield
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 if __name__ == "__main__":

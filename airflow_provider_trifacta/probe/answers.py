@@ -116,10 +116,10 @@ class Answers:
         return not self[key].refused
 
 
-def shape(value: Any) -> str:
+def shape(value: Mapping[str, Any] | None) -> str:
     """Return the names of an object's fields, as far as documents have them."""
-    known = sorted(WORDS & value.keys())
-    return " ".join(known + ["other"] * bool(value.keys() - WORDS))
+    fields = set(value or ())  # a body may be empty
+    return " ".join([*sorted(WORDS & fields), *["other"] * bool(fields - WORDS)])
 
 
 def of_spec(answers: Answers, method: str, path: str, *keys: str) -> Any:

@@ -95,7 +95,7 @@ ASSUMPTIONS = (
     _fields("rules_fields", "M", "fields of a replaced rule", _RULE,
         lambda a: a.body("rules_replaced")["deleted"]["data"][0]),
     _assume("rules_cleared", "I", "an empty list removes all rules",
-        lambda a: a.body("rules_replaced") and not a.rows("rules_left")),
+        lambda a: (a.body("rules_replaced"), not a.rows("rules_left"))[1]),
     _fields("rule_changes", "?", "fields of a change by a rule", _CHANGE,
         lambda a: a.body("dry_value")["importRuleChanges"]["value"][0]),
     _assume("dry_run_release", "?", "a dry run answers a release", lambda a: "release" in a.body("dry_run"), False,
@@ -115,7 +115,7 @@ ASSUMPTIONS = (
     _assume("delete_status", "I", "status of DELETE releases", status("delete_inactive"), 204),
     _assume("delete_deployment_status", "I", "status of DELETE deployments", status("delete_deployment"), 204),
     _assume("releases_deleted", "M", "releases go with their deployment",
-        lambda a: a.body("third") and not a.allowed("deleted_release")),
+        allowed("deleted_release", False, True, after="delete_deployment")),
     _assume("includes_deleted", "R", "includeDeleted lists the deleted", _includes_deleted),
 )
 # fmt: on
