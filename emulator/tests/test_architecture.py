@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: From top to bottom. A module imports lower floors and, within its folder, modules beside it.
 FLOORS = (
     {"__main__", "pytest_plugin", "server"},
-    {"app"},
+    {"app", "like"},
     {"ui"},
     {"api"},
     {"faults", "state"},
