@@ -40,6 +40,7 @@ from .errors import (
     JobFailedError,
     JournalUnavailableError,
     MissingConnectionError,
+    MissingMappingError,
     NotFoundError,
     OlderPackageError,
     PackageChangedError,
@@ -68,7 +69,8 @@ from .errors import (
     WaitOutageError,
     WrongPackageError,
 )
-from .models import Connection, Deployment, ImportResult, ImportRule, JobGroup, Person, Release
+from .imports import FlowImport, ImportResult
+from .models import Connection, Deployment, Flow, ImportRule, JobGroup, Person, Recipe, Release
 
 __all__ = [
     "APIError",
@@ -89,6 +91,8 @@ __all__ = [
     "DroppedObjectsError",
     "DryRunFailedError",
     "FailedWaitError",
+    "Flow",
+    "FlowImport",
     "GatewayPageError",
     "GoneError",
     "ImportResult",
@@ -99,6 +103,7 @@ __all__ = [
     "JobGroup",
     "JournalUnavailableError",
     "MissingConnectionError",
+    "MissingMappingError",
     "NotFoundError",
     "OlderPackageError",
     "PackageChangedError",
@@ -111,6 +116,7 @@ __all__ = [
     "Person",
     "PromotionNotProvenError",
     "RateLimitError",
+    "Recipe",
     "RedirectError",
     "Release",
     "ReleaseDeletedError",

@@ -13,13 +13,16 @@ from trifacta_emulator.api import (
     api_tokens,
     connections,
     deployments,
+    flow_packages,
+    flow_writes,
     flows,
     import_rules,
     job_groups,
-    job_results,
     open_api,
     people,
+    recipes,
     releases,
+    runs,
 )
 from trifacta_emulator.api.endpoint import AuthMiddleware, Context, routes
 from trifacta_emulator.errors import (
@@ -47,9 +50,12 @@ ENDPOINTS = (
     *deployments.ENDPOINTS,
     *import_rules.ENDPOINTS,
     *releases.ENDPOINTS,
+    *flow_packages.ENDPOINTS,
     *flows.ENDPOINTS,
+    *flow_writes.ENDPOINTS,
+    *recipes.ENDPOINTS,
+    *runs.ENDPOINTS,
     *job_groups.ENDPOINTS,
-    *job_results.ENDPOINTS,
 )
 
 

@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from trifacta_emulator.clock import iso
-from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row, Tables, Version
+from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row, Version
 from trifacta_emulator.packages.imports import ImportedPackage
 
 _WORKSPACE_ID = 1
@@ -46,7 +45,7 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
     answer |= {
         "flows": [flow(imported, row) for row in tables["flows"]],
         "datasources": [_datasource(imported, row) for row in tables["datasources"]],
-        "flownodes": [_flownode(row, _stamp(imported, row)) for row in tables["flownodes"]],
+        "flownodes": [_flownode(imported, row) for row in tables["flownodes"]],
         "outputobjects": [_outputobject(imported, row) for row in tables["outputobjects"]],
     }
     if latest:
@@ -55,31 +54,11 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
             "createdObjectMapping": {
                 table: {str(old): new for old, new in ids.items()} for table, ids in imported.mapping.items()
             },
-            "flowedges": [_flowedge(row, _stamp(imported, row)) for row in tables["flowedges"]],
-            "recipes": [_recipe(row, _stamp(imported, row)) for row in tables["recipes"]],
+            "flowedges": [_flowedge(imported, row) for row in tables["flowedges"]],
+            "recipes": [_recipe(imported, row) for row in tables["recipes"]],
             "webhookflowtasks": [_webhook(imported, row) for row in tables["webhookflowtasks"]],
         }
     return answer
-
-
-def flow_parts(flow: Row, tables: Tables, wanted: Collection[str]) -> Row:
-    """Write the parts of a flow that are embedded in it [P: AAC25, NZ]: their rows look as in the answer to an import.
-
-    :param flow: the flow's body; its parts have its times and people: our choice [?]
-    :param tables: its tables
-    :param wanted: names of the embeds: ``flowNodes``, ``flowNodes.recipe``, ``flowEdges``
-    """
-    stamp = {key: flow[key] for key in ("createdAt", "updatedAt", "creator", "updater")}
-    parts: dict[str, list[Row]] = {}
-    if any(name.startswith("flowNodes") for name in wanted):
-        parts["flowNodes"] = [_flownode(row, stamp) for row in tables["flownodes"] if row["flowId"] == flow["id"]]
-    if "flowNodes.recipe" in wanted:
-        recipes = {row["id"]: _recipe(row, stamp) for row in tables["recipes"]}
-        for node in parts["flowNodes"]:
-            node["recipe"] = recipes[node["recipe"]["id"]] if node["recipe"] else None
-    if "flowEdges" in wanted:
-        parts["flowEdges"] = [_flowedge(row, stamp) for row in tables["flowedges"] if row["flowId"] == flow["id"]]
-    return {name: {"data": rows} for name, rows in parts.items()}
 
 
 def _times(imported: ImportedPackage, row: Row) -> Row:
@@ -176,14 +155,14 @@ def _latest_flow(imported: ImportedPackage, row: Row) -> Row:
     }
 
 
-def _flownode(row: Row, stamp: Row) -> Row:
+def _flownode(imported: ImportedPackage, row: Row) -> Row:
     # [R: D68 API Flows Package Post v4]
     return {
         "id": row["id"],
         "wrangled": bool(row.get("wrangled")),
         "referenceInfo": _reference(row["referenceId"]),
         "activeSample": None,
-        **stamp,
+        **_stamp(imported, row),
         "recipe": _reference(row["scriptId"]),
         "referencedFlowNode": _reference(row["flowNodeId"]),
         "flow": _reference(row["flowId"]),
@@ -217,7 +196,7 @@ def _outputobject(imported: ImportedPackage, row: Row) -> Row:
     }
 
 
-def _flowedge(row: Row, stamp: Row) -> Row:
+def _flowedge(imported: ImportedPackage, row: Row) -> Row:
     # [P: AAC25]
     return {
         "id": row["id"],
@@ -226,11 +205,11 @@ def _flowedge(row: Row, stamp: Row) -> Row:
         "inputFlowNode": _reference(row["inFlowNodeId"]),
         "outputFlowNode": _reference(row["outFlowNodeId"]),
         "flow": _reference(row["flowId"]),
-        **stamp,
+        **_stamp(imported, row),
     }
 
 
-def _recipe(row: Row, stamp: Row) -> Row:
+def _recipe(imported: ImportedPackage, row: Row) -> Row:
     # [P: AAC25]. Edits are not emulated.
     return {
         "id": row["id"],
@@ -240,7 +219,7 @@ def _recipe(row: Row, stamp: Row) -> Row:
         "nextPortId": row.get("nextPortId"),
         "currentEdit": None,
         "redoLeafEdit": None,
-        **stamp,
+        **_stamp(imported, row),
     }
 
 
