@@ -256,3 +256,30 @@ class JobGroups(Resource):
         :param job_group_id: its id
         """
         self._transport.write("POST", f"/v4/jobGroups/{job_group_id}/cancel")
+
+    def inputs(self, job_group_id: int) -> builtins.list[Mapping[str, Any]]:
+        """Return what a job group reads (``GET /v4/jobGroups/:id/inputs`` [P]).
+
+        Some instances answer 400 for jobs that read files [P].
+
+        :param job_group_id: its id
+        :returns: files, with ``uri``; and tables, with ``vendor``, ``databaseConnectString``, ``relationalPath`` and
+            ``table``, or ``query`` in place of the last
+        """
+        path = f"/v4/jobGroups/{job_group_id}/inputs"
+        flows = _rows(self._transport.read(path), path)
+        return [row for flow in flows for row in _objects(flow, "inputs")]
+
+    def outputs(self, job_group_id: int) -> builtins.list[Mapping[str, Any]]:
+        """Return what a job group writes (``GET /v4/jobGroups/:id/outputs`` [P]).
+
+        :param job_group_id: its id
+        :returns: files and tables, as :meth:`inputs` does
+        """
+        body = self._transport.read(f"/v4/jobGroups/{job_group_id}/outputs")
+        return [*_objects(body, "files"), *_objects(body, "tables")]
+
+
+def _objects(body: object, key: str) -> list[Mapping[str, Any]]:
+    rows = body.get(key) if isinstance(body, Mapping) else None
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

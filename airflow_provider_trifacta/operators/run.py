@@ -103,6 +103,7 @@ class RunDeploymentOperator(DeploymentOperator):
         self._asked = False
         self._remembers = False
         self._running: JobGroupsWatch | None = None
+        self._facts: dict[str, Any] = {}
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the jobs, tell their ids, and wait for them."""
@@ -153,6 +154,7 @@ class RunDeploymentOperator(DeploymentOperator):
                 watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
                 urls = [client.job_group_url(one) for one in ids]
                 attempt.tell(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
+                self._facts = attempt.facts
                 verb = "joined" if run.joined else "started"
                 self.log.info("Live release %s of deployment %s: %s job groups %s", live, deployment_id, verb, ids)
                 for url in urls:
@@ -202,7 +204,16 @@ class RunDeploymentOperator(DeploymentOperator):
             facts.get("deployment_id"),
             facts.get("release_id"),
         )
-        return {**facts, "outcome": "complete"}
+        self._facts = {**facts, "outcome": "complete"}
+        return self._facts
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """Tell OpenLineage what the jobs read and wrote. Airflow calls this only if OpenLineage is on."""
+        from ._lineage import lineage_of
+
+        # After a deferral there is no client. The Airflow connection is not read where it can be avoided.
+        client = self._running.client if self._running else None
+        return lineage_of(lambda: (client or TrifactaHook(self.trifacta_conn_id).client).config, self._facts)
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection again, because the server refused its credentials."""
@@ -247,7 +258,7 @@ class RunDeploymentOperator(DeploymentOperator):
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
-        known = facts or {}
+        known = self._facts = facts or {}
         about = {key: known[key] for key in ("deployment_id", "release_id", "job_group_ids") if key in known}
         with airflow_failures(final=not remembers(context)):
             self.log.info("%s", check_event(event, **about))

@@ -1,0 +1,180 @@
+"""What a run tells OpenLineage: its inputs and outputs as datasets, and its jobs.
+
+Airflow asks for it after the task, in a process of its own, and only if OpenLineage is on. So OpenLineage is imported
+within the function. Names follow OpenLineage's naming conventions. A dataset whose name would be a guess is left out:
+wrong lineage is worse than none.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ..client.client import TrifactaClient
+from ..client.config import ClientConfig, host_of
+from ..client.errors import BadRequestError, NotFoundError, PermissionDeniedError
+from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY
+
+log = logging.getLogger(__name__)
+
+#: Seconds that one request may take, and after which none is begun. Airflow gives up the whole event after 10.
+_SECONDS = 3.0
+#: Inputs, and outputs, that are told at most. A dataset may stand for thousands of files.
+_MOST_DATASETS = 1_000
+#: The stores whose names have no slash at their beginning: OpenLineage's word for each scheme.
+_AZURE = {"wasb": "wasbs", "wasbs": "wasbs", "abfs": "abfss", "abfss": "abfss"}
+_BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", **_AZURE}
+# A query may hold a signature, so it is no part of a name.
+_URI = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?]*).*", re.IGNORECASE | re.DOTALL)
+_PLACE = re.compile(r"[\w.$@-]*(?::\d{1,5})?")
+# Only what surely is an address is taken, because a password may stand anywhere else.
+_ADDRESS = re.compile(r"(?:.*@(?://)?|[^/@]*//)([\w.-]+)(?::(\d{1,5}))?(?:[/:]([\w$#-]+))?/?", re.DOTALL)
+_OPTIONS = re.compile(r"[;?]|[/:,](?=\w+=)")
+_DATABASE = re.compile(r"[;?&,/:](?:databaseName|database|db|projectId)=([\w$.:-]+)", re.IGNORECASE)
+_PORT = re.compile(r"[;?&,/:](?:portNumber|dbs_port)=(\d{1,5})\b", re.IGNORECASE)
+_REDSHIFT = re.compile(r"([\w-]+)\.\w+\.([\w-]+)\.redshift\.amazonaws\.com(?:\.cn)?")
+_SNOWFLAKE = ".snowflakecomputing.com"
+
+
+class _Vendor(NamedTuple):
+    """How OpenLineage names the tables of a vendor."""
+
+    scheme: str
+    port: int | None
+    #: How many parts the name of a table has.
+    parts: int
+
+
+#: By Trifacta's word for the vendor.
+_VENDORS = {
+    "bigquery": _Vendor("bigquery", None, 3),
+    "db2": _Vendor("db2", None, 3),
+    "hive": _Vendor("hive", 10000, 2),
+    "mysql": _Vendor("mysql", 3306, 2),
+    "oracle": _Vendor("oracle", 1521, 3),
+    "postgres": _Vendor("postgres", 5432, 3),
+    "redshift": _Vendor("redshift", 5439, 3),
+    "snowflake": _Vendor("snowflake", None, 3),
+    "sqldatawarehouse": _Vendor("sqlserver", 1433, 2),
+    "sqlserver": _Vendor("mssql", 1433, 3),
+    "teradata": _Vendor("teradata", 1025, 2),
+}
+
+
+def lineage_of(connect: Callable[[], ClientConfig], facts: Mapping[str, Any]) -> Any:
+    """Return what OpenLineage is told of a run. Only a run that is Complete has datasets, and costs requests.
+
+    This raises nothing and takes a few seconds at most, because the task has ended already.
+
+    :param connect: returns where the instance is; called only if it is asked
+    :param facts: what the task told: its XComs, and its outcome
+    :returns: an ``OperatorLineage``
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import Dataset
+    from openlineage.client.facet_v2 import documentation_job, external_query_run, tags_run
+
+    ids, urls, page = facts.get("job_group_ids") or [], facts.get(JOB_URLS_KEY) or [], facts.get(DEPLOYMENT_URL_KEY)
+    lineage: Any = OperatorLineage()
+    if page:
+        lineage.job_facets["documentation"] = documentation_job.DocumentationJobFacet(f"Runs {page}")
+    if urls:
+        lineage.run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
+            externalQueryId=",".join(map(str, ids)), source=urls[0].rpartition("/jobs/")[0]
+        )
+        tags = [tags_run.TagsRunFacetFields("trifacta_job_url", url, "TRIFACTA") for url in urls]
+        lineage.run_facets["tags"] = tags_run.TagsRunFacet(tags)
+    if facts.get("outcome") == "complete":
+        inputs, outputs = _ask(connect, ids)
+        lineage.inputs = [Dataset(*name) for name in inputs]
+        lineage.outputs = [Dataset(*name) for name in outputs]
+        log.info("OpenLineage is told %s inputs and %s outputs of job groups %s", len(inputs), len(outputs), ids)
+    return lineage
+
+
+def _ask(connect: Callable[[], ClientConfig], ids: Iterable[int]) -> tuple[list[tuple[str, str]], ...]:
+    """Ask what job groups read and wrote, as long as there is time."""
+    inputs: dict[tuple[str, str], None] = {}
+    outputs: dict[tuple[str, str], None] = {}
+    end = time.monotonic() + _SECONDS
+    try:
+        config = replace(
+            connect(), connect_timeout=_SECONDS, read_timeout=_SECONDS, total_timeout=_SECONDS, read_retries=0
+        )
+        with TrifactaClient(config) as client:
+            for one in ids:
+                for ask, into in ((client.job_groups.inputs, inputs), (client.job_groups.outputs, outputs)):
+                    if time.monotonic() > end:
+                        raise TimeoutError(f"{_SECONDS} s are over")
+                    try:
+                        rows = ask(one)
+                    except (BadRequestError, NotFoundError, PermissionDeniedError) as error:  # not told for every job
+                        log.info("OpenLineage is not told the %s of job group %s: %s", ask.__name__, one, error)
+                        continue
+                    names = [dataset_name(row, config.base_url) for row in rows]
+                    into.update(dict.fromkeys(filter(None, names)))
+                    if None in names:
+                        what = "OpenLineage is not told %s %s of job group %s: their whole name is not known"
+                        log.info(what, names.count(None), ask.__name__, one)
+    except Exception as error:  # the task has succeeded already, and the rest of the event is still worth sending
+        log.warning("OpenLineage is not told every input and output: %s: %s", type(error).__name__, error)
+    return list(inputs)[:_MOST_DATASETS], list(outputs)[:_MOST_DATASETS]
+
+
+def dataset_name(row: Mapping[str, Any], base_url: str) -> tuple[str, str] | None:
+    """Return namespace and name of an input or an output, without credentials; None if they are not known.
+
+    :param row: as the API tells it: a file with ``uri``, or a table
+    :param base_url: the instance. A path without a store is a file of its host
+    """
+    uri, table = row.get("uri"), row.get("table")
+    if isinstance(uri, str) and uri:
+        return _file_name(uri, base_url)
+    vendor, text, path = row.get("vendor"), row.get("databaseConnectString"), row.get("relationalPath")
+    parts = [*(path if isinstance(path, list) else [path]), table]
+    if not all(isinstance(one, str) and one for one in (vendor, table)):
+        return None  # without a table it is a query
+    return _table_name(str(vendor).lower(), str(text), [one for one in parts if isinstance(one, str) and one])
+
+
+def _file_name(uri: str, base_url: str) -> tuple[str, str] | None:
+    found = _URI.fullmatch(uri)
+    scheme, authority, path = (found[1].lower(), found[2], found[3]) if found else ("file", "", uri.partition("?")[0])
+    user, _, place = authority.rpartition("@")
+    if scheme in _AZURE and ":" not in user:
+        place = authority  # a container stands where other URIs have a user
+    if not _PLACE.fullmatch(place) or (":" in authority and "@" in path):  # the latter may be the end of a password
+        return None
+    if scheme in _BUCKETS:
+        return (f"{_BUCKETS[scheme]}://{place}", path.strip("/") or "/") if place else None
+    if scheme == "file":
+        place = place or host_of(base_url)
+    return f"{scheme}://{place}" if place else scheme, path.rstrip("/") or "/"
+
+
+def _table_name(word: str, text: str, path: list[str]) -> tuple[str, str] | None:
+    vendor = _VENDORS.get(word) or _Vendor(word, None, len(path))
+    head = _OPTIONS.split(text, maxsplit=1)[0]
+    # With this mark among the options, the head may be a login, and the rest its password.
+    address = None if "@" in text[len(head) :] else _ADDRESS.fullmatch(head)
+    database, port = _DATABASE.search(text), _PORT.search(text)
+    missing = database[1] if database else address[3] if address else None
+    if missing and len(path) < vendor.parts:
+        path = [missing, *path]
+    if len(path) < vendor.parts:
+        return None
+    name = ".".join(path[-vendor.parts :])
+    if vendor.scheme == "bigquery":
+        return vendor.scheme, name
+    if not address or not re.fullmatch(r"[a-z][a-z0-9_]*", vendor.scheme):
+        return None
+    host, number = address[1].lower(), address[2] or (port and port[1]) or vendor.port
+    if vendor.scheme == "snowflake":
+        return f"snowflake://{host.removesuffix(_SNOWFLAKE)}", name
+    if vendor.scheme == "redshift" and (cluster := _REDSHIFT.fullmatch(host)):
+        host = f"{cluster[1]}.{cluster[2]}"
+    return f"{vendor.scheme}://{host}:{number}" if number else f"{vendor.scheme}://{host}", name

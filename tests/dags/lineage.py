@@ -1,0 +1,22 @@
+"""Two runs of a deployment: one waits in the worker, the other one is deferred."""
+
+from __future__ import annotations
+
+import pendulum
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2
+    from airflow import DAG
+
+from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
+
+with DAG(dag_id="lineage", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule=None) as dag:
+    for deferrable in (False, True):
+        RunDeploymentOperator(
+            task_id="deferred" if deferrable else "in_worker",
+            deployment_id=1,
+            poke_interval=0.1,
+            deferrable=deferrable,
+            retries=0,
+        )
