@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pendulum
 
 try:
@@ -16,6 +18,7 @@ with DAG(dag_id="lineage", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), s
         RunDeploymentOperator(
             task_id="deferred" if deferrable else "in_worker",
             deployment_id=1,
+            trifacta_conn_id=os.environ.get("TEST_CONN_ID", "trifacta_default"),
             poke_interval=0.1,
             deferrable=deferrable,
             retries=0,
