@@ -68,7 +68,8 @@ from .errors import (
     WaitOutageError,
     WrongPackageError,
 )
-from .models import Connection, Deployment, ImportResult, ImportRule, JobGroup, Person, Release
+from .imports import ImportResult
+from .models import Connection, Deployment, Flow, ImportRule, JobGroup, Person, Recipe, Release
 
 __all__ = [
     "APIError",
@@ -89,6 +90,7 @@ __all__ = [
     "DroppedObjectsError",
     "DryRunFailedError",
     "FailedWaitError",
+    "Flow",
     "GatewayPageError",
     "GoneError",
     "ImportResult",
@@ -111,6 +113,7 @@ __all__ = [
     "Person",
     "PromotionNotProvenError",
     "RateLimitError",
+    "Recipe",
     "RedirectError",
     "Release",
     "ReleaseDeletedError",

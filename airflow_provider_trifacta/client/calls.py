@@ -71,3 +71,4 @@ class Request:
     body: Body | None = None
     file: BinaryIO | None = None
     slow: bool = False
+    parse: bool = True

@@ -8,8 +8,9 @@ from functools import cached_property
 from types import TracebackType
 
 from .config import ClientConfig
+from .flows import Flows
 from .releases import Releases
-from .resources import Connections, Deployments, Flows, ImportRules, JobGroups, People
+from .resources import Connections, Deployments, ImportRules, JobGroups, People
 from .transport import Transport
 
 
@@ -56,7 +57,7 @@ class TrifactaClient:
         self.releases = Releases(self._transport)
         #: The import rules of deployments.
         self.import_rules = ImportRules(self._transport)
-        #: The flows of a Dev instance.
+        #: The flows that the user can see.
         self.flows = Flows(self._transport)
         #: The job groups, which runs start.
         self.job_groups = JobGroups(self._transport)
@@ -90,6 +91,14 @@ class TrifactaClient:
         :returns: the address
         """
         return f"{self.config.base_url}/deployments/{deployment_id}"
+
+    def flow_url(self, flow_id: int) -> str:
+        """Return the address of a flow's page, for people.
+
+        :param flow_id: the flow
+        :returns: the address
+        """
+        return f"{self.config.base_url}/flows/{flow_id}"
 
     def job_group_url(self, job_group_id: int) -> str:
         """Return the address of a job group's page, for people.

@@ -10,43 +10,50 @@ from uuid import UUID
 import pendulum
 
 from .errors import UnexpectedResponseError
-from .texts import shown, shown_json
+from .texts import shown
 
 _Model = TypeVar("_Model", bound="_Row")
 _LARGEST_ID = 10**30  # Python does not write very large numbers
 #: Characters of a time; the parser is slow with long texts.
 _LONGEST_TIME = 64
-#: How many dropped objects are kept for a retry.
-_DROPPED_KEPT = 20
 #: The states of a job group that has not ended.
 RUNNING = ("Created", "Pending", "InProgress")
 
 
-def _object(value: object, what: str) -> Mapping[str, Any]:
+def object_of(value: object, what: str) -> Mapping[str, Any]:
+    """Return a JSON object.
+
+    :raises UnexpectedResponseError: the value is of another type
+    """
     if not isinstance(value, Mapping):
         raise UnexpectedResponseError(f"{what} is not a JSON object but {type(value).__name__}.")
     return value
 
 
 def _id(data: Mapping[str, Any], what: str) -> int:
-    known = _optional_id(data.get("id"))
+    known = optional_id(data.get("id"))
     if known is None:
         raise UnexpectedResponseError(f"{what}'s id is {shown(repr(data.get('id')))}, not a positive integer.")
     return known
 
 
-def _optional_id(value: object) -> int | None:
+def optional_id(value: object) -> int | None:
+    """Return an id; None for what is not an id."""
     # bool is an int to Python, and an id of True would travel far before a reader noticed it.
     usable = isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
     return value if usable and isinstance(value, int) else None
 
 
 def _id_of(value: object) -> int | None:
-    return _optional_id(value.get("id")) if isinstance(value, Mapping) else None
+    return optional_id(value.get("id")) if isinstance(value, Mapping) else None
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _name(value: object) -> str | None:
+    return _text(value.get("name") if isinstance(value, Mapping) else value)
 
 
 def _uuid(value: object) -> str | None:
@@ -114,7 +121,7 @@ class _Row:
 
         :raises UnexpectedResponseError: the value is not an object with an integer id
         """
-        data = _object(body, cls._WHAT)
+        data = object_of(body, cls._WHAT)
         known: dict[str, Any] = {"id": _id(data, cls._WHAT)}
         for one in fields(cls)[1:]:
             found = [data.get(key) for key in one.metadata["keys"] or (one.name,)]
@@ -140,6 +147,31 @@ class Deployment(_Row):
     name: str | None = field(metadata=_by(_text))
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
+
+
+@dataclass(frozen=True)
+class Flow(_Row):
+    """A flow: what people design, and what a package is exported from (API Flows Get v4 [R])."""
+
+    _WHAT = "The flow"
+
+    name: str | None = field(metadata=_by(_text))
+    description: str | None = field(metadata=_by(_text))
+    created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
+    updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
+
+
+@dataclass(frozen=True)
+class Recipe(_Row):
+    """A recipe of a flow, which the API calls a wrangled dataset. Its id is what a job group runs [P].
+
+    The name is the row's own [P], or that of its embedded ``recipe`` object [P].
+    """
+
+    _WHAT = "The wrangled dataset"
+
+    name: str | None = field(metadata=_by(_name, "name", "recipe"))
+    flow_id: int | None = field(metadata=_by(_id_of, "flow"))
 
 
 @dataclass(frozen=True)
@@ -173,9 +205,7 @@ class Release(_Row):
     _WHAT = "The release"
 
     active: bool = field(metadata=_by(lambda value: value is True))
-    package_uuid: str | None = field(
-        metadata=_by(lambda value: canonical_uuid(_text(value) or "") or None, "packageUuid")
-    )
+    package_uuid: str | None = field(metadata=_by(_uuid, "packageUuid"))
     notes: str | None = field(metadata=_by(_text))
     deployment_id: int | None = field(metadata=_by(_id_of, "deployment"))
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
@@ -227,70 +257,6 @@ class ImportRule:
 
         :param keys: the keys that make the rule
         """
-        data = _object(body, "The import rule")
+        data = object_of(body, "The import rule")
         rule = {key: data.get(key) for key in keys}
         return cls(_id(data, "The import rule"), parse_time(data.get("createdAt")), rule)
-
-
-@dataclass(frozen=True)
-class ImportResult:
-    """What an import made (API Releases Create v4 [R]).
-
-    ``primary_flow_ids`` are the new flows' ids in this instance, never the ids inside the package. They are None when
-    the answer does not show them. ``dropped`` are the objects of the package that the import left out, by their kind;
-    empty if the import kept everything.
-    """
-
-    release: Release
-    primary_flow_ids: list[int] | None
-    dropped: Mapping[str, Any]
-
-    @classmethod
-    def from_json(cls, body: object) -> ImportResult:
-        """Build it from the answer to an upload.
-
-        The release is live by now, so an answer that lacks anything else must not hide its id.
-        """
-        data = _object(body, "The answer to the upload")
-        flow_ids = data.get("primaryFlowIds")
-        ids = [_optional_id(flow_id) for flow_id in flow_ids] if isinstance(flow_ids, list) else [None]
-        known = [flow_id for flow_id in ids if flow_id is not None]
-        return cls(
-            release=Release.from_json(data.get("release")),
-            primary_flow_ids=known if len(known) == len(ids) else None,
-            dropped=dropped_objects(data.get("deletedObjects")),
-        )
-
-
-def dropped_objects(deleted: object) -> dict[str, Any]:
-    """Return the parts of ``deletedObjects`` that hold something. The vendor's page shows only an empty one [R]."""
-    named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
-    return {str(kind): value for kind, value in named.items() if _holds_something(value)}
-
-
-def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the beginning of what an import dropped, small enough to be kept; empty if it dropped nothing.
-
-    :param dropped: what :func:`dropped_objects` returned
-    """
-    objects = [
-        f"{shown(kind)}: {shown_json(one)}"
-        for kind, value in dropped.items()
-        for one in (value if isinstance(value, list) else [value])
-        if _holds_something(one)
-    ]
-    return {"count": len(objects), "objects": objects[:_DROPPED_KEPT]} if objects else {}
-
-
-def _holds_something(value: object) -> bool:
-    """Tell whether there is a filled leaf at any depth. A loop, not a recursion: a server decides about the depth."""
-    pending = [value]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, Mapping):
-            pending.extend(one.values())
-        elif isinstance(one, list):
-            pending.extend(one)
-        elif one:
-            return True
-    return False

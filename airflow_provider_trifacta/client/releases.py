@@ -8,7 +8,8 @@ from operator import gt, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadRequestError, UnexpectedResponseError
-from .models import ImportResult, Release
+from .imports import ImportResult
+from .models import Release
 from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 

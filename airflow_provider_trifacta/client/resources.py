@@ -6,10 +6,10 @@ import builtins
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidInputError, TrifactaError, UnexpectedResponseError
-from .models import Connection, Deployment, ImportRule, JobGroup, Person, comment_of
+from .models import Connection, Deployment, ImportRule, JobGroup, Person
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -87,23 +87,6 @@ class Connections(Resource):
     def list(self) -> list[Connection]:
         """Return the connections that the user can see."""
         return [Connection.from_json(item) for item in list_all(self._transport, "/v4/connections")]
-
-
-class Flows(Resource):
-    """Calls below ``/v4/flows``: what people design in a Dev instance, and what a package is exported from."""
-
-    def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
-        """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.
-
-        It changes nothing, so it is sent again after transient errors.
-
-        :param flow_id: the flow
-        :param file: where the ZIP goes, open for reading and writing; its content is replaced, and it is rewound
-        :param comment: goes into the package, and newer servers show it as the release's notes. The words ``None`` and
-            ``undefined`` are not a comment
-        """
-        params = {"comment": comment} if comment_of(comment) else None
-        self._transport.download(f"/v4/flows/{flow_id}/package", file, params)
 
 
 class Deployments(Resource):

@@ -165,6 +165,7 @@ class Transport:
         body: Body | None = None,
         slow: bool = False,
         repeat: bool = True,
+        parse: bool = True,
     ) -> object:
         """Send a change, again only if the server provably did nothing with it.
 
@@ -174,12 +175,13 @@ class Transport:
         :param body: body as an upload
         :param slow: whether the server works long before it answers, as with an upload
         :param repeat: whether it is sent again at all
-        :returns: the JSON body of the answer
+        :param parse: whether the answer has a body that counts; one that is not JSON is an error then
+        :returns: the JSON body of the answer, None if it is not parsed
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow)
+        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow, parse=parse)
         return self._call(request, may_repeat_write, WRITE_RETRIES if repeat else 0)
 
     def _warn(self) -> None:
@@ -238,7 +240,7 @@ class Transport:
             from .failures import api_error
 
             raise api_error(answer, request.method, request.path, self.redact)
-        return answer.json(request, self.config, lambda: self.redact)
+        return answer.json(request, self.config, lambda: self.redact) if request.parse else None
 
     def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
         try:

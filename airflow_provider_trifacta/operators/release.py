@@ -21,7 +21,7 @@ from .dry_run import DryRunReleaseOperator, refuse_problems
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
-    from ..client.models import ImportResult
+    from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
 
 __all__ = [

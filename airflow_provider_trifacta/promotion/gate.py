@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import BadRequestError, TrifactaError
-from ..client.models import dropped_objects
+from ..client.imports import dropped_objects
 from ..client.texts import listed, quoted, shown, shown_json, shown_within
 from .rules import fitting_rules, leads_nowhere, refuses_to_show
 

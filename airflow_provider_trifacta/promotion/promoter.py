@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
-from ..client.models import ImportResult, exported_before, first_dropped
+from ..client.imports import ImportResult, first_dropped
+from ..client.models import exported_before
 from ..client.retries import WRITE_RETRIES, did_nothing, go_on, may_repeat_write
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
@@ -147,7 +148,8 @@ class Promoter:
             try:
                 return self._decide()
             except _ServerBusyError as busy:
-                return go_on(self._decide, busy, _is_busy, WRITE_RETRIES, self._client.clock.sleep)
+                sleep = self._client.clock.sleep
+                return go_on(self._decide, busy, lambda one: isinstance(one, _ServerBusyError), WRITE_RETRIES, sleep)
         except _ServerBusyError as busy:
             raise busy.error from None
 
@@ -294,7 +296,3 @@ class _ServerBusyError(Exception):
         super().__init__(str(error))
         self.error = error
         self.retry_after: float | None = getattr(error, "retry_after", None)
-
-
-def _is_busy(error: BaseException) -> bool:
-    return isinstance(error, _ServerBusyError)

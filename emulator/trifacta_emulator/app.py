@@ -13,12 +13,16 @@ from trifacta_emulator.api import (
     api_tokens,
     connections,
     deployments,
+    flow_packages,
+    flow_writes,
     flows,
     import_rules,
     job_groups,
     open_api,
     people,
+    recipes,
     releases,
+    runs,
 )
 from trifacta_emulator.api.endpoint import AuthMiddleware, Context, routes
 from trifacta_emulator.errors import ApiError, MissingObjectError, error_response, route_not_found
@@ -39,7 +43,11 @@ ENDPOINTS = (
     *deployments.ENDPOINTS,
     *import_rules.ENDPOINTS,
     *releases.ENDPOINTS,
+    *flow_packages.ENDPOINTS,
     *flows.ENDPOINTS,
+    *flow_writes.ENDPOINTS,
+    *recipes.ENDPOINTS,
+    *runs.ENDPOINTS,
     *job_groups.ENDPOINTS,
 )
 #: Paths that exist only with Deployment Manager.

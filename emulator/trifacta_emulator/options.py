@@ -141,13 +141,17 @@ class EmulatorOptions:
     :param dry_run_errors: a dry run that finds an error answers 400 (``status``), or 200 with the same body (``body``)
     :param release_notes: ``comment`` = the package's comment, or the primary flow's name without one; ``flow_name`` =
         always that name [I]
-    :param run_without_output: run of a deployment without an active release or manual output: ``refuse`` it with 400,
-        or answer 201 and an ``empty`` list
+    :param run_without_output: run of a deployment without an active release or manual output, or of a flow without a
+        manual output: ``refuse`` it with 400, or answer 201 and an ``empty`` list
     :param run_answer: answer to a run: ``v4`` as on the page [R: D64]; with ``jobs`` in each element, as the page's
         table says; or with the ``flow_run``, as in later releases [P: AAC25]
     :param canceled_word: spelling of ``Canceled``; both were seen [P: AAC25, DBT]
     :param cancel_status: status of the answer to a cancellation; 202 in some builds [M]
     :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25]
+    :param run_release_flows: whether a flow of a release, or its recipe, can be run by itself. No page says it [?];
+        ``refuse`` answers 403
+    :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is imported:
+        ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
     """
 
     product_version: str = "9.7.0"
@@ -190,6 +194,8 @@ class EmulatorOptions:
     canceled_word: Literal["Canceled", "Cancelled"] = "Canceled"
     cancel_status: Literal[200, 202] = 200
     job_error_shape: Literal["text", "object"] = "text"
+    run_release_flows: Literal["allow", "refuse"] = "allow"
+    import_hold_up: Literal["from_ui", "always"] = "from_ui"
 
     def __post_init__(self) -> None:
         for name, allowed in choices().items():

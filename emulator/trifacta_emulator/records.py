@@ -106,6 +106,7 @@ class Flow:
     creator: int
     updater: int
     exports: int = 0
+    folder_id: int | None = None
     deleted_at: datetime | None = None
 
     @property
@@ -120,27 +121,75 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class Home:
+    """The flow of a recipe: an ordinary flow, or a flow of a release.
+
+    ``tables`` holds all flows of its package. Without a release the last two fields are ``None``.
+    """
+
+    flow_id: int
+    flow_name: str
+    tables: Tables
+    at: datetime
+    user_id: int
+    deployment_id: int | None = None
+    release_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe within its flow. The API calls it a wrangled dataset, and its id is that of its node [P: AAC25]."""
+
+    node: Row
+    script: Row
+    home: Home
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+        return int(self.node["id"])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.script.get("name"))
+
+
+@dataclass(frozen=True)
 class Job:
-    """One job of a job group; ``type`` is e.g. ``wrangle`` [P: AAC25]."""
+    """One job of a job group; ``type`` is e.g. ``wrangle`` [P: AAC25]. ``setting`` is what a file writer writes."""
 
     id: int
     type: str
+    setting: Row | None = None
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """One run of a whole flow."""
+
+    id: int
+    home: Home
+    created_at: datetime
+    creator: int
+    execution_id: str | None = None
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class JobGroup:
     """What a run started for one output. Its state follows from the clock alone.
 
+    ``flow_run_id`` is ``None`` if one recipe was run. ``overrides`` holds parameters. ``execution`` is the engine.
     ``ending`` is its last state and ``message`` says why. ``inputs`` and ``outputs`` are in the API's form.
     """
 
     id: int
-    deployment_id: int
-    release_id: int
-    flow_run_id: int
+    recipe: Recipe
+    flow_run_id: int | None
     session_id: str
-    wrangled_dataset_id: int
     jobs: tuple[Job, ...]
+    execution: str | None
     overrides: Mapping[str, str]
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
@@ -154,6 +203,21 @@ class JobGroup:
     canceled_at: datetime | None = None
     canceled_word: str = "Canceled"
     deleted_at: datetime | None = None
+
+    @property
+    def deployment_id(self) -> int | None:
+        """The deployment whose release it runs, if any."""
+        return self.recipe.home.deployment_id
+
+    @property
+    def release_id(self) -> int | None:
+        """The release that it runs, if any."""
+        return self.recipe.home.release_id
+
+    @property
+    def has_profile(self) -> bool:
+        """Whether it makes a profile of its results."""
+        return any(job.type == "profile" for job in self.jobs)
 
     @property
     def status(self) -> str:

@@ -11,11 +11,7 @@ from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.errors import APIError, TrifactaError
 from airflow_provider_trifacta.client.failures import api_error_class
 
-CLASSES = [
-    member
-    for _, member in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(member, TrifactaError) and member.__module__ == errors.__name__
-]
+CLASSES = [member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, TrifactaError)]
 
 
 @pytest.mark.parametrize("cls", CLASSES)

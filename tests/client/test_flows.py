@@ -17,7 +17,7 @@ from airflow_provider_trifacta.client.errors import (
     TemporarySpaceError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.client.resources import Flows
+from airflow_provider_trifacta.client.flows import Flows
 from airflow_provider_trifacta.client.transport import Transport
 
 ZIP = b"PK\x03\x04" + bytes(range(256)) * 1000

@@ -20,7 +20,8 @@ import pytest
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.adapter import MultipartFile
 from airflow_provider_trifacta.client.errors import TrifactaError
-from airflow_provider_trifacta.client.models import first_dropped, parse_time
+from airflow_provider_trifacta.client.imports import first_dropped
+from airflow_provider_trifacta.client.models import parse_time
 from airflow_provider_trifacta.client.retries import did_nothing, parse_retry_after
 from airflow_provider_trifacta.client.transport import Transport
 

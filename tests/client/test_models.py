@@ -3,15 +3,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_trifacta.client.errors import UnexpectedResponseError
-from airflow_provider_trifacta.client.models import (
-    Deployment,
-    ImportResult,
-    Person,
-    Release,
-    dropped_objects,
-    first_dropped,
-    parse_time,
-)
+from airflow_provider_trifacta.client.imports import ImportResult, dropped_objects, first_dropped
+from airflow_provider_trifacta.client.models import Deployment, Flow, Person, Recipe, Release, parse_time
 
 
 def test_times_are_timezone_aware():
@@ -39,9 +32,18 @@ def test_unknown_and_missing_fields_do_no_harm():
 
 
 @pytest.mark.parametrize(
+    "row", [{"name": "clean"}, {"recipe": {"id": 4, "name": "clean"}}, {"name": "clean", "recipe": 4}]
+)
+def test_a_recipe_has_the_name_of_its_row_or_of_its_recipe(row):
+    recipe = Recipe.from_json({"id": 3, "flow": {"id": 2}, **row})
+    assert (recipe.id, recipe.name, recipe.flow_id) == (3, "clean", 2)
+    assert Recipe.from_json({"id": 3, "recipe": {"id": 4}}).name is None
+
+
+@pytest.mark.parametrize(
     "body", [None, [], "text", {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 1.0}, {"id": 0}, {"id": -1}]
 )
-@pytest.mark.parametrize("model", [Person, Deployment, Release])
+@pytest.mark.parametrize("model", [Person, Deployment, Release, Flow])
 def test_without_an_integer_id_nothing_is_believed(model, body):
     with pytest.raises(UnexpectedResponseError):
         model.from_json(body)

@@ -9,7 +9,7 @@ from airflow_provider_trifacta.client import errors
 
 PUBLIC = {
     *("ClientConfig", "Clock", "TrifactaClient", "resolve_base_url"),
-    *("Connection", "Deployment", "ImportResult", "ImportRule", "JobGroup", "Person", "Release"),
+    *("Connection", "Deployment", "Flow", "ImportResult", "ImportRule", "JobGroup", "Person", "Recipe", "Release"),
 }
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from trifacta_emulator import Answer, Fault, Reset, build_package
+from trifacta_emulator import Answer, Fault, Reset, RunOutcome, build_package
 
 RUN = "/v4/deployments/1/run"
 
@@ -70,7 +70,7 @@ def test_a_job_group_as_a_resource(run, clock):
         "updater": {"id": 1},
         "snapshot": {"id": group_id},
         "wrangledDataset": {"id": 2001},
-        "flowRun": {"id": 18001},
+        "flowrun": {"id": 18001},
     }
     assert jobs == api.json(f"/v4/jobGroups/{group_id}/jobs")["data"]
     assert [job["jobType"] for job in jobs] == ["wrangle", "filewriter", "profile"]
@@ -92,14 +92,50 @@ def test_what_else_is_refused(run):
     assert api.get("/v4/jobGroups", params={"embed": "*"}).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "embed", ["wrangledDataset", "creator", "jobs,wrangledDataset", "jobs.scriptResults", "jobs(limit=1,sort=-id)"]
-)
-def test_what_may_be_embedded(run, embed):
+def test_what_clients_embed(run, clock):
+    """Evidence: the vendor's Python package, an audit of a live tenant, and the page of 6.0 about the list."""
     api, body = run()
-    group = api.json(f"/v4/jobGroups/{body['data'][0]['id']}", embed=embed)
-    assert group["wrangledDataset"].keys() == {"id"}
-    assert len(group.get("jobs", {"data": []})["data"]) == (0 if "jobs" not in embed else 1 if "limit" in embed else 3)
+    path = f"/v4/jobGroups/{body['data'][0]['id']}"
+    assert api.json(path, embed="creator")["creator"] == {"id": 1, "email": "admin@example.com", "name": "admin"}
+    recipe = api.json(path, embed="wrangledDataset")["wrangledDataset"]
+    assert (recipe["id"], recipe["flow"]) == (2001, {"id": 1001, "name": "Orders"})
+    assert recipe["recipe"].keys() == {"id"}
+    whole = api.json(path, embed="wrangledDataset.recipe")["wrangledDataset"]["recipe"]
+    assert whole["name"] == "Orders recipe"
+    assert [len(api.json(path, embed="jobs(limit=1,sort=-id)")["jobs"]["data"]), len(api.json(path))] == [1, 16]
+    embed = "jobs.scriptResults,jobs.fileWriterJob.writeSetting"
+    early = api.json(path, embed=embed)["jobs"]["data"]
+    clock.advance(60)
+    jobs = api.json(path, embed=embed)["jobs"]["data"]
+    assert [len(one["scriptResults"]["data"]) for one in early] == [0, 0, 0]
+    assert [len(one["scriptResults"]["data"]) for one in jobs] == [0, 1, 0]
+    settings = [one["fileWriterJob"] and one["fileWriterJob"]["writeSetting"]["path"] for one in jobs]
+    assert settings == [None, "/trifacta/queryResults/orders_clean.csv", None]
+    assert {one["cpJobId"] for one in jobs} == {None}
+    [listed] = api.json("/v4/jobGroups", embed="jobs,wrangledDataset")["data"]
+    assert (len(listed["jobs"]["data"]), listed["wrangledDataset"]["flow"]["name"]) == (3, "Orders")
+
+
+def test_profiles(run, clock):
+    api, body = run()
+    path = f"/v4/jobGroups/{body['data'][0]['id']}"
+    early = [api.get(f"{path}/{one}").status_code for one in ("profile", "profileResults", "pdfResults")]
+    clock.advance(60)
+    late = [api.get(f"{path}/{one}") for one in ("profile", "profileResults", "pdfResults")]
+    # The vendor's Python package asks for the PDF until it is no longer a 404.
+    assert (early, [one.status_code for one in late]) == ([400, 400, 404], [200, 200, 200])
+    assert "profilerTypeCheckHistograms" in late[0].json()
+    assert late[2].headers["content-type"] == "application/pdf"
+
+
+@pytest.mark.parametrize("what", ["profile", "profileResults", "pdfResults"])
+def test_a_job_group_without_a_profile(run, clock, what):
+    api, _ = run(run_answer="jobs")
+    api.emulator.runs.add(RunOutcome())
+    failed = api("POST", RUN).json()["data"][0]["id"]
+    clock.advance(60)
+    answer = api.get(f"/v4/jobGroups/{failed}/{what}")
+    assert (answer.status_code, answer.json()["exception"]["name"]) == (400, "ProfilingDataNotFoundException")
 
 
 def test_filters_see_no_null(run):

@@ -20,6 +20,13 @@ def test_each_is_used_up_by_what_it_matches():
     assert outcomes.waiting() == ()
 
 
+def test_a_flow_has_its_own():
+    outcomes = RunOutcomes()
+    outcomes.add(RunOutcome(flow_id=1001))
+    assert outcomes.take(1, 1002) is None
+    assert outcomes.take(None, 1001) == RunOutcome(flow_id=1001)
+
+
 def test_they_can_be_dropped():
     outcomes = RunOutcomes()
     outcomes.add(RunOutcome())
@@ -28,7 +35,7 @@ def test_they_can_be_dropped():
 
 
 def test_over_http_without_a_login(api):
-    body = {"status": "Failed", "message": "no", "deployment_id": 1, "times": 2}
+    body = {"status": "Failed", "message": "no", "deployment_id": 1, "times": 2, "flow_id": None}
     nobody = {"auth": ("nobody", "x")}
     assert api("POST", RUNS, json=body, **nobody).json() == body
     assert api("GET", RUNS, **nobody).json() == {"data": [body]}
@@ -38,7 +45,16 @@ def test_over_http_without_a_login(api):
 
 
 @pytest.mark.parametrize(
-    "body", [{"status": ""}, {"status": 7}, {"message": 7}, {"times": 0}, {"deployment_id": "1"}, {"what": 1}]
+    "body",
+    [
+        {"status": ""},
+        {"status": 7},
+        {"message": 7},
+        {"times": 0},
+        {"deployment_id": "1"},
+        {"flow_id": "1"},
+        {"what": 1},
+    ],
 )
 def test_a_wrong_one_is_refused(api, body):
     assert api("POST", RUNS, json=body).status_code == 400

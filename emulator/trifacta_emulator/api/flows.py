@@ -7,18 +7,18 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.answers import import_answer
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of, uploaded_package
+from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
+from trifacta_emulator.api.recipes import flow_embeds
 from trifacta_emulator.clock import iso, iso_or_none
-from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError, error_response
-from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row
-from trifacta_emulator.packages.imports import ImportedPackage
+from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
+from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Flow
 
 _FILTERS = ("owned", "shared", "all")
 #: Embeds of a flow. Each shows no more than an id, and the product has more of them: our choice [?].
 _EMBEDS = ("creator", "updater", "workspace")
+_NODES = ("flowNodes", "flowNodes.recipe", "flowEdges")
 
 
 async def list_all(request: Request) -> Response:
@@ -31,7 +31,7 @@ async def list_all(request: Request) -> Response:
     mine, with_deleted = person_of(request).id, flag(params, "includeDeleted")
     # Flows of all other users count as shared: our choice [?].
     rows = [
-        _body(row, deleted_at=with_deleted)
+        flow_body(row, deleted_at=with_deleted)
         for row in context.store.flows(include_deleted=with_deleted)
         if wanted == "all" or (row.creator == mine) == (wanted == "owned")
     ]
@@ -41,16 +41,18 @@ async def list_all(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """GET one. The flow of a release can be read too, by the id that its import answered: our choice [?]."""
     context, flow_id = context_of(request), path_id(request)
-    embeds(request.query_params, "flows", _EMBEDS)
+    wanted = embeds(request.query_params, "flows", (*_EMBEDS, *_NODES))
     with_deleted = flag(request.query_params, "includeDeleted")
     try:
-        body = _body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
+        body = flow_body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
     except MissingObjectError as error:
         if error.reason == "deleted":
             raise
         row, imported = context.store.released_flow(flow_id)
         body = _written(row, iso(imported.at), iso(imported.at), imported.user_id, imported.user_id)
     [body] = select_fields([body], request.query_params.get("fields"))
+    if set(_NODES) & set(wanted):
+        body |= flow_embeds(context.store.flow_home(flow_id), wanted)
     return JSONResponse(body)
 
 
@@ -70,42 +72,6 @@ async def export_dry_run(request: Request) -> Response:
     return JSONResponse({})
 
 
-async def import_package(request: Request) -> Response:
-    """POST a package, which becomes ordinary flows [R: D64, D68 Flows Package Post].
-
-    ``folderId``, ``connectionIdMapping`` and ``environmentParameterMapping`` are accepted but ignored: our choice [?].
-    """
-    context = context_of(request)
-    package = await uploaded_package(request)
-    made = context.store.import_flow(package, person_of(request).id)
-    return JSONResponse(_answer(context, made), status_code=201)
-
-
-async def import_dry_run(request: Request) -> Response:
-    """POST to ``package/dryRun``: the same with 200, and nothing is kept [R: D60 Flows Package Post DryRun v4].
-
-    Errors are those of a release's dry run [I].
-    """
-    context = context_of(request)
-    try:
-        made = context.store.preview_flow(await uploaded_package(request), person_of(request).id)
-    except ValidationError as error:
-        if context.options.dry_run_errors == "status":
-            raise
-        return error_response(error, 200)
-    return JSONResponse(_answer(context, made))
-
-
-def _answer(context: Context, made: ImportedPackage) -> Row:
-    product = context.store.state.product
-    answer = import_answer(made, product)
-    if product.release < NEW_FLOW_DEFINITION:
-        # The page of 6.0 shows only this and the rule changes [R: D60]. The rest is our choice [?].
-        names = {row["id"]: row["name"] for row in made.tables["flows"]}
-        answer["flowName"] = names[made.primary_flow_ids[0]]
-    return answer
-
-
 def _exportable(request: Request) -> tuple[Context, Flow]:
     context = context_of(request)
     flow = context.store.flow(path_id(request))
@@ -114,8 +80,14 @@ def _exportable(request: Request) -> tuple[Context, Flow]:
     return context, flow
 
 
-def _body(flow: Flow, *, deleted_at: bool = False) -> Row:
+def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
+    """Write a flow.
+
+    :param flow: the flow
+    :param deleted_at: add ``deleted_at``
+    """
     body = _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
+    body["folder"] = {"id": flow.folder_id} if flow.folder_id else None
     if deleted_at:
         # As in the other answers to includeDeleted=true [R: D64].
         body["deleted_at"] = iso_or_none(flow.deleted_at)
@@ -140,8 +112,6 @@ def _written(row: Row, created: str, updated: str, creator: int, updater: int) -
 _PACKAGE = "/v4/flows/{id}/package"
 ENDPOINTS = (
     Endpoint("GET", "/v4/flows", "listFlows", list_all),
-    Endpoint("POST", "/v4/flows/package", "importFlowPackage", import_package),
-    Endpoint("POST", "/v4/flows/package/dryRun", "importFlowPackageDryRun", import_dry_run),
     Endpoint("GET", "/v4/flows/{id}", "getFlow", read),
     Endpoint("GET", _PACKAGE, "getFlowPackage", export, produces="application/zip"),
     Endpoint("GET", f"{_PACKAGE}/dryRun", "getFlowPackageDryRun", export_dry_run),

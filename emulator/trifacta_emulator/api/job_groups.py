@@ -1,88 +1,52 @@
-"""``/v4/deployments/:id/run``, ``/v4/jobGroups`` and ``/v4/jobs``: runs and their job groups."""
+"""``/v4/jobGroups`` and ``/v4/jobs``: what became of runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
 from trifacta_emulator.api.query import embedded_list, embeds, list_answer, select_fields
+from trifacta_emulator.api.recipes import recipe_body
 from trifacta_emulator.clock import iso
-from trifacta_emulator.errors import MissingObjectError, ValidationError
+from trifacta_emulator.errors import ApiError, MissingObjectError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Job, JobGroup
 
-
-async def run(request: Request) -> Response:
-    """POST with no body or with run parameters: 201, one element for each job group [R: D64 API Deployments Run v4]."""
-    context, deployment_id = context_of(request), path_id(request)
-    context.store.deployment(deployment_id)
-    overrides = _overrides(await json_object(request)) if await request.body() else {}
-    started = context.store.run_deployment(deployment_id, overrides, person_of(request).id)
-    shape = context.options.run_answer
-    answer: Row = {"data": [_started(one, shape) for one in started]}
-    if shape == "flow_run" and started:
-        answer["flowRunId"] = started[0].flow_run_id
-    return JSONResponse(answer, status_code=201)
-
-
-def _overrides(body: Mapping[str, Any]) -> dict[str, str]:
-    # Only the documented nesting is accepted: our choice [?]. A public script has another one, commented out:
-    # {"overrides": {"runParameters"}} [P: VC].
-    inner: Any = body
-    for key in ("runParameters", "overrides", "data"):
-        if not isinstance(inner, dict) or not inner.keys() <= {key}:
-            raise ValidationError('The body must be {"runParameters": {"overrides": {"data": [{"key", "value"}]}}}')
-        if key not in inner:
-            return {}
-        inner = inner[key]
-    if not isinstance(inner, list):
-        raise ValidationError("runParameters.overrides.data must be a list")
-    overrides = {}
-    for item in inner:
-        if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("key", "value")):
-            raise ValidationError('runParameters.overrides.data must hold {"key": string, "value": string}')
-        overrides[item["key"]] = item["value"]
-    return overrides
-
-
-def _started(group: JobGroup, shape: str) -> Row:
-    body: Row = {"reason": "JobStarted", "sessionId": group.session_id, "id": group.id}
-    if shape != "v4":
-        body["jobs"] = {"data": [{"id": job.id} for job in group.jobs]}
-    if shape == "flow_run":
-        ids = [job.id for job in group.jobs]
-        edges = [{"source": one, "target": other} for one, other in pairwise(ids)]
-        body |= {"flowRun": {"id": group.flow_run_id}, "jobGraph": {"vertices": ids, "edges": edges}}
-    return body
-
-
-#: Embeds of a job group that show no more than an id: our choice [?].
-_REFERENCES = ("wrangledDataset", "creator", "updater", "workspace", "snapshot", "flowRun")
-#: All embeds [P: AAC25]. Those within jobs are accepted but not shown: our choice [?].
-_EMBEDS = ("jobs", "jobs.fileWriterJob.writeSetting", "jobs.scriptResults", *_REFERENCES)
+#: Embeds that public clients use [P: SDK, NZ]. The product has more of them.
+_EMBEDS = (
+    "jobs",
+    "jobs.scriptResults",
+    "jobs.fileWriterJob",
+    "jobs.fileWriterJob.writeSetting",
+    "wrangledDataset",
+    "wrangledDataset.flow",
+    "wrangledDataset.recipe",
+    "creator",
+    "updater",
+)
+#: A document without a page. Nothing is computed here.
+_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
 
 
 async def list_all(request: Request) -> Response:
-    """GET [P: AAC25]. The newest comes first, and every user sees all: our choices [?]."""
-    embeds(request.query_params, "jobGroups", _REFERENCES)
-    rows = [_body(row) for row in reversed(context_of(request).store.job_groups())]
-    return JSONResponse(list_answer(rows, request.query_params))
+    """GET, newest first [R: D60, D64]. Every user sees all: our choice [?]."""
+    context, params = context_of(request), request.query_params
+    groups = context.store.job_groups()[::-1]
+    return JSONResponse(list_answer(job_group_rows(context, groups, params), params))
 
 
 async def read(request: Request) -> Response:
     """GET one, with ``embed=jobs`` [R: D64 API JobGroups Get v4]."""
     context, params = context_of(request), request.query_params
     group = context.store.job_group(path_id(request))
-    wanted = embeds(params, "jobGroups", _EMBEDS)
-    [body] = select_fields([_body(group)], params.get("fields"))
-    if any(name.startswith("jobs") for name in wanted):
-        body["jobs"] = embedded_list(_jobs(context, group), wanted.get("jobs", {}), "status")
-    return JSONResponse(body)
+    [body] = job_group_rows(context, [group], params)
+    kept = {name.partition(".")[0] for name in embeds(params, "jobGroups", _EMBEDS)}
+    [fields] = select_fields([body], params.get("fields"))
+    return JSONResponse(fields | {name: body[name] for name in kept})
 
 
 async def status(request: Request) -> Response:
@@ -93,7 +57,8 @@ async def status(request: Request) -> Response:
 async def list_jobs(request: Request) -> Response:
     """GET the jobs of a job group [R: VS-136168568]."""
     context = context_of(request)
-    jobs = _jobs(context, context.store.job_group(path_id(request)))
+    group = context.store.job_group(path_id(request))
+    jobs = [_job_body(context, group, job, ()) for job in group.jobs]
     return JSONResponse(list_answer(jobs, request.query_params, "status"))
 
 
@@ -125,6 +90,59 @@ async def outputs(request: Request) -> Response:
     return JSONResponse(context_of(request).store.job_group(path_id(request)).outputs)
 
 
+async def profile(request: Request) -> Response:
+    """GET ``profile``, or ``profileResults``, which has the profiles by job [P: AAC25]. All profiles are empty here."""
+    group = context_of(request).store.job_group(path_id(request))
+    if group.status != "Complete" or not group.has_profile:
+        return _no_profile(group)
+    # The fields that a public client reads [P: SDK].
+    found: Row = {"profilerTypeCheckHistograms": {}, "profilerValidValueHistograms": {}, "columnTypes": {}}
+    if request.url.path.endswith("profileresults"):
+        # The key is our choice [?].
+        found = {str(job.id): found for job in group.jobs if job.type == "profile"}
+    return JSONResponse(found)
+
+
+async def pdf(request: Request) -> Response:
+    """GET the profile as a document: 404 until it exists [P: SDK], 400 for a job group without one [P: AYX]."""
+    group = context_of(request).store.job_group(path_id(request))
+    if not group.has_profile or (group.finished and group.status != "Complete"):
+        return _no_profile(group)
+    if not group.finished:
+        raise ApiError(404, f"jobGroups {group.id} has no PDF yet")
+    return Response(_PDF, media_type="application/pdf")
+
+
+def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping[str, str]) -> list[Row]:
+    """Write job groups with what ``embed`` asks for.
+
+    :param context: the emulator
+    :param groups: the job groups, in the order of the answer
+    :param params: query parameters
+    """
+    wanted = embeds(params, "jobGroups", _EMBEDS)
+    roots = {name.partition(".")[0] for name in wanted}
+    rows = []
+    for group in groups:
+        row = _body(group)
+        if "jobs" in roots:
+            jobs = [_job_body(context, group, job, wanted) for job in group.jobs]
+            row["jobs"] = embedded_list(jobs, wanted.get("jobs", {}), "status")
+        if "wrangledDataset" in roots:
+            # Its flow comes with it [R: D60 API JobGroups Get List v4].
+            whole = ("flow", *(("recipe",) if "wrangledDataset.recipe" in wanted else ()))
+            row["wrangledDataset"] = recipe_body(group.recipe, whole)
+        rows.append(row | {name: _person(context, group.creator) for name in roots & {"creator", "updater"}})
+    return rows
+
+
+def _no_profile(group: JobGroup) -> Response:
+    # [P: AYX]
+    details = f"jobGroups {group.id} has no profile"
+    exception = {"name": "ProfilingDataNotFoundException", "message": "Profiling data not found", "details": details}
+    return JSONResponse({"exception": exception}, status_code=400)
+
+
 def _body(group: JobGroup) -> Row:
     # [R: D64 API JobGroups Get v4] [P: AAC25, NZ]
     return {
@@ -134,7 +152,7 @@ def _body(group: JobGroup) -> Row:
         "ranfrom": "api",
         "ranfor": "recipe",
         "status": group.status,
-        "profilingEnabled": any(job.type == "profile" for job in group.jobs),
+        "profilingEnabled": group.has_profile,
         "runParameterReferenceDate": iso(group.created_at),
         "createdAt": iso(group.created_at),
         "updatedAt": iso(group.updated_at),
@@ -142,21 +160,24 @@ def _body(group: JobGroup) -> Row:
         "creator": {"id": group.creator},
         "updater": {"id": group.creator},
         "snapshot": {"id": group.id},
-        "wrangledDataset": {"id": group.wrangled_dataset_id},
-        "flowRun": {"id": group.flow_run_id},
+        "wrangledDataset": {"id": group.recipe.id},
+        "flowrun": None if group.flow_run_id is None else {"id": group.flow_run_id},
     }
 
 
-def _jobs(context: Context, group: JobGroup) -> list[Row]:
-    return [_job_body(context, group, job) for job in group.jobs]
+def _person(context: Context, user_id: int) -> Row:
+    # A user here has no other name than the address [?].
+    [person] = [one for one in context.auth.people if one.id == user_id]
+    email = person.user.email
+    return {"id": user_id, "email": email, "name": email.partition("@")[0]}
 
 
-def _job_body(context: Context, group: JobGroup, job: Job) -> Row:
+def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[str]) -> Row:
     state = _job_status(group, job)
     message: Any = group.message if state == "Failed" else None
     if message is not None and context.options.job_error_shape == "object":
         message = {"message": message}
-    return {
+    body: Row = {
         "id": job.id,
         "status": state,
         "jobType": job.type,
@@ -168,7 +189,23 @@ def _job_body(context: Context, group: JobGroup, job: Job) -> Row:
         "creator": {"id": group.creator},
         "jobGroup": {"id": group.id},
         "errorMessage": message,
+        # The id at the engine in the cloud, e.g. Dataflow. There is no such engine here [?].
+        "cpJobId": None,
     }
+    if "jobs.scriptResults" in wanted:
+        # One result of each file that was written; only its id is known [P: SDK].
+        written = job.setting is not None and state == "Complete"
+        body["scriptResults"] = {"data": [{"id": job.id}] if written else []}
+    if {"jobs.fileWriterJob", "jobs.fileWriterJob.writeSetting"} & set(wanted):
+        whole = "jobs.fileWriterJob.writeSetting" in wanted
+        body["fileWriterJob"] = job.setting and {"id": job.id, "writeSetting": _setting(job.setting, whole)}
+    return body
+
+
+def _setting(setting: Row, whole: bool) -> Row:
+    # Names of WriteSetting in the API description [P: AAC25].
+    names = ("id", "path", "action", "format", "compression", "header", "asSingleFile", "delim", "hasQuotes")
+    return {name: setting.get(name) for name in (names if whole else names[:1])}
 
 
 def _job_status(group: JobGroup, job: Job) -> str:
@@ -179,14 +216,17 @@ def _job_status(group: JobGroup, job: Job) -> str:
     return state
 
 
+_GROUP = "/v4/jobGroups/{id}"
 ENDPOINTS = (
-    Endpoint("POST", "/v4/deployments/{id}/run", "runDeployment", run, deployments=True),
     Endpoint("GET", "/v4/jobGroups", "listJobGroups", list_all),
-    Endpoint("GET", "/v4/jobGroups/{id}", "getJobGroup", read),
-    Endpoint("GET", "/v4/jobGroups/{id}/status", "getJobGroupStatus", status),
-    Endpoint("GET", "/v4/jobGroups/{id}/jobs", "getJobGroupJobs", list_jobs),
-    Endpoint("POST", "/v4/jobGroups/{id}/cancel", "cancelJobGroup", cancel),
-    Endpoint("GET", "/v4/jobGroups/{id}/inputs", "getJobGroupInputs", inputs),
-    Endpoint("GET", "/v4/jobGroups/{id}/outputs", "getJobGroupOutputs", outputs),
+    Endpoint("GET", _GROUP, "getJobGroup", read),
+    Endpoint("GET", f"{_GROUP}/status", "getJobGroupStatus", status),
+    Endpoint("GET", f"{_GROUP}/jobs", "getJobGroupJobs", list_jobs),
+    Endpoint("POST", f"{_GROUP}/cancel", "cancelJobGroup", cancel),
+    Endpoint("GET", f"{_GROUP}/inputs", "getJobGroupInputs", inputs),
+    Endpoint("GET", f"{_GROUP}/outputs", "getJobGroupOutputs", outputs),
+    Endpoint("GET", f"{_GROUP}/profile", "getProfilingInformationForJobGroup", profile),
+    Endpoint("GET", f"{_GROUP}/profileResults", "getProfilingInformationForJobGroupConsistent", profile),
+    Endpoint("GET", f"{_GROUP}/pdfResults", "getJobGroupPdfResults", pdf, produces="application/pdf"),
     Endpoint("GET", "/v4/jobs/{id}/status", "getJobStatus", job_status),
 )

@@ -131,6 +131,8 @@ def _parameters(content: FlowContent) -> list[Row]:
                 "value": {"variable": {"value": content.parameters[name]}},
                 "id": _PARAMETER_EDIT_ID + order,
                 "overrideKey": name,
+                # Real packages have this field from 8.9 on, always false [P]. Names of the others begin so [M].
+                **({"isEnvironmentParameter": True} if name.startswith("env.") else {}),
             },
         }
         for order, (name, index) in enumerate(places.items())

@@ -58,6 +58,10 @@ _REFERENCES = {
 }
 
 
+#: The tables of a flow.
+TABLES = tuple(_REFERENCES)
+
+
 class IdSequences:
     """Increasing integer ids, one sequence per table.
 

@@ -13,7 +13,7 @@ from trifacta_emulator.packages.generations import generation_of
 from trifacta_emulator.packages.imports import IdSequences, ImportedPackage, import_package
 from trifacta_emulator.packages.reader import read_package
 from trifacta_emulator.packages.writer import Export, write_package
-from trifacta_emulator.records import Flow, LocalConnection
+from trifacta_emulator.records import Flow, ImportRule, LocalConnection
 from trifacta_emulator.rules.apply import apply_rules
 from trifacta_emulator.state.flow_edits import edited
 from trifacta_emulator.state.state import State
@@ -166,32 +166,39 @@ class Flows:
             state.log(now, user_id, f"flow {flow_id} exported as package {uuid}")
             return write_package(found.tables, export)
 
-    def import_package(self, package: Package, user_id: int = 1) -> ImportedPackage:
+    def import_package(
+        self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = (), folder_id: int | None = None
+    ) -> ImportedPackage:
         """Import a package as ordinary flows, each with a new name [R: D60 to D68].
 
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
+        :param mapping: what the import maps connections to, as object rules
+        :param folder_id: the folder of the new flows
         :raises ValidationError: the package does not fit the instance's version, or the options refuse it
         """
         with self._state.lock:
             # The ids are a copy, so that a refused package uses none of them.
             ids = self._state.ids.copy()
-            made, described = self._import(package, ids, user_id)
+            made, described = self._import(package, ids, user_id, mapping)
             self._state.ids = ids
-            self._keep(made, described, "imported")
+            self._keep(made, described, "imported", folder_id)
             return made
 
-    def preview(self, package: Package, user_id: int = 1) -> ImportedPackage:
+    def preview(self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = ()) -> ImportedPackage:
         """Import a package without keeping anything, for a dry run.
 
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
+        :param mapping: as for :meth:`import_package`
         :raises ValidationError: the package does not fit the instance's version, or the options refuse it
         """
         with self._state.lock:
-            return self._import(package, self._state.ids.copy(), user_id)[0]
+            return self._import(package, self._state.ids.copy(), user_id, mapping)[0]
 
-    def _import(self, package: Package, ids: IdSequences, user_id: int) -> tuple[ImportedPackage, tuple[Row, ...]]:
+    def _import(
+        self, package: Package, ids: IdSequences, user_id: int, mapping: Sequence[ImportRule]
+    ) -> tuple[ImportedPackage, tuple[Row, ...]]:
         """Make flows of a package; return them, and the package's connections with new ids."""
         state = self._state
         state.require_importable(package)
@@ -202,15 +209,19 @@ class Flows:
         for row in (row for table in USERS for row in made.tables[table]):
             if isinstance(row.get("connectionId"), int):
                 row["connectionId"] = new_ids.get(row["connectionId"], row["connectionId"])
-        # There are no rules outside deployments, but a local connection may have the same uuid.
-        made = apply_rules(made, described, (), state.connections.all(), state.options)
+        # There are no rules outside deployments. The mapping plays their part, and a local connection may have the
+        # same uuid. The answer reports changes by rules only: our choice [?].
+        mapped = apply_rules(made, described, mapping, state.connections.all(), state.options)
+        made = replace(mapped, rule_changes=made.rule_changes)
         # The prefix is the first group of a uuid of version 1: the documents show prefixes that end in 0 [I].
         prefix = new_uuid(made.at)[:8]
         for row in made.tables["flows"]:
             row["name"] = f"[{prefix}] {row['name']}"
         return made, described
 
-    def _keep(self, made: ImportedPackage, described: tuple[Row, ...], what: str) -> list[Flow]:
+    def _keep(
+        self, made: ImportedPackage, described: tuple[Row, ...], what: str, folder_id: int | None = None
+    ) -> list[Flow]:
         # Each flow keeps everything that its package brought, because its export takes all of it along again.
         # Local connections need no description: the flow has their ids.
         here = {one.uuid for one in self._state.connections.all()}
@@ -225,6 +236,7 @@ class Flows:
                 updated_at=made.at,
                 creator=made.user_id,
                 updater=made.user_id,
+                folder_id=folder_id,
             )
             self._state.log(made.at, made.user_id, f"flow {flow.id} {what}")
             kept.append(self._state.flows.put(flow))

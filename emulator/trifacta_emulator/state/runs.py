@@ -18,17 +18,20 @@ class RunOutcome:
     :param message: ``errorMessage`` of the failed job; default "Failed on demand"
     :param deployment_id: only runs of this deployment; ``None`` = any deployment
     :param times: how many job groups
+    :param flow_id: only runs of this flow; ``None`` = any flow
     """
 
     status: str = "Failed"
     message: str | None = None
     deployment_id: int | None = None
     times: int = 1
+    flow_id: int | None = None
 
     def __post_init__(self) -> None:
         check(isinstance(self.status, str) and bool(self.status), f"status must be a word, not {self.status!r}")
         check(self.message is None or isinstance(self.message, str), f"message must be a text, not {self.message!r}")
         check_int_or_none("deployment_id", self.deployment_id, 1)
+        check_int_or_none("flow_id", self.flow_id, 1)
         check_int("times", self.times, 1)
 
     @classmethod
@@ -70,15 +73,16 @@ class RunOutcomes:
         with self._lock:
             return tuple(outcome for outcome, _ in self._waiting)
 
-    def take(self, deployment_id: int) -> RunOutcome | None:
+    def take(self, deployment_id: int | None, flow_id: int | None = None) -> RunOutcome | None:
         """Use one outcome for a job group that starts now.
 
-        :param deployment_id: the deployment that runs
+        :param deployment_id: the deployment that runs; ``None`` = no deployment
+        :param flow_id: the flow that runs
         :returns: the first matching outcome, or ``None``
         """
         with self._lock:
             for index, (outcome, left) in enumerate(self._waiting):
-                if outcome.deployment_id in (None, deployment_id):
+                if outcome.deployment_id in (None, deployment_id) and outcome.flow_id in (None, flow_id):
                     self._waiting[index : index + 1] = [(outcome, left - 1)] if left > 1 else []
                     return outcome
             return None

@@ -19,6 +19,7 @@ from trifacta_emulator.records import (
     Deployment,
     Event,
     Flow,
+    FlowRun,
     ImportRule,
     JobGroup,
     LocalConnection,
@@ -103,6 +104,9 @@ class State:
         self.deployments: Table[Deployment] = Table("deployments", self.lock)
         self.releases: Table[Release] = Table("releases", self.lock)
         self.job_groups: Table[JobGroup] = Table("jobGroups", self.lock)
+        self.flow_runs: Table[FlowRun] = Table("flowRuns", self.lock)
+        #: Keys of requests that started a run, with the kind of record that they made.
+        self.execution_ids: set[tuple[type, str | None]] = set()
         self.rules: dict[tuple[int, RuleKind], tuple[ImportRule, ...]] = {}
         #: What the next successful import reports as ``deletedObjects``.
         self.dropped_next: Mapping[str, Any] | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.state.connections import Connections
 from trifacta_emulator.state.deployments import Deployments
+from trifacta_emulator.state.flow_writes import FlowWrites
 from trifacta_emulator.state.flows import Flows
 from trifacta_emulator.state.job_groups import JobGroups
+from trifacta_emulator.state.recipes import Recipes
 from trifacta_emulator.state.releases import Releases
 from trifacta_emulator.state.state import State
 
@@ -42,6 +44,16 @@ class Store:
         self.import_flow = flows.import_package
         self.preview_flow = flows.preview
 
+        flow_writes = FlowWrites(state)
+        self.create_empty_flow = flow_writes.create_empty
+        self.copy_flow = flow_writes.copy
+
+        recipes = Recipes(state)
+        self.flow_home = recipes.home
+        self.recipe = recipes.find
+        self.recipes = recipes.all
+        self.create_recipe = recipes.create
+
         deployments = Deployments(state)
         self.create_deployment = deployments.create
         self.deployment = state.deployments.find
@@ -64,6 +76,10 @@ class Store:
 
         job_groups = JobGroups(state)
         self.run_deployment = job_groups.run
+        self.run_flow = job_groups.run_flow
+        self.run_recipe = job_groups.run_recipe
+        self.output_of = job_groups.output_of
+        self.flow_run = state.flow_runs.find
         self.job_group = state.job_groups.find
         self.job_groups = job_groups.all
         self.cancel_job_group = job_groups.cancel

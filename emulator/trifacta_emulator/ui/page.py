@@ -141,16 +141,17 @@ def _flows(flows: Sequence[Flow]) -> str:
 
 def _job_groups(groups: Sequence[JobGroup]) -> str:
     rows = "".join(map(_job_group, groups[::-1][:_ROWS_SHOWN]))
-    head = "<tr><th>Job group</th><th>Deployment</th><th>Release</th><th>Started</th><th>State</th><th></th></tr>"
-    return f"<section><h2>Job groups</h2><table>{head}{rows}</table></section>" if groups else ""
+    head = "".join(f"<th>{one}</th>" for one in ("Job group", "Flow", "Deployment", "Release", "Started", "State", ""))
+    return f"<section><h2>Job groups</h2><table><tr>{head}</tr>{rows}</table></section>" if groups else ""
 
 
 def _job_group(group: JobGroup) -> str:
     kind = {"Complete": "active", "Failed": "failed"}.get(group.status, "")
     message = escape(group.message or "") if group.status == "Failed" else ""
     return (
-        f'<tr><td><a href="/jobs/{group.id}">{group.id}</a></td><td>{group.deployment_id}</td>'
-        f"<td>{group.release_id}</td>{_time(group.created_at)}"
+        f'<tr><td><a href="/jobs/{group.id}">{group.id}</a></td>'
+        f"<td>{group.recipe.home.flow_id}</td><td>{group.deployment_id or ''}</td>"
+        f"<td>{group.release_id or ''}</td>{_time(group.created_at)}"
         f'<td><span class="badge {kind}">{escape(group.status)}</span></td><td>{message}</td></tr>'
     )
 

@@ -1,0 +1,159 @@
+"""Flows: what people design, what a package is exported from, and what a plain import makes."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, BinaryIO, TypeVar
+
+from .errors import AmbiguousNameError, BadRequestError, InvalidInputError, TrifactaError, UnexpectedResponseError
+from .models import Flow, Recipe, comment_of
+from .resources import Resource, list_all
+from .retries import did_nothing
+from .texts import listed, quoted, shown
+from .transport import PAGE_SIZE
+
+_Named = TypeVar("_Named", Flow, Recipe)
+
+#: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
+_ALL = {"flowsFilter": "all"}
+#: How many similar names an error shows.
+_MOST_NAMES = 5
+
+
+class Flows(Resource):
+    """Calls below ``/v4/flows`` and ``/v4/wrangledDatasets``."""
+
+    def list(self, name: str | None = None) -> builtins.list[Flow]:
+        """Return the flows that the user can see (API Flows Get List v4 [R]).
+
+        :param name: asks the server for flows whose name contains this, in any case. A server may ignore it, so
+            compare the names
+        :returns: the flows, in the server's order, which is newest first
+        """
+        params = {**_ALL, "filter": name} if name else _ALL
+        return [Flow.from_json(row) for row in list_all(self._transport, "/v4/flows", params)]
+
+    def newest(self) -> builtins.list[Flow]:
+        """Return the newest flows that the user can see, one page of them, newest first."""
+        query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
+        rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
+        return sorted(map(Flow.from_json, rows), key=lambda flow: flow.id, reverse=True)
+
+    def by_name(self, name: str) -> Flow:
+        """Return the flow that has exactly this name.
+
+        The server's filter compares without case and may find several [R]. If no flow of its answer has the name, the
+        whole list is read, so a server with another filter gives the same result.
+
+        :param name: the flow's name
+        :returns: the flow
+        :raises AmbiguousNameError: no flow has the name, or several have it; it names their ids or similar names
+        """
+        found = [flow for flow in self.list(name) if flow.name == name]
+        return _only(found or self.list(), name, "flow")
+
+    def get(self, flow_id: int) -> Flow:
+        """Return one flow (API Flows Get v4 [R]).
+
+        :param flow_id: its id
+        :returns: the flow
+        """
+        flow = Flow.from_json(self._transport.read(f"/v4/flows/{flow_id}"))
+        if flow.id != flow_id:
+            raise UnexpectedResponseError(f"GET /v4/flows/{flow_id} answered flow {flow.id}.", flow_ids=[flow_id])
+        return flow
+
+    def rename(self, flow_id: int, name: str, description: str | None = None) -> Flow:
+        """Rename a flow, and read it back (``PATCH /v4/flows/:id`` [R]). Only its owner may do that.
+
+        The answer may have any body, so only the flow itself counts. The same holds if the answer is lost.
+
+        :param flow_id: the flow
+        :param name: its new name
+        :param description: its new description; None keeps the old one
+        :returns: the flow, as it was read back
+        :raises InvalidInputError: the name is empty; nothing was sent
+        :raises UnexpectedResponseError: the flow does not show the new name
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidInputError(f"A flow's name must be a text, not {name!r}. Nothing was sent.")
+        body = {"name": name} if description is None else {"name": name, "description": description}
+        lost: TrifactaError | None = None
+        try:
+            self._transport.write("PATCH", f"/v4/flows/{flow_id}", json=body, parse=False)
+        except TrifactaError as error:
+            if did_nothing(error):
+                raise
+            lost = error
+        flow = self.get(flow_id)
+        if flow.name != name:
+            raise lost or UnexpectedResponseError(
+                f"Flow {flow_id} is called {quoted(flow.name)} after it was renamed to {quoted(name)}. Look at it in "
+                "Trifacta: the server may spell the name in another way, or another person renamed it.",
+                flow_ids=[flow_id],
+            )
+        return flow
+
+    def recipes(self, flow_id: int) -> builtins.list[Recipe]:
+        """Return the recipes of a flow (``GET /v4/wrangledDatasets`` [P]).
+
+        The list has no filter for a flow, so it is read as a whole. Rows that are imported datasets are left out.
+
+        :param flow_id: the flow
+        :returns: its recipes
+        """
+        path = "/v4/wrangledDatasets"
+        try:
+            rows = list_all(self._transport, path, {"embed": "recipe"})
+        except BadRequestError:  # a server without this embed shows the name in the row itself
+            rows = list_all(self._transport, path)
+        found = [Recipe.from_json(row) for row in rows if row.get("wrangled") is not False]
+        return [recipe for recipe in found if recipe.flow_id == flow_id]
+
+    def recipe_by_name(self, flow_id: int, name: str) -> Recipe:
+        """Return the recipe of a flow that has exactly this name.
+
+        :param flow_id: the flow
+        :param name: the recipe's name
+        :returns: the recipe; its id is what a job group runs
+        :raises AmbiguousNameError: no recipe of the flow has the name, or several have it
+        """
+        return _only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
+
+    def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
+        """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.
+
+        It changes nothing, so it is sent again after transient errors.
+
+        :param flow_id: the flow
+        :param file: where the ZIP goes, open for reading and writing; its content is replaced, and it is rewound
+        :param comment: goes into the package, and newer servers show it as the release's notes. The words ``None`` and
+            ``undefined`` are not a comment
+        """
+        params = {"comment": comment} if comment_of(comment) else None
+        self._transport.download(f"/v4/flows/{flow_id}/package", file, params)
+
+
+def _only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Named:
+    """Return the one row of a name.
+
+    :raises AmbiguousNameError: no row has it, or several have it
+    """
+    found = [row for row in rows if row.name == name]
+    if len(found) == 1:
+        return found[0]
+    about: dict[str, Any] = {"found_ids": [row.id for row in found]}
+    if found:
+        words = f"{len(found)} {kind}s{where} are called {quoted(name)}: {listed(about['found_ids'])}. Give the id."
+    else:
+        names = dict.fromkeys(row.name for row in rows if row.name)
+        cases = {shown(one).casefold(): shown(one) for one in names}
+        about["similar"] = [cases[one] for one in get_close_matches(name.casefold(), cases, n=_MOST_NAMES)]
+        similar = listed(map(quoted, about["similar"])) or f"none of {len(names)}"
+        words = (
+            f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name and its case. This "
+            f"user may not see every {kind}."
+        )
+    raise AmbiguousNameError(f"{words} Nothing was changed.", **about)

@@ -1,0 +1,62 @@
+"""``/v4/flows``: the calls that make, copy and delete flows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.flows import flow_body
+from trifacta_emulator.errors import ValidationError
+
+
+async def create(request: Request) -> Response:
+    """POST ``{"name", "description"}``: 201, an empty flow [R: D60 API Flows Create v4].
+
+    ``folderId`` and ``settings`` are accepted but ignored: our choice [?].
+    """
+    body = await json_object(request)
+    name = _text(body, "name")
+    if not name:
+        raise ValidationError("name: a non-empty string is required")
+    made = context_of(request).store.create_empty_flow(
+        name, _text(body, "description"), person_of(request).id, increment_name=body.get("incrementName") is True
+    )
+    return JSONResponse(flow_body(made), status_code=201)
+
+
+async def copy(request: Request) -> Response:
+    """POST ``{"name", "description", "copyDatasources"}``: 201, a copy with its recipes and outputs [P: AAC25, GA]."""
+    context, flow_id = context_of(request), path_id(request)
+    context.store.flow(flow_id)
+    body = await json_object(request)
+    made = context.store.copy_flow(
+        flow_id,
+        name=_text(body, "name"),
+        description=_text(body, "description"),
+        copy_datasets=body.get("copyDatasources") is True,
+        user_id=person_of(request).id,
+    )
+    return JSONResponse(flow_body(made), status_code=201)
+
+
+async def delete(request: Request) -> Response:
+    """DELETE: 204 by the general rule [P: AAC25]."""
+    context_of(request).store.delete_flow(path_id(request), person_of(request).id)
+    return Response(status_code=204)
+
+
+def _text(body: dict[str, Any], key: str) -> str:
+    value = body.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ValidationError(f"{key} must be a string, not {value!r}")
+    return (value or "").strip()
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/v4/flows", "createFlow", create),
+    Endpoint("POST", "/v4/flows/{id}/copy", "copyFlow", copy),
+    Endpoint("DELETE", "/v4/flows/{id}", "deleteFlow", delete),
+)
