@@ -229,6 +229,7 @@ class JobGroups:
         now = options.clock()
         starts_at = now + timedelta(seconds=options.job_start_seconds)
         ending, message = self._ending(home)
+        local = state.connections.all()
         return state.job_groups.put(
             JobGroup(
                 id=state.ids.next("jobgroups"),
@@ -241,8 +242,8 @@ class JobGroups:
                 ),
                 execution=output.execution,
                 overrides=dict(parameters),
-                inputs=read_by(home.tables, read_as or home.flow_name),
-                outputs=written_by(output),
+                inputs=read_by(home.tables, read_as or home.flow_name, local),
+                outputs=written_by(output, local),
                 created_at=now,
                 starts_at=starts_at,
                 ends_at=starts_at + timedelta(seconds=options.job_run_seconds),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from trifacta_emulator.packages.definition import Row, Tables
+from trifacta_emulator.records import LocalConnection
 
 #: The API has both spellings: the later one is ``writesettings`` [P: AAC25, VC], another page has ``writeSettings``
 #: [R: D68 API JobGroups Create v4].
@@ -92,27 +93,31 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
     ]
 
 
-def read_by(tables: Tables, flow_name: str) -> dict[str, Any]:
+def read_by(tables: Tables, flow_name: str, local: Sequence[LocalConnection]) -> dict[str, Any]:
     """Write the answer to ``/inputs`` [P: AAC25]. All inputs stand under one flow: our choice [?].
+
+    For a job that reads files some instances answer 400 ``DataServiceInvalidRequest`` [P: AYX]. Here a fault does that.
 
     :param tables: the flows of one package
     :param flow_name: the flow that runs
+    :param local: the connections of this instance
     """
     locations = {row["id"]: row for row in tables["storagelocations"]}
     relational = {row["datasourceId"]: row for row in tables["relationalsources"]}
     inputs: list[Row] = []
     for source in tables["datasources"]:
         if source["id"] in relational:
-            inputs.append(_table(relational[source["id"]], "relationalPath"))
+            inputs.append(_table(relational[source["id"]], "relationalPath", source.get("connectionId"), local))
         elif source["storageLocationId"] in locations:
             inputs.append({"uri": uri(locations[source["storageLocationId"]])})
     return {"data": [{"name": flow_name, "inputs": inputs}]}
 
 
-def written_by(output: Output) -> dict[str, Any]:
+def written_by(output: Output, local: Sequence[LocalConnection]) -> dict[str, Any]:
     """Write the answer to ``/outputs`` [P: AAC25].
 
     :param output: what the job group makes
+    :param local: the connections of this instance
     """
     files = [
         {
@@ -122,7 +127,8 @@ def written_by(output: Output) -> dict[str, Any]:
         }
         for row in output.files
     ]
-    return {"files": files, "tables": [_table(row, "path") for row in output.tables]}
+    tables = [_table(row, "path", row.get("connectionId"), local) for row in output.tables]
+    return {"files": files, "tables": tables}
 
 
 def uri(location: Row) -> str:
@@ -154,11 +160,21 @@ def _is_below(path: object, folder: str) -> bool:
     return isinstance(path, str) and (path == folder or path.startswith(f"{folder.rstrip('/')}/"))
 
 
-def _table(row: Row, path: str) -> Row:
+def _table(row: Row, path: str, connection_id: object, local: Sequence[LocalConnection]) -> Row:
+    connection = next((one for one in local if one.id == connection_id), None)
     return {
-        "vendor": None,
-        "databaseConnectString": None,
+        # Both are always texts [P: AAC25]. That they are null for a connection that is not here is our choice [?].
+        "vendor": connection and connection.vendor,
+        "databaseConnectString": connection and _connect_string(connection),
         "relationalPath": row.get(path),
         "table": row.get("tableName"),
         "action": row.get("action"),
     }
+
+
+def _connect_string(connection: LocalConnection) -> str:
+    # The form is that of "connectString" [R: D64 API Connections Get List v3]. The rest is our choice [?].
+    host = f"connection-{connection.id}.example.com"
+    if connection.vendor == "postgres":
+        return f"jdbc:postgresql://{host}:5432/trifacta?ssl=true"
+    return f"jdbc:{connection.vendor}://{host}"
