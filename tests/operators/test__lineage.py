@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 from airflow.models import DagBag
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, Reset, RunOutcome, read_package
+from trifacta_emulator import (
+    Answer,
+    Connection,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Hold,
+    Reset,
+    RunOutcome,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import KEEPS_STATE, AirflowFailException
 from airflow_provider_trifacta.client import ClientConfig
@@ -164,6 +174,15 @@ def asked(emulator):
 def test_job_groups_of_one_run_tell_each_dataset_once(ask, instance):
     assert list(ask(2)) == FILES
     assert asked(instance) == ["inputs", "outputs"] * 2
+
+
+def test_a_table_of_a_connection(ask, make_package, instance):
+    connection = instance.store.create_connection("orders")
+    package = make_package(connections=[Connection(24, "orders", connection.uuid)])
+    with package.open("rb") as file:
+        instance.store.create_release(1, read_package(file))
+    [[dataset], _] = ask()
+    assert dataset == (f"postgres://connection-{connection.id}.example.com:5432", "trifacta.public.orders")
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

@@ -27,7 +27,8 @@ def test_events_of_real_tasks(standalone, make_package, tmp_path):
         person = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password"}
         airflow.wait_for(lambda: airflow.query("select 1 from serialized_dag where dag_id = 'lineage'"), "DAG")
         airflow.run("connections", "add", "stored", "--conn-json", json.dumps({**person, "host": emulator.url}))
-        assert airflow.run_state("lineage", airflow.start_run("lineage")) == "success", airflow.log()
+        run_id = airflow.start_run("lineage")
+        assert airflow.run_state("lineage", run_id) == "success", airflow.log()
         told = {}
         for line in events.read_text().splitlines():
             event = json.loads(line)
@@ -36,3 +37,4 @@ def test_events_of_real_tasks(standalone, make_package, tmp_path):
             ]
         for task in ("in_worker", "deferred"):
             assert told[f"lineage.{task}", "COMPLETE"] == [["s3://dev/in.csv"], ["s3://prod/out.csv"]], airflow.log()
+            assert "OpenLineage is told 1 inputs and 1 outputs" in airflow.task_log("lineage", run_id, task, 1)
