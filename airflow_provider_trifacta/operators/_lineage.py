@@ -21,6 +21,9 @@ from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY
 
 log = logging.getLogger(__name__)
 
+#: Namespace and name of a dataset.
+_Name = tuple[str, str]
+
 #: Seconds that one request may take, and after which none is begun. Airflow gives up the whole event after 10.
 _SECONDS = 3.0
 #: Inputs, and outputs, that are told at most. A dataset may stand for thousands of files.
@@ -68,7 +71,7 @@ _VENDORS = {
 def lineage_of(connect: Callable[[], ClientConfig], facts: Mapping[str, Any]) -> Any:
     """Return what OpenLineage is told of a run. Only a run that is Complete has datasets, and costs requests.
 
-    This raises nothing and takes a few seconds at most, because the task has ended already.
+    If something cannot be asked, that is logged. It takes a few seconds at most, because the task has ended already.
 
     :param connect: returns where the instance is; called only if it is asked
     :param facts: what the task told: its XComs, and its outcome
@@ -96,10 +99,10 @@ def lineage_of(connect: Callable[[], ClientConfig], facts: Mapping[str, Any]) ->
     return lineage
 
 
-def _ask(connect: Callable[[], ClientConfig], ids: Iterable[int]) -> tuple[list[tuple[str, str]], ...]:
+def _ask(connect: Callable[[], ClientConfig], ids: Iterable[int]) -> tuple[list[_Name], list[_Name]]:
     """Ask what job groups read and wrote, as long as there is time."""
-    inputs: dict[tuple[str, str], None] = {}
-    outputs: dict[tuple[str, str], None] = {}
+    inputs: dict[_Name, None] = {}
+    outputs: dict[_Name, None] = {}
     end = time.monotonic() + _SECONDS
     try:
         config = replace(
@@ -107,25 +110,29 @@ def _ask(connect: Callable[[], ClientConfig], ids: Iterable[int]) -> tuple[list[
         )
         with TrifactaClient(config) as client:
             for one in ids:
-                for ask, into in ((client.job_groups.inputs, inputs), (client.job_groups.outputs, outputs)):
+                for ask, names in ((client.job_groups.inputs, inputs), (client.job_groups.outputs, outputs)):
                     if time.monotonic() > end:
                         raise TimeoutError(f"{_SECONDS} s are over")
-                    try:
-                        rows = ask(one)
-                    except (BadRequestError, NotFoundError, PermissionDeniedError) as error:  # not told for every job
-                        log.info("OpenLineage is not told the %s of job group %s: %s", ask.__name__, one, error)
-                        continue
-                    names = [dataset_name(row, config.base_url) for row in rows]
-                    into.update(dict.fromkeys(filter(None, names)))
-                    if None in names:
-                        what = "OpenLineage is not told %s %s of job group %s: their whole name is not known"
-                        log.info(what, names.count(None), ask.__name__, one)
+                    names.update(dict.fromkeys(_names(ask, one, config.base_url)))
     except Exception as error:  # the task has succeeded already, and the rest of the event is still worth sending
         log.warning("OpenLineage is not told every input and output: %s: %s", type(error).__name__, error)
     return list(inputs)[:_MOST_DATASETS], list(outputs)[:_MOST_DATASETS]
 
 
-def dataset_name(row: Mapping[str, Any], base_url: str) -> tuple[str, str] | None:
+def _names(ask: Callable[[int], list[Mapping[str, Any]]], job_group_id: int, base_url: str) -> list[_Name]:
+    about = ask.__name__, job_group_id
+    try:
+        names = [dataset_name(row, base_url) for row in ask(job_group_id)]
+    except (BadRequestError, NotFoundError, PermissionDeniedError) as error:  # some instances do not tell every job's
+        log.info("OpenLineage is not told the %s of job group %s: %s", *about, error)
+        return []
+    if None in names:
+        words = "OpenLineage is not told %s %s of job group %s, because the API does not give their whole name"
+        log.info(words, names.count(None), *about)
+    return [one for one in names if one]
+
+
+def dataset_name(row: Mapping[str, Any], base_url: str) -> _Name | None:
     """Return namespace and name of an input or an output, without credentials; None if they are not known.
 
     :param row: as the API tells it: a file with ``uri``, or a table
@@ -141,7 +148,7 @@ def dataset_name(row: Mapping[str, Any], base_url: str) -> tuple[str, str] | Non
     return _table_name(str(vendor).lower(), str(text), [one for one in parts if isinstance(one, str) and one])
 
 
-def _file_name(uri: str, base_url: str) -> tuple[str, str] | None:
+def _file_name(uri: str, base_url: str) -> _Name | None:
     found = _URI.fullmatch(uri)
     scheme, authority, path = (found[1].lower(), found[2], found[3]) if found else ("file", "", uri.partition("?")[0])
     user, _, place = authority.rpartition("@")
@@ -156,7 +163,7 @@ def _file_name(uri: str, base_url: str) -> tuple[str, str] | None:
     return f"{scheme}://{place}" if place else scheme, path.rstrip("/") or "/"
 
 
-def _table_name(word: str, text: str, path: list[str]) -> tuple[str, str] | None:
+def _table_name(word: str, text: str, path: list[str]) -> _Name | None:
     vendor = _VENDORS.get(word) or _Vendor(word, None, len(path))
     head = _OPTIONS.split(text, maxsplit=1)[0]
     # With this mark among the options, the head may be a login, and the rest its password.
