@@ -10,22 +10,24 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
+from .._compat import operator_lineage
 from ..client.client import TrifactaClient
 from ..client.config import ClientConfig, host_of
 from ..client.errors import BadRequestError, NotFoundError, PermissionDeniedError
-from ..links import DEPLOYMENT_URL_KEY, JOB_URLS_KEY
+from ..links import JOB_URLS_KEY
 
 log = logging.getLogger(__name__)
 
 #: Namespace and name of a dataset.
 _Name = tuple[str, str]
 
-#: Seconds that one request may take, and after which none is begun. Airflow gives up the whole event after 10.
-_SECONDS = 3.0
+#: Seconds to wait for a connection and for an answer, and after which nothing more is asked. After 10 Airflow gives up
+#: the whole event.
+_SECONDS = 2.5
 #: Inputs, and outputs, that are told at most. A dataset may stand for thousands of files.
 _MOST_DATASETS = 1_000
 #: The stores whose names have no slash at their beginning: OpenLineage's word for each scheme.
@@ -40,74 +42,62 @@ _OPTIONS = re.compile(r"[;?]|[/:,](?=\w+=)")
 _DATABASE = re.compile(r"[;?&,/:](?:databaseName|database|db|projectId)=([\w$.:-]+)", re.IGNORECASE)
 _PORT = re.compile(r"[;?&,/:](?:portNumber|dbs_port)=(\d{1,5})\b", re.IGNORECASE)
 _REDSHIFT = re.compile(r"([\w-]+)\.\w+\.([\w-]+)\.redshift\.amazonaws\.com(?:\.cn)?")
-_SNOWFLAKE = ".snowflakecomputing.com"
-
-
-class _Vendor(NamedTuple):
-    """How OpenLineage names the tables of a vendor."""
-
-    scheme: str
-    port: int | None
-    #: How many parts the name of a table has.
-    parts: int
-
-
-#: By Trifacta's word for the vendor.
-_VENDORS = {
-    "bigquery": _Vendor("bigquery", None, 3),
-    "db2": _Vendor("db2", None, 3),
-    "hive": _Vendor("hive", 10000, 2),
-    "mysql": _Vendor("mysql", 3306, 2),
-    "oracle": _Vendor("oracle", 1521, 3),
-    "postgres": _Vendor("postgres", 5432, 3),
-    "redshift": _Vendor("redshift", 5439, 3),
-    "snowflake": _Vendor("snowflake", None, 3),
-    "sqldatawarehouse": _Vendor("sqlserver", 1433, 2),
-    "sqlserver": _Vendor("mssql", 1433, 3),
-    "teradata": _Vendor("teradata", 1025, 2),
+#: How tables are named, by Trifacta's word for the vendor: the scheme, the usual port, and how many parts a name has.
+_VENDORS: dict[str, tuple[str, int | None, int]] = {
+    "bigquery": ("bigquery", None, 3),
+    "db2": ("db2", None, 3),
+    "hive": ("hive", 10000, 2),
+    "mysql": ("mysql", 3306, 2),
+    "oracle": ("oracle", 1521, 3),
+    "postgres": ("postgres", 5432, 3),
+    "redshift": ("redshift", 5439, 3),
+    "snowflake": ("snowflake", None, 3),
+    "sqldatawarehouse": ("sqlserver", 1433, 2),
+    "sqlserver": ("mssql", 1433, 3),
+    "teradata": ("teradata", 1025, 2),
 }
 
 
-def lineage_of(connect: Callable[[], ClientConfig], facts: Mapping[str, Any]) -> Any:
+def lineage_of(what: str, facts: Mapping[str, Any], connect: Callable[[], ClientConfig]) -> Any:
     """Return what OpenLineage is told of a run. Only a run that is Complete has datasets, and costs requests.
 
     If something cannot be asked, that is logged. It takes a few seconds at most, because the task has ended already.
 
+    :param what: what ran, in words
+    :param facts: what the task told: its XComs, and its outcome; empty if nothing was started
     :param connect: returns where the instance is; called only if it is asked
-    :param facts: what the task told: its XComs, and its outcome
     :returns: an ``OperatorLineage``
     """
-    from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import documentation_job, external_query_run, tags_run
 
-    ids, urls, page = facts.get("job_group_ids") or [], facts.get(JOB_URLS_KEY) or [], facts.get(DEPLOYMENT_URL_KEY)
-    lineage: Any = OperatorLineage()
-    if page:
-        lineage.job_facets["documentation"] = documentation_job.DocumentationJobFacet(f"Runs {page}")
+    ids, urls = facts.get("job_group_ids") or [], facts.get(JOB_URLS_KEY) or []
+    inputs, outputs = _ask(connect, ids) if facts.get("outcome") == "complete" else ([], [])
+    run_facets: dict[str, Any] = {}
+    job_facets: dict[str, Any] = {}
     if urls:
-        lineage.run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
-            externalQueryId=",".join(map(str, ids)), source=urls[0].rpartition("/jobs/")[0]
-        )
+        instance = urls[0].rpartition("/jobs/")[0]
         tags = [tags_run.TagsRunFacetFields("trifacta_job_url", url, "TRIFACTA") for url in urls]
-        lineage.run_facets["tags"] = tags_run.TagsRunFacet(tags)
-    if facts.get("outcome") == "complete":
-        inputs, outputs = _ask(connect, ids)
-        lineage.inputs = [Dataset(*name) for name in inputs]
-        lineage.outputs = [Dataset(*name) for name in outputs]
-        log.info("OpenLineage is told %s inputs and %s outputs of job groups %s", len(inputs), len(outputs), ids)
-    return lineage
+        run_facets["tags"] = tags_run.TagsRunFacet(tags)
+        run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
+            externalQueryId=",".join(map(str, ids)), source=instance
+        )
+        job_facets["documentation"] = documentation_job.DocumentationJobFacet(f"Runs {what} of {instance}")
+    return operator_lineage(
+        inputs=[Dataset(*name) for name in inputs],
+        outputs=[Dataset(*name) for name in outputs],
+        run_facets=run_facets,
+        job_facets=job_facets,
+    )
 
 
-def _ask(connect: Callable[[], ClientConfig], ids: Iterable[int]) -> tuple[list[_Name], list[_Name]]:
+def _ask(connect: Callable[[], ClientConfig], ids: list[int]) -> tuple[list[_Name], list[_Name]]:
     """Ask what job groups read and wrote, as long as there is time."""
     inputs: dict[_Name, None] = {}
     outputs: dict[_Name, None] = {}
     end = time.monotonic() + _SECONDS
     try:
-        config = replace(
-            connect(), connect_timeout=_SECONDS, read_timeout=_SECONDS, total_timeout=_SECONDS, read_retries=0
-        )
+        config = replace(connect(), read_retries=0, read_timeout=_SECONDS, total_timeout=_SECONDS)
         with TrifactaClient(config) as client:
             for one in ids:
                 for ask, names in ((client.job_groups.inputs, inputs), (client.job_groups.outputs, outputs)):
@@ -116,7 +106,9 @@ def _ask(connect: Callable[[], ClientConfig], ids: Iterable[int]) -> tuple[list[
                     names.update(dict.fromkeys(_names(ask, one, config.base_url)))
     except Exception as error:  # the task has succeeded already, and the rest of the event is still worth sending
         log.warning("OpenLineage is not told every input and output: %s: %s", type(error).__name__, error)
-    return list(inputs)[:_MOST_DATASETS], list(outputs)[:_MOST_DATASETS]
+    told = list(inputs)[:_MOST_DATASETS], list(outputs)[:_MOST_DATASETS]
+    log.info("OpenLineage is told %s inputs and %s outputs of job groups %s", len(told[0]), len(told[1]), ids)
+    return told
 
 
 def _names(ask: Callable[[int], list[Mapping[str, Any]]], job_group_id: int, base_url: str) -> list[_Name]:
@@ -163,25 +155,25 @@ def _file_name(uri: str, base_url: str) -> _Name | None:
     return f"{scheme}://{place}" if place else scheme, path.rstrip("/") or "/"
 
 
-def _table_name(word: str, text: str, path: list[str]) -> _Name | None:
-    vendor = _VENDORS.get(word) or _Vendor(word, None, len(path))
+def _table_name(vendor: str, text: str, path: list[str]) -> _Name | None:
+    scheme, usual_port, parts = _VENDORS.get(vendor, (vendor, None, len(path)))
     head = _OPTIONS.split(text, maxsplit=1)[0]
     # With this mark among the options, the head may be a login, and the rest its password.
     address = None if "@" in text[len(head) :] else _ADDRESS.fullmatch(head)
-    database, port = _DATABASE.search(text), _PORT.search(text)
-    missing = database[1] if database else address[3] if address else None
-    if missing and len(path) < vendor.parts:
-        path = [missing, *path]
-    if len(path) < vendor.parts:
+    option, port_option = _DATABASE.search(text), _PORT.search(text)
+    database = option[1] if option else address[3] if address else None
+    if len(path) < parts and database:
+        path = [database, *path]
+    name = ".".join(path[-parts:])
+    if len(path) < parts or not re.fullmatch(r"[a-z]\w*", scheme, re.ASCII):
         return None
-    name = ".".join(path[-vendor.parts :])
-    if vendor.scheme == "bigquery":
-        return vendor.scheme, name
-    if not address or not re.fullmatch(r"[a-z][a-z0-9_]*", vendor.scheme):
+    if scheme == "bigquery":
+        return scheme, name
+    if not address:
         return None
-    host, number = address[1].lower(), address[2] or (port and port[1]) or vendor.port
-    if vendor.scheme == "snowflake":
-        return f"snowflake://{host.removesuffix(_SNOWFLAKE)}", name
-    if vendor.scheme == "redshift" and (cluster := _REDSHIFT.fullmatch(host)):
+    host, port = address[1].lower(), address[2] or (port_option and port_option[1]) or usual_port
+    if scheme == "snowflake":
+        host, port = host.removesuffix(".snowflakecomputing.com"), None
+    if scheme == "redshift" and (cluster := _REDSHIFT.fullmatch(host)):
         host = f"{cluster[1]}.{cluster[2]}"
-    return f"{vendor.scheme}://{host}:{number}" if number else f"{vendor.scheme}://{host}", name
+    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}", name

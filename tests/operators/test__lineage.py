@@ -17,6 +17,7 @@ from trifacta_emulator import (
     EmulatorOptions,
     Fault,
     Hold,
+    PresetFlow,
     Reset,
     RunOutcome,
     read_package,
@@ -26,6 +27,7 @@ from airflow_provider_trifacta._compat import KEEPS_STATE, AirflowFailException
 from airflow_provider_trifacta.client import ClientConfig
 from airflow_provider_trifacta.operators import _lineage
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
+from airflow_provider_trifacta.operators.run import RunFlowOperator
 
 HERE = "https://trifacta.example.com:3005"
 DAGS = Path(__file__).parent.parent / "dags"
@@ -146,9 +148,11 @@ INPUTS = {"method": "GET", "path": "/v4/jobGroups/*/inputs"}
 
 @pytest.fixture
 def instance(use_connection, make_package):
-    """An instance whose live release reads and writes a bucket."""
-    package = make_package(dataset_path="s3://dev/in.csv", output_path="s3://prod/out.csv")
-    with Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0.2)) as emulator, package.open("rb") as file:
+    """An instance whose live release, and whose flow, read and write a bucket."""
+    places = {"dataset_path": "s3://dev/in.csv", "output_path": "s3://prod/out.csv"}
+    package, flow = make_package(**places), PresetFlow("Daily", **places)
+    options = EmulatorOptions(job_start_seconds=0, job_run_seconds=0.2, flows=(flow,))
+    with Emulator(options) as emulator, package.open("rb") as file:
         use_connection(emulator.url)
         emulator.store.create_deployment("Orders")
         emulator.store.create_release(1, read_package(file))
@@ -196,7 +200,8 @@ def test_a_failure_ends_the_questions(ask, instance, effect, caplog):
     instance.faults.add(Fault(effect, **INPUTS))
     assert list(ask(2)) == [[], []]
     assert asked(instance) == ["inputs"]
-    assert [one.levelname for one in caplog.records if one.name == _lineage.__name__] == ["WARNING"]
+    levels = [one.levelname for one in caplog.records if one.name == _lineage.__name__]
+    assert levels.count("WARNING") == 1
 
 
 def test_a_slow_instance_is_not_waited_for(ask, instance, monkeypatch):
@@ -217,6 +222,17 @@ def test_nothing_is_asked_without_openlineage(execute, instance, deferrable):
 needs_openlineage = pytest.mark.skipif(
     not importlib.util.find_spec("openlineage"), reason="apache-airflow-providers-openlineage is not installed"
 )
+
+
+@needs_openlineage
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_run_of_a_flow(execute, instance, deferrable):
+    flow = instance.store.flows()[0]
+    operator = RunFlowOperator(task_id="run", flow_name="Daily", poke_interval=0.1, deferrable=deferrable)
+    execute(operator)
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert [[(one.namespace, one.name) for one in datasets] for datasets in (told.inputs, told.outputs)] == FILES
+    assert told.job_facets["documentation"].description == f"Runs flows [{flow.id}] of {instance.url}"
 
 
 @needs_openlineage
@@ -300,6 +316,6 @@ def test_events_of_a_dag_run(events, run_dag, instance):
         assert ("trifacta_job_url", f"{instance.url}/jobs/{job_group.id}") in [
             (one["key"], one["value"]) for one in tags
         ]
-        assert event["job"]["facets"]["documentation"]["description"] == f"Runs {instance.url}/deployments/1"
+        assert event["job"]["facets"]["documentation"]["description"] == f"Runs deployment 1 of {instance.url}"
     assert asked(instance) == ["inputs", "outputs"] * 2
     assert "admin-password" not in text
