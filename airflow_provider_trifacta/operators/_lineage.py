@@ -141,8 +141,10 @@ def dataset_name(row: Mapping[str, Any], base_url: str) -> _Name | None:
 
 
 def _file_name(uri: str, base_url: str) -> _Name | None:
-    found = _URI.fullmatch(uri)
-    scheme, authority, path = (found[1].lower(), found[2], found[3]) if found else ("file", "", uri.partition("?")[0])
+    found = _URI.fullmatch(f"file://{uri}" if uri.startswith("/") else uri)
+    if not found:
+        return None
+    scheme, authority, path = found[1].lower(), found[2], found[3]
     user, _, place = authority.rpartition("@")
     if scheme in _AZURE and ":" not in user:
         place = authority  # a container stands where other URIs have a user

@@ -122,6 +122,7 @@ def test_tables(vendor, text, path, dataset):
         {"uri": "s3:///no-bucket"},
         {"uri": "s3://KEY:SEC/RET@bucket/a.csv"},
         {"uri": "hdfs://me:12/34@host/a"},
+        {"uri": "jdbc:postgresql://me:SECRET@db/x"},
         {"uri": None},
         {"vendor": "postgres", "databaseConnectString": "jdbc:postgresql://db:5432/x", "query": ["select 1"]},
         {"vendor": "postgres", "databaseConnectString": "jdbc:postgresql://db:5432/", "table": "orders"},
@@ -192,6 +193,12 @@ def test_a_table_of_a_connection(ask, make_package, instance):
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_what_is_not_told_for_a_job_is_left_out(ask, instance, status):
     instance.faults.add(Fault(Answer(status), **INPUTS))
+    assert list(ask()) == [[], FILES[1]]
+
+
+@pytest.mark.parametrize("rows", [None, "x", [3, {}, {"uri": 5}, {"vendor": 1, "table": "x", "relationalPath": "y"}]])
+def test_rows_that_are_not_as_documented_are_left_out(ask, instance, rows):
+    instance.faults.add(Fault(Answer(200, body={"data": [3, {"name": "Daily", "inputs": rows}]}), **INPUTS))
     assert list(ask()) == [[], FILES[1]]
 
 
