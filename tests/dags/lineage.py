@@ -14,12 +14,14 @@ except ImportError:  # Airflow 2
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 
 with DAG(dag_id="lineage", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule=None) as dag:
-    for deferrable in (False, True):
+    in_worker, deferred = (
         RunDeploymentOperator(
-            task_id="deferred" if deferrable else "in_worker",
+            task_id=task_id,
             deployment_id=1,
             trifacta_conn_id=os.environ.get("TEST_CONN_ID", "trifacta_default"),
             poke_interval=0.1,
-            deferrable=deferrable,
-            retries=0,
+            deferrable=task_id == "deferred",
         )
+        for task_id in ("in_worker", "deferred")
+    )
+    in_worker >> deferred
