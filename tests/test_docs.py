@@ -16,7 +16,7 @@ from trifacta_emulator.options import choices
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.hooks.form import CONN_FIELDS
-from airflow_provider_trifacta.operators import deployment, import_rules, package, release
+from airflow_provider_trifacta.operators import deployment, import_rules, package, release, run
 from airflow_provider_trifacta.sensors import job_group
 from airflow_provider_trifacta.sensors import release as release_sensor
 from airflow_provider_trifacta.task_groups import promote_flow
@@ -73,7 +73,7 @@ GOOGLES_METHODS = {
     *("get_jobs_for_job_group", "run_flow", "run_job_group"),
 }
 CALLABLES = {"promote_flow": promote_flow}
-for module in (deployment, import_rules, job_group, package, release, release_sensor):
+for module in (deployment, import_rules, job_group, package, release, release_sensor, run):
     CALLABLES |= {name: one for name, one in vars(module).items() if name.endswith(("Operator", "Sensor"))}
 
 

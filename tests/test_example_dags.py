@@ -318,6 +318,7 @@ def test_examples_are_there_from_their_airflow_on():
     assert bag.import_errors == {}
     wanted = {
         "gated_release": (2, 11),
+        "promote_and_run": (2, 11),
         "promote_and_use_ids": (2, 11),
         "promote_flow_dev_to_prod": (2, 11),
         "promote_orders_urgent": (2, 11),
@@ -326,6 +327,7 @@ def test_examples_are_there_from_their_airflow_on():
         "release_events_consume": (3, 0),
         "release_events_promote": (3, 0),
         "rollback": (2, 11),
+        "run_flow": (2, 11),
         "staged_release": (2, 11),
         "staged_release_with_approval": (3, 1),
     }
@@ -387,6 +389,29 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     assert str(tasks["announce"].state) == "upstream_failed"
     assert prod.store.active_release(1).id == good.id
     assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == 2
+
+
+def test_a_flow_and_a_recipe_run_once_though_an_answer_is_lost(example_dag, use_connection):
+    flows = (PresetFlow("Orders"),)
+    with Emulator(EmulatorOptions(flows=flows, job_start_seconds=0, job_run_seconds=0)) as emulator:
+        use_connection(emulator.url)
+        emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/flows/*/run"))
+        conf = {"flow_name": "Orders", "recipe_name": emulator.store.recipes()[0].name, "path": "hdfs:///out/a.csv"}
+        run, tasks = example_dag("run_flows_and_recipes", conf, "run_flow")
+        assert run.state == "success"
+        by_flow, by_recipe = emulator.store.job_groups()
+        assert result_of(tasks, "flow", "job_group_ids") == [by_flow.id]
+        assert result_of(tasks, "flow", "flow_run_id") == by_flow.flow_run_id
+        assert result_of(tasks, "recipe", "job_urls") == [f"{emulator.url}/jobs/{by_recipe.id}"]
+        assert (by_flow.overrides, by_recipe.outputs["files"][0]["uri"]) == ({"region": "02"}, "hdfs:///out/a.csv")
+
+
+def test_what_a_promotion_brought_runs_while_it_is_live(promote, emulator):
+    run, tasks = promote("run_flows_and_recipes", dag_id="promote_and_run")
+    assert run.state == "success"
+    (group,) = emulator.store.job_groups()
+    assert result_of(tasks, "run", "flow_ids") == result_of(tasks, "create_release", "primary_flow_ids")
+    assert result_of(tasks, "run", "job_group_ids") == [group.id]
 
 
 def test_two_dags_share_one_slot(example_dag, instances, tmp_path):

@@ -98,7 +98,9 @@ def has_journal(result: Result) -> bool:
 
 def about_a_run(result: Result) -> bool:
     """Tell whether a run was to be started, or flows imported: if that answer is lost, nothing tells what was done."""
-    return result.plan.variant.flow in ("run", "import") or dict(result.plan.variant.options).get("smoke_run", False)
+    variant = result.plan.variant
+    about = variant.flow in ("run", "import") or not variant.counts
+    return about or dict(variant.options).get("smoke_run", False)
 
 
 def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:
