@@ -60,9 +60,7 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = tuple(
-        dict.fromkeys((*DeploymentOperator.template_fields, *RunningOperator.template_fields))
-    )
+    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "run_parameters", "release_id")
     operator_extra_links = (TrifactaJobLink(), TrifactaDeploymentLink())
     _kind = ("deployment", "deployment_id")
     # The API documents no execution id for it.

@@ -138,7 +138,8 @@ def run_flows(
     request = {"what": "run_flow", "flow_ids": list(flow_ids), "release_id": release_id}
     request["parameters"] = digest_of(parameters)
     log.info("Running flows %s with parameters %s", list(flow_ids), sorted(parameters))
-    return Once(client, request, [order(one) for one in flow_ids], **tries).run(release_id=release_id)
+    orders, fields = [order(one) for one in flow_ids], {"flow_ids": list(flow_ids)}
+    return Once(client, request, orders, fields=fields, **tries).run(release_id=release_id)
 
 
 def run_recipe(
