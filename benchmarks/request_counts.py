@@ -41,7 +41,7 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
@@ -190,6 +190,17 @@ def measure(size: int) -> dict[str, int]:
             package_path=str(site.folder / "export.zip"),
             trifacta_conn_id=_DEV,
         )
+        done(
+            "ExportFlowPackage, by name",
+            ExportFlowPackageOperator,
+            flow_name="Orders",
+            package_path=str(site.folder / "export.zip"),
+            trifacta_conn_id=_DEV,
+        )
+        notes, package = Notes(), {"package_path": site.new_package()}
+        done("ImportFlowPackage: created", ImportFlowPackageOperator, notes=notes, **package)
+        again = {"notes": notes, "try_number": 2, **package}
+        done("ImportFlowPackage: retry, with the journal", ImportFlowPackageOperator, **again)
         done("CreateDeployment: created", CreateDeploymentOperator, name="New")
         done("CreateDeployment: reused", CreateDeploymentOperator, name="New")
         done("SetImportRules: changed", SetImportRulesOperator, value_rules=RULES, **where)

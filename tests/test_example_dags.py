@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as version
-from trifacta_emulator import Connection, Emulator, EmulatorOptions, Fault, Hold, PresetFlow, Reset, read_package
+from trifacta_emulator import (
+    Connection,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Hold,
+    PresetConnection,
+    PresetFlow,
+    Reset,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import AssetAlias
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
@@ -418,6 +428,47 @@ def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
         # What comes later goes first.
         weights = [tasks[f"promote_flow.{step}"].priority_weight for step in (*steps, "roll_back", "promoted")]
         assert weights == sorted(set(weights))
+
+
+@pytest.fixture
+def workspaces(use_connection):
+    """Two workspaces without Deployment Manager: Dev with a flow, and Prod with the flow of before."""
+    cloud = {"edition": "SaaS", "deployment_manager": False}
+    orders = PresetFlow("Daily Orders", connections=("orders dev",), dataset_path="/data/orders.csv")
+    dev_options = EmulatorOptions(connections=(PresetConnection("orders dev"),), flows=(orders,), **cloud)
+    prod_options = EmulatorOptions(
+        connections=(PresetConnection("orders"),),
+        flows=(PresetFlow("Daily Orders"),),
+        missing_paths=("/data/returns.csv",),
+        job_start_seconds=0,
+        job_run_seconds=0,
+        **cloud,
+    )
+    with Emulator(dev_options) as dev, Emulator(prod_options) as prod:
+        use_connection(dev.url, "trifacta_dev")
+        use_connection(prod.url, "trifacta_prod")
+        yield dev, prod
+
+
+def test_a_flow_is_moved_and_takes_the_name_over_when_it_has_run(example_dag, workspaces, tmp_path):
+    dev, prod = workspaces
+    (old,) = prod.store.flows()
+    conf = {"flow_name": "Daily Orders", "connections": {"orders dev": "orders"}, "folder": str(tmp_path)}
+    run, tasks = example_dag("move_flow_between_workspaces", conf)
+    assert states(tasks) == dict.fromkeys(("export", "import_flow", "run", "take_over"), "success")
+    assert run.state == "success"
+    (new,) = (flow for flow in prod.store.flows() if flow.id != old.id)
+    assert new.name == "Daily Orders"
+    assert prod.store.flow(old.id).name == f"Daily Orders (before flow {new.id})"
+    assert [group.status for group in prod.store.job_groups()] == ["Complete"]
+
+    # A person lets the flow read a file that Prod does not have.
+    dev.store.edit_flow(dev.store.flows()[0].id, dataset_path="/data/returns.csv")
+    run, tasks = example_dag("move_flow_between_workspaces", conf)
+    assert run.state == "failed"
+    assert states(tasks) | {"run": "failed", "take_over": "upstream_failed"} == states(tasks)
+    assert prod.store.flow(new.id).name == "Daily Orders"
+    assert len(prod.store.flows()) == 3
 
 
 def test_nothing_needs_a_logical_date():

@@ -146,15 +146,16 @@ class Transport:
 
         self._read(request, attempt)
 
-    def try_out(self, path: str, body: Body) -> object:
+    def try_out(self, path: str, body: Body, params: Mapping[str, Any] | None = None) -> object:
         """POST an upload that changes nothing, again after transient errors.
 
         :param path: path below the base URL
         :param body: the upload
+        :param params: query parameters
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        return self._read(Request("POST", path, self.budget(slow=True), body=body, slow=True))
+        return self._read(Request("POST", path, self.budget(slow=True), params=params, body=body, slow=True))
 
     def write(
         self,
@@ -163,6 +164,7 @@ class Transport:
         *,
         json: object = None,
         body: Body | None = None,
+        params: Mapping[str, Any] | None = None,
         slow: bool = False,
         repeat: bool = True,
         parse: bool = True,
@@ -175,6 +177,7 @@ class Transport:
         :param path: path below the base URL
         :param json: body as JSON, or
         :param body: body as an upload
+        :param params: query parameters
         :param slow: whether the server works long before it answers, as with an upload
         :param repeat: whether it is sent again at all
         :param parse: whether the answer has a body that counts; one that is not JSON is an error then
@@ -186,7 +189,7 @@ class Transport:
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow, parse=parse)
+        request = Request(method, path, self.budget(slow=slow), params, json, body, slow=slow, parse=parse)
         request.execution_id = execution_id
         return self._call(request, may_repeat_read if again else may_repeat_write, WRITE_RETRIES if repeat else 0)
 

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from campaign.asked import Asked, own_jobs, the_one
+from campaign.asked import Asked, own_flows, own_jobs, the_one
 from campaign.project import (
     ActivateReleaseOperator,
     CreateReleaseOperator,
     ExportFlowPackageOperator,
     GetDeploymentOperator,
+    ImportFlowPackageOperator,
     JobGroupSensor,
     ReleaseActiveSensor,
     RollbackDeploymentOperator,
@@ -184,6 +185,21 @@ def export(world: World) -> Asked:
         )
 
     return Asked(wanted, reads="/package", shows=wanted, ended=[ended])
+
+
+def import_flow(world: World, *, dry_run: bool) -> Asked:
+    def wanted(state: State) -> bool:
+        flows = own_flows(world)
+        return len(flows) == 1 and flows[0].id in state.flows
+
+    asked = Asked(wanted, reads="/v4/flows/", imports=1)
+    path = str(package("ours").path)
+
+    def make() -> Any:
+        return ImportFlowPackageOperator(task_id="import", package_path=path, dry_run_first=dry_run)
+
+    asked.ended.append(run_task(world, "import", make))
+    return asked
 
 
 def _uuid_at(path: Path) -> str | None:

@@ -100,7 +100,11 @@ def _disturbed(world: World, changes: list[_Change]) -> bool:
     return any(
         one.event.user_id != TASK
         and one.event.deployment_id in (None, world.deployment_id)
-        and (one.event.what.startswith(_LIVE) or "canceled" in one.event.what or "import rules" in one.event.what)
+        and (
+            one.event.what.startswith(("flow ", *_LIVE))
+            or "canceled" in one.event.what
+            or "import rules" in one.event.what
+        )
         for one in changes
     )
 
@@ -115,6 +119,9 @@ def _count(world: World, asked: Asked, changes: list[_Change]) -> None:
     ran = [one["what"] for one in started if one]
     if len(ran) > asked.runs or len(set(ran)) < len(ran):
         world.wrong(f"jobs were started {len(ran)} times: {ran}")
+    imported = [one.what for one in done if one.what.endswith(" imported")]
+    if len(imported) > asked.imports:
+        world.wrong(f"{len(imported)} packages were imported as flows: {imported}")
 
 
 def _others_untouched(world: World) -> None:

@@ -22,7 +22,7 @@ _AMONG_WRITES = 0.4
 _MORE = {"a person acts": 4, "a second promoter": 2, "killed": 3, "slow commit": 2}
 _SECOND = ("a person acts", "killed")
 #: Flows in which more can go wrong come more often.
-_WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2}
+_WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2, "import": 2}
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
@@ -79,6 +79,7 @@ __all__ = [
     "ExportFlowPackageOperator",
     "Fault",
     "GetDeploymentOperator",
+    "ImportFlowPackageOperator",
     "JobGroupSensor",
     "LateActivation",
     "LateCommit",

@@ -52,6 +52,8 @@ def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
     options: dict[str, Any] = {}
     if flow == "create":
         options = {"baseline": yes(0.8), "dry_run": yes(0.2)}
+    elif flow == "import":
+        options = {"dry_run": yes(0.3)}
     elif flow == "roll back":
         options = {"promoted": yes(0.85)}
     elif flow == "run":
@@ -79,6 +81,7 @@ _FLOWS: dict[str, Callable[..., Asked]] = {
     "run recipe": flows.run_recipe,
     "rules": flows.rules,
     "export": flows.export,
+    "import": flows.import_flow,
     "release sensor": flows.release_sensor,
     "job sensor": flows.job_sensor,
     "group": promote,

@@ -67,6 +67,7 @@ class State:
     releases: frozenset[int]
     rules: str
     jobs: tuple[tuple[int, str], ...]
+    flows: frozenset[int] = frozenset()
 
 
 class Store:
@@ -194,6 +195,7 @@ class World:
             frozenset(one.id for one in store.releases(self.deployment_id)),
             json.dumps(rules, sort_keys=True, default=dict),
             tuple((one.id, one.status) for one in store.job_groups()),
+            frozenset(one.id for one in store.flows()),
         )
 
     def check_store(self) -> None:
