@@ -13,7 +13,7 @@ from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
 from ..promotion.workspace import WorkspaceImporter
-from ._base import NOT_GIVEN, Attempt, TrifactaOperator, check_name, given_or_none
+from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_name, given_or_none
 from ._packages import PackageReader
 from ._storage import check_destination, save, temporary_file
 from .dry_run import refuse_problems
@@ -79,19 +79,20 @@ class ExportFlowPackageOperator(TrifactaOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export, check and save the package, and tell what it is."""
         with airflow_failures():
-            flow_id = self._checked_id()
+            name = given_name(self.flow_name, self.flow_id, "flow")
+            flow_id = None if name else parse_id(self.flow_id, "flow_id")
             path = check_destination(self.package_path)
             if not isinstance(self.comment, (str, type(None))):
                 raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
             attempt = Attempt(self, context)
-            what = flow_id or quoted(self.flow_name)
+            what = flow_id or quoted(name)
             self.log.info(
                 "Will export flow %s of the instance of connection %s as %s", what, self.trifacta_conn_id, path
             )
             file = temporary_file()
             try:
                 with TrifactaHook(self.trifacta_conn_id).client as client:
-                    flow_id = flow_id or client.flows.by_name(self.flow_name).id
+                    flow_id = flow_id or client.flows.by_name(str(name)).id
                     client.flows.export(flow_id, file, comment=self.comment)
                 package = FlowPackage(file, f"of flow {flow_id}")
             except BaseException:
@@ -117,15 +118,6 @@ class ExportFlowPackageOperator(TrifactaOperator):
                 connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
             )
             return attempt.facts
-
-    def _checked_id(self) -> int | None:
-        """Return the given id; None if the flow is given by its name."""
-        if self.flow_name is None:
-            return parse_id(self.flow_id, "flow_id")
-        if self.flow_id is not None:
-            raise InvalidInputError("Give flow_id or flow_name, not both. Nothing was sent.")
-        check_name(self.flow_name, "flow_name")
-        return None
 
 
 class ImportFlowPackageOperator(PackageReader):

@@ -22,6 +22,8 @@ MEMBERS = [
     "dry_run",
     "roll_back",
     "run_deployment",
+    "run_flows",
+    "run_recipe",
 ]
 
 
