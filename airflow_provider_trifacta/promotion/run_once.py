@@ -165,7 +165,11 @@ class Once:
             noted: dict[str, Any] = {"at": self._since.isoformat()}
             noted |= {"execution_id": self._execution_id} if key else {}
             noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
-            self._journal.asked(self._request, **noted)
+            try:
+                self._journal.asked(self._request, **noted)
+            except TrifactaError as error:
+                error.standing = self._started_before()
+                raise
         try:
             if not doubt:
                 answer = order.send(key, False)
