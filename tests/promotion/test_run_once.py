@@ -11,7 +11,6 @@ from trifacta_emulator import (
     Emulator,
     EmulatorOptions,
     Fault,
-    LateCommit,
     PresetFlow,
     Reset,
     Truncate,
