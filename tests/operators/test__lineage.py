@@ -187,7 +187,7 @@ def test_a_table_of_a_connection(ask, make_package, instance):
     with package.open("rb") as file:
         instance.store.create_release(1, read_package(file))
     [[dataset], _] = ask()
-    assert dataset == (f"postgres://connection-{connection.id}.example.com:5432", "trifacta.public.orders")
+    assert dataset == ("postgres://postgres.example.com:5432", "trifacta.public.orders")
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

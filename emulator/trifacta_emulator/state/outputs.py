@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from trifacta_emulator.packages.definition import Row, Tables
-from trifacta_emulator.records import LocalConnection
 
 #: The API has both spellings: the later one is ``writesettings`` [P: AAC25, VC], another page has ``writeSettings``
 #: [R: D68 API JobGroups Create v4].
@@ -93,31 +92,32 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
     ]
 
 
-def read_by(tables: Tables, flow_name: str, local: Sequence[LocalConnection]) -> dict[str, Any]:
+def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[str, Any]:
     """Write the answer to ``/inputs`` [P: AAC25]. All inputs stand under one flow: our choice [?].
 
     For a job that reads files some instances answer 400 ``DataServiceInvalidRequest`` [P: AYX]. Here a fault does that.
 
     :param tables: the flows of one package
     :param flow_name: the flow that runs
-    :param local: the connections of this instance
+    :param vendors: vendor of each connection of the instance, by its id
     """
     locations = {row["id"]: row for row in tables["storagelocations"]}
     relational = {row["datasourceId"]: row for row in tables["relationalsources"]}
     inputs: list[Row] = []
     for source in tables["datasources"]:
         if source["id"] in relational:
-            inputs.append(_table(relational[source["id"]], "relationalPath", source.get("connectionId"), local))
+            vendor = vendors.get(source.get("connectionId") or 0, "")
+            inputs.append(_table({"action": "read", **relational[source["id"]]}, "relationalPath", vendor))
         elif source["storageLocationId"] in locations:
             inputs.append({"uri": uri(locations[source["storageLocationId"]])})
     return {"data": [{"name": flow_name, "inputs": inputs}]}
 
 
-def written_by(output: Output, local: Sequence[LocalConnection]) -> dict[str, Any]:
+def written_by(output: Output, vendors: Mapping[int, str]) -> dict[str, Any]:
     """Write the answer to ``/outputs`` [P: AAC25].
 
     :param output: what the job group makes
-    :param local: the connections of this instance
+    :param vendors: vendor of each connection of the instance, by its id
     """
     files = [
         {
@@ -127,7 +127,7 @@ def written_by(output: Output, local: Sequence[LocalConnection]) -> dict[str, An
         }
         for row in output.files
     ]
-    tables = [_table(row, "path", row.get("connectionId"), local) for row in output.tables]
+    tables = [_table(row, "path", vendors.get(row.get("connectionId") or 0, "")) for row in output.tables]
     return {"files": files, "tables": tables}
 
 
@@ -160,21 +160,13 @@ def _is_below(path: object, folder: str) -> bool:
     return isinstance(path, str) and (path == folder or path.startswith(f"{folder.rstrip('/')}/"))
 
 
-def _table(row: Row, path: str, connection_id: object, local: Sequence[LocalConnection]) -> Row:
-    connection = next((one for one in local if one.id == connection_id), None)
+def _table(row: Row, path: str, vendor: str) -> Row:
+    # The form is that of "connectString" [R: D64 API Connections Get List v3]. Host and database are our choice [?].
+    driver = "postgresql" if vendor == "postgres" else vendor
     return {
-        # Both are always texts [P: AAC25]. That they are null for a connection that is not here is our choice [?].
-        "vendor": connection and connection.vendor,
-        "databaseConnectString": connection and _connect_string(connection),
+        "vendor": vendor,
+        "databaseConnectString": f"jdbc:{driver}://{vendor}.example.com:5432/trifacta",
         "relationalPath": row.get(path),
         "table": row.get("tableName"),
         "action": row.get("action"),
     }
-
-
-def _connect_string(connection: LocalConnection) -> str:
-    # The form is that of "connectString" [R: D64 API Connections Get List v3]. The rest is our choice [?].
-    host = f"connection-{connection.id}.example.com"
-    if connection.vendor == "postgres":
-        return f"jdbc:postgresql://{host}:5432/trifacta?ssl=true"
-    return f"jdbc:{connection.vendor}://{host}"
