@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
-from ..client.errors import AmbiguousNameError, InvalidInputError
+from ..client.errors import InvalidInputError
 from ..client.texts import parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
@@ -116,15 +116,7 @@ class Target(NamedTuple):
         """
         if self.deployment_id is not None:
             return self.deployment_id
-        found = [one.id for one in client.deployments.find(str(self.deployment_name))]
-        if len(found) != 1:
-            name = quoted(self.deployment_name)
-            raise AmbiguousNameError(
-                f"{len(found)} deployments are called {name}: {', '.join(map(str, found))}. Give the deployment_id."
-                if found
-                else f"0 deployments are called {name}. Check the name. This user may not see every deployment."
-            )
-        return found[0]
+        return client.deployments.by_name(str(self.deployment_name)).id
 
 
 class TrifactaOperator(BaseOperator):

@@ -12,7 +12,7 @@ from ..client.texts import listed, parse_id, quoted, shown_json, shown_within
 from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
-from ..promotion.workspace import WorkspaceImport, WorkspaceImporter
+from ..promotion.workspace import WorkspaceImporter
 from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_name, given_or_none
 from ._packages import PackageReader
 from ._storage import check_destination, save, temporary_file
@@ -20,7 +20,7 @@ from .dry_run import refuse_problems
 
 if TYPE_CHECKING:
     from .._compat import Context
-    from ..client import TrifactaClient
+    from ..client import FlowImport, TrifactaClient
 
 #: Most connections of a package in the XCom.
 _MOST_CONNECTIONS = 1_000
@@ -185,43 +185,31 @@ class ImportFlowPackageOperator(PackageReader):
                 self.describe(package)
                 attempt.tell(package_uuid=package.info.uuid)
                 mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
-                importer = WorkspaceImporter(
-                    client,
-                    package,
-                    mappings,
-                    folder_id=folder_id,
-                    journal=journal,
-                    retry=attempt.is_retry,
-                    began=attempt.run_began,
-                    progress=self.progress,
-                )
-                done = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
-                return self._finish(client, attempt, done)
+                noted: dict[str, Any] = {"journal": journal, "retry": attempt.is_retry, "began": attempt.run_began}
+                asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
+                importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
+                outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
+                return self._finish(client, attempt, outcome, made)
 
     def _refuse_problems(self, importer: WorkspaceImporter) -> None:
         report = importer.dry_run()
         self.log.info("%s", report.as_text())
         refuse_problems(report, "log")
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, done: WorkspaceImport) -> dict[str, Any]:
-        flows = done.imported.flows
-        ids = [flow["id"] for flow in flows]
+    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> dict[str, Any]:
+        ids = [flow["id"] for flow in made.flows]
         attempt.tell(
             flow_ids=ids,
-            primary_flow_ids=done.imported.primary_flow_ids,
-            flows=flows,
+            primary_flow_ids=made.primary_flow_ids,
+            flows=made.flows,
             flow_urls=[client.flow_url(one) for one in ids],
-            outcome=done.outcome,
+            outcome=outcome,
         )
-        self.log.info(
-            "Package %s is imported (%s) as flows %s",
-            attempt.facts["package_uuid"],
-            done.outcome,
-            listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in flows),
-        )
-        if done.imported.dropped:
+        named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
+        self.log.info("Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named)
+        if made.dropped:
             raise DroppedObjectsError(
-                f"The import dropped objects of the package: {shown_json(done.imported.dropped)}. The flows {ids} "
+                f"The import dropped objects of the package: {shown_json(made.dropped)}. The flows {ids} "
                 "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
                 flow_ids=ids,
             )
