@@ -291,7 +291,7 @@ def test_an_answer_that_does_not_fit_is_a_doubt(run, prod, fails, wrong):
     emulator.store.create_flow("Other")
     emulator.faults.add(Fault(Answer(201, body=wrong, when="after_commit"), **IMPORT, times=1))
     with fails("AmbiguousSubmissionError", flow_ids=[1002]):
-        run()
+        run(dry_run_first=False)
 
 
 def test_dropped_objects_fail_after_the_xcoms(run, prod, store, execute, fails):
@@ -300,7 +300,7 @@ def test_dropped_objects_fail_after_the_xcoms(run, prod, store, execute, fails):
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **IMPORT, times=1))
     for again in ({}, RETRY):
         with fails("DroppedObjectsError", flow_ids=[1001]):
-            run(store=store, **again)
+            run(store=store, dry_run_first=False, **again)
         assert execute.ti.pushed["flow_ids"] == [1001]
 
 
