@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     A connection in the environment or in a secrets backend needs no database.
 
     :param arguments: the command line; the process's own if it is left out
-    :returns: 0 if promotions can work, else 1
+    :returns: 0 if the connection can work, else 1
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.check", description="Test an Airflow connection of type trifacta."

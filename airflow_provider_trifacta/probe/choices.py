@@ -128,6 +128,12 @@ def _run_answer(a: Answers) -> str:
     return "flow_run" if "flowRunId" in of_spec(a, "post", *way) else "jobs" if jobs else "v4"
 
 
+def takes_key(a: Answers, path: str) -> bool:
+    """Tell whether a run takes a key of the request, as the instance describes it."""
+    parameters = of_spec(a, "post", path).get("parameters", ())
+    return any(str(one.get("name")).lower() == "x-execution-id" for one in parameters)
+
+
 def _canceled(a: Answers) -> Any:
     """What an instance does counts for more than what it says of itself."""
     words = ("Canceled", "Cancelled")
@@ -197,6 +203,8 @@ OPTIONS = (
     Item("import_hold_up", "?", "a plain import without mappings is held up", ("from_ui", "always"),
         lambda a: "always" if "connectionsWithoutMapping" in a.body("dry_plain") else "from_ui"),
     Item("run_answer", "P", "answer to a run, by open-api-spec", ("v4", "jobs", "flow_run"), _run_answer),
+    Item("execution_ids", "P", "runs count x-execution-id, by open-api-spec", ("count", "ignore"),
+        lambda a: "count" if takes_key(a, "/jobGroups") else "ignore"),
     Item("canceled_word", "P", "spelling of Canceled", ("Canceled", "Cancelled"), _canceled),
     Item("cancel_status", "M", "status of a cancellation, by open-api-spec", (200, 202), _cancel_status),
     Item("job_error_shape", "P", "`errorMessage` of a job", ("text", "object"), _job_error),

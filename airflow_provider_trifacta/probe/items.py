@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import Answers, need, of_spec, shape
+from .answers import Answers, need, shape
 from .calls import NOTES
-from .choices import OPTIONS, Item, See, allowed, descending, latest, status
+from .choices import OPTIONS, Item, See, allowed, descending, latest, status, takes_key
 
 #: Words for the state of a job group [P].
 _STATES = {"Created", "Pending", "InProgress", "Complete", "Failed", "Canceled", "Cancelled", "undefined"}
@@ -56,11 +56,6 @@ def _includes_deleted(a: Answers) -> bool:
     return any(row["id"] == own and row.get("deleted_at") for row in a.rows("with_deleted"))
 
 
-def _takes_execution_id(a: Answers) -> bool:
-    parameters = of_spec(a, "post", "/deployments/{id}/run").get("parameters", ())
-    return any(str(one.get("name")).lower() == "x-execution-id" for one in parameters)
-
-
 _RELEASE = "id packageUuid notes active updatedAt createdAt deployment creator updater"
 _DEPLOYMENT = "id name createdAt updatedAt creator updater"
 _RULE = "tableName onCondition withCondition id createdAt updatedAt deployment creator updater"
@@ -79,7 +74,8 @@ ASSUMPTIONS = (
     _assume("flows_order", "R", "flows are listed newest first", lambda a: descending(a.rows("flows"))),
     _assume("sort", "I", "lists take sort=-id", lambda a: descending(a.rows("sorted"))),
     _assume("states", "P", "states of job groups are known words", _known_states),
-    _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec", _takes_execution_id, False, True),
+    _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec",
+        lambda a: takes_key(a, "/deployments/{id}/run"), False, True),
     _assume("create_status", "I", "status of POST deployments", status("created"), 201),
     _fields("create_fields", "I", "fields of that answer", _DEPLOYMENT, lambda a: a.body("created")),
     _fields("get_fields", "I", "fields of a deployment", f"{_DEPLOYMENT} numReleases latestRelease",

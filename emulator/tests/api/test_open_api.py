@@ -47,3 +47,15 @@ def test_words_and_shapes_of_job_groups(start):
     assert "Cancelled" in properties("/v4/jobGroups/{id}")["status"]["enum"]
     assert properties("/v4/jobGroups/{id}/jobs")["data"]["items"]["properties"]["errorMessage"] == {"type": "object"}
     assert set(paths["/v4/jobGroups/{id}/cancel"]["post"]["responses"]) == {"202"}
+
+
+@pytest.mark.parametrize(("choice", "named"), [("count", ["/v4/flows/{id}/run", "/v4/jobGroups"]), ("ignore", [])])
+def test_it_names_the_header_of_the_calls_that_count_it(start, choice, named):
+    paths = start(execution_ids=choice).json("/v4/open-api-spec")["paths"]
+    found = [
+        path
+        for path, operations in paths.items()
+        for one in operations.get("post", {}).get("parameters", [])
+        if (one["name"], one["in"]) == ("x-execution-id", "header")
+    ]
+    assert sorted(found) == named

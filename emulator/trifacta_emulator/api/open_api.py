@@ -21,11 +21,15 @@ async def spec(request: Request) -> Response:
             "operationId": endpoint.operation,
             "responses": _responses(endpoint.operation, context.options),
         }
+        text = {"type": "string"}
         names = re.findall(r"\{(\w+)\}", endpoint.path)
-        if names:
-            operation["parameters"] = [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-            ]
+        parameters: list[dict[str, Any]] = [
+            {"name": name, "in": "path", "required": True, "schema": text} for name in names
+        ]
+        if endpoint.once and context.options.execution_ids == "count":
+            parameters.append({"name": "x-execution-id", "in": "header", "required": False, "schema": text})
+        if parameters:
+            operation["parameters"] = parameters
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     # The vendor's title is not known [?]. Clients read info.version [P].
     info = {"title": "Trifacta API (emulated)", "version": context.options.product_version}
