@@ -103,6 +103,7 @@ def _run(probe: Probe) -> bool:
             left = probe.clean_up()
             for one in left:
                 sys.stderr.write(f"NOT DELETED: {one}. Delete it by hand.\n")
+            probe.client.close()
     dry_run = probe.answers.seen.get("dry_run")
     if dry_run and dry_run.refused and not probe.given:
         sys.stderr.write(f"The package of the probe is refused ({dry_run.status}). Try --package with one of yours.\n")

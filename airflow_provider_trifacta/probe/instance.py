@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,16 +12,15 @@ from typing import Any
 from ..client import ClientConfig, TrifactaClient, TrifactaError
 from ..client.adapter import Session
 from ..client.calls import Request
-from ..client.redact import Redactor
 from ..client.transport import Transport
 from .answers import Answer, Answers
 from .calls import CALLS, NAMED, UNKNOWN, WHY, Call
 from .package import Package, write
 
-_TRIES = 3
-_PAUSE = 1.0
+#: How often a deletion is tried, and seconds between two tries.
+_TRIES, _PAUSE = 3, 1.0
 _ID = re.compile(r"\w[\w-]{0,63}")
-#: Seconds: a person waits.
+#: Seconds that a person waits for an answer.
 _LONGEST_WAIT = 60.0
 
 
@@ -55,13 +54,11 @@ class Probe:
     :param config: the instance
     :param name: name of the deployment to make; None to change nothing
     :param given: a package to use in place of the probe's own
-    :param sleep: how to wait between two tries of a deletion, in seconds
     """
 
     config: ClientConfig
     name: str | None = None
     given: Package | None = None
-    sleep: Callable[[float], None] = time.sleep
     #: Set by a signal: no more requests, but those that delete.
     stopped: bool = field(default=False, init=False)
     #: Whether the deletion has begun.
@@ -73,9 +70,9 @@ class Probe:
 
     def __post_init__(self) -> None:
         config = replace(self.config, read_timeout=min(self.config.read_timeout, _LONGEST_WAIT), read_retries=0)
-        self.client = TrifactaClient(config)
-        self.answers = Answers(by_token=not config.login)
         self._config, self._transport = config, Transport(config)
+        self.client = TrifactaClient(config, transport=self._transport)
+        self.answers = Answers(by_token=not config.login)
         # The token of nobody: a wrong password could lock the user out.
         self._stranger = Session(replace(config, login=None, password="not-a-token"), 1)  # noqa: S106
         self._ids: dict[str, Any] = {"unknown": UNKNOWN}
@@ -178,7 +175,7 @@ class Probe:
         session = session or self._transport.session
         answer = session.exchange(request, f"{self._config.base_url}{path}", request.params)
         try:
-            body, is_json = answer.json(request, self._config, lambda: Redactor(self._config)), True
+            body, is_json = answer.json(request, self._config, lambda: self._transport.redact), True
         except TrifactaError:
             body, is_json = None, False
         return Answer(answer.status, body, is_json, answer.is_html, "x-trifacta-request-id" in answer.headers)
@@ -195,7 +192,7 @@ class Probe:
         """Delete an object, if it is there; return whether it is gone."""
         for number in range(_TRIES):
             if number:
-                self.sleep(_PAUSE)
+                time.sleep(_PAUSE)
             status = self._status("DELETE", path)
             if 200 <= status < 300 or status in (404, 410):
                 return True
