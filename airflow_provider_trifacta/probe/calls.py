@@ -29,6 +29,7 @@ class Call:
     :param upload: the package that it sends
     :param part: name of the part with the package
     :param gives: ids that its answer gives, by name
+    :param shows: id that the list must show; it is asked for again until it does
     """
 
     key: str
@@ -39,6 +40,7 @@ class Call:
     upload: str = ""
     part: str = "data"
     gives: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    shows: str = ""
 
 
 def _id(body: Any) -> Any:
@@ -72,7 +74,6 @@ _RULE = {"tableName": "connections", "onCondition": {"uuid": CONNECTION_UUID}, "
 _VALUE_RULE = {"type": "fileLocation", "on": PATH_FROM, "with": PATH_TO}
 _OWN, _RELEASES = "/v4/deployments/{own}", "/v4/deployments/{own}/releases"
 _OBJECT_RULES, _VALUE_RULES = f"{_OWN}/objectImportRules", f"{_OWN}/valueImportRules"
-_LIST = {"deploymentId": "{deployment}"}
 
 # fmt: off
 CALLS = (
@@ -112,17 +113,21 @@ CALLS = (
     Call("run_first", "POST", "/v4/deployments/{idle}/run"),
     Call("run_flow", "POST", "/v4/flows/{idle_flow}/run"),
     Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release_id}),
+    Call("first_after", "GET", "/v4/releases/{first}"),
+    Call("second_after", "GET", "/v4/releases/{second}"),
+    Call("at_once", "GET", "/v4/releases", {"deploymentId": "{own}"}),
     # Of the probe's own deployment, or of any.
     Call("deployment", "GET", "/v4/deployments/{deployment}"),
     Call("sorted", "GET", "/v4/deployments", {"limit": 25, "sort": "-id"}),
-    Call("releases", "GET", "/v4/releases", _LIST),
+    Call("releases", "GET", "/v4/releases", {"deploymentId": "{deployment}"}, shows="second"),
     Call("embedded", "GET", "/v4/deployments/{deployment}", {"embed": "releases", "limit": 1}),
     Call("bad_embed", "GET", "/v4/deployments/{deployment}", {"embed": "noSuchThing"}),
     Call("route_releases", "GET", "/v4/deployments/{deployment}/releases"),
     Call("read_rules", "GET", "/v4/deployments/{deployment}/valueImportRules"),
     # With --write: stage, roll back, deactivate, delete.
     Call("activated", "PATCH", "/v4/releases/{first}", json={"active": True}),
-    Call("rolled_back", "GET", "/v4/releases", _LIST),
+    Call("first_back", "GET", "/v4/releases/{first}"),
+    Call("second_back", "GET", "/v4/releases/{second}"),
     Call("deactivated", "PATCH", "/v4/releases/{first}", json={"active": False}),
     Call("inactive", "GET", "/v4/releases/{first}"),
     Call("noted", "PATCH", "/v4/releases/{second}", json={"notes": NOTES}),

@@ -47,6 +47,13 @@ class Form:
         self.sent_completely = True
 
 
+def _listed(answer: Answer) -> list[Any]:
+    try:
+        return [row["id"] for row in answer.body["data"]]
+    except (LookupError, TypeError):
+        return []
+
+
 @dataclass(eq=False)
 class Probe:
     """One run of the probe.
@@ -131,6 +138,11 @@ class Probe:
             session = self._stranger if call.key == "stranger" else self._transport.session
             path = call.path.format(**self._ids)
             answer = self._ask(call.method, path, session, params=params, json=json, body=form)
+            for _ in range(_TRIES):
+                if self._ids.get(call.shows) in (None, *_listed(answer)):
+                    break
+                time.sleep(_PAUSE)
+                answer = self._ask(call.method, path, session, params=params)
         except Exception as error:  # of many kinds; only its kind is told
             return f"no answer ({type(error).__name__})"
         if answer.is_page and call.key != "stranger":

@@ -20,14 +20,10 @@ def _fields(name: str, mark: str, text: str, fields: str, see: See) -> Item:
     return Item(name, mark, text, (" ".join(sorted(fields.split())),), lambda a: shape(see(a)), False, True)
 
 
-def _live(key: str, live: list[bool]) -> See:
+def _live(when: str, *expected: bool) -> See:
     """Tell whether the first and the second release are live as expected."""
-
-    def see(a: Answers) -> bool:
-        found = {row["id"]: row["active"] is True for row in a.rows(key)}
-        return [found[a.body(one)["release"]["id"]] for one in ("first", "second")] == live
-
-    return see
+    keys = (f"first_{when}", f"second_{when}")
+    return lambda a: [a.body(key)["active"] is True for key in keys] == list(expected)
 
 
 def _takes_ids(a: Answers) -> bool:
@@ -102,8 +98,10 @@ ASSUMPTIONS = (
     _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
     _assume("package_uuid", "I", "`packageUuid` is the uuid of the package", _same_uuid),
     _assume("active_at_once", "R", "a new release is active", lambda a: a.body("first")["release"]["active"] is True),
-    _assume("takes_over", "R", "the next one takes its place", _live("releases", [False, True])),
-    _assume("rolled_back", "I", "the earlier one can be activated", _live("rolled_back", [True, False])),
+    _assume("takes_over", "R", "the next one takes its place", _live("after", False, True)),
+    _assume("rolled_back", "I", "the earlier one can be activated", _live("back", True, False)),
+    _assume("listed_at_once", "?", "a list shows a new release at once",
+        lambda a: a.body("second")["release"]["id"] in [row["id"] for row in a.rows("at_once")]),
     _fields("patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", lambda a: a.body("activated")),
     _assume("inactive_after_false", "?", "`active` after PATCH false", lambda a: a.body("inactive")["active"], None,
         False),
