@@ -23,8 +23,7 @@ class Call:
 
     :param key: its name in :class:`.Answers`
     :param method: HTTP method
-    :param path: its path; ids of earlier answers stand in braces
-    :param params: query parameters
+    :param path: its path and query; ids of earlier answers stand in braces
     :param json: its body; :data:`NAMED` gets the name of the probe's deployment
     :param upload: the package that it sends
     :param part: name of the part with the package
@@ -35,7 +34,6 @@ class Call:
     key: str
     method: str
     path: str
-    params: Mapping[str, Any] | None = None
     json: object = None
     upload: str = ""
     part: str = "data"
@@ -43,24 +41,16 @@ class Call:
     shows: str = ""
 
 
-def _id(body: Any) -> Any:
-    return body["id"]
-
-
-def _first_id(body: Any) -> Any:
-    return body["data"][0]["id"]
-
-
 def _richest(body: Any) -> Any:
     return max(body["data"], key=lambda row: row.get("numReleases") or 0)["id"]
 
 
-def _release_id(body: Any) -> Any:
+def _id(body: Any) -> Any:
+    return body["id"]
+
+
+def _release(body: Any) -> Any:
     return body["release"]["id"]
-
-
-def _token_id(body: Any) -> Any:
-    return body["tokenInfo"]["tokenId"]
 
 
 def _failed(body: Any) -> Any:
@@ -78,21 +68,22 @@ _OBJECT_RULES, _VALUE_RULES = f"{_OWN}/objectImportRules", f"{_OWN}/valueImportR
 # fmt: off
 CALLS = (
     Call("spec", "GET", "/v4/open-api-spec"),
-    Call("person", "GET", "/v4/people/current", {"includePrivileges": "true"}),
+    Call("person", "GET", "/v4/people/current?includePrivileges=true"),
     Call("stranger", "GET", "/v4/people/current"),
     Call("no_route", "GET", "/v4/noSuchPath"),
     Call("no_method", "GET", "/v4/jobGroups/{unknown}/cancel"),
-    Call("flows", "GET", "/v4/flows", {"limit": 25}, gives={"flow": _first_id}),
+    Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": lambda body: body["data"][0]["id"]}),
     Call("export", "GET", "/v4/flows/{flow}/package/dryRun"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
-    Call("job_groups", "GET", "/v4/jobGroups", {"limit": 100}, gives={"failed": _failed}),
+    Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed": _failed}),
     Call("jobs", "GET", "/v4/jobGroups/{failed}/jobs"),
-    Call("deployments", "GET", "/v4/deployments", {"limit": 25}, gives={"deployment": _richest}),
+    Call("deployments", "GET", "/v4/deployments?limit=25", gives={"deployment": _richest}),
     Call("unknown", "GET", "/v4/deployments/{unknown}"),
-    Call("all_releases", "GET", "/v4/releases", {"limit": 1}),
+    Call("all_releases", "GET", "/v4/releases?limit=1"),
     # With --write: a deployment without a release, then dry runs, then two releases.
     # A lifetime of nothing is refused, but after the check whether this user may make tokens.
-    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0}, gives={"token": _token_id}),
+    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0},
+        gives={"token": lambda body: body["tokenInfo"]["tokenId"]}),
     Call("token_deleted", "DELETE", "/v4/apiAccessTokens/{token}"),
     Call("created", "POST", "/v4/deployments", json=NAMED, gives={"own": _id, "deployment": _id}),
     Call("run", "POST", f"{_OWN}/run"),
@@ -109,19 +100,19 @@ CALLS = (
     Call("value_rules", "PATCH", _VALUE_RULES, json=[_VALUE_RULE]),
     Call("dry_value", "POST", f"{_RELEASES}/dryRun", upload="file"),
     Call("dry_plain", "POST", "/v4/flows/package/dryRun", upload="table"),
-    Call("first", "POST", _RELEASES, upload="plain", gives={"first": _release_id}),
+    Call("first", "POST", _RELEASES, upload="plain", gives={"first": _release}),
     Call("run_first", "POST", "/v4/deployments/{idle}/run"),
     Call("run_flow", "POST", "/v4/flows/{idle_flow}/run"),
-    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release_id}),
+    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release}),
     Call("first_after", "GET", "/v4/releases/{first}"),
     Call("second_after", "GET", "/v4/releases/{second}"),
-    Call("at_once", "GET", "/v4/releases", {"deploymentId": "{own}"}),
+    Call("at_once", "GET", "/v4/releases?deploymentId={own}"),
     # Of the probe's own deployment, or of any.
     Call("deployment", "GET", "/v4/deployments/{deployment}"),
-    Call("sorted", "GET", "/v4/deployments", {"limit": 25, "sort": "-id"}),
-    Call("releases", "GET", "/v4/releases", {"deploymentId": "{deployment}"}, shows="second"),
-    Call("embedded", "GET", "/v4/deployments/{deployment}", {"embed": "releases", "limit": 1}),
-    Call("bad_embed", "GET", "/v4/deployments/{deployment}", {"embed": "noSuchThing"}),
+    Call("sorted", "GET", "/v4/deployments?limit=25&sort=-id"),
+    Call("releases", "GET", "/v4/releases?deploymentId={deployment}", shows="second"),
+    Call("embedded", "GET", "/v4/deployments/{deployment}?embed=releases&limit=1"),
+    Call("bad_embed", "GET", "/v4/deployments/{deployment}?embed=noSuchThing"),
     Call("route_releases", "GET", "/v4/deployments/{deployment}/releases"),
     Call("read_rules", "GET", "/v4/deployments/{deployment}/valueImportRules"),
     # With --write: stage, roll back, deactivate, delete.
@@ -136,9 +127,9 @@ CALLS = (
     Call("deleted", "GET", "/v4/releases/{first}"),
     Call("active_again", "PATCH", "/v4/releases/{second}", json={"active": True}),
     Call("delete_active", "DELETE", "/v4/releases/{second}"),
-    Call("third", "POST", _RELEASES, upload="plain", gives={"third": _release_id}),
+    Call("third", "POST", _RELEASES, upload="plain", gives={"third": _release}),
     Call("delete_deployment", "DELETE", _OWN),
     Call("deleted_release", "GET", "/v4/releases/{third}"),
-    Call("with_deleted", "GET", "/v4/deployments", {"deploymentId": "{own}", "includeDeleted": "true"}),
+    Call("with_deleted", "GET", "/v4/deployments?deploymentId={own}&includeDeleted=true"),
 )
 # fmt: on

@@ -23,12 +23,12 @@ def during(monkeypatch):
     """Return a function that lets something happen when a call is made: before it is sent, or after its answer."""
 
     def let(key, happen, *, after=False):
-        attempt, ask = instance.Probe._attempt, instance.Probe._ask
+        make, ask = instance.Probe._make, instance.Probe._ask
 
         def noted(self, call):
             self.present = call.key
             try:
-                return attempt(self, call)
+                return make(self, call)
             finally:
                 self.present = None
 
@@ -42,7 +42,7 @@ def during(monkeypatch):
                 happen()
             return answer
 
-        monkeypatch.setattr(instance.Probe, "_attempt", noted)
+        monkeypatch.setattr(instance.Probe, "_make", noted)
         monkeypatch.setattr(instance.Probe, "_ask", asked)
 
     return let
@@ -122,7 +122,7 @@ def test_it_says_what_it_could_not_delete(furnished, probe, left_behind):
     report = probe(emulator.url, "--write", probe.name)
     assert report.status == 1
     left = sorted(one for kind, one in left_behind(emulator) if "Deployments" in kind)
-    assert [f"deployment {one}, named {probe.name!r}" in report.err for one in left] == [True, True]
+    assert [f"NOT DELETED: deployments/{one}." in report.err for one in left] == [True, True]
 
 
 def test_it_says_if_a_deployment_may_appear(furnished, probe, during):
