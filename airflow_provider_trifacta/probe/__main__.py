@@ -6,9 +6,7 @@ import argparse
 import json
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from ..check import config_of
@@ -90,49 +88,23 @@ def _prepare(probe: Probe) -> None:
 
 def _run(probe: Probe) -> bool:
     """Make the calls, and delete what they made in every case; return whether nothing is left."""
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, probe.stop)
     left: list[str] = []
-    with _signals(probe):
+    try:
         try:
-            try:
-                probe.run()
-            finally:
-                probe.cleaning = True
-        except KeyboardInterrupt:
-            pass
+            probe.run()
         finally:
-            left = probe.clean_up()
-            for one in left:
-                sys.stderr.write(f"NOT DELETED: {one}. Delete it by hand.\n")
-            probe.client.close()
+            probe.cleaning = True
+    except KeyboardInterrupt:
+        pass
+    finally:
+        left = probe.clean_up()
+        sys.stderr.write("".join(f"NOT DELETED: {one}. Delete it by hand.\n" for one in left))
     dry_run = probe.answers.seen.get("dry_run")
     if dry_run and dry_run.refused and not probe.given:
         sys.stderr.write(f"The package of the probe is refused ({dry_run.status}). Try --package with one of yours.\n")
     return not left
-
-
-@contextmanager
-def _signals(probe: Probe) -> Iterator[None]:
-    """Let a signal stop the probe after the present request: what a request made is only known from its answer.
-
-    A second one breaks the request off. None of them stops the deletion.
-    """
-
-    def stop(*_: object) -> None:
-        if probe.stopped and not probe.cleaning:
-            probe.cleaning = True
-            raise KeyboardInterrupt
-        probe.stopped = True
-        sys.stderr.write("Stopping. What the probe made is deleted first.\n")
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # Only the main thread may set handlers.
-    is_main = threading.current_thread() is threading.main_thread()
-    before = {one: signal.signal(one, stop) for one in numbers if is_main}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def by(key: str, meaning: Mapping[int, Any]) -> See:
 
 def status(key: str) -> See:
     """Tell the status of an answer."""
-    return lambda a: a.status(key)
+    return lambda a: a[key].status
 
 
 def allowed(key: str, yes: Any, no: Any, *, after: str) -> See:
@@ -81,7 +81,7 @@ def _instance_type(a: Answers) -> str:
 
 def _tokens_enabled(a: Answers) -> bool:
     works = a.by_token and not a["person"].refused
-    return works or a.status("token") != 403 or "disabled" not in str(a["token"].body)
+    return works or a["token"].status != 403 or "disabled" not in str(a["token"].body)
 
 
 def _users_make_tokens(a: Answers) -> Any:
@@ -169,9 +169,9 @@ OPTIONS = (
     Item("unauthorized_body", "?", "body of a 401", ("json", "text"),
         lambda a: a.by_status("stranger", {401: "json" if a["stranger"].is_json else "text"})),
     Item("unknown_id_status", "?", "status for an unknown id", (404, 400),
-        lambda a: a.status("unknown_flow" if a["deployments"].refused else "unknown")),
+        lambda a: a["unknown_flow" if a["deployments"].refused else "unknown"].status),
     Item("deleted_id_status", "P", "status for a deleted id", (410, 404),
-        lambda a: (need(not a["delete_inactive"].refused, "nothing deleted"), a.status("deleted"))[1]),
+        lambda a: (need(not a["delete_inactive"].refused, "nothing deleted"), a["deleted"].status)[1]),
     Item("inactive_value", "R", "`active` of an inactive release", (None, False), _inactive),
     Item("accept_file_part", "?", "a package in part `file`", (False, True),
         allowed("dry_part", True, False, after="dry_run")),

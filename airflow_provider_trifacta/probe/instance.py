@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..client import ClientConfig, TrifactaClient, TrifactaError
-from ..client.adapter import Session
+from ..client.adapter import MultipartFile, Session
 from ..client.calls import Request
 from ..client.transport import Transport
 from .answers import Answer, Answers, NotTestedError, need
@@ -27,28 +28,6 @@ _ID = re.compile(r"\w[\w-]{0,63}")
 _LONGEST_WAIT = 60.0
 
 
-class Form:
-    """A package as ``multipart/form-data``, in a part of any name.
-
-    :param content: the ZIP
-    :param part: name of the part
-    """
-
-    content_type = "multipart/form-data; boundary=trifacta-probe"
-
-    def __init__(self, content: bytes, part: str) -> None:
-        head = f'--trifacta-probe\r\nContent-Disposition: form-data; name="{part}"; filename="probe.zip"\r\n'
-        self._whole = f"{head}Content-Type: application/zip\r\n\r\n".encode() + content + b"\r\n--trifacta-probe--\r\n"
-        self.sent_completely = False
-
-    def __len__(self) -> int:
-        return len(self._whole)
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._whole
-        self.sent_completely = True
-
-
 def _listed(answer: Answer) -> list[Any]:
     try:
         return [row["id"] for row in answer.body["data"]]
@@ -56,7 +35,6 @@ def _listed(answer: Answer) -> list[Any]:
         return []
 
 
-@dataclass(eq=False)
 class Probe:
     """One run of the probe.
 
@@ -65,20 +43,15 @@ class Probe:
     :param given: a package to use in place of the probe's own
     """
 
-    config: ClientConfig
-    name: str | None = None
-    given: Package | None = None
-    #: Set by a signal: no more requests, but those that delete.
-    stopped: bool = field(default=False, init=False)
-    #: Whether the deletion has begun.
-    cleaning: bool = field(default=False, init=False)
-    #: Why nothing is changed.
-    read_only: str = field(default="needs --write", init=False)
-    #: Deployments that were there before.
-    existing: set[int] = field(default_factory=set, init=False)
-
-    def __post_init__(self) -> None:
-        config = replace(self.config, read_timeout=min(self.config.read_timeout, _LONGEST_WAIT), read_retries=0)
+    def __init__(self, config: ClientConfig, name: str | None = None, given: Package | None = None) -> None:
+        self.name, self.given = name, given
+        #: Whether no more requests are made but those that delete, and whether the deletion has begun.
+        self.stopped = self.cleaning = False
+        #: Why nothing is changed.
+        self.read_only = "needs --write"
+        #: Deployments that were there before.
+        self.existing: set[int] = set()
+        config = replace(config, read_timeout=min(config.read_timeout, _LONGEST_WAIT), read_retries=0)
         self._config, self._transport = config, Transport(config)
         self.client = TrifactaClient(config, transport=self._transport)
         self.answers = Answers(by_token=not config.login)
@@ -91,14 +64,24 @@ class Probe:
     def run(self) -> None:
         """Make all calls. One that fails only means that some items are not tested."""
         for call in CALLS:
-            if self.stopped:
-                return
             try:
+                need(not self.stopped, "stopped before")
                 self._make(call)
             except NotTestedError as error:
                 self.answers.missing[call.key] = str(error)
             except Exception as error:  # of many kinds; only its kind is told
                 self.answers.missing[call.key] = f"no answer ({type(error).__name__})"
+
+    def stop(self, *_: object) -> None:
+        """Stop after the present request, since only its answer tells what it made. A second call breaks it off.
+
+        :raises KeyboardInterrupt: it was called before, and the deletion has not begun
+        """
+        if self.stopped and not self.cleaning:
+            self.cleaning = True
+            raise KeyboardInterrupt
+        self.stopped = True
+        sys.stderr.write("Stopping. What the probe made is deleted first.\n")
 
     def clean_up(self) -> list[str]:
         """Delete what was made.
@@ -163,13 +146,12 @@ class Probe:
                 if body["outputobjects"] == [] and "first" in self._ids:
                     self._ids["idle_flow"], self._ids["idle"] = body["primaryFlowIds"][0], self._ids["own"]
 
-    def _form(self, call: Call) -> Form:
-        if call.upload == "broken":
-            return Form(b"not a package", call.part)
+    def _form(self, call: Call) -> MultipartFile:
         package = write(self.answers.product, call.upload) if not self.given else None
         if call.upload == "plain":
             package = self.answers.package = self.answers.package or self.given or package
-        return Form(need(package, "needs a package of the probe's own").content, call.part)
+        content = need(package, "needs a package of the probe's own").content if call.upload != "broken" else b"?"
+        return MultipartFile(io.BytesIO(content), len(content), "probe.zip", part=call.part)
 
     def _ask(self, method: str, path: str, session: Session | None = None, **parts: Any) -> Answer:
         slow = bool(parts.get("body"))
