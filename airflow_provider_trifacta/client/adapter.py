@@ -126,7 +126,7 @@ class MultipartFile:
         quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         begin = f"--{self._boundary}\r\nContent-Disposition: form-data; name="
         head = "".join(f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in self.fields.items())
-        head += f'{begin}"data"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
+        head += f'{begin}"{self.part}"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
         return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
 
     def __len__(self) -> int:
