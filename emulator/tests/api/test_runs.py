@@ -217,7 +217,7 @@ def test_a_check_starts_nothing(dev):
 
 
 def test_what_is_not_there(dev):
-    assert dev("POST", "/v4/flows/9/run").status_code == 404
+    assert dev("POST", "/v4/flows/9/run").status_code == 403
     assert dev("POST", GROUPS, json={"wrangledDataset": {"id": 9}}).status_code == 404
     dev("DELETE", "/v4/flows/1001")
     assert dev("POST", FLOW).status_code == 410

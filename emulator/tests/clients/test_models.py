@@ -74,7 +74,6 @@ def api(start, clock):
     return api
 
 
-@pytest.mark.xfail(reason="connections lack credentials and tables lack a vendor", strict=False)
 @pytest.mark.parametrize(("path", "query", "model"), READS, ids=lambda one: one if isinstance(one, str) else "")
 def test_what_is_read(api, path, query, model):
     assert client_models.problems(api.json(path, **query), model) == []

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.people import has_access, require_access
 from trifacta_emulator.api.query import embeds, list_answer, select_fields
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import ValidationError
@@ -25,16 +26,19 @@ async def list_all(request: Request) -> Response:
 
     No page has a parameter for the flow: public clients compare ``flow.id`` of each element [P: SAAGIE].
     """
+    context, person = context_of(request), person_of(request)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
-    rows = [recipe_body(one, wanted) for one in reversed(context_of(request).store.recipes())]
-    return JSONResponse(list_answer(rows, request.query_params))
+    flows = {flow.id for flow in context.store.flows() if has_access(person, flow)}
+    found = [one for one in reversed(context.store.recipes()) if one.home.flow_id in flows]
+    return JSONResponse(list_answer([recipe_body(one, wanted) for one in found], request.query_params))
 
 
 async def read(request: Request) -> Response:
     """GET one [P: AAC25]."""
     recipe = context_of(request).store.recipe(path_id(request))
+    require_access(request, recipe.home.flow_id)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
-    [body] = select_fields([recipe_body(recipe, wanted)], request.query_params.get("fields"))
+    [body] = select_fields([recipe_body(recipe, wanted)], request.query_params)
     return JSONResponse(body)
 
 
@@ -51,6 +55,7 @@ async def create(request: Request) -> Response:
     if len(sources) != 1:
         raise ValidationError("importedDataset or wrangledDataset: one of them is required")
     [source] = sources
+    require_access(request, referenced(body, "flow"))
     made = context_of(request).store.create_recipe(
         referenced(body, "flow"),
         name,
