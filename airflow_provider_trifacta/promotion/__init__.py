@@ -23,7 +23,7 @@ from .rollback import Undone, roll_back
 from .run import run_deployment, run_flows, run_recipe
 from .run_once import Run
 from .staged import StagedPromoter
-from .workspace import WorkspaceImport, WorkspaceImporter
+from .workspace import WorkspaceImporter
 
 __all__ = [
     "Baseline",
@@ -35,7 +35,6 @@ __all__ = [
     "Run",
     "StagedPromoter",
     "Undone",
-    "WorkspaceImport",
     "WorkspaceImporter",
     "create_once",
     "dry_run",

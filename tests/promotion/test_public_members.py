@@ -17,12 +17,13 @@ MEMBERS = [
     "Run",
     "StagedPromoter",
     "Undone",
-    "WorkspaceImport",
     "WorkspaceImporter",
     "create_once",
     "dry_run",
     "roll_back",
     "run_deployment",
+    "run_flows",
+    "run_recipe",
 ]
 
 
