@@ -30,31 +30,26 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         probe = Probe(config_of(parsed.conn_id), parsed.write, _given(parsed.package) if parsed.package else None)
         _prepare(probe)
+        if parsed.json:
+            parsed.json.touch()  # what cannot be written is refused before the probe
     except (TrifactaError, OSError) as error:
         sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)} Nothing was changed.\n")
         return 1
     clean = _run(probe)
     findings = judge(probe.answers)
     sys.stdout.write("".join(f"{line}\n" for line in as_text(probe.answers, findings)))
-    try:
-        if parsed.json:
-            parsed.json.write_text(json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        sys.stderr.write(f"The report cannot be written: {shown(error)}\n")
-        return 1
+    if parsed.json:
+        parsed.json.write_text(json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8")
     return 0 if clean and not probe.stopped else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.probe",
-        description="Find out what an instance does where the vendor's documents are silent. It only reads, and no "
-        "name and no secret goes into the report. docs/probe.md lists what it does.",
+        description="Find out what an instance does where documents are silent. docs/probe.md says what it touches.",
     )
     parser.add_argument("conn_id", help="the Airflow connection of the instance")
-    parser.add_argument(
-        "--write", metavar="NAME", help="also make a deployment of this name, change it, and delete it; it runs no job"
-    )
+    parser.add_argument("--write", metavar="NAME", help="also make, change and delete a deployment; no job runs")
     parser.add_argument("--package", type=Path, metavar="ZIP", help="use this package in place of the probe's own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON, for an issue")
     return parser
@@ -62,25 +57,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _given(path: Path) -> Package:
     with open_package(str(path)) as package:
-        info = package.info
-        name = info.flow_names[0] if len(info.flow_names) == 1 else ""
-        return Package(path.read_bytes(), info.uuid, info.comment, name)
+        info, name = package.info, " ".join(package.info.flow_names)  # several names are no release's notes
+        return Package(path.read_bytes(), info.uuid.lower(), info.comment, name)
 
 
 def _prepare(probe: Probe) -> None:
     """Check the credentials, and that no deployment has the name."""
     with suppress(NotFoundError, PermissionDeniedError):  # some editions do not have this call
         probe.client.people.current()
-    if not probe.name:
-        return
     try:
-        existing = probe.client.deployments.list()
+        existing = probe.client.deployments.list() if probe.name else []
     except TrifactaError as error:
-        probe.name, probe.read_only = None, "deployments cannot be used"
-        sys.stderr.write(
-            f"Nothing will be changed, because deployments cannot be listed: {shown(error, _LONGEST_ERROR)}\n"
-        )
-        return
+        probe.name, existing, probe.read_only = None, [], "deployments cannot be listed"
+        sys.stderr.write(f"Nothing will be changed: {probe.read_only}. {shown(error, _LONGEST_ERROR)}\n")
     probe.existing = {one.id for one in existing}
     if any(one.name == probe.name for one in existing):
         raise ConfigurationError(f"There is a deployment named {shown(probe.name)!r} already. Choose another name.")

@@ -13,13 +13,8 @@ from .package import CONNECTION_UUID, PATH_FROM, PATH_TO
 
 #: An id that no instance has.
 UNKNOWN = 999_999_999
-#: Why an id may not be there that a call needs.
-WHY = {
-    "flow": "no flow in sight",
-    "deployment": "no deployment in sight",
-    "failed": "no failed job in sight",
-    "group": "no job in sight",
-}
+#: Ids that an instance may not have; the others are of what the probe makes.
+FOUND = ("flow", "deployment", "failed_job", "job_group")
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,6 @@ class Call:
     :param upload: the package that it sends
     :param part: name of the part with the package
     :param gives: ids that its answer gives, by name
-    :param shows: id that the list must show; it is asked for again until it does
     """
 
     key: str
@@ -43,7 +37,10 @@ class Call:
     upload: str = ""
     part: str = "data"
     gives: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    shows: str = ""
+
+
+def _first(body: Any) -> Any:
+    return body["data"][0]["id"]
 
 
 def _richest(body: Any) -> Any:
@@ -77,13 +74,12 @@ CALLS = (
     Call("stranger", "GET", "/v4/people/current"),
     Call("no_route", "GET", "/v4/noSuchPath"),
     Call("no_method", "GET", "/v4/jobGroups/{unknown}/cancel"),
-    Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": lambda body: body["data"][0]["id"]}),
+    Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": _first}),
     Call("export", "GET", "/v4/flows/{flow}/package/dryRun"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
-    Call("job_groups", "GET", "/v4/jobGroups?limit=100",
-        gives={"failed": _failed, "group": lambda body: body["data"][0]["id"]}),
-    Call("jobs", "GET", "/v4/jobGroups/{failed}/jobs"),
-    Call("inputs", "GET", "/v4/jobGroups/{group}/inputs"),
+    Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed_job": _failed, "job_group": _first}),
+    Call("jobs", "GET", "/v4/jobGroups/{failed_job}/jobs"),
+    Call("inputs", "GET", "/v4/jobGroups/{job_group}/inputs"),
     Call("unknown_group", "GET", "/v4/jobGroups/{unknown}"),
     Call("deployments", "GET", "/v4/deployments?limit=25", gives={"deployment": _richest}),
     Call("unknown", "GET", "/v4/deployments/{unknown}"),
@@ -118,7 +114,7 @@ CALLS = (
     # Of the probe's own deployment, or of any.
     Call("deployment", "GET", "/v4/deployments/{deployment}"),
     Call("sorted", "GET", "/v4/deployments?limit=25&sort=-id"),
-    Call("releases", "GET", "/v4/releases?deploymentId={deployment}", shows="second"),
+    Call("releases", "GET", "/v4/releases?deploymentId={deployment}"),
     Call("embedded", "GET", "/v4/deployments/{deployment}?embed=releases&limit=1"),
     Call("bad_embed", "GET", "/v4/deployments/{deployment}?embed=noSuchThing"),
     Call("route_releases", "GET", "/v4/deployments/{deployment}/releases"),

@@ -15,7 +15,7 @@ from ..client.adapter import MultipartFile, Session
 from ..client.calls import Request
 from ..client.transport import Transport
 from .answers import Answer, Answers, NotTestedError, need
-from .calls import CALLS, NAMED, UNKNOWN, WHY, Call
+from .calls import CALLS, FOUND, NAMED, UNKNOWN, Call
 from .package import Package, write
 
 #: How often a deletion is tried, and seconds between two tries.
@@ -26,13 +26,6 @@ _KINDS |= dict.fromkeys(("first", "second", "third"), "releases")
 _ID = re.compile(r"\w[\w-]{0,63}")
 #: Seconds that a person waits for an answer.
 _LONGEST_WAIT = 60.0
-
-
-def _listed(answer: Answer) -> list[Any]:
-    try:
-        return [row["id"] for row in answer.body["data"]]
-    except (LookupError, TypeError):
-        return []
 
 
 class Probe:
@@ -109,7 +102,8 @@ class Probe:
     def _make(self, call: Call) -> None:
         need(call.method == "GET" or self.name, self.read_only)
         for name in re.findall(r"{(\w+)}", call.path):
-            need(name in self._ids, WHY.get(name, "an earlier call failed" if self.name else self.read_only))
+            why = "an earlier call failed" if self.name else self.read_only
+            need(name in self._ids, f"no {name.replace('_', ' ')} in sight" if name in FOUND else why)
         form = self._form(call) if call.upload else None
         json = {"name": self.name} if call.json is NAMED else call.json
         creates = call.method == "POST" and call.json is NAMED
@@ -117,11 +111,6 @@ class Probe:
         path = call.path.format(**self._ids)
         self._unsure += creates
         answer = self._ask(call.method, path, session, json=json, body=form)
-        for _ in range(_TRIES):
-            if self._ids.get(call.shows) in (None, *_listed(answer)):
-                break
-            time.sleep(_PAUSE)
-            answer = self._ask(call.method, path, session)
         need(not answer.is_page or call.key == "stranger", "an HTML page, not the API")
         self.answers.seen[call.key] = answer
         if not answer.refused:

@@ -26,24 +26,10 @@ def _live(when: str, *expected: bool) -> See:
     return lambda a: [a.body(key)["active"] is True for key in keys] == list(expected)
 
 
-def _takes_ids(a: Answers) -> bool:
-    dry, made = (a.body(key)["primaryFlowIds"][0] for key in ("dry_run", "first"))
-    return bool(dry != made)
-
-
 def _hash_accepted(a: Answers) -> bool:
     accepted = a.allowed("first")
     need(a.package and a.package.invented, "needs a package of the probe's own")
     return accepted
-
-
-def _same_uuid(a: Answers) -> bool:
-    found = a.body("first")["release"]["packageUuid"]
-    return a.package is not None and str(found).lower() == a.package.uuid.lower()
-
-
-def _known_states(a: Answers) -> bool:
-    return set(need([row["status"] for row in a.rows("job_groups")], "no job group in sight")) <= _STATES
 
 
 def _includes_deleted(a: Answers) -> bool:
@@ -69,7 +55,8 @@ ASSUMPTIONS = (
     _assume("roles_shown", "I", "the user's roles are shown", lambda a: "authorizationRoles" in a.body("person")),
     _assume("flows_order", "R", "flows are listed newest first", lambda a: descending(a.rows("flows"))),
     _assume("sort", "I", "lists take sort=-id", lambda a: descending(a.rows("sorted"))),
-    _assume("states", "P", "states of job groups are known words", _known_states),
+    _assume("states", "P", "states of job groups are known words",
+        lambda a: {row["status"] for row in need(a.rows("job_groups"), "no job in sight")} <= _STATES),
     _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec",
         lambda a: takes_key(a, "/deployments/{id}/run"), False, True),
     _assume("create_status", "I", "status of POST deployments", status("created"), 201),
@@ -92,12 +79,14 @@ ASSUMPTIONS = (
         lambda a: a.body("dry_value")["importRuleChanges"]["value"][0]),
     _assume("dry_run_release", "?", "a dry run answers a release", lambda a: "release" in a.body("dry_run"), False,
         True),
-    _assume("dry_run_ids", "R", "a dry run takes ids", _takes_ids),
+    _assume("dry_run_ids", "R", "a dry run takes ids",
+        lambda a: a.body("dry_run")["primaryFlowIds"] != a.body("first")["primaryFlowIds"]),
     _assume("any_part", "P", "a package in a part of any name", allowed("dry_part", True, False, after="dry_run")),
     _assume("import_status", "R", "status of POST releases", status("first"), 201),
     _fields("release_fields", "R", "fields of a new release", _RELEASE, lambda a: a.body("first")["release"]),
     _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
-    _assume("package_uuid", "I", "`packageUuid` is the uuid of the package", _same_uuid),
+    _assume("package_uuid", "I", "`packageUuid` is the uuid of the package",
+        lambda a: a.body("first")["release"]["packageUuid"].lower() == need(a.package, "no package").uuid),
     _assume("active_at_once", "R", "a new release is active", lambda a: a.body("first")["release"]["active"] is True),
     _assume("takes_over", "R", "the next one takes its place", _live("after", False, True)),
     _assume("rolled_back", "I", "the earlier one can be activated", _live("back", True, False)),

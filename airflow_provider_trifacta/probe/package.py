@@ -56,7 +56,7 @@ class Package(NamedTuple):
     """A package, and what the server should make of it.
 
     :param content: the ZIP
-    :param uuid: its ``metadata.uuid``
+    :param uuid: its ``metadata.uuid``, in lower case
     :param comment: its ``metadata.comment``; None where the form has none
     :param flow_name: name of its primary flow
     :param invented: whether the probe wrote it, with a hash of its own

@@ -48,7 +48,7 @@ def _judge(item: Item, answers: Answers) -> Finding:
     except NotTestedError as error:
         return Finding(item, "not tested", why=str(error))
     except Exception:  # of many kinds: an answer may have any shape
-        return Finding(item, "not tested", why="the answer has another shape")
+        return Finding(item, "not tested", why="nothing there, or of another shape")
     return Finding(item, "confirmed" if _same(seen, item.values[0]) else "refuted", seen)
 
 

@@ -115,6 +115,16 @@ def test_a_deletion_is_tried_again(furnished, probe, left_behind):
     assert not left_behind(emulator)
 
 
+def test_a_list_that_lags_hides_nothing(furnished, probe, left_behind):
+    emulator = furnished(list_lag_seconds=3600)
+    report = probe(emulator.url, "--write", probe.name)
+    assert report.status == 0
+    verdicts = {one["item"]: one["verdict"] for one in report.json["items"]}
+    assert verdicts["listed_at_once"] == "refuted"
+    assert verdicts["rolled_back"] == "confirmed", "it is read by its id"
+    assert not left_behind(emulator)
+
+
 def test_it_says_what_it_could_not_delete(furnished, probe, left_behind):
     emulator = furnished()
     emulator.faults.add(Fault(Answer(500), method="DELETE", path="/v4/deployments/*", times=None))
