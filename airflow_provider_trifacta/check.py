@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .client.check import check
+from .client.config import ClientConfig
 from .client.errors import ConfigurationError
 
 #: Airflow's setting for its database, and the value inside a task of Airflow 3, which has no database.
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     A connection in the environment or in a secrets backend needs no database.
 
     :param arguments: the command line; the process's own if it is left out
-    :returns: 0 if promotions can work, else 1
+    :returns: 0 if the connection can work, else 1
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.check", description="Test an Airflow connection of type trifacta."
@@ -35,14 +36,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("conn_id", nargs="?", default="trifacta_default")
     conn_id = parser.parse_args(arguments).conn_id
     try:
-        connection = _look_up(conn_id)
-        from .hooks.trifacta import config_from_connection  # not at the top: it loads Airflow, see _without_database
-
-        ok, words = check(config_from_connection(connection))
+        ok, words = check(config_of(conn_id))
     except ConfigurationError as error:
         ok, words = False, str(error)
     sys.stdout.write(f"{'OK' if ok else 'FAILED'}: {words}\n")
     return 0 if ok else 1
+
+
+def config_of(conn_id: str) -> ClientConfig:
+    """Return the configuration of a connection, with or without Airflow's database.
+
+    :param conn_id: the Airflow connection
+    :returns: the configuration
+    :raises ConfigurationError: the connection cannot be found or used
+    """
+    connection = _look_up(conn_id)
+    from .hooks.trifacta import config_from_connection  # not at the top: it loads Airflow, see _without_database
+
+    return config_from_connection(connection)
 
 
 def _look_up(conn_id: str) -> Any:

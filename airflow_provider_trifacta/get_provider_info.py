@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_trifacta.operators.import_rules",
                     "airflow_provider_trifacta.operators.package",
                     "airflow_provider_trifacta.operators.release",
+                    "airflow_provider_trifacta.operators.run",
                 ],
             },
         ],

@@ -73,8 +73,9 @@ class PromotionGroup(TaskGroup):
 
 def promote_flow(
     *,
-    flow_id: Any,
     package_path: Any,
+    flow_id: Any = None,
+    flow_name: Any = None,
     deployment_id: Any = None,
     deployment_name: Any = None,
     dev_conn_id: str = "trifacta_dev",
@@ -117,7 +118,11 @@ def promote_flow(
     for each, or from a mapped task group. Each flow needs a path of its own: the group refuses another package at that
     path than the exported one.
 
+    The first task reads the deployment. So an instance without Deployment Manager fails before anything is exported.
+    ``docs/workspaces.md`` has the way for those.
+
     :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
+    :param flow_name: its exact name, in place of the id (templated)
     :param package_path: where to keep the package, which every worker must reach: a path, or any URL of Airflow's
         object storage; with ``{{ run_id }}`` in it, each run keeps its own (templated)
     :param deployment_id: the deployment in the production instance: an int, a string of digits, or an XComArg
@@ -168,7 +173,11 @@ def promote_flow(
     with group:
         baseline = GetDeploymentOperator(task_id="baseline", **where)
         export = ExportFlowPackageOperator(
-            task_id="export", flow_id=flow_id, package_path=package_path, trifacta_conn_id=dev_conn_id
+            task_id="export",
+            flow_id=flow_id,
+            flow_name=flow_name,
+            package_path=package_path,
+            trifacta_conn_id=dev_conn_id,
         )
         package = {"package_path": _item(export, "path"), "package_uuid": _item(export, "package_uuid")}
         steps: list[BaseOperator] = [baseline, export]

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from uuid import uuid1
@@ -40,8 +41,9 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
+from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
@@ -56,10 +58,10 @@ _DEV, _PROD = "trifacta_dev", "trifacta_prod"
 class TaskInstance:
     """As much of Airflow's as the operators need."""
 
-    max_tries, dag_id, task_id, run_id, map_index = 1, "d", "t", "r", -1
+    max_tries, dag_id, task_id, map_index = 1, "d", "t", -1
 
-    def __init__(self, try_number: int) -> None:
-        self.try_number = try_number
+    def __init__(self, try_number: int, run_id: str = "r") -> None:
+        self.try_number, self.run_id = try_number, run_id
 
     def xcom_push(self, key: str, value: object) -> None:
         pass
@@ -84,7 +86,7 @@ class Site:
         self.size = size
         self._oldest_is_live = oldest_is_live
         self.folder = Path()
-        self.dev = Emulator()
+        self.dev = Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0))
         self.prod = Emulator(EmulatorOptions(clock=self._clock, job_start_seconds=0, job_run_seconds=0))
 
     def _clock(self) -> datetime:
@@ -123,6 +125,10 @@ class Site:
         """Return which release is live."""
         return self.prod.store.active_release(self.deployment_id).id
 
+    def live_flow_ids(self) -> list[int]:
+        """Return the primary flows of the live release."""
+        return list(self.prod.store.active_release(self.deployment_id).imported.primary_flow_ids)
+
     def count(self, action: Callable[[], Any]) -> tuple[int, Any]:
         """Do something, and return how many requests both instances got, and its result."""
         before = self._calls()
@@ -133,11 +139,14 @@ class Site:
         return len(self.dev.calls) + len(self.prod.calls)
 
 
-def execute(operator_class: type, *, try_number: int = 1, notes: Notes | None = None, **arguments: Any) -> Any:
+def execute(
+    operator_class: type, *, try_number: int = 1, notes: Notes | None = None, run_id: str = "r", **arguments: Any
+) -> Any:
     """Run an operator without Airflow's database, and return its result."""
     arguments = {"task_id": "t", "trifacta_conn_id": _PROD, "retries": 1, **arguments}
-    ti = TaskInstance(try_number)
-    context = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": None, "task_state_store": notes}
+    ti = TaskInstance(try_number, run_id)
+    began = SimpleNamespace(start_date=utc_now() - timedelta(minutes=1))
+    context = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": began, "task_state_store": notes}
     return operator_class(**arguments).execute(context)
 
 
@@ -181,6 +190,17 @@ def measure(size: int) -> dict[str, int]:
             package_path=str(site.folder / "export.zip"),
             trifacta_conn_id=_DEV,
         )
+        done(
+            "ExportFlowPackage, by name",
+            ExportFlowPackageOperator,
+            flow_name="Orders",
+            package_path=str(site.folder / "export.zip"),
+            trifacta_conn_id=_DEV,
+        )
+        notes, package = Notes(), {"package_path": site.new_package()}
+        done("ImportFlowPackage: created", ImportFlowPackageOperator, notes=notes, **package)
+        again = {"notes": notes, "try_number": 2, **package}
+        done("ImportFlowPackage: retry, with the journal", ImportFlowPackageOperator, **again)
         done("CreateDeployment: created", CreateDeploymentOperator, name="New")
         done("CreateDeployment: reused", CreateDeploymentOperator, name="New")
         done("SetImportRules: changed", SetImportRulesOperator, value_rules=RULES, **where)
@@ -207,6 +227,15 @@ def measure(size: int) -> dict[str, int]:
         run = done("RunDeployment, with one look", RunDeploymentOperator, **where)
         sensor = Looks(JobGroupSensor, job_group_ids=run["job_group_ids"])
         counts["JobGroupSensor: one look, one job group"], _ = site.count(sensor.look)
+        flows, recipe = {"trifacta_conn_id": _DEV}, site.dev.store.recipes()[0]
+        done("RunFlow, with one look", RunFlowOperator, flow_id=site.flow_id, **flows)
+        done("RunFlow: retry, without a journal", RunFlowOperator, flow_id=site.flow_id, try_number=2, **flows)
+        done("RunFlow, by name", RunFlowOperator, flow_name="Orders", run_id="r2", **flows)
+        with_release = {"flow_id": site.live_flow_ids(), "release_id": staged["release_id"]}
+        done("RunFlow, if its release is live", RunFlowOperator, **with_release)
+        done("RunJobGroup, with one look", RunJobGroupOperator, recipe_id=recipe.id, **flows)
+        names = {"flow_name": "Orders", "recipe_name": recipe.name}
+        done("RunJobGroup, by names", RunJobGroupOperator, run_id="r2", **names, **flows)
         done("ConfirmPromotion", ConfirmPromotionOperator, promotion=staged)
         done("DeactivateRelease", DeactivateReleaseOperator, release_id=staged["release_id"])
         done("GetDeployment, and no release is live", GetDeploymentOperator, **where)

@@ -12,3 +12,6 @@ LIST = {"method": "GET", "path": "/v4/releases"}
 RUN = {"method": "POST", "path": "/v4/deployments/*/run"}
 #: A read of one job group's status.
 STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
+#: A run of a flow, and of a recipe.
+RUN_FLOW = {"method": "POST", "path": "/v4/flows/*/run"}
+RUN_RECIPE = {"method": "POST", "path": "/v4/jobGroups"}

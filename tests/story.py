@@ -26,7 +26,7 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import (
     ActivateReleaseOperator,
     CreateReleaseOperator,
@@ -69,6 +69,7 @@ class Story(Tasks):
         self.check()
         self.unknown_flow()
         first = self.export()
+        self.import_into_workspace(first)
         if not self.can_deploy:
             self.nothing_can_be_deployed(first)
             return
@@ -91,8 +92,9 @@ class Story(Tasks):
     # Before the first release
 
     def check(self):
-        assert TrifactaHook().test_connection()[0] is self.can_deploy
-        assert TrifactaHook("by_token").test_connection()[0] is (self.can_deploy and self._token_works)
+        usable = self.can_deploy or not self.options.deployment_manager
+        assert TrifactaHook().test_connection()[0] is usable
+        assert TrifactaHook("by_token").test_connection()[0] is (usable and self._token_works)
         assert TrifactaHook("refused").test_connection()[0] is False
         self.fails(GetDeploymentOperator, errors.AuthenticationError, **self.here(trifacta_conn_id="refused"))
 
@@ -109,6 +111,18 @@ class Story(Tasks):
             return self._write(path, self.store.export_flow(flow_id))
         assert self.does(ExportFlowPackageOperator, **options)["size"] == path.stat().st_size
         return str(path)
+
+    def import_into_workspace(self, package):
+        before = [one.id for one in self.store.flows()]
+        if not self.options.import_enabled:
+            self.fails(ImportFlowPackageOperator, errors.PermissionDeniedError, package_path=package)
+        else:
+            kept, options = self._new_store(), {"package_path": package, "connections": {"Warehouse": "Production"}}
+            made, retried = (self.does(ImportFlowPackageOperator, store=kept, try_number=n, **options) for n in (1, 2))
+            assert [one["outcome"] for one in (made, retried)] == ["created", "joined"]
+            assert made["flow_ids"] == retried["flow_ids"] == [self.store.flows()[-1].id]
+            self.store.delete_flow(made["flow_ids"][0])
+        assert [one.id for one in self.store.flows()] == before
 
     def _write(self, path, content):
         path.write_bytes(content)

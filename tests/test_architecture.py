@@ -44,6 +44,7 @@ FLOORS = {
     "get_provider_info": {"hooks"},
     "check": {"airflow", "client", "hooks"},
     "package": {"client", "packages"},
+    "probe": {"__init__", "check", "client", "packages"},
 }
 #: Lines of a module that can be read at once.
 MOST_LINES = 300

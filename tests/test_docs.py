@@ -14,8 +14,9 @@ from types import SimpleNamespace
 import pytest
 from trifacta_emulator.options import choices
 
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.hooks.form import CONN_FIELDS
-from airflow_provider_trifacta.operators import deployment, import_rules, package, release
+from airflow_provider_trifacta.operators import deployment, import_rules, package, release, run
 from airflow_provider_trifacta.sensors import job_group
 from airflow_provider_trifacta.sensors import release as release_sensor
 from airflow_provider_trifacta.task_groups import promote_flow
@@ -60,8 +61,19 @@ TO_WRITE = {"tests/api/test_output_objects.py"}
 DOTTED = re.compile(r"(?<![\w/])(?:airflow_provider_trifacta|operators|sensors|task_groups|links)(?:\.(?!py\b)\w+)+")
 CLASS = re.compile(r"`(\w+(?:Operator|Sensor|Error|Hook|Link|Options))\b")
 OF_AIRFLOW = {"TriggerDagRunOperator"}
+#: What Google's provider has for the same API.
+OF_GOOGLE = {
+    *(f"Dataprep{what}Operator" for what in ("CopyFlow", "DeleteFlow", "GetJobGroup", "GetJobsForJobGroup")),
+    *("DataprepRunFlowOperator", "DataprepRunJobGroupOperator", "DataprepJobGroupIsFinishedSensor"),
+    "GoogleDataprepHook",
+}
+GOOGLES_METHODS = {
+    *("copy_flow", "create_flow", "create_imported_dataset", "create_output_object", "create_wrangled_dataset"),
+    *("create_write_settings", "delete_flow", "delete_imported_dataset", "get_job_group", "get_job_group_status"),
+    *("get_jobs_for_job_group", "run_flow", "run_job_group"),
+}
 CALLABLES = {"promote_flow": promote_flow}
-for module in (deployment, import_rules, job_group, package, release, release_sensor):
+for module in (deployment, import_rules, job_group, package, release, release_sensor, run):
     CALLABLES |= {name: one for name, one in vars(module).items() if name.endswith(("Operator", "Sensor"))}
 
 
@@ -98,7 +110,7 @@ def test_modules_and_classes_exist(page):
         for folder in ("airflow_provider_trifacta", "emulator/trifacta_emulator")
         for one in (ROOT / folder).rglob("*.py")
     ]
-    defined = set(re.findall(r"^class (\w+)", "\n".join(sources), re.M)) | OF_AIRFLOW
+    defined = set(re.findall(r"^class (\w+)", "\n".join(sources), re.M)) | OF_AIRFLOW | OF_GOOGLE
     assert set(CLASS.findall(page.text)) <= defined
 
 
@@ -127,3 +139,12 @@ def test_the_tables_of_arguments_and_extras():
     connection = (ROOT / "docs" / "connection.md").read_text()
     table = connection.partition("| Extra | Default |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(CONN_FIELDS)
+
+
+def test_each_part_of_googles_provider_is_mapped():
+    page = (ROOT / "docs" / "coming-from-dataprep.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.M)
+    assert {name for name, _ in rows} == OF_GOOGLE - {"GoogleDataprepHook"} | GOOGLES_METHODS
+    for call in (call for _, words in rows for call in re.findall(r"`client((?:\.\w+)+)", words)):
+        resource, method = call.split(".")[1:]
+        assert hasattr(getattr(TrifactaClient(ClientConfig("http://h", password="t")), resource), method), call

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as version
-from trifacta_emulator import Connection, Emulator, EmulatorOptions, Fault, Hold, PresetFlow, Reset, read_package
+from trifacta_emulator import (
+    Connection,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Hold,
+    PresetConnection,
+    PresetFlow,
+    Reset,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import AssetAlias
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
@@ -308,6 +318,7 @@ def test_examples_are_there_from_their_airflow_on():
     assert bag.import_errors == {}
     wanted = {
         "gated_release": (2, 11),
+        "promote_and_run": (2, 11),
         "promote_and_use_ids": (2, 11),
         "promote_flow_dev_to_prod": (2, 11),
         "promote_orders_urgent": (2, 11),
@@ -316,6 +327,7 @@ def test_examples_are_there_from_their_airflow_on():
         "release_events_consume": (3, 0),
         "release_events_promote": (3, 0),
         "rollback": (2, 11),
+        "run_flow": (2, 11),
         "staged_release": (2, 11),
         "staged_release_with_approval": (3, 1),
     }
@@ -379,6 +391,29 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == 2
 
 
+def test_a_flow_and_a_recipe_run_once_though_an_answer_is_lost(example_dag, use_connection):
+    flows = (PresetFlow("Orders"),)
+    with Emulator(EmulatorOptions(flows=flows, job_start_seconds=0, job_run_seconds=0)) as emulator:
+        use_connection(emulator.url)
+        emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/flows/*/run"))
+        conf = {"flow_name": "Orders", "recipe_name": emulator.store.recipes()[0].name, "path": "hdfs:///out/a.csv"}
+        run, tasks = example_dag("run_flows_and_recipes", conf, "run_flow")
+        assert run.state == "success"
+        by_flow, by_recipe = emulator.store.job_groups()
+        assert result_of(tasks, "flow", "job_group_ids") == [by_flow.id]
+        assert result_of(tasks, "flow", "flow_run_id") == by_flow.flow_run_id
+        assert result_of(tasks, "recipe", "job_urls") == [f"{emulator.url}/jobs/{by_recipe.id}"]
+        assert (by_flow.overrides, by_recipe.outputs["files"][0]["uri"]) == ({"region": "02"}, "hdfs:///out/a.csv")
+
+
+def test_what_a_promotion_brought_runs_while_it_is_live(promote, emulator):
+    run, tasks = promote("run_flows_and_recipes", dag_id="promote_and_run")
+    assert run.state == "success"
+    (group,) = emulator.store.job_groups()
+    assert result_of(tasks, "run", "flow_ids") == result_of(tasks, "create_release", "primary_flow_ids")
+    assert result_of(tasks, "run", "job_group_ids") == [group.id]
+
+
 def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
     dev, prod = instances
     (flow,) = dev.store.flows()
@@ -393,6 +428,47 @@ def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
         # What comes later goes first.
         weights = [tasks[f"promote_flow.{step}"].priority_weight for step in (*steps, "roll_back", "promoted")]
         assert weights == sorted(set(weights))
+
+
+@pytest.fixture
+def workspaces(use_connection):
+    """Two workspaces without Deployment Manager: Dev with a flow, and Prod with the flow of before."""
+    cloud = {"edition": "SaaS", "deployment_manager": False}
+    orders = PresetFlow("Daily Orders", connections=("orders dev",), dataset_path="/data/orders.csv")
+    dev_options = EmulatorOptions(connections=(PresetConnection("orders dev"),), flows=(orders,), **cloud)
+    prod_options = EmulatorOptions(
+        connections=(PresetConnection("orders"),),
+        flows=(PresetFlow("Daily Orders"),),
+        missing_paths=("/data/returns.csv",),
+        job_start_seconds=0,
+        job_run_seconds=0,
+        **cloud,
+    )
+    with Emulator(dev_options) as dev, Emulator(prod_options) as prod:
+        use_connection(dev.url, "trifacta_dev")
+        use_connection(prod.url, "trifacta_prod")
+        yield dev, prod
+
+
+def test_a_flow_is_moved_and_takes_the_name_over_when_it_has_run(example_dag, workspaces, tmp_path):
+    dev, prod = workspaces
+    (old,) = prod.store.flows()
+    conf = {"flow_name": "Daily Orders", "connections": {"orders dev": "orders"}, "folder": str(tmp_path)}
+    run, tasks = example_dag("move_flow_between_workspaces", conf)
+    assert states(tasks) == dict.fromkeys(("export", "import_flow", "run", "take_over"), "success")
+    assert run.state == "success"
+    (new,) = (flow for flow in prod.store.flows() if flow.id != old.id)
+    assert new.name == "Daily Orders"
+    assert prod.store.flow(old.id).name == f"Daily Orders (before flow {new.id})"
+    assert [group.status for group in prod.store.job_groups()] == ["Complete"]
+
+    # A person lets the flow read a file that Prod does not have.
+    dev.store.edit_flow(dev.store.flows()[0].id, dataset_path="/data/returns.csv")
+    run, tasks = example_dag("move_flow_between_workspaces", conf)
+    assert run.state == "failed"
+    assert states(tasks) | {"run": "failed", "take_over": "upstream_failed"} == states(tasks)
+    assert prod.store.flow(new.id).name == "Daily Orders"
+    assert len(prod.store.flows()) == 3
 
 
 def test_nothing_needs_a_logical_date():

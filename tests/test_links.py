@@ -8,6 +8,7 @@ from airflow_provider_trifacta import links
 from airflow_provider_trifacta.links import TrifactaDeploymentLink, TrifactaJobLink
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RunDeploymentOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
+from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
@@ -21,7 +22,10 @@ def test_every_task_has_the_link(cls):
 
 @pytest.mark.parametrize(
     ("cls", "links"),
-    [(RunDeploymentOperator, [TrifactaJobLink, TrifactaDeploymentLink]), (JobGroupSensor, [TrifactaJobLink])],
+    [
+        (RunDeploymentOperator, [TrifactaJobLink, TrifactaDeploymentLink]),
+        *((cls, [TrifactaJobLink]) for cls in (JobGroupSensor, RunFlowOperator, RunJobGroupOperator)),
+    ],
 )
 def test_what_runs_leads_to_its_jobs(cls, links):
     assert [type(link) for link in cls.operator_extra_links] == links

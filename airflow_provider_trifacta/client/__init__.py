@@ -40,6 +40,7 @@ from .errors import (
     JobFailedError,
     JournalUnavailableError,
     MissingConnectionError,
+    MissingMappingError,
     NotFoundError,
     OlderPackageError,
     PackageChangedError,
@@ -68,7 +69,7 @@ from .errors import (
     WaitOutageError,
     WrongPackageError,
 )
-from .imports import ImportResult
+from .imports import FlowImport, ImportResult
 from .models import Connection, Deployment, Flow, ImportRule, JobGroup, Person, Recipe, Release
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "DryRunFailedError",
     "FailedWaitError",
     "Flow",
+    "FlowImport",
     "GatewayPageError",
     "GoneError",
     "ImportResult",
@@ -101,6 +103,7 @@ __all__ = [
     "JobGroup",
     "JournalUnavailableError",
     "MissingConnectionError",
+    "MissingMappingError",
     "NotFoundError",
     "OlderPackageError",
     "PackageChangedError",

@@ -88,7 +88,7 @@ def may_follow(old: Server | None, new: Server | None) -> bool:
 
 @dataclass(eq=False)
 class MultipartFile:
-    """A ``multipart/form-data`` body with exactly one file part, for ``requests``' ``data=`` argument.
+    """A ``multipart/form-data`` body with exactly one file part, its last, for ``requests``' ``data=`` argument.
 
     It has a length and can be iterated, but has no ``read``. So ``requests`` sends an exact Content-Length, and the
     blocks as they are, without a copy of the file in memory. Iterating again starts over.
@@ -99,6 +99,7 @@ class MultipartFile:
     :param progress: called with (bytes of the file sent, size, seconds since the first block) every 15 seconds
     :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
         cannot take a broken-off body for a package
+    :param fields: further parts, by name: texts
     """
 
     file: BinaryIO
@@ -106,6 +107,7 @@ class MultipartFile:
     filename: str
     progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
     before_end: Callable[[], None] | None = field(default=None, kw_only=True)
+    fields: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
     sent_completely: bool = field(default=False, init=False)
     _boundary: str = field(default_factory=partial(secrets.token_hex, 16), init=False)
@@ -120,8 +122,9 @@ class MultipartFile:
         """What comes before and after the bytes of the file."""
         # Quotes and line breaks as browsers write them (WHATWG form submission).
         quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        head = f'--{self._boundary}\r\nContent-Disposition: form-data; name="data"; filename="{quoted}"\r\n'
-        head += "Content-Type: application/zip\r\n\r\n"
+        begin = f"--{self._boundary}\r\nContent-Disposition: form-data; name="
+        head = "".join(f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in self.fields.items())
+        head += f'{begin}"data"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
         return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
 
     def __len__(self) -> int:
@@ -132,15 +135,12 @@ class MultipartFile:
         self.file.seek(0)
         head, tail = self._ends
         yield head
-        sent, began = 0, time.monotonic()
-        told = began
+        sent, began = 0, (told := time.monotonic())
         while sent < self.size:
             block = self.file.read(min(BLOCK_SIZE, self.size - sent))
             if not block:
-                raise PackageChangedError(
-                    f"The package became shorter while it was sent ({sent} of {self.size} bytes were there). "
-                    "Nothing was imported. Do not write to a package while it is promoted."
-                )
+                short = f"The package became shorter while it was sent ({sent} of {self.size} bytes were there)."
+                raise PackageChangedError(f"{short} Nothing was imported. Do not write to it while it is promoted.")
             yield block
             sent += len(block)
             if self.progress and time.monotonic() - told >= PROGRESS_INTERVAL:
@@ -282,9 +282,7 @@ class Session:
             raise budget.exceeded(what)
         connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
         timeout = (min(connect, left), config.upload_timeout if request.slow else config.read_timeout)
-        headers = {**self._headers, **({"Accept": "*/*"} if request.file else {})}
-        if body:
-            headers["Content-Type"] = body.content_type
+        headers = {**self._headers, **request.headers}
         sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
         sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)
         if self._server is None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from .errors import RequestTimeoutError
+
+#: The header by which a server takes a request once [P: AAC25].
+EXECUTION_ID = "x-execution-id"
+#: What a write returns if the server has taken a request of the same execution id before: it answers 304 [P: AAC25].
+ACCEPTED_BEFORE: Final = object()
 
 
 class Body(Protocol):
@@ -72,3 +77,11 @@ class Request:
     file: BinaryIO | None = None
     slow: bool = False
     parse: bool = True
+    execution_id: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its own headers."""
+        own = {"Accept": "*/*"} if self.file else {}
+        own |= {"Content-Type": self.body.content_type} if self.body else {}
+        return own | ({EXECUTION_ID: self.execution_id} if self.execution_id else {})

@@ -26,7 +26,8 @@ def check(config: ClientConfig) -> tuple[bool, str]:
     """Ask who the user is, then for one deployment.
 
     :param config: the instance
-    :returns: whether promotions can work, and what was found
+    :returns: whether the connection can work, and what was found. An instance without Deployment Manager can: it has
+        no releases, and the words say what to use there
     """
     impatient = replace(
         config,
@@ -48,7 +49,7 @@ def check(config: ClientConfig) -> tuple[bool, str]:
         try:
             client.deployments.probe()
         except DeploymentManagerMissingError as error:
-            return False, f"{who}, but this instance has no Deployment Manager. {error}"
+            return True, f"{who}. Exports, runs and imports into the workspace are possible, but no releases. {error}"
         except (PermissionDeniedError, NotFoundError) as error:
             return False, f"{who}, but this user cannot use Deployment Manager. {error}"
         except TrifactaError as error:

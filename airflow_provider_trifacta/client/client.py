@@ -8,9 +8,11 @@ from functools import cached_property
 from types import TracebackType
 
 from .config import ClientConfig
+from .description import Description
 from .flows import Flows
+from .job_groups import JobGroups
 from .releases import Releases
-from .resources import Connections, Deployments, ImportRules, JobGroups, People
+from .resources import Connections, Deployments, ImportRules, People
 from .transport import Transport
 
 
@@ -61,6 +63,8 @@ class TrifactaClient:
         self.flows = Flows(self._transport)
         #: The job groups, which runs start.
         self.job_groups = JobGroups(self._transport)
+        #: What the instance says about its own API.
+        self.description = Description(self._transport)
 
     def __enter__(self) -> TrifactaClient:
         return self

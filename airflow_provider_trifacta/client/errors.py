@@ -46,6 +46,7 @@
     ├── InterruptedChangeError
     ├── AmbiguousNameError
     ├── DryRunFailedError
+    ├── MissingMappingError
     ├── ReleaseDeletedError
     ├── ReleaseSupersededError
     ├── FailedWaitError
@@ -58,7 +59,8 @@ Each class has a ``code`` of its own, for programs. :mod:`.root_error` has the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .root_error import TrifactaError as TrifactaError  # the others import it from here
 
@@ -249,6 +251,12 @@ class AmbiguousNameError(TrifactaError, code="ambiguous_name"):
 
 class DryRunFailedError(TrifactaError, code="dry_run_failed"):
     """The dry run of an import found something that would go wrong. Nothing was written."""
+
+
+class MissingMappingError(TrifactaError, code="missing_mapping"):
+    """The server holds an import up, because it lacks mappings. Nothing was imported."""
+
+    mapping: Mapping[str, Mapping[str, Any]] = {}  #: The arguments to write, by name; the values are to be filled in.
 
 
 class ReleaseDeletedError(TrifactaError, code="release_deleted"):

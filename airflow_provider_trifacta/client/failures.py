@@ -86,7 +86,10 @@ _RESOURCES = {
     "jobGroups": ("job group", "The user must be allowed to see the flow that it runs."),
 }
 #: What a workspace can switch off, by the end of the path.
-_SETTINGS = {"/package": "export", "/releases": "import", "/releases/dryRun": "import"}
+_SETTINGS = {
+    **dict.fromkeys(("/flows/package", "/flows/package/dryRun", "/releases", "/releases/dryRun"), "import"),
+    "/package": "export",
+}
 #: Errors that say something about the request or its object. Only the API itself can say that.
 _VERDICTS = (BadRequestError, PermissionDeniedError, NotFoundError)
 _NOT_THE_API = (
@@ -98,7 +101,8 @@ _ROUTE_NOT_FOUND = "RouteNotFoundException"
 _READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
 _NO_DEPLOYMENT_MANAGER = (
     "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
-    "connection's host is the production instance, and ask its administrator."
+    "connection's host is the production instance, and ask its administrator. The cloud editions have none: there "
+    "ImportFlowPackageOperator imports a package into the workspace (docs/workspaces.md)."
 )
 
 
@@ -169,6 +173,7 @@ def _advice(status: int, path: str) -> str:
     noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
     number = number.partition("/")[0]
     setting = next((words for end, words in _SETTINGS.items() if path.endswith(end) and number), None)
+    number = number if number.isdigit() else ""
     sentences = [
         f"Check the id {number} of the {noun} and this user's permission: the answer does not tell which is wrong."
         if noun and number

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from .errors import AmbiguousNameError, BadRequestError, InvalidInputError, TrifactaError, UnexpectedResponseError
-from .models import Flow, Recipe, comment_of
-from .resources import Resource, list_all
+from .imports import FlowImport
+from .models import Flow, Recipe, comment_of, object_of
+from .resources import Resource, list_all, run_parameters
 from .retries import did_nothing
 from .texts import listed, quoted, shown
 from .transport import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from .calls import Body
 
 _Named = TypeVar("_Named", Flow, Recipe)
 
 #: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
 _ALL = {"flowsFilter": "all"}
+_PACKAGE = "/v4/flows/package"
 #: How many similar names an error shows.
 _MOST_NAMES = 5
 
@@ -35,9 +40,13 @@ class Flows(Resource):
         params = {**_ALL, "filter": name} if name else _ALL
         return [Flow.from_json(row) for row in list_all(self._transport, "/v4/flows", params)]
 
-    def newest(self) -> builtins.list[Flow]:
-        """Return the newest flows that the user can see, one page of them, newest first."""
+    def newest(self, *, include_deleted: bool = False) -> builtins.list[Flow]:
+        """Return the newest flows that the user can see, one page of them, newest first.
+
+        :param include_deleted: whether deleted flows are wanted too; a server may not know the parameter
+        """
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
+        query |= {"includeDeleted": "true"} if include_deleted else {}
         rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
         return sorted(map(Flow.from_json, rows), key=lambda flow: flow.id, reverse=True)
 
@@ -121,6 +130,49 @@ class Flows(Resource):
         :raises AmbiguousNameError: no recipe of the flow has the name, or several have it
         """
         return _only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
+
+    def import_package(self, package: Body, *, folder_id: int | None = None) -> FlowImport:
+        """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
+
+        The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
+        the flows may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
+
+        :param package: the body that :meth:`.FlowPackage.body` gives, with its mappings
+        :param folder_id: the folder of the new flows
+        :returns: what was made, as the server says it: read it back
+        :raises MissingMappingError: the server holds the import up; nothing was imported
+        """
+        params = {"folderId": folder_id} if folder_id else None
+        return FlowImport.from_json(self._transport.write("POST", _PACKAGE, body=package, params=params))
+
+    def import_dry_run(self, package: Body, *, folder_id: int | None = None) -> Mapping[str, Any]:
+        """Try an import without making a flow (API Flows Package Post DryRun v4 [R]). It is sent again as a read is.
+
+        :param package: as for :meth:`import_package`
+        :param folder_id: the folder of the new flows
+        :returns: the answer, of the shape that an import has
+        :raises MissingMappingError: the server would hold the import up
+        """
+        params = {"folderId": folder_id} if folder_id else None
+        answer = object_of(self._transport.try_out(f"{_PACKAGE}/dryRun", package, params), "The answer to the dry run")
+        FlowImport.from_json(answer)
+        return answer
+
+    def run(
+        self, flow_id: int, parameters: Mapping[str, str], *, execution_id: str | None = None, again: bool = False
+    ) -> object:
+        """Run a flow: one job group for each manual output (``POST /v4/flows/:id/run`` [P]).
+
+        :param flow_id: the flow
+        :param parameters: values by parameter name
+        :param execution_id: the id by which a server that documents it takes the request once
+        :param again: whether this server documents it. Then the request is sent again after every transient error;
+            otherwise only if the server provably did nothing
+        :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as documented; or
+            :data:`.ACCEPTED_BEFORE`
+        """
+        path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
+        return self._transport.write("POST", path, json=body, slow=True, execution_id=execution_id, again=again)
 
     def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
         """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.

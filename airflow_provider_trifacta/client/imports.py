@@ -6,41 +6,106 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import MissingMappingError
 from .models import Release, object_of, optional_id
 from .texts import shown, shown_json
 
 #: How many dropped objects are kept for a retry.
 _DROPPED_KEPT = 20
+#: Characters of the missing mappings that an error shows.
+_MAPPING_EXCERPT = 2_000
 
 
 @dataclass(frozen=True)
-class ImportResult:
-    """What an import made (API Releases Create v4 [R]).
+class FlowImport:
+    """What the import of a package made (API Flows Package Post v4 [R]). Every id is one of this instance.
 
-    ``primary_flow_ids`` are the new flows' ids in this instance, never the ids inside the package. They are None when
-    the answer does not show them. ``dropped`` are the objects of the package that the import left out, by their kind;
-    empty if the import kept everything.
+    :param primary_flow_ids: the flows that a run starts with; None if the answer does not show them
+    :param flows: all new flows: dicts with ``id``, ``name`` (None if it is not shown) and ``primary``
+    :param dropped: the objects of the package that the import left out, by their kind; empty if it kept everything
     """
 
-    release: Release
     primary_flow_ids: list[int] | None
+    flows: list[dict[str, Any]]
     dropped: Mapping[str, Any]
 
     @classmethod
-    def from_json(cls, body: object) -> ImportResult:
+    def from_json(cls, body: object) -> FlowImport:
         """Build it from the answer to an upload.
 
-        The release is live by now, so an answer that lacks anything else must not hide its id.
+        Something was made by now, so an answer that lacks anything must not hide the rest.
+
+        :raises MissingMappingError: the import is held up
         """
         data = object_of(body, "The answer to the upload")
-        flow_ids = data.get("primaryFlowIds")
-        ids = [optional_id(flow_id) for flow_id in flow_ids] if isinstance(flow_ids, list) else [None]
-        known = [flow_id for flow_id in ids if flow_id is not None]
-        return cls(
-            release=Release.from_json(data.get("release")),
-            primary_flow_ids=known if len(known) == len(ids) else None,
-            dropped=dropped_objects(data.get("deletedObjects")),
+        _refuse_hold_up(data)
+        return cls(**_made(data))
+
+
+@dataclass(frozen=True)
+class ImportResult(FlowImport):
+    """What an import made as a release (API Releases Create v4 [R])."""
+
+    release: Release
+
+    @classmethod
+    def from_json(cls, body: object) -> ImportResult:
+        """Build it from the answer to an upload. The release is live by now, so only its id has to be there."""
+        data = object_of(body, "The answer to the upload")
+        return cls(release=Release.from_json(data.get("release")), **_made(data))
+
+
+def _made(data: Mapping[str, Any]) -> dict[str, Any]:
+    given, rows = data.get("primaryFlowIds"), data.get("flows")
+    ids = [optional_id(flow_id) for flow_id in given] if isinstance(given, list) else [None]
+    primary = None if None in ids else ids
+    flows = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    known = [(optional_id(row.get("id")), row.get("name")) for row in flows]
+    return {
+        "primary_flow_ids": primary,
+        "flows": [
+            {"id": one, "name": shown(name) if isinstance(name, str) else None, "primary": one in (primary or ())}
+            for one, name in known
+            if one is not None
+        ],
+        "dropped": dropped_objects(data.get("deletedObjects")),
+    }
+
+
+def _refuse_hold_up(data: Mapping[str, Any]) -> None:
+    """Refuse the answer that asks for mappings [P: AAC25]. The contents of its lists are not documented.
+
+    :raises MissingMappingError: with the arguments to write
+    """
+    found = {
+        name: [row for row in data[key] if row] if isinstance(data.get(key), list) else []
+        for name, key in (
+            ("connections", "connectionsWithoutMapping"),
+            ("environment_parameters", "referencedEnvironmentParameters"),
         )
+    }
+    if not any(found.values()) and ("packageContents" not in data or "flows" in data):
+        return
+    mapping = {
+        "connections": {
+            _called(row, "name", "uuid", "id"): "<name of the connection here>" for row in found["connections"]
+        },
+        "environment_parameters": {
+            _called(row, "overrideKey", "name"): "<name of the parameter here>"
+            for row in found["environment_parameters"]
+        },
+    }
+    needed = {name: values for name, values in mapping.items() if values}
+    words = " and ".join(f"{name}={shown_json(values, _MAPPING_EXCERPT)}" for name, values in needed.items())
+    raise MissingMappingError(
+        f"The server holds the import up, because it lacks mappings. Nothing was imported. Add {words or 'mappings'}.",
+        mapping=needed,
+    )
+
+
+def _called(row: object, *keys: str) -> str:
+    known = [row.get(key) for key in keys] if isinstance(row, Mapping) else [row]
+    return shown(next(filter(None, known), row))
 
 
 def dropped_objects(deleted: object) -> dict[str, Any]:

@@ -182,6 +182,10 @@ class JobGroup(_Row):
 
     status: str | None = field(metadata=_by(_text))
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
+    creator_id: int | None = field(metadata=_by(_id_of, "creator"))
+    recipe_id: int | None = field(metadata=_by(_id_of, "wrangledDataset"))
+    flow_id: int | None = field(metadata=_by(lambda value: _id_of(value and value.get("flow")), "wrangledDataset"))
+    flow_run_id: int | None = field(metadata=_by(_id_of, "flowrun", "flowRun"))
 
 
 @dataclass(frozen=True)

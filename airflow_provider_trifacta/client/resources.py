@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidInputError, TrifactaError, UnexpectedResponseError
-from .models import Connection, Deployment, ImportRule, JobGroup, Person
+from .errors import InvalidInputError, UnexpectedResponseError
+from .models import Connection, Deployment, ImportRule, Person
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -58,11 +56,21 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
     return list(items.values())
 
 
-def _rows(body: object, path: str, of: str = "list") -> list[Any]:
+def rows_of(body: object, path: str, of: str = "list") -> list[Any]:
+    """Return what an answer has under ``data``, which is a list."""
     rows = body.get("data") if isinstance(body, Mapping) else None
     if not isinstance(rows, list):
         raise UnexpectedResponseError(f'GET {path} did not answer a {of} under "data".')
     return rows
+
+
+def run_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the part of a run's body that overrides parameters; empty if there are none.
+
+    :param parameters: values by parameter name
+    """
+    data = [{"key": key, "value": value} for key, value in parameters.items()]
+    return {"runParameters": {"overrides": {"data": data}}} if data else {}
 
 
 @dataclass(eq=False)
@@ -119,7 +127,7 @@ class Deployments(Resource):
 
     def probe(self) -> None:
         """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``)."""
-        _rows(self._transport.read("/v4/deployments", {"limit": 1}), "/v4/deployments")
+        rows_of(self._transport.read("/v4/deployments", {"limit": 1}), "/v4/deployments")
 
     def get(self, deployment_id: int) -> Deployment:
         """Return one deployment (``GET /v4/deployments/:id`` [I]).
@@ -139,9 +147,8 @@ class Deployments(Resource):
         :param parameters: values by parameter name
         :returns: the answer; ``{"data": [{"id": <job group>, ...}]}`` if it is as documented
         """
-        data = [{"key": key, "value": value} for key, value in parameters.items()]
-        body = {"runParameters": {"overrides": {"data": data}}} if data else None
-        return self._transport.write("POST", f"/v4/deployments/{deployment_id}/run", json=body, slow=True)
+        path, body = f"/v4/deployments/{deployment_id}/run", run_parameters(parameters) or None
+        return self._transport.write("POST", path, json=body, slow=True)
 
 
 class ImportRules(Resource):
@@ -164,7 +171,7 @@ class ImportRules(Resource):
         # Not paged: a list of rules is one object to the API.
         path = f"/v4/deployments/{deployment_id}/{name}"
         body = self._transport.read(path, {"noLimit": "true"})
-        rules = [ImportRule.from_json(row, keys) for row in _rows(body, path)]
+        rules = [ImportRule.from_json(row, keys) for row in rows_of(body, path)]
         if any(part is None for rule in rules for part in rule.rule.values()):
             raise UnexpectedResponseError(f"GET {path} answered rules without {', '.join(keys)}.")
         return rules
@@ -178,64 +185,3 @@ class ImportRules(Resource):
         """
         name, _ = RULE_KINDS[kind]
         self._transport.write("PATCH", f"/v4/deployments/{deployment_id}/{name}", json=[dict(rule) for rule in rules])
-
-
-class JobGroups(Resource):
-    """Calls below ``/v4/jobGroups``: what a run starts, one for each output."""
-
-    def status(self, job_group_id: int) -> object:
-        """Return the state of a job group: one word, if the server keeps to the API (API JobGroups Get Status v4 [R]).
-
-        :param job_group_id: its id
-        :returns: the answer
-        """
-        return self._transport.read(f"/v4/jobGroups/{job_group_id}/status")
-
-    def newest(self) -> list[JobGroup]:
-        """Return the newest job groups that the user can see, one page of them (``GET /v4/jobGroups`` [R])."""
-        found = map(JobGroup.from_json, self._newest({"limit": PAGE_SIZE}))
-        return sorted(found, key=lambda one: one.id, reverse=True)
-
-    def newest_states(self, limit: int) -> dict[int, object]:
-        """Return the states of the newest job groups, as the list has them (``GET /v4/jobGroups`` [R]).
-
-        :param limit: how many at most; the server may give fewer
-        :returns: the states by id
-        """
-        rows = self._newest({"limit": limit, "fields": "id;status"})
-        return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
-
-    def _newest(self, params: Mapping[str, Any]) -> builtins.list[Mapping[str, Any]]:
-        """Read the beginning of the list, which the API gives newest first."""
-        rows = _rows(self._transport.read("/v4/jobGroups", params), "/v4/jobGroups", "list of objects")
-        if not all(isinstance(row, Mapping) for row in rows):
-            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list of objects under "data".')
-        return rows
-
-    def why_failed(self, job_group_id: int) -> str:
-        """Return the words of the first failed job of a job group (API JobGroups Get Jobs v4 [R]), for an error.
-
-        It never fails itself: the caller is reporting a failure already.
-
-        :param job_group_id: its id
-        :returns: words for an error
-        """
-        try:
-            jobs = list_all(self._transport, f"/v4/jobGroups/{job_group_id}/jobs")
-        except TrifactaError as error:
-            return f"its jobs could not be read: {error}"
-        failed = [job for job in jobs if job.get("status") == "Failed"]
-        if not failed:
-            return "none of its jobs says why"
-        words = failed[0].get("errorMessage")
-        if isinstance(words, Mapping):  # an object in some releases
-            words = words.get("message") or words
-        text = words if isinstance(words, str) else json.dumps(words, default=str) if words else "no message"
-        return self._transport.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
-
-    def cancel(self, job_group_id: int) -> None:
-        """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel`` [P]).
-
-        :param job_group_id: its id
-        """
-        self._transport.write("POST", f"/v4/jobGroups/{job_group_id}/cancel")

@@ -6,7 +6,7 @@ A reader is a log, an error, the command line, an XCom or an asset's extra.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,18 @@ def parse_id(value: object, field: str) -> int:
     raise InvalidInputError(
         f"{field} must be a positive whole number or its digits, not {shown(repr(value), _MOST_OF_AN_ID)}.{hint}"
     )
+
+
+def parse_ids(value: object, field: str) -> list[int]:
+    """Check one id, or a list of them, before any request.
+
+    :param value: one id, or a list of them; an id is an int or a string of digits
+    :param field: name of the argument, for the message
+    :returns: the ids, each once
+    :raises InvalidInputError: for anything else, and for an empty list
+    """
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
+    return list(dict.fromkeys(parse_id(one, field) for one in values))
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:

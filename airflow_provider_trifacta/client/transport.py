@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .calls import Body, Budget, Request
+from .calls import ACCEPTED_BEFORE, Body, Budget, Request
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
 from .retries import WRITE_RETRIES, go_on, may_repeat_read, may_repeat_write
@@ -146,15 +146,16 @@ class Transport:
 
         self._read(request, attempt)
 
-    def try_out(self, path: str, body: Body) -> object:
+    def try_out(self, path: str, body: Body, params: Mapping[str, Any] | None = None) -> object:
         """POST an upload that changes nothing, again after transient errors.
 
         :param path: path below the base URL
         :param body: the upload
+        :param params: query parameters
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        return self._read(Request("POST", path, self.budget(slow=True), body=body, slow=True))
+        return self._read(Request("POST", path, self.budget(slow=True), params=params, body=body, slow=True))
 
     def write(
         self,
@@ -163,9 +164,12 @@ class Transport:
         *,
         json: object = None,
         body: Body | None = None,
+        params: Mapping[str, Any] | None = None,
         slow: bool = False,
         repeat: bool = True,
         parse: bool = True,
+        execution_id: str | None = None,
+        again: bool = False,
     ) -> object:
         """Send a change, again only if the server provably did nothing with it.
 
@@ -173,16 +177,21 @@ class Transport:
         :param path: path below the base URL
         :param json: body as JSON, or
         :param body: body as an upload
+        :param params: query parameters
         :param slow: whether the server works long before it answers, as with an upload
         :param repeat: whether it is sent again at all
         :param parse: whether the answer has a body that counts; one that is not JSON is an error then
-        :returns: the JSON body of the answer, None if it is not parsed
+        :param execution_id: the key by which the server takes it once
+        :param again: whether the server is known to do that, so that it is sent again after every transient error
+        :returns: the JSON body of the answer, None if it is not parsed; :data:`.ACCEPTED_BEFORE` if a request of this
+            key was taken before
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), json=json, body=body, slow=slow, parse=parse)
-        return self._call(request, may_repeat_write, WRITE_RETRIES if repeat else 0)
+        request = Request(method, path, self.budget(slow=slow), params, json, body, slow=slow, parse=parse)
+        request.execution_id = execution_id
+        return self._call(request, may_repeat_read if again else may_repeat_write, WRITE_RETRIES if repeat else 0)
 
     def _warn(self) -> None:
         """Warn of an unsafe connection, once and before a change: waits only read, in many processes."""
@@ -234,6 +243,8 @@ class Transport:
             raise redirects.too_many(request, url, _MOST_REDIRECTS, self.redact)
         if url != f"{base}{request.path}":
             redirects.refuse_login_page(request, answer, base, url, self.redact)
+        if answer.status == 304 and request.execution_id:
+            return ACCEPTED_BEFORE
         if 300 <= answer.status < 400:
             raise UnexpectedResponseError(f"{request.method} {request.path} answered {answer.status} without a target.")
         if answer.status >= 400:

@@ -6,23 +6,24 @@ import json
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
-from ..client.errors import AmbiguousNameError, InvalidInputError, WrongPackageError
-from ..client.models import canonical_uuid
+from ..client.errors import AmbiguousNameError, InvalidInputError
 from ..client.texts import parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..packages.flow_package import open_package
 from ..promotion.journal import Journal
-from ._storage import open_source
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from .._compat import Context
     from ..client import TrifactaClient
-    from ..packages.flow_package import FlowPackage
+
+
+#: The namespace of the ids that a task gives to its requests.
+_EXECUTION_IDS = UUID("7c7f2b5e-6a0d-5c3c-9d0a-2f4f4f1f8a11")
 
 
 class _NotGiven(Enum):
@@ -148,41 +149,6 @@ class DeploymentOperator(TrifactaOperator):
         return Target.of(self.deployment_id, self.deployment_name)
 
 
-class PackageOperator(DeploymentOperator):
-    """An operator that reads a package for one deployment.
-
-    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
-    :param package_uuid: the uuid that the package must have; any package if it is left out (templated)
-    """
-
-    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "package_path", "package_uuid")
-
-    def __init__(self, *, package_path: Any, package_uuid: Any = NOT_GIVEN, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.package_path = package_path
-        self.package_uuid = given_or_none(package_uuid)
-        # A value that renders to nothing is an error, and not "not given".
-        self._with_uuid = package_uuid is not NOT_GIVEN
-
-    def open_package(self, client: TrifactaClient) -> FlowPackage:
-        """Open the package. The client only gives the size limit for a copy; this sends no request.
-
-        :raises WrongPackageError: the package has another uuid than ``package_uuid``
-        :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
-        :raises SourceError: the storage cannot be read; a retry may succeed
-        """
-        path, uuid = self.package_path, self.package_uuid
-        is_url = ":/" in str(path)  # a local path may hold that too, and open_source knows it
-        package = open_source(path, client.config.max_package_size) if is_url else open_package(path)
-        if not self._with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
-            return package
-        with package:
-            raise WrongPackageError(
-                f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run wrote to the same "
-                "path, or an XCom was empty. Nothing was sent. Give each flow and run a path of its own."
-            )
-
-
 class Attempt:
     """One try of a task: what it tells Airflow, and what earlier tries of the task noted.
 
@@ -217,6 +183,17 @@ class Attempt:
     def run_began(self) -> datetime | None:
         """When the DAG run started; None if that is not known."""
         return getattr(self._context.get("dag_run"), "start_date", None)
+
+    @property
+    def execution_id(self) -> str:
+        """The id by which a server takes a request of this task once, for every try between two clears.
+
+        Airflow's ``max_tries`` tells these tries: it stays over retries, also if the task's ``retries`` are edited in
+        the meantime, and a clear raises it. So the id is known without a journal too.
+        """
+        ti = self._ti
+        tries = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries])
+        return str(uuid5(_EXECUTION_IDS, tries))
 
     def open_journal(self) -> Journal:
         """Open the task's journal. Call this once, before any request.

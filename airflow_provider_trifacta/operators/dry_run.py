@@ -8,18 +8,19 @@ from .._failures import airflow_failures
 from ..client.errors import DryRunFailedError
 from ..hooks.trifacta import TrifactaHook
 from ..promotion.gate import DryRunReport, dry_run
-from ._base import Attempt, PackageOperator, check_choice
+from ._base import Attempt, check_choice
+from ._packages import PackageOperator
 
 if TYPE_CHECKING:
     from .._compat import Context
 
 
-def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int) -> None:
+def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int | None = None) -> None:
     """Fail if a dry run found something wrong.
 
     :param report: what it found
     :param on_warnings: ``"fail"`` to fail also if there are only warnings
-    :param deployment_id: the deployment that it was made for
+    :param deployment_id: the deployment that it was made for, if any
     :raises DryRunFailedError: with all that was found
     """
     warnings = report.warnings if on_warnings == "fail" else []

@@ -19,7 +19,8 @@ from ..hooks.trifacta import TrifactaHook
 from ..promotion.journal import Journal, digest_of
 from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
-from ._base import Attempt, PackageOperator
+from ._base import Attempt
+from ._packages import PackageOperator
 
 if TYPE_CHECKING:
     from .._compat import Context

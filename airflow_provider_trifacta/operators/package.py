@@ -1,4 +1,4 @@
-"""The operator that exports a flow as a package."""
+"""The operators that export a flow as a package, and import a package as flows of a workspace."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
-from ..client.errors import InvalidInputError
-from ..client.texts import listed, parse_id, quoted, shown_within
+from ..client.errors import DroppedObjectsError, InvalidInputError
+from ..client.texts import listed, parse_id, quoted, shown_json, shown_within
 from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
-from ._base import Attempt, TrifactaOperator
+from ..promotion.mappings import Mappings
+from ..promotion.workspace import WorkspaceImport, WorkspaceImporter
+from ._base import NOT_GIVEN, Attempt, TrifactaOperator, check_name, given_or_none
+from ._packages import PackageReader
 from ._storage import check_destination, save, temporary_file
+from .dry_run import refuse_problems
 
 if TYPE_CHECKING:
     from .._compat import Context
+    from ..client import TrifactaClient
 
 #: Most connections of a package in the XCom.
 _MOST_CONNECTIONS = 1_000
@@ -34,6 +39,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
     API page: API Flows Package Get v4. A process that is killed may leave a hidden ``.part`` file beside the path.
 
     :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
+    :param flow_name: its exact name, in place of the id (templated)
     :param package_path: where to save it: a path on the worker, or any URL of Airflow's object storage such as
         ``s3://conn_id@bucket/{{ run_id }}/flow.zip`` (templated)
     :param comment: is written into the package, and newer instances show it as the notes of the release. The default
@@ -46,29 +52,46 @@ class ExportFlowPackageOperator(TrifactaOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = ("flow_id", "package_path", "comment", *TrifactaOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "flow_id",
+        "flow_name",
+        "package_path",
+        "comment",
+        *TrifactaOperator.template_fields,
+    )
     operator_extra_links = ()
 
-    def __init__(self, *, flow_id: Any, package_path: Any, comment: str | None = _PROVENANCE, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        package_path: Any,
+        flow_id: Any = None,
+        flow_name: Any = None,
+        comment: str | None = _PROVENANCE,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.flow_id = flow_id
+        self.flow_name = flow_name
         self.package_path = package_path
         self.comment = comment
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Export, check and save the package, and tell what it is."""
         with airflow_failures():
-            flow_id = parse_id(self.flow_id, "flow_id")
+            flow_id = self._checked_id()
             path = check_destination(self.package_path)
             if not isinstance(self.comment, (str, type(None))):
                 raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
             attempt = Attempt(self, context)
+            what = flow_id or quoted(self.flow_name)
             self.log.info(
-                "Will export flow %s of the instance of connection %s as %s", flow_id, self.trifacta_conn_id, path
+                "Will export flow %s of the instance of connection %s as %s", what, self.trifacta_conn_id, path
             )
             file = temporary_file()
             try:
                 with TrifactaHook(self.trifacta_conn_id).client as client:
+                    flow_id = flow_id or client.flows.by_name(self.flow_name).id
                     client.flows.export(flow_id, file, comment=self.comment)
                 package = FlowPackage(file, f"of flow {flow_id}")
             except BaseException:
@@ -94,3 +117,120 @@ class ExportFlowPackageOperator(TrifactaOperator):
                 connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
             )
             return attempt.facts
+
+    def _checked_id(self) -> int | None:
+        """Return the given id; None if the flow is given by its name."""
+        if self.flow_name is None:
+            return parse_id(self.flow_id, "flow_id")
+        if self.flow_id is not None:
+            raise InvalidInputError("Give flow_id or flow_name, not both. Nothing was sent.")
+        check_name(self.flow_name, "flow_name")
+        return None
+
+
+class ImportFlowPackageOperator(PackageReader):
+    """Imports a flow package as new flows of a workspace: the way to production without Deployment Manager.
+
+    Every import makes new flows, with new ids and a prefix before their names. So a task imports a package at most
+    once. On Airflow 3.3 a retry or clear **joins** the flows that an earlier try made. If the answer is lost, the task
+    fails with the flows that appeared since, and imports again only after a person clears it. Before Airflow 3.3 a
+    retry looks whether such flows appeared, and does not import if they did.
+
+    Nothing changes the paths of datasets and outputs in such an import. Use environment parameters for what differs.
+
+    API pages: API Flows Package Post v4, API Flows Package Post DryRun v4.
+
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
+    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
+        if it is left out (templated)
+    :param folder_id: the folder of the new flows: an int or digits; none if it is left out (templated)
+    :param connections: connections of this instance by those of the package, each by its name, id or uuid:
+        ``{"orders dev": "orders"}``. Others must exist here with the same uuid (templated)
+    :param environment_parameters: by the name of a parameter in the package: the name of a parameter here, or
+        ``{"value": "..."}`` (templated)
+    :param dry_run_first: whether to try the upload first, and to refuse it if that finds problems
+    :param trifacta_conn_id: the Airflow connection of the instance (templated)
+    :returns: a dict with ``flow_ids``, ``primary_flow_ids``, ``flows`` (dicts with ``id``, ``name`` and ``primary``),
+        ``flow_urls``, ``package_uuid`` and ``outcome`` (``created``, or ``joined`` if an earlier try made the flows).
+        Each is also pushed as an XCom key of that name, unless it is unknown, which is None in the dict
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
+    """
+
+    template_fields: Sequence[str] = (
+        *PackageReader.template_fields,
+        *("folder_id", "connections", "environment_parameters"),
+    )
+    operator_extra_links = ()
+
+    def __init__(
+        self,
+        *,
+        folder_id: Any = NOT_GIVEN,
+        connections: Any = None,
+        environment_parameters: Any = None,
+        dry_run_first: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.folder_id = given_or_none(folder_id)
+        self._with_folder = folder_id is not NOT_GIVEN
+        self.connections = connections
+        self.environment_parameters = environment_parameters
+        self.dry_run_first = dry_run_first
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check the package, import it once, and tell the new flows."""
+        with airflow_failures():
+            folder_id = parse_id(self.folder_id, "folder_id") if self._with_folder else None
+            attempt = Attempt(self, context)
+            self.log.info(
+                "Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id
+            )
+            journal = attempt.open_journal()
+            client = TrifactaHook(self.trifacta_conn_id).client
+            with client, self.open_package(client) as package:
+                self.describe(package)
+                attempt.tell(package_uuid=package.info.uuid)
+                mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
+                importer = WorkspaceImporter(
+                    client,
+                    package,
+                    mappings,
+                    folder_id=folder_id,
+                    journal=journal,
+                    retry=attempt.is_retry,
+                    began=attempt.run_began,
+                    progress=self.progress,
+                )
+                done = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
+                return self._finish(client, attempt, done)
+
+    def _refuse_problems(self, importer: WorkspaceImporter) -> None:
+        report = importer.dry_run()
+        self.log.info("%s", report.as_text())
+        refuse_problems(report, "log")
+
+    def _finish(self, client: TrifactaClient, attempt: Attempt, done: WorkspaceImport) -> dict[str, Any]:
+        flows = done.imported.flows
+        ids = [flow["id"] for flow in flows]
+        attempt.tell(
+            flow_ids=ids,
+            primary_flow_ids=done.imported.primary_flow_ids,
+            flows=flows,
+            flow_urls=[client.flow_url(one) for one in ids],
+            outcome=done.outcome,
+        )
+        self.log.info(
+            "Package %s is imported (%s) as flows %s",
+            attempt.facts["package_uuid"],
+            done.outcome,
+            listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in flows),
+        )
+        if done.imported.dropped:
+            raise DroppedObjectsError(
+                f"The import dropped objects of the package: {shown_json(done.imported.dropped)}. The flows {ids} "
+                "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
+                flow_ids=ids,
+            )
+        return attempt.facts

@@ -13,14 +13,15 @@ from ..client.errors import (
     TrifactaError,
     UnexpectedLiveReleaseError,
 )
-from ..client.texts import listed, quoted, shown, shown_json
+from ..client.texts import quoted, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
 from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
-from ._base import NOT_GIVEN, Attempt, PackageOperator, Target, check_choice, given_or_none
+from ._base import NOT_GIVEN, Attempt, Target, check_choice, given_or_none
+from ._packages import PackageOperator
 from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, DeactivateReleaseOperator
 from .dry_run import DryRunReleaseOperator, refuse_problems
 
@@ -76,9 +77,10 @@ class CreateReleaseOperator(PackageOperator):
         without them: ``"fail"`` (no retry) or ``"warn"``
     :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or ``"fail"``
     :param advice: what an error says to do next, in place of its own words
-    :returns: a dict with ``release_id``, ``primary_flow_ids``, ``deployment_id``, ``package_uuid``,
-        ``deployment_url``, ``previous_release_id`` and ``outcome`` (``created``, ``reused`` or ``adopted``). Each is
-        also pushed as an XCom key of that name, unless it is unknown, which is None in the dict
+    :returns: a dict with ``release_id``, ``primary_flow_ids``, ``flows`` (all new flows: dicts with ``id``, ``name``
+        and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``, ``previous_release_id`` and
+        ``outcome`` (``created``, ``reused`` or ``adopted``). Each is also pushed as an XCom key of that name, unless it
+        is unknown, which is None in the dict
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -139,7 +141,7 @@ class CreateReleaseOperator(PackageOperator):
             )
         client = TrifactaHook(self.trifacta_conn_id).client
         with client, self.open_package(client) as package:
-            self._describe(package)
+            self.describe(package)
             attempt.tell(package_uuid=package.info.uuid)
             deployment_id = target.find(client)
             if baseline and baseline.deployment_id != deployment_id:
@@ -167,7 +169,7 @@ class CreateReleaseOperator(PackageOperator):
             "if_exists": self.if_exists,
             "allow_older": self.allow_older,
             "settle_timeout": self.settle_timeout,
-            "progress": self._progress,
+            "progress": self.progress,
             "before_upload": gate if self.dry_run_first else None,
         }
         if baseline and not self.activate:
@@ -181,6 +183,7 @@ class CreateReleaseOperator(PackageOperator):
         attempt.tell(
             release_id=release.id,
             primary_flow_ids=imported.primary_flow_ids if imported else None,
+            flows=imported.flows if imported else None,
             previous_release_id=promotion.previous_release_id,
             outcome=promotion.outcome,
         )
@@ -213,21 +216,6 @@ class CreateReleaseOperator(PackageOperator):
                 **about,
             )
         return attempt.facts
-
-    def _describe(self, package: FlowPackage) -> None:
-        info = package.info
-        connections = [connection.name for connection in info.connections]
-        flows = [flow.name for flow in info.flows if flow.name is not None]
-        self.log.info(
-            "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
-            shown(package.name),
-            package.size,
-            info.uuid,
-            info.exported_at,
-            shown(info.product_version),
-            listed(map(quoted, flows)) or "none",
-            listed(map(quoted, connections)) or "none",
-        )
 
     def _report(self, promotion: Promotion) -> None:
         release, imported = promotion.release, promotion.imported
@@ -265,7 +253,3 @@ class CreateReleaseOperator(PackageOperator):
         if self.on_deleted_objects == "fail":
             raise DroppedObjectsError(message, deployment_id=release.deployment_id, release_id=release.id)
         self.log.warning("%s", message)
-
-    def _progress(self, sent: int, size: int, seconds: float) -> None:
-        share, mib = 100 * sent / size, 2**20
-        self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds)

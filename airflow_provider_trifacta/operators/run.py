@@ -1,35 +1,23 @@
-"""The operator that runs a deployment. Import it from :mod:`.deployment`."""
+"""Operators that run a deployment, flows or a recipe, and wait for their jobs."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .._compat import (
-    AirflowFailException,
-    AirflowTaskTimeout,
-    TaskDeferralError,
-    TaskDeferralTimeout,
-    conf,
-    looks_secret,
-)
-from .._failures import airflow_failures, check_event
-from ..client.errors import FailedWaitError, TrifactaError
-from ..client.texts import parse_id
-from ..hooks.trifacta import TrifactaHook
-from ..links import JOB_URLS_KEY, TrifactaDeploymentLink, TrifactaJobLink
-from ..promotion.run import check_parameters, run_deployment
-from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
-from ._base import NOT_GIVEN, Attempt, DeploymentOperator, Target, given_or_none, remembers
+from ..client.errors import InvalidInputError
+from ..client.texts import parse_id, parse_ids, quoted
+from ..links import TrifactaDeploymentLink, TrifactaJobLink
+from ..promotion.run import run_deployment, run_flows, run_recipe
+from ._base import Attempt, DeploymentOperator, Target, check_name
+from ._running import RunningOperator
 
 if TYPE_CHECKING:
-    from .._compat import Context
-    from ..client import ClientConfig, TrifactaClient
+    from ..client import TrifactaClient
+    from ..promotion import Run
 
 
-class RunDeploymentOperator(DeploymentOperator):
+class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     """Runs the live release of a deployment, and waits until every job group is Complete.
 
     It fails when no release is live, and when the run starts nothing. It fails as soon as a job group is Failed (with
@@ -72,191 +60,163 @@ class RunDeploymentOperator(DeploymentOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "run_parameters", "release_id")
+    template_fields: Sequence[str] = tuple(
+        dict.fromkeys((*DeploymentOperator.template_fields, *RunningOperator.template_fields))
+    )
     operator_extra_links = (TrifactaJobLink(), TrifactaDeploymentLink())
+    _kind = ("deployment", "deployment_id")
+    # The API documents no execution id for it.
+    _runs_once = False
+
+    def _checked(self) -> tuple[str, Target]:
+        target = self.target()
+        return f"the live release of {target}", target
+
+    def _find(self, client: TrifactaClient, checked: Target, attempt: Attempt) -> int:
+        deployment_id = checked.find(client)
+        attempt.tell_deployment(client, deployment_id)
+        return deployment_id
+
+    def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
+        return run_deployment(client, found, parameters, **options)
+
+
+class RunFlowOperator(RunningOperator):
+    """Runs flows, and waits until every job group is Complete.
+
+    Each flow runs its manual outputs. Several flows run at the same time; they are started in their order.
+
+    A retry **joins** the jobs that an earlier try started, on every line of Airflow, and never starts them a second
+    time. Each request has an execution id that is the same in all tries between two clears. If an answer was lost, the
+    request is sent again, but only to a server whose own description says that it takes an execution id once. With any
+    other server the task fails with the list of the job groups that appeared, and a person decides.
+
+    API pages: runFlow, API JobGroups Get Status v4.
+
+    :param flow_id: the flow, or a list of flows: ints, strings of digits, or an XComArg, such as a promotion's
+        ``create.output["primary_flow_ids"]`` (templated)
+    :param flow_name: the exact name of one flow, in place of the id (templated)
+    :param run_parameters: values by parameter name, for each of the flows (templated)
+    :param release_id: the release that must be live, else nothing is started: give it with the flows of a release, so
+        that no flow runs that was rolled back. Its deployment is found by it (templated)
+    :param waiting: all other parameters are those of :class:`RunDeploymentOperator`
+    :returns: a dict with ``flow_ids``, ``release_id`` (None if none was given), ``job_group_ids``, ``job_urls``,
+        ``flow_run_id`` (for several flows a list; missing if the server does not tell) and ``outcome`` (``complete``,
+        or ``started`` without waiting). All but the last are also pushed as XCom keys of these names before the wait,
+        unless they are None
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
+    """
+
+    template_fields: Sequence[str] = ("flow_id", "flow_name", *RunningOperator.template_fields)
+    _kind = ("flows", "flow_ids")
+
+    def __init__(self, *, flow_id: Any = None, flow_name: Any = None, **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.flow_id = flow_id
+        self.flow_name = flow_name
+
+    def _checked(self) -> tuple[str, list[int] | str]:
+        if self.flow_name is not None:
+            if self.flow_id is not None:
+                raise InvalidInputError("Give flow_id or flow_name, not both. Nothing was sent.")
+            name = check_name(self.flow_name, "flow_name")
+            return f"flow {quoted(name)}", name
+        if self.flow_id in (None, "None"):
+            raise InvalidInputError(
+                "flow_id is None. A promotion that reused or adopted a release does not know its flows. Nothing was "
+                "sent. Run the deployment with RunDeploymentOperator, or give flow_name."
+            )
+        ids = parse_ids(self.flow_id, "flow_id")
+        return f"flows {ids}", ids
+
+    def _find(self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt) -> list[int]:
+        ids = [client.flows.by_name(checked).id] if isinstance(checked, str) else checked
+        attempt.tell(flow_ids=ids)
+        return ids
+
+    def _run(self, client: TrifactaClient, found: list[int], parameters: Mapping[str, str], **options: Any) -> Run:
+        return run_flows(client, found, parameters, **options)
+
+
+class RunJobGroupOperator(RunningOperator):
+    """Runs one recipe, as one job group, and waits until it is Complete.
+
+    A retry joins the job group of an earlier try, as with :class:`RunFlowOperator`.
+
+    API pages: runJobGroup, API JobGroups Get Status v4.
+
+    :param recipe_id: the recipe, which the API calls a wrangled dataset: an int, a string of digits, or an XComArg.
+        Recipes of a release have a new id with every import (templated)
+    :param flow_name: the exact name of its flow, and (templated)
+    :param recipe_name: its exact name within that flow, in place of the id (templated)
+    :param run_parameters: values by parameter name (templated)
+    :param write_settings: what to write, in place of the files of the recipe's output: a list of dicts as the API takes
+        them, such as ``{"path": ..., "action": "create", "format": "csv"}`` (templated)
+    :param execution: where it runs, such as ``"photon"`` or ``"spark"``; as its output says if it is left out
+        (templated)
+    :param profiler: whether to profile the result; as its output says if it is left out
+    :param waiting: all other parameters are those of :class:`RunFlowOperator`
+    :returns: a dict with ``recipe_id`` and the values of :class:`RunFlowOperator` except ``flow_ids`` and
+        ``flow_run_id``
+    :raises AirflowFailException: for errors that a retry cannot fix
+    :raises TrifactaError: for other errors
+    """
+
+    template_fields: Sequence[str] = (
+        *("recipe_id", "flow_name", "recipe_name", "write_settings", "execution"),
+        *RunningOperator.template_fields,
+    )
+    _kind = ("recipe", "recipe_id")
 
     def __init__(
         self,
         *,
-        run_parameters: Any = None,
-        release_id: Any = NOT_GIVEN,
-        wait_for_completion: bool = True,
-        poke_interval: float | timedelta = POKE_INTERVAL,
-        timeout: float | timedelta = 24 * 60 * 60.0,
-        tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
-        cancel_on_kill: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
+        recipe_id: Any = None,
+        flow_name: Any = None,
+        recipe_name: Any = None,
+        write_settings: Any = None,
+        execution: Any = None,
+        profiler: bool | None = None,
+        **waiting: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.run_parameters = run_parameters
-        self.release_id = given_or_none(release_id)
-        # A value that renders to nothing is an error, and not "any release".
-        self._with_release = release_id is not NOT_GIVEN
-        self.wait_for_completion = wait_for_completion
-        self.poke_interval = poke_interval
-        self.timeout = timeout
-        self.tolerated_outage = tolerated_outage
-        self.cancel_on_kill = cancel_on_kill
-        self.deferrable = deferrable
-        self._config: ClientConfig | None = None
-        self._asked = False
-        self._remembers = False
-        self._running: JobGroupsWatch | None = None
+        super().__init__(**waiting)
+        self.recipe_id = recipe_id
+        self.flow_name = flow_name
+        self.recipe_name = recipe_name
+        self.write_settings = write_settings
+        self.execution = execution
+        self.profiler = profiler
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Start the jobs, tell their ids, and wait for them."""
-        try:
-            return self._execute(Attempt(self, context))
-        except (TrifactaError, AirflowFailException):
-            raise  # these decide already whether a retry is safe
-        except (Exception, AirflowTaskTimeout) as error:  # AirflowTaskTimeout is not an Exception
-            if not self._asked or self._remembers:
-                raise  # nothing was asked for, or a retry joins the jobs
-            if isinstance(error, AirflowTaskTimeout):
-                self.on_kill()  # Airflow calls it for its own error, but not for the one raised here
-            raise AirflowFailException(
-                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} There is no "
-                "retry, because it would run the jobs again."
-            ) from error
+    def _checked(self) -> tuple[str, int | tuple[str, str]]:
+        self._overrides()
+        if self.flow_name is None and self.recipe_name is None:
+            recipe_id = parse_id(self.recipe_id, "recipe_id")
+            return f"recipe {recipe_id}", recipe_id
+        if self.recipe_id is not None:
+            raise InvalidInputError("Give recipe_id, or flow_name and recipe_name, not both. Nothing was sent.")
+        names = check_name(self.flow_name, "flow_name"), check_name(self.recipe_name, "recipe_name")
+        return f"recipe {quoted(names[1])} of flow {quoted(names[0])}", names
 
-    def _state(self) -> str:
-        if self._running is None:
-            return "Jobs may have been started. Check the jobs in Trifacta."
-        return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
+    def _overrides(self) -> dict[str, Any]:
+        """Check the settings that replace those of the output, and return them."""
+        settings, profiler = self.write_settings, self.profiler
+        if settings is not None and not (
+            isinstance(settings, list) and settings and all(isinstance(one, dict) for one in settings)
+        ):
+            raise InvalidInputError("write_settings must be a list of dicts. Nothing was sent.")
+        if profiler not in (None, True, False):
+            raise InvalidInputError(f"profiler must be True, False or None, not {profiler!r}. Nothing was sent.")
+        execution = None if self.execution is None else check_name(self.execution, "execution")
+        given = {"execution": execution, "profiler": profiler, "writesettings": settings}
+        return {name: value for name, value in given.items() if value is not None}
 
-    def _execute(self, attempt: Attempt) -> dict[str, Any]:
-        with airflow_failures():
-            target = self.target()
-            parameters = check_parameters(self.run_parameters)
-            expected = parse_id(self.release_id, "release_id") if self._with_release else None
-            # An invalid argument of the wait must fail before the jobs start.
-            JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
-            self._times()
-            self._say(target, parameters)
-            journal = attempt.open_journal()
-            client = TrifactaHook(self.trifacta_conn_id).client
-            self._config = client.config
-            with client:
-                deployment_id = target.find(client)
-                attempt.tell_deployment(client, deployment_id)
-                self._asked, self._remembers = True, journal.remembers
-                run = run_deployment(
-                    client,
-                    deployment_id,
-                    parameters,
-                    release_id=expected,
-                    journal=journal,
-                    retry=attempt.is_retry,
-                )
-                live, ids = run.release_id, run.job_group_ids
-                watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
-                urls = [client.job_group_url(one) for one in ids]
-                attempt.tell(release_id=live, job_group_ids=ids, **{JOB_URLS_KEY: urls})
-                verb = "joined" if run.joined else "started"
-                self.log.info("Live release %s of deployment %s: %s job groups %s", live, deployment_id, verb, ids)
-                for url in urls:
-                    self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
-                if not self.wait_for_completion:
-                    return {**attempt.facts, "outcome": "started"}
-                with airflow_failures(final=not self._remembers):
-                    return self._wait(client, watch, attempt.facts)
+    def _find(self, client: TrifactaClient, checked: int | tuple[str, str], attempt: Attempt) -> int:
+        if isinstance(checked, tuple):
+            flow, recipe = checked
+            checked = client.flows.recipe_by_name(client.flows.by_name(flow).id, recipe).id
+        attempt.tell(recipe_id=checked)
+        return checked
 
-    def _say(self, target: Target, parameters: Mapping[str, str]) -> None:
-        """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
-        shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
-        self.log.info(
-            "Will run the live release of %s%s with %s, and %s",
-            target,
-            f" if it is release {self.release_id}" if self._with_release else "",
-            f"the parameters {shown}" if shown else "no parameters",
-            "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
-        )
-
-    def _times(self) -> tuple[float, float]:
-        """Return the interval and the timeout in seconds."""
-        return seconds("poke_interval", self.poke_interval, positive=True), seconds("timeout", self.timeout)
-
-    def _wait(self, client: TrifactaClient, watch: JobGroupsWatch, facts: dict[str, Any]) -> dict[str, Any]:
-        started, wall_clock = time.monotonic(), time.time()
-        interval, patience = self._times()
-        watch.client = client.without_repetitions
-        while not watch.poll(self._connect):
-            if self.deferrable:
-                self._defer(watch, interval, wall_clock, patience, facts)
-            left = patience - (time.monotonic() - started)
-            if left <= 0:
-                raise FailedWaitError(
-                    f"The jobs of deployment {facts['deployment_id']} are not Complete after {patience} s. They were "
-                    f"not cancelled. {watch.state} Wait for them with a JobGroupSensor, or raise 'timeout'.",
-                    deployment_id=facts["deployment_id"],
-                    release_id=facts["release_id"],
-                    job_group_ids=watch.unfinished,
-                )
-            time.sleep(min(watch.pause(interval), left))
-        return self._complete(facts)
-
-    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
-        self.log.info(
-            "The run of deployment %s is Complete; release %s was live",
-            facts.get("deployment_id"),
-            facts.get("release_id"),
-        )
-        return {**facts, "outcome": "complete"}
-
-    def _connect(self) -> TrifactaClient:
-        """Read the Airflow connection again, because the server refused its credentials."""
-        return TrifactaHook(self.trifacta_conn_id).client.without_repetitions
-
-    def _defer(
-        self, watch: JobGroupsWatch, interval: float, began: float, patience: float, facts: dict[str, Any]
-    ) -> None:
-        # Imported late, because few tasks need a trigger.
-        from ..triggers.job_group import JobGroupTrigger
-
-        trigger = JobGroupTrigger(
-            job_group_ids=watch.unfinished,
-            cancel_on_kill=self.cancel_on_kill,
-            trifacta_conn_id=self.trifacta_conn_id,
-            tolerated_outage=watch.tolerated_outage,
-            failing_since=watch.failing_since,
-            poke_interval=interval,
-            not_before=time.time() + watch.retry_after if watch.retry_after else None,
-            began=began,
-            deadline=began + patience,
-        )
-        kwargs = {"facts": facts}
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Continue after the triggerer. If it lost the wait, a retry must not run the jobs again."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
-        except (TaskDeferralError, TaskDeferralTimeout) as error:
-            if remembers(context):
-                raise  # a retry joins the jobs
-            raise AirflowFailException(
-                f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not cancelled. Check "
-                "them in Trifacta. There is no retry, because it would run the jobs again."
-            ) from error
-
-    def execute_complete(
-        self,
-        context: Context,
-        event: dict[str, Any] | None = None,
-        facts: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Report the end of the wait that the trigger saw."""
-        known = facts or {}
-        about = {key: known[key] for key in ("deployment_id", "release_id", "job_group_ids") if key in known}
-        with airflow_failures(final=not remembers(context)):
-            self.log.info("%s", check_event(event, **about))
-        return self._complete(known)
-
-    def on_kill(self) -> None:
-        """Cancel the jobs, if ``cancel_on_kill`` is set."""
-        if not (self.cancel_on_kill and self._running and self._config):
-            return
-        # The Airflow connection is not read here, because the kill may interrupt another request to Airflow.
-        client = self._running.client
-        cancel_job_groups(client.config if client else self._config, self._running.unfinished)
+    def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
+        return run_recipe(client, found, parameters, overrides=self._overrides(), **options)

@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -79,14 +79,18 @@ class FlowPackage:
     ) -> None:
         self._file.close()
 
-    def body(self, progress: Callable[[int, int, float], None] | None = None) -> MultipartFile:
+    def body(
+        self, progress: Callable[[int, int, float], None] | None = None, fields: Mapping[str, str] | None = None
+    ) -> MultipartFile:
         """Return the request body that sends this file.
 
         :param progress: called with (bytes sent, bytes in all, seconds so far) every 15 seconds of the upload
+        :param fields: further parts of the form, by name
         """
         from ..client.adapter import MultipartFile  # not at the top: it loads an HTTP library
 
-        return MultipartFile(self._file, self.size, self.name, progress=progress, before_end=self._ensure_unchanged)
+        file = (self._file, self.size, self.name)
+        return MultipartFile(*file, progress=progress, before_end=self._ensure_unchanged, fields=fields or {})
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file, as hex digits.

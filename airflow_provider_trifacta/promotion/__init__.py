@@ -16,23 +16,31 @@ from __future__ import annotations
 from .baseline import Baseline
 from .gate import DryRunReport, dry_run
 from .journal import Journal
+from .mappings import Mappings
 from .new_deployment import create_once
 from .promoter import Promoter, Promotion
 from .rollback import Undone, roll_back
-from .run import Run, run_deployment
+from .run import run_deployment, run_flows, run_recipe
+from .run_once import Run
 from .staged import StagedPromoter
+from .workspace import WorkspaceImport, WorkspaceImporter
 
 __all__ = [
     "Baseline",
     "DryRunReport",
     "Journal",
+    "Mappings",
     "Promoter",
     "Promotion",
     "Run",
     "StagedPromoter",
     "Undone",
+    "WorkspaceImport",
+    "WorkspaceImporter",
     "create_once",
     "dry_run",
     "roll_back",
     "run_deployment",
+    "run_flows",
+    "run_recipe",
 ]

@@ -105,30 +105,55 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     :returns: the report, with all problems that were found
     :raises TrifactaError: the dry run could not be made
     """
+    return report_on(
+        client,
+        package,
+        lambda: client.releases.dry_run(deployment_id, package.body()),
+        lambda: [rule.rule for rule in client.import_rules.list(deployment_id, "object")],
+        _rule_to_write,
+        [_warning(one) for one in package.contents.inputs if one.parameterised],
+    )
+
+
+def report_on(
+    client: TrifactaClient,
+    package: FlowPackage,
+    try_out: Callable[[], Mapping[str, Any]],
+    rules: Callable[[], list[Any]],
+    to_write: Callable[[PackageConnection], str],
+    warnings: Sequence[str] = (),
+) -> DryRunReport:
+    """Try an import, and check where the connections of its package lead.
+
+    :param client: the instance
+    :param package: the open package
+    :param try_out: makes the dry run, and returns its answer
+    :param rules: returns what maps connections, as object rules
+    :param to_write: says what to write for a connection that leads nowhere
+    :param warnings: what is known already
+    :returns: the report, with all problems that were found
+    :raises TrifactaError: the dry run could not be made
+    """
     info = package.info
     problems: list[str] = []
-    warnings: list[str] = []
     answer: Mapping[str, Any] = {}
     try:
-        answer = client.releases.dry_run(deployment_id, package.body())
+        answer = try_out()
     except BadRequestError as error:
         problems.append(str(error))
     problems += _reported_errors(answer)
     dropped = dropped_objects(answer.get("deletedObjects"))
     if dropped:
         problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
-    unmapped, unchecked = _check_connections(client, deployment_id, info.connections)
-    problems += unmapped
-    warnings += unchecked
-    warnings += [_warning(one) for one in package.contents.inputs if one.parameterised]
-    problems, warnings = _first(problems), _first(warnings)
-    for warning in warnings:
+    unmapped, unchecked = _check_connections(client, rules, to_write, info.connections)
+    problems, found = _first(problems + unmapped), _first(unchecked + list(warnings))
+    for warning in found:
         log.warning("%s", warning)
     return DryRunReport(
         package_uuid=info.uuid,
         flows=info.flow_names,
         problems=problems,
-        warnings=warnings,
+        warnings=found,
         import_rule_changes=answer.get("importRuleChanges") or {},
         deleted_objects=answer.get("deletedObjects") or {},
     )
@@ -151,7 +176,10 @@ def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _check_connections(
-    client: TrifactaClient, deployment_id: int, connections: Sequence[PackageConnection]
+    client: TrifactaClient,
+    rules_of: Callable[[], list[Any]],
+    to_write: Callable[[PackageConnection], str],
+    connections: Sequence[PackageConnection],
 ) -> tuple[list[str], list[str]]:
     """Find the package's connections that would lead nowhere.
 
@@ -161,10 +189,10 @@ def _check_connections(
         return [], []
     unreadable: list[str] = []
     local = _read(client.connections.list, unreadable)
-    rules = _read(lambda: [rule.rule for rule in client.import_rules.list(deployment_id, "object")], unreadable)
+    rules = _read(rules_of, unreadable)
     problems, unchecked = [], []
     for connection in connections:
-        problem = _what_is_wrong(connection, rules or [], local)
+        problem = _what_is_wrong(connection, rules or [], local, to_write)
         if problem and not unreadable:
             problems.append(problem)
         elif problem:
@@ -188,13 +216,17 @@ def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | N
 
 
 def _what_is_wrong(
-    connection: PackageConnection, rules: Sequence[Mapping[str, Any]], local: Sequence[Connection] | None
+    connection: PackageConnection,
+    rules: Sequence[Mapping[str, Any]],
+    local: Sequence[Connection] | None,
+    to_write: Callable[[PackageConnection], str],
 ) -> str | None:
     """Tell why a connection of the package leads nowhere, None when it leads somewhere.
 
     :param connection: the connection
     :param rules: the object rules of the deployment
     :param local: the connections of the instance; None if they are unknown, and then every rule counts
+    :param to_write: says what to write if no rule fits
     """
     fitting = fitting_rules(connection, rules)
     leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
@@ -206,9 +238,13 @@ def _what_is_wrong(
             f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this user can see. Correct "
             "its withCondition."
         )
+    return f"{what} {to_write(connection)}"
+
+
+def _rule_to_write(connection: PackageConnection) -> str:
     condition = {"uuid": connection.uuid} if connection.uuid else {"id": str(connection.id)}
     rule = {"onCondition": condition, "withCondition": {"id": "<id of the connection here>"}}
-    return f"{what} no object rule maps it. Add the rule {shown_json(rule)}."
+    return f"no object rule maps it. Add the rule {shown_json(rule)}."
 
 
 def _describe(connection: PackageConnection) -> str:

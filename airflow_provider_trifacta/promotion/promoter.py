@@ -162,7 +162,8 @@ class Promoter:
         previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen.releases)
         if entry.answer.get("adopted"):
             return Promotion("adopted", found, None, previous, overrun, recalled=True)
-        imported = ImportResult(found, entry.answer.get("primary_flow_ids"), entry.answer.get("dropped") or {})
+        ids, flows, dropped = (entry.answer.get(key) for key in ("primary_flow_ids", "flows", "dropped"))
+        imported = ImportResult(ids, flows or [], dropped or {}, found)
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
     def _accept_recalled(self, release: Release, seen: Seen) -> None:
@@ -265,6 +266,7 @@ class Promoter:
             self._journal.answered(
                 release_id=made.id,
                 primary_flow_ids=result.primary_flow_ids,
+                flows=result.flows,
                 dropped=first_dropped(result.dropped),
                 previous_release_id=previous,
             )

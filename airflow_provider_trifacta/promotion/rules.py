@@ -120,15 +120,29 @@ def _resolve(condition: Mapping[str, Any], field: str, connections: Sequence[Any
     if not _is_named(condition):
         return dict(condition)
     name = condition["name"]
-    found = [one for one in connections if one.name == name]
-    if len(found) != 1 or getattr(found[0], field) is None:
-        wrong = f"The connection {quoted(name)} {where} has no {field}."
-        if len(found) != 1:
-            wrong = f"{len(found)} connections {where} are called {quoted(name)}."
-        known = listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ") or "none"
-        raise AmbiguousNameError(f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.")
-    others = {key: value for key, value in condition.items() if key != "name"}
-    return {field: getattr(found[0], field), **others}
+    found = one_of([one for one in connections if one.name == name], field, name, connections, where)
+    return {field: found, **{key: value for key, value in condition.items() if key != "name"}}
+
+
+def one_of(found: Sequence[Any], field: str, name: object, connections: Sequence[Any], where: str) -> Any:
+    """Return a field of the one connection that was found.
+
+    :param found: the connections that were found
+    :param field: the field
+    :param name: what was looked for, for the error
+    :param connections: all connections, for the error
+    :param where: whose connections they are
+    :raises AmbiguousNameError: none or several were found, or the one lacks the field
+    """
+    if len(found) == 1 and getattr(found[0], field) is not None:
+        return getattr(found[0], field)
+    wrong = f"The connection {quoted(name)} {where} has no {field}."
+    if len(found) != 1:
+        wrong = f"{len(found)} connections {where} are called {quoted(name)}."
+    known = listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ") or "none"
+    raise AmbiguousNameError(
+        f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.", found_ids=[one.id for one in found]
+    )
 
 
 def same_rules(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..client.texts import parse_ids
 from ..links import JOB_URLS_KEY, TrifactaJobLink
-from ..waits import JobGroupsWatch, parse_job_group_ids
+from ..waits import JobGroupsWatch
 from ._watching import WatchSensor
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     """Waits until job groups are Complete. It changes nothing.
 
     It fails at once when one job group is Failed, Canceled, unknown to the server, or in a state that the API does not
-    document. The error holds the message of the first failed job. The other job groups go on.
+    document. The error names the flow, the recipe and the outputs of a failed one, and holds the message of its first
+    failed job. The other job groups go on.
 
     The wait tolerates transient errors (connection, timeout, 429, 5xx, a page of a proxy, an answer that is not one
     word) until all polls of ``tolerated_outage`` have failed. Any other 4xx fails at once. ``Retry-After`` lengthens
@@ -48,7 +50,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         self._urls_pushed = False
 
     def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:  # noqa: ARG002
-        ids = parse_job_group_ids(self.job_group_ids)
+        ids = parse_ids(self.job_group_ids, "job_group_ids")
         self.log.info("Will wait until job groups %s are Complete", ids)
         return JobGroupsWatch(ids, **waiting)
 

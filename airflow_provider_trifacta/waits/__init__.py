@@ -12,7 +12,6 @@ from .job_groups import (
     NewestJobGroups,
     WhyFailed,
     cancel_job_groups,
-    parse_job_group_ids,
 )
 from .release import DEEP_LOOK_EVERY, ON_SUPERSEDED, NewestReleases, OneRelease, ReleaseWatch
 from .watch import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Steps, Watch, seconds
@@ -34,6 +33,5 @@ __all__ = [
     "Watch",
     "WhyFailed",
     "cancel_job_groups",
-    "parse_job_group_ids",
     "seconds",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import JobFailedError, PermissionDeniedError, TrifactaError, UnexpectedResponseError
 from ..client.models import RUNNING
-from ..client.texts import parse_id, quoted, shown
+from ..client.texts import quoted, shown
 from .watch import Read, Steps, Watch, refusal_of_id
 
 if TYPE_CHECKING:
@@ -65,18 +65,6 @@ class WhyFailed(Read):
     def __call__(self, client: TrifactaClient) -> str:
         """Return the message; this never fails."""
         return client.job_groups.why_failed(self.job_group_id)
-
-
-def parse_job_group_ids(value: object) -> list[int]:
-    """Check the ids of job groups, before any request.
-
-    :param value: one id, or a list of them; an id is an int or a string of digits
-    :returns: the ids, each once
-    :raises InvalidInputError: for anything else, and for an empty list: with nothing to wait for, a green task would
-        prove nothing
-    """
-    values = value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
-    return list(dict.fromkeys(parse_id(one, "job_group_ids") for one in values))
 
 
 class JobGroupsWatch(Watch):

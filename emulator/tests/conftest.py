@@ -18,6 +18,7 @@ REAL_FOLDER = Path(
     os.environ.get("TRIFACTA_REAL_PACKAGES") or Path(__file__).parents[3] / "shared" / "packages"
 ).resolve()
 NO_REAL_PACKAGES = f"no real packages in {REAL_FOLDER}"
+NO_GOOGLE = "no apache-airflow-providers-google here; scripts/test --clients has it"
 EXPORTED_AT = datetime(2023, 12, 31, 8, 30, 15, 123000, tzinfo=timezone.utc)
 ADMIN = ("admin@example.com", "admin-password")
 
@@ -126,9 +127,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in terminalreporter.stats.get("passed", []):
         for told in [value for name, value in report.user_properties if name == "told"]:
             terminalreporter.write_line(f"{report.nodeid}: {told}")
-    skipped = [one for one in terminalreporter.stats.get("skipped", []) if NO_REAL_PACKAGES in str(one.longrepr)]
-    if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests skipped: {NO_REAL_PACKAGES} (TRIFACTA_REAL_PACKAGES)")
+    for reason, hint in ((NO_REAL_PACKAGES, " (TRIFACTA_REAL_PACKAGES)"), (NO_GOOGLE, "")):
+        skipped = [one for one in terminalreporter.stats.get("skipped", []) if reason in str(one.longrepr)]
+        if skipped:
+            terminalreporter.write_line(f"{len(skipped)} tests skipped: {reason}{hint}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,12 +7,13 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, User
+    from trifacta_emulator.like import Likeness
 
 _DEFAULT_PORT = 3005  # of self-managed instances [R: D50 API Authentication]
 
@@ -23,18 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: command line; default is that of the process
     :returns: exit status
     """
-    from trifacta_emulator import Emulator
-    from trifacta_emulator.errors import ApiError
-
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
-    try:
-        options = _options(parsed)
-        emulator = Emulator(options, host=parsed.host, port=parsed.port)
-        for name in parsed.deployment:
-            emulator.store.create_deployment(name)
-    except (ValueError, ApiError) as error:
-        parser.error(str(error))
+    emulator = emulator_of(arguments)
+    parsed = _parser().parse_args(arguments)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -55,6 +46,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         emulator.stop()
     return 0
+
+
+def emulator_of(arguments: Sequence[str] | None) -> Emulator:
+    """Make the emulator that a command line asks for.
+
+    :param arguments: command line; default is that of the process
+    :returns: the emulator, which does not serve yet
+    """
+    from trifacta_emulator import Emulator
+    from trifacta_emulator.errors import ApiError
+
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    try:
+        like: Likeness | None = parsed.like
+        if like:
+            # The options of the report are defaults: those of the command line win.
+            _take_over(parser, like.options)
+            parsed = parser.parse_args(arguments)
+        emulator = Emulator(_options(parsed), host=parsed.host, port=parsed.port)
+        if like:
+            like.furnish(emulator.store)
+        for name in parsed.deployment:
+            emulator.store.create_deployment(name)
+    except (ValueError, ApiError) as error:
+        parser.error(str(error))
+    return emulator
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_repeated(parser, "--choice", "NAME=VALUE", "see below", _choice)
     parser.add_argument(
+        "--like",
+        type=_like,
+        metavar="FILE",
+        help="be like the instance of this report (python -m airflow_provider_trifacta.probe CONN_ID --json FILE); "
+        "other arguments win",
+    )
+    parser.add_argument(
         "--url-file", type=Path, metavar="PATH", help="write the URL to this file when the emulator serves"
     )
     return parser
@@ -113,17 +138,35 @@ def _add_repeated(
 def _options(parsed: argparse.Namespace) -> EmulatorOptions:
     from trifacta_emulator.options import DEFAULT_USERS, EmulatorOptions, PresetFlow
 
+    like: Likeness | None = parsed.like
     return EmulatorOptions(
         product_version=parsed.product_version,
         edition=parsed.edition,
         instance_type=parsed.instance_type,
-        users=tuple(parsed.user) or DEFAULT_USERS,
+        users=tuple(parsed.user) or (like.users if like else DEFAULT_USERS),
         connections=tuple(parsed.connection),
-        flows=tuple(PresetFlow(name) for name in parsed.flow),
+        flows=tuple(PresetFlow(name) for name in parsed.flow) or (like.flows if like else ()),
         missing_paths=tuple(parsed.missing_path),
         job_run_seconds=parsed.job_seconds,
         **dict(parsed.choice),
     )
+
+
+def _take_over(parser: argparse.ArgumentParser, options: Mapping[str, Any]) -> None:
+    of_their_own = ("product_version", "instance_type")
+    parser.set_defaults(
+        choice=[(name, value) for name, value in options.items() if name not in of_their_own],
+        **{name: value for name, value in options.items() if name in of_their_own},
+    )
+
+
+def _like(text: str) -> Likeness:
+    from trifacta_emulator.like import Likeness
+
+    try:
+        return Likeness(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _name(text: str) -> str:

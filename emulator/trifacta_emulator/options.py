@@ -150,6 +150,8 @@ class EmulatorOptions:
     :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25]
     :param run_release_flows: whether a flow of a release, or its recipe, can be run by itself. No page says it [?];
         ``refuse`` answers 403
+    :param execution_ids: whether a run of a flow or a recipe counts its ``x-execution-id``, and the description of the
+        API names that header [P: AAC25]; or ``ignore`` it, as a release that does not know it may do [?]
     :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is imported:
         ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
     """
@@ -195,6 +197,7 @@ class EmulatorOptions:
     cancel_status: Literal[200, 202] = 200
     job_error_shape: Literal["text", "object"] = "text"
     run_release_flows: Literal["allow", "refuse"] = "allow"
+    execution_ids: Literal["count", "ignore"] = "count"
     import_hold_up: Literal["from_ui", "always"] = "from_ui"
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ def main() -> int:
     )
     parser.add_argument("--replay", type=int, metavar="SEED", help="make this run alone and print all of it")
     parser.add_argument("--reasons", action="store_true", help="print the seeds behind each reason too")
+    parser.add_argument("--flow", action="append", metavar="NAME", help="draw this flow alone (may be repeated)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="airflow-home-") as home:
         # Before Airflow is imported.
@@ -35,8 +36,9 @@ def _campaign(options: argparse.Namespace) -> int:
     from campaign.plans import Campaign
     from campaign.project import installed
     from campaign.tables import Table
+    from campaign.variants import FLOWS
 
-    campaign = Campaign()
+    campaign = Campaign(options.flow or FLOWS)
     with installed(campaign.times, campaign.send):
         if options.replay is not None:
             result = campaign.run(options.replay)

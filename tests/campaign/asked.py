@@ -19,7 +19,8 @@ class Asked:
     :param shows: tells whether a truthful read proves what the last task says
     :param reads: which paths such reads have
     :param releases: how many releases the run may make
-    :param runs: how many runs of the deployment it may start
+    :param runs: how many runs of the deployment, of flows or of a recipe it may start: one of each
+    :param imports: how many packages it may import as plain flows
     :param waits: the tasks that only wait
     :param forgets: whether nothing tells a retry what the first try found: no baseline, and no journal
     """
@@ -29,6 +30,7 @@ class Asked:
     shows: Callable[[State], bool] | None = None
     releases: int = 0
     runs: int = 0
+    imports: int = 0
     waits: tuple[str, ...] = ()
     forgets: bool = False
     ended: list[Ended] = field(default_factory=list)
@@ -47,7 +49,12 @@ def own_releases(world: World) -> list[Any]:
 
 def own_jobs(world: World) -> list[Any]:
     """Return the job groups that the run's tasks started."""
-    return [one for one in world.prod.store.job_groups(world.deployment_id) if one.creator == TASK]
+    return [one for one in world.prod.store.job_groups() if one.creator == TASK]
+
+
+def own_flows(world: World) -> list[Any]:
+    """Return the flows that the run's tasks imported."""
+    return [one for one in world.prod.store.flows() if one.creator == TASK]
 
 
 def the_one(world: World) -> int | None:

@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from campaign.asked import Asked, own_jobs, the_one
+from campaign.asked import Asked, own_flows, own_jobs, the_one
 from campaign.project import (
     ActivateReleaseOperator,
     CreateReleaseOperator,
     ExportFlowPackageOperator,
     GetDeploymentOperator,
+    ImportFlowPackageOperator,
     JobGroupSensor,
     ReleaseActiveSensor,
     RollbackDeploymentOperator,
     RunDeploymentOperator,
+    RunFlowOperator,
+    RunJobGroupOperator,
     RunOutcome,
     SetImportRulesOperator,
     open_package,
@@ -120,6 +123,36 @@ def run(world: World, *, deferrable: bool, fails: bool) -> Asked:
     return asked
 
 
+def run_flows(world: World, *, two: bool, by_name: bool, deferrable: bool, fails: bool) -> Asked:
+    names = ["Nightly", "Weekly"][: 1 + two]
+    ids = [world.prod.store.create_flow(name).id for name in names]
+    what = {"flow_name": names[0]} if by_name and not two else {"flow_id": ids}
+    return _run(world, RunFlowOperator, what, len(ids), deferrable=deferrable, fails=fails)
+
+
+def run_recipe(world: World, *, by_name: bool, deferrable: bool, fails: bool) -> Asked:
+    flow = world.prod.store.create_flow("Nightly")
+    [recipe] = [one for one in world.prod.store.recipes() if one.home.flow_id == flow.id]
+    what = {"flow_name": flow.name, "recipe_name": recipe.name} if by_name else {"recipe_id": recipe.id}
+    return _run(world, RunJobGroupOperator, what, 1, deferrable=deferrable, fails=fails)
+
+
+def _run(world: World, operator: Any, what: dict[str, Any], runs: int, *, deferrable: bool, fails: bool) -> Asked:
+    world.clock.sleep(100)
+    world.events_before = world.event_count()
+    if fails:
+        world.prod.runs.add(RunOutcome(message="no such table"))
+
+    def wanted(state: State) -> bool:
+        jobs = own_jobs(world)
+        return len(jobs) == runs and all((one.id, "Complete") in state.jobs for one in jobs)
+
+    asked = Asked(wanted, reads="/v4/jobGroups/", runs=runs)
+    make = lambda: operator(task_id="run", deferrable=deferrable, **what)  # noqa: E731
+    asked.ended.append(run_task(world, "run", make))
+    return asked
+
+
 def rules(world: World) -> Asked:
     world.about_rules = True
     goal = json.dumps(_RULES, sort_keys=True)
@@ -152,6 +185,21 @@ def export(world: World) -> Asked:
         )
 
     return Asked(wanted, reads="/package", shows=wanted, ended=[ended])
+
+
+def import_flow(world: World, *, dry_run: bool) -> Asked:
+    def wanted(state: State) -> bool:
+        flows = own_flows(world)
+        return len(flows) == 1 and flows[0].id in state.flows
+
+    asked = Asked(wanted, reads="/v4/flows/", imports=1)
+    path = str(package("ours").path)
+
+    def make() -> Any:
+        return ImportFlowPackageOperator(task_id="import", package_path=path, dry_run_first=dry_run)
+
+    asked.ended.append(run_task(world, "import", make))
+    return asked
 
 
 def _uuid_at(path: Path) -> str | None:

@@ -63,6 +63,8 @@ def slow_commit(
     lost = Reset("after_body") if status is None else Answer(status, html="<h1>Gateway</h1>", when="after_body")
     emulator.faults.add(Fault(lost))
     copy = request.copy()
+    if call.path.endswith("/package"):
+        copy.body = b"".join(request.body)  # its file is closed by then
 
     def handle() -> None:
         with outside(), requests.Session() as session:

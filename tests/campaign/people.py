@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from campaign.asked import own_flows
 from campaign.project import AirflowFailException, CreateReleaseOperator, GetDeploymentOperator, TrifactaError
 from campaign.tasks import TaskInstance
 from campaign.wire import Call, outside
@@ -48,11 +49,15 @@ def _choices(world: World, chance: random.Random) -> list[tuple[str, Callable[[]
     rules = [{"type": "fileLocation", "on": "raw", "with": chance.choice(["person", "raw2"])}]
     change = partial(store.replace_import_rules, deployment_id, "value", rules, user_id=PERSON)
     add("changes the import rules", change, 6 if world.about_rules else 1)
-    for group in store.job_groups(deployment_id):
+    for group in store.job_groups():
         if not group.finished:
             add(f"cancels job group {group.id}", partial(store.cancel_job_group, group.id, user_id=PERSON))
+    for flow in own_flows(world):
+        add(f"deletes flow {flow.id}", partial(store.delete_flow, flow.id, user_id=PERSON), 12)
     if live:
         add("runs the deployment", partial(store.run_deployment, deployment_id, user_id=PERSON))
+    for flow in store.flows():
+        add(f"runs flow {flow.id}", partial(store.run_flow, flow.id, user_id=PERSON), 2)
     return found
 
 

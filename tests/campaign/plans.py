@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from campaign.clock import Times, TooLongError
@@ -21,7 +22,7 @@ _AMONG_WRITES = 0.4
 _MORE = {"a person acts": 4, "a second promoter": 2, "killed": 3, "slow commit": 2}
 _SECOND = ("a person acts", "killed")
 #: Flows in which more can go wrong come more often.
-_WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2}
+_WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2, "import": 2}
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,13 @@ class Result:
 
 
 class Campaign:
-    """Makes runs, one after the other."""
+    """Makes runs, one after the other.
 
-    def __init__(self) -> None:
-        self.times = Times()
+    :param flows: which flows are drawn
+    """
+
+    def __init__(self, flows: Sequence[str] = FLOWS) -> None:
+        self.times, self._flows = Times(), flows
         self._world: World | None = None
         self._rehearse = functools.cache(self._rehearsed)
 
@@ -69,7 +73,7 @@ class Campaign:
     def plan_of(self, seed: int) -> Plan:
         """Return what a seed stands for."""
         chance = random.Random(seed)
-        flow = chance.choices(FLOWS, [_WEIGHTS.get(one, 1) for one in FLOWS])[0]
+        flow = chance.choices(self._flows, [_WEIGHTS.get(one, 1) for one in self._flows])[0]
         variant = draw_variant(chance, flow, journal=chance.random() < _WITH_JOURNAL)
         calls = self._rehearse(replace(variant, journal=True))  # which makes no difference where nothing goes wrong
         faults: list[tuple[str, int]] = []
@@ -94,7 +98,9 @@ class Campaign:
         return tuple(world.wire.calls)
 
     def _made(self, variant: Variant, planned: list[Planned]) -> tuple[World, Verdict]:
-        world = World(self.times, journal=variant.journal, fresh=variant.fresh, dev=variant.needs_dev)
+        world = World(
+            self.times, journal=variant.journal, fresh=variant.fresh, dev=variant.needs_dev, counts=variant.counts
+        )
         world.wire.planned = planned
         self._world = world
         with world.running():

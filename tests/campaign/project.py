@@ -55,8 +55,9 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
+from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
@@ -78,6 +79,7 @@ __all__ = [
     "ExportFlowPackageOperator",
     "Fault",
     "GetDeploymentOperator",
+    "ImportFlowPackageOperator",
     "JobGroupSensor",
     "LateActivation",
     "LateCommit",
@@ -87,6 +89,8 @@ __all__ = [
     "Reset",
     "RollbackDeploymentOperator",
     "RunDeploymentOperator",
+    "RunFlowOperator",
+    "RunJobGroupOperator",
     "RunOutcome",
     "SetImportRulesOperator",
     "TaskDeferred",

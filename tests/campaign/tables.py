@@ -43,8 +43,8 @@ class Table:
         ]
         return (
             f"{len(self._results)} runs, {len(self.violations)} with a violation. With the journal: false red "
-            f"{false:.1f} %; declared doubt, without runs of a deployment, {doubts[0]:.1f} %. Without the journal: "
-            f"declared doubt {doubts[1]:.1f} %."
+            f"{false:.1f} %; declared doubt, without runs of a deployment and plain imports, {doubts[0]:.1f} %. "
+            f"Without the journal: declared doubt {doubts[1]:.1f} %."
         )
 
     def text(self, *, seeds: bool = False) -> str:
@@ -97,8 +97,10 @@ def has_journal(result: Result) -> bool:
 
 
 def about_a_run(result: Result) -> bool:
-    """Tell whether a run was to be started: where its answer is lost, nothing tells whether jobs started."""
-    return result.plan.variant.flow == "run" or dict(result.plan.variant.options).get("smoke_run", False)
+    """Tell whether a run was to be started, or flows imported: if that answer is lost, nothing tells what was done."""
+    variant = result.plan.variant
+    about = variant.flow in ("run", "import") or not variant.counts
+    return about or dict(variant.options).get("smoke_run", False)
 
 
 def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:

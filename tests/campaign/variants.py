@@ -21,6 +21,7 @@ class Variant:
     journal: bool
     fresh: bool = False
     options: tuple[tuple[str, Any], ...] = ()
+    counts: bool = True  #: Whether the instance takes a request of the same execution id once.
 
     @property
     def needs_dev(self) -> bool:
@@ -31,6 +32,7 @@ class Variant:
         words = [name for name, value in self.options if value is True]
         words += [f"{name}={value}" for name, value in self.options if not isinstance(value, bool)]
         start = ["nothing live before"] if self.fresh else []
+        start += [] if self.counts else ["ignores execution ids"]
         return f"{self.flow} ({', '.join([*start, *words, 'journal' if self.journal else 'no journal'])})"
 
 
@@ -50,17 +52,23 @@ def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
     options: dict[str, Any] = {}
     if flow == "create":
         options = {"baseline": yes(0.8), "dry_run": yes(0.2)}
+    elif flow == "import":
+        options = {"dry_run": yes(0.3)}
     elif flow == "roll back":
         options = {"promoted": yes(0.85)}
     elif flow == "run":
         options = {"deferrable": yes(0.4), "fails": yes(0.1)}
+    elif flow in ("run flow", "run recipe"):
+        options = {"by_name": yes(0.3), "deferrable": yes(0.4), "fails": yes(0.1)}
+        options |= {"two": yes(0.3)} if flow == "run flow" else {}
     elif flow.endswith("sensor"):
         options = {"mode": chance.choice(["poke", "reschedule", "deferrable"]), "there": yes(0.3)}
     elif flow == "group":
         options = {"smoke_run": yes(0.7), "rules": yes(0.3), "fails": yes(0.1)}
         options |= {"deferrable": yes(0.3), "roll_back": yes(0.8)}
     fresh = flow in ("create", "staged", "roll back", "rules", "group") and yes(0.2)
-    return Variant(flow, journal, fresh, tuple(options.items()))
+    counts = not flow.startswith("run ") or yes(0.7)
+    return Variant(flow, journal, fresh, tuple(options.items()), counts)
 
 
 _FLOWS: dict[str, Callable[..., Asked]] = {
@@ -69,8 +77,11 @@ _FLOWS: dict[str, Callable[..., Asked]] = {
     "activate": flows.activate,
     "roll back": flows.roll_back,
     "run": flows.run,
+    "run flow": flows.run_flows,
+    "run recipe": flows.run_recipe,
     "rules": flows.rules,
     "export": flows.export,
+    "import": flows.import_flow,
     "release sensor": flows.release_sensor,
     "job sensor": flows.job_sensor,
     "group": promote,

@@ -67,6 +67,7 @@ class State:
     releases: frozenset[int]
     rules: str
     jobs: tuple[tuple[int, str], ...]
+    flows: frozenset[int] = frozenset()
 
 
 class Store:
@@ -95,9 +96,10 @@ class World:
     :param journal: whether tasks have a state store
     :param fresh: whether nothing was ever released in the deployment
     :param dev: whether there is an instance to export from
+    :param counts: whether the instance takes a request of the same execution id once
     """
 
-    def __init__(self, times: Times, *, journal: bool, fresh: bool, dev: bool) -> None:
+    def __init__(self, times: Times, *, journal: bool, fresh: bool, dev: bool, counts: bool = True) -> None:
         self.clock = times.clock = Clock(MOST_SECONDS)
         self.journal, self.skew = journal, 0.0
         self.lines: list[str] = []
@@ -120,6 +122,7 @@ class World:
             "clock": lambda: self.clock.datetime(self.skew),
             "job_start_seconds": 5,
             "job_run_seconds": 60,
+            "execution_ids": "count" if counts else "ignore",
         }
         self.prod = Emulator(EmulatorOptions(**options))
         flow = PresetFlow("Daily Orders", dataset_path="s3://lake/raw/in.csv")
@@ -191,7 +194,8 @@ class World:
             live.id if live else None,
             frozenset(one.id for one in store.releases(self.deployment_id)),
             json.dumps(rules, sort_keys=True, default=dict),
-            tuple((one.id, one.status) for one in store.job_groups(self.deployment_id)),
+            tuple((one.id, one.status) for one in store.job_groups()),
+            frozenset(one.id for one in store.flows()),
         )
 
     def check_store(self) -> None:

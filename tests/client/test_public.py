@@ -9,7 +9,18 @@ from airflow_provider_trifacta.client import errors
 
 PUBLIC = {
     *("ClientConfig", "Clock", "TrifactaClient", "resolve_base_url"),
-    *("Connection", "Deployment", "Flow", "ImportResult", "ImportRule", "JobGroup", "Person", "Recipe", "Release"),
+    *(
+        "Connection",
+        "Deployment",
+        "Flow",
+        "FlowImport",
+        "ImportResult",
+        "ImportRule",
+        "JobGroup",
+        "Person",
+        "Recipe",
+        "Release",
+    ),
 }
 
 

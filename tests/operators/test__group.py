@@ -6,8 +6,8 @@ import pytest
 from trifacta_emulator import Answer, Fault, read_package
 
 from airflow_provider_trifacta._compat import AirflowSkipException
+from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.client.releases import Releases
-from airflow_provider_trifacta.client.resources import JobGroups
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
 from airflow_provider_trifacta.operators.release import ConfirmPromotionOperator

@@ -14,7 +14,7 @@ from airflow_provider_trifacta.client.errors import (
     PackageTooLargeError,
     WrongPackageError,
 )
-from airflow_provider_trifacta.operators._base import PackageOperator
+from airflow_provider_trifacta.operators._packages import PackageOperator
 from airflow_provider_trifacta.operators._storage import open_source
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator

@@ -93,6 +93,21 @@ def test_the_package_is_there_and_described(export, flow_id, dev, tmp_path, as_t
     assert [one.name for one in path.parent.iterdir()] == ["flow.zip"]
 
 
+def test_a_flow_by_its_name(export, flow_id, dev, fails):
+    dev.store.create_flow("daily orders")
+    result, _ = export(None, flow_name="Daily Orders")
+    assert result == export(flow_id)[0] | {key: result[key] for key in ("package_uuid", "sha256", "size")}
+    with fails("AmbiguousNameError", found_ids=[], similar=["daily orders"]):
+        export(None, flow_name="DAILY ORDERS")
+
+
+@pytest.mark.parametrize(("flow_id", "name"), [(1, "Daily Orders"), (None, None), (None, " "), (None, "None")])
+def test_exactly_one_of_id_and_name_is_needed(export, dev, fails, flow_id, name):
+    with fails("InvalidInputError: flow_"):
+        export(flow_id, flow_name=name)
+    assert not dev.calls
+
+
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o640), (0o077, 0o600), (0o002, 0o640)])
 def test_a_new_package_is_not_for_everybody(export, flow_id, tmp_path, umask, expected):
     before = os.umask(umask)

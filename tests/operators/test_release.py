@@ -42,6 +42,7 @@ def test_a_package_becomes_the_live_release(create, emulator):
         "deployment_url": f"{emulator.url}/deployments/1",
         "release_id": release.id,
         "primary_flow_ids": result["primary_flow_ids"],
+        "flows": [{"id": result["primary_flow_ids"][0], "name": "Example flow", "primary": True}],
         "outcome": "created",
         "previous_release_id": None,
     }

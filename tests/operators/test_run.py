@@ -13,8 +13,8 @@ from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, R
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import AuthenticationError, ConnectError, ServerError
-from airflow_provider_trifacta.client.resources import JobGroups
-from airflow_provider_trifacta.operators import run as module
+from airflow_provider_trifacta.client.job_groups import JobGroups
+from airflow_provider_trifacta.operators import _running as module
 from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 from airflow_provider_trifacta.waits import watch

@@ -25,8 +25,9 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.promotion import Run
 from airflow_provider_trifacta.promotion.journal import Journal
-from airflow_provider_trifacta.promotion.run import Run, check_parameters, run_deployment
+from airflow_provider_trifacta.promotion.run import check_parameters, run_deployment
 
 
 @pytest.fixture
@@ -64,7 +65,10 @@ def posts(prod):
 
 def test_it_tells_what_runs(run, prod):
     live = prod.store.active_release(1).id
-    assert run({"region": "02"}, release_id=live) == Run(live, [prod.store.job_groups()[0].id])
+    ran = run({"region": "02"}, release_id=live)
+    (group,) = prod.store.job_groups()
+    flow_runs = [group.flow_run_id] if prod.options.run_answer == "flow_run" else []
+    assert ran == Run(live, [group.id], flow_run_ids=flow_runs)
     assert prod.store.job_groups()[0].overrides == {"region": "02"}
     assert posts(prod) == 1
 

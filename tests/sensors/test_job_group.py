@@ -69,7 +69,7 @@ def test_it_waits_until_all_are_complete(wait, prod, started, mode):
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (RunOutcome(status="Failed", message="no such table"), "failed: job .*no such table"),
+        (RunOutcome(status="Failed", message="no such table"), "failed: .*recipe .*output .*: job .*no such table"),
         (RunOutcome(status="Canceled"), "was canceled"),
         (RunOutcome(status="Paused"), "unknown state 'Paused'"),
     ],

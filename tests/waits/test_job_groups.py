@@ -9,7 +9,7 @@ from airflow_provider_trifacta.client.errors import (
     JobFailedError,
     UnexpectedResponseError,
 )
-from airflow_provider_trifacta.waits import parse_job_group_ids
+from airflow_provider_trifacta.client.texts import parse_ids
 
 PASSWORD = "very-long-secret"
 
@@ -97,10 +97,10 @@ def test_what_is_no_word_is_no_state(watch, state):
 
 @pytest.mark.parametrize(("value", "ids"), [(3, [3]), ("3", [3]), ([3, "4", 3], [3, 4]), ((5,), [5])])
 def test_ids(value, ids):
-    assert parse_job_group_ids(value) == ids
+    assert parse_ids(value, "job_group_ids") == ids
 
 
 @pytest.mark.parametrize("value", [None, "None", "", [], [None], [[3]], {"id": 3}, 0, True, "3,4"])
 def test_other_ids_are_refused(value):
     with pytest.raises(InvalidInputError, match="job_group_ids"):
-        parse_job_group_ids(value)
+        parse_ids(value, "job_group_ids")

@@ -20,3 +20,42 @@ def test_paths_are_those_served(start, optional):
                 assert "does not exist" in answer.json()["exception"]["details"]
             else:
                 assert answer.status_code not in (404, 405)
+
+
+@pytest.mark.parametrize(("choice", "named"), [("count", ["/v4/flows/{id}/run", "/v4/jobGroups"]), ("ignore", [])])
+def test_it_names_the_header_of_the_calls_that_count_it(start, choice, named):
+    paths = start(execution_ids=choice).json("/v4/open-api-spec")["paths"]
+    found = [
+        path
+        for path, operations in paths.items()
+        for one in operations.get("post", {}).get("parameters", [])
+        if (one["name"], one["in"]) == ("x-execution-id", "header")
+    ]
+    assert sorted(found) == named
+
+
+@pytest.mark.parametrize(
+    ("options", "element", "whole"),
+    [
+        ({}, {"reason", "sessionId", "id"}, {"data"}),
+        ({"run_answer": "jobs"}, {"reason", "sessionId", "id", "jobs"}, {"data"}),
+        ({"run_answer": "flow_run"}, {"reason", "sessionId", "id", "jobs", "flowRun"}, {"data", "flowRunId"}),
+    ],
+)
+def test_the_answer_to_a_run(start, options, element, whole):
+    operation = start(**options).json("/v4/open-api-spec")["paths"]["/v4/deployments/{id}/run"]["post"]
+    properties = operation["responses"]["201"]["content"]["application/json"]["schema"]["properties"]
+    assert set(properties) == whole
+    assert set(properties["data"]["items"]["properties"]) == element
+
+
+def test_words_and_shapes_of_job_groups(start):
+    options = {"canceled_word": "Cancelled", "cancel_status": 202, "job_error_shape": "object"}
+    paths = start(**options).json("/v4/open-api-spec")["paths"]
+
+    def properties(path):
+        return paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+
+    assert "Cancelled" in properties("/v4/jobGroups/{id}")["status"]["enum"]
+    assert properties("/v4/jobGroups/{id}/jobs")["data"]["items"]["properties"]["errorMessage"] == {"type": "object"}
+    assert set(paths["/v4/jobGroups/{id}/cancel"]["post"]["responses"]) == {"202"}

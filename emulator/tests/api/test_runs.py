@@ -227,6 +227,11 @@ def test_what_is_not_there(dev):
 def test_the_newest_job_group_comes_first(dev):
     ids = [dev("POST", GROUPS, json=RECIPE).json()["id"] for _ in range(3)]
     assert [one["id"] for one in dev.json(GROUPS)["data"]] == ids[::-1]
+    found = [
+        len(dev.json(GROUPS, **query)["data"])
+        for query in ({"flowNodeId": 2001}, {"flowNodeId": 1}, {"ranfor": "plan"})
+    ]
+    assert found == [3, 0, 0]
 
 
 def test_the_page_for_people_names_the_flow(dev):

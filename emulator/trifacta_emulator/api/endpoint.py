@@ -42,6 +42,7 @@ class Endpoint:
     :param deployments: whether the caller needs access to deployments
     :param produces: media type of the answer. ``Accept`` may name it in place of JSON
     :param option: name of the option that must be true, or the call does not exist; ``None`` = no such option
+    :param once: whether it counts an ``x-execution-id``
     """
 
     method: str
@@ -51,6 +52,7 @@ class Endpoint:
     deployments: bool = False
     produces: str = "application/json"
     option: str | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,13 @@ _PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pa
 
 
 async def list_all(request: Request) -> Response:
-    """GET, newest first [R: D60, D64]. Every user sees all: our choice [?]."""
+    """GET, newest first [R: D60, D64], with ``flowNodeId`` and ``ranfor`` [P: AAC25]. Every user sees all [?]."""
     context, params = context_of(request), request.query_params
-    groups = context.store.job_groups()[::-1]
+    groups = [
+        one
+        for one in context.store.job_groups()[::-1]
+        if params.get("flowNodeId") in (None, str(one.recipe.id)) and params.get("ranfor") in (None, "recipe")
+    ]
     return JSONResponse(list_answer(job_group_rows(context, groups, params), params))
 
 

@@ -138,7 +138,8 @@ def _not_again() -> Response:
 
 
 def _execution_id(request: Request) -> str | None:
-    return request.headers.get("x-execution-id") or None
+    counts = context_of(request).options.execution_ids == "count"
+    return (counts and request.headers.get("x-execution-id")) or None
 
 
 def _groups(context: Context, run: FlowRun) -> list[JobGroup]:
@@ -224,8 +225,8 @@ def _recipe_ids(body: Mapping[str, Any]) -> list[int]:
 _FLOW_RUN = "/v4/flowRuns/{id}"
 ENDPOINTS = (
     Endpoint("POST", "/v4/deployments/{id}/run", "runDeployment", run_deployment, deployments=True),
-    Endpoint("POST", "/v4/jobGroups", "runJobGroup", run_recipe),
-    Endpoint("POST", "/v4/flows/{id}/run", "runFlow", run_flow),
+    Endpoint("POST", "/v4/jobGroups", "runJobGroup", run_recipe, once=True),
+    Endpoint("POST", "/v4/flows/{id}/run", "runFlow", run_flow, once=True),
     Endpoint("GET", _FLOW_RUN, "getFlowRun", read),
     Endpoint("GET", f"{_FLOW_RUN}/status", "getFlowRunStatus", status),
     Endpoint("GET", f"{_FLOW_RUN}/jobGroups", "getFlowRunJobGroups", list_job_groups),

@@ -1,0 +1,56 @@
+"""What an instance says about its own API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .calls import EXECUTION_ID
+from .resources import Resource
+
+
+class Description(Resource):
+    """The instance's own description of its API (``GET /v4/open-api-spec`` [R])."""
+
+    def takes_execution_id(self, path: str) -> bool:
+        """Tell whether the instance describes a call as one that takes a request of the same execution id only once.
+
+        The vendor documents the header for runs of flows and recipes on the cloud editions [P: AAC25]. A server that
+        does not know it would ignore it, and run twice.
+
+        :param path: the path of a POST, with ``{}`` for each id
+        :returns: whether its parameters name the header
+        """
+        body = self._transport.read("/v4/open-api-spec")
+        paths = _object(_object(body).get("paths"))
+        for found, item in paths.items():
+            if not re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):
+                continue
+            operation = _object(_object(item).get("post"))
+            rows = [*_list(_object(item).get("parameters")), *_list(operation.get("parameters"))]
+            if any(_is_the_header(_resolved(body, row)) for row in rows):
+                return True
+        return False
+
+
+def _is_the_header(row: Mapping[str, Any]) -> bool:
+    return row.get("in") == "header" and str(row.get("name")).lower() == EXECUTION_ID
+
+
+def _resolved(body: object, row: object) -> Mapping[str, Any]:
+    """Return a parameter that may stand at another place of the description, as ``{"$ref": "#/a/b"}``."""
+    place = _object(row).get("$ref")
+    if not isinstance(place, str):
+        return _object(row)
+    for key in place.lstrip("#/").split("/"):
+        body = _object(body).get(key)
+    return _object(body)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,79 @@
+"""What the operators share that read a package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..client.errors import WrongPackageError
+from ..client.models import canonical_uuid
+from ..client.texts import listed, quoted, shown
+from ..packages.flow_package import open_package
+from ._base import NOT_GIVEN, DeploymentOperator, TrifactaOperator, given_or_none
+from ._storage import open_source
+
+if TYPE_CHECKING:
+    from ..client import TrifactaClient
+    from ..packages.flow_package import FlowPackage
+
+
+class PackageReader(TrifactaOperator):
+    """An operator that reads a package.
+
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
+    :param package_uuid: the uuid that the package must have; any package if it is left out (templated)
+    """
+
+    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "package_path", "package_uuid")
+
+    def __init__(self, *, package_path: Any, package_uuid: Any = NOT_GIVEN, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.package_path = package_path
+        self.package_uuid = given_or_none(package_uuid)
+        # A value that renders to nothing is an error, and not "not given".
+        self._with_uuid = package_uuid is not NOT_GIVEN
+
+    def open_package(self, client: TrifactaClient) -> FlowPackage:
+        """Open the package. The client only gives the size limit for a copy; this sends no request.
+
+        :raises WrongPackageError: the package has another uuid than ``package_uuid``
+        :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
+        :raises SourceError: the storage cannot be read; a retry may succeed
+        """
+        path, uuid = self.package_path, self.package_uuid
+        is_url = ":/" in str(path)  # a local path may hold that too, and open_source knows it
+        package = open_source(path, client.config.max_package_size) if is_url else open_package(path)
+        if not self._with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
+            return package
+        with package:
+            raise WrongPackageError(
+                f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run wrote to the same "
+                "path, or an XCom was empty. Nothing was sent. Give each flow and run a path of its own."
+            )
+
+    def describe(self, package: FlowPackage) -> None:
+        """Log what the package is."""
+        info = package.info
+        connections = [connection.name for connection in info.connections]
+        flows = [flow.name for flow in info.flows if flow.name is not None]
+        self.log.info(
+            "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
+            shown(package.name),
+            package.size,
+            info.uuid,
+            info.exported_at,
+            shown(info.product_version),
+            listed(map(quoted, flows)) or "none",
+            listed(map(quoted, connections)) or "none",
+        )
+
+    def progress(self, sent: int, size: int, seconds: float) -> None:
+        """Log how much of an upload is sent."""
+        share, mib = 100 * sent / size, 2**20
+        self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds)
+
+
+class PackageOperator(PackageReader, DeploymentOperator):
+    """An operator that reads a package for one deployment."""
+
+    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "package_path", "package_uuid")

@@ -1,0 +1,248 @@
+"""What the operators share that run a deployment, flows or a recipe: they start jobs once, and wait for them."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from .._compat import (
+    AirflowFailException,
+    AirflowTaskTimeout,
+    TaskDeferralError,
+    TaskDeferralTimeout,
+    conf,
+    looks_secret,
+)
+from .._failures import airflow_failures, check_event
+from ..client.errors import FailedWaitError, TrifactaError
+from ..client.texts import parse_id
+from ..hooks.trifacta import TrifactaHook
+from ..links import JOB_URLS_KEY, TrifactaJobLink
+from ..promotion.run import check_parameters
+from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
+from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none, remembers
+
+if TYPE_CHECKING:
+    from .._compat import Context
+    from ..client import ClientConfig, TrifactaClient
+    from ..promotion import Run
+
+
+class RunningOperator(TrifactaOperator):
+    """Starts jobs, and waits until every job group is Complete. The public operators describe the parameters."""
+
+    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id")
+    operator_extra_links: Any = (TrifactaJobLink(),)
+    #: What runs: the word for it, and the fact that has its id.
+    _kind = ("", "")
+    #: Whether the requests have an execution id, so that a retry never starts the jobs a second time.
+    _runs_once = True
+
+    def __init__(
+        self,
+        *,
+        run_parameters: Any = None,
+        release_id: Any = NOT_GIVEN,
+        wait_for_completion: bool = True,
+        poke_interval: float | timedelta = POKE_INTERVAL,
+        timeout: float | timedelta = 24 * 60 * 60.0,
+        tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
+        cancel_on_kill: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_parameters = run_parameters
+        self.release_id = given_or_none(release_id)
+        # A value that renders to nothing is an error, and not "any release".
+        self._with_release = release_id is not NOT_GIVEN
+        self.wait_for_completion = wait_for_completion
+        self.poke_interval = poke_interval
+        self.timeout = timeout
+        self.tolerated_outage = tolerated_outage
+        self.cancel_on_kill = cancel_on_kill
+        self.deferrable = deferrable
+        self._config: ClientConfig | None = None
+        self._asked = False
+        self._retry_joins = self._runs_once
+        self._running: JobGroupsWatch | None = None
+
+    @abstractmethod
+    def _checked(self) -> tuple[str, Any]:
+        """Check the arguments that name what runs, before any request.
+
+        :returns: what runs in words for the log, and for :meth:`_find`
+        """
+
+    @abstractmethod
+    def _find(self, client: TrifactaClient, checked: Any, attempt: Attempt) -> Any:
+        """Find the ids of what runs, and tell them."""
+
+    @abstractmethod
+    def _run(self, client: TrifactaClient, found: Any, parameters: Mapping[str, str], **options: Any) -> Run:
+        """Start the jobs, or join those of an earlier try."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start the jobs, tell their ids, and wait for them."""
+        try:
+            return self._execute(Attempt(self, context))
+        except (TrifactaError, AirflowFailException):
+            raise  # these decide already whether a retry is safe
+        except (Exception, AirflowTaskTimeout) as error:  # AirflowTaskTimeout is not an Exception
+            if not self._asked or self._retry_joins:
+                raise  # nothing was asked for, or a retry joins the jobs
+            if isinstance(error, AirflowTaskTimeout):
+                self.on_kill()  # Airflow calls it for its own error, but not for the one raised here
+            raise AirflowFailException(
+                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} There is no "
+                "retry, because it would run the jobs again."
+            ) from error
+
+    def _state(self) -> str:
+        if self._running is None:
+            return "Jobs may have been started. Check the jobs in Trifacta."
+        return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
+
+    def _execute(self, attempt: Attempt) -> dict[str, Any]:
+        with airflow_failures():
+            words, checked = self._checked()
+            parameters = check_parameters(self.run_parameters)
+            expected = parse_id(self.release_id, "release_id") if self._with_release else None
+            # An invalid argument of the wait must fail before the jobs start.
+            JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
+            self._times()
+            self._say(words, parameters)
+            journal = attempt.open_journal()
+            self._retry_joins |= journal.remembers
+            client = TrifactaHook(self.trifacta_conn_id).client
+            self._config = client.config
+            with client:
+                found = self._find(client, checked, attempt)
+                once = {"execution_id": attempt.execution_id, "since": attempt.run_began} if self._runs_once else {}
+                self._asked = True
+                run = self._run(
+                    client, found, parameters, release_id=expected, journal=journal, retry=attempt.is_retry, **once
+                )
+                watch = self._tell(client, attempt, run)
+                if not self.wait_for_completion:
+                    return {**attempt.facts, "outcome": "started"}
+                with airflow_failures(final=not self._retry_joins):
+                    return self._wait(client, watch, attempt.facts)
+
+    def _say(self, words: str, parameters: Mapping[str, str]) -> None:
+        """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
+        shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
+        self.log.info(
+            "Will run %s%s with %s, and %s",
+            words,
+            f" if release {self.release_id} is live" if self._with_release else "",
+            f"the parameters {shown}" if shown else "no parameters",
+            "wait for its jobs" if self.wait_for_completion else "not wait for its jobs",
+        )
+
+    def _tell(self, client: TrifactaClient, attempt: Attempt, run: Run) -> JobGroupsWatch:
+        ids, flow_runs = run.job_group_ids, run.flow_run_ids
+        watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
+        urls = [client.job_group_url(one) for one in ids]
+        more = {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
+        attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
+        verb = "joined" if run.joined else "started"
+        self.log.info("%s: %s job groups %s", self._what(attempt.facts).capitalize(), verb, ids)
+        for url in urls:
+            self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
+        return watch
+
+    def _what(self, facts: Mapping[str, Any]) -> str:
+        """Return what runs, in words."""
+        kind, key = self._kind
+        live = f", whose release {facts['release_id']} is live" if facts.get("release_id") else ""
+        return f"{kind} {facts.get(key)}{live}"
+
+    def _times(self) -> tuple[float, float]:
+        """Return the interval and the timeout in seconds."""
+        return seconds("poke_interval", self.poke_interval, positive=True), seconds("timeout", self.timeout)
+
+    def _wait(self, client: TrifactaClient, watch: JobGroupsWatch, facts: dict[str, Any]) -> dict[str, Any]:
+        started, wall_clock = time.monotonic(), time.time()
+        interval, patience = self._times()
+        watch.client = client.without_repetitions
+        while not watch.poll(self._connect):
+            if self.deferrable:
+                self._defer(watch, interval, wall_clock, patience, facts)
+            left = patience - (time.monotonic() - started)
+            if left <= 0:
+                raise FailedWaitError(
+                    f"The jobs of {self._what(facts)} are not Complete after {patience} s. They were not cancelled. "
+                    f"{watch.state} Wait for them with a JobGroupSensor, or raise 'timeout'.",
+                    **{**_fields(facts), "job_group_ids": watch.unfinished},
+                )
+            time.sleep(min(watch.pause(interval), left))
+        return self._complete(facts)
+
+    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
+        self.log.info("The run of %s is Complete", self._what(facts))
+        return {**facts, "outcome": "complete"}
+
+    def _connect(self) -> TrifactaClient:
+        """Read the Airflow connection again, because the server refused its credentials."""
+        return TrifactaHook(self.trifacta_conn_id).client.without_repetitions
+
+    def _defer(
+        self, watch: JobGroupsWatch, interval: float, began: float, patience: float, facts: dict[str, Any]
+    ) -> None:
+        # Imported late, because few tasks need a trigger.
+        from ..triggers.job_group import JobGroupTrigger
+
+        trigger = JobGroupTrigger(
+            job_group_ids=watch.unfinished,
+            cancel_on_kill=self.cancel_on_kill,
+            trifacta_conn_id=self.trifacta_conn_id,
+            tolerated_outage=watch.tolerated_outage,
+            failing_since=watch.failing_since,
+            poke_interval=interval,
+            not_before=time.time() + watch.retry_after if watch.retry_after else None,
+            began=began,
+            deadline=began + patience,
+        )
+        kwargs = {"facts": facts}
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the triggerer. If it lost the wait, a retry must not run the jobs again."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
+        except (TaskDeferralError, TaskDeferralTimeout) as error:
+            if self._runs_once or remembers(context):
+                raise  # a retry joins the jobs
+            raise AirflowFailException(
+                f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not cancelled. Check "
+                "them in Trifacta. There is no retry, because it would run the jobs again."
+            ) from error
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any] | None = None,
+        facts: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Report the end of the wait that the trigger saw."""
+        known = facts or {}
+        with airflow_failures(final=not (self._runs_once or remembers(context))):
+            self.log.info("%s", check_event(event, **_fields(known)))
+        return self._complete(known)
+
+    def on_kill(self) -> None:
+        """Cancel the jobs, if ``cancel_on_kill`` is set."""
+        if not (self.cancel_on_kill and self._running and self._config):
+            return
+        # The Airflow connection is not read here, because the kill may interrupt another request to Airflow.
+        client = self._running.client
+        cancel_job_groups(client.config if client else self._config, self._running.unfinished)
+
+
+def _fields(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an error."""
+    return {key: facts[key] for key in ("deployment_id", "release_id", "job_group_ids") if facts.get(key)}

@@ -1,0 +1,3 @@
+"""A probe: what does a real instance do where the vendor's documents are silent? See ``docs/probe.md``."""
+
+from __future__ import annotations

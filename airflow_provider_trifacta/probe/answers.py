@@ -1,0 +1,152 @@
+"""What was seen: the answers of an instance, and reasons where there is none. No text of an answer leaves this module.
+
+What leaves is a boolean, a number of a closed set, or a word that the vendor's documents have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .package import Package
+
+_WORDS = """
+active count createdAt createdObjectMapping creator data datasources deleted deletedObjects deleted_at deployment
+description details exception field flowName flownodes flowedges flows id importRuleChanges latestRelease message name
+newValue notes numReleases object oldValue on onCondition outputobjects packageUuid primaryFlowIds recipes release rule
+tableName type updatedAt updater value webhookflowtasks with withCondition
+"""
+#: Names of fields that a report may hold.
+WORDS = frozenset(_WORDS.split())
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?")
+#: References that follow each other.
+_MOST_REFERENCES = 10
+
+
+class NotTestedError(Exception):
+    """An item cannot be told. Its text says why, in words of this package alone."""
+
+
+def need(found: Any, why: str) -> Any:
+    """Return what was found.
+
+    :param found: it, or nothing
+    :param why: why the item is not tested without it
+    :raises NotTestedError: it is nothing
+    """
+    if not found:
+        raise NotTestedError(why)
+    return found
+
+
+class Answer(NamedTuple):
+    """An answer of the instance.
+
+    :param status: HTTP status
+    :param body: its JSON; None if it is not JSON
+    :param is_json: whether it is
+    :param is_page: whether it is a page for people, as of a proxy
+    :param has_request_id: whether it has the vendor's header of that name
+    """
+
+    status: int
+    body: Any
+    is_json: bool
+    is_page: bool
+    has_request_id: bool
+
+    @property
+    def refused(self) -> bool:
+        """Whether it says no, by its status or in its body."""
+        return self.status >= 400 or (isinstance(self.body, Mapping) and "exception" in self.body)
+
+
+@dataclass
+class Answers:
+    """All answers by the keys of their calls.
+
+    :param by_token: whether the connection has an access token in place of a password
+    :param seen: the answers
+    :param missing: why there is no answer
+    :param package: the package that releases were made of
+    """
+
+    by_token: bool
+    seen: dict[str, Answer] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    package: Package | None = None
+
+    @property
+    def product(self) -> tuple[int, int, int] | None:
+        """The release of the instance, as its description tells."""
+        try:
+            found = _VERSION.match(self.seen["spec"].body["info"]["version"])
+        except (LookupError, TypeError):
+            found = None
+        return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+    def __getitem__(self, key: str) -> Answer:
+        need(key in self.seen, self.missing.get(key, "stopped before"))
+        return self.seen[key]
+
+    def body(self, key: str) -> Any:
+        """Return the JSON of a success."""
+        need(not self[key].refused, f"HTTP {self[key].status}")
+        return self[key].body
+
+    def rows(self, key: str) -> list[Mapping[str, Any]]:
+        """Return the rows of a list."""
+        rows = self.body(key)["data"]
+        return [row for row in rows if isinstance(row, Mapping)]
+
+    def status(self, key: str) -> int:
+        """Return the status of an answer."""
+        return self[key].status
+
+    def by_status(self, key: str, meaning: Mapping[int, Any]) -> Any:
+        """Return what the status of an answer means. Other statuses say nothing."""
+        need(self.status(key) in meaning, f"HTTP {self.status(key)}")
+        return meaning[self.status(key)]
+
+    def allowed(self, key: str) -> bool:
+        """Tell whether a request was accepted. A server that fails or asks for patience has not decided."""
+        need(self.status(key) < 500 and self.status(key) not in (401, 429), f"HTTP {self.status(key)}")
+        return not self[key].refused
+
+
+def shape(value: Mapping[str, Any] | None) -> str:
+    """Return the names of an object's fields, as far as documents have them."""
+    fields = set(value or ())  # a body may be empty
+    return " ".join([*sorted(WORDS & fields), *["other"] * bool(fields - WORDS)])
+
+
+def of_spec(answers: Answers, method: str, path: str, *keys: str) -> Any:
+    """Look at an operation of the instance's own description.
+
+    :param answers: all answers
+    :param method: the operation's method
+    :param path: its path below ``/v4``
+    :param keys: the way from the operation to what is wanted; references are followed
+    :returns: what is there
+    :raises NotTestedError: the description does not say it
+    """
+    spec = answers.body("spec")
+    found: Any = spec["paths"]
+    try:
+        for key in (f"/v4{path}" if f"/v4{path}" in found else path, method, *keys):
+            found = _followed(found[key], spec)
+    except (LookupError, TypeError):
+        raise NotTestedError("not in open-api-spec") from None
+    return found
+
+
+def _followed(value: Any, spec: Any) -> Any:
+    for _ in range(_MOST_REFERENCES):
+        if not (isinstance(value, Mapping) and isinstance(value.get("$ref"), str)):
+            break
+        reference, value = value["$ref"], spec
+        for part in reference.removeprefix("#/").split("/"):
+            value = value[part]
+    return value

@@ -1,0 +1,204 @@
+"""What the emulator can be switched to: an entry for each of its options.
+
+A choice that no call shows needs a call in :mod:`.calls`. One that cannot be seen safely needs a reason in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .answers import Answers, need, of_spec
+from .package import CONNECTION_ID, Package
+
+See = Callable[[Answers], Any]
+_JSON = ("content", "application/json", "schema", "properties")
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that an instance shows.
+
+    :param name: name of the emulator's option, or of the assumption
+    :param mark: evidence so far
+    :param text: what it is about, for people
+    :param values: all values that can be seen, our reading first; for a list of field names our reading alone
+    :param see: finds the value in the answers
+    :param option: whether it is an option of the emulator
+    :param is_fields: whether a value is a list of field names
+    """
+
+    name: str
+    mark: str
+    text: str
+    values: tuple[Any, ...]
+    see: See
+    option: bool = True
+    is_fields: bool = False
+
+
+def by(key: str, meaning: Mapping[int, Any]) -> See:
+    """Tell what the status of an answer means."""
+    return lambda a: a.by_status(key, meaning)
+
+
+def status(key: str) -> See:
+    """Tell the status of an answer."""
+    return lambda a: a.status(key)
+
+
+def allowed(key: str, yes: Any, no: Any, *, after: str) -> See:
+    """Tell whether a request was allowed, if the one before it was."""
+    return lambda a: (a.body(after), yes if a.allowed(key) else no)[1]
+
+
+def roles_of(a: Answers) -> list[Any]:
+    """Return the user's roles."""
+    return [role["name"] for role in a.body("person")["authorizationRoles"]]
+
+
+def descending(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a list has its newest row first."""
+    ids = [row["id"] for row in rows]
+    need(len(ids) > 1, "fewer than two rows")
+    return ids == sorted(ids, reverse=True)
+
+
+def latest(a: Answers) -> Any:
+    """Return a deployment's ``latestRelease``."""
+    rows = [a.body("deployment")] if "deployment" in a.seen else a.rows("deployments")
+    return need([row["latestRelease"] for row in rows if row.get("latestRelease")], "no release in sight")[0]
+
+
+def _instance_type(a: Answers) -> str:
+    if not a.by_status("deployments", {200: True, 403: False}):
+        need("deployment" in roles_of(a), "this user has no Deployment role")
+        return "dev"
+    flows = [one["operations"] for one in a.body("person")["maximalPrivileges"] if one["resourceType"] == "flow"]
+    return "both" if flows[0] else "prod"
+
+
+def _tokens_enabled(a: Answers) -> bool:
+    works = a.by_token and not a["person"].refused
+    return works or a.status("token") != 403 or "disabled" not in str(a["token"].body)
+
+
+def _users_make_tokens(a: Answers) -> Any:
+    need(_tokens_enabled(a), "access tokens are off")
+    need("admin" not in roles_of(a), "this user is an administrator")
+    return a.by_status("token", {400: True, 201: True, 403: False})
+
+
+def _inactive(a: Answers) -> Any:
+    return need([row["active"] for row in a.rows("releases") if row["active"] is not True], "no inactive release")[0]
+
+
+def _pages_embed(a: Answers) -> bool:
+    need(len(a.rows("releases")) > 1, "fewer than two rows")
+    return len(a.body("embedded")["releases"]["data"]) == 1
+
+
+def _unmapped(a: Answers) -> Any:
+    a.body("dry_run")
+    if not a.allowed("dry_table"):
+        return "refuse"
+    source = a.body("dry_table")["datasources"][0]
+    found = source["connectionId"] if "connectionId" in source else source["connection"]
+    found = found["id"] if isinstance(found, Mapping) else found
+    return {None: "clear", CONNECTION_ID: "keep"}.get(found, "other")
+
+
+def _unknown_target(a: Answers) -> str:
+    need(_unmapped(a) != "refuse", "unmapped connections are refused")
+    a.body("rules")
+    return "ignore" if a.allowed("dry_rule") else "refuse"
+
+
+def _notes(a: Answers) -> str:
+    release = a.body("first")["release"]
+    package: Package = need(a.package, "no package")
+    need(package.comment and package.comment != package.flow_name, "the package has no comment")
+    return {package.comment: "comment", package.flow_name: "flow_name"}.get(release["notes"], "other")
+
+
+def _run_answer(a: Answers) -> str:
+    way = ("/deployments/{id}/run", "responses", "201", *_JSON)
+    jobs = "jobs" in of_spec(a, "post", *way, "data", "items", "properties")
+    return "flow_run" if "flowRunId" in of_spec(a, "post", *way) else "jobs" if jobs else "v4"
+
+
+def _canceled(a: Answers) -> Any:
+    """What an instance does counts for more than what it says of itself."""
+    words = ("Canceled", "Cancelled")
+    done = [row["status"] for row in a.rows("job_groups") if row["status"] in words]
+    said = done or of_spec(a, "get", "/jobGroups/{id}", "responses", "200", *_JSON, "status", "enum")
+    return next(one for one in said if one in words)
+
+
+def _cancel_status(a: Answers) -> int:
+    return next(int(one) for one in of_spec(a, "post", "/jobGroups/{id}/cancel", "responses") if one in ("200", "202"))
+
+
+def _job_error(a: Answers) -> str:
+    done = [row["errorMessage"] for row in a.rows("jobs") if row["errorMessage"]] if "jobs" in a.seen else []
+    if done:
+        return "object" if isinstance(done[0], Mapping) else "text"
+    way = ("responses", "200", *_JSON, "data", "items", "properties", "errorMessage", "type")
+    return {"string": "text", "object": "object"}[of_spec(a, "get", "/jobGroups/{id}/jobs", *way)]
+
+
+_OK = {200: True, 204: True, 400: True, 403: False}
+_EXISTS = {200: True, 404: False, 405: False}
+#: The options of the emulator.
+# fmt: off
+OPTIONS = (
+    Item("deployment_manager", "P", "Deployment Manager is there", (True, False),
+        by("deployments", {200: True, 403: True, 404: False})),
+    Item("instance_type", "R", "who may use deployments", ("both", "prod", "dev"), _instance_type),
+    Item("api_tokens_enabled", "R", "access tokens work", (True, False), _tokens_enabled),
+    Item("user_tokens_allowed", "R", "all users may make access tokens", (False, True), _users_make_tokens),
+    Item("import_enabled", "?", "packages can be imported; else 403", (True, False), by("dry_run", _OK)),
+    Item("export_enabled", "?", "flows can be exported; else 403", (True, False), by("export", _OK)),
+    Item("unauthorized_body", "?", "body of a 401", ("json", "text"),
+        lambda a: a.by_status("stranger", {401: "json" if a["stranger"].is_json else "text"})),
+    Item("unknown_id_status", "?", "status for an unknown id", (404, 400),
+        lambda a: a.status("unknown_flow" if a["deployments"].refused else "unknown")),
+    Item("deleted_id_status", "P", "status for a deleted id", (410, 404),
+        lambda a: (need(not a["delete_inactive"].refused, "nothing deleted"), a.status("deleted"))[1]),
+    Item("inactive_value", "R", "`active` of an inactive release", (None, False), _inactive),
+    Item("accept_file_part", "?", "a package in part `file`", (False, True),
+        allowed("dry_part", True, False, after="dry_run")),
+    Item("releases_order", "?", "first in a list of releases", ("newest", "oldest"),
+        lambda a: "newest" if descending(a.rows("releases")) else "oldest"),
+    Item("latest_release", "?", "`latestRelease` of a deployment", ("object", "id"),
+        lambda a: "object" if isinstance(latest(a), Mapping) else "id"),
+    Item("counts_on_create", "I", "POST deployments counts releases", (False, True),
+        lambda a: "numReleases" in a.body("created")),
+    Item("unique_deployment_names", "?", "a name can be used only once", (False, True),
+        allowed("twin", False, True, after="created")),
+    Item("delete_active_release", "?", "DELETE of the active release", ("allow", "refuse"),
+        allowed("delete_active", "allow", "refuse", after="active_again")),
+    Item("releases_need_deployment_id", "?", "GET releases needs `deploymentId`", (False, True),
+        by("all_releases", {200: False, 400: True})),
+    Item("list_releases_route", "M", "GET deployments/:id/releases exists", (False, True),
+        by("route_releases", _EXISTS)),
+    Item("embed_paging", "?", "`limit` pages embedded releases", (True, False), _pages_embed),
+    Item("import_rules_readable", "M", "import rules can be read", (True, False), by("read_rules", _EXISTS)),
+    Item("unmapped_connections", "I", "a connection without a rule", ("keep", "clear", "refuse"), _unmapped),
+    Item("unknown_rule_target", "?", "a rule to an unknown connection", ("refuse", "ignore"), _unknown_target),
+    Item("dry_run_errors", "?", "where a dry run tells an error", ("status", "body"),
+        lambda a: a.by_status("dry_broken", {400: "status", 200: "body" if a["dry_broken"].refused else "other"})),
+    Item("release_notes", "I", "`notes` of a new release", ("comment", "flow_name"), _notes),
+    Item("run_without_output", "?", "a run without an active release", ("refuse", "empty"),
+        allowed("run", "empty", "refuse", after="created")),
+    Item("run_release_flows", "?", "a flow of a release can be run; else 403", ("allow", "refuse"),
+        by("run_flow", {403: "refuse", 400: "allow", 201: "allow"})),
+    Item("import_hold_up", "?", "a plain import without mappings is held up", ("from_ui", "always"),
+        lambda a: "always" if "connectionsWithoutMapping" in a.body("dry_plain") else "from_ui"),
+    Item("run_answer", "P", "answer to a run, by open-api-spec", ("v4", "jobs", "flow_run"), _run_answer),
+    Item("canceled_word", "P", "spelling of Canceled", ("Canceled", "Cancelled"), _canceled),
+    Item("cancel_status", "M", "status of a cancellation, by open-api-spec", (200, 202), _cancel_status),
+    Item("job_error_shape", "P", "`errorMessage` of a job", ("text", "object"), _job_error),
+)
+# fmt: on

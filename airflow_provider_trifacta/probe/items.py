@@ -1,0 +1,122 @@
+"""What the client and the emulator take for granted: an entry for each assumption."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .answers import Answers, need, of_spec, shape
+from .calls import NOTES
+from .choices import OPTIONS, Item, See, allowed, descending, latest, status
+
+#: Words for the state of a job group [P].
+_STATES = {"Created", "Pending", "InProgress", "Complete", "Failed", "Canceled", "Cancelled", "undefined"}
+
+
+def _assume(name: str, mark: str, text: str, see: See, *values: Any) -> Item:
+    return Item(name, mark, text, values or (True, False), see, option=False)
+
+
+def _fields(name: str, mark: str, text: str, fields: str, see: See) -> Item:
+    return Item(name, mark, text, (" ".join(sorted(fields.split())),), lambda a: shape(see(a)), False, True)
+
+
+def _live(key: str, live: list[bool]) -> See:
+    """Tell whether the first and the second release are live as expected."""
+
+    def see(a: Answers) -> bool:
+        found = {row["id"]: row["active"] is True for row in a.rows(key)}
+        return [found[a.body(one)["release"]["id"]] for one in ("first", "second")] == live
+
+    return see
+
+
+def _takes_ids(a: Answers) -> bool:
+    dry, made = (a.body(key)["primaryFlowIds"][0] for key in ("dry_run", "first"))
+    return bool(dry != made)
+
+
+def _hash_accepted(a: Answers) -> bool:
+    accepted = a.allowed("first")
+    need(a.package and a.package.invented, "needs a package of the probe's own")
+    return accepted
+
+
+def _same_uuid(a: Answers) -> bool:
+    found = a.body("first")["release"]["packageUuid"]
+    return a.package is not None and str(found).lower() == a.package.uuid.lower()
+
+
+def _known_states(a: Answers) -> bool:
+    return set(need([row["status"] for row in a.rows("job_groups")], "no job group in sight")) <= _STATES
+
+
+def _includes_deleted(a: Answers) -> bool:
+    own = a.body("created")["id"]
+    need(not a["delete_deployment"].refused, "nothing deleted")
+    return any(row["id"] == own and row.get("deleted_at") for row in a.rows("with_deleted"))
+
+
+def _takes_execution_id(a: Answers) -> bool:
+    parameters = of_spec(a, "post", "/deployments/{id}/run").get("parameters", ())
+    return any(str(one.get("name")).lower() == "x-execution-id" for one in parameters)
+
+
+_RELEASE = "id packageUuid notes active updatedAt createdAt deployment creator updater"
+_DEPLOYMENT = "id name createdAt updatedAt creator updater"
+_RULE = "tableName onCondition withCondition id createdAt updatedAt deployment creator updater"
+_CHANGE = "rule type on with tableName id field oldValue newValue"
+_LATEST = "id notes packageUuid active createdAt updatedAt"
+#: What the emulator and the client take for granted.
+# fmt: off
+ASSUMPTIONS = (
+    _assume("version_shown", "P", "open-api-spec tells the version",
+        lambda a: a.body("spec") and a.product is not None),
+    _assume("request_id", "P", "answers have x-trifacta-request-id", lambda a: a["person"].has_request_id),
+    _assume("unknown_path", "P", "status for an unknown path", status("no_route"), 404),
+    _assume("other_method", "P", "status for another method", status("no_method"), 404, 405),
+    _assume("unknown_embed", "P", "status for an unknown embed", status("bad_embed"), 400),
+    _assume("roles_shown", "I", "the user's roles are shown", lambda a: "authorizationRoles" in a.body("person")),
+    _assume("flows_order", "R", "flows are listed newest first", lambda a: descending(a.rows("flows"))),
+    _assume("sort", "I", "lists take sort=-id", lambda a: descending(a.rows("sorted"))),
+    _assume("states", "P", "states of job groups are known words", _known_states),
+    _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec", _takes_execution_id, False, True),
+    _assume("create_status", "I", "status of POST deployments", status("created"), 201),
+    _fields("create_fields", "I", "fields of that answer", _DEPLOYMENT, lambda a: a.body("created")),
+    _fields("get_fields", "I", "fields of a deployment", f"{_DEPLOYMENT} numReleases latestRelease",
+        lambda a: a.body("deployment")),
+    _fields("latest_fields", "?", "fields of `latestRelease`", _LATEST, latest),
+    _assume("embed", "I", "releases can be embedded",
+        lambda a: isinstance(a.body("embedded")["releases"]["data"], list)),
+    _assume("rename_status", "I", "status of PATCH deployments", status("renamed"), 200),
+    _fields("rename_fields", "I", "fields of that answer", "id updatedAt updater", lambda a: a.body("renamed")),
+    _assume("run_manual", "?", "a run without a manual output", allowed("run_first", "empty", "refuse", after="first"),
+        "refuse", "empty"),
+    _assume("rules_status", "M", "status of PATCH import rules", status("rules"), 200),
+    _fields("rules_fields", "M", "fields of a replaced rule", _RULE,
+        lambda a: a.body("rules_replaced")["deleted"]["data"][0]),
+    _assume("rules_cleared", "I", "an empty list removes all rules",
+        lambda a: (a.body("rules_replaced"), not a.rows("rules_left"))[1]),
+    _fields("rule_changes", "?", "fields of a change by a rule", _CHANGE,
+        lambda a: a.body("dry_value")["importRuleChanges"]["value"][0]),
+    _assume("dry_run_release", "?", "a dry run answers a release", lambda a: "release" in a.body("dry_run"), False,
+        True),
+    _assume("dry_run_ids", "R", "a dry run takes ids", _takes_ids),
+    _assume("import_status", "R", "status of POST releases", status("first"), 201),
+    _fields("release_fields", "R", "fields of a new release", _RELEASE, lambda a: a.body("first")["release"]),
+    _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
+    _assume("package_uuid", "I", "`packageUuid` is the uuid of the package", _same_uuid),
+    _assume("active_at_once", "R", "a new release is active", lambda a: a.body("first")["release"]["active"] is True),
+    _assume("takes_over", "R", "the next one takes its place", _live("releases", [False, True])),
+    _assume("rolled_back", "I", "the earlier one can be activated", _live("rolled_back", [True, False])),
+    _fields("patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", lambda a: a.body("activated")),
+    _assume("inactive_after_false", "?", "`active` after PATCH false", lambda a: a.body("inactive")["active"], None,
+        False),
+    _assume("notes_changed", "I", "notes can be changed", lambda a: a.body("notes")["notes"] == NOTES),
+    _assume("delete_status", "I", "status of DELETE releases", status("delete_inactive"), 204),
+    _assume("delete_deployment_status", "I", "status of DELETE deployments", status("delete_deployment"), 204),
+    _assume("releases_deleted", "M", "releases go with their deployment",
+        allowed("deleted_release", False, True, after="delete_deployment")),
+    _assume("includes_deleted", "R", "includeDeleted lists the deleted", _includes_deleted),
+)
+# fmt: on
+ITEMS = (*OPTIONS, *ASSUMPTIONS)

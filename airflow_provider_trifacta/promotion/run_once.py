@@ -1,0 +1,270 @@
+"""A run is started once: what earlier tries started, when a request is repeated, and what a lost answer means.
+
+Some calls take an execution id [P: AAC25]. A server that documents it takes only the first request of an id, and
+answers 304 to the others. So if an answer was lost, the request is sent again with the same id. A server that does not
+document it may ignore it and run twice. Then nothing is sent again, and a person decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import pendulum
+
+from ..client.calls import ACCEPTED_BEFORE
+from ..client.errors import (
+    AmbiguousSubmissionError,
+    InterruptedChangeError,
+    RunNotStartedError,
+    TrifactaError,
+)
+from ..client.models import RUNNING, JobGroup, parse_time
+from ..client.retries import did_nothing
+from ..client.texts import shown
+from .journal import Journal
+from .reading import CLOCK_TOLERANCE
+from .run_found import Started, find, read_answer
+
+if TYPE_CHECKING:
+    from ..client import TrifactaClient
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    :param release_id: the release that was live; None if no release was wanted
+    :param job_group_ids: the job groups that the run started
+    :param joined: whether an earlier try of the task started it
+    :param flow_run_ids: the runs of flows that they belong to, if the server tells
+    """
+
+    release_id: int | None
+    job_group_ids: list[int]
+    joined: bool = False
+    flow_run_ids: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One request that starts jobs.
+
+    :param name: what runs, for texts
+    :param send: sends the request; it takes the execution id, and whether the server is known to take it once
+    :param needs: what to do if it starts nothing
+    :param path: the call in the instance's own description; empty for a call that takes no execution id
+    :param has: tells whether a job group may be one that it started
+    """
+
+    name: str
+    send: Callable[[str | None, bool], object]
+    needs: str = ""
+    path: str = ""
+    has: Callable[[JobGroup], bool] = lambda _: False
+
+
+class Once:
+    """Sends some orders, one after the other, each once for a task.
+
+    A retry joins what an earlier try started. So does a clear, as long as that still runs: a person who clears a task
+    has looked, and a retry has not.
+
+    :param client: the instance
+    :param request: what the journal compares
+    :param orders: the requests
+    :param journal: what earlier tries of the same task noted
+    :param retry: whether this is Airflow's own retry, and not a first try or a clear
+    :param execution_id: the id of the first request, the same in all tries between two clears; None if they take none
+    :param since: when an earlier try can have asked first, if nothing remembers it
+    :param fields: the error's fields that name what runs
+    """
+
+    def __init__(
+        self,
+        client: TrifactaClient,
+        request: Mapping[str, Any],
+        orders: Sequence[Order],
+        *,
+        journal: Journal | None = None,
+        retry: bool = False,
+        execution_id: str | None = None,
+        since: datetime | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._client, self._request, self._orders = client, request, orders
+        self._journal, self._retry = journal or Journal(), retry
+        self._execution_id, self._since, self._fields = execution_id, since, fields or {}
+        self._known: list[Started] = []
+        self._joined = False
+        #: Whether the next order is noted already.
+        self._noted = False
+
+    def run(self, *, release_id: int | None) -> Run:
+        """Send what was not sent before.
+
+        :param release_id: the release that is live
+        :returns: what runs
+        """
+        doubt = self._doubt()
+        while len(self._known) < len(self._orders):
+            self._known.append(self._start(self._orders[len(self._known)], doubt))
+            # What came after a noted request was not sent.
+            doubt, self._noted = "" if self._noted else doubt, False
+        flow_runs = [one.flow_run_id for one in self._known if one.flow_run_id]
+        return Run(release_id, self._ids(self._known), self._joined, flow_runs)
+
+    def _doubt(self) -> str:
+        """Join what earlier tries started, and return why the next order may have been sent; empty if it was not."""
+        journal, retry, names = self._journal, self._retry, self._names()
+        entry, why = journal.entry(**self._request), "an earlier try of this task asked for it."
+        if entry:
+            notes = [*(entry.before.get("started") or ()), entry.answer]
+            known = [Started.of(one) for one in notes if one.get("job_group_ids")]
+            lost, self._since = len(known) < len(notes), parse_time(entry.before.get("at"))
+            if lost and not retry and not entry.answer.get("told"):
+                # A clear starts it again only after an error has told a person which job groups appeared.
+                raise self._ambiguous(self._orders[len(known)], why)
+            if retry or self._still_run(known):
+                self._known, self._joined = known, bool(known)
+                log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
+            if lost and retry:
+                self._noted = True
+                self._execution_id = entry.before.get("execution_id")
+                return why
+            return ""
+        if not retry or (journal.exists and journal.nothing_asked(**self._request) and not self._ran_another()):
+            return ""
+        if self._ran_another():
+            raise self._interrupted(
+                f"An earlier try of this task ran {names}, with another live release or other parameters."
+            )
+        if self._execution_id:
+            return "an earlier try of this task may have asked for it."
+        if journal.exists:
+            raise self._interrupted(f"An earlier try could not use its journal, so it may have run {names}.")
+        return ""
+
+    def _ran_another(self) -> bool:
+        return bool(self._journal.last_request.get("what") == self._request["what"])
+
+    def _start(self, order: Order, doubt: str) -> Started:
+        """Send an order.
+
+        :param doubt: why it may have been sent before; empty if it was not
+        """
+        before, key, cause = self._journal.entry(**self._request), self._key(), None
+        if not self._noted:
+            self._since = (doubt and self._since) or pendulum.now("UTC")
+            noted: dict[str, Any] = {"at": self._since.isoformat()}
+            noted |= {"execution_id": self._execution_id} if key else {}
+            noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
+            self._journal.asked(self._request, **noted)
+        try:
+            if not doubt:
+                answer = order.send(key, False)
+                if answer is ACCEPTED_BEFORE:
+                    why = "the server says that it took this request before, but no try of this task has sent it."
+                    raise self._ambiguous(order, why)
+                return self._answered(read_answer(answer, order.name, order.needs, self._fields))
+        except AmbiguousSubmissionError:
+            raise
+        except TrifactaError as error:
+            nothing = did_nothing(error)
+            if nothing or isinstance(error, RunNotStartedError):
+                self._journal.withdraw(self._request, before if self._known else None)
+                error.standing = self._nothing(order) if nothing else ""
+                raise
+            doubt, cause = str(error), error
+        return self._settle(order, key, doubt, cause)
+
+    def _settle(self, order: Order, key: str | None, doubt: str, cause: Exception | None) -> Started:
+        """Send an order again whose answer was lost, if the server takes it once; else leave it to a person."""
+        if not key:
+            raise self._ambiguous(order, doubt) from cause
+        try:
+            if not self._client.description.takes_execution_id(order.path):
+                raise self._ambiguous(order, doubt) from cause
+            log.warning("It is unknown whether the run of %s started jobs: %s", order.name, doubt)
+            log.info("Sending the request again with the execution id %s, by which the server takes it once", key)
+            answer = order.send(key, True)
+            if answer is not ACCEPTED_BEFORE:
+                return self._answered(read_answer(answer, order.name, order.needs, self._fields))
+            found = find(self._client, order.has, self._since)
+        except (AmbiguousSubmissionError, RunNotStartedError):
+            raise
+        except TrifactaError as error:
+            if not error.retryable:
+                raise self._ambiguous(order, f"{doubt} {error}") from error
+            error.standing = (
+                f"It is unknown whether the run of {order.name} started jobs. A retry sends the request again with the "
+                "same execution id, so it runs once. A clear starts it again: look at its jobs in Trifacta before."
+            )
+            raise
+        if found is None:
+            raise self._ambiguous(order, "the server took it, and its jobs cannot be told from others.") from cause
+        self._joined = True
+        log.info("The server took the request before. Job groups %s of %s run", found.job_group_ids, order.name)
+        return self._answered(found)
+
+    def _key(self) -> str | None:
+        """Return the execution id of the next order. It goes by its place, so a retry with other orders is noticed."""
+        number, first = len(self._known), self._execution_id
+        return str(uuid5(UUID(first), str(number))) if first and number else first
+
+    def _answered(self, started: Started) -> Started:
+        self._journal.answered(**started.as_dict())
+        return started
+
+    @staticmethod
+    def _ids(known: Sequence[Started]) -> list[int]:
+        return [one for started in known for one in started.job_group_ids]
+
+    def _still_run(self, known: Sequence[Started]) -> bool:
+        return any(self._client.job_groups.status(one) in RUNNING for one in self._ids(known))
+
+    def _names(self) -> str:
+        return ", ".join(one.name for one in self._orders)
+
+    def _started_before(self) -> str:
+        return f"Job groups {self._ids(self._known)} were started before it." if self._known else ""
+
+    def _nothing(self, order: Order) -> str:
+        if self._known:
+            return f"The run of {order.name} started nothing. {self._started_before()}"
+        live = self._fields.get("live_id")
+        return f"Nothing was started.{f' Release {live} of {order.name} is live.' if live else ''}"
+
+    def _interrupted(self, why: str) -> InterruptedChangeError:
+        return InterruptedChangeError(
+            f"{why} A retry does not run {self._names()} a second time. Nothing was started. Look at the jobs in "
+            "Trifacta, and clear this task if it should run once more.",
+            **self._fields,
+        )
+
+    def _ambiguous(self, order: Order, why: str) -> AmbiguousSubmissionError:
+        """Make the error for a run that may have started, with the job groups that a person has to look at."""
+        try:
+            since = self._since and self._since - CLOCK_TOLERANCE
+            groups = self._client.without_repetitions.job_groups.newest()
+            found = [one for one in groups if not since or not one.created_at or one.created_at >= since]
+            listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
+            what = f"Job groups that appeared since, newest first: {listed}."
+            ids = [one.id for one in found]
+        except TrifactaError as error:
+            what, ids = f"The job groups cannot be listed: {error}", []
+        # A person can read the error from now on, so a clear may start the run again.
+        self._journal.answered(told=True)
+        return AmbiguousSubmissionError(
+            f"It is unknown whether the run of {order.name} started jobs: {why} This task does not ask for it again, "
+            f"because jobs might run twice. {what} {self._started_before()} Look at them in Trifacta, and clear this "
+            "task if it should run.".replace("  ", " "),
+            job_group_ids=ids,
+            **self._fields,
+        )

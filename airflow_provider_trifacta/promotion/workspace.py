@@ -1,0 +1,261 @@
+"""A package as ordinary flows of a workspace: imported once, although every import makes new flows.
+
+An instance without Deployment Manager has no releases. The API has no key for an import, and a flow does not name its
+package. So if an answer is lost, nothing proves which flows of a list are those of this import. A person decides then.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..client.errors import (
+    AmbiguousSubmissionError,
+    InterruptedChangeError,
+    MissingMappingError,
+    NotFoundError,
+    PermissionDeniedError,
+    TrifactaError,
+)
+from ..client.imports import FlowImport, first_dropped
+from ..client.retries import did_nothing
+from ..client.texts import listed, quoted, shown
+from .gate import DryRunReport, report_on
+from .journal import Journal, digest_of
+from .mappings import Mappings, mapping_to_write
+from .reading import (
+    CLOCK_TOLERANCE,
+    DEFAULT_SETTLE_TIMEOUT,
+    VERIFY_TIMEOUT,
+    look,
+    production_stands,
+    read_patiently,
+)
+
+if TYPE_CHECKING:
+    from ..client import TrifactaClient
+    from ..client.models import Flow
+    from ..packages.flow_package import FlowPackage
+
+log = logging.getLogger(__name__)
+
+#: What an import puts before the name of a flow [R: D60 to D68].
+_PREFIX = re.compile(r"\[[0-9a-f]{8}\] ")
+
+
+@dataclass(frozen=True)
+class WorkspaceImport:
+    """How an import ended.
+
+    :param outcome: ``created`` by this try, or ``joined``: an earlier try of the task made the flows
+    :param imported: what was made, with the names that were read back
+    """
+
+    outcome: str
+    imported: FlowImport
+
+
+class WorkspaceImporter:
+    """Imports one package as new flows, once.
+
+    :param client: the instance
+    :param package: the open package
+    :param mappings: what the import maps
+    :param folder_id: the folder of the new flows; None for none
+    :param journal: what earlier tries of the task noted; without one, this is the first try
+    :param retry: whether this is Airflow's own retry, and not a first try or a clear
+    :param began: when the run began; a retry that has no journal needs it
+    :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
+    """
+
+    def __init__(
+        self,
+        client: TrifactaClient,
+        package: FlowPackage,
+        mappings: Mappings,
+        *,
+        folder_id: int | None = None,
+        journal: Journal | None = None,
+        retry: bool = False,
+        began: datetime | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._package = package
+        self._mappings = mappings
+        self._folder_id = folder_id
+        self._journal = journal or Journal()
+        self._retry = retry
+        self._began = began
+        self._progress = progress
+        self._request: dict[str, Any] = {
+            "what": "import",
+            "package_uuid": package.info.uuid,
+            "folder_id": folder_id,
+            "mappings": digest_of(mappings.fields),
+        }
+
+    def dry_run(self) -> DryRunReport:
+        """Try the import without making a flow.
+
+        :returns: the report, with all problems that were found
+        :raises MissingMappingError: the server asks for mappings
+        :raises TrifactaError: the dry run could not be made
+        """
+        body = self._package.body(fields=self._mappings.fields)
+        return report_on(
+            self._client,
+            self._package,
+            lambda: self._client.flows.import_dry_run(body, folder_id=self._folder_id),
+            lambda: self._mappings.rules,
+            mapping_to_write,
+        )
+
+    def run(self, before_upload: Callable[[], None] | None = None) -> WorkspaceImport:
+        """Join what an earlier try of the task made, or import the package.
+
+        :param before_upload: called right before the upload; an error that it raises prevents the upload
+        :raises MissingMappingError: the server asks for mappings; nothing was imported
+        :raises InterruptedChangeError: an earlier try may have imported another package, or its flows are gone
+        :raises AmbiguousSubmissionError: it is unknown whether the package was imported
+        :raises TrifactaError: for the rest
+        """
+        earlier = self._earlier()
+        if earlier:
+            return earlier
+        if before_upload:
+            before_upload()
+        newest = read_patiently(self._client, lambda reader: reader.flows.newest())
+        above = newest[0].id if newest else 0
+        body = self._package.body(self._progress, self._mappings.fields)
+        self._journal.asked(self._request, above=above)
+        try:
+            made = self._client.flows.import_package(body, folder_id=self._folder_id)
+        except MissingMappingError:
+            self._journal.withdraw()
+            raise
+        except TrifactaError as error:
+            if did_nothing(error):
+                self._journal.withdraw()
+                error.standing = "Nothing was imported."
+                raise
+            raise self._ambiguous(str(error), above) from error
+        self._journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
+        try:
+            return WorkspaceImport("created", self._proven(made, above))
+        except (NotFoundError, PermissionDeniedError) as error:
+            raise self._ambiguous(f"the answer names the flows {_ids(made)}, and {error}", above) from error
+
+    def _earlier(self) -> WorkspaceImport | None:
+        """Return what an earlier try of this task made; None if it is safe to import."""
+        journal, uuid = self._journal, self._package.info.uuid
+        entry = journal.entry(**self._request)
+        if entry is None:
+            if self._retry:
+                self._refuse_unknown()
+            return None
+        answer, above = entry.answer, int(entry.before["above"])
+        if answer.get("told") and not self._retry:
+            return None  # a person has read the error, and cleared the task
+        if "flows" not in answer:
+            raise self._ambiguous("an earlier try of this task asked for it.", above)
+        made = FlowImport(answer["primary_flow_ids"], answer["flows"], answer["dropped"])
+        try:
+            imported = self._proven(made, above)
+        except (NotFoundError, PermissionDeniedError) as error:
+            if not self._retry:
+                log.info("The flows that an earlier try of this task made are gone, so this one imports again")
+                return None
+            raise InterruptedChangeError(
+                f"An earlier try of this task made the flows {_ids(made)} of the package {uuid}, and they cannot be "
+                f"read any more: {error} Nothing was imported, because a retry does not undo a person's decision. "
+                "Clear this task to import the package once more.",
+                flow_ids=_ids(made),
+            ) from error
+        log.info("An earlier try of this task made the flows %s of the package %s", _ids(made), uuid)
+        return WorkspaceImport("joined", imported)
+
+    def _refuse_unknown(self) -> None:
+        """Stop a retry if an earlier try may have imported something that its journal does not tell."""
+        journal = self._journal
+        if not journal.exists:
+            # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
+            appeared = self._appeared(None, DEFAULT_SETTLE_TIMEOUT)
+            if appeared:
+                raise self._unknown("this is a retry, and nothing tells what earlier tries did.", appeared)
+        elif journal.last_request.get("what") == "import" or not journal.nothing_asked(**self._request):
+            raise InterruptedChangeError(
+                "An earlier try of this task imported another package, used other arguments, or could not use its "
+                "journal. A retry does not import a second time. Nothing was imported. Look at the flows in Trifacta, "
+                "and clear this task if it should import."
+            )
+
+    def _proven(self, made: FlowImport, above: int) -> FlowImport:
+        """Read the new flows back, and return what was made with the names that they have.
+
+        :raises AmbiguousSubmissionError: they are not new flows of the package
+        :raises TrifactaError: they cannot be read
+        """
+        ids = _ids(made)
+        with production_stands(lambda: f"The server answered that it made the flows {ids}. They were not read back."):
+            found = read_patiently(self._client, lambda reader: [reader.flows.get(one) for one in ids])
+        if not found or any(flow.id <= above for flow in found) or not any(map(self._is_ours, found)):
+            raise self._ambiguous(f"the answer names the flows {ids}, which are not new flows of it.", above)
+        primary = made.primary_flow_ids
+        flows = [
+            {"id": flow.id, "name": flow.name and shown(flow.name), "primary": flow.id in (primary or ())}
+            for flow in found
+        ]
+        return FlowImport(primary, flows, made.dropped)
+
+    def _is_ours(self, flow: Flow) -> bool:
+        """Tell whether a flow has the name of one of the package. An import puts a prefix before it [R]."""
+        names = tuple(self._package.info.flow_names)
+        return not names or (flow.name or "").endswith(names)
+
+    def _appeared(self, above: int | None, seconds: float) -> list[Flow]:
+        """Return the newest flows that may be of this import.
+
+        :param above: only flows above this id. Without it, the time of the run's begin and the prefix of a name have to
+            tell, and a flow that a person deleted counts too
+        :param seconds: how long to look
+        """
+        since = self._began - CLOCK_TOLERANCE if self._began else None
+
+        def is_new(flow: Flow) -> bool:
+            if above is not None:
+                return flow.id > above
+            times = [one for one in (flow.created_at, flow.updated_at) if one]
+            return not since or not times or max(times) >= since or bool(_PREFIX.match(flow.name or ""))
+
+        def read(reader: TrifactaClient) -> list[Flow]:
+            found = reader.flows.newest(include_deleted=above is None)
+            return [flow for flow in found if is_new(flow) and self._is_ours(flow)]
+
+        return look(self._client, read, bool, seconds=seconds)
+
+    def _ambiguous(self, why: str, above: int) -> AmbiguousSubmissionError:
+        try:
+            return self._unknown(why, self._appeared(above, VERIFY_TIMEOUT))
+        except TrifactaError as error:
+            return self._unknown(f"{why} The flows cannot be listed: {error}", [])
+
+    def _unknown(self, why: str, appeared: list[Flow]) -> AmbiguousSubmissionError:
+        """Make the error for an import that may have happened, with the flows that a person has to look at."""
+        # A person can read the error from now on, so a clear may import again.
+        self._journal.answered(told=True)
+        there = listed(f"{flow.id} ({quoted(flow.name)})" for flow in appeared) or "none"
+        return AmbiguousSubmissionError(
+            f"It is unknown whether the package {self._package.info.uuid} was imported: {why} This task does not "
+            f"import it again, because every import makes new flows. Flows that appeared since, newest first: {there}. "
+            "If they are complete, use them and mark this task as success. If not, delete them and clear this task.",
+            flow_ids=[flow.id for flow in appeared],
+        )
+
+
+def _ids(made: FlowImport) -> list[int]:
+    return list(dict.fromkeys([*(one["id"] for one in made.flows), *(made.primary_flow_ids or ())]))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User, read_package
+from trifacta_emulator.__main__ import emulator_of
+
+from airflow_provider_trifacta.probe import __main__ as command
+
+#: What a report must never hold: each word names something on the instance or is a secret.
+CANARY = "canary"
+LOGIN, PASSWORD = f"{CANARY}@example.com", f"{CANARY}-password"
+#: An instance where everything can be tested. An administrator could always make tokens.
+FURNISHED = {
+    "users": (User(LOGIN, PASSWORD, ("deployment",)),),
+    "flows": (PresetFlow(f"{CANARY} flow"), PresetFlow(f"{CANARY} flow 2")),
+    "connections": (PresetConnection(f"{CANARY} connection"),),
+}
+
+
+@pytest.fixture
+def furnished():
+    """Return a function that starts an emulator with something of everything; it stops after the test."""
+    started = []
+
+    def start(**options) -> Emulator:
+        emulator = Emulator(EmulatorOptions(**{**FURNISHED, **options}))
+        past = emulator.store.create_deployment(f"{CANARY} past")
+        exported = emulator.store.export_flow(emulator.store.flows()[0].id)
+        emulator.store.create_release(past.id, read_package(io.BytesIO(exported)))
+        emulator.store.run_deployment(past.id)
+        emulator.store.delete_deployment(past.id)
+        emulator.before = kept(emulator)
+        started.append(emulator.start())
+        return emulator
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def probe(use_connection, capsys, tmp_path):
+    """Return a function that probes an emulator: exit status, table, errors and JSON."""
+
+    def connect(url: str, **fields) -> None:
+        use_connection(url, "probed", **{"login": LOGIN, "password": PASSWORD, **fields})
+
+    def run(url: str, *arguments: str, **fields) -> SimpleNamespace:
+        connect(url, **fields)
+        file = tmp_path / "answers.json"
+        file.unlink(missing_ok=True)
+        capsys.readouterr()
+        status = command.main(["probed", "--json", str(file), *arguments])
+        told = capsys.readouterr()
+        report = json.loads(file.read_text()) if file.exists() else None
+        return SimpleNamespace(status=status, out=told.out, err=told.err, json=report, file=file)
+
+    run.connect = connect
+    run.name = f"{CANARY} deployment"
+    return run
+
+
+@pytest.fixture
+def like():
+    """Return a function that starts an emulator like a report; it stops after the test."""
+    started = []
+
+    def start(report, *arguments: str) -> Emulator:
+        started.append(emulator_of(["--port", "0", "--like", str(report.file), *arguments]).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def left_behind():
+    """Return a function that tells what an emulator has that it had not before the probe, or has no longer."""
+    return lambda emulator: set(kept(emulator)) ^ set(emulator.before)
+
+
+def kept(emulator: Emulator) -> list[tuple[str, int]]:
+    store = emulator.store
+    every = (store.deployments, store.releases, store.job_groups, store.flows, store.connections)
+    return [(kind.__qualname__, one.id) for kind in every for one in kind()]

@@ -1,0 +1,369 @@
+"""Running flows and recipes: once for a task, with and without a journal, whether or not the server counts keys."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from request_patterns import RUN_FLOW, RUN_RECIPE
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, PresetFlow, Reset, Truncate, User, read_package
+
+from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
+from airflow_provider_trifacta.client.errors import (
+    AmbiguousSubmissionError,
+    BadRequestError,
+    InterruptedChangeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RunNotStartedError,
+    ServerError,
+    UnexpectedLiveReleaseError,
+)
+from airflow_provider_trifacta.client.transport import Transport
+from airflow_provider_trifacta.promotion import run_flows, run_recipe
+from airflow_provider_trifacta.promotion.journal import Journal
+
+KEYS = [str(uuid.UUID(int=one)) for one in range(3)]
+USERS = (
+    User("admin@example.com", "admin-password", ("admin", "deployment")),
+    User("other@example.com", "other", ("admin",)),
+)
+LOST = [
+    Reset("after_commit"),
+    Reset("before_body"),
+    Answer.gateway_timeout(),
+    Answer(500, when="after_commit"),
+    Answer(429, html="<h1>Slow down</h1>", when="after_commit"),
+    Truncate(7),
+    Answer.login_redirect(when="after_commit"),
+]
+once = pytest.mark.parametrize("what", ["flow", "recipe"])
+
+
+@pytest.fixture
+def make(request):
+    """Return a function that starts an instance with two flows; options are the keywords."""
+
+    def start(**options):
+        flows = (PresetFlow("Orders"), PresetFlow("Customers"))
+        emulator = Emulator(EmulatorOptions(flows=flows, users=USERS, job_run_seconds=3600, **options))
+        emulator.__enter__()
+        request.addfinalizer(lambda: emulator.__exit__(None, None, None))
+        return emulator
+
+    return start
+
+
+@pytest.fixture
+def dev(make):
+    return make()
+
+
+@pytest.fixture
+def run(time):
+    def start(emulator, what="flow", parameters=None, *, flows=1, key=KEYS[0], **options):
+        config = ClientConfig(
+            base_url=emulator.url, login="admin@example.com", password="admin-password", read_retries=0
+        )
+        with TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time) as client:
+            options = {"execution_id": key, **options}
+            if what == "recipe":
+                recipe = emulator.store.recipes()[0].id
+                return run_recipe(client, recipe, parameters or {}, overrides={"profiler": False}, **options)
+            ids = [one.id for one in emulator.store.flows()][:flows]
+            return run_flows(client, ids, parameters or {}, **options)
+
+    return start
+
+
+def posts(emulator):
+    return [call.path for call in emulator.calls if call.method == "POST"]
+
+
+def ids(emulator):
+    return [one.id for one in emulator.store.job_groups()]
+
+
+def finish(emulator):
+    for one in ids(emulator):
+        emulator.store.cancel_job_group(one)
+
+
+@once
+def test_it_tells_what_runs(run, dev, what):
+    result = run(dev, what, {"region": "02"})
+    (group,) = dev.store.job_groups()
+    assert (result.job_group_ids, result.joined, result.release_id) == ([group.id], False, None)
+    assert result.flow_run_ids == ([group.flow_run_id] if what == "flow" else [])
+    assert group.overrides == {"region": "02"}
+    assert len(posts(dev)) == 1
+
+
+@once
+@pytest.mark.parametrize("effect", LOST)
+def test_a_lost_answer_is_asked_for_again_by_the_same_key(run, dev, what, effect):
+    dev.faults.add(Fault(effect, **(RUN_FLOW if what == "flow" else RUN_RECIPE)))
+    result = run(dev, what)
+    assert result.job_group_ids == ids(dev)
+    assert len(ids(dev)) == 1
+    assert len(posts(dev)) == 2
+
+
+@once
+@pytest.mark.parametrize("effect", LOST)
+def test_a_server_that_ignores_keys_is_never_asked_again(run, make, what, effect):
+    emulator = make(execution_ids="ignore")
+    emulator.faults.add(Fault(effect, **(RUN_FLOW if what == "flow" else RUN_RECIPE)))
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(emulator, what)
+    assert len(posts(emulator)) == 1
+    assert caught.value.job_group_ids == ids(emulator)
+
+
+@once
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_retry_joins_what_a_killed_try_started(run, dev, journal, monkeypatch, what, remembers):
+    """The process died between the answer and its note."""
+    open_next = journal if remembers else Journal
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(dev, what, journal=open_next())
+    for _ in range(2):
+        result = run(dev, what, journal=open_next(), retry=True)
+        assert (result.job_group_ids, result.joined) == (ids(dev), True)
+    assert len(ids(dev)) == 1
+
+
+@once
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_retry_that_cannot_know_starts_nothing(run, make, journal, monkeypatch, what, remembers):
+    emulator, open_next = make(execution_ids="ignore"), journal if remembers else Journal
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(emulator, what, journal=open_next())
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(emulator, what, journal=open_next(), retry=True)
+    assert caught.value.job_group_ids == ids(emulator)
+    assert len(posts(emulator)) == 1
+
+
+@once
+def test_a_retry_after_a_note_needs_no_server_that_counts(run, make, journal, what):
+    emulator = make(execution_ids="ignore")
+    first = run(emulator, what, journal=journal())
+    again = run(emulator, what, journal=journal(), retry=True)
+    assert (again.job_group_ids, again.flow_run_ids, again.joined) == (first.job_group_ids, first.flow_run_ids, True)
+    assert len(posts(emulator)) == 1
+
+
+def test_a_retry_whose_journal_proves_that_nothing_was_asked_starts_at_once(run, make, journal):
+    emulator = make(execution_ids="ignore")
+    journal()
+    assert not run(emulator, journal=journal(), retry=True).joined
+    assert len(emulator.calls) == 1
+
+
+def test_a_retry_after_a_try_that_could_not_note_asks_by_the_same_key(run, dev, journal):
+    journal.skip()
+    run(dev)
+    result = run(dev, journal=journal(), retry=True)
+    assert (result.job_group_ids, result.joined) == (ids(dev), True)
+
+
+@once
+def test_a_clear_joins_what_runs_and_starts_what_ended(run, dev, journal, what):
+    run(dev, what, journal=journal())
+    assert run(dev, what, journal=journal(), key=KEYS[1]).joined
+    finish(dev)
+    result = run(dev, what, journal=journal(), key=KEYS[1])
+    assert (result.job_group_ids, result.joined) == (ids(dev)[1:], False)
+    assert len(ids(dev)) == 2
+
+
+def test_a_clear_after_a_kill_first_lists_what_appeared(run, dev, journal, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(dev, journal=journal())
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(dev, journal=journal(), key=KEYS[1])
+    assert caught.value.job_group_ids == ids(dev)
+    run(dev, journal=journal(), key=KEYS[1])
+    assert len(ids(dev)) == 2
+
+
+def test_a_refused_clear_leaves_no_trace_of_the_jobs_before(run, dev, journal):
+    """The retry after it starts the run: it does not take the jobs of before the clear for its own."""
+    run(dev, journal=journal())
+    finish(dev)
+    dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN_FLOW, times=None))
+    with pytest.raises(RateLimitError):
+        run(dev, journal=journal(), key=KEYS[1])
+    dev.faults.clear()
+    result = run(dev, journal=journal(), key=KEYS[1], retry=True)
+    assert (result.job_group_ids, result.joined) == (ids(dev)[1:], False)
+
+
+@once
+def test_a_key_that_was_used_elsewhere_proves_nothing(run, dev, what):
+    """Another Airflow has a DAG, a run and a task of the same names."""
+    run(dev, what)
+    with pytest.raises(AmbiguousSubmissionError):
+        run(dev, what)
+    assert len(ids(dev)) == 1
+
+
+@once
+def test_a_retry_never_runs_something_else(run, dev, journal, what):
+    run(dev, what, {"region": "01"}, journal=journal())
+    with pytest.raises(InterruptedChangeError):
+        run(dev, what, {"region": "02"}, journal=journal(), retry=True)
+    assert len(posts(dev)) == 1
+
+
+def test_a_retry_without_a_journal_never_runs_another_flow(run, dev):
+    run(dev)
+    dev.store.delete_flow(dev.store.flows()[0].id)
+    with pytest.raises(AmbiguousSubmissionError):
+        run(dev, retry=True)
+    assert len(ids(dev)) == 1
+
+
+# Several flows
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_several_flows_run_once_each(run, dev, journal, remembers):
+    open_next = journal if remembers else Journal
+    first = run(dev, flows=2, journal=open_next())
+    assert first.job_group_ids == ids(dev)
+    assert first.flow_run_ids == [one.flow_run_id for one in dev.store.job_groups()]
+    assert run(dev, flows=2, journal=open_next(), retry=True).job_group_ids == ids(dev)
+    assert len(ids(dev)) == 2
+
+
+def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, journal):
+    emulator = make(execution_ids="ignore")
+    emulator.faults.add(
+        Fault(Reset("after_commit"), method="POST", path=f"/v4/flows/{emulator.store.flows()[1].id}/run")
+    )
+    for retry in (False, True):
+        with pytest.raises(AmbiguousSubmissionError) as caught:
+            run(emulator, flows=2, journal=journal(), retry=retry)
+        assert f"Job groups {ids(emulator)[:1]} were started before it" in str(caught.value)
+    assert len(posts(emulator)) == 2
+
+
+def test_the_second_flow_is_refused_and_a_retry_starts_it_alone(run, dev, journal):
+    second = f"/v4/flows/{dev.store.flows()[1].id}/run"
+    dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), method="POST", path=second, times=None))
+    with pytest.raises(RateLimitError) as caught:
+        run(dev, flows=2, journal=journal())
+    assert f"Job groups {ids(dev)} were started before it" in str(caught.value)
+    dev.faults.clear()
+    result = run(dev, flows=2, journal=journal(), retry=True)
+    assert result.job_group_ids == ids(dev)
+    assert len(ids(dev)) == 2
+
+
+# Finding what a server has taken
+
+
+@once
+def test_others_runs_are_not_taken_for_its_own(run, dev, what):
+    """They belong to another user, to another flow, or are older; a run of the flow is none of the recipe."""
+    store, (flow, other) = dev.store, dev.store.flows()
+    store.run_flow(flow.id, user_id=2)
+    store.run_flow(other.id)
+    if what == "recipe":
+        store.run_flow(flow.id)
+    dev.faults.add(Fault(Reset("after_commit"), **(RUN_FLOW if what == "flow" else RUN_RECIPE)))
+    assert run(dev, what).job_group_ids == ids(dev)[-1:]
+
+
+def test_several_that_may_be_it_are_a_doubt(run, dev):
+    dev.store.run_flow(dev.store.flows()[0].id)
+    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(dev)
+    assert caught.value.job_group_ids == ids(dev)[::-1]
+    assert len(ids(dev)) == 2
+
+
+def test_what_does_not_appear_is_a_doubt(run, dev, time):
+    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    dev.faults.add(Fault(Answer(200, body={"data": []}), method="GET", path="/v4/jobGroups", times=None))
+    with pytest.raises(AmbiguousSubmissionError):
+        run(dev)
+    assert time.now >= 30
+
+
+@pytest.mark.parametrize("path", ["/v4/open-api-spec", "/v4/flows/*/run", "/v4/jobGroups", "/v4/people/current"])
+def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run, dev, path):
+    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    dev.faults.add(Fault(Answer(503), path=path, times=None))
+    with pytest.raises(ServerError) as caught:
+        run(dev)
+    assert caught.value.retryable
+    assert "unknown" in caught.value.standing
+    dev.faults.clear()
+    assert run(dev, retry=True).job_group_ids == ids(dev)
+    assert len(ids(dev)) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_server_that_does_not_describe_itself_is_not_asked_again(run, dev, status):
+    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    dev.faults.add(Fault(Answer(status), path="/v4/open-api-spec"))
+    with pytest.raises(AmbiguousSubmissionError):
+        run(dev)
+    assert len(posts(dev)) == 1
+
+
+# What is refused
+
+
+def test_a_refusal_is_none(run, dev):
+    dev.faults.add(Fault(Answer(400), **RUN_FLOW))
+    with pytest.raises(BadRequestError) as caught:
+        run(dev)
+    assert caught.value.standing == "Nothing was started."
+    assert len(posts(dev)) == 1
+
+
+def test_a_flow_without_a_manual_output(run, make, journal):
+    emulator = make(run_without_output="empty")
+    emulator.store.create_flow("Empty", adhoc_output=False)
+    for key in KEYS[:2]:
+        with pytest.raises(RunNotStartedError):
+            run(emulator, flows=3, journal=journal(), key=key)
+    assert len(ids(emulator)) == 2
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_release_must_be_live(run, make, make_package, live):
+    emulator = make(run_release_flows="allow")
+    emulator.store.create_deployment("Orders")
+    with make_package().open("rb") as file:
+        release = emulator.store.create_release(1, read_package(file))
+    if live:
+        assert run(emulator, release_id=release.id).release_id == release.id
+        return
+    emulator.store.update_release(release.id, active=False)
+    with pytest.raises((UnexpectedLiveReleaseError, RunNotStartedError)):
+        run(emulator, release_id=release.id)
+    assert posts(emulator) == []
+
+
+def test_a_flow_of_a_release_may_be_refused(make, make_package):
+    emulator = make(run_release_flows="refuse")
+    emulator.store.create_deployment("Orders")
+    with make_package().open("rb") as file:
+        release = emulator.store.create_release(1, read_package(file))
+    (flow,) = release.imported.primary_flow_ids
+    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    with TrifactaClient(config) as client, pytest.raises(PermissionDeniedError):
+        run_flows(client, [flow], {}, execution_id=KEYS[0])
+    assert ids(emulator) == []
