@@ -199,7 +199,12 @@ def promote_flow(
             # If nothing remembers the jobs of an earlier try, a second try would run production twice.
             tries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
             run = RunDeploymentOperator(
-                task_id="smoke_run", release_id=release_id, run_parameters=run_parameters, **tries, **where
+                task_id="smoke_run",
+                release_id=release_id,
+                run_parameters=run_parameters,
+                advice=then.format("smoke_run"),
+                **tries,
+                **where,
             )
             # Tasks that the parameters come from must succeed before anything is promoted.
             for source in run.upstream_list:

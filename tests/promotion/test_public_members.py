@@ -14,6 +14,7 @@ MEMBERS = [
     "Mappings",
     "Promoter",
     "Promotion",
+    "PromotionStatus",
     "Run",
     "StagedPromoter",
     "Undone",
@@ -23,6 +24,8 @@ MEMBERS = [
     "dry_run",
     "roll_back",
     "run_deployment",
+    "run_flows",
+    "run_recipe",
 ]
 
 
