@@ -35,6 +35,7 @@ ANY = {
     "missing_paths": [(), ("s3://prod/orders.csv",)],
     "job_start_seconds": [0.5, 0, 20],
     "job_run_seconds": [1.5, 0, 20],
+    "list_lag_seconds": [0.0, 3],
 }
 #: The values of each option but the default.
 OTHER = {
@@ -47,7 +48,7 @@ EACH = [
     for number, value in enumerate(values)
 ]
 #: Most random stories leave these alone, since nothing can be deployed with some of their values.
-STOPS = ("deployment_manager", "instance_type", "users")
+STOPS = ("deployment_manager", "edition", "instance_type", "users")
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
         report = report_on(package)
     assert report.recipes
     connections = tuple(PresetConnection(one.name, one.uuid, one.type, one.vendor) for one in report.connections)
-    options = EmulatorOptions(product_version=report.product_version, edition=report.edition, connections=connections)
+    options = EmulatorOptions(product_version=report.product_version, connections=connections)
     with Emulator(options) as emulator:
         use_connection(emulator.url)
         emulator.store.create_deployment("Real")

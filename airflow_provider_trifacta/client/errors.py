@@ -203,7 +203,7 @@ class TemporarySpaceError(TrifactaError, code="temporary_space", retryable=True)
 
 
 class JournalUnavailableError(TrifactaError, code="journal_unavailable", retryable=True):
-    """Airflow's task state store cannot note what is about to be asked for. Nothing was sent."""
+    """Airflow's task state store cannot note what is about to be asked for. It was not sent."""
 
 
 class DroppedObjectsError(TrifactaError, code="dropped_objects"):

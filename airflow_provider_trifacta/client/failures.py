@@ -167,11 +167,14 @@ def _refuses_id(status: int, method: str, path: str) -> bool:
 
 def _advice(status: int, path: str) -> str:
     """Return what to do next. A wrong id and a missing permission are answered alike, so both are named."""
-    if status not in (403, 404):
-        return _ADVICE.get(status, "")
     resource, _, number = path.removeprefix("/v4/").partition("/")
     noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
     number = number.partition("/")[0]
+    if status == 400 and noun and number.isdecimal():
+        # This status is documented for what does not exist, too.
+        return f"{_ADVICE[400]} Check the id {number} of the {noun} too, and this user's permission."
+    if status not in (403, 404):
+        return _ADVICE.get(status, "")
     setting = next((words for end, words in _SETTINGS.items() if path.endswith(end) and number), None)
     number = number if number.isdigit() else ""
     sentences = [

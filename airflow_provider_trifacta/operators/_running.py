@@ -247,4 +247,4 @@ class RunningOperator(TrifactaOperator):
 
 def _fields(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an error."""
-    return {key: facts[key] for key in ("deployment_id", "release_id", "job_group_ids") if facts.get(key)}
+    return {key: facts[key] for key in ("deployment_id", "flow_ids", "release_id", "job_group_ids") if facts.get(key)}

@@ -14,7 +14,12 @@ from .package import CONNECTION_UUID, PATH_FROM, PATH_TO
 #: An id that no instance has.
 UNKNOWN = 999_999_999
 #: Why an id may not be there that a call needs.
-WHY = {"flow": "no flow in sight", "deployment": "no deployment in sight", "failed": "no failed job in sight"}
+WHY = {
+    "flow": "no flow in sight",
+    "deployment": "no deployment in sight",
+    "failed": "no failed job in sight",
+    "group": "no job in sight",
+}
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,10 @@ CALLS = (
     Call("flows", "GET", "/v4/flows", {"limit": 25}, gives={"flow": _first_id}),
     Call("export", "GET", "/v4/flows/{flow}/package/dryRun"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
-    Call("job_groups", "GET", "/v4/jobGroups", {"limit": 100}, gives={"failed": _failed}),
+    Call("job_groups", "GET", "/v4/jobGroups", {"limit": 100}, gives={"failed": _failed, "group": _first_id}),
     Call("jobs", "GET", "/v4/jobGroups/{failed}/jobs"),
+    Call("inputs", "GET", "/v4/jobGroups/{group}/inputs"),
+    Call("unknown_group", "GET", "/v4/jobGroups/{unknown}"),
     Call("deployments", "GET", "/v4/deployments", {"limit": 25}, gives={"deployment": _richest}),
     Call("unknown", "GET", "/v4/deployments/{unknown}"),
     Call("all_releases", "GET", "/v4/releases", {"limit": 1}),

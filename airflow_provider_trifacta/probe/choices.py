@@ -148,6 +148,24 @@ def _job_error(a: Answers) -> str:
     return {"string": "text", "object": "object"}[of_spec(a, "get", "/jobGroups/{id}/jobs", *way)]
 
 
+def _whole_seconds(a: Answers) -> bool:
+    rows = [row for key in ("flows", "deployments", "job_groups") if key in a.seen for row in a.rows(key)]
+    times = [str(row[field]) for row in rows for field in ("createdAt", "updatedAt") if field in row]
+    return all(one.endswith(".000Z") for one in need(times, "nothing with a time in sight"))
+
+
+def _file_inputs(a: Answers) -> Any:
+    found = a.by_status("inputs", {200: "serve", 400: "refuse"})
+    read = [] if found == "refuse" else [one for flow in a.rows("inputs") for one in flow["inputs"]]
+    need(found == "refuse" or any("uri" in one for one in read), "no job on files in sight")
+    return found
+
+
+def _execution_ids(a: Answers) -> str:
+    parameters = of_spec(a, "post", "/jobGroups").get("parameters", ())
+    return "count" if any(str(one.get("name")).lower() == "x-execution-id" for one in parameters) else "ignore"
+
+
 _OK = {200: True, 204: True, 400: True, 403: False}
 _EXISTS = {200: True, 404: False, 405: False}
 #: The options of the emulator.
@@ -162,13 +180,13 @@ OPTIONS = (
     Item("export_enabled", "?", "flows can be exported; else 403", (True, False), by("export", _OK)),
     Item("unauthorized_body", "?", "body of a 401", ("json", "text"),
         lambda a: a.by_status("stranger", {401: "json" if a["stranger"].is_json else "text"})),
-    Item("unknown_id_status", "?", "status for an unknown id", (404, 400),
-        lambda a: a.status("unknown_flow" if a["deployments"].refused else "unknown")),
+    Item("unknown_id_status", "P", "status for an unknown id", (404, 403, 400),
+        lambda a: a.status("unknown_group" if a["deployments"].refused else "unknown")),
+    Item("unknown_flow_status", "P", "status for an unknown flow", (403, 404, 400), status("unknown_flow")),
+    Item("whole_seconds", "P", "times are whole seconds", (False, True), _whole_seconds),
     Item("deleted_id_status", "P", "status for a deleted id", (410, 404),
         lambda a: (need(not a["delete_inactive"].refused, "nothing deleted"), a.status("deleted"))[1]),
     Item("inactive_value", "R", "`active` of an inactive release", (None, False), _inactive),
-    Item("accept_file_part", "?", "a package in part `file`", (False, True),
-        allowed("dry_part", True, False, after="dry_run")),
     Item("releases_order", "?", "first in a list of releases", ("newest", "oldest"),
         lambda a: "newest" if descending(a.rows("releases")) else "oldest"),
     Item("latest_release", "?", "`latestRelease` of a deployment", ("object", "id"),
@@ -196,6 +214,8 @@ OPTIONS = (
         by("run_flow", {403: "refuse", 400: "allow", 201: "allow"})),
     Item("import_hold_up", "?", "a plain import without mappings is held up", ("from_ui", "always"),
         lambda a: "always" if "connectionsWithoutMapping" in a.body("dry_plain") else "from_ui"),
+    Item("file_inputs", "P", "inputs of a job on files", ("serve", "refuse"), _file_inputs),
+    Item("execution_ids", "P", "runs count x-execution-id, by open-api-spec", ("count", "ignore"), _execution_ids),
     Item("run_answer", "P", "answer to a run, by open-api-spec", ("v4", "jobs", "flow_run"), _run_answer),
     Item("canceled_word", "P", "spelling of Canceled", ("Canceled", "Cancelled"), _canceled),
     Item("cancel_status", "M", "status of a cancellation, by open-api-spec", (200, 202), _cancel_status),

@@ -101,6 +101,7 @@ ASSUMPTIONS = (
     _assume("dry_run_release", "?", "a dry run answers a release", lambda a: "release" in a.body("dry_run"), False,
         True),
     _assume("dry_run_ids", "R", "a dry run takes ids", _takes_ids),
+    _assume("any_part", "P", "a package in a part of any name", allowed("dry_part", True, False, after="dry_run")),
     _assume("import_status", "R", "status of POST releases", status("first"), 201),
     _fields("release_fields", "R", "fields of a new release", _RELEASE, lambda a: a.body("first")["release"]),
     _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),

@@ -24,7 +24,7 @@ from .run import run_deployment, run_flows, run_recipe
 from .run_once import Run
 from .staged import StagedPromoter
 from .status import PromotionStatus
-from .workspace import WorkspaceImport, WorkspaceImporter
+from .workspace import WorkspaceImporter
 
 __all__ = [
     "Baseline",
@@ -37,7 +37,6 @@ __all__ = [
     "Run",
     "StagedPromoter",
     "Undone",
-    "WorkspaceImport",
     "WorkspaceImporter",
     "create_once",
     "dry_run",

@@ -173,9 +173,9 @@ class Journal:
             self._store.set(KEY, _plain(self._document))
         except Exception as error:  # a store raises errors of its own
             raise JournalUnavailableError(
-                f"Airflow's task state store does not take a note ({type(error).__name__}: {error}). Nothing was sent. "
-                "This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's API server "
-                "answers."
+                f"Airflow's task state store does not take a note ({type(error).__name__}: {error}). The request was "
+                "not sent. This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's "
+                "API server answers."
             ) from error
 
 

@@ -165,7 +165,11 @@ class Once:
             noted: dict[str, Any] = {"at": self._since.isoformat()}
             noted |= {"execution_id": self._execution_id} if key else {}
             noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
-            self._journal.asked(self._request, **noted)
+            try:
+                self._journal.asked(self._request, **noted)
+            except TrifactaError as error:
+                error.standing = self._started_before()
+                raise
         try:
             if not doubt:
                 answer = order.send(key, False)
@@ -191,12 +195,14 @@ class Once:
         try:
             if not self._client.description.takes_execution_id(order.path):
                 raise self._ambiguous(order, doubt) from cause
-            log.warning("It is unknown whether the run of %s started jobs: %s", order.name, doubt)
+            log.warning("It is unknown whether the run of %s started jobs: %s Looking for them", order.name, doubt)
+            # The server may know the id only when the run exists, and may still work on the first request.
+            found = find(self._client, order.has, self._since)
             log.info("Sending the request again with the execution id %s, by which the server takes it once", key)
             answer = order.send(key, True)
             if answer is not ACCEPTED_BEFORE:
                 return self._answered(read_answer(answer, order.name, order.needs, self._fields))
-            found = find(self._client, order.has, self._since)
+            found = found or find(self._client, order.has, self._since)
         except (AmbiguousSubmissionError, RunNotStartedError):
             raise
         except TrifactaError as error:

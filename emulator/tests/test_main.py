@@ -38,10 +38,10 @@ def test_serves_until_the_signal(tmp_path, number):
         assert session.get(f"{url}/v4/deployments/9", timeout=30).status_code == 400
         assert session.get(f"{url}/v4/open-api-spec", timeout=30).json()["info"]["version"] == "8.6.0"
         rows = session.get(f"{url}/v4/connections", timeout=30).json()["data"]
-        assert [row["name"] for row in rows] == ["orders", "stock"]
+        assert [row["name"] for row in rows] == ["stock", "orders"]
         assert [row["name"] for row in session.get(f"{url}/v4/flows", timeout=30).json()["data"]] == [
-            "Daily Orders",
             "Stock",
+            "Daily Orders",
         ]
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
@@ -51,7 +51,7 @@ def test_serves_until_the_signal(tmp_path, number):
     assert "admin-password" not in shown
     assert "Flow: Daily Orders  id: 1001\nFlow: Stock  id: 1002\n" in shown
     assert "Deployment: prod  id: 1\nDeployment: test  id: 2\n" in shown
-    assert f"Connection: orders  id: 12001  uuid: {rows[0]['uuid']}\n" in shown
+    assert f"Connection: orders  id: 12001  uuid: {rows[1]['uuid']}\n" in shown
     assert "Connection: stock  id: 12002  uuid: 2d7c1650-7daa-11e9-b9eb-0fd11bed75ab\n" in shown
 
 
@@ -60,7 +60,7 @@ def test_serves_until_the_signal(tmp_path, number):
     [
         (["--choice", "nothing=1"], "unknown choice 'nothing'"),
         (["--choice", "instance_type=dev"], "unknown choice 'instance_type'"),
-        (["--choice", "unknown_id_status=500"], "unknown_id_status is one of 404, 400"),
+        (["--choice", "unknown_id_status=500"], "unknown_id_status is one of 404, 403, 400"),
         (["--choice", "embed_paging"], "embed_paging is one of true, false"),
         (["--user", "me@example.com"], "EMAIL:PASSWORD"),
         (["--user", "a:b", "--user", "a:c"], "same email"),

@@ -19,7 +19,7 @@ A mark may name its sources, as in [R: SEED, D60]:
 * AWS: help.alteryx.com/aws
 * AAC25: a public Python client, generated from the vendor's API description 2025.23
 * SDK: the vendor's Python package
-* VC: public scripts and packages of a Trifacta engineer
+* VC: public scripts and packages of a Trifacta engineer, with their history; GCF: cloud functions of the same author
 * GR: a public Airflow plug-in; GA: the operators of apache-airflow-providers-google; SAAGIE: a public connector
 * DBT: the vendor's profiler for dbt
 * NZ: a public audit of a live tenant; AYX: public probes of two live tenants

@@ -25,10 +25,17 @@ from trifacta_emulator.api import (
     runs,
 )
 from trifacta_emulator.api.endpoint import AuthMiddleware, Context, routes
-from trifacta_emulator.errors import ApiError, MissingObjectError, error_response, route_not_found
+from trifacta_emulator.errors import (
+    AccessError,
+    ApiError,
+    MissingObjectError,
+    ValidationError,
+    error_response,
+    route_not_found,
+)
 from trifacta_emulator.faults.matching import Faults
 from trifacta_emulator.faults.middleware import FaultMiddleware
-from trifacta_emulator.http.connection import CLIENT_GONE, Call, ConnectionMiddleware
+from trifacta_emulator.http.connection import ASKED_PATH, CLIENT_GONE, Call, ConnectionMiddleware
 from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.state.people import Authenticator
 from trifacta_emulator.state.store import Store
@@ -50,8 +57,6 @@ ENDPOINTS = (
     *runs.ENDPOINTS,
     *job_groups.ENDPOINTS,
 )
-#: Paths that exist only with Deployment Manager.
-_MANAGED = ("/v4/deployments", "/v4/releases")
 
 
 def create_app(
@@ -69,7 +74,7 @@ def create_app(
         endpoint
         for endpoint in ENDPOINTS
         if (endpoint.option is None or getattr(options, endpoint.option))
-        and (options.deployment_manager or not endpoint.deployments)
+        and (options.has_deployments or not endpoint.deployments)
     )
     app = Starlette(
         routes=[
@@ -88,24 +93,35 @@ def create_app(
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, ApiError):
-        return error_response(error)
-    if isinstance(error, MissingObjectError):
-        # 404 or 400 for unknown ids, 410 for deleted ones [P: AAC25]: the options decide.
-        options: EmulatorOptions = request.app.state.context.options
-        status = options.unknown_id_status if error.reason == "unknown" else options.deleted_id_status
-        return error_response(ApiError(status, str(error)))
-    if isinstance(error, HTTPException):
-        if not request.app.state.context.options.deployment_manager and request.url.path.startswith(_MANAGED):
-            return route_not_found(request.method, request.url.path)
-        # Unknown routes, wrong methods and multipart bodies that cannot be parsed.
-        details = error.detail if error.status_code == 400 else f"Cannot {request.method} {request.url.path}"
-        return error_response(ApiError(error.status_code, details, dict(error.headers or {})))
     if isinstance(error, ClientDisconnect):
         # The client is gone, so this answer only reaches the log of calls.
         return Response(status_code=CLIENT_GONE)
+    context: Context = request.app.state.context
+    old_style = context.store.state.product.release[:2] == (6, 0)
+    return error_response(_api_error(request, error, context.options), old_style=old_style)
+
+
+def _api_error(request: Request, error: Exception, options: EmulatorOptions) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, MissingObjectError):
+        return _missing(error, options) if request.url.path.startswith("/v4/") else ApiError(404, str(error))
+    if isinstance(error, HTTPException):
+        if error.status_code == 400:  # a multipart body that cannot be parsed
+            return ValidationError(error.detail)
+        # A page of the emulator's own is not the API's, which answers another method like an unknown path [P: AYX].
+        if error.status_code == 404 or request.url.path.startswith("/v4/"):
+            return route_not_found(request.method, request.scope[ASKED_PATH])
+        return ApiError(error.status_code, error.detail, dict(error.headers or {}))
     # A bug of the emulator: the traceback goes to the server's log, not to the client.
-    return error_response(ApiError(500, f"{type(error).__name__} in the emulator"))
+    return ApiError(500, f"{type(error).__name__} in the emulator")
+
+
+def _missing(error: MissingObjectError, options: EmulatorOptions) -> ApiError:
+    unknown = options.unknown_flow_status if error.kind == "flows" else options.unknown_id_status
+    status = unknown if error.reason == "unknown" else options.deleted_id_status
+    # In the words of a missing permission, because nobody can tell the two apart [P: AYX].
+    return AccessError.to(error.kind, error.object_id) if status == 403 else ApiError(status, str(error))
 
 
 _HANDLED = (ApiError, MissingObjectError, HTTPException, ClientDisconnect, Exception)

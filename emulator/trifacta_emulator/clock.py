@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -33,6 +34,20 @@ class ManualClock:
         :param seconds: how far; may be a fraction
         """
         self._now += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class WholeSeconds:
+    """A clock that shows whole seconds only, as the times of the cloud [P: AYX].
+
+    :param clock: the clock behind it
+    """
+
+    clock: Clock
+
+    def __call__(self) -> datetime:
+        """Return the current time, without its fraction of a second."""
+        return self.clock().replace(microsecond=0)
 
 
 @lru_cache(maxsize=16_384)  # a list of thousands of releases writes the same times on each of its pages

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from trifacta_emulator.checks import check, check_choice, check_parameters, check_seconds
-from trifacta_emulator.clock import Clock, utc_now
+from trifacta_emulator.clock import Clock, WholeSeconds, utc_now
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class PresetFlow:
     :param adhoc_output: add a manual output, which a deployment can run [R: D64]
     :param description: free text
     :param owner: email of a user; ``None`` = the first one
+    :param shared_with: emails of users who may read, run and export it too
     :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name
     """
 
@@ -77,9 +78,12 @@ class PresetFlow:
     adhoc_output: bool = True
     description: str = ""
     owner: str | None = None
+    shared_with: tuple[str, ...] = ()
     dataset_parameters: Mapping[str, str] = field(default_factory=dict)
 
 
+#: Editions whose documents list no deployments. The words are those of real packages [P: VC].
+CLOUD_EDITIONS = ("Dataprep", "SaaS")
 _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
 DEFAULT_USERS = (
     User("admin@example.com", "admin-password", ("admin", "deployment")),
@@ -97,9 +101,10 @@ class EmulatorOptions:
     :param product_version: release of the instance. It decides which packages can be imported and the shape of the
         answer to an import. Packages before 6.8 need the same release and build. Later packages need the same or a
         later release [R: SMC97 import-flow]. A build may follow: ``6.0.1+235.20190426172824.493d6f8``
-    :param edition: edition of the instance; compared before 6.8 only
-    :param deployment_manager: off = an instance without Deployment Manager. It does not know the paths of deployments
-        and releases [P: AYX]
+    :param edition: edition of the instance. ``Dataprep`` and ``SaaS``, the cloud editions, have no Deployment Manager:
+        their documents list no such call [I]. Imports compare it before 6.8 only
+    :param deployment_manager: off = an instance without Deployment Manager, in any edition. It does not know the paths
+        of deployments and releases [P: AYX]
     :param instance_type: who may use deployments: ``dev`` no user, ``prod`` every user, ``both`` users with the
         Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default is ``dev``, which has nothing
         to emulate. Our default is ``both``
@@ -120,10 +125,17 @@ class EmulatorOptions:
     :param job_start_seconds: how long a job group stays ``Created``, by the clock
     :param job_run_seconds: how long it stays ``InProgress`` after that. Then it ends
     :param unauthorized_body: body of a 401: the exception as JSON, or plain text
-    :param unknown_id_status: status for an id that never existed; the vendor's table also allows 400 [P: AAC25]
+    :param list_lag_seconds: how long a list over the API does not show a change, by the clock. What a request reads by
+        its id is up to date, except that a deleted object is served for that long too [P: AYX]
+    :param whole_seconds: all times end in ``.000Z``, as in the cloud [P: AYX]
+    :param unknown_id_status: status for an id that never existed. 404 is recorded [P: AYX]; the vendor's table also
+        has 400 and 403 [P: AAC25]
+    :param unknown_flow_status: the same for a flow, where 403 is recorded [P: AYX]
     :param deleted_id_status: status for a soft-deleted id
     :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R: VS-143186685]
-    :param accept_file_part: also accept the package in a part named ``file``; the page says ``data``
+    :param flow_patch_body: body of the answer to PATCH of a flow: the ``short`` one of other PATCH calls [I], or
+        ``empty``: the page says "None" [R: D64]
+    :param file_inputs: ``inputs`` of a job group that reads files: ``serve`` them, or ``refuse`` with a 400 [P: AYX]
     :param releases_order: order of a list of releases without ``sort``
     :param latest_release: show ``latestRelease`` of a deployment as an object or as an id
     :param counts_on_create: POST deployments also answers ``numReleases`` and ``latestRelease``
@@ -174,10 +186,14 @@ class EmulatorOptions:
     job_start_seconds: float = 0.5
     job_run_seconds: float = 1.5
     unauthorized_body: Literal["json", "text"] = "json"
-    unknown_id_status: Literal[404, 400] = 404
+    list_lag_seconds: float = 0.0
+    whole_seconds: bool = False
+    unknown_id_status: Literal[404, 403, 400] = 404
+    unknown_flow_status: Literal[403, 404, 400] = 403
     deleted_id_status: Literal[410, 404] = 410
     inactive_value: Literal[None, False] = None
-    accept_file_part: bool = False
+    flow_patch_body: Literal["short", "empty"] = "short"
+    file_inputs: Literal["serve", "refuse"] = "serve"
     releases_order: Literal["newest", "oldest"] = "newest"
     latest_release: Literal["object", "id"] = "object"
     counts_on_create: bool = False
@@ -206,8 +222,10 @@ class EmulatorOptions:
             value = getattr(self, name)
             if not any(value == one and type(value) is type(one) for one in allowed):
                 raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
-        for seconds in ("job_start_seconds", "job_run_seconds"):
+        for seconds in ("job_start_seconds", "job_run_seconds", "list_lag_seconds"):
             check_seconds(seconds, getattr(self, seconds))
+        if self.whole_seconds:
+            object.__setattr__(self, "clock", WholeSeconds(self.clock))
         check(all(self.missing_paths), "a missing path is empty")
         known = {user.email for user in self.users}
         for role in (role for user in self.users for role in user.roles):
@@ -220,14 +238,20 @@ class EmulatorOptions:
             if token.email not in known:
                 raise ValueError(f"token of an unknown user: {token.email}")
         for flow in self.flows:
-            if flow.owner not in (None, *known):
-                raise ValueError(f"flow of an unknown user: {flow.owner}")
+            for email in (flow.owner, *flow.shared_with):
+                if email not in (None, *known):
+                    raise ValueError(f"flow of an unknown user: {email}")
             if not flow.name:
                 raise ValueError("a flow has no name")
             check_parameters(flow.dataset_path, flow.dataset_parameters)
         uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
         if len(set(uuids)) < len(uuids):
             raise ValueError("two connections have the same uuid")
+
+    @property
+    def has_deployments(self) -> bool:
+        """Whether the instance has a Deployment Manager."""
+        return self.deployment_manager and self.edition not in CLOUD_EDITIONS
 
 
 def choices() -> dict[str, tuple[Any, ...]]:

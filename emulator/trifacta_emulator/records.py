@@ -95,7 +95,8 @@ class Flow:
     """A flow that this instance can edit and export. Flows of releases belong to their releases instead.
 
     ``tables`` holds everything that an export takes along, with the ids of this instance. ``described`` holds the
-    connections as an imported package described them. ``exports`` counts the exports.
+    connections as an imported package described them. ``exports`` counts the exports. ``shared_with`` holds ids of
+    users.
     """
 
     id: int
@@ -106,6 +107,7 @@ class Flow:
     creator: int
     updater: int
     exports: int = 0
+    shared_with: frozenset[int] = frozenset()
     folder_id: int | None = None
     deleted_at: datetime | None = None
 
@@ -118,6 +120,13 @@ class Flow:
     def name(self) -> str:
         """Its name."""
         return str(self.row["name"])
+
+    def visible_to(self, user_id: int) -> bool:
+        """Tell whether the flow is one of a user's: their own, or shared with them.
+
+        :param user_id: the user
+        """
+        return user_id == self.creator or user_id in self.shared_with
 
 
 @dataclass(frozen=True)

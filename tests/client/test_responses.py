@@ -7,7 +7,7 @@ import json
 from contextlib import closing
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
+from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow, User
 
 from airflow_provider_trifacta import __version__
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
@@ -107,8 +107,24 @@ def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect
 )
 def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body):
     server = scripted(lambda _: (400, {}, body))
-    with pytest.raises(BadRequestError):
+    with pytest.raises(BadRequestError) as caught:
         call(connect(server.url))
+    # It may be about the id all the same.
+    assert ("Check the id 7" in str(caught.value)) is ("/7" in caught.value.path)
+
+
+@pytest.mark.parametrize("status", [403, 404, 400])
+@pytest.mark.parametrize("number", [1001, 1002])
+def test_a_mistyped_flow_and_one_that_is_not_shared(connect, status, number):
+    """Where an unknown flow gets a 403 too, nobody can tell the two apart, and the error says so."""
+    users, flow = (User("owner@example.com", "x"), User("admin@example.com", "admin-password")), PresetFlow("Theirs")
+    options = EmulatorOptions(users=users, flows=(flow,), unknown_flow_status=status)
+    refused = pytest.raises((PermissionDeniedError, NotFoundError, BadRequestError))
+    with Emulator(options) as emulator, refused as caught:
+        connect(emulator.url).flows.export(number, io.BytesIO())
+    assert caught.value.status == (403 if number == 1001 else status)
+    assert f"the id {number} of the flow" in str(caught.value)
+    assert "this user's permission" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ def test_a_long_query_is_cut_and_makes_no_lines(run, tmp_path):
 def test_each_real_parameterised_dataset_is_warned_of(run, real_package):
     with open_package(real_package) as package:
         expected = [one for one in package.contents.inputs if one.parameterised]
-        version, edition = package.info.product_version, package.info.edition
-    with Emulator(EmulatorOptions(product_version=version, edition=edition)) as server:
+        version = package.info.product_version
+    with Emulator(EmulatorOptions(product_version=version)) as server:
         server.store.create_deployment("Orders")
         warnings = run(server=server, package=real_package).warnings
     assert len(warnings) == len(expected)

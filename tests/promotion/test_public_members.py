@@ -18,7 +18,6 @@ MEMBERS = [
     "Run",
     "StagedPromoter",
     "Undone",
-    "WorkspaceImport",
     "WorkspaceImporter",
     "create_once",
     "dry_run",

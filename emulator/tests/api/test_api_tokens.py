@@ -66,7 +66,7 @@ def test_never_expires(api, clock):
 def test_wrong_body(api, body):
     response = api("POST", TOKENS, json=body)
     assert response.status_code == 400
-    assert response.json()["exception"]["name"] == "ValidationFailed"
+    assert response.json()["exception"]["name"] == "ApiValidationFailed"
 
 
 @pytest.mark.parametrize(("lifetime", "status"), [(-1, 400), (86401, 400), (86400, 201)])

@@ -9,8 +9,9 @@ UUID = "d75255f0-a245-11e7-8618-adc1dbb4bed0"
 
 
 def test_list_and_read(start):
+    """[P: AAC25] [R: D64] Place, parameters and credentials are always there; no secret is."""
     api = start(connections=(PresetConnection("orders", UUID), PresetConnection("stock", type="snowflake", vendor="x")))
-    first, second = api.json("/v4/connections")["data"]
+    second, first = api.json("/v4/connections")["data"]
     assert first == {
         "id": 12001,
         "uuid": UUID,
@@ -19,6 +20,12 @@ def test_list_and_read(start):
         "type": "jdbc",
         "vendor": "postgres",
         "vendorName": "postgres",
+        "host": "postgres.example.com",
+        "port": 5432,
+        "ssl": False,
+        "params": {"connectStrOpts": ""},
+        "connectParams": {"vendor": "postgres", "host": "postgres.example.com", "port": 5432},
+        "credentials": [{"username": "trifacta"}],
         "credentialType": "basic",
         "credentialsShared": True,
         "isGlobal": False,

@@ -30,7 +30,7 @@ def test_create_refuses(api, body):
     data = body.encode("latin-1")
     response = api("POST", PATH, data=data, headers={"Content-Type": "application/json"})
     assert response.status_code == 400
-    assert response.json()["exception"]["name"] == "ValidationFailed"
+    assert response.json()["exception"]["name"] == "ApiValidationFailed"
     assert api.json(PATH)["data"] == []
 
 
@@ -123,7 +123,7 @@ def test_bad_embed(api):
     assert response.json()["exception"] == {
         "name": "ValidationFailed",
         "message": "Input validation failed",
-        "details": "No association * in deployments! Valid associations are releases",
+        "details": "No association * in deployments! Valid associations are releases, creator, updater",
     }
 
 

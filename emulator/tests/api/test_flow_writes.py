@@ -69,4 +69,4 @@ def test_deleting(dev):
         410,
     ]
     assert dev("POST", f"{FLOWS}/1001/copy", json={}).status_code == 410
-    assert dev("DELETE", f"{FLOWS}/9").status_code == 404
+    assert dev("DELETE", f"{FLOWS}/9").status_code == 403

@@ -46,7 +46,7 @@ def test_list_and_read(start):
 
 @pytest.mark.parametrize(
     ("wanted", "names"),
-    [(None, ["Mine"]), ("owned", ["Mine"]), ("shared", ["Theirs"]), ("all", ["Mine", "Theirs"])],
+    [(None, ["Mine"]), ("owned", ["Mine"]), ("shared", ["Theirs"]), ("all", ["Theirs", "Mine"])],
 )
 def test_flows_filter(start, wanted, names):
     api = start(flows=(PresetFlow("Mine"), PresetFlow("Theirs", owner=AUTHOR[0])))
@@ -149,7 +149,7 @@ def test_accept_of_something_else(dev):
 def test_refused_exports(start, path):
     api = start(flows=(ORDERS, PresetFlow("old")), export_enabled=False)
     api.emulator.store.delete_flow(1002)
-    for flow_id, status in ((1001, 403), (1002, 410), (1003, 404), ("x", 400)):
+    for flow_id, status in ((1001, 403), (1002, 410), (1003, 403), ("x", 400)):
         assert api.get(f"/v4/flows/{flow_id}/{path}").status_code == status
     assert "exported" not in str(api.emulator.store.events())
     assert api.get("/v4/flows/1002").status_code == 410

@@ -82,7 +82,7 @@ def test_wrong_rules(api, path, body):
     good = [CONNECTION] if path == OBJECT else [PATH]
     response = api("PATCH", path, json=good + body if isinstance(body, list) else body)
     assert response.status_code == 400
-    assert response.json()["exception"]["name"] == "ValidationFailed"
+    assert response.json()["exception"]["name"] == "ApiValidationFailed"
     # Nothing of a list with a wrong rule is kept.
     assert len(api.json(path)["data"]) == 1
 

@@ -115,7 +115,7 @@ def test_a_dataset_of_another_flow_joins(dev):
         ({"name": ""}, 400),
         ({"importedDataset": None}, 400),
         ({"wrangledDataset": {"id": 2001}}, 400),
-        ({"flow": {"id": 9}}, 404),
+        ({"flow": {"id": 9}}, 403),
         ({"importedDataset": {"id": 9}}, 404),
     ],
 )

@@ -99,7 +99,6 @@ def test_run_a_recipe(start, script):
     assert group.overrides == {"Contracts_File": "Contracts_Prod"}
 
 
-@pytest.mark.xfail(reason="needs PATCH of a flow", strict=False)
 def test_migrate_all_flows(start, script):
     names = [f"flow {number}" for number in range(30)]
     dev, prod = start(flows=tuple(map(PresetFlow, names))), start()

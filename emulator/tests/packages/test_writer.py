@@ -68,6 +68,7 @@ REAL = {
 @pytest.mark.parametrize(("version", "real"), REAL.items())
 @pytest.mark.parametrize("flow", [{"connections": ("orders",)}, {"dataset_path": "s3://dev/in.csv"}])
 def test_exports_look_like_real_packages(read_real, version, real, flow):
+    """[P: VC] Columns and layout, such as ``host`` and ``userinfo`` of a location from 7.1 on."""
     options = EmulatorOptions(
         product_version=version, connections=(PresetConnection("orders", "u-1"),), flows=(PresetFlow("Orders", **flow),)
     )
@@ -110,6 +111,7 @@ def test_exports_look_like_real_packages(read_real, version, real, flow):
     ],
 )
 def test_from_7_6_on_the_file_has_the_flow_s_name(version, name, file):
+    """[P: VC] Before, its name has the flow's id."""
     store = Store(EmulatorOptions(product_version=version, flows=(PresetFlow(name),)))
     assert definition(store.export_flow(1001))[0] == file
 
@@ -128,6 +130,7 @@ def test_from_7_6_on_the_file_has_the_flow_s_name(version, name, file):
     ],
 )
 def test_the_comment(version, without, with_one):
+    """[P: VC] There is one from 7.1 on, and 7.6 writes ``undefined`` for none."""
     store = Store(EmulatorOptions(product_version=version, flows=(PresetFlow("Orders"),)))
     comments = [document(store.export_flow(1001, comment=one))["metadata"].get("comment") for one in ("", "why")]
     assert comments == [without, with_one]

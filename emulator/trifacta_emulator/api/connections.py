@@ -6,27 +6,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Endpoint, context_of, path_id
-from trifacta_emulator.api.query import list_answer, select_fields
+from trifacta_emulator.api.people import PEOPLE, embed_people
+from trifacta_emulator.api.query import embeds, list_answer, select_fields
 from trifacta_emulator.clock import iso
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import LocalConnection
 
 
 async def list_all(request: Request) -> Response:
-    """GET [P: AAC25]. Every user sees all connections, the oldest first: our choices [?]."""
-    rows = [_body(row) for row in context_of(request).store.connections()]
-    return JSONResponse(list_answer(rows, request.query_params))
+    """GET, newest first [R: D64] [P: AAC25]. Every user sees all connections: our choice [?]."""
+    context, params = context_of(request), request.query_params
+    wanted = embeds(params, "connections", PEOPLE)
+    rows = [embed_people(context, _body(row), wanted) for row in context.store.state.connections.listed()]
+    return JSONResponse(list_answer(rows, params))
 
 
 async def read(request: Request) -> Response:
     """GET one [P: AAC25]."""
-    connection = context_of(request).store.connection(path_id(request))
-    [body] = select_fields([_body(connection)], request.query_params.get("fields"))
+    context, params = context_of(request), request.query_params
+    connection = context.store.state.connections.read(path_id(request))
+    wanted = embeds(params, "connections", PEOPLE)
+    [body] = select_fields([embed_people(context, _body(connection), wanted)], params)
     return JSONResponse(body)
 
 
 def _body(connection: LocalConnection) -> Row:
-    # Without credentials, host and port [P: AAC25].
+    # Names of Connection in the API description [P: AAC25] [R: D64]. ``credentials`` never has a secret. The values of
+    # the host and its port are our choice [?].
+    place = {"host": f"{connection.vendor}.example.com", "port": 5432}
     return {
         "id": connection.id,
         "uuid": connection.uuid,
@@ -35,6 +42,11 @@ def _body(connection: LocalConnection) -> Row:
         "type": connection.type,
         "vendor": connection.vendor,
         "vendorName": connection.vendor,
+        **place,
+        "ssl": False,
+        "params": {"connectStrOpts": ""},
+        "connectParams": {"vendor": connection.vendor, **place},
+        "credentials": [{"username": "trifacta"}],
         "credentialType": "basic",
         "credentialsShared": True,
         "isGlobal": False,

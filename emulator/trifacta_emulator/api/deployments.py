@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embedded_list, embeds, flag, list_answer, paging, select_fields
 from trifacta_emulator.api.releases import deployment_body, release_body, release_rows, updated_body
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Deployment
+
+_EMBEDS = ("releases", *PEOPLE)
 
 
 async def create(request: Request) -> Response:
@@ -28,9 +32,10 @@ async def list_all(request: Request) -> Response:
     """GET: accessible deployments, newest first [R: VS-143186630]. Here every user can access all."""
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
+    wanted = embeds(params, "deployments", _EMBEDS)
     rows = [
-        deployment_body(row, _counts(context, row), deleted_at=with_deleted)
-        for row in context.store.deployments(include_deleted=with_deleted)
+        _embedded(context, row, wanted, with_deleted=with_deleted)
+        for row in context.store.state.deployments.listed(include_deleted=with_deleted)
         if params.get("deploymentId") in (None, str(row.id))
     ]
     return JSONResponse(list_answer(rows, params))
@@ -40,19 +45,15 @@ async def read(request: Request) -> Response:
     """GET one, with ``embed=releases`` [R: D64 API Deployments Get Release List v4]."""
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
-    deployment = context.store.deployment(path_id(request), include_deleted=with_deleted)
-    wanted = embeds(params, "deployments", ("releases",))
-    whole = deployment_body(deployment, _counts(context, deployment), deleted_at=with_deleted)
-    [body] = select_fields([whole], params.get("fields"))
-    if "releases" in wanted:
-        options = wanted["releases"]
-        if context.options.embed_paging and not options:
-            # The page says that limit and offset page the releases; we are not sure [?].
-            page = paging(params)
-            limit = {} if page.limit is None else {"limit": str(page.limit)}
-            options = {"offset": str(page.offset), **limit}
-        rows = release_rows(context, deployment.id, with_deleted=with_deleted)
-        body["releases"] = embedded_list(rows, options)
+    deployment = context.store.state.deployments.read(path_id(request), include_deleted=with_deleted)
+    wanted = embeds(params, "deployments", _EMBEDS)
+    if "releases" in wanted and context.options.embed_paging and not wanted["releases"]:
+        # The page says that limit and offset page the releases; we are not sure [?].
+        page = paging(params)
+        limit = {} if page.limit is None else {"limit": str(page.limit)}
+        wanted["releases"] = {"offset": str(page.offset), **limit}
+    whole = _embedded(context, deployment, wanted, with_deleted=with_deleted)
+    [body] = select_fields([whole], params)
     return JSONResponse(body)
 
 
@@ -69,6 +70,16 @@ async def delete(request: Request) -> Response:
     """Soft-DELETE it with its releases [M]; 204 by the general rule [P: AAC25]."""
     context_of(request).store.delete_deployment(path_id(request), person_of(request).id)
     return Response(status_code=204)
+
+
+def _embedded(
+    context: Context, deployment: Deployment, wanted: Mapping[str, Mapping[str, str]], *, with_deleted: bool
+) -> Row:
+    body = deployment_body(deployment, _counts(context, deployment), deleted_at=with_deleted)
+    if "releases" in wanted:
+        rows = release_rows(context, deployment.id, with_deleted=with_deleted)
+        body["releases"] = embedded_list(rows, wanted["releases"])
+    return embed_people(context, body, wanted)
 
 
 def _name(body: dict[str, Any]) -> str:

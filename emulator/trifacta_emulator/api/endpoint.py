@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from trifacta_emulator.errors import ApiError, ValidationError, error_response
+from trifacta_emulator.errors import AccessError, ApiError, ValidationError, error_response
 from trifacta_emulator.faults.matching import Faults
 from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.packages.definition import Package
@@ -97,7 +97,7 @@ class AuthMiddleware:
 
 
 def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
-    """Make one route for each path, so that a wrong method is a 405 that names all right ones.
+    """Make one route for each path.
 
     :param endpoints: the calls to serve
     """
@@ -167,7 +167,9 @@ async def json_value(request: Request) -> Any:
 
 
 async def uploaded_package(request: Request) -> Package:
-    """Read the package of a request: multipart part ``data`` [R: SEED, D60].
+    """Read the package of a request: the file of a multipart form, whatever its part is called.
+
+    The page says ``data`` [R: SEED, D60]. Clients also send ``archive`` and ``File`` [P: GCF, AAC25].
 
     All checks that need no body come before the body is read.
 
@@ -177,7 +179,7 @@ async def uploaded_package(request: Request) -> Package:
     """
     options = context_of(request).options
     if not options.import_enabled:
-        raise ApiError(403, "Import is disabled in this workspace")
+        raise AccessError("Import is disabled in this workspace")
     if _media_type(request) != "multipart/form-data":
         raise ApiError(415, "Content-Type must be multipart/form-data")
     try:
@@ -186,14 +188,10 @@ async def uploaded_package(request: Request) -> Package:
     except FormParserError as error:
         raise ValidationError(f"The form cannot be read: {error}") from error
     try:
-        part = form.get("data")
-        if part is None and options.accept_file_part:
-            part = form.get("file")
-        if part is None:
-            raise ValidationError(f'No part "data" in the form; found: {sorted(set(form))}')
-        if not isinstance(part, UploadFile):
-            raise ValidationError('The part "data" is not a file')
-        return await run_in_threadpool(read_package, part.file)
+        parts = [part for part in form.values() if isinstance(part, UploadFile)]
+        if not parts:
+            raise ValidationError(f"data: the form has no file; its parts are {sorted(set(form))}")
+        return await run_in_threadpool(read_package, parts[0].file)
     finally:
         await form.close()
 
@@ -214,7 +212,7 @@ def _dispatch(methods: dict[str, Endpoint]) -> Handler:
         endpoint = methods["GET" if request.method == "HEAD" else request.method]
         accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
         if endpoint.deployments and not context_of(request).auth.may_use_deployments(person_of(request)):
-            raise ApiError(403, "You are not authorized to use deployments")
+            raise AccessError("Deployments need the Deployment role", "User is not authorised to access this API.")
         if not accepted & {*_ACCEPTABLE, endpoint.produces}:
             raise ApiError(415, "Accept must allow application/json")
         return await endpoint.handler(request)

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
 from trifacta_emulator.api.flows import flow_body
+from trifacta_emulator.api.people import require_access
 from trifacta_emulator.errors import ValidationError
 
 
@@ -30,6 +31,7 @@ async def create(request: Request) -> Response:
 async def copy(request: Request) -> Response:
     """POST ``{"name", "description", "copyDatasources"}``: 201, a copy with its recipes and outputs [P: AAC25, GA]."""
     context, flow_id = context_of(request), path_id(request)
+    require_access(request, flow_id)
     context.store.flow(flow_id)
     body = await json_object(request)
     made = context.store.copy_flow(
@@ -44,6 +46,7 @@ async def copy(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """DELETE: 204 by the general rule [P: AAC25]."""
+    require_access(request, path_id(request))
     context_of(request).store.delete_flow(path_id(request), person_of(request).id)
     return Response(status_code=204)
 

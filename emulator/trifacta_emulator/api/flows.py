@@ -3,57 +3,88 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
+from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.people import PEOPLE, embed_people, has_access, require_access
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
 from trifacta_emulator.api.recipes import flow_embeds
+from trifacta_emulator.api.releases import updated_body
 from trifacta_emulator.clock import iso, iso_or_none
-from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
+from trifacta_emulator.errors import AccessError, MissingObjectError, ValidationError
 from trifacta_emulator.packages.definition import Row
-from trifacta_emulator.records import Flow
+from trifacta_emulator.records import Flow, Home
+from trifacta_emulator.state.recipes import home_of_flow
 
 _FILTERS = ("owned", "shared", "all")
-#: Embeds of a flow. Each shows no more than an id, and the product has more of them: our choice [?].
-_EMBEDS = ("creator", "updater", "workspace")
-_NODES = ("flowNodes", "flowNodes.recipe", "flowEdges")
+#: Embeds of a flow that clients use [P: AAC25, NZ]. The product has more.
+_EMBEDS = (*PEOPLE, "flowNodes", "flowNodes.recipe", "flowEdges")
+#: From here on the list shows the caller's own flows only. The real release of that change is not known [?].
+_OWN_FLOWS = (7, 0, 0)
 
 
 async def list_all(request: Request) -> Response:
-    """GET the caller's own flows, unless ``flowsFilter`` says otherwise [P: NZ]. Flows of releases are left out [?]."""
+    """GET the flows that the caller has access to, newest first [R: D64]. Flows of releases are left out [?].
+
+    ``flowFilter`` chooses among them [R: D64]. In later releases it is ``flowsFilter``, and without it the list holds
+    the caller's own [P: NZ].
+    """
     context, params = context_of(request), request.query_params
-    wanted = params.get("flowsFilter", "owned")
-    if wanted not in _FILTERS:
-        raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {wanted!r}")
-    embeds(params, "flows", _EMBEDS)
-    mine, with_deleted = person_of(request).id, flag(params, "includeDeleted")
-    # Flows of all other users count as shared: our choice [?].
+    usual = "owned" if context.store.state.product.release >= _OWN_FLOWS else "all"
+    kind = params.get("flowsFilter", params.get("flowFilter", usual))
+    if kind not in _FILTERS:
+        raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {kind!r}")
+    wanted, with_deleted = embeds(params, "flows", _EMBEDS), flag(params, "includeDeleted")
+    me = person_of(request)
     rows = [
-        flow_body(row, deleted_at=with_deleted)
-        for row in context.store.flows(include_deleted=with_deleted)
-        if wanted == "all" or (row.creator == mine) == (wanted == "owned")
+        _embedded(context, flow_body(row, deleted_at=with_deleted), home_of_flow(row), wanted)
+        for row in context.store.state.flows.listed(include_deleted=with_deleted)
+        if has_access(me, row) and (kind == "all" or (row.creator == me.id) == (kind == "owned"))
     ]
     return JSONResponse(list_answer(rows, params))
 
 
 async def read(request: Request) -> Response:
-    """GET one. The flow of a release can be read too, by the id that its import answered: our choice [?]."""
-    context, flow_id = context_of(request), path_id(request)
-    wanted = embeds(request.query_params, "flows", (*_EMBEDS, *_NODES))
-    with_deleted = flag(request.query_params, "includeDeleted")
+    """GET one that the caller has access to [R: D64].
+
+    The flow of a release can be read too, by the id that its import answered: our choice [?].
+    """
+    context, params = context_of(request), request.query_params
+    wanted, with_deleted = embeds(params, "flows", _EMBEDS), flag(params, "includeDeleted")
+    require_access(request, path_id(request))
     try:
-        body = flow_body(context.store.flow(flow_id, include_deleted=with_deleted), deleted_at=with_deleted)
+        flow = context.store.state.flows.read(path_id(request), include_deleted=with_deleted)
+        body, home = flow_body(flow, deleted_at=with_deleted), home_of_flow(flow)
     except MissingObjectError as error:
         if error.reason == "deleted":
             raise
-        row, imported = context.store.released_flow(flow_id)
+        row, imported = context.store.released_flow(path_id(request))
         body = _written(row, iso(imported.at), iso(imported.at), imported.user_id, imported.user_id)
-    [body] = select_fields([body], request.query_params.get("fields"))
-    if set(_NODES) & set(wanted):
-        body |= flow_embeds(context.store.flow_home(flow_id), wanted)
+        home = context.store.flow_home(path_id(request))
+    [body] = select_fields([_embedded(context, body, home, wanted)], params)
     return JSONResponse(body)
+
+
+def _embedded(context: Context, body: Row, home: Home, wanted: Collection[str]) -> Row:
+    return embed_people(context, body | flow_embeds(home, wanted), wanted)
+
+
+async def update(request: Request) -> Response:
+    """PATCH name and description; only the owner may [R: D64]. The page has no body of the answer ("None")."""
+    context, flow_id, person = context_of(request), path_id(request), person_of(request)
+    if context.store.flow(flow_id).creator != person.id:
+        raise AccessError.to("flows", flow_id)
+    body = await json_object(request)
+    if not body:
+        raise ValidationError("name or description is required")
+    for field, value in body.items():
+        if field not in ("name", "description") or not isinstance(value, str):
+            raise ValidationError(f"{field}: only name and description can be changed, and they are strings")
+    changed = context.store.edit_flow(flow_id, **body, user_id=person.id)
+    return JSONResponse(updated_body(changed)) if context.options.flow_patch_body == "short" else Response()
 
 
 async def export(request: Request) -> Response:
@@ -74,9 +105,10 @@ async def export_dry_run(request: Request) -> Response:
 
 def _exportable(request: Request) -> tuple[Context, Flow]:
     context = context_of(request)
+    require_access(request, path_id(request))
     flow = context.store.flow(path_id(request))
     if not context.options.export_enabled:
-        raise ApiError(403, "Export is disabled in this workspace")
+        raise AccessError("Export is disabled in this workspace")
     return context, flow
 
 
@@ -113,6 +145,7 @@ _PACKAGE = "/v4/flows/{id}/package"
 ENDPOINTS = (
     Endpoint("GET", "/v4/flows", "listFlows", list_all),
     Endpoint("GET", "/v4/flows/{id}", "getFlow", read),
+    Endpoint("PATCH", "/v4/flows/{id}", "patchFlow", update),
     Endpoint("GET", _PACKAGE, "getFlowPackage", export, produces="application/zip"),
     Endpoint("GET", f"{_PACKAGE}/dryRun", "getFlowPackageDryRun", export_dry_run),
 )

@@ -15,7 +15,8 @@ from trifacta_emulator.api.endpoint import (
 )
 from trifacta_emulator.api.query import list_answer
 from trifacta_emulator.clock import iso
-from trifacta_emulator.errors import ApiError
+from trifacta_emulator.errors import route_not_found
+from trifacta_emulator.http.connection import ASKED_PATH
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import ImportRule, RuleKind
 from trifacta_emulator.rules.checks import checked_rules
@@ -26,7 +27,7 @@ def _reader(kind: RuleKind, filter_field: str) -> Handler:
         """GET the rules in their order [M], with the general parameters of lists [I]."""
         context = context_of(request)
         if not context.options.import_rules_readable:
-            raise ApiError(404, f"Cannot GET {request.url.path}")
+            raise route_not_found("GET", request.scope[ASKED_PATH])
         rows = [_body(rule) for rule in context.store.import_rules(path_id(request), kind)]
         return JSONResponse(list_answer(rows, request.query_params, filter_field=filter_field))
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
+from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embedded_list, embeds, list_answer, select_fields
 from trifacta_emulator.api.recipes import recipe_body
 from trifacta_emulator.clock import iso
@@ -25,8 +26,7 @@ _EMBEDS = (
     "wrangledDataset",
     "wrangledDataset.flow",
     "wrangledDataset.recipe",
-    "creator",
-    "updater",
+    *PEOPLE,
 )
 #: A document without a page. Nothing is computed here.
 _PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
@@ -37,7 +37,7 @@ async def list_all(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     groups = [
         one
-        for one in context.store.job_groups()[::-1]
+        for one in context.store.state.job_groups.listed()
         if params.get("flowNodeId") in (None, str(one.recipe.id)) and params.get("ranfor") in (None, "recipe")
     ]
     return JSONResponse(list_answer(job_group_rows(context, groups, params), params))
@@ -48,9 +48,8 @@ async def read(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     group = context.store.job_group(path_id(request))
     [body] = job_group_rows(context, [group], params)
-    kept = {name.partition(".")[0] for name in embeds(params, "jobGroups", _EMBEDS)}
-    [fields] = select_fields([body], params.get("fields"))
-    return JSONResponse(fields | {name: body[name] for name in kept})
+    [body] = select_fields([body], params)
+    return JSONResponse(body)
 
 
 async def status(request: Request) -> Response:
@@ -85,8 +84,14 @@ async def cancel(request: Request) -> Response:
 
 
 async def inputs(request: Request) -> Response:
-    """GET what a job group reads [P: AAC25]."""
-    return JSONResponse(context_of(request).store.job_group(path_id(request)).inputs)
+    """GET what a job group reads [P: AAC25]. For files the answer can be a 400 [P: AYX]."""
+    context = context_of(request)
+    found = context.store.job_group(path_id(request)).inputs
+    files = [one for flow in found["data"] for one in flow["inputs"] if "uri" in one]
+    if files and context.options.file_inputs == "refuse":
+        details = "Illegal Argument: Only Jdbc sources have connect String"
+        raise ApiError(400, details, name="DataServiceInvalidRequest")
+    return JSONResponse(found)
 
 
 async def outputs(request: Request) -> Response:
@@ -98,7 +103,7 @@ async def profile(request: Request) -> Response:
     """GET ``profile``, or ``profileResults``, which has the profiles by job [P: AAC25]. All profiles are empty here."""
     group = context_of(request).store.job_group(path_id(request))
     if group.status != "Complete" or not group.has_profile:
-        return _no_profile(group)
+        raise _no_profile(group)
     # The fields that a public client reads [P: SDK].
     found: Row = {"profilerTypeCheckHistograms": {}, "profilerValidValueHistograms": {}, "columnTypes": {}}
     if request.url.path.endswith("profileresults"):
@@ -111,7 +116,7 @@ async def pdf(request: Request) -> Response:
     """GET the profile as a document: 404 until it exists [P: SDK], 400 for a job group without one [P: AYX]."""
     group = context_of(request).store.job_group(path_id(request))
     if not group.has_profile or (group.finished and group.status != "Complete"):
-        return _no_profile(group)
+        raise _no_profile(group)
     if not group.finished:
         raise ApiError(404, f"jobGroups {group.id} has no PDF yet")
     return Response(_PDF, media_type="application/pdf")
@@ -136,15 +141,14 @@ def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping
             # Its flow comes with it [R: D60 API JobGroups Get List v4].
             whole = ("flow", *(("recipe",) if "wrangledDataset.recipe" in wanted else ()))
             row["wrangledDataset"] = recipe_body(group.recipe, whole)
-        rows.append(row | {name: _person(context, group.creator) for name in roots & {"creator", "updater"}})
+        rows.append(embed_people(context, row, roots))
     return rows
 
 
-def _no_profile(group: JobGroup) -> Response:
+def _no_profile(group: JobGroup) -> ApiError:
     # [P: AYX]
-    details = f"jobGroups {group.id} has no profile"
-    exception = {"name": "ProfilingDataNotFoundException", "message": "Profiling data not found", "details": details}
-    return JSONResponse({"exception": exception}, status_code=400)
+    details = f"Job group {group.id} does not have profiling data"
+    return ApiError(400, details, name="ProfilingDataNotFoundException", message="Profiling data not found")
 
 
 def _body(group: JobGroup) -> Row:
@@ -167,13 +171,6 @@ def _body(group: JobGroup) -> Row:
         "wrangledDataset": {"id": group.recipe.id},
         "flowrun": None if group.flow_run_id is None else {"id": group.flow_run_id},
     }
-
-
-def _person(context: Context, user_id: int) -> Row:
-    # A user here has no other name than the address [?].
-    [person] = [one for one in context.auth.people if one.id == user_id]
-    email = person.user.email
-    return {"id": user_id, "email": email, "name": email.partition("@")[0]}
 
 
 def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[str]) -> Row:

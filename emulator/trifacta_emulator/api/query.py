@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trifacta_emulator.errors import ValidationError
+from trifacta_emulator.errors import EmbedError, ValidationError
 from trifacta_emulator.packages.definition import Row
 
 DEFAULT_LIMIT = 25  # [R: D64, VS-143186630]
@@ -66,7 +66,7 @@ def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = 
     if "sort" in params:
         rows = _sorted(rows, params["sort"])
     page = paging(params).cut(rows)
-    answer: dict[str, Any] = {"data": select_fields(page, params.get("fields"))}
+    answer: dict[str, Any] = {"data": select_fields(page, params)}
     if flag(params, "includeCount"):
         answer["count"] = len(rows)
     return answer
@@ -82,15 +82,17 @@ def embedded_list(rows: list[Row], options: Mapping[str, str], filter_field: str
     return list_answer(rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field)
 
 
-def select_fields(rows: list[Row], fields: str | None) -> list[Row]:
-    """Keep only the fields of ``fields=id;name``. The id always stays ("may return more" [P: AAC25]).
+def select_fields(rows: list[Row], params: Mapping[str, str]) -> list[Row]:
+    """Keep only the fields of ``fields=id;name`` and of ``embed``. The id stays ("may return more" [P: AAC25]).
 
     :param rows: the rows
-    :param fields: names, separated by semicolons; ``None`` = all. Unknown names are ignored
+    :param params: query parameters. Unknown names are ignored; without ``fields`` all stay
     """
+    fields = params.get("fields")
     if not fields:
         return rows
-    wanted = {"id", "tokenId", *(name.strip() for name in fields.split(";"))}
+    embedded = {match[1].strip().partition(".")[0] for match in _EMBED.finditer(params.get("embed", ""))}
+    wanted = {"id", "tokenId", *embedded, *(name.strip() for name in fields.split(";"))}
     return [{key: value for key, value in row.items() if key in wanted} for row in rows]
 
 
@@ -101,7 +103,7 @@ def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> 
     :param resource: plural name of the resource, for the error
     :param valid: the allowed associations
     :returns: the options of each association, by its name
-    :raises ValidationError: another association is requested; the error lists the allowed ones
+    :raises EmbedError: another association is requested; the error lists the allowed ones
     """
     text = params.get("embed", "")
     found: dict[str, dict[str, str]] = {}
@@ -109,12 +111,12 @@ def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> 
     while position < len(text):
         match = _EMBED.match(text, position)
         if match is None:
-            raise ValidationError(f"embed: cannot be read: {text!r}")
+            raise EmbedError(f"embed: cannot be read: {text!r}")
         position = match.end()
         name = match[1].strip()
         if name not in valid:
             # The vendor's own wording [P: AAC25].
-            raise ValidationError(f"No association {name} in {resource}! Valid associations are {', '.join(valid)}")
+            raise EmbedError(f"No association {name} in {resource}! Valid associations are {', '.join(valid)}")
         pairs = (pair.partition("=") for pair in (match[2] or "").split(",") if pair)
         found[name] = {key.strip(): value.strip() for key, _, value in pairs}
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,13 +17,16 @@ from trifacta_emulator.api.endpoint import (
     person_of,
     uploaded_package,
 )
+from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
 from trifacta_emulator.clock import iso, iso_or_none
 from trifacta_emulator.errors import ValidationError, error_response
 from trifacta_emulator.faults.middleware import ACTIVATE_LATER
 from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.packages.definition import Row
-from trifacta_emulator.records import Deployment, Release
+from trifacta_emulator.records import Deployment, Flow, Release
+
+_EMBEDS = ("deployment", *PEOPLE)
 
 
 async def create(request: Request) -> Response:
@@ -67,8 +72,7 @@ async def list_all(request: Request) -> Response:
         raise ValidationError("deploymentId is required")
     if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise ValidationError(f"deploymentId must be a number, not {text!r}")
-    rows = release_rows(context, None if text is None else int(text), with_deleted=flag(params, "includeDeleted"))
-    return JSONResponse(list_answer(rows, params, filter_field="notes"))
+    return _listed(request, None if text is None else int(text), with_deleted=flag(params, "includeDeleted"))
 
 
 async def list_of_deployment(request: Request) -> Response:
@@ -76,20 +80,16 @@ async def list_of_deployment(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
     deployment = context.store.deployment(path_id(request), include_deleted=with_deleted)
-    rows = release_rows(context, deployment.id, with_deleted=with_deleted)
-    return JSONResponse(list_answer(rows, params, filter_field="notes"))
+    return _listed(request, deployment.id, with_deleted=with_deleted)
 
 
 async def read(request: Request) -> Response:
     """GET one [R: VS-143186685]."""
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
-    release = context.store.release(path_id(request), include_deleted=with_deleted)
-    wanted = embeds(params, "releases", ("deployment",))
-    [body] = select_fields([release_body(context.options, release, deleted_at=with_deleted)], params.get("fields"))
-    if "deployment" in wanted:
-        deployment = context.store.deployment(release.deployment_id, include_deleted=True)
-        body["deployment"] = deployment_body(deployment, {})
+    release = context.store.state.releases.read(path_id(request), include_deleted=with_deleted)
+    whole = _embedded(context, release_body(context.options, release, deleted_at=with_deleted), params)
+    [body] = select_fields([whole], params)
     return JSONResponse(body)
 
 
@@ -115,6 +115,21 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
+def _listed(request: Request, deployment_id: int | None, *, with_deleted: bool) -> Response:
+    context, params = context_of(request), request.query_params
+    rows = release_rows(context, deployment_id, with_deleted=with_deleted)
+    embeds(params, "releases", _EMBEDS)  # also where there is no row
+    return JSONResponse(list_answer([_embedded(context, row, params) for row in rows], params, filter_field="notes"))
+
+
+def _embedded(context: Context, body: Row, params: Mapping[str, str]) -> Row:
+    wanted = embeds(params, "releases", _EMBEDS)
+    if "deployment" in wanted:
+        deployment = context.store.deployment(body["deployment"]["id"], include_deleted=True)
+        body["deployment"] = deployment_body(deployment, {})
+    return embed_people(context, body, wanted)
+
+
 def release_rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:
     """Write a list of releases, in the order that the options decide.
 
@@ -124,9 +139,10 @@ def release_rows(context: Context, deployment_id: int | None, *, with_deleted: b
     """
     rows = [
         release_body(context.options, row, deleted_at=with_deleted)
-        for row in context.store.releases(deployment_id, include_deleted=with_deleted)
+        for row in context.store.state.releases.listed(include_deleted=with_deleted)
+        if deployment_id in (None, row.deployment_id)
     ]
-    return rows[::-1] if context.options.releases_order == "newest" else rows
+    return rows if context.options.releases_order == "newest" else rows[::-1]
 
 
 def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool = False) -> Row:
@@ -170,8 +186,8 @@ def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = F
     return body | {"deleted_at": iso_or_none(deployment.deleted_at)} if deleted_at else body
 
 
-def updated_body(record: Deployment | Release) -> Row:
-    """Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments [I].
+def updated_body(record: Deployment | Release | Flow) -> Row:
+    """Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments and flows [I].
 
     :param record: the changed record
     """

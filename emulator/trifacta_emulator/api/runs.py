@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
 from trifacta_emulator.api.job_groups import job_group_rows
+from trifacta_emulator.api.people import require_access
 from trifacta_emulator.api.query import embeds, list_answer, select_fields
 from trifacta_emulator.api.recipes import referenced
 from trifacta_emulator.clock import iso
@@ -68,6 +69,7 @@ async def run_recipe(request: Request) -> Response:
     context, body = context_of(request), await json_object(request)
     _check_fields(body, _RECIPE_FIELDS)
     recipe_id, parameters, overrides = referenced(body, "wrangledDataset"), _parameters(body), _overrides(body)
+    require_access(request, context.store.recipe(recipe_id).home.flow_id)
     if body.get("testMode") is True:
         recipe = context.store.recipe(recipe_id)
         context.store.output_of(recipe, overrides)
@@ -84,6 +86,7 @@ async def run_flow(request: Request) -> Response:
     With ``runAsync=true`` the answer is the same: our choice [?].
     """
     context, flow_id = context_of(request), path_id(request)
+    require_access(request, flow_id)
     body = await json_object(request) if await request.body() else {}
     _check_fields(body, _FLOW_FIELDS)
     made = context.store.run_flow(
@@ -116,7 +119,7 @@ async def read(request: Request) -> Response:
         "requestId": run.execution_id,
         "flow": {"id": run.home.flow_id, **({"name": run.home.flow_name} if "flow" in wanted else {})},
     }
-    [body] = select_fields([body], params.get("fields"))
+    [body] = select_fields([body], params)
     return JSONResponse(body)
 
 

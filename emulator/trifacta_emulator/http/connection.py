@@ -23,6 +23,8 @@ RESET = "emulator.reset"
 CLOSE = "emulator.close"
 #: In ``http.response.start``: true if the answer comes from something in front of the API.
 FROM_PROXY = "emulator.from_proxy"
+#: In the scope: the path as it was sent, for answers that repeat it.
+ASKED_PATH = "emulator.asked_path"
 #: Status in the log for a client that went away.
 CLIENT_GONE = 499
 
@@ -83,7 +85,8 @@ class ConnectionMiddleware:
         """Handle a request, as ASGI defines it."""
         exchange = _Exchange(scope, receive, send, self._calls)
         path = scope["path"].lower().rstrip("/") or "/"
-        await self._app({**scope, "path": path, "raw_path": path.encode()}, exchange.receive, exchange.send)
+        changed = {"path": path, "raw_path": path.encode(), ASKED_PATH: scope["raw_path"].decode("latin-1")}
+        await self._app({**scope, **changed}, exchange.receive, exchange.send)
 
 
 class _Exchange:

@@ -13,6 +13,7 @@ def edited(
     flow_id: int,
     *,
     name: str | None = None,
+    description: str | None = None,
     dataset_path: str | None = None,
     output_path: str | None = None,
     adhoc_output: bool | None = None,
@@ -22,6 +23,7 @@ def edited(
     :param tables: the flow, with everything in its package; they are not changed
     :param flow_id: its id
     :param name: new display name
+    :param description: new free text
     :param dataset_path: new file of its first dataset, in place of a file, a table or a path with parameters
     :param output_path: new file of its first output
     :param adhoc_output: whether its outputs are manual
@@ -34,8 +36,9 @@ def edited(
     tables = {table: [dict(row) for row in rows] for table, rows in tables.items()}
     owned = owners(tables)
     outputs = [row for row in tables["outputobjects"] if owned["outputobjects"][row["id"]] == flow_id]
-    if name is not None:
-        next(row for row in tables["flows"] if row["id"] == flow_id)["name"] = name
+    changes = {"name": name, "description": description}
+    flow = next(row for row in tables["flows"] if row["id"] == flow_id)
+    flow.update({field: value for field, value in changes.items() if value is not None})
     if dataset_path is not None:
         sources = [row for row in tables["datasources"] if owned["datasources"][row["id"]] == flow_id]
         _read_file(tables, _first(sources, flow_id, "dataset"), dataset_path)

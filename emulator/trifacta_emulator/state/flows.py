@@ -85,11 +85,23 @@ class Flows:
                     return row, release.imported
         raise MissingObjectError("flows", flow_id, "unknown")
 
+    def share(self, flow_id: int, *user_ids: int) -> Flow:
+        """Share a flow, as its owner does in the UI. This replaces whom it was shared with before.
+
+        :param flow_id: its id
+        :param user_ids: who may read, run and export it too; none = the owner only
+        :raises MissingObjectError: unknown or deleted
+        """
+        with self._state.lock:
+            found = self._state.flows.find(flow_id)
+            return self._state.flows.put(replace(found, shared_with=frozenset(user_ids)))
+
     def edit(
         self,
         flow_id: int,
         *,
         name: str | None = None,
+        description: str | None = None,
         dataset_path: str | None = None,
         output_path: str | None = None,
         adhoc_output: bool | None = None,
@@ -99,6 +111,7 @@ class Flows:
 
         :param flow_id: its id
         :param name: new display name
+        :param description: new free text
         :param dataset_path: new file of its first dataset, over the connection that the dataset has, if any
         :param output_path: new file of its first output
         :param adhoc_output: whether its outputs are manual
@@ -113,6 +126,7 @@ class Flows:
                 found.tables,
                 flow_id,
                 name=name,
+                description=description,
                 dataset_path=dataset_path,
                 output_path=output_path,
                 adhoc_output=adhoc_output,
@@ -186,7 +200,7 @@ class Flows:
             return made
 
     def preview(self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = ()) -> ImportedPackage:
-        """Import a package without keeping anything, for a dry run.
+        """Import a package without keeping anything, for a dry run. The ids come from the sequence [R: D64].
 
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
@@ -194,7 +208,10 @@ class Flows:
         :raises ValidationError: the package does not fit the instance's version, or the options refuse it
         """
         with self._state.lock:
-            return self._import(package, self._state.ids.copy(), user_id, mapping)[0]
+            ids = self._state.ids.copy()
+            made, _ = self._import(package, ids, user_id, mapping)
+            self._state.ids = ids
+            return made
 
     def _import(
         self, package: Package, ids: IdSequences, user_id: int, mapping: Sequence[ImportRule]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from trifacta_emulator.errors import ApiError, ValidationError
+from trifacta_emulator.errors import AccessError, ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import FlowRun, Home, Job, JobGroup, Recipe
 from trifacta_emulator.state.outputs import (
@@ -198,7 +198,7 @@ class JobGroups:
 
     def _check_release(self, home: Home) -> None:
         if home.release_id is not None and self._state.options.run_release_flows == "refuse":
-            raise ApiError(403, f"flows {home.flow_id} belongs to a release and runs with its deployment only")
+            raise AccessError(f"flows {home.flow_id} belongs to a release and runs with its deployment only")
 
     def _flow_run(self, home: Home, user_id: int, execution_id: str | None = None) -> FlowRun:
         state = self._state
@@ -229,6 +229,7 @@ class JobGroups:
         now = options.clock()
         starts_at = now + timedelta(seconds=options.job_start_seconds)
         ending, message = self._ending(home)
+        vendors = {one.id: one.vendor for one in state.connections.all(include_deleted=True)}
         return state.job_groups.put(
             JobGroup(
                 id=state.ids.next("jobgroups"),
@@ -241,8 +242,8 @@ class JobGroups:
                 ),
                 execution=output.execution,
                 overrides=dict(parameters),
-                inputs=read_by(home.tables, read_as or home.flow_name),
-                outputs=written_by(output),
+                inputs=read_by(home.tables, read_as or home.flow_name, vendors),
+                outputs=written_by(output, vendors),
                 created_at=now,
                 starts_at=starts_at,
                 ends_at=starts_at + timedelta(seconds=options.job_run_seconds),

@@ -92,27 +92,30 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
     ]
 
 
-def read_by(tables: Tables, flow_name: str) -> dict[str, Any]:
+def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[str, Any]:
     """Write the answer to ``/inputs`` [P: AAC25]. All inputs stand under one flow: our choice [?].
 
     :param tables: the flows of one package
     :param flow_name: the flow that runs
+    :param vendors: vendor of each connection of the instance, by its id
     """
     locations = {row["id"]: row for row in tables["storagelocations"]}
     relational = {row["datasourceId"]: row for row in tables["relationalsources"]}
     inputs: list[Row] = []
     for source in tables["datasources"]:
         if source["id"] in relational:
-            inputs.append(_table(relational[source["id"]], "relationalPath"))
+            vendor = vendors.get(source.get("connectionId") or 0, "")
+            inputs.append(_table({"action": "read", **relational[source["id"]]}, "relationalPath", vendor))
         elif source["storageLocationId"] in locations:
             inputs.append({"uri": uri(locations[source["storageLocationId"]])})
     return {"data": [{"name": flow_name, "inputs": inputs}]}
 
 
-def written_by(output: Output) -> dict[str, Any]:
+def written_by(output: Output, vendors: Mapping[int, str]) -> dict[str, Any]:
     """Write the answer to ``/outputs`` [P: AAC25].
 
     :param output: what the job group makes
+    :param vendors: vendor of each connection of the instance, by its id
     """
     files = [
         {
@@ -122,7 +125,8 @@ def written_by(output: Output) -> dict[str, Any]:
         }
         for row in output.files
     ]
-    return {"files": files, "tables": [_table(row, "path") for row in output.tables]}
+    tables = [_table(row, "path", vendors.get(row.get("connectionId") or 0, "")) for row in output.tables]
+    return {"files": files, "tables": tables}
 
 
 def uri(location: Row) -> str:
@@ -154,10 +158,11 @@ def _is_below(path: object, folder: str) -> bool:
     return isinstance(path, str) and (path == folder or path.startswith(f"{folder.rstrip('/')}/"))
 
 
-def _table(row: Row, path: str) -> Row:
+def _table(row: Row, path: str, vendor: str) -> Row:
+    # The form of the string is our choice [?].
     return {
-        "vendor": None,
-        "databaseConnectString": None,
+        "vendor": vendor,
+        "databaseConnectString": f"jdbc:{vendor}://{vendor}.example.com:5432/",
         "relationalPath": row.get(path),
         "table": row.get("tableName"),
         "action": row.get("action"),

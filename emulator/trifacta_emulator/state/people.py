@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from trifacta_emulator.errors import ApiError, MissingObjectError, ValidationError
+from trifacta_emulator.errors import AccessError, MissingObjectError, ValidationError
 from trifacta_emulator.options import EmulatorOptions, User
 
 _DAY_SECONDS = 24 * 60 * 60
@@ -92,13 +92,13 @@ class Authenticator:
         :param person: owner of the token
         :param lifetime_seconds: from now; ``-1`` = never expires
         :param description: free text
-        :raises ApiError: 403 when tokens are disabled or the person may not make them. The status is our choice [?]
+        :raises AccessError: tokens are disabled [P: AYX], or the person may not make them [I]
         :raises ValidationError: the lifetime is not allowed
         """
         if not self._options.api_tokens_enabled:
-            raise ApiError(403, "API access tokens are disabled in this workspace")
+            raise AccessError("API access tokens are disabled for this workspace.")
         if not (person.is_admin or self._options.user_tokens_allowed):
-            raise ApiError(403, "Only administrators may generate access tokens in this workspace")
+            raise AccessError("Only administrators may generate access tokens in this workspace")
         maximum = self._options.max_token_lifetime_days
         unlimited = lifetime_seconds == -1
         if lifetime_seconds < 1 and not unlimited:

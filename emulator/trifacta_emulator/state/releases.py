@@ -67,7 +67,9 @@ class Releases:
             return state.releases.put(made)
 
     def preview(self, deployment_id: int, package: Package, user_id: int = 1) -> ImportedPackage:
-        """Import a package without keeping anything, for a dry run. The ids are those of the next import.
+        """Import a package without keeping anything, for a dry run.
+
+        The ids come from the sequence, so that the next import has others [R: D64].
 
         :param deployment_id: id of the deployment
         :param package: the package, as ``read_package`` returns it
@@ -77,7 +79,9 @@ class Releases:
         """
         with self._state.lock:
             rules, ids = self._rules(deployment_id), self._state.ids.copy()
-            return self._import(deployment_id, package, rules, ids, user_id)
+            imported = self._import(deployment_id, package, rules, ids, user_id)
+            self._state.ids = ids
+            return imported
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
         """Let the next successful import report dropped objects. Dry runs before it report them as well.

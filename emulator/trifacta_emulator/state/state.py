@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, Protocol, TypeVar
 
 from trifacta_emulator.errors import MissingObjectError, ValidationError
@@ -38,6 +38,8 @@ class _Kept(Protocol):
 
 
 _Record = TypeVar("_Record", bound=_Kept)
+#: Before any lag.
+_ALWAYS = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class Table(Generic[_Record]):
@@ -45,12 +47,16 @@ class Table(Generic[_Record]):
 
     :param kind: plural name of the resource, as in its path
     :param lock: the lock of the state
+    :param options: have the clock, and how long a list lags behind it
     """
 
-    def __init__(self, kind: str, lock: threading.RLock) -> None:
+    def __init__(self, kind: str, lock: threading.RLock, options: EmulatorOptions) -> None:
         self._kind = kind
         self._lock = lock
+        self._clock, self._lag = options.clock, timedelta(seconds=options.list_lag_seconds)
         self._rows: dict[int, _Record] = {}
+        #: Only if lists lag: earlier forms of each record that a list may still show, each with its time.
+        self._earlier: dict[int, list[tuple[datetime, _Record]]] = {}
 
     def find(self, object_id: int, *, include_deleted: bool = False) -> _Record:
         """Find a record.
@@ -75,6 +81,31 @@ class Table(Generic[_Record]):
         with self._lock:
             return tuple(row for row in self._rows.values() if include_deleted or row.deleted_at is None)
 
+    def listed(self, *, include_deleted: bool = False) -> tuple[_Record, ...]:
+        """List the records as a list over the API shows them: as they were a while ago, if the options say so.
+
+        :param include_deleted: deleted ones too
+        :returns: the records, newest first [R: D64]
+        """
+        with self._lock:
+            then = self._clock() - self._lag
+            rows = self._rows.values() if not self._lag else [self._at(one, then) for one in self._rows]
+            return tuple(row for row in rows if row and (include_deleted or row.deleted_at is None))[::-1]
+
+    def read(self, object_id: int, *, include_deleted: bool = False) -> _Record:
+        """Find a record as GET by its id shows it: a deleted one goes on being served for a moment [P: AYX].
+
+        :param object_id: its id
+        :param include_deleted: also find a deleted one
+        :raises MissingObjectError: unknown or deleted
+        """
+        with self._lock:
+            found = self.find(object_id, include_deleted=True)
+            before = self._at(object_id, self._clock() - self._lag) if self._lag and found.deleted_at else None
+            if before and before.deleted_at is None:
+                return before
+            return self.find(object_id, include_deleted=include_deleted)
+
     def put(self, record: _Record) -> _Record:
         """Add a record, or replace the one with the same id.
 
@@ -83,7 +114,21 @@ class Table(Generic[_Record]):
         """
         with self._lock:
             self._rows[record.id] = record
+            if self._lag:
+                now, known = self._clock(), self._earlier.setdefault(record.id, [])
+                # The last form that a list shows by now is kept, and what is older is not needed any more.
+                while len(known) > 1 and known[1][0] <= now - self._lag:
+                    del known[0]
+                known.append((now, record))
             return record
+
+    def settle(self) -> None:
+        """Let lists show all records now, as those that exist from the start."""
+        self._earlier = {number: [(_ALWAYS, record)] for number, record in self._rows.items() if self._lag}
+
+    def _at(self, object_id: int, then: datetime) -> _Record | None:
+        """Return a record as it was at a time; None if it did not exist."""
+        return next((record for at, record in reversed(self._earlier[object_id]) if at <= then), None)
 
 
 class State:
@@ -99,12 +144,12 @@ class State:
         #: Hold it while you read or change more than one record.
         self.lock = threading.RLock()
         self.ids = IdSequences()
-        self.connections: Table[LocalConnection] = Table("connections", self.lock)
-        self.flows: Table[Flow] = Table("flows", self.lock)
-        self.deployments: Table[Deployment] = Table("deployments", self.lock)
-        self.releases: Table[Release] = Table("releases", self.lock)
-        self.job_groups: Table[JobGroup] = Table("jobGroups", self.lock)
-        self.flow_runs: Table[FlowRun] = Table("flowRuns", self.lock)
+        self.connections: Table[LocalConnection] = Table("connections", self.lock, options)
+        self.flows: Table[Flow] = Table("flows", self.lock, options)
+        self.deployments: Table[Deployment] = Table("deployments", self.lock, options)
+        self.releases: Table[Release] = Table("releases", self.lock, options)
+        self.job_groups: Table[JobGroup] = Table("jobGroups", self.lock, options)
+        self.flow_runs: Table[FlowRun] = Table("flowRuns", self.lock, options)
         #: Keys of requests that started a run, with the kind of record that they made.
         self.execution_ids: set[tuple[type, str | None]] = set()
         self.rules: dict[tuple[int, RuleKind], tuple[ImportRule, ...]] = {}

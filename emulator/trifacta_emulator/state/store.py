@@ -38,6 +38,7 @@ class Store:
         self.flow = state.flows.find
         self.flows = state.flows.all
         self.released_flow = flows.released
+        self.share_flow = flows.share
         self.edit_flow = flows.edit
         self.delete_flow = flows.delete
         self.export_flow = flows.export
@@ -89,9 +90,9 @@ class Store:
     def _add_presets(self, options: EmulatorOptions) -> None:
         for connection in options.connections:
             self.create_connection(connection.name, connection.uuid, kind=connection.type, vendor=connection.vendor)
-        emails = [user.email for user in options.users]
+        ids = {user.email: number for number, user in enumerate(options.users, 1)}
         for flow in options.flows:
-            self.create_flow(
+            made = self.create_flow(
                 flow.name,
                 connections=flow.connections,
                 dataset_path=flow.dataset_path,
@@ -99,5 +100,9 @@ class Store:
                 adhoc_output=flow.adhoc_output,
                 description=flow.description,
                 dataset_parameters=flow.dataset_parameters,
-                user_id=emails.index(flow.owner) + 1 if flow.owner else 1,
+                user_id=ids[flow.owner] if flow.owner else 1,
             )
+            self.share_flow(made.id, *(ids[email] for email in flow.shared_with))
+        # What exists from the start shows in lists at once.
+        self.state.connections.settle()
+        self.state.flows.settle()

@@ -78,7 +78,7 @@ def _finisher(kind: WaitingKind) -> Handler:
 async def _edit_flow(request: Request) -> Response:
     """PATCH a flow, as its author can in the UI: the fields of ``Flows.edit``."""
     body = await json_object(request)
-    kinds = {"name": str, "dataset_path": str, "output_path": str, "adhoc_output": bool}
+    kinds = {"name": str, "description": str, "dataset_path": str, "output_path": str, "adhoc_output": bool}
     for name, value in body.items():
         if name not in kinds or not isinstance(value, kinds[name]):
             raise ValidationError(

@@ -86,7 +86,7 @@ async def show_job_group(request: Request) -> Response:
 
 def _kind(options: EmulatorOptions) -> str:
     # Without Deployment Manager an instance has flows only, like a Dev instance.
-    return options.instance_type if options.deployment_manager else "dev"
+    return options.instance_type if options.has_deployments else "dev"
 
 
 def _page(context: Context, sections: str) -> Response:
