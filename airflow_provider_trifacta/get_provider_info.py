@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-trifacta",
         "name": "Trifacta",
-        "description": "Promotes Trifacta (Alteryx Designer Cloud, self-managed) flows through Deployment Manager.",
+        "description": "Runs, moves and promotes flows of Trifacta, Dataprep, Designer Cloud and Alteryx One.",
         "integrations": [
             {
                 "integration-name": "Trifacta",

@@ -21,10 +21,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description="Promote a flow from Dev to Prod, in Airflow.")
     parser.add_argument("package", nargs="?", type=Path, help="an exported flow package, to be promoted by itself")
     parser.add_argument("--ui", action="store_true", help="start Airflow's pages with everything in place")
+    parser.add_argument(
+        "--workspace", action="store_true", help="move a flow between two workspaces without Deployment Manager"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
+    if options.workspace:
+        return _move_between_workspaces()
     package, version = _package(options.package)
     product = ("--product-version", version) if options.package and version else ()
     with ExitStack() as stack:
@@ -116,6 +121,43 @@ def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     print(f"\nThe runs ended as {runs[0]} and {runs[1]}; release {', '.join(map(str, live[1])) or 'none'} is live.")
     print("The promotion that failed was rolled back." if good else "It did NOT end as it should.")
     return 0 if good else 1
+
+
+def _move_between_workspaces() -> int:
+    """Move a flow twice between emulators of a cloud edition. The second time it does not run in Prod."""
+    cloud = ("--edition", "SaaS", "--flow", "Daily Orders")
+    with Emulator("dev", *cloud) as dev, Emulator("prod", "--missing-path", EDITED, *cloud) as prod:
+        flow_id = _make_flow(dev)
+        urls = {"trifacta_dev": dev.url, "trifacta_prod": prod.url, "trifacta_default": prod.url}
+        configure_airflow(urls, TRIFACTA_PACKAGES=str(HOME / "packages"))
+        before = _flows(prod)
+        print(
+            f"\n1. The flow {flow_id} of Dev is imported into Prod, run there, and takes the old flow's name.",
+            flush=True,
+        )
+        first = _run("move_flow_between_workspaces", {})
+        _print_tasks(first)
+        moved = _flows(prod)
+        print(f"\n2. Its author lets it read {EDITED}, which Prod does not have, and it is moved again.", flush=True)
+        _edit(dev, flow_id, EDITED)
+        second = _run("move_flow_between_workspaces", {})
+        _print_tasks(second)
+        after = _flows(prod)
+    print("\nThe flows of Prod, as read back:\n")
+    print("  flow     before          after the 1st                      after the 2nd")
+    for one in after:
+        print(f"  {one:<8} {before.get(one, '-'):<15} {moved.get(one, '-'):<34} {after[one]}")
+    live = [[one for one, name in names.items() if name == "Daily Orders"] for names in (before, moved, after)]
+    runs = [str(run.state) for run, _ in (first, second)]
+    good = runs == ["success", "failed"] and live[0] != live[1] == live[2] and len(after) == 3
+    print(f"\nThe runs ended as {runs[0]} and {runs[1]}; flow {', '.join(map(str, live[2]))} is called Daily Orders.")
+    print("The flow that failed did not get the name." if good else "It did NOT end as it should.")
+    return 0 if good else 1
+
+
+def _flows(prod: Emulator) -> dict[int, str]:
+    rows = _api(prod, "GET", "/v4/flows?flowsFilter=all")["data"]
+    return {int(flow["id"]): str(flow["name"]) for flow in sorted(rows, key=lambda one: int(one["id"]))}
 
 
 def _releases(prod: Emulator) -> list[dict[str, Any]]:

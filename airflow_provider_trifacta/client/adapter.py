@@ -96,6 +96,7 @@ class MultipartFile:
     :param file: an open, seekable binary file
     :param size: bytes of the file that are sent; another size at sending is an error
     :param filename: name given to the server
+    :param part: name of the part
     :param progress: called with (bytes of the file sent, size, seconds since the first block) every 15 seconds
     :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
         cannot take a broken-off body for a package
@@ -105,6 +106,7 @@ class MultipartFile:
     file: BinaryIO
     size: int
     filename: str
+    part: str = field(default="data", kw_only=True)
     progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
     before_end: Callable[[], None] | None = field(default=None, kw_only=True)
     fields: Mapping[str, str] = field(default_factory=dict, kw_only=True)
@@ -124,7 +126,7 @@ class MultipartFile:
         quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         begin = f"--{self._boundary}\r\nContent-Disposition: form-data; name="
         head = "".join(f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in self.fields.items())
-        head += f'{begin}"data"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
+        head += f'{begin}"{self.part}"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
         return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .calls import EXECUTION_ID
+from .errors import UnexpectedResponseError
 from .resources import Resource
 
 
@@ -20,9 +21,12 @@ class Description(Resource):
         does not know it would ignore it, and run twice.
 
         :param path: the path of a POST, with ``{}`` for each id
-        :returns: whether its parameters name the header
+        :returns: whether its parameters name the header; False if the description cannot be read as JSON
         """
-        body = self._transport.read("/v4/open-api-spec")
+        try:
+            body = self._transport.read("/v4/open-api-spec")
+        except UnexpectedResponseError:
+            return False
         paths = _object(_object(body).get("paths"))
         for found, item in paths.items():
             if not re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .errors import AmbiguousNameError, BadRequestError, InvalidInputError, TrifactaError, UnexpectedResponseError
+from .errors import BadRequestError, InvalidInputError, TrifactaError, UnexpectedResponseError
 from .imports import FlowImport
 from .models import Flow, Recipe, comment_of, object_of
-from .resources import Resource, list_all, run_parameters
+from .resources import Resource, list_all, only, run_parameters
 from .retries import did_nothing
-from .texts import listed, quoted, shown
+from .texts import quoted
 from .transport import PAGE_SIZE
 
 if TYPE_CHECKING:
     from .calls import Body
 
-_Named = TypeVar("_Named", Flow, Recipe)
-
 #: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
 _ALL = {"flowsFilter": "all"}
 _PACKAGE = "/v4/flows/package"
-#: How many similar names an error shows.
-_MOST_NAMES = 5
 
 
 class Flows(Resource):
@@ -61,7 +56,7 @@ class Flows(Resource):
         :raises AmbiguousNameError: no flow has the name, or several have it; it names their ids or similar names
         """
         found = [flow for flow in self.list(name) if flow.name == name]
-        return _only(found or self.list(), name, "flow")
+        return only(found or self.list(), name, "flow")
 
     def get(self, flow_id: int) -> Flow:
         """Return one flow (API Flows Get v4 [R]).
@@ -129,7 +124,7 @@ class Flows(Resource):
         :returns: the recipe; its id is what a job group runs
         :raises AmbiguousNameError: no recipe of the flow has the name, or several have it
         """
-        return _only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
+        return only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
 
     def import_package(self, package: Body, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
@@ -186,26 +181,3 @@ class Flows(Resource):
         """
         params = {"comment": comment} if comment_of(comment) else None
         self._transport.download(f"/v4/flows/{flow_id}/package", file, params)
-
-
-def _only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Named:
-    """Return the one row of a name.
-
-    :raises AmbiguousNameError: no row has it, or several have it
-    """
-    found = [row for row in rows if row.name == name]
-    if len(found) == 1:
-        return found[0]
-    about: dict[str, Any] = {"found_ids": [row.id for row in found]}
-    if found:
-        words = f"{len(found)} {kind}s{where} are called {quoted(name)}: {listed(about['found_ids'])}. Give the id."
-    else:
-        names = dict.fromkeys(row.name for row in rows if row.name)
-        cases = {shown(one).casefold(): shown(one) for one in names}
-        about["similar"] = [cases[one] for one in get_close_matches(name.casefold(), cases, n=_MOST_NAMES)]
-        similar = listed(map(quoted, about["similar"])) or f"none of {len(names)}"
-        words = (
-            f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name and its case. This "
-            f"user may not see every {kind}."
-        )
-    raise AmbiguousNameError(f"{words} Nothing was changed.", **about)

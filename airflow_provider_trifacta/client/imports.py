@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,11 @@ from .texts import shown, shown_json
 
 #: How many dropped objects are kept for a retry.
 _DROPPED_KEPT = 20
+#: What an answer asks for: the argument to write, the list in the answer, and what names an entry of it.
+_HELD_UP = (
+    ("connections", "connectionsWithoutMapping", ("name", "uuid", "id")),
+    ("environment_parameters", "referencedEnvironmentParameters", ("overrideKey", "name")),
+)
 #: Characters of the missing mappings that an error shows.
 _MAPPING_EXCERPT = 2_000
 
@@ -59,17 +64,27 @@ def _made(data: Mapping[str, Any]) -> dict[str, Any]:
     given, rows = data.get("primaryFlowIds"), data.get("flows")
     ids = [optional_id(flow_id) for flow_id in given] if isinstance(given, list) else [None]
     primary = None if None in ids else ids
-    flows = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-    known = [(optional_id(row.get("id")), row.get("name")) for row in flows]
+    flows = [
+        new_flow(row.get("id"), row.get("name"), primary)
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, Mapping)
+    ]
     return {
         "primary_flow_ids": primary,
-        "flows": [
-            {"id": one, "name": shown(name) if isinstance(name, str) else None, "primary": one in (primary or ())}
-            for one, name in known
-            if one is not None
-        ],
+        "flows": [flow for flow in flows if flow["id"]],
         "dropped": dropped_objects(data.get("deletedObjects")),
     }
+
+
+def new_flow(flow_id: object, name: object, primary: Collection[object] | None) -> dict[str, Any]:
+    """Describe a new flow for an XCom.
+
+    :param flow_id: its id; what is not an id becomes None
+    :param name: its name; what is not a text becomes None
+    :param primary: the primary flows, if they are known
+    """
+    known = optional_id(flow_id)
+    return {"id": known, "name": shown(name) if isinstance(name, str) else None, "primary": known in (primary or ())}
 
 
 def _refuse_hold_up(data: Mapping[str, Any]) -> None:
@@ -77,34 +92,19 @@ def _refuse_hold_up(data: Mapping[str, Any]) -> None:
 
     :raises MissingMappingError: with the arguments to write
     """
-    found = {
-        name: [row for row in data[key] if row] if isinstance(data.get(key), list) else []
-        for name, key in (
-            ("connections", "connectionsWithoutMapping"),
-            ("environment_parameters", "referencedEnvironmentParameters"),
+    needed: dict[str, dict[str, str]] = {}
+    for name, key, labels in _HELD_UP:
+        if isinstance(data.get(key), list) and data[key]:
+            needed[name] = {_called(row, labels): "<name here>" for row in data[key]}
+    if needed or ("packageContents" in data and "flows" not in data):
+        words = " and ".join(f"{name}={shown_json(values, _MAPPING_EXCERPT)}" for name, values in needed.items())
+        raise MissingMappingError(
+            f"The server holds the import up, because it lacks mappings. Add {words or 'mappings'}.", mapping=needed
         )
-    }
-    if not any(found.values()) and ("packageContents" not in data or "flows" in data):
-        return
-    mapping = {
-        "connections": {
-            _called(row, "name", "uuid", "id"): "<name of the connection here>" for row in found["connections"]
-        },
-        "environment_parameters": {
-            _called(row, "overrideKey", "name"): "<name of the parameter here>"
-            for row in found["environment_parameters"]
-        },
-    }
-    needed = {name: values for name, values in mapping.items() if values}
-    words = " and ".join(f"{name}={shown_json(values, _MAPPING_EXCERPT)}" for name, values in needed.items())
-    raise MissingMappingError(
-        f"The server holds the import up, because it lacks mappings. Nothing was imported. Add {words or 'mappings'}.",
-        mapping=needed,
-    )
 
 
-def _called(row: object, *keys: str) -> str:
-    known = [row.get(key) for key in keys] if isinstance(row, Mapping) else [row]
+def _called(row: object, labels: tuple[str, ...]) -> str:
+    known = [row.get(label) for label in labels] if isinstance(row, Mapping) else [row]
     return shown(next(filter(None, known), row))
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import InvalidInputError, UnexpectedResponseError
-from .models import Connection, Deployment, ImportRule, Person
+from .errors import AmbiguousNameError, InvalidInputError, UnexpectedResponseError
+from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe
+from .texts import listed, quoted, shown
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
     from .transport import Transport
 
+_Named = TypeVar("_Named", Deployment, Flow, Recipe)
+
+#: How many similar names an error shows.
+_MOST_NAMES = 5
 #: The two kinds of import rules: their path, and the keys that make a rule.
 RULE_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "object": ("objectImportRules", ("tableName", "onCondition", "withCondition")),
@@ -73,6 +79,34 @@ def run_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
     return {"runParameters": {"overrides": {"data": data}}} if data else {}
 
 
+def only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Named:
+    """Return the one row of a name.
+
+    :param rows: all rows
+    :param name: the name
+    :param kind: what a row is, for the error
+    :param where: what has the rows, for the error
+    :raises AmbiguousNameError: no row has it, or several have it
+    """
+    found = [row for row in rows if row.name == name]
+    if len(found) == 1:
+        return found[0]
+    about: dict[str, Any] = {"found_ids": [row.id for row in found]}
+    if found:
+        words = f"{len(found)} {kind}s{where} are called {quoted(name)}: {listed(about['found_ids'])}. Give the id."
+    else:
+        names = dict.fromkeys(shown(row.name) for row in rows if row.name)
+        close = get_close_matches(name.casefold(), {one.casefold() for one in names}, n=_MOST_NAMES)
+        nearest = [one for key in close for one in names if one.casefold() == key]
+        about["similar"] = nearest[:_MOST_NAMES]
+        similar = listed(map(quoted, about["similar"])) or f"none of {len(names)}"
+        words = (
+            f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name and its case. This "
+            f"user may not see every {kind}."
+        )
+    raise AmbiguousNameError(f"{words} Nothing was changed.", **about)
+
+
 @dataclass(eq=False)
 class Resource:
     """A part of the API."""
@@ -124,6 +158,14 @@ class Deployments(Resource):
         :returns: all deployments of this name
         """
         return [deployment for deployment in self.list() if deployment.name == name]
+
+    def by_name(self, name: str) -> Deployment:
+        """Return the deployment that has exactly this name.
+
+        :param name: display name
+        :raises AmbiguousNameError: no deployment has the name, or several have it
+        """
+        return only(self.list(), name, "deployment")
 
     def probe(self) -> None:
         """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
-from ..client.errors import AmbiguousNameError, InvalidInputError
+from ..client.errors import InvalidInputError
 from ..client.texts import parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
@@ -55,6 +55,21 @@ def check_name(value: Any, field: str) -> str:
     return value
 
 
+def given_name(name: Any, given_id: Any, kind: str) -> str | None:
+    """Return the name of an object that is given by its id or by its name; None if the id is to be used.
+
+    :param name: the given name, or None
+    :param given_id: the given id, or None
+    :param kind: what the arguments begin with, such as ``flow``
+    :raises InvalidInputError: both are given, or the name is not usable
+    """
+    if name is None:
+        return None
+    if given_id is not None:
+        raise InvalidInputError(f"Give {kind}_id or {kind}_name, not both. Nothing was sent.")
+    return check_name(name, f"{kind}_name")
+
+
 def check_choice(value: Any, choices: Sequence[str], field: str) -> None:
     """Check that a value is one of a few words.
 
@@ -91,11 +106,8 @@ class Target(NamedTuple):
         :param deployment_name: a name, or None
         :raises InvalidInputError: both are given, or none, or the given one is not usable
         """
-        if deployment_name is None:
-            return cls(parse_id(deployment_id, "deployment_id"), None)
-        if deployment_id is not None:
-            raise InvalidInputError("Give deployment_id or deployment_name, not both. Nothing was sent.")
-        return cls(None, check_name(deployment_name, "deployment_name"))
+        name = given_name(deployment_name, deployment_id, "deployment")
+        return cls(None, name) if name else cls(parse_id(deployment_id, "deployment_id"), None)
 
     def find(self, client: TrifactaClient) -> int:
         """Return the id of the deployment.
@@ -104,15 +116,7 @@ class Target(NamedTuple):
         """
         if self.deployment_id is not None:
             return self.deployment_id
-        found = [one.id for one in client.deployments.find(str(self.deployment_name))]
-        if len(found) != 1:
-            name = quoted(self.deployment_name)
-            raise AmbiguousNameError(
-                f"{len(found)} deployments are called {name}: {', '.join(map(str, found))}. Give the deployment_id."
-                if found
-                else f"0 deployments are called {name}. Check the name. This user may not see every deployment."
-            )
-        return found[0]
+        return client.deployments.by_name(str(self.deployment_name)).id
 
 
 class TrifactaOperator(BaseOperator):

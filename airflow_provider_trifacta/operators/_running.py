@@ -52,6 +52,7 @@ class RunningOperator(TrifactaOperator):
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        advice: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,10 +66,12 @@ class RunningOperator(TrifactaOperator):
         self.tolerated_outage = tolerated_outage
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
+        self.advice = advice
         self._config: ClientConfig | None = None
         self._asked = False
         self._retry_joins = self._runs_once
         self._running: JobGroupsWatch | None = None
+        self._facts: dict[str, Any] = {}
 
     @abstractmethod
     def _checked(self) -> tuple[str, Any]:
@@ -107,7 +110,7 @@ class RunningOperator(TrifactaOperator):
         return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
 
     def _execute(self, attempt: Attempt) -> dict[str, Any]:
-        with airflow_failures():
+        with airflow_failures(advice=self.advice):
             words, checked = self._checked()
             parameters = check_parameters(self.run_parameters)
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
@@ -129,7 +132,7 @@ class RunningOperator(TrifactaOperator):
                 watch = self._tell(client, attempt, run)
                 if not self.wait_for_completion:
                     return {**attempt.facts, "outcome": "started"}
-                with airflow_failures(final=not self._retry_joins):
+                with airflow_failures(final=not self._retry_joins, advice=self.advice):
                     return self._wait(client, watch, attempt.facts)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
@@ -149,6 +152,7 @@ class RunningOperator(TrifactaOperator):
         urls = [client.job_group_url(one) for one in ids]
         more = {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
         attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
+        self._facts = attempt.facts
         verb = "joined" if run.joined else "started"
         self.log.info("%s: %s job groups %s", self._what(attempt.facts).capitalize(), verb, ids)
         for url in urls:
@@ -184,7 +188,21 @@ class RunningOperator(TrifactaOperator):
 
     def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
         self.log.info("The run of %s is Complete", self._what(facts))
-        return {**facts, "outcome": "complete"}
+        self._facts = {**facts, "outcome": "complete"}
+        return self._facts
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """Tell OpenLineage what the jobs read and wrote. Airflow calls this only if OpenLineage is on."""
+        from ._lineage import lineage_of
+
+        # After a deferral there is no client. The Airflow connection is not read where that can be avoided.
+        client = self._running.client if self._running else None
+        kind, key = self._kind
+        return lineage_of(
+            f"{kind} {self._facts.get(key)}",
+            self._facts,
+            lambda: (client or TrifactaHook(self.trifacta_conn_id).client).config,
+        )
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection again, because the server refused its credentials."""
@@ -229,8 +247,8 @@ class RunningOperator(TrifactaOperator):
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
-        known = facts or {}
-        with airflow_failures(final=not (self._runs_once or remembers(context))):
+        known = self._facts = facts or {}
+        with airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice):
             self.log.info("%s", check_event(event, **_fields(known)))
         return self._complete(known)
 
@@ -245,4 +263,4 @@ class RunningOperator(TrifactaOperator):
 
 def _fields(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an error."""
-    return {key: facts[key] for key in ("deployment_id", "release_id", "job_group_ids") if facts.get(key)}
+    return {key: facts[key] for key in ("deployment_id", "flow_ids", "release_id", "job_group_ids") if facts.get(key)}

@@ -12,15 +12,15 @@ from ..client.texts import listed, parse_id, quoted, shown_json, shown_within
 from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
-from ..promotion.workspace import WorkspaceImport, WorkspaceImporter
-from ._base import NOT_GIVEN, Attempt, TrifactaOperator, check_name, given_or_none
+from ..promotion.workspace import WorkspaceImporter
+from ._base import Attempt, TrifactaOperator, given_name
 from ._packages import PackageReader
 from ._storage import check_destination, save, temporary_file
 from .dry_run import refuse_problems
 
 if TYPE_CHECKING:
     from .._compat import Context
-    from ..client import TrifactaClient
+    from ..client import FlowImport, TrifactaClient
 
 #: Most connections of a package in the XCom.
 _MOST_CONNECTIONS = 1_000
@@ -79,19 +79,20 @@ class ExportFlowPackageOperator(TrifactaOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export, check and save the package, and tell what it is."""
         with airflow_failures():
-            flow_id = self._checked_id()
+            name = given_name(self.flow_name, self.flow_id, "flow")
+            flow_id = None if name else parse_id(self.flow_id, "flow_id")
             path = check_destination(self.package_path)
             if not isinstance(self.comment, (str, type(None))):
                 raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
             attempt = Attempt(self, context)
-            what = flow_id or quoted(self.flow_name)
+            what = flow_id or quoted(name)
             self.log.info(
                 "Will export flow %s of the instance of connection %s as %s", what, self.trifacta_conn_id, path
             )
             file = temporary_file()
             try:
                 with TrifactaHook(self.trifacta_conn_id).client as client:
-                    flow_id = flow_id or client.flows.by_name(self.flow_name).id
+                    flow_id = flow_id or client.flows.by_name(str(name)).id
                     client.flows.export(flow_id, file, comment=self.comment)
                 package = FlowPackage(file, f"of flow {flow_id}")
             except BaseException:
@@ -118,15 +119,6 @@ class ExportFlowPackageOperator(TrifactaOperator):
             )
             return attempt.facts
 
-    def _checked_id(self) -> int | None:
-        """Return the given id; None if the flow is given by its name."""
-        if self.flow_name is None:
-            return parse_id(self.flow_id, "flow_id")
-        if self.flow_id is not None:
-            raise InvalidInputError("Give flow_id or flow_name, not both. Nothing was sent.")
-        check_name(self.flow_name, "flow_name")
-        return None
-
 
 class ImportFlowPackageOperator(PackageReader):
     """Imports a flow package as new flows of a workspace: the way to production without Deployment Manager.
@@ -143,7 +135,7 @@ class ImportFlowPackageOperator(PackageReader):
     :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
     :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
         if it is left out (templated)
-    :param folder_id: the folder of the new flows: an int or digits; none if it is left out (templated)
+    :param folder_id: the folder of the new flows: an int or digits; None for no folder (templated)
     :param connections: connections of this instance by those of the package, each by its name, id or uuid:
         ``{"orders dev": "orders"}``. Others must exist here with the same uuid (templated)
     :param environment_parameters: by the name of a parameter in the package: the name of a parameter here, or
@@ -166,15 +158,14 @@ class ImportFlowPackageOperator(PackageReader):
     def __init__(
         self,
         *,
-        folder_id: Any = NOT_GIVEN,
+        folder_id: Any = None,
         connections: Any = None,
         environment_parameters: Any = None,
         dry_run_first: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.folder_id = given_or_none(folder_id)
-        self._with_folder = folder_id is not NOT_GIVEN
+        self.folder_id = folder_id
         self.connections = connections
         self.environment_parameters = environment_parameters
         self.dry_run_first = dry_run_first
@@ -182,7 +173,7 @@ class ImportFlowPackageOperator(PackageReader):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the package, import it once, and tell the new flows."""
         with airflow_failures():
-            folder_id = parse_id(self.folder_id, "folder_id") if self._with_folder else None
+            folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
             attempt = Attempt(self, context)
             self.log.info(
                 "Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id
@@ -193,43 +184,31 @@ class ImportFlowPackageOperator(PackageReader):
                 self.describe(package)
                 attempt.tell(package_uuid=package.info.uuid)
                 mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
-                importer = WorkspaceImporter(
-                    client,
-                    package,
-                    mappings,
-                    folder_id=folder_id,
-                    journal=journal,
-                    retry=attempt.is_retry,
-                    began=attempt.run_began,
-                    progress=self.progress,
-                )
-                done = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
-                return self._finish(client, attempt, done)
+                noted: dict[str, Any] = {"journal": journal, "retry": attempt.is_retry, "began": attempt.run_began}
+                asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
+                importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
+                outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
+                return self._finish(client, attempt, outcome, made)
 
     def _refuse_problems(self, importer: WorkspaceImporter) -> None:
         report = importer.dry_run()
         self.log.info("%s", report.as_text())
         refuse_problems(report, "log")
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, done: WorkspaceImport) -> dict[str, Any]:
-        flows = done.imported.flows
-        ids = [flow["id"] for flow in flows]
+    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> dict[str, Any]:
+        ids = [flow["id"] for flow in made.flows]
         attempt.tell(
             flow_ids=ids,
-            primary_flow_ids=done.imported.primary_flow_ids,
-            flows=flows,
+            primary_flow_ids=made.primary_flow_ids,
+            flows=made.flows,
             flow_urls=[client.flow_url(one) for one in ids],
-            outcome=done.outcome,
+            outcome=outcome,
         )
-        self.log.info(
-            "Package %s is imported (%s) as flows %s",
-            attempt.facts["package_uuid"],
-            done.outcome,
-            listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in flows),
-        )
-        if done.imported.dropped:
+        named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
+        self.log.info("Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named)
+        if made.dropped:
             raise DroppedObjectsError(
-                f"The import dropped objects of the package: {shown_json(done.imported.dropped)}. The flows {ids} "
+                f"The import dropped objects of the package: {shown_json(made.dropped)}. The flows {ids} "
                 "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
                 flow_ids=ids,
             )

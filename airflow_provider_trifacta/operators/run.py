@@ -9,7 +9,7 @@ from ..client.errors import InvalidInputError
 from ..client.texts import parse_id, parse_ids, quoted
 from ..links import TrifactaDeploymentLink, TrifactaJobLink
 from ..promotion.run import run_deployment, run_flows, run_recipe
-from ._base import Attempt, DeploymentOperator, Target, check_name
+from ._base import Attempt, DeploymentOperator, Target, check_name, given_name
 from ._running import RunningOperator
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     :param cancel_on_kill: whether to cancel the jobs when Airflow kills the task (cleared, marked, timed out). While
         the task is deferred this needs Airflow 3.3, and a person who clears or marks it. It has no effect when the
         process dies
+    :param advice: what an error says to do next, in place of its own words
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``, ``job_urls``,
         ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting). All
@@ -60,9 +61,7 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = tuple(
-        dict.fromkeys((*DeploymentOperator.template_fields, *RunningOperator.template_fields))
-    )
+    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "run_parameters", "release_id")
     operator_extra_links = (TrifactaJobLink(), TrifactaDeploymentLink())
     _kind = ("deployment", "deployment_id")
     # The API documents no execution id for it.
@@ -117,10 +116,8 @@ class RunFlowOperator(RunningOperator):
         self.flow_name = flow_name
 
     def _checked(self) -> tuple[str, list[int] | str]:
-        if self.flow_name is not None:
-            if self.flow_id is not None:
-                raise InvalidInputError("Give flow_id or flow_name, not both. Nothing was sent.")
-            name = check_name(self.flow_name, "flow_name")
+        name = given_name(self.flow_name, self.flow_id, "flow")
+        if name:
             return f"flow {quoted(name)}", name
         if self.flow_id in (None, "None"):
             raise InvalidInputError(

@@ -101,18 +101,14 @@ class Answers:
         rows = self.body(key)["data"]
         return [row for row in rows if isinstance(row, Mapping)]
 
-    def status(self, key: str) -> int:
-        """Return the status of an answer."""
-        return self[key].status
-
     def by_status(self, key: str, meaning: Mapping[int, Any]) -> Any:
         """Return what the status of an answer means. Other statuses say nothing."""
-        need(self.status(key) in meaning, f"HTTP {self.status(key)}")
-        return meaning[self.status(key)]
+        need(self[key].status in meaning, f"HTTP {self[key].status}")
+        return meaning[self[key].status]
 
     def allowed(self, key: str) -> bool:
         """Tell whether a request was accepted. A server that fails or asks for patience has not decided."""
-        need(self.status(key) < 500 and self.status(key) not in (401, 429), f"HTTP {self.status(key)}")
+        need(self[key].status < 500 and self[key].status not in (401, 429), f"HTTP {self[key].status}")
         return not self[key].refused
 
 

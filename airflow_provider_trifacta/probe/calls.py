@@ -13,13 +13,8 @@ from .package import CONNECTION_UUID, PATH_FROM, PATH_TO
 
 #: An id that no instance has.
 UNKNOWN = 999_999_999
-#: Why an id may not be there that a call needs.
-WHY = {
-    "flow": "no flow in sight",
-    "deployment": "no deployment in sight",
-    "failed": "no failed job in sight",
-    "group": "no job in sight",
-}
+#: Ids that an instance may not have; the others are of what the probe makes.
+FOUND = ("flow", "deployment", "failed_job", "job_group")
 
 
 @dataclass(frozen=True)
@@ -28,8 +23,7 @@ class Call:
 
     :param key: its name in :class:`.Answers`
     :param method: HTTP method
-    :param path: its path; ids of earlier answers stand in braces
-    :param params: query parameters
+    :param path: its path and query; ids of earlier answers stand in braces
     :param json: its body; :data:`NAMED` gets the name of the probe's deployment
     :param upload: the package that it sends
     :param part: name of the part with the package
@@ -39,18 +33,13 @@ class Call:
     key: str
     method: str
     path: str
-    params: Mapping[str, Any] | None = None
     json: object = None
     upload: str = ""
     part: str = "data"
     gives: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
-def _id(body: Any) -> Any:
-    return body["id"]
-
-
-def _first_id(body: Any) -> Any:
+def _first(body: Any) -> Any:
     return body["data"][0]["id"]
 
 
@@ -58,12 +47,12 @@ def _richest(body: Any) -> Any:
     return max(body["data"], key=lambda row: row.get("numReleases") or 0)["id"]
 
 
-def _release_id(body: Any) -> Any:
+def _id(body: Any) -> Any:
+    return body["id"]
+
+
+def _release(body: Any) -> Any:
     return body["release"]["id"]
-
-
-def _token_id(body: Any) -> Any:
-    return body["tokenInfo"]["tokenId"]
 
 
 def _failed(body: Any) -> Any:
@@ -77,28 +66,28 @@ _RULE = {"tableName": "connections", "onCondition": {"uuid": CONNECTION_UUID}, "
 _VALUE_RULE = {"type": "fileLocation", "on": PATH_FROM, "with": PATH_TO}
 _OWN, _RELEASES = "/v4/deployments/{own}", "/v4/deployments/{own}/releases"
 _OBJECT_RULES, _VALUE_RULES = f"{_OWN}/objectImportRules", f"{_OWN}/valueImportRules"
-_LIST = {"deploymentId": "{deployment}"}
 
 # fmt: off
 CALLS = (
     Call("spec", "GET", "/v4/open-api-spec"),
-    Call("person", "GET", "/v4/people/current", {"includePrivileges": "true"}),
+    Call("person", "GET", "/v4/people/current?includePrivileges=true"),
     Call("stranger", "GET", "/v4/people/current"),
     Call("no_route", "GET", "/v4/noSuchPath"),
     Call("no_method", "GET", "/v4/jobGroups/{unknown}/cancel"),
-    Call("flows", "GET", "/v4/flows", {"limit": 25}, gives={"flow": _first_id}),
+    Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": _first}),
     Call("export", "GET", "/v4/flows/{flow}/package/dryRun"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
-    Call("job_groups", "GET", "/v4/jobGroups", {"limit": 100}, gives={"failed": _failed, "group": _first_id}),
-    Call("jobs", "GET", "/v4/jobGroups/{failed}/jobs"),
-    Call("inputs", "GET", "/v4/jobGroups/{group}/inputs"),
+    Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed_job": _failed, "job_group": _first}),
+    Call("jobs", "GET", "/v4/jobGroups/{failed_job}/jobs"),
+    Call("inputs", "GET", "/v4/jobGroups/{job_group}/inputs"),
     Call("unknown_group", "GET", "/v4/jobGroups/{unknown}"),
-    Call("deployments", "GET", "/v4/deployments", {"limit": 25}, gives={"deployment": _richest}),
+    Call("deployments", "GET", "/v4/deployments?limit=25", gives={"deployment": _richest}),
     Call("unknown", "GET", "/v4/deployments/{unknown}"),
-    Call("all_releases", "GET", "/v4/releases", {"limit": 1}),
+    Call("all_releases", "GET", "/v4/releases?limit=1"),
     # With --write: a deployment without a release, then dry runs, then two releases.
     # A lifetime of nothing is refused, but after the check whether this user may make tokens.
-    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0}, gives={"token": _token_id}),
+    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0},
+        gives={"token": lambda body: body["tokenInfo"]["tokenId"]}),
     Call("token_deleted", "DELETE", "/v4/apiAccessTokens/{token}"),
     Call("created", "POST", "/v4/deployments", json=NAMED, gives={"own": _id, "deployment": _id}),
     Call("run", "POST", f"{_OWN}/run"),
@@ -115,21 +104,25 @@ CALLS = (
     Call("value_rules", "PATCH", _VALUE_RULES, json=[_VALUE_RULE]),
     Call("dry_value", "POST", f"{_RELEASES}/dryRun", upload="file"),
     Call("dry_plain", "POST", "/v4/flows/package/dryRun", upload="table"),
-    Call("first", "POST", _RELEASES, upload="plain", gives={"first": _release_id}),
+    Call("first", "POST", _RELEASES, upload="plain", gives={"first": _release}),
     Call("run_first", "POST", "/v4/deployments/{idle}/run"),
     Call("run_flow", "POST", "/v4/flows/{idle_flow}/run"),
-    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release_id}),
+    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release}),
+    Call("first_after", "GET", "/v4/releases/{first}"),
+    Call("second_after", "GET", "/v4/releases/{second}"),
+    Call("at_once", "GET", "/v4/releases?deploymentId={own}"),
     # Of the probe's own deployment, or of any.
     Call("deployment", "GET", "/v4/deployments/{deployment}"),
-    Call("sorted", "GET", "/v4/deployments", {"limit": 25, "sort": "-id"}),
-    Call("releases", "GET", "/v4/releases", _LIST),
-    Call("embedded", "GET", "/v4/deployments/{deployment}", {"embed": "releases", "limit": 1}),
-    Call("bad_embed", "GET", "/v4/deployments/{deployment}", {"embed": "noSuchThing"}),
+    Call("sorted", "GET", "/v4/deployments?limit=25&sort=-id"),
+    Call("releases", "GET", "/v4/releases?deploymentId={deployment}"),
+    Call("embedded", "GET", "/v4/deployments/{deployment}?embed=releases&limit=1"),
+    Call("bad_embed", "GET", "/v4/deployments/{deployment}?embed=noSuchThing"),
     Call("route_releases", "GET", "/v4/deployments/{deployment}/releases"),
     Call("read_rules", "GET", "/v4/deployments/{deployment}/valueImportRules"),
     # With --write: stage, roll back, deactivate, delete.
     Call("activated", "PATCH", "/v4/releases/{first}", json={"active": True}),
-    Call("rolled_back", "GET", "/v4/releases", _LIST),
+    Call("first_back", "GET", "/v4/releases/{first}"),
+    Call("second_back", "GET", "/v4/releases/{second}"),
     Call("deactivated", "PATCH", "/v4/releases/{first}", json={"active": False}),
     Call("inactive", "GET", "/v4/releases/{first}"),
     Call("noted", "PATCH", "/v4/releases/{second}", json={"notes": NOTES}),
@@ -138,9 +131,9 @@ CALLS = (
     Call("deleted", "GET", "/v4/releases/{first}"),
     Call("active_again", "PATCH", "/v4/releases/{second}", json={"active": True}),
     Call("delete_active", "DELETE", "/v4/releases/{second}"),
-    Call("third", "POST", _RELEASES, upload="plain", gives={"third": _release_id}),
+    Call("third", "POST", _RELEASES, upload="plain", gives={"third": _release}),
     Call("delete_deployment", "DELETE", _OWN),
     Call("deleted_release", "GET", "/v4/releases/{third}"),
-    Call("with_deleted", "GET", "/v4/deployments", {"deploymentId": "{own}", "includeDeleted": "true"}),
+    Call("with_deleted", "GET", "/v4/deployments?deploymentId={own}&includeDeleted=true"),
 )
 # fmt: on

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import Answers, need, of_spec, shape
+from .answers import Answers, need, shape
 from .calls import NOTES
-from .choices import OPTIONS, Item, See, allowed, descending, latest, status
+from .choices import OPTIONS, Item, See, allowed, descending, latest, status, takes_key
 
 #: Words for the state of a job group [P].
 _STATES = {"Created", "Pending", "InProgress", "Complete", "Failed", "Canceled", "Cancelled", "undefined"}
@@ -20,19 +20,10 @@ def _fields(name: str, mark: str, text: str, fields: str, see: See) -> Item:
     return Item(name, mark, text, (" ".join(sorted(fields.split())),), lambda a: shape(see(a)), False, True)
 
 
-def _live(key: str, live: list[bool]) -> See:
+def _live(when: str, *expected: bool) -> See:
     """Tell whether the first and the second release are live as expected."""
-
-    def see(a: Answers) -> bool:
-        found = {row["id"]: row["active"] is True for row in a.rows(key)}
-        return [found[a.body(one)["release"]["id"]] for one in ("first", "second")] == live
-
-    return see
-
-
-def _takes_ids(a: Answers) -> bool:
-    dry, made = (a.body(key)["primaryFlowIds"][0] for key in ("dry_run", "first"))
-    return bool(dry != made)
+    keys = (f"first_{when}", f"second_{when}")
+    return lambda a: [a.body(key)["active"] is True for key in keys] == list(expected)
 
 
 def _hash_accepted(a: Answers) -> bool:
@@ -41,24 +32,10 @@ def _hash_accepted(a: Answers) -> bool:
     return accepted
 
 
-def _same_uuid(a: Answers) -> bool:
-    found = a.body("first")["release"]["packageUuid"]
-    return a.package is not None and str(found).lower() == a.package.uuid.lower()
-
-
-def _known_states(a: Answers) -> bool:
-    return set(need([row["status"] for row in a.rows("job_groups")], "no job group in sight")) <= _STATES
-
-
 def _includes_deleted(a: Answers) -> bool:
     own = a.body("created")["id"]
     need(not a["delete_deployment"].refused, "nothing deleted")
     return any(row["id"] == own and row.get("deleted_at") for row in a.rows("with_deleted"))
-
-
-def _takes_execution_id(a: Answers) -> bool:
-    parameters = of_spec(a, "post", "/deployments/{id}/run").get("parameters", ())
-    return any(str(one.get("name")).lower() == "x-execution-id" for one in parameters)
 
 
 _RELEASE = "id packageUuid notes active updatedAt createdAt deployment creator updater"
@@ -78,8 +55,10 @@ ASSUMPTIONS = (
     _assume("roles_shown", "I", "the user's roles are shown", lambda a: "authorizationRoles" in a.body("person")),
     _assume("flows_order", "R", "flows are listed newest first", lambda a: descending(a.rows("flows"))),
     _assume("sort", "I", "lists take sort=-id", lambda a: descending(a.rows("sorted"))),
-    _assume("states", "P", "states of job groups are known words", _known_states),
-    _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec", _takes_execution_id, False, True),
+    _assume("states", "P", "states of job groups are known words",
+        lambda a: {row["status"] for row in need(a.rows("job_groups"), "no job in sight")} <= _STATES),
+    _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec",
+        lambda a: takes_key(a, "/deployments/{id}/run"), False, True),
     _assume("create_status", "I", "status of POST deployments", status("created"), 201),
     _fields("create_fields", "I", "fields of that answer", _DEPLOYMENT, lambda a: a.body("created")),
     _fields("get_fields", "I", "fields of a deployment", f"{_DEPLOYMENT} numReleases latestRelease",
@@ -100,15 +79,19 @@ ASSUMPTIONS = (
         lambda a: a.body("dry_value")["importRuleChanges"]["value"][0]),
     _assume("dry_run_release", "?", "a dry run answers a release", lambda a: "release" in a.body("dry_run"), False,
         True),
-    _assume("dry_run_ids", "R", "a dry run takes ids", _takes_ids),
+    _assume("dry_run_ids", "R", "a dry run takes ids",
+        lambda a: a.body("dry_run")["primaryFlowIds"] != a.body("first")["primaryFlowIds"]),
     _assume("any_part", "P", "a package in a part of any name", allowed("dry_part", True, False, after="dry_run")),
     _assume("import_status", "R", "status of POST releases", status("first"), 201),
     _fields("release_fields", "R", "fields of a new release", _RELEASE, lambda a: a.body("first")["release"]),
     _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
-    _assume("package_uuid", "I", "`packageUuid` is the uuid of the package", _same_uuid),
+    _assume("package_uuid", "I", "`packageUuid` is the uuid of the package",
+        lambda a: a.body("first")["release"]["packageUuid"].lower() == need(a.package, "no package").uuid),
     _assume("active_at_once", "R", "a new release is active", lambda a: a.body("first")["release"]["active"] is True),
-    _assume("takes_over", "R", "the next one takes its place", _live("releases", [False, True])),
-    _assume("rolled_back", "I", "the earlier one can be activated", _live("rolled_back", [True, False])),
+    _assume("takes_over", "R", "the next one takes its place", _live("after", False, True)),
+    _assume("rolled_back", "I", "the earlier one can be activated", _live("back", True, False)),
+    _assume("listed_at_once", "?", "a list shows a new release at once",
+        lambda a: a.body("second")["release"]["id"] in [row["id"] for row in a.rows("at_once")]),
     _fields("patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", lambda a: a.body("activated")),
     _assume("inactive_after_false", "?", "`active` after PATCH false", lambda a: a.body("inactive")["active"], None,
         False),

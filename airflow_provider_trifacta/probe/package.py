@@ -12,7 +12,7 @@ import json
 import secrets
 import zipfile
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid1
 
 COMMENT = "Probe comment"
@@ -24,22 +24,27 @@ PATH_FROM, PATH_TO = "probe-from", "probe-to"
 
 #: The first releases of each form, with the migration that their exports name [P].
 _FORMS = (((7, 1), "20200212172500"), ((6, 8), "20191114200410"))
-_FLOW = """
-{"id": 13, "name": "Probe flow", "description": "", "flownodes": [], "flowedges": [], "references": [], "recipes": [],
-"flowrunparameteroverrides": [], "outputobjects": [], "datasources": [], "webhookflowtasks": []}
+_DOCUMENT = """
+{"type": "flow", "kind": "artifact", "metadata": {"exportedBy": 1, "primaryFlowIds": [13], "edition": "Enterprise"},
+"data": {"artifacts": [], "connections": [], "flows": [{"id": 13, "name": "Probe flow", "description": "",
+"flownodes": [], "flowedges": [], "references": [], "recipes": [], "flowrunparameteroverrides": [], "outputobjects": [],
+"datasources": [], "webhookflowtasks": []}]}}
 """
+#: What a flow has since 7.1, and what a dataset of a file adds to it. The path is also a part of the location.
 _SINCE_7_1 = '{"defaultOutputDir": null, "notes": [], "flowgraphvertices": [], "runparameters": []}'
-#: What a dataset adds to the flow.
 _DATASET = """
 {"flownodes": [{"id": 52, "scriptId": 54, "flowNodeId": null, "wrangled": false, "referenceId": null}],
 "recipes": [{"id": 54, "name": "probe", "description": null, "active": true, "nextPortId": 1, "steps": []}],
 "datasources": [{"id": 31, "isDynamicOrConverted": false, "dynamicPath": null, "cpProject": null, "connectionId": null,
 "isSchematized": true, "isDynamic": false, "isConverted": false, "disableTypeInference": false, "hasStructuring": true,
 "parsingScriptId": 54, "runParameters": [], "storageLocation": {"id": 66, "size": null, "bucket": null, "host": null,
-"blobHost": null, "container": null, "userinfo": null}}]}
+"blobHost": null, "container": null, "userinfo": null, "type": "hdfs", "path": "/probe-from/probe.csv",
+"fullUri": "hdfs:///probe-from/probe.csv", "hash": "5f1d9b1f0f7a4c0e8b6c3a2d1e0f9a8b7c6d5e4f"}}]}
 """
+_LOCATION_OF_TABLE = '{"type": "jdbc", "path": "", "fullUri": "{\\"protocol\\":\\"jdbc\\"}"}'
 _TABLE = """
-{"relationalPath": ["public"], "columns": ["id"], "filter": null, "raw": null, "id": 20, "tableName": "probe"}
+{"hasStructuring": false, "relationalsource": {"relationalPath": ["public"], "columns": ["id"], "filter": null,
+"raw": null, "id": 20, "tableName": "probe"}}
 """
 _CONNECTION = """
 {"name": "Probe connection", "description": "", "type": "jdbc", "isGlobal": false, "credentialType": "basic",
@@ -51,7 +56,7 @@ class Package(NamedTuple):
     """A package, and what the server should make of it.
 
     :param content: the ZIP
-    :param uuid: its ``metadata.uuid``
+    :param uuid: its ``metadata.uuid``, in lower case
     :param comment: its ``metadata.comment``; None where the form has none
     :param flow_name: name of its primary flow
     :param invented: whether the probe wrote it, with a hash of its own
@@ -76,42 +81,25 @@ def write(product: tuple[int, int, int] | None, dataset: str) -> Package | None:
         return None
     (major, minor), migration = found[0]
     comment = COMMENT if minor == 1 else None
-    flow = json.loads(_FLOW) | (json.loads(_SINCE_7_1) if comment else {}) | _dataset(dataset, commented=bool(comment))
-    described = (
-        [{**json.loads(_CONNECTION), "id": CONNECTION_ID, "uuid": CONNECTION_UUID}] if dataset == "table" else []
-    )
+    whole = json.loads(_DOCUMENT)
+    data, flow = whole["data"], whole["data"]["flows"][0]
+    flow |= json.loads(_SINCE_7_1) if comment else {}
+    if dataset != "plain":
+        flow |= json.loads(_DATASET)
+        source, location = flow["datasources"][0], flow["datasources"][0]["storageLocation"]
+        if dataset == "table":
+            location |= json.loads(_LOCATION_OF_TABLE)
+            source |= {**json.loads(_TABLE), "connectionId": CONNECTION_ID}
+            data["connections"] = [{**json.loads(_CONNECTION), "id": CONNECTION_ID, "uuid": CONNECTION_UUID}]
+        repeated = ("path", "bucket", "type", *(("userinfo", "host") if comment else ("container", "blobHost")))
+        source |= {name: location[name] for name in repeated}
     uuid = str(uuid1(node=secrets.randbits(48) | 1 << 40))  # the usual node is an address of this machine
-    metadata = {
-        "trifactaVersion": f"{major}.{minor}.0",
-        "exportedAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "exportedBy": 1,
-        "uuid": uuid,
-        **({"comment": comment} if comment else {}),
-        "primaryFlowIds": [flow["id"]],
-        "edition": "Enterprise",
-        "lastMigration": migration,
-    }
-    data = {"artifacts": [], "connections": described, "flows": [flow]}
+    exported = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole["metadata"] |= {"trifactaVersion": f"{major}.{minor}.0", "exportedAt": exported, "uuid": uuid}
+    whole["metadata"] |= {"lastMigration": migration, **({"comment": comment} if comment else {})}
     # How the vendor computes the hash is not known [?].
-    digest = base64.b64encode(secrets.token_bytes(24)).decode()
-    whole = {"type": "flow", "kind": "artifact", "metadata": metadata, "data": data, "hash": digest}
+    whole["hash"] = base64.b64encode(secrets.token_bytes(24)).decode()
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"flow_{flow['id']}_{uuid}.json", json.dumps(whole, indent=2))
     return Package(file.getvalue(), uuid, comment, flow["name"], invented=True)
-
-
-def _dataset(kind: str, *, commented: bool) -> dict[str, Any]:
-    if kind == "plain":
-        return {}
-    whole: dict[str, Any] = json.loads(_DATASET)
-    source, path = whole["datasources"][0], f"/{PATH_FROM}/probe.csv"
-    where = {"type": "hdfs", "path": path, "fullUri": f"hdfs://{path}", "hash": secrets.token_hex(20)}
-    if kind == "table":
-        where |= {"type": "jdbc", "path": "", "fullUri": '{"protocol":"jdbc"}'}
-        source |= {"connectionId": CONNECTION_ID, "hasStructuring": False, "relationalsource": json.loads(_TABLE)}
-    source["storageLocation"] |= where
-    # A dataset repeats a part of its location.
-    repeated = ("userinfo", "host") if commented else ("container", "blobHost")
-    source |= {name: source["storageLocation"][name] for name in ("path", "bucket", "type", *repeated)}
-    return whole

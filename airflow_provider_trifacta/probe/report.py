@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple, get_args
 
 from .. import __version__
 from .answers import WORDS, Answers, NotTestedError
@@ -18,8 +18,7 @@ _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
 _ENOUGH = 2
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What was found about an item.
 
     :param item: the item
@@ -49,7 +48,7 @@ def _judge(item: Item, answers: Answers) -> Finding:
     except NotTestedError as error:
         return Finding(item, "not tested", why=str(error))
     except Exception:  # of many kinds: an answer may have any shape
-        return Finding(item, "not tested", why="the answer has another shape")
+        return Finding(item, "not tested", why="nothing there, or of another shape")
     return Finding(item, "confirmed" if _same(seen, item.values[0]) else "refuted", seen)
 
 
@@ -79,28 +78,19 @@ def as_json(answers: Answers, findings: Sequence[Finding]) -> dict[str, Any]:
         "probe": __version__,
         "product_version": product,
         "options": {**({"product_version": product} if product else {}), **options},
-        "scene": _scene(answers),
-        "items": [
-            {
-                "item": one.item.name,
-                "evidence": one.item.mark,
-                "verdict": one.verdict,
-                **({"why": one.why} if one.verdict == "not tested" else {"seen": one.seen}),
-            }
-            for one in findings
-        ],
+        "scene": {name: _or_none(look, answers) for name, look in _SCENE.items()},
+        "items": [_entry(one) for one in findings],
     }
 
 
-def _scene(answers: Answers) -> dict[str, Any]:
-    """Tell what the probe had to work with, as far as it decides what could be tested."""
-    scene: dict[str, Any] = {}
-    for name, look in _SCENE.items():
-        try:
-            scene[name] = look(answers)
-        except Exception:  # as above
-            scene[name] = None
-    return scene
+def _or_none(look: Callable[[Answers], Any], answers: Answers) -> Any:
+    with suppress(Exception):  # as above
+        return look(answers)
+
+
+def _entry(one: Finding) -> dict[str, Any]:
+    told = {"why": one.why} if one.why else {"seen": one.seen}
+    return {"item": one.item.name, "evidence": one.item.mark, "verdict": one.verdict, **told}
 
 
 _SCENE: dict[str, Callable[[Answers], Any]] = {

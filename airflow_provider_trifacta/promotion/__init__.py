@@ -23,7 +23,8 @@ from .rollback import Undone, roll_back
 from .run import run_deployment, run_flows, run_recipe
 from .run_once import Run
 from .staged import StagedPromoter
-from .workspace import WorkspaceImport, WorkspaceImporter
+from .status import PromotionStatus
+from .workspace import WorkspaceImporter
 
 __all__ = [
     "Baseline",
@@ -32,10 +33,10 @@ __all__ = [
     "Mappings",
     "Promoter",
     "Promotion",
+    "PromotionStatus",
     "Run",
     "StagedPromoter",
     "Undone",
-    "WorkspaceImport",
     "WorkspaceImporter",
     "create_once",
     "dry_run",

@@ -91,10 +91,9 @@ def _checked(mapping: object, name: str) -> dict[str, Any]:
     if not isinstance(mapping, (Mapping, type(None))):
         raise InvalidInputError(f"{name} must be a dict, not {str(mapping)[:80]!r}. Nothing was sent.")
     checked = {str(key).strip(): value for key, value in (mapping or {}).items()}
-    empty = [key for key, value in checked.items() if "None" in (key, str(value).strip()) or "" in (key, value)]
-    if empty:
+    if {"", "None"} & {str(part).strip() for pair in checked.items() for part in pair}:
         raise InvalidInputError(
-            f"{name} has an empty name or value: {shown_json(empty)}. An upstream XCom or a template gave nothing. "
+            f"{name} has an empty name or value: {shown_json(checked)}. An upstream XCom or a template gave nothing. "
             "Nothing was sent."
         )
     return checked
@@ -103,4 +102,4 @@ def _checked(mapping: object, name: str) -> dict[str, Any]:
 def mapping_to_write(connection: PackageConnection) -> str:
     """Say what to write for a connection of a package that leads nowhere."""
     key = shown(connection.name or connection.uuid)
-    return f"no mapping names it. Add connections={shown_json({key: '<name of the connection here>'})}."
+    return f"no mapping names it. Add connections={shown_json({key: '<name here>'})}."

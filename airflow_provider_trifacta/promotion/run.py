@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError, RunNotStartedError, UnexpectedLiveReleaseError, UnexpectedResponseError
+from ..client.texts import parse_ids
 from .journal import digest_of
 from .reading import VERIFY_TIMEOUT, down_to, live_release, look, shows_live
 from .run_once import Once, Order, Run
@@ -98,7 +99,7 @@ def run_deployment(
     )
     request = {"what": "run", "deployment_id": deployment_id, "release_id": live, "parameters": digest_of(parameters)}
     fields = {"deployment_id": deployment_id, "live_id": live}
-    log.info("Running live release %s of deployment %s with parameters %s", live, deployment_id, sorted(parameters))
+    log.info("To run: live release %s of deployment %s, parameters %s", live, deployment_id, sorted(parameters))
     return Once(client, request, [order], fields=fields, **tries).run(release_id=live)
 
 
@@ -124,6 +125,7 @@ def run_flows(
     :raises InterruptedChangeError: an earlier try ran something else
     :raises TrifactaError: a run was refused, or could not be asked for
     """
+    ids = parse_ids(flow_ids, "flow_ids")
     _require_live(client, release_id)
 
     def order(flow_id: int) -> Order:
@@ -135,10 +137,11 @@ def run_flows(
             has=lambda group: group.flow_id == flow_id,
         )
 
-    request = {"what": "run_flow", "flow_ids": list(flow_ids), "release_id": release_id}
+    request = {"what": "run_flow", "flow_ids": ids, "release_id": release_id}
     request["parameters"] = digest_of(parameters)
-    log.info("Running flows %s with parameters %s", list(flow_ids), sorted(parameters))
-    return Once(client, request, [order(one) for one in flow_ids], **tries).run(release_id=release_id)
+    log.info("To run: flows %s, parameters %s", ids, sorted(parameters))
+    orders, fields = [order(one) for one in ids], {"flow_ids": ids}
+    return Once(client, request, orders, fields=fields, **tries).run(release_id=release_id)
 
 
 def run_recipe(
@@ -173,7 +176,7 @@ def run_recipe(
     )
     request = {"what": "run_recipe", "recipe_id": recipe_id, "release_id": release_id}
     request["parameters"] = digest_of([dict(parameters), dict(overrides)])
-    log.info("Running recipe %s with parameters %s", recipe_id, sorted(parameters))
+    log.info("To run: recipe %s, parameters %s", recipe_id, sorted(parameters))
     return Once(client, request, [order], **tries).run(release_id=release_id)
 
 
@@ -203,15 +206,15 @@ def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | 
     live = live_release(releases)
     if live is None:
         raise RunNotStartedError(
-            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started. "
-            "Activate a release first.",
+            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started.",
+            advice="Activate a release first.",
             deployment_id=deployment_id,
             release_id=release_id,
         )
     if release_id not in (None, live.id):
         raise UnexpectedLiveReleaseError(
-            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started. "
-            f"Activate release {release_id}, or run the deployment without a release id.",
+            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started.",
+            advice=f"Activate release {release_id}, or run the deployment without a release id.",
             deployment_id=deployment_id,
             release_id=release_id,
             live_id=live.id,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import RunNotStartedError, UnexpectedResponseError
-from .reading import VERIFY_TIMEOUT, look
+from .reading import DEFAULT_SETTLE_TIMEOUT, look
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -99,7 +99,7 @@ def find(client: TrifactaClient, has: Callable[[JobGroup], bool], since: datetim
         earlier, before[:] = {one.id for one in before}, now
         return bool(now) and {one.id for one in now} == earlier
 
-    found = look(client, read, same, seconds=VERIFY_TIMEOUT)
+    found = look(client, read, same, seconds=DEFAULT_SETTLE_TIMEOUT)
     runs: set[object] = {one.flow_run_id or f"job group {one.id}" for one in found}
     if len(runs) != 1 or not same(found):
         return None

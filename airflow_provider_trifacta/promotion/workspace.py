@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +21,13 @@ from ..client.errors import (
     PermissionDeniedError,
     TrifactaError,
 )
-from ..client.imports import FlowImport, first_dropped
+from ..client.imports import FlowImport, first_dropped, new_flow
 from ..client.retries import did_nothing
-from ..client.texts import listed, quoted, shown
+from ..client.texts import listed, quoted
 from .gate import DryRunReport, report_on
 from .journal import Journal, digest_of
 from .mappings import Mappings, mapping_to_write
-from .reading import (
-    CLOCK_TOLERANCE,
-    DEFAULT_SETTLE_TIMEOUT,
-    VERIFY_TIMEOUT,
-    look,
-    production_stands,
-    read_patiently,
-)
+from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, production_stands, read_patiently
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -47,18 +40,7 @@ log = logging.getLogger(__name__)
 _PREFIX = re.compile(r"\[[0-9a-f]{8}\] ")
 
 
-@dataclass(frozen=True)
-class WorkspaceImport:
-    """How an import ended.
-
-    :param outcome: ``created`` by this try, or ``joined``: an earlier try of the task made the flows
-    :param imported: what was made, with the names that were read back
-    """
-
-    outcome: str
-    imported: FlowImport
-
-
+@dataclass(eq=False)
 class WorkspaceImporter:
     """Imports one package as new flows, once.
 
@@ -72,32 +54,19 @@ class WorkspaceImporter:
     :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
     """
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        package: FlowPackage,
-        mappings: Mappings,
-        *,
-        folder_id: int | None = None,
-        journal: Journal | None = None,
-        retry: bool = False,
-        began: datetime | None = None,
-        progress: Callable[[int, int, float], None] | None = None,
-    ) -> None:
-        self._client = client
-        self._package = package
-        self._mappings = mappings
-        self._folder_id = folder_id
-        self._journal = journal or Journal()
-        self._retry = retry
-        self._began = began
-        self._progress = progress
-        self._request: dict[str, Any] = {
-            "what": "import",
-            "package_uuid": package.info.uuid,
-            "folder_id": folder_id,
-            "mappings": digest_of(mappings.fields),
-        }
+    client: TrifactaClient
+    package: FlowPackage
+    mappings: Mappings = field(default_factory=Mappings)
+    folder_id: int | None = field(default=None, kw_only=True)
+    journal: Journal = field(default_factory=Journal, kw_only=True)
+    retry: bool = field(default=False, kw_only=True)
+    began: datetime | None = field(default=None, kw_only=True)
+    progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
+
+    @property
+    def _request(self) -> dict[str, Any]:
+        asked = {"package_uuid": self.package.info.uuid, "folder_id": self.folder_id}
+        return {"what": "import", **asked, "mappings": digest_of(self.mappings.fields)}
 
     def dry_run(self) -> DryRunReport:
         """Try the import without making a flow.
@@ -106,68 +75,66 @@ class WorkspaceImporter:
         :raises MissingMappingError: the server asks for mappings
         :raises TrifactaError: the dry run could not be made
         """
-        body = self._package.body(fields=self._mappings.fields)
+        body = self.package.body(fields=self.mappings.fields)
         return report_on(
-            self._client,
-            self._package,
-            lambda: self._client.flows.import_dry_run(body, folder_id=self._folder_id),
-            lambda: self._mappings.rules,
+            self.client,
+            self.package,
+            lambda: self.client.flows.import_dry_run(body, folder_id=self.folder_id),
+            lambda: self.mappings.rules,
             mapping_to_write,
         )
 
-    def run(self, before_upload: Callable[[], None] | None = None) -> WorkspaceImport:
+    def run(self, before_upload: Callable[[], None] | None = None) -> tuple[str, FlowImport]:
         """Join what an earlier try of the task made, or import the package.
 
         :param before_upload: called right before the upload; an error that it raises prevents the upload
+        :returns: ``created`` by this try, or ``joined`` if an earlier try made the flows; and what was made, with the
+            names that were read back
         :raises MissingMappingError: the server asks for mappings; nothing was imported
         :raises InterruptedChangeError: an earlier try may have imported another package, or its flows are gone
         :raises AmbiguousSubmissionError: it is unknown whether the package was imported
         :raises TrifactaError: for the rest
         """
-        earlier = self._earlier()
-        if earlier:
+        if earlier := self._earlier():
             return earlier
         if before_upload:
             before_upload()
-        newest = read_patiently(self._client, lambda reader: reader.flows.newest())
+        newest = read_patiently(self.client, lambda reader: reader.flows.newest())
         above = newest[0].id if newest else 0
-        body = self._package.body(self._progress, self._mappings.fields)
-        self._journal.asked(self._request, above=above)
+        body = self.package.body(self.progress, self.mappings.fields)
+        self.journal.asked(self._request, above=above)
         try:
-            made = self._client.flows.import_package(body, folder_id=self._folder_id)
-        except MissingMappingError:
-            self._journal.withdraw()
-            raise
+            made = self.client.flows.import_package(body, folder_id=self.folder_id)
         except TrifactaError as error:
-            if did_nothing(error):
-                self._journal.withdraw()
-                error.standing = "Nothing was imported."
-                raise
-            raise self._ambiguous(str(error), above) from error
-        self._journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
+            if not (did_nothing(error) or isinstance(error, MissingMappingError)):
+                raise self._ambiguous(str(error), above) from error
+            self.journal.withdraw()
+            error.standing = "Nothing was imported."
+            raise
+        self.journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
         try:
-            return WorkspaceImport("created", self._proven(made, above))
+            return "created", self._proven(made, above)
         except (NotFoundError, PermissionDeniedError) as error:
             raise self._ambiguous(f"the answer names the flows {_ids(made)}, and {error}", above) from error
 
-    def _earlier(self) -> WorkspaceImport | None:
+    def _earlier(self) -> tuple[str, FlowImport] | None:
         """Return what an earlier try of this task made; None if it is safe to import."""
-        journal, uuid = self._journal, self._package.info.uuid
+        journal, uuid = self.journal, self.package.info.uuid
         entry = journal.entry(**self._request)
         if entry is None:
-            if self._retry:
+            if self.retry:
                 self._refuse_unknown()
             return None
         answer, above = entry.answer, int(entry.before["above"])
-        if answer.get("told") and not self._retry:
+        if answer.get("told") and not self.retry:
             return None  # a person has read the error, and cleared the task
         if "flows" not in answer:
             raise self._ambiguous("an earlier try of this task asked for it.", above)
         made = FlowImport(answer["primary_flow_ids"], answer["flows"], answer["dropped"])
         try:
-            imported = self._proven(made, above)
+            imported = self._proven(made, above, proven=bool(answer.get("proven")))
         except (NotFoundError, PermissionDeniedError) as error:
-            if not self._retry:
+            if not self.retry:
                 log.info("The flows that an earlier try of this task made are gone, so this one imports again")
                 return None
             raise InterruptedChangeError(
@@ -177,15 +144,14 @@ class WorkspaceImporter:
                 flow_ids=_ids(made),
             ) from error
         log.info("An earlier try of this task made the flows %s of the package %s", _ids(made), uuid)
-        return WorkspaceImport("joined", imported)
+        return "joined", imported
 
     def _refuse_unknown(self) -> None:
         """Stop a retry if an earlier try may have imported something that its journal does not tell."""
-        journal = self._journal
+        journal = self.journal
         if not journal.exists:
             # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
-            appeared = self._appeared(None, DEFAULT_SETTLE_TIMEOUT)
-            if appeared:
+            if appeared := self._appeared(None, DEFAULT_SETTLE_TIMEOUT):
                 raise self._unknown("this is a retry, and nothing tells what earlier tries did.", appeared)
         elif journal.last_request.get("what") == "import" or not journal.nothing_asked(**self._request):
             raise InterruptedChangeError(
@@ -194,27 +160,26 @@ class WorkspaceImporter:
                 "and clear this task if it should import."
             )
 
-    def _proven(self, made: FlowImport, above: int) -> FlowImport:
+    def _proven(self, made: FlowImport, above: int, *, proven: bool = False) -> FlowImport:
         """Read the new flows back, and return what was made with the names that they have.
 
+        :param proven: whether an earlier try has proved it: a person may have renamed the flows since
         :raises AmbiguousSubmissionError: they are not new flows of the package
         :raises TrifactaError: they cannot be read
         """
         ids = _ids(made)
         with production_stands(lambda: f"The server answered that it made the flows {ids}. They were not read back."):
-            found = read_patiently(self._client, lambda reader: [reader.flows.get(one) for one in ids])
-        if not found or any(flow.id <= above for flow in found) or not any(map(self._is_ours, found)):
+            found = read_patiently(self.client, lambda reader: [reader.flows.get(one) for one in ids])
+        fits = found and all(flow.id > above for flow in found) and any(map(self._is_ours, found))
+        if not (fits or proven):
             raise self._ambiguous(f"the answer names the flows {ids}, which are not new flows of it.", above)
-        primary = made.primary_flow_ids
-        flows = [
-            {"id": flow.id, "name": flow.name and shown(flow.name), "primary": flow.id in (primary or ())}
-            for flow in found
-        ]
-        return FlowImport(primary, flows, made.dropped)
+        self.journal.answered(proven=True)
+        flows = [new_flow(flow.id, flow.name, made.primary_flow_ids) for flow in found]
+        return FlowImport(made.primary_flow_ids, flows, made.dropped)
 
     def _is_ours(self, flow: Flow) -> bool:
         """Tell whether a flow has the name of one of the package. An import puts a prefix before it [R]."""
-        names = tuple(self._package.info.flow_names)
+        names = tuple(self.package.info.flow_names)
         return not names or (flow.name or "").endswith(names)
 
     def _appeared(self, above: int | None, seconds: float) -> list[Flow]:
@@ -224,7 +189,7 @@ class WorkspaceImporter:
             tell, and a flow that a person deleted counts too
         :param seconds: how long to look
         """
-        since = self._began - CLOCK_TOLERANCE if self._began else None
+        since = self.began - CLOCK_TOLERANCE if self.began else None
 
         def is_new(flow: Flow) -> bool:
             if above is not None:
@@ -236,7 +201,7 @@ class WorkspaceImporter:
             found = reader.flows.newest(include_deleted=above is None)
             return [flow for flow in found if is_new(flow) and self._is_ours(flow)]
 
-        return look(self._client, read, bool, seconds=seconds)
+        return look(self.client, read, bool, seconds=seconds)
 
     def _ambiguous(self, why: str, above: int) -> AmbiguousSubmissionError:
         try:
@@ -247,10 +212,10 @@ class WorkspaceImporter:
     def _unknown(self, why: str, appeared: list[Flow]) -> AmbiguousSubmissionError:
         """Make the error for an import that may have happened, with the flows that a person has to look at."""
         # A person can read the error from now on, so a clear may import again.
-        self._journal.answered(told=True)
+        self.journal.answered(told=True)
         there = listed(f"{flow.id} ({quoted(flow.name)})" for flow in appeared) or "none"
         return AmbiguousSubmissionError(
-            f"It is unknown whether the package {self._package.info.uuid} was imported: {why} This task does not "
+            f"It is unknown whether the package {self.package.info.uuid} was imported: {why} This task does not "
             f"import it again, because every import makes new flows. Flows that appeared since, newest first: {there}. "
             "If they are complete, use them and mark this task as success. If not, delete them and clear this task.",
             flow_ids=[flow.id for flow in appeared],

@@ -29,6 +29,7 @@ def operation(*parameters):
         ({}, False),
         (None, False),
         ([], False),
+        (b"<p>Hello</p>", False),
     ],
 )
 def test_only_the_header_of_this_call_counts(scripted, body, takes):

@@ -117,7 +117,7 @@ def test_unusable_arguments_are_refused(run, prod, fails, options):
 
 def test_a_connection_without_a_mapping_is_named_with_the_mapping_to_write(run, prod, fails):
     emulator = prod()
-    with fails('DryRunFailedError: Add connections={"dev": "<name of the connection here>"}'):
+    with fails('DryRunFailedError: Add connections={"dev": "<name here>"}'):
         run(package=READS_DEV)
     assert imports(emulator) == 0
 
@@ -127,8 +127,8 @@ def test_the_answer_that_asks_for_mappings_shows_them(run, prod, store, fails, d
     emulator = prod(import_hold_up="always")
     package = {**READS_DEV, "dataset_path": "s3://in/{env.region}", "dataset_parameters": {"env.region": "eu"}}
     needed = {
-        "connections": {"dev": "<name of the connection here>"},
-        "environment_parameters": {"env.region": "<name of the parameter here>"},
+        "connections": {"dev": "<name here>"},
+        "environment_parameters": {"env.region": "<name here>"},
     }
     with fails("MissingMappingError", mapping=needed):
         run(package=package, store=store, dry_run_first=dry_run_first)
@@ -237,6 +237,15 @@ def test_flows_that_a_person_deleted_are_not_made_again_by_a_retry(run, prod, st
         run(store=store, **RETRY)
     result, _ = run(store=store, **CLEAR)
     assert (result["outcome"], imports(emulator)) == ("created", 2)
+
+
+@pytest.mark.parametrize("again", [RETRY, CLEAR])
+def test_flows_that_a_person_renamed_are_joined(run, prod, store, again):
+    emulator = prod()
+    first, _ = run(store=store)
+    emulator.store.edit_flow(first["flow_ids"][0], name="Other name")
+    result, _ = run(store=store, **again)
+    assert (result["outcome"], result["flows"][0]["name"], imports(emulator)) == ("joined", "Other name", 1)
 
 
 @pytest.mark.parametrize("change", [{"package": {}}, {"folder_id": 5}])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -40,6 +41,16 @@ def furnished():
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    """The command sets handlers for the rest of its process."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(one) for one in numbers]
+    yield
+    for one, handler in zip(numbers, before, strict=True):
+        signal.signal(one, handler)
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ def during(monkeypatch):
     """Return a function that lets something happen when a call is made: before it is sent, or after its answer."""
 
     def let(key, happen, *, after=False):
-        attempt, ask = instance.Probe._attempt, instance.Probe._ask
+        make, ask = instance.Probe._make, instance.Probe._ask
 
         def noted(self, call):
             self.present = call.key
             try:
-                return attempt(self, call)
+                return make(self, call)
             finally:
                 self.present = None
 
@@ -42,7 +42,7 @@ def during(monkeypatch):
                 happen()
             return answer
 
-        monkeypatch.setattr(instance.Probe, "_attempt", noted)
+        monkeypatch.setattr(instance.Probe, "_make", noted)
         monkeypatch.setattr(instance.Probe, "_ask", asked)
 
     return let
@@ -67,7 +67,6 @@ def test_a_signal_stops_it_after_the_present_request(furnished, probe, during, l
     assert not left_behind(emulator)
     assert "stopped before" in report.out
     assert "NOT DELETED" not in report.err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def twice():
@@ -116,13 +115,23 @@ def test_a_deletion_is_tried_again(furnished, probe, left_behind):
     assert not left_behind(emulator)
 
 
+def test_a_list_that_lags_hides_nothing(furnished, probe, left_behind):
+    emulator = furnished(list_lag_seconds=3600)
+    report = probe(emulator.url, "--write", probe.name)
+    assert report.status == 0
+    verdicts = {one["item"]: one["verdict"] for one in report.json["items"]}
+    assert verdicts["listed_at_once"] == "refuted"
+    assert verdicts["rolled_back"] == "confirmed", "it is read by its id"
+    assert not left_behind(emulator)
+
+
 def test_it_says_what_it_could_not_delete(furnished, probe, left_behind):
     emulator = furnished()
     emulator.faults.add(Fault(Answer(500), method="DELETE", path="/v4/deployments/*", times=None))
     report = probe(emulator.url, "--write", probe.name)
     assert report.status == 1
     left = sorted(one for kind, one in left_behind(emulator) if "Deployments" in kind)
-    assert [f"deployment {one}, named {probe.name!r}" in report.err for one in left] == [True, True]
+    assert [f"NOT DELETED: deployments/{one}." in report.err for one in left] == [True, True]
 
 
 def test_it_says_if_a_deployment_may_appear(furnished, probe, during):

@@ -13,7 +13,7 @@ from airflow_provider_trifacta.probe.choices import OPTIONS
 from airflow_provider_trifacta.probe.items import ITEMS
 
 #: Choices that cannot be seen from outside, and why.
-UNSEEN = {"flow_patch_body": "it would change a flow that is not the probe's"}
+UNSEEN: dict[str, str] = {}
 OTHERS = [
     pytest.param(name, value, id=f"{name}-{value}")
     for name, values in choices().items()

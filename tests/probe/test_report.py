@@ -108,6 +108,7 @@ def test_a_package_that_is_none(furnished, probe, tmp_path):
 
 
 def test_a_report_that_cannot_be_written(furnished, probe, tmp_path):
-    report = probe(furnished().url, "--json", str(tmp_path / "no" / "answers.json"))
-    assert report.status == 1
-    assert report.out.startswith("Trifacta 9.7.0: ")
+    emulator = furnished()
+    report = probe(emulator.url, "--write", probe.name, "--json", str(tmp_path / "no" / "answers.json"))
+    assert (report.status, report.out) == (1, "")
+    assert {call.method for call in emulator.calls} == {"GET"}

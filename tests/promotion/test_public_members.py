@@ -14,15 +14,17 @@ MEMBERS = [
     "Mappings",
     "Promoter",
     "Promotion",
+    "PromotionStatus",
     "Run",
     "StagedPromoter",
     "Undone",
-    "WorkspaceImport",
     "WorkspaceImporter",
     "create_once",
     "dry_run",
     "roll_back",
     "run_deployment",
+    "run_flows",
+    "run_recipe",
 ]
 
 

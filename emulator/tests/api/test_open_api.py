@@ -57,3 +57,6 @@ def test_words_and_shapes_of_job_groups(start):
     assert "Cancelled" in properties("/v4/jobGroups/{id}")["status"]["enum"]
     assert properties("/v4/jobGroups/{id}/jobs")["data"]["items"]["properties"]["errorMessage"] == {"type": "object"}
     assert set(paths["/v4/jobGroups/{id}/cancel"]["post"]["responses"]) == {"202"}
+    assert "content" in paths["/v4/flows/{id}"]["patch"]["responses"]["200"]
+    empty = start(flow_patch_body="empty").json("/v4/open-api-spec")["paths"]["/v4/flows/{id}"]["patch"]
+    assert "content" not in empty["responses"]["200"]

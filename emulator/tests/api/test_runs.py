@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 from flow_calls import post
-from trifacta_emulator import Fault, Reset, RunOutcome, build_package
+from trifacta_emulator import Fault, PresetFlow, Reset, RunOutcome, User, build_package
 
 GROUPS, RECIPE = "/v4/jobGroups", {"wrangledDataset": {"id": 2001}}
 FLOW = "/v4/flows/1001/run"
@@ -245,3 +245,20 @@ def test_flows_of_a_package_run_apart(start):
         post(api, build_package(name))
     api("POST", "/v4/flows/1002/run")
     assert [one.recipe.home.flow_id for one in groups(api)] == [1002]
+
+
+def test_a_flow_of_another_user(start):
+    """A flow that is not shared with the caller can be neither run nor copied, and its recipes are not listed."""
+    users = (User("admin@x", "p", ("admin",)), User("owner@x", "p"), User("other@x", "p"))
+    api = start(users=users, flows=(PresetFlow("Orders", owner="owner@x"),))
+    tried = (
+        ("POST", FLOW, {}),
+        ("POST", GROUPS, RECIPE),
+        ("POST", "/v4/flows/1001/copy", {}),
+        ("GET", "/v4/wrangledDatasets/2001", None),
+        ("POST", "/v4/wrangledDatasets", {"name": "a", "flow": {"id": 1001}, "importedDataset": {"id": 4001}}),
+    )
+    for email, statuses, listed in (("other@x", {403}, 0), ("owner@x", {200, 201}, 3), ("admin@x", {200, 201}, 6)):
+        api.session.auth = (email, "p")
+        assert {api(method, path, json=body).status_code for method, path, body in tried} == statuses
+        assert len(api.json("/v4/wrangledDatasets")["data"]) == listed

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import client_table
 import pytest
 from conftest import NO_GOOGLE
-from tenacity import RetryError
 from trifacta_emulator import PresetFlow, PresetToken
 
+NOT_EMULATED = (404, "RouteNotFoundException")
 RECIPE = {"wrangledDataset": {"id": 2001}}
 
 
@@ -37,7 +37,10 @@ def dataprep(tmp_path, monkeypatch):
         if hasattr(getattr(hook, name), "retry"):
             monkeypatch.setattr(getattr(hook, name).retry, "sleep", lambda _: None)
     return SimpleNamespace(
-        hook=hook, **vars(parts["operators"]), Sensor=parts["sensors"].DataprepJobGroupIsFinishedSensor
+        hook=hook,
+        **vars(parts["operators"]),
+        Sensor=parts["sensors"].DataprepJobGroupIsFinishedSensor,
+        RetryError=import_module("tenacity").RetryError,
     )
 
 
@@ -84,7 +87,8 @@ def test_every_call(dataprep, api, clock, conforms):
             lambda: hook.create_output_object(body_request={"execution": "dataflow", "profiler": False}),
             lambda: hook.create_write_settings(body_request={"path": "gs://test/out", "action": "create"}),
         ):
-            with pytest.raises(RetryError) as caught:
+            with pytest.raises(dataprep.RetryError) as caught:
                 refused()
-            assert caught.value.last_attempt.exception().response.status_code == 404
+            answer = caught.value.last_attempt.exception().response
+            assert (answer.status_code, answer.json()["exception"]["name"]) == NOT_EMULATED
     assert len(api.emulator.store.job_groups()) == 2

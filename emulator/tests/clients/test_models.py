@@ -39,6 +39,7 @@ WRITES = (
     ("POST", "/v4/flows", {"name": "a"}, "flow"),
     ("POST", "/v4/flows/1001/copy", {"name": "b"}, "flow"),
     ("POST", "/v4/flows/1001/run", {}, "runFlowResult"),
+    ("PATCH", "/v4/flows/1001", {"name": "c"}, "updatedObject"),
     ("POST", "/v4/jobGroups", RECIPE, "runJobResult"),
     ("POST", "/v4/jobGroups", {**RECIPE, "testMode": True}, "runJobTestModeResult"),
     (

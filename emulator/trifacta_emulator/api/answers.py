@@ -45,8 +45,8 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
     answer |= {
         "flows": [flow(imported, row) for row in tables["flows"]],
         "datasources": [_datasource(imported, row) for row in tables["datasources"]],
-        "flownodes": [_flownode(imported, row) for row in tables["flownodes"]],
-        "outputobjects": [_outputobject(imported, row) for row in tables["outputobjects"]],
+        "flownodes": [flownode_row(row, _stamp(imported, row)) for row in tables["flownodes"]],
+        "outputobjects": [output_row(row, _stamp(imported, row)) for row in tables["outputobjects"]],
     }
     if latest:
         answer |= {
@@ -54,8 +54,8 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
             "createdObjectMapping": {
                 table: {str(old): new for old, new in ids.items()} for table, ids in imported.mapping.items()
             },
-            "flowedges": [_flowedge(imported, row) for row in tables["flowedges"]],
-            "recipes": [_recipe(imported, row) for row in tables["recipes"]],
+            "flowedges": [edge_row(row, _stamp(imported, row)) for row in tables["flowedges"]],
+            "recipes": [recipe_row(row, _stamp(imported, row)) for row in tables["recipes"]],
             "webhookflowtasks": [_webhook(imported, row) for row in tables["webhookflowtasks"]],
         }
     return answer
@@ -155,14 +155,18 @@ def _latest_flow(imported: ImportedPackage, row: Row) -> Row:
     }
 
 
-def _flownode(imported: ImportedPackage, row: Row) -> Row:
-    # [R: D68 API Flows Package Post v4]
+def flownode_row(row: Row, stamp: Row) -> Row:
+    """Write a node of a flow [R: D68 API Flows Package Post v4].
+
+    :param row: its row
+    :param stamp: its times and people
+    """
     return {
         "id": row["id"],
         "wrangled": bool(row.get("wrangled")),
         "referenceInfo": _reference(row["referenceId"]),
         "activeSample": None,
-        **_stamp(imported, row),
+        **stamp,
         "recipe": _reference(row["scriptId"]),
         "referencedFlowNode": _reference(row["flowNodeId"]),
         "flow": _reference(row["flowId"]),
@@ -184,20 +188,28 @@ def _datasource(imported: ImportedPackage, row: Row) -> Row:
     }
 
 
-def _outputobject(imported: ImportedPackage, row: Row) -> Row:
-    # Names of OutputObject in the API description [P: AAC25]; for 6.8 and 7.x [I].
+def output_row(row: Row, stamp: Row) -> Row:
+    """Write an output, with the names of the API description [P: AAC25]; for 6.8 and 7.x [I].
+
+    :param row: its row
+    :param stamp: its times and people
+    """
     return {
         "id": row["id"],
         "execution": row.get("execution"),
         "profiler": bool(row.get("profiler")),
         "isAdhoc": bool(row.get("isAdhoc")),
         "flownode": _reference(row["flowNodeId"]),
-        **_stamp(imported, row),
+        **stamp,
     }
 
 
-def _flowedge(imported: ImportedPackage, row: Row) -> Row:
-    # [P: AAC25]
+def edge_row(row: Row, stamp: Row) -> Row:
+    """Write an edge between two nodes [P: AAC25].
+
+    :param row: its row
+    :param stamp: its times and people
+    """
     return {
         "id": row["id"],
         "inPortId": row.get("inPortId"),
@@ -205,12 +217,16 @@ def _flowedge(imported: ImportedPackage, row: Row) -> Row:
         "inputFlowNode": _reference(row["inFlowNodeId"]),
         "outputFlowNode": _reference(row["outFlowNodeId"]),
         "flow": _reference(row["flowId"]),
-        **_stamp(imported, row),
+        **stamp,
     }
 
 
-def _recipe(imported: ImportedPackage, row: Row) -> Row:
-    # [P: AAC25]. Edits are not emulated.
+def recipe_row(row: Row, stamp: Row) -> Row:
+    """Write a recipe [P: AAC25]. Edits are not emulated.
+
+    :param row: its row
+    :param stamp: its times and people
+    """
     return {
         "id": row["id"],
         "name": row.get("name"),
@@ -219,7 +235,7 @@ def _recipe(imported: ImportedPackage, row: Row) -> Row:
         "nextPortId": row.get("nextPortId"),
         "currentEdit": None,
         "redoLeafEdit": None,
-        **_stamp(imported, row),
+        **stamp,
     }
 
 

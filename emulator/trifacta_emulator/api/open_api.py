@@ -41,16 +41,19 @@ def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
     text = {"type": "string"}
     error = text if options.job_error_shape == "text" else {"type": "object"}
     states = ["Created", "InProgress", "Complete", "Failed", options.canceled_word]
-    described: dict[str, tuple[int, dict[str, Any]]] = {
+    described: dict[str, tuple[int, dict[str, Any] | None]] = {
         "runDeployment": (201, _run_answer(options.run_answer)),
         "getJobGroup": (200, {"status": {**text, "enum": states}}),
         "getJobGroupJobs": (200, {"data": _array({"errorMessage": error})}),
+        "patchFlow": (200, {"id": {"type": "integer"}} if options.flow_patch_body == "short" else None),
         "cancelJobGroup": (options.cancel_status, {"jobIds": {"type": "array", "items": {"type": "integer"}}}),
     }
     words = {"description": "see the vendor's documentation"}
     if operation not in described:
         return {"default": words}
     status, properties = described[operation]
+    if properties is None:
+        return {str(status): words}
     return {str(status): {**words, "content": {"application/json": {"schema": _object(properties)}}}}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from trifacta_emulator.api.answers import edge_row, flownode_row, output_row, recipe_row
 from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
 from trifacta_emulator.api.people import has_access, require_access
 from trifacta_emulator.api.query import embeds, list_answer, select_fields
@@ -29,8 +30,9 @@ async def list_all(request: Request) -> Response:
     context, person = context_of(request), person_of(request)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
     flows = {flow.id for flow in context.store.state.flows.listed() if has_access(person, flow)}
-    found = [one for one in reversed(context.store.recipes()) if one.home.flow_id in flows]
-    return JSONResponse(list_answer([recipe_body(one, wanted) for one in found], request.query_params))
+    found = sorted(context.store.recipes(), key=lambda one: one.id, reverse=True)
+    rows = [recipe_body(one, wanted) for one in found if one.home.flow_id in flows]
+    return JSONResponse(list_answer(rows, request.query_params))
 
 
 async def read(request: Request) -> Response:
@@ -86,49 +88,21 @@ def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
     :param recipe: the recipe
     :param wanted: what to show whole: ``flow``, ``recipe``, ``outputObjects``
     """
-    home = recipe.home
-    stamp = stamped(home)
-    body: Row = {
-        "id": recipe.id,
-        "wrangled": bool(recipe.node.get("wrangled")),
-        # A public client reads a name [P: SAAGIE]; it is the name of the recipe [I].
-        "name": recipe.name,
-        **stamp,
-        "referenceInfo": None,
-        "activeSample": None,
-        "recipe": {"id": recipe.node["scriptId"]},
-        "referencedFlowNode": None,
-        "flow": {"id": home.flow_id},
-    }
+    home, stamp = recipe.home, _stamp(recipe.home)
+    # A public client reads a name [P: SAAGIE]; it is the name of the recipe [I].
+    body: Row = {**flownode_row(recipe.node, stamp), "name": recipe.name}
     if "flow" in wanted:
         body["flow"] = {"id": home.flow_id, "name": home.flow_name}
     if "recipe" in wanted:
-        body["recipe"] = script_body(recipe)
+        body["recipe"] = recipe_row({**recipe.script, "id": recipe.node["scriptId"]}, stamp)
     if "outputObjects" in wanted:
-        body["outputObjects"] = {"data": [_output(row, stamp) for row in _outputs(recipe)]}
+        outputs = [row for row in home.tables["outputobjects"] if row["flowNodeId"] == recipe.id]
+        body["outputObjects"] = {"data": [output_row(row, stamp) for row in outputs]}
     return body
 
 
-def script_body(recipe: Recipe) -> Row:
-    """Write the recipe itself [P: AAC25].
-
-    :param recipe: the recipe with its node
-    """
-    script = recipe.script
-    return {
-        "id": recipe.node["scriptId"],
-        "name": script.get("name"),
-        "description": script.get("description"),
-        "active": bool(script.get("active", True)),
-        "nextPortId": script.get("nextPortId"),
-        "currentEdit": None,
-        "redoLeafEdit": None,
-        **stamped(recipe.home),
-    }
-
-
 def flow_embeds(home: Home, wanted: Collection[str]) -> Row:
-    """Write the nodes and edges of a flow, for ``GET /v4/flows/:id?embed=flowNodes.recipe,flowEdges`` [P: SDK, GR].
+    """Write the nodes and edges of a flow, for ``GET /v4/flows/:id?embed=flowNodes.recipe,flowEdges`` [P: SDK], [P].
 
     :param home: the flow
     :param wanted: ``flowNodes``, ``flowNodes.recipe``, ``flowEdges``
@@ -139,46 +113,14 @@ def flow_embeds(home: Home, wanted: Collection[str]) -> Row:
         body["flowNodes"] = {"data": [recipe_body(node, whole) for node in nodes_of(home)]}
     if "flowEdges" in wanted:
         edges = [row for row in home.tables["flowedges"] if row["flowId"] == home.flow_id]
-        body["flowEdges"] = {"data": [_edge(row, home) for row in edges]}
+        body["flowEdges"] = {"data": [edge_row(row, _stamp(home)) for row in edges]}
     return body
 
 
-def stamped(home: Home) -> Row:
-    """Write times and people of what belongs to a flow.
-
-    :param home: the flow
-    """
+def _stamp(home: Home) -> Row:
+    # What belongs to a flow has its times and people: our choice [?].
     people = {"creator": {"id": home.user_id}, "updater": {"id": home.user_id}}
     return {"createdAt": iso(home.at), "updatedAt": iso(home.at), **people}
-
-
-def _edge(row: Row, home: Home) -> Row:
-    # [P: AAC25]
-    return {
-        "id": row["id"],
-        "inPortId": row.get("inPortId"),
-        "outPortId": row.get("outPortId"),
-        "inputFlowNode": {"id": row["inFlowNodeId"]},
-        "outputFlowNode": {"id": row["outFlowNodeId"]},
-        "flow": {"id": home.flow_id},
-        **stamped(home),
-    }
-
-
-def _outputs(recipe: Recipe) -> list[Row]:
-    return [row for row in recipe.home.tables["outputobjects"] if row["flowNodeId"] == recipe.id]
-
-
-def _output(row: Row, stamp: Row) -> Row:
-    # Names of OutputObject in the API description [P: AAC25].
-    return {
-        "id": row["id"],
-        "execution": row.get("execution"),
-        "profiler": bool(row.get("profiler")),
-        "isAdhoc": bool(row.get("isAdhoc")),
-        "flownode": {"id": row["flowNodeId"]},
-        **stamp,
-    }
 
 
 _RECIPES = "/v4/wrangledDatasets"
