@@ -272,8 +272,7 @@ class Story(Tasks):
 
     def unknown_ids(self, package):
         before = self.releases, self.live, self.writes
-        # Nobody can tell a 403 for an unknown id from a missing permission, so it stays one.
-        refused = (errors.PermissionDeniedError,) if self.options.unknown_id_status == 403 else ()
+        refused = self.unknown_is_refused
         self.waits(ReleaseActiveSensor, *refused or (errors.ReleaseDeletedError,), names=UNKNOWN, release_id=UNKNOWN)
         self.waits(JobGroupSensor, *refused or (errors.JobFailedError,), names=UNKNOWN, job_group_ids=UNKNOWN)
         for cls in (ActivateReleaseOperator, DeactivateReleaseOperator):
@@ -282,10 +281,15 @@ class Story(Tasks):
         self.deployment_is_missing(UNKNOWN, package)
         assert (self.releases, self.live) == before[:2]
 
+    @property
+    def unknown_is_refused(self):
+        """Nobody can tell a 403 for an unknown id from a missing permission, so it stays one."""
+        return (errors.PermissionDeniedError,) if self.options.unknown_id_status == 403 else ()
+
     def deployment_is_missing(self, deployment_id, package):
         for cls, options, classes in (
-            (GetDeploymentOperator, {}, (errors.NotFoundError,)),
-            (RunDeploymentOperator, {}, (errors.NotFoundError, errors.RunNotStartedError)),
+            (GetDeploymentOperator, {}, (errors.NotFoundError, *self.unknown_is_refused)),
+            (RunDeploymentOperator, {}, (errors.NotFoundError, errors.RunNotStartedError, *self.unknown_is_refused)),
             # A 400 to what sends more than an id may be about that, so it stays a refusal.
             (SetImportRulesOperator, {"value_rules": RULES["value_rules"]}, REFUSED),
             (DryRunReleaseOperator, {"package_path": package}, (*REFUSED, errors.DryRunFailedError)),
@@ -295,19 +299,25 @@ class Story(Tasks):
 
     def deleted_ids(self, release_id, package):
         self.store.delete_release(release_id)
+        self.pass_lag()
         self.waits(ReleaseActiveSensor, errors.ReleaseDeletedError, names=release_id, release_id=release_id)
         self.fails(ActivateReleaseOperator, errors.NotFoundError, names=release_id, release_id=release_id)
         self.delete_the_live_release()
         self.store.delete_deployment(self.deployment)
+        self.pass_lag()
         self.deployment_is_missing(self.deployment, package)
+
+    def pass_lag(self):
+        """Let everything show that a person changed: each request takes a second of the server."""
+        for _ in range(int(self.options.list_lag_seconds)):
+            requests.get(self.emulator.url, timeout=30)
 
     def delete_the_live_release(self):
         live = self.does(ActivateReleaseOperator, release_id=self.releases[-1])["release_id"]
         undo = {"baseline": self.baseline(), "package_uuid": None}
         url, auth = f"{self.emulator.url}/v4/releases/{live}", ("admin@example.com", "admin-password")
         deleted = requests.delete(url, auth=auth, timeout=30).ok
-        for _ in range(int(self.options.list_lag_seconds)):  # each request takes a second, then the list shows it
-            requests.get(f"{self.emulator.url}/v4/people/current", auth=auth, timeout=30)
+        self.pass_lag()
         assert deleted == (self.options.delete_active_release == "allow")
         self.baseline()
         if deleted:
