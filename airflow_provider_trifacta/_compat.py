@@ -179,6 +179,13 @@ def object_storage_path(url: str) -> Any:
     return ObjectStoragePath(url)
 
 
+def operator_lineage(**parts: Any) -> Any:
+    """Return what an operator tells OpenLineage. It is imported late, because its provider is optional."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    return OperatorLineage(**parts)
+
+
 __all__ = [
     "KEEPS_STATE",
     "AirflowFailException",
@@ -203,6 +210,7 @@ __all__ = [
     "looks_secret",
     "mask_secret",
     "object_storage_path",
+    "operator_lineage",
     "redact",
     "task_states",
 ]

@@ -125,7 +125,7 @@ def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
 
 def _move_between_workspaces() -> int:
     """Move a flow twice between emulators of a cloud edition. The second time it does not run in Prod."""
-    cloud = ("--edition", "SaaS", "--choice", "deployment_manager=false", "--flow", "Daily Orders")
+    cloud = ("--edition", "SaaS", "--flow", "Daily Orders")
     with Emulator("dev", *cloud) as dev, Emulator("prod", "--missing-path", EDITED, *cloud) as prod:
         flow_id = _make_flow(dev)
         urls = {"trifacta_dev": dev.url, "trifacta_prod": prod.url, "trifacta_default": prod.url}

@@ -92,7 +92,7 @@ class Story(Tasks):
     # Before the first release
 
     def check(self):
-        usable = self.can_deploy or not self.options.deployment_manager
+        usable = self.can_deploy or not self.options.has_deployments
         assert TrifactaHook().test_connection()[0] is usable
         assert TrifactaHook("by_token").test_connection()[0] is (usable and self._token_works)
         assert TrifactaHook("refused").test_connection()[0] is False

@@ -433,7 +433,7 @@ def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
 @pytest.fixture
 def workspaces(use_connection):
     """Two workspaces without Deployment Manager: Dev with a flow, and Prod with the flow of before."""
-    cloud = {"edition": "SaaS", "deployment_manager": False}
+    cloud = {"edition": "SaaS"}
     orders = PresetFlow("Daily Orders", connections=("orders dev",), dataset_path="/data/orders.csv")
     dev_options = EmulatorOptions(connections=(PresetConnection("orders dev"),), flows=(orders,), **cloud)
     prod_options = EmulatorOptions(

@@ -100,8 +100,7 @@ class JobGroups(Resource):
             recipe = _inner(self._transport.read(path, _WITH_FLOW), "wrangledDataset")
             name = recipe.get("name") or _inner(recipe, "recipe").get("name")
             words = [_named("flow", _inner(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
-            files = _inner(self._transport.read(f"{path}/outputs")).get("files")
-            uris = [_inner(one).get("uri") for one in files] if isinstance(files, builtins.list) else []
+            uris = [one.get("uri") for one in self.outputs(job_group_id)]
             words += [f"output {quoted(one)}" for one in uris[:_OUTPUTS_SHOWN] if one]
         return self._transport.excerpt(", ".join(filter(None, words)))
 
@@ -126,6 +125,28 @@ class JobGroups(Resource):
         """
         self._transport.write("POST", f"/v4/jobGroups/{job_group_id}/cancel")
 
+    def inputs(self, job_group_id: int) -> builtins.list[Mapping[str, Any]]:
+        """Return what a job group reads (``GET /v4/jobGroups/:id/inputs`` [P]).
+
+        Some instances answer 400 for jobs that read files [P].
+
+        :param job_group_id: its id
+        :returns: files, with ``uri``; and tables, with ``vendor``, ``databaseConnectString``, ``relationalPath`` and
+            ``table``, or ``query`` in place of the last
+        """
+        path = f"/v4/jobGroups/{job_group_id}/inputs"
+        flows = rows_of(self._transport.read(path), path)
+        return [row for flow in flows for row in _objects(flow, "inputs")]
+
+    def outputs(self, job_group_id: int) -> builtins.list[Mapping[str, Any]]:
+        """Return what a job group writes (``GET /v4/jobGroups/:id/outputs`` [P]).
+
+        :param job_group_id: its id
+        :returns: files and tables, as :meth:`inputs` does
+        """
+        body = self._transport.read(f"/v4/jobGroups/{job_group_id}/outputs")
+        return [*_objects(body, "files"), *_objects(body, "tables")]
+
 
 def _inner(body: object, *keys: str) -> Mapping[str, Any]:
     """Return an object within an answer; an empty one if it is not there."""
@@ -137,3 +158,8 @@ def _inner(body: object, *keys: str) -> Mapping[str, Any]:
 def _named(kind: str, row: Mapping[str, Any]) -> str:
     name, number = row.get("name"), row.get("id")
     return f"{kind} {quoted(name)} ({number})" if name else f"{kind} {number}" if number else ""
+
+
+def _objects(body: object, key: str) -> list[Mapping[str, Any]]:
+    rows = body.get(key) if isinstance(body, Mapping) else None
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

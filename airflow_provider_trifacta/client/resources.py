@@ -95,9 +95,10 @@ def only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Name
     if found:
         words = f"{len(found)} {kind}s{where} are called {quoted(name)}: {listed(about['found_ids'])}. Give the id."
     else:
-        names = dict.fromkeys(row.name for row in rows if row.name)
-        cases = {shown(one).casefold(): shown(one) for one in names}
-        about["similar"] = [cases[one] for one in get_close_matches(name.casefold(), cases, n=_MOST_NAMES)]
+        names = dict.fromkeys(shown(row.name) for row in rows if row.name)
+        close = get_close_matches(name.casefold(), {one.casefold() for one in names}, n=_MOST_NAMES)
+        nearest = [one for key in close for one in names if one.casefold() == key]
+        about["similar"] = nearest[:_MOST_NAMES]
         similar = listed(map(quoted, about["similar"])) or f"none of {len(names)}"
         words = (
             f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name and its case. This "

@@ -69,6 +69,7 @@ class RunningOperator(TrifactaOperator):
         self._asked = False
         self._retry_joins = self._runs_once
         self._running: JobGroupsWatch | None = None
+        self._facts: dict[str, Any] = {}
 
     @abstractmethod
     def _checked(self) -> tuple[str, Any]:
@@ -149,6 +150,7 @@ class RunningOperator(TrifactaOperator):
         urls = [client.job_group_url(one) for one in ids]
         more = {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
         attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
+        self._facts = attempt.facts
         verb = "joined" if run.joined else "started"
         self.log.info("%s: %s job groups %s", self._what(attempt.facts).capitalize(), verb, ids)
         for url in urls:
@@ -184,7 +186,21 @@ class RunningOperator(TrifactaOperator):
 
     def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
         self.log.info("The run of %s is Complete", self._what(facts))
-        return {**facts, "outcome": "complete"}
+        self._facts = {**facts, "outcome": "complete"}
+        return self._facts
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """Tell OpenLineage what the jobs read and wrote. Airflow calls this only if OpenLineage is on."""
+        from ._lineage import lineage_of
+
+        # After a deferral there is no client. The Airflow connection is not read where that can be avoided.
+        client = self._running.client if self._running else None
+        kind, key = self._kind
+        return lineage_of(
+            f"{kind} {self._facts.get(key)}",
+            self._facts,
+            lambda: (client or TrifactaHook(self.trifacta_conn_id).client).config,
+        )
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection again, because the server refused its credentials."""
@@ -229,7 +245,7 @@ class RunningOperator(TrifactaOperator):
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
-        known = facts or {}
+        known = self._facts = facts or {}
         with airflow_failures(final=not (self._runs_once or remembers(context))):
             self.log.info("%s", check_event(event, **_fields(known)))
         return self._complete(known)

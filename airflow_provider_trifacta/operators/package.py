@@ -13,7 +13,7 @@ from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
 from ..promotion.workspace import WorkspaceImporter
-from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_name, given_or_none
+from ._base import Attempt, TrifactaOperator, given_name
 from ._packages import PackageReader
 from ._storage import check_destination, save, temporary_file
 from .dry_run import refuse_problems
@@ -135,7 +135,7 @@ class ImportFlowPackageOperator(PackageReader):
     :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
     :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
         if it is left out (templated)
-    :param folder_id: the folder of the new flows: an int or digits; none if it is left out (templated)
+    :param folder_id: the folder of the new flows: an int or digits; None for no folder (templated)
     :param connections: connections of this instance by those of the package, each by its name, id or uuid:
         ``{"orders dev": "orders"}``. Others must exist here with the same uuid (templated)
     :param environment_parameters: by the name of a parameter in the package: the name of a parameter here, or
@@ -158,15 +158,14 @@ class ImportFlowPackageOperator(PackageReader):
     def __init__(
         self,
         *,
-        folder_id: Any = NOT_GIVEN,
+        folder_id: Any = None,
         connections: Any = None,
         environment_parameters: Any = None,
         dry_run_first: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.folder_id = given_or_none(folder_id)
-        self._with_folder = folder_id is not NOT_GIVEN
+        self.folder_id = folder_id
         self.connections = connections
         self.environment_parameters = environment_parameters
         self.dry_run_first = dry_run_first
@@ -174,7 +173,7 @@ class ImportFlowPackageOperator(PackageReader):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the package, import it once, and tell the new flows."""
         with airflow_failures():
-            folder_id = parse_id(self.folder_id, "folder_id") if self._with_folder else None
+            folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
             attempt = Attempt(self, context)
             self.log.info(
                 "Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id

@@ -70,6 +70,7 @@ class Order:
     has: Callable[[JobGroup], bool] = lambda _: False
 
 
+@dataclass
 class Once:
     """Sends some orders, one after the other, each once for a task.
 
@@ -86,21 +87,16 @@ class Once:
     :param fields: the error's fields that name what runs
     """
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        request: Mapping[str, Any],
-        orders: Sequence[Order],
-        *,
-        journal: Journal | None = None,
-        retry: bool = False,
-        execution_id: str | None = None,
-        since: datetime | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._client, self._request, self._orders = client, request, orders
-        self._journal, self._retry = journal or Journal(), retry
-        self._execution_id, self._since, self._fields = execution_id, since, fields or {}
+    client: TrifactaClient
+    request: Mapping[str, Any]
+    orders: Sequence[Order]
+    journal: Journal = field(default_factory=Journal, kw_only=True)
+    retry: bool = field(default=False, kw_only=True)
+    execution_id: str | None = field(default=None, kw_only=True)
+    since: datetime | None = field(default=None, kw_only=True)
+    fields: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
         self._known: list[Started] = []
         self._joined = False
         #: Whether the next order is noted already.
@@ -113,8 +109,8 @@ class Once:
         :returns: what runs
         """
         doubt = self._doubt()
-        while len(self._known) < len(self._orders):
-            self._known.append(self._start(self._orders[len(self._known)], doubt))
+        while len(self._known) < len(self.orders):
+            self._known.append(self._start(self.orders[len(self._known)], doubt))
             # What came after a noted request was not sent.
             doubt, self._noted = "" if self._noted else doubt, False
         flow_runs = [one.flow_run_id for one in self._known if one.flow_run_id]
@@ -122,51 +118,51 @@ class Once:
 
     def _doubt(self) -> str:
         """Join what earlier tries started, and return why the next order may have been sent; empty if it was not."""
-        journal, retry, names = self._journal, self._retry, self._names()
-        entry, why = journal.entry(**self._request), "an earlier try of this task asked for it."
+        journal, retry, names = self.journal, self.retry, self._names()
+        entry, why = journal.entry(**self.request), "an earlier try of this task asked for it."
         if entry:
             notes = [*(entry.before.get("started") or ()), entry.answer]
             known = [Started.of(one) for one in notes if one.get("job_group_ids")]
-            lost, self._since = len(known) < len(notes), parse_time(entry.before.get("at"))
+            lost, self.since = len(known) < len(notes), parse_time(entry.before.get("at"))
             if lost and not retry and not entry.answer.get("told"):
                 # A clear starts it again only after an error has told a person which job groups appeared.
-                raise self._ambiguous(self._orders[len(known)], why)
+                raise self._ambiguous(self.orders[len(known)], why)
             if retry or self._still_run(known):
                 self._known, self._joined = known, bool(known)
                 log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
             if lost and retry:
                 self._noted = True
-                self._execution_id = entry.before.get("execution_id")
+                self.execution_id = entry.before.get("execution_id")
                 return why
             return ""
-        if not retry or (journal.exists and journal.nothing_asked(**self._request) and not self._ran_another()):
+        if not retry or (journal.exists and journal.nothing_asked(**self.request) and not self._ran_another()):
             return ""
         if self._ran_another():
             raise self._interrupted(
                 f"An earlier try of this task ran {names}, with another live release or other parameters."
             )
-        if self._execution_id:
+        if self.execution_id:
             return "an earlier try of this task may have asked for it."
         if journal.exists:
             raise self._interrupted(f"An earlier try could not use its journal, so it may have run {names}.")
         return ""
 
     def _ran_another(self) -> bool:
-        return bool(self._journal.last_request.get("what") == self._request["what"])
+        return bool(self.journal.last_request.get("what") == self.request["what"])
 
     def _start(self, order: Order, doubt: str) -> Started:
         """Send an order.
 
         :param doubt: why it may have been sent before; empty if it was not
         """
-        before, key, cause = self._journal.entry(**self._request), self._key(), None
+        before, key, cause = self.journal.entry(**self.request), self._key(), None
         if not self._noted:
-            self._since = (doubt and self._since) or pendulum.now("UTC")
-            noted: dict[str, Any] = {"at": self._since.isoformat()}
-            noted |= {"execution_id": self._execution_id} if key else {}
+            self.since = (doubt and self.since) or pendulum.now("UTC")
+            noted: dict[str, Any] = {"at": self.since.isoformat()}
+            noted |= {"execution_id": self.execution_id} if key else {}
             noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
             try:
-                self._journal.asked(self._request, **noted)
+                self.journal.asked(self.request, **noted)
             except TrifactaError as error:
                 error.standing = self._started_before()
                 raise
@@ -176,13 +172,13 @@ class Once:
                 if answer is ACCEPTED_BEFORE:
                     why = "the server says that it took this request before, but no try of this task has sent it."
                     raise self._ambiguous(order, why)
-                return self._answered(read_answer(answer, order.name, order.needs, self._fields))
+                return self._answered(read_answer(answer, order.name, order.needs, self.fields))
         except AmbiguousSubmissionError:
             raise
         except TrifactaError as error:
             nothing = did_nothing(error)
             if nothing or isinstance(error, RunNotStartedError):
-                self._journal.withdraw(self._request, before if self._known else None)
+                self.journal.withdraw(self.request, before if self._known else None)
                 error.standing = self._nothing(order) if nothing else ""
                 raise
             doubt, cause = str(error), error
@@ -193,16 +189,16 @@ class Once:
         if not key:
             raise self._ambiguous(order, doubt) from cause
         try:
-            if not self._client.description.takes_execution_id(order.path):
+            if not self.client.description.takes_execution_id(order.path):
                 raise self._ambiguous(order, doubt) from cause
             log.warning("It is unknown whether the run of %s started jobs: %s Looking for them", order.name, doubt)
             # The server may know the id only when the run exists, and may still work on the first request.
-            found = find(self._client, order.has, self._since)
+            found = find(self.client, order.has, self.since)
             log.info("Sending the request again with the execution id %s, by which the server takes it once", key)
             answer = order.send(key, True)
             if answer is not ACCEPTED_BEFORE:
-                return self._answered(read_answer(answer, order.name, order.needs, self._fields))
-            found = found or find(self._client, order.has, self._since)
+                return self._answered(read_answer(answer, order.name, order.needs, self.fields))
+            found = found or find(self.client, order.has, self.since)
         except (AmbiguousSubmissionError, RunNotStartedError):
             raise
         except TrifactaError as error:
@@ -221,11 +217,11 @@ class Once:
 
     def _key(self) -> str | None:
         """Return the execution id of the next order. It goes by its place, so a retry with other orders is noticed."""
-        number, first = len(self._known), self._execution_id
+        number, first = len(self._known), self.execution_id
         return str(uuid5(UUID(first), str(number))) if first and number else first
 
     def _answered(self, started: Started) -> Started:
-        self._journal.answered(**started.as_dict())
+        self.journal.answered(**started.as_dict())
         return started
 
     @staticmethod
@@ -233,10 +229,10 @@ class Once:
         return [one for started in known for one in started.job_group_ids]
 
     def _still_run(self, known: Sequence[Started]) -> bool:
-        return any(self._client.job_groups.status(one) in RUNNING for one in self._ids(known))
+        return any(self.client.job_groups.status(one) in RUNNING for one in self._ids(known))
 
     def _names(self) -> str:
-        return ", ".join(one.name for one in self._orders)
+        return ", ".join(one.name for one in self.orders)
 
     def _started_before(self) -> str:
         return f"Job groups {self._ids(self._known)} were started before it." if self._known else ""
@@ -244,21 +240,21 @@ class Once:
     def _nothing(self, order: Order) -> str:
         if self._known:
             return f"The run of {order.name} started nothing. {self._started_before()}"
-        live = self._fields.get("live_id")
+        live = self.fields.get("live_id")
         return f"Nothing was started.{f' Release {live} of {order.name} is live.' if live else ''}"
 
     def _interrupted(self, why: str) -> InterruptedChangeError:
         return InterruptedChangeError(
             f"{why} A retry does not run {self._names()} a second time. Nothing was started. Look at the jobs in "
             "Trifacta, and clear this task if it should run once more.",
-            **self._fields,
+            **self.fields,
         )
 
     def _ambiguous(self, order: Order, why: str) -> AmbiguousSubmissionError:
         """Make the error for a run that may have started, with the job groups that a person has to look at."""
         try:
-            since = self._since and self._since - CLOCK_TOLERANCE
-            groups = self._client.without_repetitions.job_groups.newest()
+            since = self.since and self.since - CLOCK_TOLERANCE
+            groups = self.client.without_repetitions.job_groups.newest()
             found = [one for one in groups if not since or not one.created_at or one.created_at >= since]
             listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
             what = f"Job groups that appeared since, newest first: {listed}."
@@ -266,11 +262,11 @@ class Once:
         except TrifactaError as error:
             what, ids = f"The job groups cannot be listed: {error}", []
         # A person can read the error from now on, so a clear may start the run again.
-        self._journal.answered(told=True)
+        self.journal.answered(told=True)
         return AmbiguousSubmissionError(
             f"It is unknown whether the run of {order.name} started jobs: {why} This task does not ask for it again, "
             f"because jobs might run twice. {what} {self._started_before()} Look at them in Trifacta, and clear this "
             "task if it should run.".replace("  ", " "),
             job_group_ids=ids,
-            **self._fields,
+            **self.fields,
         )

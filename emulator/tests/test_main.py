@@ -106,3 +106,10 @@ def test_help(capsys):
     with pytest.raises(SystemExit):
         command.main(["--help"])
     assert "inactive_value = null | false" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("edition", "managed"), [("Enterprise", True), ("Dataprep", False), ("SaaS", False)])
+def test_an_edition_of_the_cloud(edition, managed):
+    """Their documents list no deployments [I]."""
+    options = command.emulator_of(["--port", "0", "--edition", edition, "--list-lag", "3"]).options
+    assert (options.has_deployments, options.list_lag_seconds) == (managed, 3)

@@ -115,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
     )
+    parser.add_argument(
+        "--list-lag", type=float, default=defaults.list_lag_seconds, help="seconds that lists lag (default: %(default)s)"
+    )
     _add_repeated(parser, "--choice", "NAME=VALUE", "see below", _choice)
     parser.add_argument(
         "--like",
@@ -148,6 +151,7 @@ def _options(parsed: argparse.Namespace) -> EmulatorOptions:
         flows=tuple(PresetFlow(name) for name in parsed.flow) or (like.flows if like else ()),
         missing_paths=tuple(parsed.missing_path),
         job_run_seconds=parsed.job_seconds,
+        list_lag_seconds=parsed.list_lag,
         **dict(parsed.choice),
     )
 

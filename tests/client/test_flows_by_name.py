@@ -12,7 +12,6 @@ from airflow_provider_trifacta.client.errors import (
     AmbiguousNameError,
     ConnectionLostError,
     InvalidInputError,
-    NotFoundError,
     PermissionDeniedError,
     UnexpectedResponseError,
 )
@@ -172,5 +171,5 @@ def test_flows_of_the_emulator(client, emulator):
     assert client.flows.by_name("orders").id == client.flows.get(wanted.id).id == wanted.id
     assert client.flows.newest()[0].id == max(flow.id for flow in client.flows.list())
     assert client.flow_url(wanted.id) == f"{client.config.base_url}/flows/{wanted.id}"
-    with pytest.raises(NotFoundError):
+    with pytest.raises(PermissionDeniedError):  # as for a flow of another user
         client.flows.get(999_999)

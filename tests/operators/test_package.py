@@ -97,7 +97,7 @@ def test_a_flow_by_its_name(export, flow_id, dev, fails):
     dev.store.create_flow("daily orders")
     result, _ = export(None, flow_name="Daily Orders")
     assert result == export(flow_id)[0] | {key: result[key] for key in ("package_uuid", "sha256", "size")}
-    with fails("AmbiguousNameError", found_ids=[], similar=["daily orders"]):
+    with fails("AmbiguousNameError", found_ids=[], similar=["daily orders", "Daily Orders"]):
         export(None, flow_name="DAILY ORDERS")
 
 

@@ -290,18 +290,18 @@ def test_an_answer_that_does_not_fit_is_a_doubt(run, prod, fails, wrong):
     emulator = prod()
     emulator.store.create_flow("Other")
     emulator.faults.add(Fault(Answer(201, body=wrong, when="after_commit"), **IMPORT, times=1))
-    with fails("AmbiguousSubmissionError", flow_ids=[1002]):
+    with fails("AmbiguousSubmissionError", flow_ids=[1003]):  # the dry run took an id
         run()
 
 
 def test_dropped_objects_fail_after_the_xcoms(run, prod, store, execute, fails):
     emulator = prod()
-    body = {"flows": [{"id": 1001, "name": "x"}], "primaryFlowIds": [1001], "deletedObjects": {"outputs": [7]}}
+    body = {"flows": [{"id": 1002, "name": "x"}], "primaryFlowIds": [1002], "deletedObjects": {"outputs": [7]}}
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **IMPORT, times=1))
     for again in ({}, RETRY):
-        with fails("DroppedObjectsError", flow_ids=[1001]):
+        with fails("DroppedObjectsError", flow_ids=[1002]):
             run(store=store, **again)
-        assert execute.ti.pushed["flow_ids"] == [1001]
+        assert execute.ti.pushed["flow_ids"] == [1002]
 
 
 def test_another_package_than_expected_is_not_imported(run, prod, fails):

@@ -358,7 +358,7 @@ def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypat
 
 @pytest.mark.usefixtures("prod")
 def test_an_execution_timeout_before_the_request_is_retried(run, monkeypatch):
-    monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.find", time_is_up)
+    monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.by_name", time_is_up)
     with pytest.raises(AirflowTaskTimeout):
         run(deployment_id=None, deployment_name="Orders")
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator import Connection, RunOutcome, build_package
+from trifacta_emulator import Connection, PresetConnection, RunOutcome, build_package
 
 RUN = "/v4/deployments/1/run"
 
@@ -69,10 +69,18 @@ def test_what_it_reads_and_writes(run):
 
 def test_a_table_that_it_reads(run):
     connection = Connection(24, "orders", "d75255f0-a245-11e7-8618-adc1dbb4bed0")
-    api, body = run(build_package(connections=[connection]))
+    local = PresetConnection("orders", connection.uuid)
+    api, body = run(build_package(connections=[connection]), connections=(local,))
     [flow] = api.json(f"/v4/jobGroups/{body['data'][0]['id']}/inputs")["data"]
-    [table] = flow["inputs"]
-    assert (table["relationalPath"], table["table"], table["action"]) == (["public"], "orders", "read")
+    assert flow["inputs"] == [
+        {
+            "vendor": "postgres",
+            "databaseConnectString": "jdbc:postgresql://postgres.example.com:5432/trifacta",
+            "relationalPath": ["public"],
+            "table": "orders",
+            "action": "read",
+        }
+    ]
 
 
 @pytest.mark.parametrize("name", ["flow_13__v6.0", "flow_63__v6.8", "flow_google_forms__v8.0_json5"])

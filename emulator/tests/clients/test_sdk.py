@@ -1,4 +1,4 @@
-"""The calls of the vendor's Python package, written anew: it needs an older Python than the emulator."""
+"""The calls of the vendor's Python package, written again: it needs an older Python than the emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls of the seven shell scripts of trifacta-api-flows, written anew."""
+"""The calls of the seven shell scripts of trifacta-api-flows, written again."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ async def list_all(request: Request) -> Response:
     """
     context, person = context_of(request), person_of(request)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
-    flows = {flow.id for flow in context.store.flows() if has_access(person, flow)}
+    flows = {flow.id for flow in context.store.state.flows.listed() if has_access(person, flow)}
     found = sorted(context.store.recipes(), key=lambda one: one.id, reverse=True)
     rows = [recipe_body(one, wanted) for one in found if one.home.flow_id in flows]
     return JSONResponse(list_answer(rows, request.query_params))

@@ -95,6 +95,8 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
 def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[str, Any]:
     """Write the answer to ``/inputs`` [P: AAC25]. All inputs stand under one flow: our choice [?].
 
+    For a job that reads files some instances answer 400 ``DataServiceInvalidRequest`` [P: AYX]. Here a fault does that.
+
     :param tables: the flows of one package
     :param flow_name: the flow that runs
     :param vendors: vendor of each connection of the instance, by its id
@@ -159,10 +161,11 @@ def _is_below(path: object, folder: str) -> bool:
 
 
 def _table(row: Row, path: str, vendor: str) -> Row:
-    # The form of the string is our choice [?].
+    # The form is that of "connectString" [R: D64 API Connections Get List v3]. Host and database are our choice [?].
+    driver = "postgresql" if vendor == "postgres" else vendor
     return {
         "vendor": vendor,
-        "databaseConnectString": f"jdbc:{vendor}://{vendor}.example.com:5432/",
+        "databaseConnectString": f"jdbc:{driver}://{vendor}.example.com:5432/trifacta",
         "relationalPath": row.get(path),
         "table": row.get("tableName"),
         "action": row.get("action"),
