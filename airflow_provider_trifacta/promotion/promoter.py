@@ -227,7 +227,8 @@ class Promoter:
             raise UnexpectedLiveReleaseError(
                 f"{described(live)} of deployment {self._deployment_id} is live, but the baseline recorded "
                 f"{self._baseline.active_release_id or 'none'}: another release has been activated in the meantime. "
-                "Nothing was uploaded. Clear the baseline's task too to promote over it, or use if_exists='create'.",
+                "Nothing was uploaded.",
+                advice="Clear the baseline's task too to promote over it, or use if_exists='create'.",
                 deployment_id=self._deployment_id,
                 live_id=id_of(live),
             )
