@@ -16,7 +16,7 @@ from ..client.calls import Request
 from ..client.transport import Transport
 from .answers import Answer, Answers, NotTestedError, need
 from .calls import CALLS, FOUND, NAMED, UNKNOWN, Call
-from .package import Package, write
+from .package import FLOW_NAME, Package, write
 
 #: How often a deletion is tried, and seconds between two tries.
 _TRIES, _PAUSE = 3, 1.0
@@ -129,11 +129,12 @@ class Probe:
             # Of a deployment that is not the probe's, nothing is changed.
             if owner in (None, self._ids.get("own")) and not (name in ("own", "twin") and one in self.existing):
                 self._ids[name] = one
-        # A run is only asked for where the server too says that there is nothing to run.
-        if call.key == "first" and not self.given:
+        if call.key == "first" and not self.given and "first" in self._ids:
             with suppress(Exception):  # as above
-                if body["outputobjects"] == [] and "first" in self._ids:
-                    self._ids["idle_flow"], self._ids["idle"] = body["primaryFlowIds"][0], self._ids["own"]
+                # A run is only asked for where the server too says that it is the probe's flow, and has no output.
+                [flow] = body["flows"]
+                if (flow["name"], body["outputobjects"]) == (FLOW_NAME, []) and _ID.fullmatch(str(flow["id"])):
+                    self._ids |= {"idle": self._ids["own"], "idle_flow": flow["id"]}
 
     def _form(self, call: Call) -> MultipartFile:
         package = write(self.answers.product, call.upload) if not self.given else None

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 from uuid import uuid1
 
-COMMENT = "Probe comment"
+FLOW_NAME, COMMENT = "Probe flow", "Probe comment"
 #: The connection of a package: no instance has it.
 CONNECTION_ID = 987_654_321
 CONNECTION_UUID = "00000000-0000-1000-8000-0000000000aa"

@@ -14,7 +14,7 @@ from .items import ITEMS
 
 Verdict = Literal["confirmed", "refuted", "not tested"]
 _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
-#: Rows that tell an order. More are not reported: the report is for strangers.
+#: Rows that tell an order. More are not reported, because strangers read the report.
 _ENOUGH = 2
 
 

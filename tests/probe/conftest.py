@@ -57,11 +57,8 @@ def _handlers():
 def probe(use_connection, capsys, tmp_path):
     """Return a function that probes an emulator: exit status, table, errors and JSON."""
 
-    def connect(url: str, **fields) -> None:
-        use_connection(url, "probed", **{"login": LOGIN, "password": PASSWORD, **fields})
-
     def run(url: str, *arguments: str, **fields) -> SimpleNamespace:
-        connect(url, **fields)
+        use_connection(url, "probed", **{"login": LOGIN, "password": PASSWORD, **fields})
         file = tmp_path / "answers.json"
         file.unlink(missing_ok=True)
         capsys.readouterr()
@@ -70,7 +67,6 @@ def probe(use_connection, capsys, tmp_path):
         report = json.loads(file.read_text()) if file.exists() else None
         return SimpleNamespace(status=status, out=told.out, err=told.err, json=report, file=file)
 
-    run.connect = connect
     run.name = f"{CANARY} deployment"
     return run
 

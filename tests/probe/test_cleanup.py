@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from trifacta_emulator import Answer, Fault, Hold, Reset, build_package, read_package
@@ -170,19 +170,22 @@ def test_without_write_it_only_reads(furnished, probe):
     assert {call.method for call in emulator.calls} == {"GET"}
 
 
-@pytest.mark.slow
-def test_a_process_that_is_terminated_deletes_what_it_made(furnished, probe, left_behind):
+def test_a_signal_does_not_break_a_request_off(furnished, probe, left_behind):
+    """The release exists on the server before the probe knows it."""
     emulator = furnished()
     upload = emulator.faults.add(Fault(Hold("after_commit"), method="POST", path="/v4/deployments/*/releases"))
-    probe.connect(emulator.url)
-    command = [sys.executable, "-m", "airflow_provider_trifacta.probe", "probed", "--write", probe.name]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        upload.wait_until_waiting(seconds=90)
-        process.send_signal(signal.SIGTERM)
-        assert process.stderr.readline().startswith("Stopping.")
+
+    def terminate():
+        upload.wait_until_waiting()
+        os.kill(os.getpid(), signal.SIGTERM)
         upload.release()
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "stopped before" in out
-    assert "NOT DELETED" not in err
+
+    with ThreadPoolExecutor() as pool:
+        terminated = pool.submit(terminate)
+        report = probe(emulator.url, "--write", probe.name)
+        terminated.result()
+    verdicts = {one["item"]: one for one in report.json["items"]}
+    assert report.status == 1
+    assert verdicts["import_status"]["verdict"] == "confirmed"
+    assert verdicts["takes_over"]["why"] == "stopped before"
     assert not left_behind(emulator)
