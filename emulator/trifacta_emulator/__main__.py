@@ -116,7 +116,10 @@ def _parser() -> argparse.ArgumentParser:
         "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
     )
     parser.add_argument(
-        "--list-lag", type=float, default=defaults.list_lag_seconds, help="seconds that lists lag (default: %(default)s)"
+        "--list-lag",
+        type=float,
+        default=defaults.list_lag_seconds,
+        help="seconds that lists lag (default: %(default)s)",
     )
     _add_repeated(parser, "--choice", "NAME=VALUE", "see below", _choice)
     parser.add_argument(
