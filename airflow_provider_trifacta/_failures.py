@@ -11,19 +11,22 @@ from .client.errors import FailedWaitError, TrifactaError, WaitOutageError
 
 
 @contextmanager
-def airflow_failures(*, skip: bool = False, final: bool = False) -> Iterator[None]:
+def airflow_failures(*, skip: bool = False, final: bool = False, advice: str | None = None) -> Iterator[None]:
     """Make errors that a retry cannot fix end the task at once. Other errors stay as they are, and Airflow may retry.
 
     The new error has the class name and the message of the old one. The old one, with its fields, is its cause.
 
     :param skip: every error skips the task: a sensor's ``soft_fail`` or ``never_fail``
     :param final: every error ends the task, because a retry would repeat what was done already
+    :param advice: what to do next, in place of what the error advises
     :raises AirflowFailException: in place of an error that is not ``retryable``
     :raises AirflowSkipException: in place of any error, with ``skip``
     """
     try:
         yield
     except TrifactaError as error:
+        if advice and (error.advice or final or not error.retryable):
+            error.advice = advice
         text = f"{type(error).__name__}: {error}"
         if skip:
             raise AirflowSkipException(f"Skipping instead of failing: {text}") from error
@@ -35,7 +38,7 @@ def airflow_failures(*, skip: bool = False, final: bool = False) -> Iterator[Non
 def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     """Read the event of a trigger.
 
-    :param event: ``{"status": ..., "message": ..., "retryable": ...}``
+    :param event: ``{"status": ..., "message": ..., "advice": ..., "retryable": ...}``
     :param about: fields of the error, such as ``job_group_ids``
     :returns: the message of a success
     :raises WaitOutageError: the trigger saw transient errors for longer than ``tolerated_outage``
@@ -45,6 +48,7 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     if status == "success":
         return message
     if status == "error":
+        about["advice"] = str((event or {}).get("advice") or "")
         raise (WaitOutageError if (event or {}).get("retryable") else FailedWaitError)(message, **about)
     if status == "timeout":
         raise FailedWaitError(message, **about)

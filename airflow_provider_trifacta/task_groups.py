@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
 from .operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
-from .operators.deployment import GetDeploymentOperator, RunDeploymentOperator
+from .operators.deployment import ROLLBACK_OUTAGE, GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
@@ -38,8 +38,29 @@ _FIXED_ARGS = {
 }
 
 
+# What the errors of the steps advise in the group, where clearing the failed task alone would not help.
+_PROMOTE_AGAIN = (
+    "The task 'promoted' of this group tells how production stands. To promote again, correct the cause and clear the "
+    "whole group."
+)
+_AFTER_ROLLBACK = (
+    "This group goes back to the release that was live before, and its task 'promoted' tells how production stands "
+    "then. To keep the promoted release after all, activate it in Trifacta and clear '{}'. To promote again, correct "
+    "the cause and clear the whole group."
+)
+_WITHOUT_ROLLBACK = (
+    "This group does not go back by itself (roll_back=False). If the promoted release is right, clear '{}'. Otherwise "
+    "make the release live that was live before."
+)
+
+
 class PromotionGroup(TaskGroup):
     """What :func:`promote_flow` returns: the group, and its result. It can be placed before or after other tasks."""
+
+    @property
+    def promoted(self) -> BaseOperator:
+        """The last task, which tells how production stands. Callbacks and notifiers belong here."""
+        return self.children[f"{self.group_id}.promoted"]  # type: ignore[return-value]
 
     @property
     def output(self) -> Any:
@@ -47,7 +68,7 @@ class PromotionGroup(TaskGroup):
 
         A task that consumes it runs after the whole group, and only if the promotion was kept.
         """
-        return self.children[f"{self.group_id}.promoted"].output  # type: ignore[attr-defined]
+        return self.promoted.output
 
 
 def promote_flow(
@@ -71,6 +92,7 @@ def promote_flow(
     poke_interval: float = 10.0,
     timeout: float = 60 * 60.0,
     tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
+    rollback_outage: float | timedelta = ROLLBACK_OUTAGE,
     outlets: Sequence[Any] | None = None,
     pool: str | None = None,
     default_args: Mapping[str, Any] | None = None,
@@ -81,9 +103,11 @@ def promote_flow(
     ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs`` (waits for them). Then
     ``roll_back``, which is skipped if the promotion is kept, and ``promoted``.
 
-    ``promoted`` runs in every case. It reads back that the release is live. It is skipped if the whole group was
-    skipped. If the promotion was not kept, it fails, so that the run is red. A task after the group with a trigger rule
-    such as ``all_done`` would hide that failure, unless the run has another leaf.
+    ``promoted`` runs in every case, and tells how production stands: in its log, in its error, and as the XCom
+    ``promotion_status``, a dict of :class:`.PromotionStatus`. It reads back that the release is live. It is skipped if
+    the whole group was skipped. If the promotion was not kept, it fails, so that the run is red. So a failure callback
+    of this task (:attr:`PromotionGroup.promoted`) or of the DAG is enough for alerts. A task after the group with a
+    trigger rule such as ``all_done`` would hide that failure, unless the run has another leaf.
 
     The promotion is kept if all steps succeeded. It is also kept if only the wait for the jobs failed and the jobs are
     Complete. Jobs that are still running are waited for, up to ``tolerated_outage``; then the promotion is rolled back.
@@ -122,6 +146,8 @@ def promote_flow(
     :param timeout: seconds for each wait
     :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, or a timedelta. The rollback
         also waits that long for jobs that are still running
+    :param rollback_outage: how long the rollback tries again if the instance does not answer, in seconds or as a
+        timedelta. If the promotion provably sent nothing, it does not wait
     :param outlets: assets or aliases that get an event when the release is proven; never for one that is rolled back
     :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to one deployment. The
         tasks of a promotion that has begun run before those of one that has not
@@ -161,22 +187,35 @@ def promote_flow(
         if dry_run:
             steps.append(DryRunReleaseOperator(task_id="dry_run", on_warnings=on_warnings, **package, **where))
         gate = steps[-1]
-        create = CreateReleaseOperator(task_id="create_release", baseline=baseline.output, **package, **where)
+        create = CreateReleaseOperator(
+            task_id="create_release", baseline=baseline.output, advice=_PROMOTE_AGAIN, **package, **where
+        )
         release_id = _item(create, "release_id")
-        active = ReleaseActiveSensor(task_id="active", release_id=release_id, **waiting)
+        then = _AFTER_ROLLBACK if roll_back else _WITHOUT_ROLLBACK
+        active = ReleaseActiveSensor(task_id="active", release_id=release_id, advice=then.format("active"), **waiting)
         steps += [create, active]
         run = jobs = None
         if smoke_run:
             # If nothing remembers the jobs of an earlier try, a second try would run production twice.
             tries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
             run = RunDeploymentOperator(
-                task_id="smoke_run", release_id=release_id, run_parameters=run_parameters, **tries, **where
+                task_id="smoke_run",
+                release_id=release_id,
+                run_parameters=run_parameters,
+                advice=then.format("smoke_run"),
+                **tries,
+                **where,
             )
             # Tasks that the parameters come from must succeed before anything is promoted.
             for source in run.upstream_list:
                 if source not in steps:
                     source.set_downstream(baseline)
-            jobs = JobGroupSensor(task_id="smoke_jobs", job_group_ids=_item(run, "job_group_ids"), **waiting)
+            jobs = JobGroupSensor(
+                task_id="smoke_jobs",
+                job_group_ids=_item(run, "job_group_ids"),
+                advice=then.format("smoke_run"),
+                **waiting,
+            )
             steps += [run, jobs]
         tasks = PromotionTasks(
             steps=tuple(step.task_id for step in steps),
@@ -186,12 +225,14 @@ def promote_flow(
         )
         end: dict[str, Any] = {
             "tasks": tasks,
-            "tolerated_outage": tolerated_outage,
+            "patience": tolerated_outage,
             "trifacta_conn_id": prod_conn_id,
             # They also run if a step failed, because they read themselves how the steps ended.
             "trigger_rule": "all_done",
         }
-        undo = RollbackGroupOperator(task_id="roll_back", **end) if roll_back else None
+        undo = (
+            RollbackGroupOperator(task_id="roll_back", tolerated_outage=rollback_outage, **end) if roll_back else None
+        )
         promoted = ConfirmGroupOperator(
             task_id="promoted", rollback=undo.task_id if undo else None, outlets=list(outlets or ()), **end
         )

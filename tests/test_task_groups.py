@@ -150,6 +150,11 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
     assert (live and live.id) == (before.id if live_before else None)
     bad = prod.store.releases(deployment_id)[-1]
     assert pull(result, group, "roll_back", "rolled_back_release_id") == bad.id
+    # The alert comes after the rollback, and says how production stands.
+    name, release_id, status = json.loads(run.packages.with_name("alerts").read_text())
+    assert (name, release_id, status["state"]) == ("PromotionRolledBackError", bad.id, "rolled_back")
+    assert status["live_release_id"] == (before.id if live_before else None)
+    assert status["clear"] == [f"{group}.smoke_run"]
 
 
 def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(run, prod):

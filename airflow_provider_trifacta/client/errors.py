@@ -39,6 +39,8 @@
     ├── ReleaseNotLiveError
     ├── UnexpectedLiveReleaseError
     ├── PromotionNotProvenError
+    │   ├── PromotionRolledBackError
+    │   └── RollbackOwedError
     ├── OlderPackageError
     ├── AmbiguousSubmissionError
     ├── InterruptedChangeError
@@ -218,6 +220,14 @@ class UnexpectedLiveReleaseError(TrifactaError, code="unexpected_live_release"):
 
 class PromotionNotProvenError(TrifactaError, code="promotion_not_proven"):
     """A release was promoted, but the step that checks it did not: it was skipped, or did not run again."""
+
+
+class PromotionRolledBackError(PromotionNotProvenError, code="promotion_rolled_back"):
+    """A promotion failed, and the release that was live before it is live again."""
+
+
+class RollbackOwedError(PromotionNotProvenError, code="rollback_owed"):
+    """A promotion failed, and its rollback did not end: the promoted release is live, or may be."""
 
 
 class OlderPackageError(TrifactaError, code="older_package"):

@@ -11,7 +11,9 @@ class TrifactaError(Exception):
 
     The fields that a reader or a callback may need are given as keywords. They survive pickling.
 
-    :param message: the whole text for the reader: what happened, what was and was not changed, what to do next
+    The text of an error is its message, then ``standing``, then ``advice``.
+
+    :param message: what happened, and what was and was not changed
     :param fields: values for the fields below, such as ``release_id=7``
     """
 
@@ -22,6 +24,8 @@ class TrifactaError(Exception):
     #: True where the request did not leave this host, or not as a whole: the server cannot have acted on it.
     unsent: bool = False
     standing: str = ""  #: How production stands, where a change was begun before the error. It is part of the text.
+    #: What to do next. A task group replaces it where clearing the failed task alone would not help.
+    advice: str = ""
     deployment_id: int | None = None  #: The deployment that the error is about.
     release_id: int | None = None  #: The release that the error is about.
     live_id: int | None = None  #: The release that is live as far as is known.
@@ -40,5 +44,10 @@ class TrifactaError(Exception):
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
             setattr(self, name, value)
 
+    @property
+    def told(self) -> str:
+        """What happened, and how production stands: the text without the advice."""
+        return " ".join(filter(None, (super().__str__(), self.standing)))
+
     def __str__(self) -> str:
-        return f"{super().__str__()} {self.standing}".rstrip()
+        return " ".join(filter(None, (self.told, self.advice)))

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._compat import AirflowSkipException, task_states
+from .._compat import AirflowFailException, AirflowSkipException, task_states
 from .._failures import airflow_failures
-from ..client.errors import PromotionNotProvenError
+from ..client.errors import TrifactaError, UnexpectedLiveReleaseError
 from ..hooks.trifacta import TrifactaHook
-from ..promotion.rollback import Verdict, verdict_of_jobs
+from ..promotion.baseline import Baseline
+from ..promotion.rollback import Verdict, verdict_of_jobs, what_is_live
+from ..promotion.status import PromotionStatus
 from ..waits import TOLERATED_OUTAGE, seconds
 from ._base import TrifactaOperator
 from .activation import ConfirmPromotionOperator
 from .deployment import RollbackDeploymentOperator
+from .release import NOTHING_SENT
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -56,6 +59,8 @@ def _result(context: Context, task_id: str, key: str = "return_value") -> Any:
     return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
 
 
+#: The XCom that tells how production stands.
+STATUS_KEY = "promotion_status"
 #: The XCom that carries the verdict from the rollback to the end.
 _VERDICT = "verdict"
 
@@ -64,7 +69,7 @@ class _GroupEnd:
     """What the two last tasks share: they read how the steps before them ended."""
 
     tasks: PromotionTasks
-    tolerated_outage: Any
+    patience: Any
 
     def _steps(self, context: Context) -> dict[str, str | None]:
         return dict(zip(self.tasks.steps, task_states(context, list(self.tasks.steps)), strict=True))
@@ -81,7 +86,7 @@ class _GroupEnd:
         words = ", ".join(f"{step} is {state}" for step, state in failed.items())
         ids = _result(context, self.tasks.run, "job_group_ids") if self.tasks.run else None
         if set(failed) == {self.tasks.wait} and ids:
-            verdict = verdict_of_jobs(client, ids, patience=seconds("tolerated_outage", self.tolerated_outage))
+            verdict = verdict_of_jobs(client, ids, patience=seconds("patience", self.patience))
             return replace(verdict, why=f"{words}. {verdict.why}")
         return Verdict(False, f"{words}.")
 
@@ -94,35 +99,54 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
 
     :param tasks: the promotion's tasks
     :param rollback: the id of the rollback's task, whose verdict counts; None without one
-    :param tolerated_outage: seconds to wait for jobs that are still running, if there is no rollback
+    :param patience: seconds to wait for jobs that are still running, if there is no rollback
     :param trifacta_conn_id: as for :class:`.ConfirmPromotionOperator` (templated)
-    :returns: as :class:`.ConfirmPromotionOperator`
-    :raises AirflowFailException: the promotion was not kept, or as :class:`.ConfirmPromotionOperator`
+    :returns: as :class:`.ConfirmPromotionOperator`. In every case the XCom ``promotion_status`` tells how production
+        stands: the dict of :class:`.PromotionStatus`
+    :raises AirflowFailException: the promotion was not kept (the cause is a :class:`.PromotionNotProvenError`, a
+        :class:`.PromotionRolledBackError` or a :class:`.RollbackOwedError`), or as :class:`.ConfirmPromotionOperator`
     :raises AirflowSkipException: the whole group was skipped
     """
 
     template_fields = TrifactaOperator.template_fields
 
     def __init__(
-        self, *, tasks: PromotionTasks, rollback: str | None, tolerated_outage: Any = TOLERATED_OUTAGE, **kwargs: Any
+        self, *, tasks: PromotionTasks, rollback: str | None, patience: Any = TOLERATED_OUTAGE, **kwargs: Any
     ) -> None:
         super().__init__(promotion=None, **kwargs)
         self.tasks = tasks
         self.rollback = rollback
-        self.tolerated_outage = tolerated_outage
+        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read how the steps before ended, and check that the release is live."""
+        """Read how the steps before ended, and check that the release is live. Tell how production stands."""
         steps = self._steps(context)
         if set(steps.values()) == {"skipped"}:
+            self._tell(context, PromotionStatus("skipped", "All steps were skipped."))
             raise AirflowSkipException("The group was skipped: nothing was promoted.")
         with airflow_failures():
             verdict = self._verdict(context, steps)
             if not verdict.kept:
-                raise self._not_kept(context, verdict)
+                raise self._tell(context, self._not_kept(context, steps, verdict)).error()
         self.log.info("The promotion is kept. %s", verdict.why)
         self.promotion = _result(context, self.tasks.promotion)
-        return super().execute(context)
+        try:
+            facts = super().execute(context)
+        except (AirflowFailException, TrifactaError) as error:
+            cause: Any = error.__cause__ or error
+            live = getattr(cause, "live_id", None)
+            replaced = isinstance(cause, UnexpectedLiveReleaseError)
+            self._tell(context, self._status(context, "replaced" if replaced else "unproven", verdict, live))
+            raise
+        self._tell(context, self._status(context, "live", verdict, facts["release_id"]))
+        return facts
+
+    def _tell(self, context: Context, status: PromotionStatus) -> PromotionStatus:
+        """Log how production stands, and push it for callbacks and tasks after the group."""
+        self.log.info("How production stands: %s %s", status.text, status.advice)
+        ti: Any = context["ti"]
+        ti.xcom_push(key=STATUS_KEY, value=status.as_dict())
+        return status
 
     def _verdict(self, context: Context, steps: dict[str, str | None]) -> Verdict:
         if self.rollback:
@@ -133,26 +157,65 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             # only the steps tell how the promotion ended.
             (state,) = task_states(context, [self.rollback])
             if set(steps.values()) != {"success"}:
-                return Verdict(False, f"{self.rollback} is {state} and did not tell which release is live.")
+                return Verdict(False, f"{self.rollback} is {state}.")
         with TrifactaHook(self.trifacta_conn_id).client as client:
             return self._judge(context, client, steps)
 
-    def _not_kept(self, context: Context, verdict: Verdict) -> PromotionNotProvenError:
-        found = {
-            key: _result(context, self.rollback, key) if self.rollback else None
-            for key in ("outcome", "deployment_id", "active_release_id", "rolled_back_release_id")
-        }
-        live, outcome = found["active_release_id"], found["outcome"]
-        stands = {
-            "rolled_back": f"It was rolled back: release {live or 'none'} is live again.",
-            "unchanged": f"There was nothing to roll back: release {live or 'none'} is live.",
-        }.get(str(outcome), "It was not rolled back. Check which release is live.")
-        return PromotionNotProvenError(
-            f"The promotion was not kept. {verdict.why} {stands}",
-            deployment_id=found["deployment_id"],
-            release_id=found["rolled_back_release_id"],
-            live_id=live,
+    def _status(
+        self, context: Context, state: str, verdict: Verdict, live: int | None, **known: Any
+    ) -> PromotionStatus:
+        """Put together what the tasks before told."""
+        made, before = (_result(context, one) or {} for one in (self.tasks.promotion, self.tasks.baseline))
+        return PromotionStatus(
+            state,
+            verdict.why,
+            deployment_id=before.get("deployment_id"),
+            release_id=known.pop("release_id", None) or made.get("release_id"),
+            live_release_id=live,
+            previous_release_id=before.get("active_release_id"),
+            package_uuid=(_result(context, self.tasks.export) or {}).get("package_uuid"),
+            **known,
         )
+
+    def _not_kept(self, context: Context, steps: dict[str, str | None], verdict: Verdict) -> PromotionStatus:
+        """Find out how a promotion that was not kept left production. Only if no task has told it, it is read."""
+        failed = [step for step, state in steps.items() if state != "success"]
+        recorded = _result(context, self.tasks.baseline)
+        live = (recorded or {}).get("active_release_id")
+        if not recorded or not _began(context, self.tasks, steps):
+            # Not a single request could have changed anything.
+            return self._status(context, "unchanged", verdict, live, clear=failed[:1])
+        made, outcome = (
+            _result(context, self.rollback, key) if self.rollback else None
+            for key in ("rolled_back_release_id", "outcome")
+        )
+        clear = [] if self.tasks.promotion in failed else failed[:1]
+        if clear == [self.tasks.wait] and self.tasks.run:
+            # The jobs of the smoke run have ended, so only another run can prove the release.
+            clear = [self.tasks.run]
+        if outcome == "rolled_back":
+            return self._status(context, outcome, verdict, live, release_id=made, clear=clear)
+        if outcome == "unchanged":
+            return self._status(context, outcome, verdict, live)
+        undo = [self.rollback] if self.rollback else clear
+        owed = "rollback_owed" if self.rollback else "unproven"
+        try:
+            with TrifactaHook(self.trifacta_conn_id).client as client:
+                uuid = (_result(context, self.tasks.export) or {}).get("package_uuid")
+                now, made = what_is_live(client, Baseline.parse(recorded), uuid)
+        except TrifactaError as error:
+            unknown = f"What is live cannot be read: {error}"
+            return self._status(context, owed, verdict, None, clear=undo, unknown=unknown)
+        if now == live:
+            return self._status(context, "unchanged", verdict, live)
+        if now == made:
+            return self._status(context, owed, verdict, now, release_id=made, clear=undo)
+        return self._status(context, "replaced", verdict, now, release_id=made)
+
+
+def _began(context: Context, tasks: PromotionTasks, steps: dict[str, str | None]) -> bool:
+    """Tell whether the promotion's task may have sent its package."""
+    return steps[tasks.gate] == "success" and not _result(context, tasks.promotion, NOTHING_SENT)
 
 
 class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
@@ -162,7 +225,8 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
     rule that waits for a failure would skip a task of a mapped group before Airflow has expanded it.
 
     :param tasks: the promotion's tasks
-    :param tolerated_outage: seconds to wait for jobs of the smoke run that are still running or cannot be read
+    :param patience: seconds to wait for jobs of the smoke run that are still running or cannot be read
+    :param tolerated_outage: as for :class:`.RollbackDeploymentOperator`
     :param settle_timeout: as for :class:`.RollbackDeploymentOperator`
     :param trifacta_conn_id: as for :class:`.RollbackDeploymentOperator` (templated)
     :returns: as :class:`.RollbackDeploymentOperator`. The XCom ``verdict`` tells whether the promotion is kept, and why
@@ -172,17 +236,17 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, *, tasks: PromotionTasks, tolerated_outage: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
         super().__init__(baseline=None, package_uuid=None, **kwargs)
         self.tasks = tasks
-        self.tolerated_outage = tolerated_outage
+        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and roll back if necessary."""
         steps = self._steps(context)
         ti: Any = context["ti"]
-        if steps[self.tasks.gate] != "success":
-            # The promotion's task never began, so the live release is not of this run.
+        if not _began(context, self.tasks, steps):
+            # The promotion's task sent nothing, so the live release is not of this run.
             words = ", ".join(f"{step} is {state}" for step, state in steps.items() if state != "success")
             ti.xcom_push(key=_VERDICT, value=Verdict(False, f"Nothing was promoted: {words}.").as_dict())
             raise AirflowSkipException("Nothing was promoted, so there is nothing to roll back.")

@@ -52,6 +52,7 @@ class RunningOperator(TrifactaOperator):
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        advice: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +66,7 @@ class RunningOperator(TrifactaOperator):
         self.tolerated_outage = tolerated_outage
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
+        self.advice = advice
         self._config: ClientConfig | None = None
         self._asked = False
         self._retry_joins = self._runs_once
@@ -108,7 +110,7 @@ class RunningOperator(TrifactaOperator):
         return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
 
     def _execute(self, attempt: Attempt) -> dict[str, Any]:
-        with airflow_failures():
+        with airflow_failures(advice=self.advice):
             words, checked = self._checked()
             parameters = check_parameters(self.run_parameters)
             expected = parse_id(self.release_id, "release_id") if self._with_release else None
@@ -130,7 +132,7 @@ class RunningOperator(TrifactaOperator):
                 watch = self._tell(client, attempt, run)
                 if not self.wait_for_completion:
                     return {**attempt.facts, "outcome": "started"}
-                with airflow_failures(final=not self._retry_joins):
+                with airflow_failures(final=not self._retry_joins, advice=self.advice):
                     return self._wait(client, watch, attempt.facts)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
@@ -246,7 +248,7 @@ class RunningOperator(TrifactaOperator):
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
         known = self._facts = facts or {}
-        with airflow_failures(final=not (self._runs_once or remembers(context))):
+        with airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice):
             self.log.info("%s", check_event(event, **_fields(known)))
         return self._complete(known)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
@@ -13,7 +14,8 @@ from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
 from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
-from ..promotion.rollback import roll_back
+from ..promotion.rollback import outlast, roll_back
+from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
 from .run import RunDeploymentOperator
 
@@ -26,6 +28,10 @@ __all__ = [
     "RollbackDeploymentOperator",
     "RunDeploymentOperator",
 ]
+
+
+#: How long a rollback outlasts an instance that does not answer: a maintenance window.
+ROLLBACK_OUTAGE = timedelta(hours=1)
 
 
 class GetDeploymentOperator(DeploymentOperator):
@@ -122,6 +128,8 @@ class RollbackDeploymentOperator(TrifactaOperator):
     :param package_uuid: the package that the run promoted, or None if the run did not get that far (templated)
     :param settle_timeout: seconds to wait for the server to finish or drop an upload. It applies if there is a
         package_uuid and no release of it: the promotion may have been killed just then
+    :param tolerated_outage: how long to try again if the instance does not answer or is busy, in seconds or as a
+        timedelta. A maintenance window must not leave a release live that nothing has proven
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now), ``rolled_back_release_id``,
         ``deployment_url`` and ``outcome`` (``rolled_back`` or ``unchanged``). Each is also pushed as an XCom key of
@@ -133,12 +141,19 @@ class RollbackDeploymentOperator(TrifactaOperator):
     template_fields: Sequence[str] = ("baseline", "package_uuid", *TrifactaOperator.template_fields)
 
     def __init__(
-        self, *, baseline: Any, package_uuid: Any, settle_timeout: float = DEFAULT_SETTLE_TIMEOUT, **kwargs: Any
+        self,
+        *,
+        baseline: Any,
+        package_uuid: Any,
+        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
+        tolerated_outage: float | timedelta = ROLLBACK_OUTAGE,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.baseline = baseline
         self.package_uuid = package_uuid
         self.settle_timeout = settle_timeout
+        self.tolerated_outage = tolerated_outage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back, if a release of this run is live."""
@@ -151,6 +166,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
                     "it from the promotion's task, under the XCom key 'package_uuid'.",
                     deployment_id=baseline.deployment_id,
                 )
+            patience = seconds("tolerated_outage", self.tolerated_outage)
             deployment_id, target = baseline.deployment_id, baseline.active_release_id
             recorded = f"release {target}" if target else "no release"
             self.log.info("Will roll deployment %s back to %s being live, if necessary", deployment_id, recorded)
@@ -159,7 +175,13 @@ class RollbackDeploymentOperator(TrifactaOperator):
             with TrifactaHook(self.trifacta_conn_id).client as client:
                 attempt.tell_deployment(client, deployment_id)
                 options: dict[str, Any] = {"journal": journal, "settle_timeout": self.settle_timeout}
-                undone = roll_back(client, baseline, uuid, retry=attempt.is_retry, **options)
+                undone = outlast(
+                    client,
+                    lambda retry: roll_back(client, baseline, uuid, retry=retry, **options),
+                    retry=attempt.is_retry,
+                    seconds=patience,
+                    what=f"The rollback of deployment {deployment_id} to {recorded} is owed",
+                )
                 rolled_back = undone.release_id if undone else None
                 self.log.info(
                     "Release %s of deployment %s is live; rolled back: %s",

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._failures import airflow_failures
-from ..client.errors import DroppedObjectsError, InvalidInputError, ReleaseNotLiveError, UnexpectedLiveReleaseError
+from ..client.errors import (
+    DroppedObjectsError,
+    InvalidInputError,
+    ReleaseNotLiveError,
+    TrifactaError,
+    UnexpectedLiveReleaseError,
+)
 from ..client.texts import quoted, shown_json
 from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline
@@ -14,7 +20,7 @@ from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
 from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
-from ._base import NOT_GIVEN, Attempt, check_choice, given_or_none
+from ._base import NOT_GIVEN, Attempt, Target, check_choice, given_or_none
 from ._packages import PackageOperator
 from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, DeactivateReleaseOperator
 from .dry_run import DryRunReleaseOperator, refuse_problems
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
+    from ..promotion.journal import Journal
 
 __all__ = [
     "ActivateReleaseOperator",
@@ -35,6 +42,9 @@ __all__ = [
 
 #: Characters of the dropped objects that the error shows.
 _DROPPED_EXCERPT = 1000
+
+#: The XCom of a promotion that failed and provably sent nothing.
+NOTHING_SENT = "nothing_sent"
 
 
 class CreateReleaseOperator(PackageOperator):
@@ -66,6 +76,7 @@ class CreateReleaseOperator(PackageOperator):
     :param on_deleted_objects: what to do when the import left objects of the package out, so that the release is live
         without them: ``"fail"`` (no retry) or ``"warn"``
     :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or ``"fail"``
+    :param advice: what an error says to do next, in place of its own words
     :returns: a dict with ``release_id``, ``primary_flow_ids``, ``flows`` (all new flows: dicts with ``id``, ``name``
         and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``, ``previous_release_id`` and
         ``outcome`` (``created``, ``reused`` or ``adopted``). Each is also pushed as an XCom key of that name, unless it
@@ -88,6 +99,7 @@ class CreateReleaseOperator(PackageOperator):
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         on_deleted_objects: str = "fail",
         on_warnings: str = "log",
+        advice: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(package_path=package_path, **kwargs)
@@ -100,10 +112,11 @@ class CreateReleaseOperator(PackageOperator):
         self.settle_timeout = settle_timeout
         self.on_deleted_objects = on_deleted_objects
         self.on_warnings = on_warnings
+        self.advice = advice
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the package, promote it, and return the ids."""
-        with airflow_failures():
+        with airflow_failures(advice=self.advice):
             check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
             check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
             target = self.target()
@@ -112,22 +125,31 @@ class CreateReleaseOperator(PackageOperator):
             self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
             # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
             journal = attempt.open_journal()
-            baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
-            if not self.activate and baseline is None:
-                raise InvalidInputError(
-                    "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
-                )
-            client = TrifactaHook(self.trifacta_conn_id).client
-            with client, self.open_package(client) as package:
-                self.describe(package)
-                attempt.tell(package_uuid=package.info.uuid)
-                deployment_id = target.find(client)
-                if baseline and baseline.deployment_id != deployment_id:
-                    Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
-                attempt.tell_deployment(client, deployment_id)
-                noted = {"journal": journal, "began": attempt.run_began}
-                promoter = self._promoter(client, deployment_id, package, baseline, noted)
-                return self._finish(client, attempt, promoter.run())
+            try:
+                return self._promote(target, attempt, journal)
+            except TrifactaError:
+                if journal.never_asked:
+                    # A rollback need not wait for the instance then.
+                    attempt.tell(**{NOTHING_SENT: True})
+                raise
+
+    def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> dict[str, Any]:
+        baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
+        if not self.activate and baseline is None:
+            raise InvalidInputError(
+                "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
+            )
+        client = TrifactaHook(self.trifacta_conn_id).client
+        with client, self.open_package(client) as package:
+            self.describe(package)
+            attempt.tell(package_uuid=package.info.uuid)
+            deployment_id = target.find(client)
+            if baseline and baseline.deployment_id != deployment_id:
+                Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
+            attempt.tell_deployment(client, deployment_id)
+            noted = {"journal": journal, "began": attempt.run_began}
+            promoter = self._promoter(client, deployment_id, package, baseline, noted)
+            return self._finish(client, attempt, promoter.run())
 
     def _promoter(
         self,

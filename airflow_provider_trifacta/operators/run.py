@@ -51,6 +51,7 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     :param cancel_on_kill: whether to cancel the jobs when Airflow kills the task (cleared, marked, timed out). While
         the task is deferred this needs Airflow 3.3, and a person who clears or marks it. It has no effect when the
         process dies
+    :param advice: what an error says to do next, in place of its own words
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``, ``job_urls``,
         ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting). All

@@ -23,6 +23,7 @@ from .rollback import Undone, roll_back
 from .run import run_deployment, run_flows, run_recipe
 from .run_once import Run
 from .staged import StagedPromoter
+from .status import PromotionStatus
 from .workspace import WorkspaceImporter
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Mappings",
     "Promoter",
     "Promotion",
+    "PromotionStatus",
     "Run",
     "StagedPromoter",
     "Undone",

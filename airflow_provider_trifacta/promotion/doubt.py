@@ -133,8 +133,8 @@ class Doubt:
             raise ReleaseNotLiveError(
                 f"Release {release_id} of deployment {package.deployment_id}, which an earlier try of this task made "
                 f"from the package {package.uuid}, is not there any more. {described(seen.live)} is live. Nothing was "
-                "uploaded, because a retry does not undo a person's decision. To promote the package once more, clear "
-                "the baseline's task too.",
+                "uploaded, because a retry does not undo a person's decision.",
+                advice="To promote the package once more, clear the baseline's task too.",
                 deployment_id=package.deployment_id,
                 release_id=release_id,
                 live_id=id_of(seen.live),
@@ -223,7 +223,8 @@ class Doubt:
             raise ReleaseNotLiveError(
                 f"An earlier try of this task made release {one.id} of deployment {package.deployment_id} from this "
                 f"package ({package.uuid}), and that release was deleted. {described(live)} is live. Nothing was "
-                f"uploaded, because a retry does not undo a person's decision. {_TO_PROMOTE_AGAIN}",
+                "uploaded, because a retry does not undo a person's decision.",
+                advice=_TO_PROMOTE_AGAIN,
                 deployment_id=package.deployment_id,
                 release_id=one.id,
                 live_id=id_of(live),
@@ -233,8 +234,8 @@ class Doubt:
             raise ReleaseNotLiveError(
                 f"Release {live.id} of deployment {package.deployment_id} is live and was changed after the baseline "
                 f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
-                f"{package.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded. "
-                f"{_TO_PROMOTE_AGAIN}",
+                f"{package.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded.",
+                advice=_TO_PROMOTE_AGAIN,
                 deployment_id=package.deployment_id,
                 live_id=live.id,
             )
@@ -252,7 +253,8 @@ class Doubt:
                 f"{described(live)} of deployment {package.deployment_id} is live. An earlier try of this task, which "
                 f"may have uploaded the package {package.uuid}, found release {known.active_release_id or 'none'} "
                 "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
-                "not undo that. Set if_exists='create' to promote the package all the same.",
+                "not undo that.",
+                advice="Set if_exists='create' to promote the package all the same.",
                 deployment_id=package.deployment_id,
                 live_id=id_of(live),
             )

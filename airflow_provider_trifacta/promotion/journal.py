@@ -102,8 +102,16 @@ class Journal:
 
         :param request: the request
         """
-        earlier = set(range(1, self._try_number))
-        return earlier <= set(self._document["opened"]) and self.entry(**request) is None
+        return self._complete and self.entry(**request) is None
+
+    @property
+    def never_asked(self) -> bool:
+        """Whether it is proven that no try of the task, this one included, has asked for anything."""
+        return self._complete and not self.last_request
+
+    @property
+    def _complete(self) -> bool:
+        return set(range(1, self._try_number)) <= set(self._document["opened"])
 
     def entry(self, **request: Any) -> Entry | None:
         """Return what an earlier try noted about exactly this request, None if nothing.

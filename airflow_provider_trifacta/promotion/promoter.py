@@ -153,8 +153,6 @@ class Promoter:
         except _ServerBusyError as busy:
             raise busy.error from None
 
-    # What earlier tries did
-
     def _recall(self, entry: Entry) -> Promotion:
         """Return what an earlier try made and noted, after it is read back."""
         found, seen = Doubt(self._releases).recall(int(entry.answer["release_id"]), self._read_to)
@@ -184,8 +182,6 @@ class Promoter:
             return Promotion("reused", reused, None, self._previous(None), overrun)
         adopted, overrun = doubt.settle_earlier(seen.releases, self._baseline, self._earlier, self._began)
         return Promotion("adopted", adopted, None, self._previous(None), overrun) if adopted else None
-
-    # The decision
 
     def _decide(self) -> Promotion:
         """Reuse or upload, by what is there now. If the server is busy, this runs again from the start."""
@@ -227,7 +223,8 @@ class Promoter:
             raise UnexpectedLiveReleaseError(
                 f"{described(live)} of deployment {self._deployment_id} is live, but the baseline recorded "
                 f"{self._baseline.active_release_id or 'none'}: another release has been activated in the meantime. "
-                "Nothing was uploaded. Clear the baseline's task too to promote over it, or use if_exists='create'.",
+                "Nothing was uploaded.",
+                advice="Clear the baseline's task too to promote over it, or use if_exists='create'.",
                 deployment_id=self._deployment_id,
                 live_id=id_of(live),
             )
@@ -239,8 +236,6 @@ class Promoter:
                 deployment_id=self._deployment_id,
                 live_id=live.id,
             )
-
-    # The upload
 
     def _upload(self, seen: Seen) -> Promotion:
         previous = self._previous(seen.live)

@@ -264,8 +264,7 @@ class PackageReleases:
         A live release that is newer than all that were seen is no such choice: another import made it live by itself.
         """
         before, live = live_release(seen), live_release(now)
-        new = live is not None and (live.id == release.id or live in new_since(seen, now))
-        if id_of(live) != id_of(before) and not new:
+        if id_of(live) not in (id_of(before), release.id) and live not in new_since(seen, now):
             raise self.not_live(release, live)
 
     def not_live(self, release: Release, live: Release | None) -> ReleaseNotLiveError:
@@ -277,8 +276,8 @@ class PackageReleases:
         return ReleaseNotLiveError(
             f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
             f"not live. {described(live)} is live: another release has been activated in the meantime, and a retry "
-            f"does not undo that. Activate release {release.id} in Trifacta if it should be live, or import the "
-            "package once more with if_exists='create'.",
+            "does not undo that.",
+            advice=f"Activate release {release.id} in Trifacta, or import the package again with if_exists='create'.",
             deployment_id=self.deployment_id,
             release_id=release.id,
             live_id=id_of(live),
@@ -292,9 +291,10 @@ class PackageReleases:
         """
         return AmbiguousSubmissionError(
             f"It is unknown whether the package {self.uuid} became a release of deployment {self.deployment_id}: "
-            f"{why}. This task sends nothing more. Look at the deployment in Trifacta. If the release is there, "
-            "activate it if necessary, and mark this task as success. If it is not there, clear this task together "
-            "with its baseline task. If the list never shows the package of a release, set if_exists='create'.",
+            f"{why}. This task sends nothing more.",
+            advice="Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
+            "this task as success. If it is not there, clear this task together with its baseline task. If the list "
+            "never shows the package of a release, set if_exists='create'.",
             deployment_id=self.deployment_id,
             release_id=release_id,
         )

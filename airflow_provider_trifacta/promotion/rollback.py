@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import (
     AmbiguousSubmissionError,
@@ -39,8 +39,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _COMPLETE = "Complete"
-#: Seconds between two looks at jobs that are still running.
+#: Seconds between two looks at jobs that are still running, and before the second try of a rollback.
 _INTERVAL = 10.0
+#: Seconds between two tries of a rollback in a long outage.
+_LONGEST_INTERVAL = 60.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,48 @@ class Undone:
 
     release_id: int
     restored_package: str | None
+
+
+def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, seconds: float, what: str) -> T:
+    """Do something, and do it again as long as it fails with an error that may pass, until the time is up.
+
+    :param client: the instance
+    :param act: what to do; it gets whether an earlier try may have changed something
+    :param retry: whether an earlier try of the task may have changed something
+    :param seconds: for how long to try again
+    :param what: what is waited for, for the log
+    :raises TrifactaError: the last try failed, or a try failed for a reason that another try cannot help
+    """
+    clock = client.clock
+    deadline, pause = clock.monotonic() + seconds, _INTERVAL
+    while True:
+        try:
+            return act(retry)
+        except TrifactaError as error:
+            left = deadline - clock.monotonic()
+            if left <= 0 or not error.retryable:
+                raise
+            # From the first change on, an error says how production stands.
+            retry = retry or bool(error.standing)
+            pause = min(max(pause, getattr(error, "retry_after", None) or 0.0), left)
+            log.warning("%s. Trying again in %.0f s, for %.0f s more at most: %s", what, pause, left, error)
+        clock.sleep(pause)
+        pause = min(2 * pause, _LONGEST_INTERVAL)
+
+
+def what_is_live(client: TrifactaClient, baseline: Baseline, package_uuid: str | None) -> tuple[int | None, int | None]:
+    """Read how a promotion left a deployment.
+
+    :param client: the instance
+    :param baseline: what the deployment looked like before the run
+    :param package_uuid: the package that the run promoted, None if it had none
+    :returns: the live release, and the newest release that the run made of the package; None for none
+    :raises TrifactaError: the releases cannot be read
+    """
+    package = PackageReleases(client, baseline.deployment_id, canonical_uuid(package_uuid or ""))
+    releases = _read(package, baseline)
+    made = package.among(releases, after=baseline.latest_release_id or 0)
+    return live_id(releases), max((one.id for one in made), default=None)
 
 
 def roll_back(

@@ -206,15 +206,15 @@ def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | 
     live = live_release(releases)
     if live is None:
         raise RunNotStartedError(
-            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started. "
-            "Activate a release first.",
+            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started.",
+            advice="Activate a release first.",
             deployment_id=deployment_id,
             release_id=release_id,
         )
     if release_id not in (None, live.id):
         raise UnexpectedLiveReleaseError(
-            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started. "
-            f"Activate release {release_id}, or run the deployment without a release id.",
+            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started.",
+            advice=f"Activate release {release_id}, or run the deployment without a release id.",
             deployment_id=deployment_id,
             release_id=release_id,
             live_id=live.id,

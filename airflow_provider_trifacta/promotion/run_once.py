@@ -245,8 +245,8 @@ class Once:
 
     def _interrupted(self, why: str) -> InterruptedChangeError:
         return InterruptedChangeError(
-            f"{why} A retry does not run {self._names()} a second time. Nothing was started. Look at the jobs in "
-            "Trifacta, and clear this task if it should run once more.",
+            f"{why} A retry does not run {self._names()} a second time. Nothing was started.",
+            advice="Look at the jobs in Trifacta, and clear this task if it should run once more.",
             **self.fields,
         )
 
@@ -265,8 +265,8 @@ class Once:
         self.journal.answered(told=True)
         return AmbiguousSubmissionError(
             f"It is unknown whether the run of {order.name} started jobs: {why} This task does not ask for it again, "
-            f"because jobs might run twice. {what} {self._started_before()} Look at them in Trifacta, and clear this "
-            "task if it should run.".replace("  ", " "),
+            f"because jobs might run twice. {what} {self._started_before()}".rstrip(),
+            advice="Look at them in Trifacta, and clear this task if it should run.",
             job_group_ids=ids,
             **self.fields,
         )

@@ -6,6 +6,7 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -37,10 +38,12 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        advice: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.trifacta_conn_id = trifacta_conn_id
+        self.advice = advice
         self.tolerated_outage = tolerated_outage
         self.deferrable = deferrable
         self._watching: W | None = None
@@ -64,7 +67,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         try:
             if not self.deferrable:
                 return super().execute(context)
-            with airflow_failures(skip=self.soft_fail or self.never_fail):
+            with self._failures():
                 done = self._poll(context)
         finally:
             if self._client:
@@ -87,6 +90,9 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         )
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after)
 
+    def _failures(self) -> AbstractContextManager[None]:
+        return airflow_failures(skip=self.soft_fail or self.never_fail, advice=self.advice)
+
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Finish after the trigger. Its event holds all that is needed.
 
@@ -95,12 +101,12 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         """
         if (event or {}).get("status") == "timeout":
             raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str((event or {}).get("message")))
-        with airflow_failures(skip=self.soft_fail or self.never_fail):
+        with self._failures():
             self.log.info("%s", check_event(event))
 
     def poke(self, context: Context) -> bool:
         """Poll once."""
-        with airflow_failures(skip=self.soft_fail or self.never_fail):
+        with self._failures():
             return self._poll(context)
 
     def _poll(self, context: Context) -> bool:

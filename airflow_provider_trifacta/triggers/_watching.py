@@ -35,7 +35,8 @@ class WatchTrigger(BaseTrigger):
     Nothing blocks the event loop: reads run in threads, and waits on the same instance as the same user share them.
     When the trigger is canceled, it only stops. A restart of the triggerer cancels it too.
 
-    The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``.
+    The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``. An error has
+    ``advice`` too: what to do next.
 
     All arguments except the awaited ids have defaults. So a wait that an older version deferred goes on after an
     upgrade.
@@ -118,7 +119,8 @@ class WatchTrigger(BaseTrigger):
         try:
             event = await self._wait()
         except TrifactaError as error:
-            event = {"status": "error", "message": f"{type(error).__name__}: {error}", "retryable": error.retryable}
+            told = f"{type(error).__name__}: {error.told}"
+            event = {"status": "error", "message": told, "advice": error.advice, "retryable": error.retryable}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
 
     async def _wait(self) -> dict[str, Any]:

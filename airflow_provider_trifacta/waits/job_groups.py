@@ -138,7 +138,8 @@ class JobGroupsWatch(Watch):
             what = f"has the unknown state {quoted(state)}, and only {_COMPLETE} is a success."
             then = "Look at it in Trifacta."
         raise JobFailedError(
-            f"Job group {job_group_id} {what} See {url}. {self._rest(job_group_id)}{then}",
+            f"Job group {job_group_id} {what} See {url}. {self._rest(job_group_id)}".rstrip(),
+            advice=then,
             job_group_ids=[job_group_id],
         )
 

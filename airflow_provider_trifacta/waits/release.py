@@ -127,8 +127,9 @@ class ReleaseWatch(Watch):
         if newer:
             raise ReleaseSupersededError(
                 f"Release {self.release_id} of deployment {self.deployment_id} is not live: the newer release "
-                f"{newer[0]} is live. This task changed nothing. Wait for release {newer[0]}, activate release "
-                f"{self.release_id} in Trifacta, or set on_superseded='wait'.",
+                f"{newer[0]} is live. This task changed nothing.",
+                advice=f"Wait for release {newer[0]}, activate release {self.release_id} in Trifacta, or set "
+                "on_superseded='wait'.",
                 release_id=self.release_id,
                 live_id=newer[0],
                 deployment_id=self.deployment_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pendulum
 
@@ -44,6 +45,13 @@ def announce(promotion: dict) -> int:
     return promotion["release_id"]
 
 
+def alert(context) -> None:
+    """Note what an alert could say: Airflow calls it when the last task of a group has failed."""
+    ti, error = context["ti"], context["exception"].__cause__
+    status = ti.xcom_pull(task_ids=ti.task_id, key="promotion_status")
+    Path(FOLDER).parent.joinpath("alerts").write_text(json.dumps([type(error).__name__, error.release_id, status]))
+
+
 with DAG(dag_id="looped", **ARGUMENTS) as looped:
     for flow_id, deployment_id in FLOWS:
         group = promote_flow(
@@ -53,6 +61,7 @@ with DAG(dag_id="looped", **ARGUMENTS) as looped:
             package_path=f"{FOLDER}/{{{{ run_id }}}}/{flow_id}.zip",
             **FAST,
         )
+        group.promoted.on_failure_callback = [alert]
         announce.override(task_id=f"announce_{flow_id}")(group.output)
 
 

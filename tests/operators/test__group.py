@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from trifacta_emulator import Answer, Fault, read_package
 
 from airflow_provider_trifacta._compat import AirflowSkipException
+from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
+from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 from airflow_provider_trifacta.operators.release import ConfirmPromotionOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.status import STATES, PromotionStatus
 
 pytestmark = pytest.mark.every_airflow
 
@@ -98,17 +103,18 @@ def end(execute, promotion):
         "create_release": promotion,
     }
 
-    def run(operator_class, *, job_group_ids=None, rollback=None, **states):
+    def run(operator_class, *, job_group_ids=None, rollback=None, told=None, **states):
         # What a task returned in an earlier try, which was cleared, is there until it begins again.
         others = {f"g.{name}": (states.get(name, "success"), returned.get(name)) for name in STEPS}
         others |= {"g.smoke_run:job_group_ids": (None, job_group_ids)}
+        others |= {f"g.{key}": (None, value) for key, value in (told or {}).items()}
         options = {}
         if operator_class is ConfirmGroupOperator:
             options["rollback"] = "g.roll_back" if rollback else None
             for key, value in (rollback or {}).items():
                 others[f"g.roll_back:{key}"] = (None, value)
             others["g.roll_back"] = (states.get("roll_back", "success"), None)
-        operator = operator_class(task_id="end", tasks=TASKS, tolerated_outage=60, **options)
+        operator = operator_class(task_id="end", tasks=TASKS, patience=60, **options)
         return execute(operator, others=others)
 
     return run
@@ -138,7 +144,7 @@ def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion
 
 @pytest.mark.parametrize("state", ["skipped", None, "failed"])
 def test_what_was_not_seen_through_is_not_confirmed(end, state, fails):
-    with fails(f"PromotionNotProvenError: g.smoke_run is {state}", live_id=None):
+    with fails(f"PromotionNotProvenError: g.smoke_run is {state}"):
         end(ConfirmGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
 
 
@@ -204,16 +210,119 @@ def test_jobs_that_cannot_be_read_are_waited_for(end, emulator, virtual_time):
     assert sum(virtual_time.slept) == 60
 
 
-def test_a_rollback_that_failed_leaves_a_red_run(end, fails):
-    with fails("PromotionNotProvenError", live_id=None):
-        end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback={"other": None})
+# How production stands
 
 
-def test_the_error_tells_what_was_rolled_back(end, fails):
-    told = {"outcome": "rolled_back", "deployment_id": 1, "active_release_id": 7, "rolled_back_release_id": 8}
-    verdict = {"verdict": {"kept": False, "why": "g.smoke_jobs is failed."}}
-    with fails("PromotionNotProvenError", deployment_id=1, live_id=7, release_id=8):
-        end(ConfirmGroupOperator, smoke_jobs="failed", rollback={**verdict, **told})
+NOT_KEPT = {"verdict": {"kept": False, "why": "g.smoke_jobs is failed."}}
+
+
+@pytest.fixture
+def status(execute):
+    """Return a function that returns some of what the last task told."""
+    return lambda *keys: tuple(execute.ti.pushed["promotion_status"][key] for key in keys)
+
+
+def test_a_release_that_is_kept(end, status, promotion):
+    end(ConfirmGroupOperator)
+    made = promotion["release_id"]
+    keys = ("state", "deployment_id", "release_id", "live_release_id", "package_uuid", "clear", "advice")
+    assert status(*keys) == ("live", 1, made, made, promotion["package_uuid"], [], "")
+
+
+def test_a_release_that_was_rolled_back(end, status, promotion, fails):
+    told = {"outcome": "rolled_back", "deployment_id": 1, "rolled_back_release_id": promotion["release_id"]}
+    with fails("PromotionRolledBackError: g.smoke_run", deployment_id=1, release_id=promotion["release_id"]):
+        end(ConfirmGroupOperator, smoke_jobs="failed", rollback={**NOT_KEPT, **told})
+    # Another wait for jobs that failed would fail again.
+    assert status("state", "previous_release_id", "clear") == ("rolled_back", None, ["g.smoke_run"])
+
+
+def test_a_release_that_could_not_be_waited_for_is_waited_for_again(end, status, fails):
+    told = {"outcome": "rolled_back", "deployment_id": 1, "rolled_back_release_id": 1}
+    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
+    with fails("PromotionRolledBackError"):
+        end(ConfirmGroupOperator, smoke_run="failed", smoke_jobs="upstream_failed", rollback={**NOT_KEPT, **told})
+    assert status("clear") == (["g.smoke_run"],)
+    with fails("PromotionRolledBackError"):
+        end(ConfirmGroupOperator, create_release="failed", **later, rollback={**NOT_KEPT, **told})
+    assert status("clear") == ([],), "clearing the promotion alone would find the release that was rolled back"
+
+
+@pytest.mark.parametrize("verdict", [NOT_KEPT, {"other": None}])
+def test_a_rollback_that_failed_is_owed(end, status, fails, promotion, verdict):
+    made = promotion["release_id"]
+    with fails("RollbackOwedError: g.roll_back", deployment_id=1, release_id=made, live_id=made):
+        end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback=verdict)
+    assert status("state", "live_release_id", "clear") == ("rollback_owed", made, ["g.roll_back"])
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_a_rollback_is_owed_where_nothing_can_be_read(end, status, fails, emulator, promotion):
+    emulator.faults.add(Fault(Answer(503), path="/v4/releases", times=None))
+    with fails("RollbackOwedError: 503", release_id=promotion["release_id"], live_id=None):
+        end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback=NOT_KEPT)
+    assert status("state", "live_release_id", "clear") == ("rollback_owed", None, ["g.roll_back"])
+
+
+def test_without_a_rollback_the_release_stays_unproven(end, status, fails, promotion):
+    with fails("PromotionNotProvenError", live_id=promotion["release_id"]):
+        end(ConfirmGroupOperator, smoke_run="failed", smoke_jobs="upstream_failed")
+    assert status("state", "clear") == ("unproven", ["g.smoke_run"])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_release_that_a_person_replaced(end, status, fails, emulator, make_package, promotion, kept):
+    with make_package().open("rb") as file:
+        live = emulator.store.create_release(1, read_package(file)).id
+    steps = {} if kept else {"smoke_jobs": "failed", "roll_back": "failed"}
+    error = "UnexpectedLiveReleaseError" if kept else "PromotionNotProvenError"
+    with fails(error, live_id=live):
+        end(ConfirmGroupOperator, **steps, rollback={"verdict": {"kept": kept, "why": "So."}})
+    assert status("state", "live_release_id", "release_id") == ("replaced", live, promotion["release_id"])
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_a_release_that_cannot_be_read_back(end, status, emulator, promotion):
+    emulator.faults.add(Fault(Answer(503), path="/v4/releases", times=None))
+    with pytest.raises(errors.ServerError):
+        end(ConfirmGroupOperator)
+    assert status("state", "release_id", "live_release_id") == ("unproven", promotion["release_id"], None)
+
+
+@pytest.mark.parametrize("gate", ["failed", "success"])
+def test_what_was_never_sent_is_not_rolled_back_and_not_waited_for(end, execute, status, emulator, fails, gate):
+    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
+    states = {"dry_run": gate, "create_release": "upstream_failed" if gate == "failed" else "failed", **later}
+    sent = {"create_release:nothing_sent": True} if gate == "success" else {}
+    with pytest.raises(AirflowSkipException):
+        end(RollbackGroupOperator, told=sent, **states)
+    verdict = execute.ti.pushed["verdict"]
+    with fails("PromotionNotProvenError", deployment_id=1):
+        end(ConfirmGroupOperator, told=sent, **states, roll_back="skipped", rollback={"verdict": verdict})
+    first = "g.dry_run" if gate == "failed" else "g.create_release"
+    assert status("state", "clear") == ("unchanged", [first])
+    assert list(emulator.calls) == []
+
+
+def test_a_group_that_was_skipped_says_so(end, status):
+    with pytest.raises(AirflowSkipException):
+        end(ConfirmGroupOperator, **dict.fromkeys(STEPS, "skipped"))
+    assert status("state", "deployment_id", "advice") == ("skipped", None, "")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_has_words(state):
+    known = PromotionStatus(state, "So.", 1, 7, 7, 6, None, ["g.task"])
+    assert known.text.endswith(".")
+    assert bool(known.advice) == (state not in ("live", "skipped"))
+    assert json.loads(json.dumps(known.as_dict()))["text"] == known.text
+
+
+def test_an_error_advises_what_helps_in_a_group(execute, emulator, fails):
+    emulator.store.create_deployment("Orders")
+    operator = RunDeploymentOperator(task_id="smoke_run", deployment_id=2, advice="Clear the whole group.")
+    with fails("RunNotStartedError", advice="Clear the whole group."):
+        execute(operator)
 
 
 @pytest.mark.parametrize("state", [None, {}, {"status": "Complete"}, "", 7, []])

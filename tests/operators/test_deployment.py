@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pendulum
@@ -175,7 +176,8 @@ def test_staging_without_a_baseline_is_refused_before_any_request(promote, execu
     with fails("InvalidInputError: activate=False"):
         promote(activate=False, try_number=try_number)
     assert emulator.calls == []
-    assert execute.ti.pushed == {}
+    # Without a journal, a second try cannot know what the first one sent.
+    assert execute.ti.pushed == ({"nothing_sent": True} if try_number == 1 else {})
 
 
 def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(promote, get, execute, emulator, live, fails):
@@ -479,9 +481,13 @@ def test_a_server_that_takes_a_name_once_refuses_the_second(execute, use_connect
 
 @pytest.fixture
 def undo(execute):
-    def run(baseline, package_uuid, *, try_number=1):
+    def run(baseline, package_uuid, *, try_number=1, tolerated_outage=0):
         operator = RollbackDeploymentOperator(
-            settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=package_uuid
+            settle_timeout=0,
+            tolerated_outage=tolerated_outage,
+            task_id="undo",
+            baseline=baseline,
+            package_uuid=package_uuid,
         )
         return execute(operator, try_number=try_number)
 
@@ -633,6 +639,44 @@ def test_a_rollback_that_was_lost_is_made_by_the_retry(undo, get, promote, execu
     assert "outcome" not in execute.ti.pushed
     assert undo(baseline, UUIDS[1], try_number=2)[0]["outcome"] == "rolled_back"
     assert live() == old
+
+
+@pytest.mark.usefixtures("virtual_time")
+@pytest.mark.parametrize(("path", "least"), [("/v4/releases", 20), ("/v4/releases/*", 2)])
+def test_a_rollback_outlasts_a_maintenance_window(undo, get, promote, emulator, live, time, path, least):
+    """Whether the instance goes away before the change or with it. A lost change is looked for each second."""
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    fault = emulator.faults.add(Fault(Answer(503), path=path, times=None))
+    time.during_sleep = [lambda: None] * 48 + [emulator.faults.clear]
+    assert undo(baseline, UUIDS[1], tolerated_outage=timedelta(hours=1))[0]["outcome"] == "rolled_back"
+    assert live() == old
+    assert fault.fired >= least
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_a_rollback_gives_up_at_last(undo, get, promote, emulator, live, time):
+    promote(0)
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    emulator.faults.add(Fault(Answer(503), path="/v4/releases", times=None))
+    with pytest.raises(errors.ServerError):
+        undo(baseline, UUIDS[1], tolerated_outage=1800)
+    assert 1800 <= time.now <= 1800 + 120 + 60
+    emulator.faults.clear()
+    assert live() == new
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_a_refusal_is_not_waited_for(undo, get, promote, emulator, time, fails):
+    promote(0)
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    emulator.faults.add(Fault(Answer(403), method="PATCH", path="/v4/releases/*", times=None))
+    with fails("PermissionDeniedError"):
+        undo(baseline, UUIDS[1], tolerated_outage=1800)
+    assert time.now < 60
 
 
 def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, live, changes):

@@ -14,6 +14,7 @@ MEMBERS = [
     "Mappings",
     "Promoter",
     "Promotion",
+    "PromotionStatus",
     "Run",
     "StagedPromoter",
     "Undone",
