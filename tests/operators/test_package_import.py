@@ -104,7 +104,6 @@ def test_a_connection_that_is_not_there_is_an_error_before_the_import(run, prod,
         {"connections": {"dev": None}},
         {"environment_parameters": {"env.a": 5}},
         {"environment_parameters": {"env.a": {"value": 1, "more": 2}}},
-        {"folder_id": None},
         {"folder_id": "None"},
     ],
 )
