@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from .errors import BadRequestError, InvalidInputError, TrifactaError, UnexpectedResponseError
+from .errors import BadRequestError, InvalidInputError, NotFoundError, TrifactaError, UnexpectedResponseError
 from .imports import FlowImport
 from .models import Flow, Recipe, comment_of, object_of
 from .resources import Resource, list_all, only, run_parameters
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 #: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
 _ALL = {"flowsFilter": "all"}
 _PACKAGE = "/v4/flows/package"
+_RECIPES = "/v4/wrangledDatasets"
+
+T = TypeVar("T")
+Named = TypeVar("Named", Flow, Recipe)
+
+
+def _agreed(listed: Named, read: Named, kind: str) -> Named:
+    """Return what was read by its id, if the list says the same of it."""
+    if (listed.id, listed.name) != (read.id, read.name):
+        raise UnexpectedResponseError(
+            f"A list calls {kind} {listed.id} {quoted(listed.name)}, and the {kind} itself is {kind} {read.id}, "
+            f"{quoted(read.name)}. Nothing was changed. Retry when the list is up to date, or give the id.",
+            flow_ids=[listed.id] if kind == "flow" else [],
+        )
+    return read
 
 
 class Flows(Resource):
@@ -49,14 +64,17 @@ class Flows(Resource):
         """Return the flow that has exactly this name.
 
         The server's filter compares without case and may find several [R]. If no flow of its answer has the name, the
-        whole list is read, so a server with another filter gives the same result.
+        whole list is read, so a server with another filter gives the same result. The flow is then read by its id,
+        because a list may lag behind a flow that has just taken the name over.
 
         :param name: the flow's name
         :returns: the flow
         :raises AmbiguousNameError: no flow has the name, or several have it; it names their ids or similar names
+        :raises UnexpectedResponseError: the list and the flow itself do not agree
         """
         found = [flow for flow in self.list(name) if flow.name == name]
-        return only(found or self.list(), name, "flow")
+        flow = only(found or self.list(), name, "flow")
+        return _agreed(flow, self.get(flow.id), "flow")
 
     def get(self, flow_id: int) -> Flow:
         """Return one flow (API Flows Get v4 [R]).
@@ -108,13 +126,16 @@ class Flows(Resource):
         :param flow_id: the flow
         :returns: its recipes
         """
-        path = "/v4/wrangledDatasets"
-        try:
-            rows = list_all(self._transport, path, {"embed": "recipe"})
-        except BadRequestError:  # a server without this embed shows the name in the row itself
-            rows = list_all(self._transport, path)
+        rows = self._with_recipe(lambda query: list_all(self._transport, _RECIPES, query))
         found = [Recipe.from_json(row) for row in rows if row.get("wrangled") is not False]
         return [recipe for recipe in found if recipe.flow_id == flow_id]
+
+    @staticmethod
+    def _with_recipe(read: Callable[[dict[str, str] | None], T]) -> T:
+        try:
+            return read({"embed": "recipe"})
+        except (BadRequestError, NotFoundError):  # a server without this embed shows the name in the row itself
+            return read(None)
 
     def recipe_by_name(self, flow_id: int, name: str) -> Recipe:
         """Return the recipe of a flow that has exactly this name.
@@ -123,8 +144,13 @@ class Flows(Resource):
         :param name: the recipe's name
         :returns: the recipe; its id is what a job group runs
         :raises AmbiguousNameError: no recipe of the flow has the name, or several have it
+        :raises UnexpectedResponseError: the list and the recipe itself do not agree
         """
-        return only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
+        recipe = only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
+        path = f"{_RECIPES}/{recipe.id}"
+        return _agreed(
+            recipe, Recipe.from_json(self._with_recipe(lambda query: self._transport.read(path, query))), "recipe"
+        )
 
     def import_package(self, package: Body, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.

@@ -24,6 +24,7 @@ class Instance:
         self.flows = {number: {"id": number, "name": name} for number, name in enumerate(names, 1)}
         self.filters = filters or (lambda name, text: text.lower() in name.lower())
         self.recipes, self.embeds, self.rename = [], True, rename
+        self.listed = None  # what a list shows, if that is not what is there
 
     def __call__(self, request):
         path = urlsplit(request.path)
@@ -37,9 +38,13 @@ class Instance:
             if "embed" in query and not self.embeds:
                 return 400, {}, {"exception": {"name": "ValidationFailed", "details": "No association recipe"}}
             return 200, {}, {"data": self.recipes[int(query["offset"]) :]}
+        if path.path.startswith("/v4/wrangledDatasets/"):
+            if "embed" in query and not self.embeds:
+                return 400, {}, {"exception": {"name": "ValidationFailed", "details": "No association recipe"}}
+            return 200, {}, next(one for one in self.recipes if str(one["id"]) == path.path.split("/")[-1])
         if path.path != "/v4/flows":
             return 200, {}, self.flows[int(path.path.split("/")[-1])]
-        rows = sorted(self.flows.values(), key=lambda row: -row["id"])
+        rows = sorted((self.listed or self.flows).values(), key=lambda row: -row["id"])
         text = query.get("filter")
         rows = [row for row in rows if text is None or self.filters(row["name"], text)]
         offset = int(query["offset"])
@@ -65,7 +70,7 @@ def connect(scripted):
 
 @pytest.mark.parametrize(
     ("filters", "requests"),
-    [(None, 1), (lambda *_: True, 1), (lambda *_: False, 2)],
+    [(None, 2), (lambda *_: True, 2), (lambda *_: False, 3)],
     ids=["without case", "ignored", "finds nothing"],
 )
 def test_a_name_is_compared_exactly_whatever_the_server_filters(connect, filters, requests):
@@ -73,6 +78,17 @@ def test_a_name_is_compared_exactly_whatever_the_server_filters(connect, filters
     assert client.flows.by_name("Orders").id == 2
     assert len(client.seen) == requests
     assert client.seen[0].path.startswith("/v4/flows?flowsFilter=all&filter=Orders&")
+
+
+def test_a_list_that_lags_behind_a_rename_is_not_believed(connect):
+    """The name has just gone from flow 1 to flow 2, and the list does not show that yet."""
+    instance = Instance(["Orders"])
+    client = connect(instance)
+    old, instance.flows = instance.flows, {1: {"id": 1, "name": "Orders (old)"}, 2: {"id": 2, "name": "Orders"}}
+    instance.listed = old
+    with pytest.raises(UnexpectedResponseError) as caught:
+        client.flows.by_name("Orders")
+    assert (caught.value.flow_ids, caught.value.retryable) == ([1], True)
 
 
 def test_several_flows_of_one_name_are_an_error_with_their_ids(connect):
