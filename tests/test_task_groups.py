@@ -219,16 +219,20 @@ def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, p
         ("prod", "POST", "/v4/deployments/*/releases", "create_release"),
     ],
 )
-def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed, monkeypatch):
-    monkeypatch.setattr("airflow_provider_trifacta.promotion.rollback.Doubt.settle", lambda _, seen: (None, seen))
+def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed):
     [before] = run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows
     {"dev": dev, "prod": prod}[instance].faults.add(Fault(Answer(403), method=method, path=path, times=None))
     result = run()
-    assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed=failed))
+    # What provably was not sent has nothing to roll back.
+    assert (result.state, states(result, f"flow_{flow_id}")) == (
+        "failed",
+        {**ended(failed=failed), "roll_back": "skipped"},
+    )
     assert prod.store.active_release(deployment_id).id == before.id
-    if failed == "create_release":
-        assert pull(result, f"flow_{flow_id}", "roll_back", "outcome") == "unchanged"
+    status = pull(result, f"flow_{flow_id}", "promoted", "promotion_status")
+    assert (status["state"], status["live_release_id"]) == ("unchanged", before.id)
+    assert status["clear"] == [f"flow_{flow_id}.{failed}"]
 
 
 @pytest.mark.every_airflow
