@@ -134,17 +134,20 @@ def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, se
     :param what: what is waited for, for the log
     :raises TrifactaError: the last try failed, or a try failed for a reason that another try cannot help
     """
-    clock = client.clock
+    clock, begun = client.clock, None
     deadline, pause = clock.monotonic() + seconds, _INTERVAL
     while True:
         try:
-            return act(retry)
+            return act(retry or begun is not None)
         except TrifactaError as error:
             left = deadline - clock.monotonic()
+            if begun and not error.retryable:
+                # It may say that nothing was changed, which is true of its own try only.
+                raise begun from error
             if left <= 0 or not error.retryable:
                 raise
             # From the first change on, an error says how production stands.
-            retry = retry or bool(error.standing)
+            begun = error if error.standing else begun
             pause = min(max(pause, getattr(error, "retry_after", None) or 0.0), left)
             log.warning("%s. Trying again in %.0f s, for %.0f s more at most: %s", what, pause, left, error)
         clock.sleep(pause)
