@@ -51,6 +51,8 @@ class PromotionStatus:
         live, before = _name(self.live_release_id, "no release"), _name(self.previous_release_id, "no release")
         if self.state == "skipped":
             return "Nothing was promoted, because the whole group was skipped."
+        if self.deployment_id is None:
+            return "Nothing was promoted. What is live was not recorded."
         if self.unknown:
             return f"A rollback of {where} to {before} may be owed: {made} may be live. {self.unknown}"
         text = {

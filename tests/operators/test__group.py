@@ -318,6 +318,13 @@ def test_each_state_has_words(state):
     assert json.loads(json.dumps(known.as_dict()))["text"] == known.text
 
 
+def test_without_a_baseline_nothing_is_said_of_a_release(end, status, fails):
+    later = dict.fromkeys(STEPS[1:], "upstream_failed")
+    with fails("PromotionNotProvenError", deployment_id=None, live_id=None):
+        end(ConfirmGroupOperator, told={"baseline": None}, baseline="failed", **later)
+    assert status("state", "deployment_id", "clear") == ("unchanged", None, ["g.baseline"])
+
+
 def test_an_error_advises_what_helps_in_a_group(execute, emulator, fails):
     emulator.store.create_deployment("Orders")
     operator = RunDeploymentOperator(task_id="smoke_run", deployment_id=2, advice="Clear the whole group.")
