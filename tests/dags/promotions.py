@@ -47,9 +47,10 @@ def announce(promotion: dict) -> int:
 
 def alert(context) -> None:
     """Note what an alert could say: Airflow calls it when the last task of a group has failed."""
-    ti, error = context["ti"], context["exception"].__cause__
+    ti, raised = context["ti"], context.get("exception")  # Airflow 3.0 gives none
     status = ti.xcom_pull(task_ids=ti.task_id, key="promotion_status")
-    Path(FOLDER).parent.joinpath("alerts").write_text(json.dumps([type(error).__name__, error.release_id, status]))
+    error = [type(raised.__cause__).__name__, raised.__cause__.release_id] if raised else None
+    Path(FOLDER).parent.joinpath("alerts").write_text(json.dumps([error, status]))
 
 
 with DAG(dag_id="looped", **ARGUMENTS) as looped:
