@@ -47,7 +47,7 @@ def announce(promotion: dict) -> int:
 
 def alert(context) -> None:
     """Note what an alert could say: Airflow calls it when the last task of a group has failed."""
-    ti, raised = context["ti"], context.get("exception")  # Airflow 3.0 gives none
+    ti, raised = context["ti"], context.get("exception")  # DAG.test() of Airflow 3.0 and 3.1 gives none
     status = ti.xcom_pull(task_ids=ti.task_id, key="promotion_status")
     error = [type(raised.__cause__).__name__, raised.__cause__.release_id] if raised else None
     Path(FOLDER).parent.joinpath("alerts").write_text(json.dumps([error, status]))
