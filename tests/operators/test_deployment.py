@@ -656,6 +656,29 @@ def test_a_rollback_outlasts_a_maintenance_window(undo, get, promote, emulator, 
 
 
 @pytest.mark.usefixtures("virtual_time")
+def test_a_rollback_that_began_a_change_does_not_say_that_nothing_was_changed(undo, get, promote, emulator, live, time):
+    """The change is made and cannot be read back, and then a person activates a third release."""
+    third = promote(2)["release_id"]
+    promote(0)
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    emulator.faults.add(Fault(Reset("after_commit"), **CHANGE))
+    emulator.faults.add(Fault(Answer(503), method="GET", path="/v4/releases", skip=1, times=None))
+
+    def decide():
+        emulator.faults.clear()
+        emulator.store.update_release(third, active=True)
+
+    time.during_sleep = [lambda: None] * 31 + [decide]
+    with pytest.raises(errors.TrifactaError) as caught:
+        undo(baseline, UUIDS[1], tolerated_outage=1800)
+    assert caught.value.standing
+    assert "Nothing was changed" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, errors.UnexpectedLiveReleaseError)
+    assert live() == third
+
+
+@pytest.mark.usefixtures("virtual_time")
 def test_a_rollback_gives_up_at_last(undo, get, promote, emulator, live, time):
     promote(0)
     baseline = get()[0]
