@@ -74,6 +74,15 @@ class _GroupEnd:
     def _steps(self, context: Context) -> dict[str, str | None]:
         return dict(zip(self.tasks.steps, task_states(context, list(self.tasks.steps)), strict=True))
 
+    def _package_uuid(self, context: Context) -> str | None:
+        """Return the package of the run.
+
+        From the export and not from the promotion. An earlier try of the promotion may have promoted the package, and
+        its last try may have failed before it pushed an XCom.
+        """
+        uuid: str | None = (_result(context, self.tasks.export) or {}).get("package_uuid")
+        return uuid
+
     def _judge(self, context: Context, client: TrifactaClient, steps: dict[str, str | None]) -> Verdict:
         """Decide whether the promotion is kept.
 
@@ -173,7 +182,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             release_id=known.pop("release_id", None) or made.get("release_id"),
             live_release_id=live,
             previous_release_id=before.get("active_release_id"),
-            package_uuid=(_result(context, self.tasks.export) or {}).get("package_uuid"),
+            package_uuid=self._package_uuid(context),
             **known,
         )
 
@@ -201,14 +210,13 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
         owed = "rollback_owed" if self.rollback else "unproven"
         try:
             with TrifactaHook(self.trifacta_conn_id).client as client:
-                uuid = (_result(context, self.tasks.export) or {}).get("package_uuid")
-                now, made = what_is_live(client, Baseline.parse(recorded), uuid)
+                now, made = what_is_live(client, Baseline.parse(recorded), self._package_uuid(context))
         except TrifactaError as error:
             unknown = f"What is live cannot be read: {error}"
             return self._status(context, owed, verdict, None, clear=undo, unknown=unknown)
         if now == live:
             return self._status(context, "unchanged", verdict, live)
-        if now == made:
+        if now is not None and now == made:
             return self._status(context, owed, verdict, now, release_id=made, clear=undo)
         return self._status(context, "replaced", verdict, now, release_id=made)
 
@@ -257,7 +265,5 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
             raise AirflowSkipException(f"The promotion is kept. {verdict.why}")
         self.log.info("Will roll back, because the promotion is not kept. %s", verdict.why)
         self.baseline = _result(context, self.tasks.baseline)
-        # From the export and not from the promotion. An earlier try of the promotion may have promoted the package, and
-        # its last try may have failed before it pushed an XCom.
-        self.package_uuid = (_result(context, self.tasks.export) or {}).get("package_uuid")
+        self.package_uuid = self._package_uuid(context)
         return super().execute(context)

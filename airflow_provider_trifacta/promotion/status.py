@@ -61,7 +61,7 @@ class PromotionStatus:
             "unchanged": f"{live} of {where} is live, as before the promotion.",
             "rollback_owed": f"A rollback is owed: {made} of {where} is live, and nothing has proven it.",
             "unproven": f"{made} of {where} is live, and nothing has proven it. The group has no rollback.",
-            "replaced": f"{live} of {where} is live: another release has been activated in the meantime.",
+            "replaced": f"{live} of {where} is live: that was changed in the meantime.",
         }[self.state]
         return text[0].upper() + text[1:]
 

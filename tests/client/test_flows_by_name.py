@@ -1,4 +1,4 @@
-"""Flows and recipes by name, and renaming: exact names, whatever the server filters, and only what was read back."""
+"""Flows and recipes by name, and renaming: exact names with every filter of a server, and only what was read back."""
 
 from __future__ import annotations
 

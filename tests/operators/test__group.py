@@ -103,9 +103,10 @@ def end(execute, promotion):
         "create_release": promotion,
     }
 
-    def run(operator_class, *, job_group_ids=None, rollback=None, told=None, **states):
+    def run(operator_class, *, job_group_ids=None, rollback=None, told=None, returns=None, **states):
         # What a task returned in an earlier try, which was cleared, is there until it begins again.
-        others = {f"g.{name}": (states.get(name, "success"), returned.get(name)) for name in STEPS}
+        values = {**returned, **(returns or {})}
+        others = {f"g.{name}": (states.get(name, "success"), values.get(name)) for name in STEPS}
         others |= {"g.smoke_run:job_group_ids": (None, job_group_ids)}
         others |= {f"g.{key}": (None, value) for key, value in (told or {}).items()}
         options = {}
@@ -279,6 +280,17 @@ def test_a_release_that_a_person_replaced(end, status, fails, emulator, make_pac
     with fails(error, live_id=live):
         end(ConfirmGroupOperator, **steps, rollback={"verdict": {"kept": kept, "why": "So."}})
     assert status("state", "live_release_id", "release_id") == ("replaced", live, promotion["release_id"])
+
+
+def test_nothing_is_owed_where_a_person_left_no_release_live(end, status, fails, emulator, promotion):
+    """The promotion is not known to have made a release, the baseline had one, and none is live now."""
+    emulator.store.update_release(promotion["release_id"], active=False)
+    before = promotion["release_id"]
+    told = {"baseline": {**BASELINE, "active_release_id": before, "latest_release_id": before}, "create_release": None}
+    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
+    with fails("PromotionNotProvenError", live_id=None):
+        end(ConfirmGroupOperator, returns=told, create_release="failed", **later, roll_back="failed", rollback=NOT_KEPT)
+    assert status("state", "live_release_id", "clear") == ("replaced", None, [])
 
 
 @pytest.mark.usefixtures("virtual_time")

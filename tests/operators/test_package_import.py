@@ -1,4 +1,4 @@
-"""Importing a package into a plain workspace: new flows, once, whatever becomes of the answer."""
+"""Importing a package into a plain workspace: new flows, once, also if the answer is lost."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ async def json_value(request: Request) -> Any:
 
 
 async def uploaded_package(request: Request) -> Package:
-    """Read the package of a request: the file of a multipart form, whatever its part is called.
+    """Read the package of a request: the file of a multipart form, in a part of any name.
 
     The page says ``data`` [R: SEED, D60]. Clients also send ``archive`` and ``File`` [P: GCF, AAC25].
 
