@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -18,7 +19,6 @@ from trifacta_emulator import (
     Fault,
     Hold,
     PresetFlow,
-    PresetToken,
     Reset,
     RunOutcome,
     build_package,
@@ -31,10 +31,9 @@ NEWEST = version.startswith("3.3.")
 #: A read is not sent again, so that an outage costs no time.
 EXTRA = {"read_retries": 0}
 PERSON = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password", "extra": EXTRA}
-TOKEN = "the-old-token"
-OPTIONS = EmulatorOptions(job_start_seconds=0, job_run_seconds=0, tokens=(PresetToken(TOKEN, "admin@example.com"),))
+OPTIONS = EmulatorOptions(job_start_seconds=0, job_run_seconds=0)
 #: Seconds for one part of a row on a busy machine.
-PATIENCE = 300
+PATIENCE = 600
 
 #: Runs what the page prints, in one process that has Airflow loaded: each command would take seconds to load it.
 SHELL = """
@@ -43,7 +42,7 @@ answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)  # Airflow may warn
 from airflow.__main__ import main
 from airflow.cli.commands import task_command
-from airflow_provider_trifacta import check
+from airflow_provider_trifacta.hooks import trifacta
 
 def run(code):
     if code.startswith("airflow "):
@@ -99,14 +98,16 @@ class Case:
         self.row, self.prod, self.folder = row, prod, folder
         self.deployment = prod.store.create_deployment("Orders")
         self.before = prod.store.create_release(self.deployment.id, read_package_of(build_package()))
-        self.conn_id = "prod_" + row.replace("-", "_")
+        self.conn_id, self.credentials = "prod_" + row.replace("-", "_"), PERSON
         # Each of its own time, since the commands find a run by it.
         self.date = (utc_now() - timedelta(days=number + 1)).replace(microsecond=0).isoformat()
+        self.incident = INCIDENTS[row](self)
+        self.dag_id = next(self.incident)
 
-    def begin(self, airflow, shell, dag_id):
-        self.airflow, self.shell, self.dag_id = airflow, shell, dag_id
+    def begin(self, airflow, shell):
+        self.airflow, self.shell = airflow, shell
         conf = {"prod": self.conn_id, "folder": str(self.folder)}
-        self.run_id = airflow.start_run(dag_id, conf, self.date)
+        self.run_id = airflow.start_run(self.dag_id, conf, self.date)
 
     def hold(self, *request):
         """Hold a request; return a function that waits for it."""
@@ -124,11 +125,11 @@ class Case:
         reached = lambda: tasks.items() <= look.task_states(self.dag_id, self.run_id).items()  # noqa: E731
         if state.run:
             assert look.run_state(self.dag_id, self.run_id, PATIENCE) == state.run, self.told()
-            assert reached(), (tasks, self.told())
+            assert reached(), f"not {tasks}\n{self.told()}"
         else:
             look.wait_for(reached, f"{tasks} of {self.row}", PATIENCE)
         for task, error in state.errors.items():
-            assert f"{error}: " in self.log_of(task), (task, error, self.told())
+            assert error in self.log_of(task), f"{task} shows no {error}\n{self.told()}"
         assert (self.status or {}).get("state", "") == state.status, self.told()
         releases = self.prod.store.releases(self.live_in, include_deleted=True)
         assert len(releases) - (self.live_in == self.deployment.id) == state.new_releases, self.told()
@@ -151,9 +152,12 @@ class Case:
 
     def told(self):
         folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        logs = [f"== {path}\n{path.read_text(errors='replace')[-3000:]}" for path in sorted(folder.rglob("*.log"))]
+        logs = {path.relative_to(folder): path.read_text(errors="replace") for path in sorted(folder.rglob("*.log"))}
+        errors = [
+            f"{path}: {error}" for path, text in logs.items() for error in re.findall(r"\w+Error: .{,300}", text)[-1:]
+        ]
         states = self.airflow.task_states(self.dag_id, self.run_id)
-        return "\n".join([f"{self.row}: {states}, {self.status}", *logs])
+        return "\n".join([f"{self.row}: {states}, {self.status}", *errors])
 
     def type(self, code):
         """Do what the page prints, with the values of this run."""
@@ -181,12 +185,13 @@ def server_away(case):
 
 
 def password_rotated(case):
+    auth = case.prod.auth
+    admin = auth.people[0]
+    old = auth.create_token(admin, -1)
+    case.credentials = {"conn_type": "trifacta", "password": old.value, "extra": EXTRA}
     held = case.hold("GET", "/v4/releases/*")
     yield "plain"
     case.wait(held)
-    auth = case.prod.auth
-    admin = auth.people[0]
-    (old,) = auth.tokens(admin)
     auth.delete_token(old.id, admin)
     held.release()
 
@@ -216,9 +221,11 @@ def package_overwritten(case):
 
 
 def folder_missing(case):
-    case.folder = case.folder / "share"
+    # As a share that is not mounted: its folder is not there, and cannot be made.
+    share, case.folder = case.folder / "mounted", case.folder / "share"
+    case.folder.symlink_to(share)
     yield "plain"
-    yield case.folder.mkdir
+    yield share.mkdir
 
 
 def older_release(case):
@@ -273,20 +280,17 @@ def followed(request, shared_standalone, tmp_path_factory):
         for number, (row, prod) in enumerate(zip(chosen, prods, strict=True)):
             (folder / row).mkdir()
             cases.append(Case(row, number, folder / row, prod))
-        environment = {
-            f"AIRFLOW_CONN_{case.conn_id.upper()}": json.dumps({**PERSON, "host": case.prod.url})
-            for case in cases
-            if INCIDENTS[case.row] is not password_rotated
-        }
         airflow = shared_standalone(
             dev,
             AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parent / "runbook_dags"),
-            AIRFLOW_CONN_TRIFACTA_DEV=json.dumps({**PERSON, "host": dev.url}),
             AIRFLOW__CORE__PARALLELISM="4",
-            **environment,
         )
         airflow.wait_for(lambda: airflow.query("select 1 from serialized_dag"), "DAGs", PATIENCE)
         shell = Shell(airflow)
+        connections = folder / "connections.json"
+        at_prods = {case.conn_id: case.credentials | {"host": case.prod.url} for case in cases}
+        connections.write_text(json.dumps({"trifacta_dev": {**PERSON, "host": dev.url}, **at_prods}))
+        shell.run(f"airflow connections import {connections}")
         with ThreadPoolExecutor(len(cases)) as pool:
             yield {case.row: pool.submit(follow, case, airflow, shell) for case in cases}
     finally:
@@ -296,12 +300,8 @@ def followed(request, shared_standalone, tmp_path_factory):
 
 def follow(case, airflow, shell):
     """Make the incident, compare what there is with the page, do its steps, and compare again."""
-    row, incident = ROWS[case.row], INCIDENTS[case.row](case)
-    dag_id = next(incident)
-    if INCIDENTS[case.row] is password_rotated:
-        stored = json.dumps({"conn_type": "trifacta", "host": case.prod.url, "password": TOKEN})
-        shell.run(f"airflow connections add {case.conn_id} --conn-json '{stored}'")
-    case.begin(airflow, shell, dag_id)
+    row, incident = ROWS[case.row], case.incident
+    case.begin(airflow, shell)
     act = next(incident, None)
     case.expect(row.find)
     for step in row.steps:
