@@ -6,7 +6,6 @@ The moment is the worst one: production has made a release, and the worker dies 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import sys
@@ -108,9 +107,11 @@ def _promote(site: Site, dev: Instance, prod: Instance, names: list[str], second
     _lose_worker(site, prod, run, names, started)
     site.start_worker("worker-3")
     print(f"{_after(started)}  worker-3 takes its place, with an empty disk", flush=True)
-    state = site.wait_for(lambda: _ended(site, run, started), "end of the run", seconds)
+    state = site.wait_for(lambda: _ended(site, run), "end of the run", seconds)
     print(f"{_after(started)}  the run has ended: {state}", flush=True)
-    return _report(site, dev, prod, run, [(name, row, before[row["deployment_id"]]) for name, row in zip(names, rows, strict=True)])
+    return _report(
+        site, dev, prod, run, [(name, row, before[row["deployment_id"]]) for name, row in zip(names, rows, strict=True)]
+    )
 
 
 def _prepare(dev: Instance, prod: Instance, names: list[str]) -> list[dict[str, Any]]:
@@ -180,15 +181,9 @@ def _tasks(site: Site, run: str) -> list[dict[str, Any]]:
             return found
 
 
-def _ended(site: Site, run: str, started: float, told: dict[str, float] = {}) -> str | None:  # noqa: B006 - remembers
+def _ended(site: Site, run: str) -> str | None:
     state = site.call("GET", f"/dags/{DAG}/dagRuns/{run}")["state"]
-    if state in ("success", "failed"):
-        return str(state)
-    if time.monotonic() - told.get("at", 0) > 30:
-        told["at"] = time.monotonic()
-        done = [one for one in _tasks(site, run) if one["task_id"] == PROMOTED and one["state"] in ("success", "failed")]
-        print(f"{_after(started)}  {len(done)} have ended", flush=True)
-    return None
+    return str(state) if state in ("success", "failed") else None
 
 
 def _releases(prod: Instance, deployment_id: int) -> list[dict[str, Any]]:
@@ -214,9 +209,11 @@ def _report(site: Site, dev: Instance, prod: Instance, run: str, rows: list[tupl
         name = rows[one["map_index"]][0]
         print(f"tried again  {one['task_id'].rpartition('.')[2]} of {name}: {one['try_number']} tries, {one['state']}")
     objects = _s3(site.s3_url).list_objects_v2(Bucket=BUCKET).get("KeyCount", 0)
-    stray = [path for path in HOME.rglob("*.zip")]
+    stray = list(HOME.rglob("*.zip"))
     print(f"packages     {objects} in S3, {len(stray)} on disks of workers")
-    print(f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}, with those of this report")
+    print(
+        f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}, with those of this report"
+    )
     print("memory       " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in site.memory().items()))
     return 1 if stray or any(one.problems for one in promotions) else 0
 

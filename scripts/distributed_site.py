@@ -128,7 +128,9 @@ class Site:
         while True:
             for name, part in self._parts.items():
                 if part.poll() is not None:
-                    raise RuntimeError(f"{name} ended. Its log: {self._log(name)}\n{self._log(name).read_text()[-3000:]}")
+                    raise RuntimeError(
+                        f"{name} ended. Its log: {self._log(name)}\n{self._log(name).read_text()[-3000:]}"
+                    )
             # A part that is busy may fail to answer once.
             with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 if value := condition():
@@ -139,7 +141,10 @@ class Site:
 
     def memory(self) -> dict[str, float]:
         """Return the MiB that each part has to itself now, with what it started."""
-        return {name: sum(_private(one) for one in [part, *part.children(recursive=True)]) for name, part in self._parts.items()}
+        return {
+            name: sum(_private(one) for one in [part, *part.children(recursive=True)])
+            for name, part in self._parts.items()
+        }
 
     def _health(self) -> dict[str, str]:
         answer = requests.get(f"{self._airflow_url}/api/v2/monitor/health", timeout=10)
@@ -148,7 +153,9 @@ class Site:
     def _start_stores(self) -> None:
         self._start("s3", [sys.executable, "-m", "moto.server", "-H", HOST, "-p", self.s3_url.rpartition(":")[2]])
         self._redis_port, self._postgres_port = free_port(), free_port()
-        redis = f"bind {HOST}\nport {self._redis_port}\nrequirepass {self._secret}\nsave ''\ndir {self._folder('redis')}\n"
+        redis = (
+            f"bind {HOST}\nport {self._redis_port}\nrequirepass {self._secret}\nsave ''\ndir {self._folder('redis')}\n"
+        )
         # It reads its settings from here, so that no list of processes shows the password.
         self._start("redis", ["redis-server", "-"], stdin=redis)
         self._start_postgres()
