@@ -33,6 +33,7 @@ find_python() {
 make_env() {
   local line=$1 extra=$2 name=${3:-$1} last=14 python stamp pins=$root/constraints/airflow-$1.txt
   [[ $extra != benchmark && $extra != clients ]] || pins=$root/constraints/airflow-benchmark.txt
+  [[ $extra != distributed ]] || pins=$root/constraints/airflow-distributed.txt
   shift $(($# < 3 ? $# : 3))
   [[ $line == 3.3 || $line == 3.2 ]] || last=12
   bin=$build/env-$name/bin

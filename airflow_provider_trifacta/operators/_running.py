@@ -121,7 +121,7 @@ class RunningOperator(TrifactaOperator):
             self._times()
             self._say(words, parameters)
             journal = attempt.open_journal()
-            self._retry_joins |= journal.remembers
+            self._retry_joins |= journal.exists
             client = TrifactaHook(self.trifacta_conn_id).client
             self._config = client.config
             with client:

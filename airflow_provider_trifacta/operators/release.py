@@ -123,7 +123,7 @@ class CreateReleaseOperator(PackageOperator):
             attempt = Attempt(self, context)
             end = "live" if self.activate else "staged"
             self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
-            # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
+            # Before any request: nothing may be asked for that a retry does not know of.
             journal = attempt.open_journal()
             try:
                 return self._promote(target, attempt, journal)
