@@ -7,7 +7,6 @@ import http.client
 import io
 import json
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -44,6 +43,16 @@ class Exchange(threading.local):
     #: Whether a byte of it has left. Until then no server can have acted on it.
     begun = True
 
+    def left(self) -> float:
+        """Return the seconds that its call has left.
+
+        :raises RequestTimeoutError: there are none
+        """
+        left = self.budget.left()
+        if left <= 0:
+            raise self.budget.exceeded(self.what)
+        return left
+
 
 exchange = Exchange()
 
@@ -57,7 +66,6 @@ class _Incoming(io.RawIOBase):
     def __init__(self, sock: Any, source: Any) -> None:
         self._sock = sock
         self._source = source
-        self._what, self._budget = exchange.what, exchange.budget
         #: Bytes that may still come before the body; None in the body, whose reader counts.
         self.head_left: int | None = _LARGEST_HEAD
 
@@ -72,24 +80,21 @@ class _Incoming(io.RawIOBase):
         super().close()
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._budget.end - time.monotonic()
-        if left <= 0:
-            raise self._budget.exceeded(self._what)
+        left = exchange.left()
         timeout = self._sock.gettimeout()
         if timeout is None or timeout > left:
             self._sock.settimeout(left)
         try:
             count: int | None = self._source.readinto(buffer)
         except TimeoutError:
-            if self._budget.left() <= 0:
-                raise self._budget.exceeded(self._what) from None
+            if exchange.budget.left() <= 0:
+                raise exchange.budget.exceeded(exchange.what) from None
             raise
         if self.head_left is not None:
             self.head_left -= count or 0
             if self.head_left < 0:
-                raise UnexpectedResponseError(
-                    f"{self._what} was answered with more than {_LARGEST_HEAD} bytes of headers."
-                )
+                words = f"{exchange.what} was answered with more than {_LARGEST_HEAD} bytes of headers."
+                raise UnexpectedResponseError(words)
         return count
 
 

@@ -14,13 +14,12 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
 from ..client.texts import Shown, listed, shown
 from .contents import Contents, read_contents
-from .definition import PackageInfo, package_info, parse_definition
+from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ MAX_RATIO = 100
 _BLOCK_SIZE = 1024 * 1024
 #: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown members.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+_BOMB = "It was refused as a ZIP bomb. Nothing was sent."
 #: Files that file managers put into a folder.
 _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -74,9 +74,7 @@ class FlowPackage:
     def __enter__(self) -> FlowPackage:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def body(
@@ -173,7 +171,7 @@ class _Bounded:
 def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown, list[str]]:
     """Return the definition's text, what an error calls it, and what is odd about the ZIP."""
     if size == 0:
-        raise PackageFormatError(f"The package {name} is empty (0 bytes). Nothing was sent. Export the flow again.")
+        raise PackageFormatError(f"The package {name} is empty (0 bytes). {EXPORT_AGAIN}")
     bounded = _Bounded(file, name)
     try:
         with zipfile.ZipFile(bounded) as archive:
@@ -206,10 +204,7 @@ def _what_it_is(file: BinaryIO) -> str | None:
 
 
 def _too_many_members(name: Shown, found: str) -> PackageTooLargeError:
-    return PackageTooLargeError(
-        f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. It was refused as a ZIP bomb. "
-        "Nothing was sent."
-    )
+    return PackageTooLargeError(f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. {_BOMB}")
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: Shown) -> None:
@@ -218,8 +213,7 @@ def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: Shown) -> None:
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MAX_UNPACKED_SIZE and unpacked > MAX_RATIO * size:
         raise PackageTooLargeError(
-            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow package does. It was "
-            "refused as a ZIP bomb. Nothing was sent."
+            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow package does. {_BOMB}"
         )
 
 
@@ -233,7 +227,7 @@ def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo
     if not definitions:
         raise PackageFormatError(
             f"The package {name} holds no flow definition (a .json or .json5 file) among its "
-            f"{len(archive.infolist())} members. Nothing was sent. Promote the ZIP that Trifacta exported."
+            f"{len(archive.infolist())} members. {SEND_THE_ORIGINAL}"
         )
     if len(definitions) > 1:
         names = listed([member.filename for member in definitions], 5)
@@ -245,7 +239,7 @@ def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo
     if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
         raise PackageFormatError(
             f"The package {name} was zipped again by hand: its flow definition {shown(definitions[0].filename)} is in "
-            "a folder. Nothing was sent. Promote the ZIP that Trifacta exported."
+            f"a folder. {SEND_THE_ORIGINAL}"
         )
     return definitions[0]
 
@@ -277,24 +271,19 @@ def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
 
 def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: Shown, where: Shown) -> bytes:
     if member.flag_bits & 0x1:
-        raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. Export the flow again.")
+        raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. {EXPORT_AGAIN}")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # With other methods Python unpacks pieces of any size, so memory has no limit.
-        raise PackageFormatError(
-            f"{where} is packed by the method {member.compress_type}, which Trifacta does not use. Promote the ZIP "
-            "that Trifacta exported."
-        )
+        words = f"is packed by the method {member.compress_type}, which Trifacta does not use"
+        raise PackageFormatError(f"{where} {words}. {SEND_THE_ORIGINAL}")
     try:
         with archive.open(member) as stream:
             raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may be wrong
     except _DAMAGED as error:
         if what := _what_it_is(file):
             raise PackageFormatError(f"The package {name} is not a readable ZIP file{what}") from None
-        raise PackageFormatError(
-            f"{where} is damaged and cannot be unpacked ({shown(error)}). Nothing was sent. Export the flow again."
-        ) from None
+        words = f"{where} is damaged and cannot be unpacked ({shown(error)}). {EXPORT_AGAIN}"
+        raise PackageFormatError(words) from None
     if len(raw) > MAX_DEFINITION_SIZE:
-        raise PackageTooLargeError(
-            f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. It was refused as a ZIP bomb. Nothing was sent."
-        )
+        raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. {_BOMB}")
     return raw
