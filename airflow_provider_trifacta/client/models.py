@@ -30,6 +30,19 @@ def object_of(value: object, what: str) -> Mapping[str, Any]:
     return value
 
 
+def within(body: object, *keys: str) -> Mapping[str, Any]:
+    """Return an object of an answer, by the way to it; an empty one if it is not there."""
+    for key in keys:
+        body = body.get(key) if isinstance(body, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
+
+
+def rows_within(body: object, key: str) -> list[Mapping[str, Any]]:
+    """Return the objects of a list in an answer; what is not an object is left out."""
+    rows = within(body).get(key)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
 def _id(data: Mapping[str, Any], what: str) -> int:
     known = optional_id(data.get("id"))
     if known is None:
@@ -45,7 +58,7 @@ def optional_id(value: object) -> int | None:
 
 
 def _id_of(value: object) -> int | None:
-    return optional_id(value.get("id")) if isinstance(value, Mapping) else None
+    return optional_id(within(value).get("id"))
 
 
 def _text(value: object) -> str | None:
@@ -184,7 +197,7 @@ class JobGroup(_Row):
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     creator_id: int | None = field(metadata=_by(_id_of, "creator"))
     recipe_id: int | None = field(metadata=_by(_id_of, "wrangledDataset"))
-    flow_id: int | None = field(metadata=_by(lambda value: _id_of(value and value.get("flow")), "wrangledDataset"))
+    flow_id: int | None = field(metadata=_by(lambda value: _id_of(within(value, "flow")), "wrangledDataset"))
     flow_run_id: int | None = field(metadata=_by(_id_of, "flowrun", "flowRun"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BadRequestError, UnexpectedResponseError
 from .imports import ImportResult
-from .models import Release
+from .models import Release, object_of
 from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
@@ -49,10 +49,7 @@ class Releases(Resource):
         :returns: the answer, of the shape that a create has
         """
         path = f"/v4/deployments/{deployment_id}/releases/dryRun"
-        answer = self._transport.try_out(path, package)
-        if not isinstance(answer, Mapping):
-            raise UnexpectedResponseError(f"POST {path} did not answer an object.")
-        return answer
+        return object_of(self._transport.try_out(path, package), "The answer to the dry run")
 
     def list(
         self, deployment_id: int, *, until: _Until | None = None, include_deleted: bool = False

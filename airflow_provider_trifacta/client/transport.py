@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .calls import ACCEPTED_BEFORE, Body, Budget, Request
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
+from .models import within
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
@@ -115,10 +116,10 @@ class Transport:
         """
         budget.pages += 1
         body = self._read(Request("GET", path, budget, params=params))
-        data = body if isinstance(body, Mapping) else {}
+        data = within(body)
         rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
         for row in rows:
-            one = row.get("id") if isinstance(row, Mapping) else None
+            one = within(row).get("id")
             if not isinstance(one, (int, str)) or isinstance(one, bool):
                 raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
         if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:

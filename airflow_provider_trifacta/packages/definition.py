@@ -20,7 +20,7 @@ import pendulum
 import pyjson5
 
 from ..client.errors import PackageFormatError, PackageTooLargeError
-from ..client.models import parse_time
+from ..client.models import parse_time, rows_within
 from ..client.texts import quoted, shown
 
 #: What the errors of most packages end with.
@@ -225,20 +225,14 @@ def package_info(definition: Mapping[str, Any], where: object) -> PackageInfo:
         comment=text_of(metadata.get("comment")),
         flows=[
             ContainedFlow(id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary)
-            for row in rows_of(data, "flows")
+            for row in rows_within(data, "flows")
         ],
         connections=[
             PackageConnection(id_of(row.get("id")), *map(text_of, map(row.get, ("name", "uuid", "type", "vendor"))))
-            for row in rows_of(data, "connections")
+            for row in rows_within(data, "connections")
         ],
         exported_at=parse_time(text_of(metadata.get("exportedAt"))),
     )
-
-
-def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
-    """Return the rows of a table; rows of another type are left out."""
-    rows = data.get(table) if isinstance(data, Mapping) else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def id_of(value: object) -> int | None:
