@@ -26,8 +26,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from .calls import exchange
 from .errors import ConfigurationError, PackageChangedError, RedirectError
-from .responses import Answer, BoundedResponse, exchange, read_answer
+from .responses import Answer, BoundedResponse, read_answer
 
 if TYPE_CHECKING:
     from .calls import Request

@@ -18,9 +18,9 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from . import errors
+from .calls import exchange
 from .config import host_of
 from .redact import parse
-from .responses import exchange
 from .retries import REFUSED_BY_FORM, parse_retry_after
 from .tls import file_problem, tls_error, unusable_files
 

@@ -6,7 +6,6 @@ import errno
 import http.client
 import io
 import json
-import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -15,6 +14,7 @@ import requests
 import urllib3
 from urllib3.util.response import assert_header_parsing
 
+from .calls import exchange
 from .config import SHORTEST_IN_ANSWERS
 from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
 from .texts import MOST_LEVELS
@@ -32,29 +32,6 @@ _LONGEST_LINE = 64 * 1024
 _BLOCK = 64 * 1024
 #: Bytes of an answer for each list or object in it: empty ones take much memory for few bytes.
 _BYTES_OF_A_CONTAINER = 32
-
-
-class Exchange(threading.local):
-    """The present request of a thread: a thread sends one at a time."""
-
-    #: Method and path, for an error.
-    what: str
-    budget: Budget
-    #: Whether a byte of it has left. Until then no server can have acted on it.
-    begun = True
-
-    def left(self) -> float:
-        """Return the seconds that its call has left.
-
-        :raises RequestTimeoutError: there are none
-        """
-        left = self.budget.left()
-        if left <= 0:
-            raise self.budget.exceeded(self.what)
-        return left
-
-
-exchange = Exchange()
 
 
 class _Incoming(io.RawIOBase):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .calls import ACCEPTED_BEFORE, Body, Budget, Request
+from .calls import ACCEPTED_BEFORE, Body, Budget, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
 from .models import within
@@ -208,8 +208,6 @@ class Transport:
 
     def _send(self, request: Request) -> object:
         """Send a request once, and follow its redirects."""
-        from .responses import exchange
-
         try:
             return self._follow(request)
         except TrifactaError as error:

@@ -120,27 +120,23 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
     :raises PackageTooLargeError: it would unpack to far more than a package can hold
     """
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
-    host = socket.gethostname()
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise PackageNotFoundError(
             f"package_path must be the path of an exported flow package (a ZIP), not {path!r}. Nothing was sent. If it "
             "comes from a template or an XCom, check the task that pushes it."
         )
+    there = f"{text} on host {socket.gethostname()}"
     try:
         # The type is checked before the file is opened, because opening a named pipe waits without end.
         if not stat.S_ISREG(Path(text).stat().st_mode):
-            raise PackageNotFoundError(
-                f"{text} on host {host} is not a regular file but a folder or device. Nothing was sent. Give the path "
-                "of the ZIP."
-            )
+            words = f"{there} is not a regular file but a folder or device. Nothing was sent."
+            raise PackageNotFoundError(f"{words} Give the path of the ZIP.")
         file = Path(text).open("rb")  # noqa: SIM115 - closed by FlowPackage
     except FileNotFoundError:
-        raise PackageNotFoundError(
-            f"There is no file {text} on host {host}. Nothing was sent. Workers may not share a disk: put the package "
-            "where every worker can read it."
-        ) from None
+        advice = "Workers may not share a disk: put the package where every worker can read it."
+        raise PackageNotFoundError(f"There is no file {there}. Nothing was sent. {advice}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise PackageNotFoundError(f"{text!r} on host {host} cannot be read: {error}. Nothing was sent.") from None
+        raise PackageNotFoundError(f"{there!r} cannot be read: {error}. Nothing was sent.") from None
     try:
         return FlowPackage(file, Path(text).name)
     except BaseException:
@@ -178,7 +174,7 @@ def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown,
             bounded.opening = False
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
-            foreign = _foreign_members(archive, member)
+            warnings = _foreign_members(archive, member, name)
             where = Shown("The flow definition {} in {}", (member.filename, *name.texts))
             raw = _read_member(file, archive, member, name, where)
     except _DAMAGED as error:
@@ -186,13 +182,7 @@ def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown,
             f"The package {name} is not a readable ZIP file"
             + (_what_it_is(file) or f" ({shown(error)}). It may be incomplete: export the flow again.")
         ) from None
-    if not foreign:
-        return raw, where, []
-    by_hand = (
-        f"The package {name} was zipped again by hand: it holds {foreign}. It is sent unchanged, and the server may "
-        "refuse it. Promote the ZIP that Trifacta exported."
-    )
-    return raw, where, [by_hand]
+    return raw, where, warnings
 
 
 def _what_it_is(file: BinaryIO) -> str | None:
@@ -257,8 +247,8 @@ def _is_left_behind(path: list[str]) -> bool:
     return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
 
 
-def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> str:
-    """Name what Trifacta does not put into a package. The text is empty if there is nothing."""
+def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name: Shown) -> list[str]:
+    """Warn of what Trifacta does not put into a package."""
     folder = _path(definition)[:-1]
     members = archive.infolist()
     foreign = [f"the folder {shown(folder[0])}"] if folder else []
@@ -266,7 +256,9 @@ def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
         foreign.append("a folder")
     if any(_is_left_behind(_path(one)) for one in members):
         foreign.append("files of a file manager")
-    return " and ".join(foreign)
+    what = f"The package {name} was zipped again by hand: it holds {' and '.join(foreign)}."
+    advice = "It is sent unchanged, and the server may refuse it. Promote the ZIP that Trifacta exported."
+    return [f"{what} {advice}"] if foreign else []
 
 
 def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: Shown, where: Shown) -> bytes:
