@@ -24,8 +24,8 @@ DEFAULT_MAX_PACKAGE_SIZE = 256 * 1024 * 1024
 
 #: What Airflow shows instead of a stored secret. It comes back when such a view is saved as a new connection.
 _MASK = "***"
-#: Characters that a secret must have to be replaced in an answer that is not an error: a short one is part of any name.
-SHORTEST_IN_ANSWERS = 8
+#: Characters that a secret must have to be replaced in an answer that is not an error.
+_SHORTEST_IN_ANSWERS = 8
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,11 @@ class ClientConfig:
                 encoded = {quote(written, safe=""), quote_plus(written), quote(written)}
                 found |= {secret, unquote(written), *encoded, json.dumps(secret)[1:-1], " ".join(secret.split())}
         return sorted(filter(None, found), key=len, reverse=True)
+
+    @cached_property
+    def long_secrets(self) -> list[str]:
+        """Those that are replaced in an answer that is not an error: a short one is part of any name."""
+        return [secret for secret in self.secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
 
 
 def _refuse(wrong: object, words: str) -> None:

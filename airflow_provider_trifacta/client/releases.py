@@ -79,9 +79,8 @@ class Releases(Resource):
         self, deployment_id: int, until: _Until | None, *, include_deleted: bool
     ) -> tuple[builtins.list[Release], bool, bool]:
         """Read the list once; return the releases, whether they are all, and whether they fitted on one page."""
-        params: dict[str, Any] = {"deploymentId": deployment_id}
-        if include_deleted:
-            params["includeDeleted"] = "true"
+        # What is None is not sent.
+        params = {"deploymentId": deployment_id, "includeDeleted": "true" if include_deleted else None}
         whole = True
         seen: Sequence[Mapping[str, Any]] = ()
         parsed: builtins.list[Release] = []

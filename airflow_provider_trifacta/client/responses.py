@@ -8,6 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import requests
@@ -15,7 +16,6 @@ import urllib3
 from urllib3.util.response import assert_header_parsing
 
 from .calls import exchange
-from .config import SHORTEST_IN_ANSWERS
 from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
 from .texts import MOST_LEVELS
 
@@ -119,11 +119,6 @@ class BoundedResponse(http.client.HTTPResponse):
         return version, (100 if 100 < status < 200 else status), reason
 
 
-def _holds_a_secret(content: bytes, config: ClientConfig) -> bool:
-    found = (one.encode("utf-8", "replace") in content for one in config.secrets if len(one) >= SHORTEST_IN_ANSWERS)
-    return any(found)
-
-
 class Answer(NamedTuple):
     """An HTTP answer that was read: as much of it as came, for an error."""
 
@@ -154,11 +149,10 @@ class Answer(NamedTuple):
                 "hold. A larger extra 'max_answer_size' allows more."
             )
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        if b"\\" not in content and containers <= MOST_LEVELS and not _holds_a_secret(content, config):
-            try:
+        unusual = b"\\" in content or containers > MOST_LEVELS
+        if not unusual and not any(one.encode("utf-8", "replace") in content for one in config.long_secrets):
+            with suppress(ValueError):  # the error is made below
                 return json.loads(content)
-            except ValueError:
-                pass  # the error is made below
         from .redact import read_unusual_json
 
         what = f"{request.method} {request.path} answered {self.status}"

@@ -145,6 +145,9 @@ def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
         # first of them gets the table and the parameters, so that the result does not grow out of bounds.
         table = within(row, "relationalsource") or tables.pop(own, {})
         kind, path = _what_is_read(row, location, table)
+        nested = (
+            text_of(within(one, "runParameterEdit").get("overrideKey")) for one in rows_within(row, "runParameters")
+        )
         found.append(
             Input(
                 id=own,
@@ -154,7 +157,7 @@ def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
                 path=path,
                 connection=connections.get(id_of(row.get("connectionId"))),
                 parameterised=row.get("isDynamic") is True,
-                parameters=[*_nested_parameters(row), *parameters.pop(own, [])],
+                parameters=[*filter(None, nested), *parameters.pop(own, [])],
             )
         )
     return sorted(found, key=lambda one: _sortable(one.name))
@@ -190,12 +193,6 @@ def _uri(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
     if kind and (bucket or path):
         return f"{kind}://{bucket or ''}{path or ''}"
     return path
-
-
-def _nested_parameters(row: Mapping[str, Any]) -> Iterator[str]:
-    for parameter in rows_within(row, "runParameters"):
-        if name := text_of(within(parameter, "runParameterEdit").get("overrideKey")):
-            yield name
 
 
 def _flat_parameters(data: object) -> Iterator[tuple[int | None, str]]:
