@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -228,28 +228,6 @@ class Release(_Row):
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
     deleted: bool = field(default=False, metadata=_by(bool, "deleted_at", "deletedAt"))
-
-    @classmethod
-    def of_deployment(
-        cls, rows: Sequence[object], deployment_id: int, parsed: list[Release], *, deleted: bool
-    ) -> list[Release]:
-        """Build the releases of one deployment, newest first.
-
-        :param rows: rows of a list, which may hold releases of other deployments too
-        :param deployment_id: the deployment
-        :param parsed: the first rows, if they were built before; the rest is added
-        :param deleted: whether deleted releases are wanted too
-        :raises UnexpectedResponseError: a row does not show its deployment, so it may belong to any
-        """
-        parsed += map(cls.from_json, rows[len(parsed) :])
-        releases = [one for one in parsed if deleted or not one.deleted]
-        homeless = [one.id for one in releases if one.deployment_id is None]
-        if homeless:
-            raise UnexpectedResponseError(
-                f"GET /v4/releases does not show which deployment the releases {homeless[:5]} belong to."
-            )
-        own = [one for one in releases if one.deployment_id == deployment_id]
-        return sorted(own, key=lambda one: one.id, reverse=True)
 
     @property
     def untouched(self) -> bool:
