@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .errors import InvalidInputError
@@ -75,21 +74,6 @@ def shown(text: object, most: int = MOST_CHARACTERS) -> str:
     whole = text if isinstance(text, str) else str(text)
     looked_at = whole[: most * _LOOKED_AT]
     return _cut(" ".join(looked_at.split()), most, more=len(whole) > len(looked_at))
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Words around texts from outside, for an error. The texts pass :func:`shown` only if there is an error.
-
-    :param words: with ``{}`` for each text
-    :param texts: the texts
-    """
-
-    words: str
-    texts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.words.format(*map(shown, self.texts))
 
 
 def _cut(line: str, most: int, *, more: bool = False) -> str:

@@ -107,7 +107,7 @@ class Structure(NamedTuple):
     separators: int
 
 
-def parse_definition(raw: bytes, where: object) -> Mapping[str, Any]:
+def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     """Parse a flow definition, which is JSON or JSON5.
 
     The result may be nested more deeply than Python's own recursion limit allows: do not walk it recursively.
@@ -142,7 +142,7 @@ def parse_definition(raw: bytes, where: object) -> Mapping[str, Any]:
     return definition
 
 
-def _keep_budget(raw: bytes, where: object) -> None:
+def _keep_budget(raw: bytes, where: str) -> None:
     """Refuse a definition that is too large or too deep for any flow, before it is parsed."""
     found = structure_of(raw)
     if found.quoted > _MAX_QUOTED:
@@ -202,7 +202,7 @@ def _deep_recursion() -> Iterator[None]:
             sys.setrecursionlimit(before)
 
 
-def package_info(definition: Mapping[str, Any], where: object) -> PackageInfo:
+def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
     """Read what a package says about itself.
 
     :param definition: the flow definition

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
-from ..client.texts import Shown, listed, shown
+from ..client.texts import listed, shown
 from .contents import Contents, read_contents
 from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
@@ -61,7 +61,7 @@ class FlowPackage:
         self.name = name
         self.size = self._opened.st_size
         # The text of the definition is kept, and not the parsed one, which may be a hundred times as large.
-        self._definition, self._where, self.warnings = _read_package(file, self.size, Shown("{}", (name,)))
+        self._definition, self._where, self.warnings = _read_package(file, self.size, shown(name))
         self.info: PackageInfo = package_info(parse_definition(self._definition, self._where), self._where)
         for warning in self.warnings:
             log.warning("%s", warning)
@@ -150,7 +150,7 @@ class _Bounded:
     Opening a ZIP reads the whole list of members at once, so that read needs a limit.
     """
 
-    def __init__(self, file: BinaryIO, name: Shown) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self._name = file, name
         self.opening = True
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
@@ -164,7 +164,7 @@ class _Bounded:
         """Leave the file open, because the package still reads it."""
 
 
-def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown, list[str]]:
+def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, list[str]]:
     """Return the definition's text, what an error calls it, and what is odd about the ZIP."""
     if size == 0:
         raise PackageFormatError(f"The package {name} is empty (0 bytes). {EXPORT_AGAIN}")
@@ -175,7 +175,7 @@ def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown,
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
             warnings = _foreign_members(archive, member, name)
-            where = Shown("The flow definition {} in {}", (member.filename, *name.texts))
+            where = f"The flow definition {shown(member.filename)} in {name}"
             raw = _read_member(file, archive, member, name, where)
     except _DAMAGED as error:
         raise PackageFormatError(
@@ -193,11 +193,11 @@ def _what_it_is(file: BinaryIO) -> str | None:
         return None
 
 
-def _too_many_members(name: Shown, found: str) -> PackageTooLargeError:
+def _too_many_members(name: str, found: str) -> PackageTooLargeError:
     return PackageTooLargeError(f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. {_BOMB}")
 
 
-def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: Shown) -> None:
+def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
     if len(archive.infolist()) > MAX_MEMBERS:
         raise _too_many_members(name, f"{len(archive.infolist())} members")
     unpacked = sum(member.file_size for member in archive.infolist())
@@ -207,7 +207,7 @@ def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: Shown) -> None:
         )
 
 
-def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo:
+def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     """Find the flow definition: the only JSON or JSON5 file. Other members are artifacts of the flow.
 
     It is at the root of the ZIP, or in one folder that holds everything: a person may zip an unpacked package again.
@@ -247,7 +247,7 @@ def _is_left_behind(path: list[str]) -> bool:
     return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
 
 
-def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name: Shown) -> list[str]:
+def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name: str) -> list[str]:
     """Warn of what Trifacta does not put into a package."""
     folder = _path(definition)[:-1]
     members = archive.infolist()
@@ -261,7 +261,7 @@ def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name
     return [f"{what} {advice}"] if foreign else []
 
 
-def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: Shown, where: Shown) -> bytes:
+def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str) -> bytes:
     if member.flag_bits & 0x1:
         raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. {EXPORT_AGAIN}")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
