@@ -23,7 +23,6 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from .calls import exchange
@@ -67,7 +66,7 @@ def server_of(url: str) -> Server | None:
         server = Server(ours.scheme.lower(), (ours.hostname or "").lower(), ours.port or usual)
         host = (theirs.host or "").lower().strip("[]")
         same = server == ((theirs.scheme or "").lower(), host, theirs.port or usual)
-    except (ValueError, KeyError, LocationParseError):
+    except (ValueError, KeyError):
         return None
     return server if same and host and "@" not in ours.netloc and theirs.auth is None else None
 
@@ -76,7 +75,7 @@ def prepared(url: str) -> str:
     """Return a URL as it is sent; an empty text if it cannot be sent."""
     try:
         return requests.Request("GET", url).prepare().url or ""
-    except (ValueError, LocationParseError):  # the errors of requests are ValueErrors here
+    except ValueError:  # as the errors of requests and urllib3 for a URL are
         return ""
 
 

@@ -100,7 +100,7 @@ class JobGroups(Resource):
             words = [_named("flow", within(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
             uris = [one.get("uri") for one in self.outputs(job_group_id)]
             words += [f"output {quoted(one)}" for one in uris[:_OUTPUTS_SHOWN] if one]
-        return self._transport.excerpt(", ".join(filter(None, words)))
+        return self._transport.redact.excerpt(", ".join(filter(None, words)))
 
     def _message(self, job_group_id: int) -> str:
         try:
@@ -114,7 +114,7 @@ class JobGroups(Resource):
         if isinstance(words, Mapping):  # an object in some releases
             words = words.get("message") or words
         text = words if isinstance(words, str) else json.dumps(words, default=str) if words else "no message"
-        return self._transport.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
+        return self._transport.redact.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel`` [P]).

@@ -72,10 +72,6 @@ class Transport:
 
         return Redactor(self.config)
 
-    def excerpt(self, text: str) -> str:
-        """Return the beginning of a text from the server, fit for an error: without secrets and on one line."""
-        return self.redact.excerpt(text)
-
     def close(self) -> None:
         """Close the connections."""
         if "session" in self.__dict__:
