@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import exported_before
-from ..client.retries import WRITE_RETRIES, did_nothing, go_on, may_repeat_write
+from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
@@ -145,11 +145,8 @@ class Promoter:
             if not self._journal.nothing_asked(**self._request) and (earlier := self._find_earlier()):
                 return earlier
         try:
-            try:
-                return self._decide()
-            except _ServerBusyError as busy:
-                sleep = self._client.clock.sleep
-                return go_on(self._decide, busy, lambda one: isinstance(one, _ServerBusyError), WRITE_RETRIES, sleep)
+            sleep = self._client.clock.sleep
+            return repeating(self._decide, lambda one: isinstance(one, _ServerBusyError), WRITE_RETRIES, sleep)
         except _ServerBusyError as busy:
             raise busy.error from None
 
