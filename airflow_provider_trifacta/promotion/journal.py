@@ -24,13 +24,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ..client.errors import JournalUnavailableError
+from ..client.errors import JournalUnavailableError, TrifactaError
+from ..client.retries import did_nothing
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: The key of the store.
 KEY = "trifacta_journal"
@@ -152,6 +155,37 @@ class Journal:
             self._write()
         except JournalUnavailableError as error:
             log.warning("The journal does not take the note that nothing was done, so a retry looks for it: %s", error)
+
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        before: Mapping[str, Any],
+        send: Callable[[], T],
+        *,
+        nothing: str,
+        refused: type[TrifactaError] | tuple[()] = (),
+        earlier: Entry | None = None,
+    ) -> T | TrifactaError:
+        """Note a request, and send it. If the server provably did nothing, take the note back.
+
+        :param request: the request
+        :param before: the state of production now
+        :param send: sends it
+        :param nothing: how production stands if the server did nothing, as a sentence
+        :param refused: another error that proves that the server did nothing
+        :param earlier: what an earlier try noted about the same request
+        :returns: the answer, or the error that leaves open whether the server did it
+        :raises TrifactaError: the server did nothing
+        """
+        self.asked(request, **before)
+        try:
+            return send()
+        except TrifactaError as error:
+            if not (did_nothing(error) or isinstance(error, refused)):
+                return error
+            self.withdraw(request, earlier)
+            error.standing = nothing
+            raise
 
     def answered(self, **answer: Any) -> None:
         """Note what was answered, in addition to what was noted of the answer before.
