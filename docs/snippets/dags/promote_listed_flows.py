@@ -22,9 +22,7 @@ def list_flows():
 
 @task_group
 def promote(flow_name, deployment_name, package_path):
-    promote_flow(
-        flow_name=flow_name, deployment_name=deployment_name, package_path=package_path, smoke_run=True
-    )
+    promote_flow(flow_name=flow_name, deployment_name=deployment_name, package_path=package_path, smoke_run=True)
 
 
 with DAG(
