@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._failures import airflow_failures
 from ..client.errors import (
     InterruptedChangeError,
     InvalidInputError,
@@ -15,7 +14,6 @@ from ..client.errors import (
 from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.journal import Journal, digest_of
 from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
@@ -23,7 +21,6 @@ from ._base import Attempt
 from ._packages import PackageOperator
 
 if TYPE_CHECKING:
-    from .._compat import Context
     from ..client import TrifactaClient
     from ..client.models import ImportRule
 
@@ -73,41 +70,40 @@ class SetImportRulesOperator(PackageOperator):
         self.object_rules = object_rules
         self.value_rules = value_rules
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Compare the rules, and write them where they differ."""
-        with airflow_failures():
-            target, attempt = self.target(), Attempt(self, context)
-            declared = {"object": self.object_rules, "value": self.value_rules}
-            wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
-            if not wanted:
-                raise InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
-            self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
-            journal = attempt.open_journal()
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                if "object" in wanted:
-                    wanted["object"] = self._resolve(client, wanted["object"])
-                deployment_id = target.find(client)
-                attempt.tell_deployment(client, deployment_id)
-                kinds = [kind for kind in RULE_KINDS if kind in wanted]
-                found = {kind: self._read(client, deployment_id, kind) for kind in kinds}
-                pending = [kind for kind in kinds if self._differs(deployment_id, kind, found[kind], wanted[kind])]
-                if pending:
-                    request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
-                    self._refuse_after_interruption(attempt, journal, request, pending, found)
-                    journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
-                done: list[str] = []
-                with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
-                    for kind in pending:
-                        self._set(client, deployment_id, kind, found[kind], wanted[kind], attempt)
-                        journal.answered(**{kind: True})
-                        done.append(kind)
-            attempt.tell(outcome="changed" if pending else "unchanged")
-            self.log.info(
-                "The import rules of deployment %s are %s. They apply to later imports, not to the live release",
-                deployment_id,
-                attempt.facts["outcome"],
-            )
-            return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}
+        target = self.target()
+        declared = {"object": self.object_rules, "value": self.value_rules}
+        wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
+        if not wanted:
+            raise InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
+        self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
+        journal = attempt.open_journal()
+        with self._client() as client:
+            if "object" in wanted:
+                wanted["object"] = self._resolve(client, wanted["object"])
+            deployment_id = target.find(client)
+            attempt.tell_deployment(client, deployment_id)
+            kinds = [kind for kind in RULE_KINDS if kind in wanted]
+            found = {kind: self._read(client, deployment_id, kind) for kind in kinds}
+            pending = [kind for kind in kinds if self._differs(deployment_id, kind, found[kind], wanted[kind])]
+            if pending:
+                request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
+                self._refuse_after_interruption(attempt, journal, request, pending, found)
+                journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
+            done: list[str] = []
+            with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
+                for kind in pending:
+                    self._set(client, deployment_id, kind, found[kind], wanted[kind], attempt)
+                    journal.answered(**{kind: True})
+                    done.append(kind)
+        attempt.tell(outcome="changed" if pending else "unchanged")
+        self.log.info(
+            "The import rules of deployment %s are %s. They apply to later imports, not to the live release",
+            deployment_id,
+            attempt.facts["outcome"],
+        )
+        return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}
 
     def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:
         exported, local = [], []

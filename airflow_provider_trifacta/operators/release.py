@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._failures import airflow_failures
 from ..client.errors import (
     DroppedObjectsError,
     InvalidInputError,
@@ -14,7 +13,6 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
 )
 from ..client.texts import quoted, shown_json
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
@@ -26,7 +24,6 @@ from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, Deact
 from .dry_run import DryRunReleaseOperator, refuse_problems
 
 if TYPE_CHECKING:
-    from .._compat import Context
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
@@ -114,24 +111,22 @@ class CreateReleaseOperator(PackageOperator):
         self.on_warnings = on_warnings
         self.advice = advice
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Check the package, promote it, and return the ids."""
-        with airflow_failures(advice=self.advice):
-            check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
-            check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
-            target = self.target()
-            attempt = Attempt(self, context)
-            end = "live" if self.activate else "staged"
-            self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
-            # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
-            journal = attempt.open_journal()
-            try:
-                return self._promote(target, attempt, journal)
-            except TrifactaError:
-                if journal.never_asked:
-                    # A rollback need not wait for the instance then.
-                    attempt.tell(**{NOTHING_SENT: True})
-                raise
+        check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
+        check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
+        target = self.target()
+        end = "live" if self.activate else "staged"
+        self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
+        # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
+        journal = attempt.open_journal()
+        try:
+            return self._promote(target, attempt, journal)
+        except TrifactaError:
+            if journal.never_asked:
+                # A rollback need not wait for the instance then.
+                attempt.tell(**{NOTHING_SENT: True})
+            raise
 
     def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> dict[str, Any]:
         baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
@@ -139,7 +134,7 @@ class CreateReleaseOperator(PackageOperator):
             raise InvalidInputError(
                 "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
             )
-        client = TrifactaHook(self.trifacta_conn_id).client
+        client = self._client()
         with client, self.open_package(client) as package:
             self.describe(package)
             attempt.tell(package_uuid=package.info.uuid)

@@ -22,6 +22,7 @@ from .reading import (
     CLOCK_TOLERANCE,
     PackageReleases,
     Seen,
+    about,
     described,
     id_of,
     live_release,
@@ -135,9 +136,7 @@ class Doubt:
                 f"from the package {package.uuid}, is not there any more. {described(seen.live)} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice="To promote the package once more, clear the baseline's task too.",
-                deployment_id=package.deployment_id,
-                release_id=release_id,
-                live_id=id_of(seen.live),
+                **about(package.deployment_id, seen.live, release_id),
             )
         log.info("An earlier try of this task made release %s of deployment %s", release_id, package.deployment_id)
         return found, seen
@@ -225,9 +224,7 @@ class Doubt:
                 f"package ({package.uuid}), and that release was deleted. {described(live)} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice=_TO_PROMOTE_AGAIN,
-                deployment_id=package.deployment_id,
-                release_id=one.id,
-                live_id=id_of(live),
+                **about(package.deployment_id, live, one.id),
             )
         recorded = baseline.active_updated_at if baseline and live and live.id == baseline.active_release_id else None
         if live and recorded and live.updated_at and live.updated_at != recorded:
@@ -236,8 +233,7 @@ class Doubt:
                 f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
                 f"{package.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded.",
                 advice=_TO_PROMOTE_AGAIN,
-                deployment_id=package.deployment_id,
-                live_id=live.id,
+                **about(package.deployment_id, live),
             )
 
     def _refuse_other_live(self, known: Baseline, releases: Sequence[Release]) -> None:
@@ -255,8 +251,7 @@ class Doubt:
                 "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
                 "not undo that.",
                 advice="Set if_exists='create' to promote the package all the same.",
-                deployment_id=package.deployment_id,
-                live_id=id_of(live),
+                **about(package.deployment_id, live),
             )
 
     def _deleted(self, baseline: Baseline | None, began: datetime | None) -> list[Release]:

@@ -22,7 +22,7 @@ from .journal import Journal
 from .reading import (
     DEFAULT_SETTLE_TIMEOUT,
     PackageReleases,
-    described,
+    about,
     down_to,
     id_of,
     live_id,
@@ -213,9 +213,7 @@ def roll_back(
             f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
             f"there is nothing to go back to. Release {live.id} stays live. Nothing was changed. Activate another "
             "release in Trifacta, or promote a package.",
-            deployment_id=baseline.deployment_id,
-            release_id=target,
-            live_id=live.id,
+            **about(baseline.deployment_id, live, target),
         )
     # A release that was not changed since its import was never rolled back. So no person can have undone a rollback,
     # and the change may be asked for as in a first try.
@@ -280,13 +278,10 @@ def _refuse_surprise(
 ) -> Release:
     """Return the live release, if this run made it."""
     if live is None or live not in ours:
-        raise UnexpectedLiveReleaseError(
-            f"{described(live)} of deployment {baseline.deployment_id} is live. It is not a release of this run "
-            f"(package {package_uuid or 'unknown'}), and the baseline recorded {baseline.active_release_id or 'none'}: "
-            "another release has been activated in the meantime. Nothing was changed. Activate the release that should "
-            "be live in Trifacta.",
-            deployment_id=baseline.deployment_id,
+        raise baseline.another_is_live(
+            live,
+            "Nothing was changed. Activate the release that should be live in Trifacta.",
+            where=f" and is not a release of this run (package {package_uuid or 'unknown'})",
             release_id=baseline.active_release_id,
-            live_id=id_of(live),
         )
     return live
