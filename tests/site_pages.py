@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+SNIPPETS = DOCS / "snippets"
 _TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.M | re.S)
 _INCLUDE = re.compile(r"^```\{literalinclude\} (\S+)\n((?::[\w-]+:.*\n)*)```", re.M)
 

@@ -1,7 +1,7 @@
 """Done as a reader would: the files of the site's pages, in the order of the pages, in an empty environment.
 
-``scripts/test --site`` runs this. It takes minutes, so pytest does not collect it by its name. A shell script of a page is
-run. A file whose caption is a path is written there. What pages take from ``example_dags`` is run by other tests.
+``scripts/test --site`` runs this. It takes minutes, so pytest does not collect it by its name. A shell script of a page
+is run. Another file is written where its caption says. What pages take from ``example_dags`` is run by other tests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from site_pages import DOCS, ROOT, pages, shown_by
+from site_pages import ROOT, SNIPPETS, pages, shown_by
 
 #: The ports that the pages use.
 PORTS = ("3005", "3006")
@@ -58,8 +58,9 @@ class Reader:
         return text
 
     def write(self, name: str, text: str) -> None:
-        base = Path(self.environment["AIRFLOW_HOME"]) if name.startswith("dags/") else self.folder
-        path = base / name
+        path = self.folder / name
+        if "/" in name:
+            path = Path(self.environment["AIRFLOW_HOME"], name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.take(text))
 
@@ -119,21 +120,21 @@ def reader(tmp_path):
 def test_the_pages_in_their_order(reader):
     printed, live = {}, {}
     for page in pages():
-        for shown in shown_by(page):
-            caption = shown.options.get("caption", "")
+        for shown in [one for one in shown_by(page) if one.path.is_relative_to(SNIPPETS)]:
             if shown.path.suffix == ".sh":
                 printed[shown.path.stem] = reader.run(shown.path)
-            elif "/" in caption or caption.endswith(".py"):
-                reader.write(caption, shown.path.read_text())
-        name = page.relative_to(DOCS).with_suffix("").as_posix()
+            elif "caption" in shown.options:
+                reader.write(shown.options["caption"], shown.path.read_text())
         if "start-emulators" in printed:
-            live[name] = reader.live()
+            live[page.stem] = reader.live()
 
     assert printed["check"].count("OK: ") == 2
-    (first,) = live["start/first-dag"].pop("Orders")
-    assert live["start/first-dag"] == {"Invoices": [], "Returns": []}
-    three = live["guides/many-flows"]
-    assert sorted(len(ids) for ids in three.values()) == [1, 1, 1]
-    assert three["Orders"] != [first]
-    assert live["guides/go-back"] == {**three, "Orders": [first]}
-    assert "failed" not in printed["run-tests"]
+    (first,) = live["first-dag"]["Orders"]
+    assert live["first-dag"] == {"Orders": [first], "Invoices": [], "Returns": []}
+    many = live["many-flows"]
+    assert sorted(map(len, many.values())) == [1, 1, 1]
+    assert many["Orders"] > [first]
+    assert live["alerts"] == many
+    assert printed["run-alert"].splitlines()[-1].startswith("rolled_back: ")
+    assert live["go-back"] == {**many, "Orders": [first]}
+    assert "2 passed" in printed["run-tests"]

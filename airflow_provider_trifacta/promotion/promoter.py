@@ -124,7 +124,7 @@ class Promoter:
         :raises OlderPackageError: the live release's package is newer
         :raises InvalidInputError: the settle timeout is not 0 or more seconds; no request was sent
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
-        :raises TrifactaError: for the rest, see :mod:`..client.errors`
+        :raises TrifactaError: for the rest, see :mod:`airflow_provider_trifacta.client.errors`
         """
         if self.if_exists == "reuse":
             # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or

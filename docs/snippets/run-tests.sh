@@ -1,2 +1,2 @@
 pip install pytest
-python -m pytest tests
+python -m pytest "$AIRFLOW_HOME/tests"

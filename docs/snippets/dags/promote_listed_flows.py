@@ -11,12 +11,11 @@ PACKAGES = os.environ.get("TRIFACTA_PACKAGES", "/packages")
 
 
 @task
-def list_flows():
-    """Stand for your list: a table, a file, or the deployments of Prod."""
-    names = ["Orders", "Invoices"]
+def list_flows(run_id=None):
+    """Stand for your list: a table, a file, or the deployments of Prod. Airflow fills in the id of the run."""
     return [
-        {"flow_name": name, "deployment_name": name, "package_path": f"{PACKAGES}/{name}_{{{{ run_id }}}}.zip"}
-        for name in names
+        {"flow_name": name, "deployment_name": name, "package_path": f"{PACKAGES}/{name}_{run_id}.zip"}
+        for name in ("Orders", "Invoices")
     ]
 
 

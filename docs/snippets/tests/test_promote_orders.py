@@ -51,7 +51,7 @@ def prod(monkeypatch):
 
 
 @pytest.fixture
-def promote(dev, prod, monkeypatch, tmp_path):
+def promote(monkeypatch, tmp_path):
     """Return a function that runs the DAG once, and returns its run."""
     monkeypatch.setenv("TRIFACTA_PACKAGES", str(tmp_path))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -64,6 +64,7 @@ def promote(dev, prod, monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.usefixtures("dev")
 def test_the_flow_becomes_the_live_release(promote, prod):
     assert promote().state == "success"
     (release,) = prod.store.releases(1)
