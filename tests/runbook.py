@@ -8,7 +8,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "runbook.md"
 _STEP = re.compile(r"^\d+\. (.*?)(?=^\d+\. |\Z)", re.M | re.S)
-_CODE = re.compile(r"^ *```(?:bash|python)\n(.*?)^ *```", re.M | re.S)
+_CODE = re.compile(r"^ *```bash\n(.*?)^ *```", re.M | re.S)
 _LINK = re.compile(r"\]\(#([\w-]+)\)")
 
 

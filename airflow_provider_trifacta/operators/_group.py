@@ -207,8 +207,10 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
         recorded = _result(context, self.tasks.baseline)
         live = (recorded or {}).get("active_release_id")
         if not recorded or not _began(context, self.tasks, steps):
-            # Not a single request could have changed anything.
-            return self._status(context, "unchanged", verdict, live, clear=failed[:1])
+            # Not a single request could have changed anything. After the export the package may be the cause, and
+            # then only the whole group helps.
+            clear = [one for one in failed[:1] if one in self.tasks.steps[:2]]
+            return self._status(context, "unchanged", verdict, live, clear=clear)
         made, outcome = (
             _result(context, self.rollback, key) if self.rollback else None
             for key in ("rolled_back_release_id", "outcome")

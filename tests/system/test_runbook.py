@@ -45,14 +45,16 @@ from airflow.cli.commands import task_command
 from airflow_provider_trifacta.hooks import trifacta
 
 def run(code):
-    if code.startswith("airflow "):
-        sys.argv = shlex.split(code)
+    words = shlex.split(code)
+    if words[0] == "airflow":
+        sys.argv = words
         main()
-    elif code.startswith("python -m "):
-        sys.argv = shlex.split(code)[2:]
-        runpy.run_module(sys.argv[0], run_name="__main__")
+    elif words[:2] == ["python", "-m"]:
+        sys.argv = words[2:]
+        runpy.run_module(words[2], run_name="__main__")
     else:
-        exec(compile(code, "runbook", "exec"), {})
+        assert words[:2] == ["python", "-c"], words
+        exec(words[2], {})
 
 for line in sys.stdin:
     with tempfile.TemporaryFile() as output:
