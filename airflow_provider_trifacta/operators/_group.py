@@ -160,7 +160,8 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             state = "replaced" if isinstance(cause, UnexpectedLiveReleaseError) else "unproven"
             if state == "replaced" and live is None and self._deployment_is_gone(context):
                 state = "deleted"
-            self._tell(context, self._status(context, state, verdict, live))
+            # All steps succeeded, so only this task has to look again.
+            self._tell(context, self._status(context, state, verdict, live, clear=[self.task_id]))
             raise
         self._tell(context, self._status(context, "live", verdict, facts["release_id"]))
         return facts
@@ -237,7 +238,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             return self._status(context, "unchanged", verdict, live)
         if now is not None and now == made:
             return self._status(context, owed, verdict, now, release_id=made, clear=undo)
-        return self._status(context, "replaced", verdict, now, release_id=made)
+        return self._status(context, "replaced", verdict, now, release_id=made, clear=clear)
 
 
 def _began(context: Context, tasks: PromotionTasks, steps: dict[str, str | None]) -> bool:
