@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from airflow import __version__ as version
 from killing import kill_client_of
-from runbook import rows
+from runbook import index, rows
 from shell import Shell
 from trifacta_emulator import (
     Emulator,
@@ -273,4 +273,7 @@ def test_row(followed, row):
 
 
 def test_the_page_has_each_incident():
-    assert set(ROWS) == set(INCIDENTS)
+    assert set(ROWS) == set(INCIDENTS) == {anchor for anchor, _ in index()}
+    for anchor, row in ROWS.items():
+        first_and_last = {error for task, error in row.find.errors.items() if task != "roll_back"}
+        assert any(first_and_last <= errors for there, errors in index() if there == anchor)
