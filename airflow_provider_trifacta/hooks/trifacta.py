@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -120,11 +121,10 @@ def _extras(connection: Connection) -> Mapping[str, Any]:
         return raw
     if not raw or not raw.strip():
         return {}
-    try:
+    extras = None
+    with suppress(ValueError, RecursionError):
         # Read here and not through extra_dejson, which turns unreadable text into an empty dict.
         extras = json.loads(raw)
-    except (ValueError, RecursionError):
-        extras = None
     if not isinstance(extras, dict):
         raise ConfigurationError("The connection's extra is not a JSON object. Correct or empty it.")
     return extras
