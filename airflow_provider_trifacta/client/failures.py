@@ -82,7 +82,7 @@ _READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
 _NO_DEPLOYMENT_MANAGER = (
     "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
     "connection's host is the production instance, and ask its administrator. The cloud editions have none: there "
-    "ImportFlowPackageOperator imports a package into the workspace (docs/workspaces.md)."
+    "ImportFlowPackageOperator imports a package into the workspace (docs/guides/workspaces.md)."
 )
 
 

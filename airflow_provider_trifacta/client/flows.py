@@ -154,7 +154,7 @@ class Flows(Resource):
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
 
         The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        the flows may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
+        the flows may exist: see ``client/retries.py``.
 
         :param package: the body that :meth:`.FlowPackage.body` gives, with its mappings
         :param folder_id: the folder of the new flows
@@ -188,7 +188,7 @@ class Flows(Resource):
         :param again: whether this server documents it. Then the request is sent again after every transient error;
             otherwise only if the server provably did nothing
         :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as documented; or
-            :data:`.ACCEPTED_BEFORE`
+            ``ACCEPTED_BEFORE``
         """
         path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
         return self._transport.write("POST", path, json=body, slow=True, execution_id=execution_id, again=again)

@@ -48,7 +48,7 @@ class JobGroups(Resource):
             ``writesettings``
         :param execution_id: as for :meth:`.Flows.run`
         :param again: as for :meth:`.Flows.run`
-        :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or :data:`.ACCEPTED_BEFORE`
+        :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or ``ACCEPTED_BEFORE``
         """
         body = {"wrangledDataset": {"id": recipe_id}, **run_parameters(parameters)}
         body |= {"overrides": dict(overrides)} if overrides else {}

@@ -29,7 +29,7 @@ class Releases(Resource):
         """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.
 
         The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        the release may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
+        the release may exist: see ``client/retries.py``.
 
         :param deployment_id: the deployment
         :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent

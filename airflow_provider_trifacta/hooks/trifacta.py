@@ -31,7 +31,7 @@ _SHORTEST_MASKED = 5
 class TrifactaHook(BaseHook):
     """Manages the connection to a self-managed Trifacta instance (Alteryx Designer Cloud).
 
-    ``docs/connection.md`` describes the fields and extras of a connection of type ``trifacta``.
+    ``docs/reference/connection.md`` describes the fields and extras of a connection of type ``trifacta``.
 
     :param trifacta_conn_id: the Airflow connection
     """
