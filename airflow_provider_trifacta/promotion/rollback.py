@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from ..client.errors import (
     AmbiguousSubmissionError,
@@ -59,10 +59,6 @@ class Verdict:
     kept: bool
     why: str
     job_group_ids: list[int] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form that goes through XCom."""
-        return asdict(self)
 
 
 def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, patience: float) -> Verdict:
