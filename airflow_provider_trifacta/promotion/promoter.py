@@ -19,8 +19,8 @@ from ..client.models import exported_before
 from ..client.retries import WRITE_RETRIES, go_on, may_repeat_write
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
-from .journal import Entry, Journal
-from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of, production_stands
+from .journal import Entry, Journal, production_stands
+from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of
 from .rules import rules_changed_since
 
 if TYPE_CHECKING:
