@@ -223,7 +223,7 @@ class Attempt:
         """Open the task's journal. Call this once, before any request.
 
         :returns: the journal; before Airflow 3.3 it remembers nothing
-        :raises JournalUnavailableError: Airflow's task state store can be read but not written
+        :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
         """
         journal = Journal(self._context.get("task_state_store"), self.number)
         journal.open()

@@ -12,6 +12,7 @@ from ..promotion.baseline import Baseline
 from ..promotion.rollback import Verdict, verdict_of_jobs, what_is_live
 from ..promotion.status import PromotionStatus
 from ..waits import TOLERATED_OUTAGE, seconds
+from ..waits.watch import refusal_of_id
 from ._base import Attempt, TrifactaOperator
 from .activation import ConfirmPromotionOperator
 from .deployment import RollbackDeploymentOperator
@@ -122,6 +123,15 @@ class _GroupEnd(TrifactaOperator):
             return replace(verdict, why=f"{steps.words}. {verdict.why}")
         return Verdict(False, f"{steps.words}.")
 
+    def _deployment_is_gone(self, steps: _Steps) -> bool:
+        """Tell whether the server does not know the deployment any more."""
+        try:
+            with self._client() as client:
+                client.without_repetitions.deployments.get(steps.told(self.tasks.baseline)["deployment_id"])
+        except TrifactaError as error:
+            return refusal_of_id(error) is not None
+        return False
+
 
 class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
     """The last task of a promotion in a group. It runs in every case, so that no failed promotion leaves a green run.
@@ -162,8 +172,11 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             facts = super().execute(context)
         except (AirflowFailException, TrifactaError) as error:
             cause: Any = error.__cause__ or error
+            live = getattr(cause, "live_id", None)
             state = "replaced" if isinstance(cause, UnexpectedLiveReleaseError) else "unproven"
-            self._tell(context, self._status(steps, state, verdict, getattr(cause, "live_id", None)))
+            if state == "replaced" and live is None and self._deployment_is_gone(steps):
+                state = "deleted"
+            self._tell(context, self._status(steps, state, verdict, live))
             raise
         self._tell(context, self._status(steps, "live", verdict, facts["release_id"]))
         return facts
@@ -219,6 +232,8 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
         if outcome == "unchanged":
             return self._status(steps, outcome, verdict, live)
         undo = [self.rollback] if self.rollback else clear
+        if self._deployment_is_gone(steps):
+            return self._status(steps, "deleted", verdict, None, clear=undo)
         owed = "rollback_owed" if self.rollback else "unproven"
         try:
             with self._client() as client:
@@ -246,7 +261,7 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
     :param trifacta_conn_id: as for :class:`.RollbackDeploymentOperator` (templated)
     :returns: as :class:`.RollbackDeploymentOperator`. The XCom ``verdict`` tells whether the promotion is kept, and why
     :raises AirflowFailException: as :class:`.RollbackDeploymentOperator`
-    :raises AirflowSkipException: there is nothing to roll back
+    :raises AirflowSkipException: there is nothing to roll back, or the deployment was deleted
     """
 
     template_fields = TrifactaOperator.template_fields
@@ -269,4 +284,10 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
         self.log.info("Will roll back, because the promotion is not kept. %s", verdict.why)
         self.baseline = steps.told(self.tasks.baseline)
         self.package_uuid = steps.package_uuid
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except (AirflowFailException, TrifactaError):
+            if not self._deployment_is_gone(steps):
+                raise
+        # The task 'promoted' is red for it. A second red task would only hide that.
+        raise AirflowSkipException("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")

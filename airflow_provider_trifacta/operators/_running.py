@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class RunningOperator(TrifactaOperator):
     """Starts jobs, and waits until every job group is Complete. The public operators describe the parameters."""
 
-    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id")
+    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id", "package_path")
     operator_extra_links: Any = (TrifactaJobLink(),)
     #: What runs: the word for it, and the fact that has its id.
     _kind = ("", "")
@@ -52,6 +52,7 @@ class RunningOperator(TrifactaOperator):
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         advice: str | None = None,
+        package_path: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,6 +67,7 @@ class RunningOperator(TrifactaOperator):
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
         self.advice = advice
+        self.package_path = package_path
         self._config: ClientConfig | None = None
         self._asked = False
         self._retry_joins = self._runs_once
@@ -117,7 +119,7 @@ class RunningOperator(TrifactaOperator):
         self._times()
         self._say(words, parameters)
         journal = attempt.open_journal()
-        self._retry_joins |= journal.remembers
+        self._retry_joins |= journal.exists
         client = self._client()
         self._config = client.config
         with client:
@@ -200,6 +202,7 @@ class RunningOperator(TrifactaOperator):
             f"{kind} {self._facts.get(key)}",
             self._facts,
             lambda: (client or self._client()).config,
+            self.package_path,
         )
 
     def _connect(self) -> TrifactaClient:

@@ -3,11 +3,14 @@
 Airflow 3.3 has a state store for each task of a run. It outlives the worker process, retries and clears. Before 3.3
 there is no store: a journal then remembers nothing, and a retry decides by what the server shows.
 
+A try reads the store before it asks for anything, and stops if it cannot. It notes a request before the request leaves.
+
 The store has one key, :data:`KEY`, with this document:
 
 ``opened``
-    The numbers of the tries that began with a working journal. Each try writes its own before it asks for anything. If
-    every earlier try is in this list and there is no entry, that proves that nothing was asked for.
+    The numbers of the tries that opened the journal. If every earlier try is in this list and there is no entry, that
+    proves that nothing was asked for. A try that is missing died while Airflow prepared it, or Airflow emptied the
+    store (``[state_store] clear_on_success``, or the end of its retention).
 ``asked``
     What the last request was for. Written before the request leaves. An entry counts only for exactly the same request,
     that is, if all keys are equal.
@@ -71,31 +74,25 @@ class Journal:
 
     def __init__(self, store: Store | None = None, try_number: int = 1) -> None:
         self._store = store
-        #: Whether there is a store at all, readable at the moment or not.
+        #: Whether what is noted now can be read by a retry.
         self.exists = store is not None
         self._try_number = try_number
         self._document: dict[str, Any] = {"opened": []}
 
-    @property
-    def remembers(self) -> bool:
-        """Whether what is noted now can be read by a retry."""
-        return self._store is not None
-
     def open(self) -> None:
         """Read what earlier tries noted, and note that this one began.
 
-        If the store cannot be read, this try goes on without a journal. It decides by what the server shows then.
-
-        :raises JournalUnavailableError: it can be read but not written
+        :raises JournalUnavailableError: the store cannot be read, or not written
         """
         if self._store is None:
             return
         try:
             found = self._store.get(KEY)
         except Exception as error:  # a store raises errors of its own
-            log.warning("The journal of the task cannot be read, so this try goes on without it: %s", error)
-            self._store = None
-            return
+            raise JournalUnavailableError(
+                f"Airflow's task state store does not give the notes of this task ({type(error).__name__}: {error}). "
+                "Nothing was sent. Retry when Airflow's API server answers."
+            ) from error
         if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
             self._document = dict(found)
         self._document["opened"] = sorted({*self._document["opened"], self._try_number})
@@ -106,15 +103,16 @@ class Journal:
 
         :param request: the request
         """
-        return self._complete and self.entry(**request) is None
+        return self._is_proof and self.entry(**request) is None
 
     @property
     def never_asked(self) -> bool:
         """Whether it is proven that no try of the task, this one included, has asked for anything."""
-        return self._complete and not self.last_request
+        return self._is_proof and not self.last_request
 
     @property
-    def _complete(self) -> bool:
+    def _is_proof(self) -> bool:
+        """Whether every earlier try opened this journal, so that it means something if nothing is noted."""
         return set(range(1, self._try_number)) <= set(self._document["opened"])
 
     def entry(self, **request: Any) -> Entry | None:

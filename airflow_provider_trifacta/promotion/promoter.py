@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import exported_before
-from ..client.retries import WRITE_RETRIES, go_on, may_repeat_write
+from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal, production_stands
@@ -124,7 +124,7 @@ class Promoter:
         :raises OlderPackageError: the live release's package is newer
         :raises InvalidInputError: the settle timeout is not 0 or more seconds; no request was sent
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
-        :raises TrifactaError: for the rest, see :mod:`..client.errors`
+        :raises TrifactaError: for the rest, see :mod:`airflow_provider_trifacta.client.errors`
         """
         if self.if_exists == "reuse":
             # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
@@ -134,10 +134,7 @@ class Promoter:
                 return self._recall(self._earlier)
             if not self.journal.nothing_asked(**self._request) and (earlier := self._find_earlier()):
                 return earlier
-        try:
-            return self._decide()
-        except TrifactaError as error:
-            return go_on(self._decide, error, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
+        return repeating(self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
 
     def _recall(self, entry: Entry) -> Promotion:
         """Return what an earlier try made and noted, after it is read back."""

@@ -146,11 +146,11 @@ class WorkspaceImporter:
             # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
             if appeared := self._appeared(None, DEFAULT_SETTLE_TIMEOUT):
                 raise self._unknown("this is a retry, and nothing tells what earlier tries did.", appeared)
-        elif journal.last_request.get("what") == "import" or not journal.nothing_asked(**self._request):
+        elif journal.last_request.get("what") == "import":
             raise errors.InterruptedChangeError(
-                "An earlier try of this task imported another package, used other arguments, or could not use its "
-                "journal. A retry does not import a second time. Nothing was imported. Look at the flows in Trifacta, "
-                "and clear this task if it should import."
+                "An earlier try of this task imported another package, or used other arguments. A retry does not "
+                "import a second time. Nothing was imported. Look at the flows in Trifacta, and clear this task if it "
+                "should import."
             )
 
     def _proven(self, made: FlowImport, above: int, *, proven: bool = False) -> FlowImport:

@@ -21,7 +21,7 @@ class JobGroupTrigger(WatchTrigger):
     :param job_group_ids: the job groups
     :param cancel_on_kill: whether to cancel them when a person clears or marks the deferred task (Airflow 3.3). A
         restart of the triggerer or a timeout does not cancel them
-    :param waiting: as for :class:`.WatchTrigger`
+    :param waiting: as for ``WatchTrigger``
     """
 
     job_group_ids: Sequence[int]

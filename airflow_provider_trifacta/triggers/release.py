@@ -16,7 +16,7 @@ class ReleaseActiveTrigger(WatchTrigger):
     :param release_id: the release
     :param on_superseded: as for the sensor
     :param deployment_id: its deployment, if it is known; then all waits on the deployment share its list
-    :param waiting: as for :class:`.WatchTrigger`
+    :param waiting: as for ``WatchTrigger``
     """
 
     release_id: int
