@@ -14,16 +14,8 @@ from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 from .._compat import object_storage_path, redact
+from ..client import errors
 from ..client.config import DEFAULT_MAX_PACKAGE_SIZE
-from ..client.errors import (
-    DestinationError,
-    InvalidInputError,
-    PackageNotFoundError,
-    PackageTooLargeError,
-    SourceError,
-    TemporarySpaceError,
-    TrifactaError,
-)
 from ..client.texts import shown
 from ..packages.flow_package import FlowPackage, open_package
 
@@ -65,8 +57,8 @@ def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
         if local != text:
             return open_package(local)  # it checks the type of the file first: a pipe or a device may have no end
         _check_url(text)
-    except InvalidInputError as error:
-        raise PackageNotFoundError(str(error)) from None
+    except errors.InvalidInputError as error:
+        raise errors.PackageNotFoundError(str(error)) from None
     if not _is_url(text):
         return open_package(path)
     file = temporary_file()
@@ -84,23 +76,23 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
         source = object_storage_path(url)
         with source.open("rb") as remote:
             if not _copy(remote, file, most):
-                raise PackageTooLargeError(
+                raise errors.PackageTooLargeError(
                     f"{url} is larger than {most} bytes. The copy was stopped, and nothing was sent. If this is the "
                     "right file, raise 'max_package_size' in the extras of the task's Trifacta connection."
                 )
         return str(source.name)
-    except TrifactaError:
+    except errors.TrifactaError:
         raise
     except FileNotFoundError:
-        raise PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
+        raise errors.PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
     except IsADirectoryError:
-        raise PackageNotFoundError(f"{url} is a folder and not a package. Nothing was sent.") from None
+        raise errors.PackageNotFoundError(f"{url} is a folder and not a package. Nothing was sent.") from None
     except (ImportError, ValueError) as error:
-        raise PackageNotFoundError(
+        raise errors.PackageNotFoundError(
             f"{url} cannot be opened: {_storage_words(error)}. Nothing was sent.{_needs(url)}"
         ) from error
     except Exception as error:  # each kind of storage has its own errors
-        raise SourceError(
+        raise errors.SourceError(
             f"The storage of {url} cannot be read: {_storage_words(error)}. Nothing was sent. If a retry fails too, "
             "check the permissions and the Airflow connection of the storage."
         ) from error
@@ -115,13 +107,13 @@ def check_destination(path: Any) -> str:
     """
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
-        raise InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
+        raise errors.InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
     text = _without_file_scheme(text)
     _check_url(text)
     if text.endswith("/") or (not _is_url(text) and Path(text).is_dir()):
-        raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
+        raise errors.InvalidInputError(f"package_path must name a file, and {text} is a folder.")
     if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
-        raise InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
+        raise errors.InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
     return text
 
 
@@ -142,10 +134,10 @@ def save(file: BinaryIO, path: str) -> None:
             _save_object(file, path)
         else:
             _save_local(file, Path(path))
-    except TrifactaError:
+    except errors.TrifactaError:
         raise
     except Exception as error:  # each kind of storage has its own errors
-        raise DestinationError(
+        raise errors.DestinationError(
             f"The package cannot be saved as {path}: {_storage_words(error)}. The instance was not changed."
             f"{_needs(path)}"
         ) from error
@@ -218,7 +210,7 @@ def _temporary_space() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TemporarySpaceError(
+        raise errors.TemporarySpaceError(
             f"This worker has no room for a temporary copy of the package: {error}. Nothing was sent or saved. Free "
             "some space, or set TMPDIR to a directory that can be written to."
         ) from error
@@ -246,16 +238,18 @@ def _check_url(path: str) -> None:
     """Refuse a URL that does not mean what it says."""
     if found := _ONE_SLASH.match(path):
         scheme = found[1]
-        raise InvalidInputError(
+        raise errors.InvalidInputError(
             f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://. pathlib.Path drops the "
             "second slash of a URL: give a text or an ObjectStoragePath."
         )
     if not _is_url(path):
         return
     if not path.isprintable():
-        raise InvalidInputError(f"package_path is {path!r}. Its control character would be left out of the name.")
+        raise errors.InvalidInputError(
+            f"package_path is {path!r}. Its control character would be left out of the name."
+        )
     if path.endswith("/") or "/" not in path.partition("://")[2]:
-        raise InvalidInputError(f"package_path must name a file, and {path} is a folder.")
+        raise errors.InvalidInputError(f"package_path must name a file, and {path} is a folder.")
 
 
 def _without_file_scheme(path: str) -> str:
@@ -264,7 +258,7 @@ def _without_file_scheme(path: str) -> str:
     if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
         return path
     if not rest.startswith("///"):
-        raise InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
+        raise errors.InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
     return rest[2:]
 
 

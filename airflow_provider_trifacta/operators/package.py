@@ -73,7 +73,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
         self.package_path = package_path
         self.comment = comment
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Export, check and save the package, and tell what it is."""
         name = given_name(self.flow_name, self.flow_id, "flow")
         flow_id = None if name else parse_id(self.flow_id, "flow_id")
@@ -110,7 +110,6 @@ class ExportFlowPackageOperator(TrifactaOperator):
             package_uuid=info.uuid,
             connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
         )
-        return attempt.facts
 
 
 class ImportFlowPackageOperator(PackageReader):
@@ -163,7 +162,7 @@ class ImportFlowPackageOperator(PackageReader):
         self.environment_parameters = environment_parameters
         self.dry_run_first = dry_run_first
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Check the package, import it once, and tell the new flows."""
         folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
         self.log.info("Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id)
@@ -177,14 +176,14 @@ class ImportFlowPackageOperator(PackageReader):
             asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
             importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
             outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
-            return self._finish(client, attempt, outcome, made)
+            self._finish(client, attempt, outcome, made)
 
     def _refuse_problems(self, importer: WorkspaceImporter) -> None:
         report = importer.dry_run()
         self.log.info("%s", report.as_text())
         refuse_problems(report, "log")
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> dict[str, Any]:
+    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> None:
         ids = [flow["id"] for flow in made.flows]
         attempt.tell(
             flow_ids=ids,
@@ -201,4 +200,3 @@ class ImportFlowPackageOperator(PackageReader):
                 "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
                 flow_ids=ids,
             )
-        return attempt.facts
