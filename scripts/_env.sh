@@ -7,6 +7,8 @@ build=$root/.build
 mkdir -p "$build"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=$build/pip-cache
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Hundreds of processes import Airflow. Where Python may not keep what it compiles, each of them compiles all of it.
+unset PYTHONDONTWRITEBYTECODE
 # The emulators, Airflow's API server and the test servers are on this machine, where no proxy finds them.
 no_proxy=${no_proxy:-${NO_PROXY:-}}
 [[ $no_proxy == '*' ]] || no_proxy+="${no_proxy:+,}localhost,127.0.0.1,::1"
@@ -31,6 +33,7 @@ find_python() {
 make_env() {
   local line=$1 extra=$2 name=${3:-$1} last=14 python stamp pins=$root/constraints/airflow-$1.txt
   [[ $extra != benchmark && $extra != clients ]] || pins=$root/constraints/airflow-benchmark.txt
+  [[ $extra != distributed ]] || pins=$root/constraints/airflow-distributed.txt
   shift $(($# < 3 ? $# : 3))
   [[ $line == 3.3 || $line == 3.2 ]] || last=12
   bin=$build/env-$name/bin

@@ -23,21 +23,23 @@ class Emulator:
 
     :param name: of its files, and of the instance for people
     :param arguments: of its command line
+    :param home: the folder of its files
     """
 
-    def __init__(self, name: str, *arguments: str) -> None:
+    def __init__(self, name: str, *arguments: str, home: Path = HOME) -> None:
         self._name = name
-        self._url_file = HOME / f"{name}-url"
+        self._log = home / f"{name}.log"
+        self._url_file = home / f"{name}-url"
         command = [sys.executable, "-m", "trifacta_emulator", "--port", "0"]
         command += ["--url-file", str(self._url_file), "--user", f"{LOGIN}:{PASSWORD}:deployment", *arguments]
-        with (HOME / f"{name}.log").open("w") as log:
+        with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
     def __enter__(self) -> Emulator:
         deadline = time.monotonic() + 60
         while not self._url_file.exists() or not self._url_file.read_text().strip():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"The emulator did not start:\n{(HOME / f'{self._name}.log').read_text()}")
+                sys.exit(f"The emulator did not start:\n{self._log.read_text()}")
             time.sleep(0.1)
         self.url = self._url_file.read_text().strip()
         print(f"{self._name:<12} {self.url} (an emulator; its page shows what is there)")

@@ -1,8 +1,10 @@
-"""What the scripts for releases and audits decide. The rest of them is tried by running them."""
+"""What the scripts for releases, audits and many promotions decide. The rest of them is tried by running them."""
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -74,3 +76,52 @@ def test_an_audit_fails_where_something_can_be_done(capsys, fixes, newest, faile
     out = capsys.readouterr().out
     assert "Airflow 3.3: 3 dependencies, 1 known vulnerabilities, not known to the database: x" in out
     assert "requests 2.32: CVE-1, " in out
+
+
+def test_missing_parts_of_a_site_are_named():
+    """Nothing is installed or started then."""
+    script, nowhere = SCRIPTS / "distributed", {"PATH": "/nowhere", "PG_BIN": "/nowhere"}
+    done = subprocess.run([shutil.which("bash"), script], env=nowhere, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Missing programs: initdb postgres redis-server. " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "problems"),
+    [
+        ({}, "promoted", []),
+        ({"state": "failed", "status": ("rolled_back", 1), "live": 1}, "rolled back", []),
+        ({"state": "failed", "status": ("unchanged", 1), "made": [], "live": 1}, "red", []),
+        ({"state": "failed", "status": ("rollback_owed", None)}, "red", []),
+        ({"made": [2, 3]}, "promoted", ["duplicate: releases [2, 3]", "it says promoted; "]),
+        ({"job_groups": 2}, "promoted", ["duplicate: 2 smoke runs"]),
+        ({"state": "failed", "status": ("rolled_back", 1)}, "rolled back", ["it says that ", "it says rolled back; "]),
+        ({"live": 1}, "promoted", ["it says that release 2 is live, and 1 is", "it says promoted; "]),
+        ({"state": "success", "status": ("unproven", 2)}, "red", ["'promoted' is success, and says unproven"]),
+        ({"state": None, "status": None}, "no word", ["no word of how it ended: "]),
+    ],
+)
+def test_what_became_of_a_promotion_is_compared_with_production(change, outcome, problems):
+    report, change = load("distributed_report"), dict(change)
+    made, live = change.pop("made", [2]), change.pop("live", 2)
+    state, says = change.pop("status", ("live", 2)) or (None, None)
+    status = state and {"state": state, "live_release_id": says, "why": "A reason.", "text": "How it stands."}
+    one = report.Promotion(
+        **{
+            "name": "Orders",
+            "deployment_id": 1,
+            "before": 1,
+            "releases": [{"id": release, "active": release == live or None} for release in [1, *made]],
+            "job_groups": 1,
+            "state": "success",
+            "status": status,
+            **change,
+        }
+    )
+    assert one.outcome == outcome
+    assert [found.startswith(problem) for found, problem in zip(one.problems, problems, strict=True)] == [True] * len(
+        problems
+    )
+    table = report.summary([one])
+    assert table.endswith(f"{'1' if problems else 'none'} wrong")
+    assert ("A reason. How it stands." in table) == (outcome in ("rolled back", "red"))

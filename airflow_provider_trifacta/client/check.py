@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import errors
 from .client import TrifactaClient
 from .config import ClientConfig
-from .errors import (
-    AuthenticationError,
-    BadRequestError,
-    DeploymentManagerMissingError,
-    GatewayPageError,
-    NotFoundError,
-    PermissionDeniedError,
-    TrifactaError,
-    UnexpectedResponseError,
-)
 from .texts import shown
 
 #: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
@@ -26,7 +17,7 @@ def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
     """Tell whether flows can be found. An export is not tried: it takes long."""
     try:
         client.flows.newest()
-    except TrifactaError as error:
+    except errors.TrifactaError as error:
         return False, f"flows cannot be listed. {error}"
     return True, "flows can be listed."
 
@@ -34,11 +25,11 @@ def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
 def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
     try:
         client.deployments.probe()
-    except DeploymentManagerMissingError as error:
+    except errors.DeploymentManagerMissingError as error:
         return True, f"runs and imports into the workspace are possible, but no releases. {error}"
-    except (PermissionDeniedError, NotFoundError) as error:
+    except (errors.PermissionDeniedError, errors.NotFoundError) as error:
         return False, f"this user cannot use Deployment Manager. {error}"
-    except TrifactaError as error:
+    except errors.TrifactaError as error:
         return False, f"deployments cannot be listed. {error}"
     return True, "Deployment Manager is available."
 
@@ -65,11 +56,16 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
     with TrifactaClient(impatient) as client:
         try:
             person = client.people.current()
-        except AuthenticationError as error:
+        except errors.AuthenticationError as error:
             return False, f"The instance was reached, but it refuses the credentials. {error}"
-        except (GatewayPageError, NotFoundError, BadRequestError, UnexpectedResponseError) as error:
+        except (
+            errors.GatewayPageError,
+            errors.NotFoundError,
+            errors.BadRequestError,
+            errors.UnexpectedResponseError,
+        ) as error:
             return False, f"{config.base_url} answers, but not as a Trifacta instance does. {error}"
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             return False, str(error)
         who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"
         found = {one: probe(client) for one, probe in ROLES.items() if role in (None, one)}

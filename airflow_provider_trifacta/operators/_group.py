@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._compat import AirflowFailException, AirflowSkipException, task_states
 from .._failures import airflow_failures
 from ..client.errors import TrifactaError, UnexpectedLiveReleaseError
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline
 from ..promotion.rollback import Verdict, verdict_of_jobs, what_is_live
 from ..promotion.status import PromotionStatus
@@ -66,12 +65,19 @@ STATUS_KEY = "promotion_status"
 _VERDICT = "verdict"
 
 
-class _GroupEnd:
-    """What the two last tasks share: they read how the steps before them ended."""
+class _GroupEnd(TrifactaOperator):
+    """What the two last tasks share: they read how the steps before them ended.
 
-    tasks: PromotionTasks
-    patience: Any
-    trifacta_conn_id: str
+    :param tasks: the promotion's tasks
+    :param patience: seconds to wait for jobs that are still running
+    """
+
+    template_fields = TrifactaOperator.template_fields
+
+    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tasks = tasks
+        self.patience = patience
 
     def _steps(self, context: Context) -> dict[str, str | None]:
         return dict(zip(self.tasks.steps, task_states(context, list(self.tasks.steps)), strict=True))
@@ -104,7 +110,7 @@ class _GroupEnd:
     def _deployment_is_gone(self, context: Context) -> bool:
         """Tell whether the server does not know the deployment any more."""
         try:
-            with TrifactaHook(self.trifacta_conn_id).client as client:
+            with self._client() as client:
                 client.without_repetitions.deployments.get(_result(context, self.tasks.baseline)["deployment_id"])
         except TrifactaError as error:
             return refusal_of_id(error) is not None
@@ -130,13 +136,9 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(
-        self, *, tasks: PromotionTasks, rollback: str | None, patience: Any = TOLERATED_OUTAGE, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, rollback: str | None, **kwargs: Any) -> None:
         super().__init__(promotion=None, **kwargs)
-        self.tasks = tasks
         self.rollback = rollback
-        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and check that the release is live. Tell how production stands."""
@@ -180,7 +182,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             (state,) = task_states(context, [self.rollback])
             if set(steps.values()) != {"success"}:
                 return Verdict(False, f"{self.rollback} is {state}.")
-        with TrifactaHook(self.trifacta_conn_id).client as client:
+        with self._client() as client:
             return self._judge(context, client, steps)
 
     def _status(
@@ -224,7 +226,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             return self._status(context, "deleted", verdict, None, clear=undo)
         owed = "rollback_owed" if self.rollback else "unproven"
         try:
-            with TrifactaHook(self.trifacta_conn_id).client as client:
+            with self._client() as client:
                 now, made = what_is_live(client, Baseline.parse(recorded), self._package_uuid(context))
         except TrifactaError as error:
             unknown = f"What is live cannot be read: {error}"
@@ -259,10 +261,8 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(baseline=None, package_uuid=None, **kwargs)
-        self.tasks = tasks
-        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and roll back if necessary."""
@@ -273,7 +273,7 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
             words = ", ".join(f"{step} is {state}" for step, state in steps.items() if state != "success")
             ti.xcom_push(key=_VERDICT, value=Verdict(False, f"Nothing was promoted: {words}.").as_dict())
             raise AirflowSkipException("Nothing was promoted, so there is nothing to roll back.")
-        with airflow_failures(), TrifactaHook(self.trifacta_conn_id).client as client:
+        with airflow_failures(), self._client() as client:
             verdict = self._judge(context, client, steps)
         ti.xcom_push(key=_VERDICT, value=verdict.as_dict())
         if verdict.kept:

@@ -135,16 +135,16 @@ class Once:
                 self.execution_id = entry.before.get("execution_id")
                 return why
             return ""
-        if not retry or (journal.exists and journal.nothing_asked(**self.request) and not self._ran_another()):
+        if not retry:
             return ""
         if self._ran_another():
             raise self._interrupted(
                 f"An earlier try of this task ran {names}, with another live release or other parameters."
             )
-        if self.execution_id:
+        if self.execution_id and not journal.exists:
             return "an earlier try of this task may have asked for it."
-        if journal.exists:
-            raise self._interrupted(f"An earlier try could not use its journal, so it may have run {names}.")
+        # A try whose request the journal does not take stops. So no earlier try has sent one: the worker may have died
+        # while Airflow prepared the task.
         return ""
 
     def _ran_another(self) -> bool:

@@ -24,7 +24,7 @@ STATES = ("live", "rolled_back", "unchanged", "rollback_owed", "unproven", "repl
 class PromotionStatus:
     """How production stands at the end of a promotion.
 
-    :param state: one of :data:`STATES`
+    :param state: one of ``STATES``
     :param why: why the promotion was kept or not, as a sentence
     :param deployment_id: the deployment; None if the group did not get that far
     :param release_id: the promoted release; None for none, or if it is unknown

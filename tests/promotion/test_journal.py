@@ -20,7 +20,7 @@ def test_without_a_store_only_a_first_try_proves_that_nothing_was_asked_for():
         one.open()
         one.asked(ONE, live=1)
         one.answered(release_id=2)
-        assert not one.remembers
+        assert not one.exists
     assert Journal(None, 1).nothing_asked(**ONE)
     assert not Journal(None, 2).nothing_asked(**ONE)
 
@@ -31,6 +31,14 @@ def test_every_earlier_try_has_to_be_there(journal):
     journal.skip()
     assert not journal().nothing_asked(**ONE)
     assert not journal().nothing_asked(**ONE), "the gap stays"
+
+
+def test_a_store_that_was_emptied_proves_nothing(journal):
+    """Airflow does that after a success (``clear_on_success``), or when the notes are old."""
+    journal().asked(ONE)
+    journal.store.set(KEY, None)
+    two = journal()
+    assert (two.nothing_asked(**ONE), two.never_asked) == (False, False)
 
 
 def test_an_entry_counts_for_exactly_its_request(journal):
@@ -71,22 +79,20 @@ def test_what_was_provably_not_done_is_taken_back(journal):
     assert journal().nothing_asked(**ONE)
 
 
-def test_a_store_that_cannot_be_read_is_as_good_as_none(journal, caplog):
-    journal()
+def test_a_store_that_cannot_be_read_stops_a_try_before_it_sends_anything(journal):
     journal.store.get = lambda _key, _default=None: 1 / 0
-    two = journal()
-    two.asked(ONE)
-    assert not two.remembers
-    assert [one.levelname for one in caplog.records] == ["WARNING"]
-    del journal.store.get
-    assert not journal().nothing_asked(**ONE), "the second try could not note that it began"
-
-
-def test_a_store_that_takes_no_note_stops_a_try_before_it_sends_anything(journal):
-    journal.store.broken = True
     with pytest.raises(JournalUnavailableError) as caught:
         journal()
     assert caught.value.retryable
+
+
+def test_a_store_that_takes_no_note_stops_a_request(journal):
+    one = journal()
+    journal.store.broken = True
+    for note in (journal, lambda: one.asked(ONE)):
+        with pytest.raises(JournalUnavailableError) as caught:
+            note()
+        assert caught.value.retryable
 
 
 def test_a_store_that_fails_after_the_request_is_only_warned_of(journal, caplog):
@@ -122,9 +128,3 @@ def test_a_doubt_that_an_earlier_try_left_outlives_a_refusal(journal):
     two.withdraw(ONE, earlier)
     entry = journal().entry(**ONE)
     assert (entry.before, entry.answer) == ({"live": 1}, {})
-
-
-def test_a_journal_exists_also_where_it_cannot_be_read(journal):
-    journal.store.get = lambda _key, _default=None: 1 / 0
-    assert journal().exists
-    assert not Journal(None, 1).exists

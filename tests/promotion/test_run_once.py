@@ -185,13 +185,6 @@ def test_a_retry_whose_journal_proves_that_nothing_was_asked_starts_at_once(run,
     assert len(emulator.calls) == 1
 
 
-def test_a_retry_after_a_try_that_could_not_note_asks_by_the_same_key(run, dev, journal):
-    journal.skip()
-    run(dev)
-    result = run(dev, journal=journal(), retry=True)
-    assert (result.job_group_ids, result.joined) == (ids(dev), True)
-
-
 @once
 def test_a_clear_joins_what_runs_and_starts_what_ended(run, dev, journal, what):
     run(dev, what, journal=journal())
