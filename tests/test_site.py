@@ -35,7 +35,7 @@ def test_python_comes_from_files_that_are_run(page):
 
 
 def test_each_snippet_is_shown_and_so_run_by_the_test_of_the_site():
-    shown = {one.path for page in pages() for one in shown_by(page) if {"caption", "language"} & set(one.options)}
+    shown = {one.path for page in pages() for one in shown_by(page)}
     assert {path for path in SNIPPETS.rglob("*.*") if "__pycache__" not in path.parts} <= shown
 
 
