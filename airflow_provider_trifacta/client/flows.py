@@ -147,10 +147,8 @@ class Flows(Resource):
         :raises UnexpectedResponseError: the list and the recipe itself do not agree
         """
         recipe = only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
-        path = f"{_RECIPES}/{recipe.id}"
-        return _agreed(
-            recipe, Recipe.from_json(self._with_recipe(lambda query: self._transport.read(path, query))), "recipe"
-        )
+        row = self._with_recipe(lambda query: self._transport.read(f"{_RECIPES}/{recipe.id}", query))
+        return _agreed(recipe, Recipe.from_json(row), "recipe")
 
     def import_package(self, package: Body, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.

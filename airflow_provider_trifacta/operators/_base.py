@@ -139,8 +139,9 @@ class TrifactaOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do what the task is for. Errors that a retry cannot fix end the task at once."""
+        attempt = Attempt(self, context)
         with airflow_failures(advice=self.advice):
-            return self._act(Attempt(self, context))
+            return self._act(attempt)
 
     @abstractmethod
     def _act(self, attempt: Attempt) -> dict[str, Any]:

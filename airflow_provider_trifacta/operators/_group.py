@@ -65,12 +65,19 @@ STATUS_KEY = "promotion_status"
 _VERDICT = "verdict"
 
 
-class _GroupEnd:
-    """What the two last tasks share: they read how the steps before them ended."""
+class _GroupEnd(TrifactaOperator):
+    """What the two last tasks share: they read how the steps before them ended.
 
-    tasks: PromotionTasks
-    patience: Any
-    trifacta_conn_id: str
+    :param tasks: the promotion's tasks
+    :param patience: seconds to wait for jobs that are still running
+    """
+
+    template_fields = TrifactaOperator.template_fields
+
+    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tasks = tasks
+        self.patience = patience
 
     def _steps(self, context: Context) -> dict[str, str | None]:
         return dict(zip(self.tasks.steps, task_states(context, list(self.tasks.steps)), strict=True))
@@ -129,13 +136,9 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(
-        self, *, tasks: PromotionTasks, rollback: str | None, patience: Any = TOLERATED_OUTAGE, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, rollback: str | None, **kwargs: Any) -> None:
         super().__init__(promotion=None, **kwargs)
-        self.tasks = tasks
         self.rollback = rollback
-        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and check that the release is live. Tell how production stands."""
@@ -258,10 +261,8 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(baseline=None, package_uuid=None, **kwargs)
-        self.tasks = tasks
-        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and roll back if necessary."""

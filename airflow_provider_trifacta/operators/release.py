@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import (
@@ -142,37 +143,27 @@ class CreateReleaseOperator(PackageOperator):
             if baseline and baseline.deployment_id != deployment_id:
                 Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
             attempt.tell_deployment(client, deployment_id)
-            noted = {"journal": journal, "began": attempt.run_began}
-            promoter = self._promoter(client, deployment_id, package, baseline, noted)
-            return self._finish(client, attempt, promoter.run())
+            options: dict[str, Any] = {
+                "baseline": baseline,
+                "journal": journal,
+                "began": attempt.run_began,
+                "if_exists": self.if_exists,
+                "allow_older": self.allow_older,
+                "settle_timeout": self.settle_timeout,
+                "progress": self.progress,
+                "before_upload": partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None,
+            }
+            promoter = Promoter if self.activate else StagedPromoter
+            return self._finish(client, attempt, promoter(client, deployment_id, package, **options).run())
 
-    def _promoter(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        package: FlowPackage,
-        baseline: Baseline | None,
-        noted: dict[str, Any],
-    ) -> Promoter:
-        def gate() -> None:
-            report = dry_run(client, deployment_id, package)
-            self.log.info("%s", report.as_text())
-            refuse_problems(report, self.on_warnings, deployment_id)
-
-        options: dict[str, Any] = {
-            **noted,
-            "if_exists": self.if_exists,
-            "allow_older": self.allow_older,
-            "settle_timeout": self.settle_timeout,
-            "progress": self.progress,
-            "before_upload": gate if self.dry_run_first else None,
-        }
-        if baseline and not self.activate:
-            return StagedPromoter(client, deployment_id, package, baseline=baseline, **options)
-        return Promoter(client, deployment_id, package, baseline=baseline, **options)
+    def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
+        report = dry_run(client, deployment_id, package)
+        self.log.info("%s", report.as_text())
+        refuse_problems(report, self.on_warnings, deployment_id)
 
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> dict[str, Any]:
         """Tell what was promoted, and fail if it is not live as it should be."""
+        self._report(promotion)
         release, imported = promotion.release, promotion.imported
         replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
@@ -193,7 +184,8 @@ class CreateReleaseOperator(PackageOperator):
                 package_uuid=attempt.facts["package_uuid"],
                 primary_flow_ids=attempt.facts["primary_flow_ids"],
             )
-        self._report(promotion)
+        if imported and imported.dropped:
+            self._report_dropped_objects(imported)
         about = {"deployment_id": deployment_id, "release_id": release.id}
         if promotion.overrun and self.activate:
             raise UnexpectedLiveReleaseError(
@@ -232,11 +224,8 @@ class CreateReleaseOperator(PackageOperator):
                 "unknown, and it was not checked whether the import dropped objects.",
                 promotion.outcome,
             )
-            return
-        if imported.primary_flow_ids is None:
+        elif imported.primary_flow_ids is None:
             self.log.warning("The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids.")
-        if imported.dropped:
-            self._report_dropped_objects(imported)
 
     def _report_dropped_objects(self, imported: ImportResult) -> None:
         release = imported.release

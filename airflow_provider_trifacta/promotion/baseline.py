@@ -11,7 +11,7 @@ import pendulum
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.models import parse_time
 from ..client.texts import parse_id
-from .reading import about, described, id_of, live_release, shows_live
+from .reading import about, described, live_release, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -41,19 +41,19 @@ class Baseline:
         :param deployment_id: the deployment
         """
         releases = client.releases.list(deployment_id, until=shows_live)
-        return cls.of(deployment_id, releases)
+        return cls.of(deployment_id, releases, live_release(releases))
 
     @classmethod
-    def of(cls, deployment_id: int, releases: Sequence[Release]) -> Baseline:
+    def of(cls, deployment_id: int, releases: Sequence[Release], live: Release | None) -> Baseline:
         """Make the baseline of the releases of a deployment.
 
         :param deployment_id: the deployment
         :param releases: its releases
+        :param live: the live one of them
         """
-        live = live_release(releases)
         return cls(
             deployment_id=deployment_id,
-            active_release_id=id_of(live),
+            active_release_id=live.id if live else None,
             latest_release_id=max((release.id for release in releases), default=None),
             active_updated_at=live.updated_at if live else None,
         )

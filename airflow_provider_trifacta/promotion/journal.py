@@ -149,10 +149,7 @@ class Journal:
         self._document.update(asked=None, before=None, answer=None)
         if request and entry:
             self._document.update(asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None)
-        try:
-            self._write()
-        except JournalUnavailableError as error:
-            log.warning("The journal does not take the note that nothing was done, so a retry looks for it: %s", error)
+        self._write("The journal does not take the note that nothing was done, so a retry looks for it: %s")
 
     def ask(
         self,
@@ -160,7 +157,7 @@ class Journal:
         before: Mapping[str, Any],
         send: Callable[[], T],
         *,
-        nothing: str,
+        nothing: Callable[[], str],
         refused: type[TrifactaError] | tuple[()] = (),
         earlier: Entry | None = None,
     ) -> T | TrifactaError:
@@ -169,7 +166,7 @@ class Journal:
         :param request: the request
         :param before: the state of production now
         :param send: sends it
-        :param nothing: how production stands if the server did nothing, as a sentence
+        :param nothing: tells how production stands if the server did nothing, as a sentence
         :param refused: another error that proves that the server did nothing
         :param earlier: what an earlier try noted about the same request
         :returns: the answer, or the error that leaves open whether the server did it
@@ -182,7 +179,7 @@ class Journal:
             if not (did_nothing(error) or isinstance(error, refused)):
                 return error
             self.withdraw(request, earlier)
-            error.standing = nothing
+            error.standing = nothing()
             raise
 
     def answered(self, **answer: Any) -> None:
@@ -193,17 +190,21 @@ class Journal:
         :param answer: what a retry needs to know
         """
         self._document["answer"] = {**(self._document.get("answer") or {}), **_plain(answer)}
-        try:
-            self._write()
-        except JournalUnavailableError as error:
-            log.warning("The journal does not take the answer, so a retry has to look for what was done: %s", error)
+        self._write("The journal does not take the answer, so a retry has to look for what was done: %s")
 
-    def _write(self) -> None:
+    def _write(self, otherwise: str = "") -> None:
+        """Write the document.
+
+        :param otherwise: what to log if the store does not take it; without it, that is an error
+        """
         if self._store is None:
             return
         try:
             self._store.set(KEY, _plain(self._document))
         except Exception as error:  # a store raises errors of its own
+            if otherwise:
+                log.warning(otherwise, error)
+                return
             raise JournalUnavailableError(
                 f"Airflow's task state store does not take a note ({type(error).__name__}: {error}). The request was "
                 "not sent. This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's "

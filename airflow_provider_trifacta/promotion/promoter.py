@@ -20,7 +20,7 @@ from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
-from .reading import DEFAULT_SETTLE_TIMEOUT, PackageReleases, Seen, about, described, id_of, production_stands
+from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of, production_stands
 from .rules import rules_changed_since
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class Promoter:
         }
 
     @cached_property
-    def _releases(self) -> PackageReleases:
+    def _releases(self) -> Doubt:
         """The releases of the deployment, seen from this package."""
-        return PackageReleases(self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout)
+        return Doubt(self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout)
 
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
@@ -138,7 +138,7 @@ class Promoter:
 
     def _recall(self, entry: Entry) -> Promotion:
         """Return what an earlier try made and noted, after it is read back."""
-        found, seen = Doubt(self._releases).recall(int(entry.answer["release_id"]), self._read_to)
+        found, seen = self._releases.recall(int(entry.answer["release_id"]), self._read_to)
         self._accept_recalled(found, seen)
         previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen.releases)
         if entry.answer.get("adopted"):
@@ -157,7 +157,7 @@ class Promoter:
 
         :returns: the promotion, or None if it is safe to upload
         """
-        doubt, seen = Doubt(self._releases), self._releases.read(self._read_to)
+        doubt, seen = self._releases, self._releases.read(self._read_to)
         doubt.refuse_unidentified([release for release in seen.releases if release.id > self._latest])
         reused = self._find_reusable(seen)
         if reused:
@@ -224,16 +224,16 @@ class Promoter:
             # repetition begins with a new look at what is live.
             result = self.journal.ask(
                 self._request,
-                Baseline.of(self.deployment_id, seen.releases).as_dict(),
+                Baseline.of(self.deployment_id, seen.releases, seen.live).as_dict(),
                 partial(self.client.releases.create, self.deployment_id, body, repeat=False),
-                nothing=f"Nothing was imported. {described(seen.live)} is live.",
+                nothing=lambda: f"Nothing was imported. {described(seen.live)} is live.",
                 earlier=self._earlier,
             )
         except TrifactaError as error:
             self._busy = error if may_repeat_write(error) else None
             raise
         if isinstance(result, TrifactaError):
-            adopted, overrun = Doubt(self._releases).settle_lost(seen.releases, result)
+            adopted, overrun = self._releases.settle_lost(seen.releases, result)
             return Promotion("adopted", adopted, None, previous, overrun)
         made = result.release
         # An answer about another deployment is not noted. It is not the answer to this upload, and a retry must look.

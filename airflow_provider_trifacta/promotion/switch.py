@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import (
@@ -44,14 +44,7 @@ _INTERVAL = 1.0
 
 
 def set_live(
-    client: TrifactaClient,
-    deployment_id: int,
-    target: int | None,
-    seen: Sequence[Release],
-    *,
-    shows: int | None = None,
-    journal: Journal | None = None,
-    retry: bool = False,
+    client: TrifactaClient, deployment_id: int, target: int | None, seen: Sequence[Release], **options: Any
 ) -> list[Release]:
     """Make one release live in place of what is live, and read back that it is.
 
@@ -68,9 +61,9 @@ def set_live(
     :param deployment_id: the deployment
     :param target: the release to be live, None for none
     :param seen: the deployment's releases, as read just now
-    :param shows: a release that a list must show to count; without it, a list that lags behind could show an old state
-    :param journal: what earlier tries of the task noted
-    :param retry: whether an earlier try may have asked for the change already
+    :param options: ``shows``, a release that a list must show to count: without it, a list that lags behind could show
+        an old state; ``journal``, what earlier tries of the task noted; and ``retry``, whether an earlier try may have
+        asked for the change already
     :returns: the deployment's releases, as read back
     :raises InterruptedChangeError: an earlier try may have made the change, and another release is live now
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
@@ -78,8 +71,8 @@ def set_live(
     """
     if live_id(seen) == target:
         return list(seen)
-    change = _Change(client, deployment_id, target, seen, shows, journal or Journal())
-    applied = change.resume() if retry else None
+    change = _Change(client, deployment_id, target, seen, **options)
+    applied = change.resume() if change.retry else None
     return change.make() if applied is None else applied
 
 
@@ -100,8 +93,10 @@ class _Change:
     deployment_id: int
     target: int | None
     seen: Sequence[Release]
-    shows: int | None
-    journal: Journal
+    _: KW_ONLY
+    shows: int | None = None
+    journal: Journal = field(default_factory=Journal)
+    retry: bool = False
 
     def __post_init__(self) -> None:
         self._before = live_release(self.seen)
@@ -139,19 +134,21 @@ class _Change:
 
         :returns: the releases, as read back
         """
+        before = f"{described(self._before)} of deployment {self.deployment_id}"
+        # Noted before the request: a process that is killed during it can note nothing afterwards.
         lost = self.journal.ask(
             self._request,
             _state(self.seen, self.target),
             self._ask,
-            nothing=f"Nothing was changed. {described(self._before)} of deployment {self.deployment_id} is live.",
+            nothing=lambda: f"Nothing was changed. {before} is live.",
             earlier=self._entry,
         )
         if lost:
             log.warning("The change of deployment %s may have been applied: %s", self.deployment_id, lost)
         with production_stands(
             lambda: (
-                f"{described(self._before)} of deployment {self.deployment_id} was live before, and this task asked "
-                f"for {f'release {self.target}' if self.target else 'no release'} to be live: look which one is."
+                f"{before} was live before, and this task asked for "
+                f"{f'release {self.target}' if self.target else 'no release'} to be live: look which one is."
             )
         ):
             return self._read_back(lost)

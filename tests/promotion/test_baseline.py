@@ -13,7 +13,7 @@ def release(number, active=None):
 
 
 def test_it_records_the_live_and_the_latest_release():
-    baseline = Baseline.of(1, [release(3), release(9), release(5, True)])
+    baseline = Baseline.of(1, [release(3), release(9), release(5, True)], release(5, True))
     assert baseline.as_dict() == {
         "deployment_id": 1,
         "active_release_id": 5,
@@ -24,7 +24,7 @@ def test_it_records_the_live_and_the_latest_release():
 
 
 def test_a_deployment_without_releases_has_nulls():
-    baseline = Baseline.of(1, [])
+    baseline = Baseline.of(1, [], None)
     nothing = {"active_release_id": None, "latest_release_id": None, "active_updated_at": None}
     assert baseline.as_dict() == {"deployment_id": 1, **nothing}
     assert Baseline.parse(baseline.as_dict(), 1) == baseline
