@@ -41,7 +41,9 @@ def public() -> dict[str, Any]:
     for name in MODULES:
         module = importlib.import_module(name)
         names = getattr(module, "__all__", None) or [
-            one for one, value in vars(module).items() if getattr(value, "__module__", "") == name and one[0] != "_"
+            one
+            for one, value in vars(module).items()
+            if one[0] != "_" and str(getattr(value, "__module__", "")).startswith(name)
         ]
         # Constants and names of types have comments in place of docstrings.
         members = {f"{name}.{one}": getattr(module, one) for one in names}

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FunctionType
 
 import pytest
-import trifacta_emulator
+import trifacta_emulator as package
 from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow
 from trifacta_emulator.options import DEFAULT_USERS, User
 
@@ -20,7 +20,7 @@ USERS = (*DEFAULT_USERS, User("pipeline@example.com", "pipeline-password"))
 def test_a_block_runs(block, trifacta_emulator):
     with Emulator(EmulatorOptions(users=USERS, flows=(PresetFlow("Daily Orders"),))) as emulator:
         # A block without imports goes on from what the page said before it.
-        public = {name: getattr(trifacta_emulator, name) for name in trifacta_emulator.__all__}
+        public = {name: getattr(package, name) for name in package.__all__}
         names = {} if "import" in block else {"store": emulator.store, **public}
         exec(block, names)
         tests = [one for name, one in names.items() if isinstance(one, FunctionType) and name.startswith("test_")]
