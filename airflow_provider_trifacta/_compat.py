@@ -1,4 +1,4 @@
-"""Names whose place differs between Airflow versions. Each has its own ``try``, as they moved at different times."""
+"""Names whose place differs between Airflow versions. Each is looked up by itself, as they moved at different times."""
 
 from __future__ import annotations
 
@@ -9,127 +9,81 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__
-from airflow.configuration import conf
-from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
+from airflow.configuration import conf as conf
+from airflow.exceptions import AirflowNotFoundException as AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
 
 if TYPE_CHECKING:  # types are checked against the newest Airflow
-    from airflow.sdk import (
-        Asset,
-        AssetAlias,
-        BaseHook,
-        BaseOperator,
-        BaseOperatorLink,
-        BaseSensorOperator,
-        Connection,
-        Context,
-        TaskGroup,
-    )
-    from airflow.sdk.exceptions import (
-        AirflowFailException,
-        AirflowSensorTimeout,
-        AirflowSkipException,
-        AirflowTaskTimeout,
-        TaskDeferralError,
-        TaskDeferralTimeout,
-    )
-    from airflow.sdk.execution_time.xcom import XCom
-    from airflow.sdk.log import mask_secret
-else:
-    try:  # Airflow 3.0; the provider does not support the datasets of Airflow 2
-        from airflow.sdk import Asset, AssetAlias
-    except ImportError:
+    from airflow.sdk import Asset as Asset
+    from airflow.sdk import AssetAlias as AssetAlias
+    from airflow.sdk import BaseHook as BaseHook
+    from airflow.sdk import BaseOperator as BaseOperator
+    from airflow.sdk import BaseOperatorLink as BaseOperatorLink
+    from airflow.sdk import BaseSensorOperator as BaseSensorOperator
+    from airflow.sdk import Connection as Connection
+    from airflow.sdk import Context as Context
+    from airflow.sdk import TaskGroup as TaskGroup
+    from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
+    from airflow.sdk.exceptions import AirflowSensorTimeout as AirflowSensorTimeout
+    from airflow.sdk.exceptions import AirflowSkipException as AirflowSkipException
+    from airflow.sdk.exceptions import AirflowTaskTimeout as AirflowTaskTimeout
+    from airflow.sdk.exceptions import TaskDeferralError as TaskDeferralError
+    from airflow.sdk.exceptions import TaskDeferralTimeout as TaskDeferralTimeout
+    from airflow.sdk.execution_time.xcom import XCom as XCom
+    from airflow.sdk.log import mask_secret as mask_secret
+
+
+def _first(name: str, *modules: str) -> Any:
+    """Return a name from the first of some modules that has it."""
+    for module in modules:
+        with contextlib.suppress(ImportError, AttributeError):
+            return getattr(importlib.import_module(module), name)
+    raise ImportError(f"This Airflow has no {name} in {' or '.join(modules)}.")
+
+
+#: What can be imported from here, by its places: that of the newest Airflow, and that of the older ones.
+_PLACES = {
+    ("airflow.sdk", "airflow.models"): ("BaseOperator", "BaseOperatorLink", "Connection"),
+    ("airflow.sdk", "airflow.hooks.base"): ("BaseHook",),
+    ("airflow.sdk", "airflow.sensors.base"): ("BaseSensorOperator",),
+    ("airflow.sdk", "airflow.utils.context"): ("Context",),
+    ("airflow.sdk", "airflow.utils.task_group"): ("TaskGroup",),
+    ("airflow.sdk.exceptions", "airflow.exceptions"): (
+        *("AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException", "AirflowTaskTimeout"),
+        "TaskDeferralError",
+    ),
+    ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"): ("XCom",),
+    ("airflow.sdk.log", "airflow.utils.log.secrets_masker"): ("mask_secret",),
+}
+if not TYPE_CHECKING:
+    for places, names in _PLACES.items():
+        globals().update({name: _first(name, *places) for name in names})
+    try:
+        Asset, AssetAlias = _first("Asset", "airflow.sdk"), _first("AssetAlias", "airflow.sdk")
+        TaskDeferralTimeout = _first("TaskDeferralTimeout", "airflow.sdk.exceptions", "airflow.exceptions")
+    except ImportError:  # Airflow 2; the provider does not support its datasets
         Asset = AssetAlias = None
-
-    try:  # Airflow 3.1
-        from airflow.sdk import BaseHook
-    except ImportError:
-        from airflow.hooks.base import BaseHook
-
-    try:  # Airflow 3.0
-        from airflow.sdk import BaseOperator
-    except ImportError:
-        from airflow.models import BaseOperator
-
-    try:  # Airflow 3.0
-        from airflow.sdk import BaseOperatorLink
-    except ImportError:
-        from airflow.models import BaseOperatorLink
-
-    try:  # Airflow 3.0
-        from airflow.sdk import BaseSensorOperator
-    except ImportError:
-        from airflow.sensors.base import BaseSensorOperator
-
-    try:  # Airflow 3.0
-        from airflow.sdk import Connection
-    except ImportError:
-        from airflow.models import Connection
-
-    try:  # Airflow 3.0
-        from airflow.sdk import Context
-    except ImportError:
-        from airflow.utils.context import Context
-
-    try:  # Airflow 3.0
-        from airflow.sdk import TaskGroup
-    except ImportError:
-        from airflow.utils.task_group import TaskGroup
-
-    try:  # Airflow 3.0
-        from airflow.sdk.execution_time.xcom import XCom
-    except ImportError:
-        from airflow.models.xcom import XCom
-
-    try:  # Airflow 3.0
-        from airflow.sdk.log import mask_secret
-    except ImportError:
-        from airflow.utils.log.secrets_masker import mask_secret
-
-    try:  # Airflow 3.2
-        from airflow.sdk.exceptions import (
-            AirflowFailException,
-            AirflowSensorTimeout,
-            AirflowSkipException,
-            AirflowTaskTimeout,
-            TaskDeferralError,
-            TaskDeferralTimeout,
-        )
-    except ImportError:
-        from airflow.exceptions import (
-            AirflowFailException,
-            AirflowSensorTimeout,
-            AirflowSkipException,
-            AirflowTaskTimeout,
-            TaskDeferralError,
-        )
-
-        try:  # Airflow 3.0
-            from airflow.exceptions import TaskDeferralTimeout
-        except ImportError:
-            TaskDeferralTimeout = TaskDeferralError
+        TaskDeferralTimeout = TaskDeferralError
 
 
 #: Whether tasks have a state store that a retry can read (Airflow 3.3).
 KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
-def _secrets_masker() -> Any:
-    """Return Airflow's module that knows the secrets and the names of secret fields."""
+def _masker(name: str) -> Any:
+    """Return a function of Airflow's module that knows the secrets and the names of secret fields."""
     # Airflow 3.1, Airflow 3.0, Airflow 2
-    for name in ("airflow.sdk._shared", "airflow.sdk.execution_time", "airflow.utils.log"):
-        with contextlib.suppress(ImportError):
-            return importlib.import_module(f"{name}.secrets_masker")
-    raise ImportError("This Airflow has no secrets_masker module.")
+    places = ("airflow.sdk._shared", "airflow.sdk.execution_time", "airflow.utils.log")
+    return _first(name, *(f"{place}.secrets_masker" for place in places))
 
 
 def looks_secret(name: str) -> bool:
     """Tell whether Airflow masks values of this name, by its ``sensitive_var_conn_names``."""
-    return bool(_secrets_masker().should_hide_value_for_key(name))
+    return bool(_masker("should_hide_value_for_key")(name))
 
 
 def redact(text: str) -> str:
     """Return a text without the secrets that Airflow knows: those of the connections that this process has read."""
-    return str(_secrets_masker().redact(text))
+    return str(_masker("redact")(text))
 
 
 def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
@@ -172,11 +126,7 @@ def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
 
 def object_storage_path(url: str) -> Any:
     """Return the ``ObjectStoragePath`` of a URL. It is imported late: it loads fsspec, which few DAG files need."""
-    try:  # Airflow 3.0
-        from airflow.sdk import ObjectStoragePath
-    except ImportError:
-        from airflow.io.path import ObjectStoragePath  # type: ignore[no-redef, import-not-found, unused-ignore]
-    return ObjectStoragePath(url)
+    return _first("ObjectStoragePath", "airflow.sdk", "airflow.io.path")(url)
 
 
 def operator_lineage(**parts: Any) -> Any:
@@ -184,33 +134,3 @@ def operator_lineage(**parts: Any) -> Any:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     return OperatorLineage(**parts)
-
-
-__all__ = [
-    "KEEPS_STATE",
-    "AirflowFailException",
-    "AirflowNotFoundException",
-    "AirflowSensorTimeout",
-    "AirflowSkipException",
-    "AirflowTaskTimeout",
-    "Asset",
-    "AssetAlias",
-    "BaseHook",
-    "BaseOperator",
-    "BaseOperatorLink",
-    "BaseSensorOperator",
-    "Connection",
-    "Context",
-    "TaskDeferralError",
-    "TaskDeferralTimeout",
-    "TaskGroup",
-    "XCom",
-    "conf",
-    "first_look",
-    "looks_secret",
-    "mask_secret",
-    "object_storage_path",
-    "operator_lineage",
-    "redact",
-    "task_states",
-]

@@ -44,13 +44,11 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     :raises WaitOutageError: the trigger saw transient errors for longer than ``tolerated_outage``
     :raises FailedWaitError: for everything else that is not a success
     """
-    status, message = (event or {}).get("status"), str((event or {}).get("message"))
+    event = event or {}
+    status, message = event.get("status"), str(event.get("message"))
     if status == "success":
         return message
-    if status == "error":
-        about["advice"] = str((event or {}).get("advice") or "")
-        raise (WaitOutageError if (event or {}).get("retryable") else FailedWaitError)(message, **about)
-    if status == "timeout":
-        raise FailedWaitError(message, **about)
-    keys = sorted(event or {})
-    raise FailedWaitError(f"The trigger reported something unknown: an event with the keys {keys}.", **about)
+    if status in ("error", "timeout"):
+        kind = WaitOutageError if event.get("retryable") else FailedWaitError
+        raise kind(message, advice=str(event.get("advice") or ""), **about)
+    raise FailedWaitError(f"The trigger reported something unknown: an event with the keys {sorted(event)}.", **about)

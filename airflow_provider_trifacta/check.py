@@ -104,10 +104,8 @@ def _without_database(*, known: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(_DATABASE, None)
-        else:
-            os.environ[_DATABASE] = before
+        os.environ.pop(_DATABASE, None)
+        os.environ.update({} if before is None else {_DATABASE: before})
 
 
 @contextmanager

@@ -14,45 +14,12 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Trifacta",
         "description": "Runs, moves and promotes flows of Trifacta, Dataprep, Designer Cloud and Alteryx One.",
         "integrations": [
-            {
-                "integration-name": "Trifacta",
-                "external-doc-url": "https://help.alteryx.com/",
-                "tags": ["service"],
-            }
+            {"integration-name": "Trifacta", "external-doc-url": "https://help.alteryx.com/", "tags": ["service"]},
         ],
-        "hooks": [
-            {"integration-name": "Trifacta", "python-modules": ["airflow_provider_trifacta.hooks.trifacta"]},
-        ],
-        "operators": [
-            {
-                "integration-name": "Trifacta",
-                "python-modules": [
-                    "airflow_provider_trifacta.operators.deployment",
-                    "airflow_provider_trifacta.operators.import_rules",
-                    "airflow_provider_trifacta.operators.package",
-                    "airflow_provider_trifacta.operators.release",
-                    "airflow_provider_trifacta.operators.run",
-                ],
-            },
-        ],
-        "sensors": [
-            {
-                "integration-name": "Trifacta",
-                "python-modules": [
-                    "airflow_provider_trifacta.sensors.job_group",
-                    "airflow_provider_trifacta.sensors.release",
-                ],
-            },
-        ],
-        "triggers": [
-            {
-                "integration-name": "Trifacta",
-                "python-modules": [
-                    "airflow_provider_trifacta.triggers.job_group",
-                    "airflow_provider_trifacta.triggers.release",
-                ],
-            },
-        ],
+        "hooks": _modules("hooks", "trifacta"),
+        "operators": _modules("operators", "deployment", "import_rules", "package", "release", "run"),
+        "sensors": _modules("sensors", "job_group", "release"),
+        "triggers": _modules("triggers", "job_group", "release"),
         "extra-links": [
             "airflow_provider_trifacta.links.TrifactaDeploymentLink",
             "airflow_provider_trifacta.links.TrifactaJobLink",
@@ -67,3 +34,9 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
     }
+
+
+def _modules(kind: str, *names: str) -> list[dict[str, Any]]:
+    """Describe the modules of a kind, such as those with operators."""
+    modules = [f"airflow_provider_trifacta.{kind}.{name}" for name in names]
+    return [{"integration-name": "Trifacta", "python-modules": modules}]

@@ -119,7 +119,7 @@ def promote_flow(
     path than the exported one.
 
     The first task reads the deployment. So an instance without Deployment Manager fails before anything is exported.
-    ``docs/workspaces.md`` has the way for those.
+    ``docs/guides/workspaces.md`` has the way for those.
 
     :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
     :param flow_name: its exact name, in place of the id (templated)

@@ -1,7 +1,7 @@
 """Count the requests of each operator, on a deployment of 10 releases and on one of 3,000.
 
 Two emulators stand for Dev and Prod. The counts depend on no clock, so ``tests/test_requests.py`` asserts them with the
-functions of this module, and ``docs/requests.md`` shows them.
+functions of this module, and ``docs/performance.md`` shows them.
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ def time_that_flies() -> Iterator[None]:
 
 
 def as_table(counts: dict[int, dict[str, int]]) -> str:
-    """Return the counts as the table that ``docs/requests.md`` has.
+    """Return the counts as the table that ``docs/performance.md`` has.
 
     :param counts: what :func:`measure` returned, by size
     """

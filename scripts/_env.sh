@@ -7,6 +7,8 @@ build=$root/.build
 mkdir -p "$build"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=$build/pip-cache
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Hundreds of processes import Airflow. Where Python may not keep what it compiles, each of them compiles all of it.
+unset PYTHONDONTWRITEBYTECODE
 # The emulators, Airflow's API server and the test servers are on this machine, where no proxy finds them.
 no_proxy=${no_proxy:-${NO_PROXY:-}}
 [[ $no_proxy == '*' ]] || no_proxy+="${no_proxy:+,}localhost,127.0.0.1,::1"

@@ -23,7 +23,7 @@ from airflow_provider_trifacta.task_groups import promote_flow
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
-    page for pattern in ("*.md", "docs/*.md", "emulator/*.md", ".github/**/*.md") for page in ROOT.glob(pattern)
+    page for pattern in ("*.md", "docs/**/*.md", "emulator/*.md", ".github/**/*.md") for page in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 
@@ -46,7 +46,7 @@ def test_links(page):
 
 
 def test_there_are_pages_and_each_picture_is_used():
-    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "howto.md"} <= {page.name for page in PAGES}
+    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "packages.md"} <= {page.name for page in PAGES}
     text = "".join(page.read_text() for page in PAGES)
     unused = [one.name for one in (ROOT / "docs" / "images").iterdir() if one.name not in text]
     assert unused == []
@@ -131,18 +131,18 @@ def test_options_of_commands_exist(page):
 
 
 def test_the_tables_of_arguments_and_extras():
-    promotion = (ROOT / "docs" / "promotion.md").read_text()
+    promotion = (ROOT / "docs" / "guides" / "promote.md").read_text()
     table = promotion.partition("## Arguments")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.+?) \| ", table, re.M)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert {"smoke_run", "pool"} <= named <= arguments_of(promote_flow)
-    connection = (ROOT / "docs" / "connection.md").read_text()
+    connection = (ROOT / "docs" / "reference" / "connection.md").read_text()
     table = connection.partition("| Extra | Default |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(CONN_FIELDS)
 
 
 def test_each_part_of_googles_provider_is_mapped():
-    page = (ROOT / "docs" / "coming-from-dataprep.md").read_text()
+    page = (ROOT / "docs" / "guides" / "coming-from-dataprep.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.M)
     assert {name for name, _ in rows} == OF_GOOGLE - {"GoogleDataprepHook"} | GOOGLES_METHODS
     for call in (call for _, words in rows for call in re.findall(r"`client((?:\.\w+)+)", words)):

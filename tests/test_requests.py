@@ -1,4 +1,4 @@
-"""How many requests each operator makes: as many as ``docs/requests.md`` says, which ``benchmarks/requests`` prints."""
+"""How many requests each operator makes: as ``docs/performance.md`` says, which ``benchmarks/requests`` prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGES_OF_3000 = 31
 
 def documented() -> dict[int, dict[str, int]]:
     """Read the table of the documentation: counts by size, and then by what was done."""
-    text = (ROOT / "docs" / "requests.md").read_text()
+    text = (ROOT / "docs" / "performance.md").read_text()
     rows = re.findall(r"^\| (.+?) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     return {
         size: {what: int(counts[index]) for what, *counts in rows} for index, size in enumerate(request_counts.SIZES)

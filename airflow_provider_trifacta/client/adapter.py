@@ -23,11 +23,11 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from .calls import exchange
 from .errors import ConfigurationError, PackageChangedError, RedirectError
-from .responses import Answer, BoundedResponse, exchange, read_answer
+from .responses import Answer, BoundedResponse, read_answer
 
 if TYPE_CHECKING:
     from .calls import Request
@@ -66,7 +66,7 @@ def server_of(url: str) -> Server | None:
         server = Server(ours.scheme.lower(), (ours.hostname or "").lower(), ours.port or usual)
         host = (theirs.host or "").lower().strip("[]")
         same = server == ((theirs.scheme or "").lower(), host, theirs.port or usual)
-    except (ValueError, KeyError, LocationParseError):
+    except (ValueError, KeyError):
         return None
     return server if same and host and "@" not in ours.netloc and theirs.auth is None else None
 
@@ -75,7 +75,7 @@ def prepared(url: str) -> str:
     """Return a URL as it is sent; an empty text if it cannot be sent."""
     try:
         return requests.Request("GET", url).prepare().url or ""
-    except (ValueError, LocationParseError):  # the errors of requests are ValueErrors here
+    except ValueError:  # as the errors of requests and urllib3 for a URL are
         return ""
 
 
@@ -175,7 +175,7 @@ class _Connection(HTTPConnection):
 
         threading.Thread(target=connect, name="trifacta-connect", daemon=True).start()
         try:
-            found = done.get(timeout=min(max(exchange.budget.end - time.monotonic(), 0), threading.TIMEOUT_MAX))
+            found = done.get(timeout=min(exchange.left(), threading.TIMEOUT_MAX))
         except queue.Empty:
             raise exchange.budget.exceeded(exchange.what) from None
         if isinstance(found, BaseException):
@@ -192,10 +192,7 @@ class _Connection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
             self.connect()  # here, and not within the send below: nothing has left when it fails
-        budget, timeout = exchange.budget, self.timeout
-        left = budget.end - time.monotonic()
-        if left <= 0:
-            raise budget.exceeded(exchange.what)
+        timeout, left = self.timeout, exchange.left()
         # Set each time: a connection that is used again still has the timeout of its last answer.
         self.sock.settimeout(min(timeout, left) if isinstance(timeout, (int, float)) else left)
         if not self._in_tunnel:
@@ -203,8 +200,8 @@ class _Connection(HTTPConnection):
         try:
             super().send(data)
         except TimeoutError:
-            if budget.left() <= 0:
-                raise budget.exceeded(exchange.what) from None
+            if exchange.budget.left() <= 0:
+                raise exchange.budget.exceeded(exchange.what) from None
             raise
         except ssl.SSLEOFError as error:
             # ``urllib3`` reads the answer after a broken pipe. It takes the TLS form of that for a fault of TLS, so a
@@ -277,13 +274,10 @@ class Session:
         :raises TrifactaError: the call is out of time, or the request would go to another server
         """
         config, body = self._config, request.body
-        what, budget = f"{request.method} {request.path}", request.budget
-        exchange.what, exchange.budget, exchange.begun = what, budget, False
-        left = budget.end - time.monotonic()
-        if left <= 0:
-            raise budget.exceeded(what)
+        exchange.what, exchange.budget = f"{request.method} {request.path}", request.budget
+        exchange.begun = False
         connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
-        timeout = (min(connect, left), config.upload_timeout if request.slow else config.read_timeout)
+        timeout = (min(connect, exchange.left()), config.upload_timeout if request.slow else config.read_timeout)
         headers = {**self._headers, **request.headers}
         sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
         sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)
@@ -297,4 +291,4 @@ class Session:
             merge = requests.Session().merge_environment_settings
             self._settings[server] = merge(url, dict(config.proxies), True, config.verify, config.cert)
         response = self.adapter.send(sent, timeout=timeout, **self._settings[server])
-        return read_answer(response, budget, config, request.file)
+        return read_answer(response, request.budget, config, request.file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,29 @@ class Budget:
             f"{what} did not end within {self.seconds:g} s, its repetitions included. A larger extra {self.option!r} "
             "waits longer."
         )
+
+
+class Exchange(threading.local):
+    """The present request of a thread: a thread sends one at a time."""
+
+    #: Method and path, for an error.
+    what: str
+    budget: Budget
+    #: Whether a byte of it has left. Until then no server can have acted on it.
+    begun = True
+
+    def left(self) -> float:
+        """Return the seconds that its call has left.
+
+        :raises RequestTimeoutError: there are none
+        """
+        left = self.budget.left()
+        if left <= 0:
+            raise self.budget.exceeded(self.what)
+        return left
+
+
+exchange = Exchange()
 
 
 @dataclass

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import errors
 from .client import TrifactaClient
 from .config import ClientConfig
-from .errors import (
-    AuthenticationError,
-    BadRequestError,
-    DeploymentManagerMissingError,
-    GatewayPageError,
-    NotFoundError,
-    PermissionDeniedError,
-    TrifactaError,
-    UnexpectedResponseError,
-)
 from .texts import shown
 
 #: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
@@ -39,19 +30,24 @@ def check(config: ClientConfig) -> tuple[bool, str]:
     with TrifactaClient(impatient) as client:
         try:
             person = client.people.current()
-        except AuthenticationError as error:
+        except errors.AuthenticationError as error:
             return False, f"The instance was reached, but it refuses the credentials. {error}"
-        except (GatewayPageError, NotFoundError, BadRequestError, UnexpectedResponseError) as error:
+        except (
+            errors.GatewayPageError,
+            errors.NotFoundError,
+            errors.BadRequestError,
+            errors.UnexpectedResponseError,
+        ) as error:
             return False, f"{config.base_url} answers, but not as a Trifacta instance does. {error}"
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             return False, str(error)
         who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"
         try:
             client.deployments.probe()
-        except DeploymentManagerMissingError as error:
+        except errors.DeploymentManagerMissingError as error:
             return True, f"{who}. Exports, runs and imports into the workspace are possible, but no releases. {error}"
-        except (PermissionDeniedError, NotFoundError) as error:
+        except (errors.PermissionDeniedError, errors.NotFoundError) as error:
             return False, f"{who}, but this user cannot use Deployment Manager. {error}"
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             return False, f"{who}, but deployments cannot be listed. {error}"
     return True, f"{who}; Deployment Manager is available."

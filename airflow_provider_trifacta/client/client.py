@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cached_property
-from types import TracebackType
 
 from .config import ClientConfig
 from .description import Description
@@ -69,9 +68,7 @@ class TrifactaClient:
     def __enter__(self) -> TrifactaClient:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

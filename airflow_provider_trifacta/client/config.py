@@ -15,28 +15,17 @@ from .errors import ConfigurationError
 from .proxies import check_proxy
 from .texts import shown
 
-#: Seconds to wait for the connection.
-DEFAULT_CONNECT_TIMEOUT = 10.0
-#: Seconds to wait for an answer to begin, and between two pieces of it.
-DEFAULT_READ_TIMEOUT = 60.0
-#: The same for an upload, an export or a run: the server does the work within that request.
-DEFAULT_UPLOAD_TIMEOUT = 600.0
 #: Seconds for a whole call, with its repetitions: this at least, and so many times the wait for one answer.
 _SHORTEST_CALL = 300.0
 _WAITS_IN_A_CALL = 5
 _WAITS_IN_AN_UPLOAD = 6
-#: Bytes of an answer, and of a package that is exported.
-DEFAULT_MAX_ANSWER_SIZE = 8 * 1024 * 1024
+#: Bytes of a package that is exported.
 DEFAULT_MAX_PACKAGE_SIZE = 256 * 1024 * 1024
-#: How requests name themselves. Some servers allow or count them by that.
-DEFAULT_USER_AGENT = f"airflow-provider-trifacta/{__version__}"
-#: How often a failed read is sent again.
-DEFAULT_READ_RETRIES = 4
 
 #: What Airflow shows instead of a stored secret. It comes back when such a view is saved as a new connection.
 _MASK = "***"
-#: Characters that a secret must have to be replaced in an answer that is not an error: a short one is part of any name.
-SHORTEST_IN_ANSWERS = 8
+#: Characters that a secret must have to be replaced in an answer that is not an error.
+_SHORTEST_IN_ANSWERS = 8
 
 
 @dataclass(frozen=True)
@@ -53,10 +42,10 @@ class ClientConfig:
     :param cert: client certificate: one PEM path, or a pair of certificate and key
     :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply too
     :param connect_timeout: seconds to wait for the connection
-    :param read_timeout: seconds to wait for an answer
-    :param upload_timeout: seconds to wait for the answer to an upload, an export or a run
+    :param read_timeout: seconds to wait for an answer to begin, and between two pieces of it
+    :param upload_timeout: the same for an upload, an export or a run: the server does the work within that request
     :param read_retries: how often a failed read is sent again; it does not apply to writes
-    :param user_agent: how requests name themselves
+    :param user_agent: how requests name themselves; some servers allow or count them by that
     :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None for 5 times
         ``read_timeout``, and at least 300
     :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times ``upload_timeout``
@@ -71,20 +60,15 @@ class ClientConfig:
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
-    connect_timeout: float = DEFAULT_CONNECT_TIMEOUT
-    read_timeout: float = DEFAULT_READ_TIMEOUT
-    upload_timeout: float = DEFAULT_UPLOAD_TIMEOUT
-    read_retries: int = DEFAULT_READ_RETRIES
-    user_agent: str = DEFAULT_USER_AGENT
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    upload_timeout: float = 600.0
+    read_retries: int = 4
+    user_agent: str = f"airflow-provider-trifacta/{__version__}"
     total_timeout: float | None = None
     upload_total_timeout: float | None = None
-    max_answer_size: int = DEFAULT_MAX_ANSWER_SIZE
+    max_answer_size: int = 8 * 1024 * 1024
     max_package_size: int = DEFAULT_MAX_PACKAGE_SIZE
-    #: Seconds that a whole call may take, and an upload, an export or a run.
-    seconds_of_a_call: float = field(init=False, repr=False, compare=False)
-    seconds_of_an_upload: float = field(init=False, repr=False, compare=False)
-    #: What is unsafe about the connection, for a warning; empty if nothing is.
-    insecure: str = field(init=False, repr=False, compare=False, default="")
 
     def __post_init__(self) -> None:
         refuse_pem("verify", self.verify)
@@ -99,27 +83,32 @@ class ClientConfig:
             )
         for name, value in (("login", self.login), ("password", self.password)):
             refuse_mask(name, value)
-            if value and not value.isprintable():
-                # Header injection, and the usual line break at the end of a secret read from a file.
-                raise ConfigurationError(
-                    f"The connection's {name} holds a line break or another control character. Remove it."
-                )
-        if not (self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()):
-            raise ConfigurationError(
-                f"The connection's user_agent must be printable ASCII text, not {shown(self.user_agent)!r}."
-            )
-        if self.login and ":" in self.login:
-            raise ConfigurationError("The connection's login holds a colon, which Basic authentication excludes.")
-        self._set("seconds_of_a_call", self.total_timeout, self.read_timeout * _WAITS_IN_A_CALL)
-        self._set("seconds_of_an_upload", self.upload_total_timeout, self.upload_timeout * _WAITS_IN_AN_UPLOAD)
-        if self.base_url.startswith("http://"):
-            object.__setattr__(self, "insecure", "uses plain http: credentials cross the network unencrypted.")
-        elif self.verify is False:
-            words = "does not verify the server's certificate: credentials may go to another server."
-            object.__setattr__(self, "insecure", words)
+            # Header injection, and the usual line break at the end of a secret read from a file.
+            odd = value and not value.isprintable()
+            _refuse(odd, f"{name} holds a line break or another control character. Remove it.")
+        usable = self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()
+        _refuse(not usable, f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}.")
+        _refuse(":" in (self.login or ""), "login holds a colon, which Basic authentication excludes.")
 
-    def _set(self, name: str, given: float | None, usual: float) -> None:
-        object.__setattr__(self, name, max(usual, _SHORTEST_CALL) if given is None else given)
+    @property
+    def seconds_of_a_call(self) -> float:
+        """Seconds that a whole call may take."""
+        usual = max(self.read_timeout * _WAITS_IN_A_CALL, _SHORTEST_CALL)
+        return usual if self.total_timeout is None else self.total_timeout
+
+    @property
+    def seconds_of_an_upload(self) -> float:
+        """Seconds that an upload, an export or a run may take."""
+        usual = max(self.upload_timeout * _WAITS_IN_AN_UPLOAD, _SHORTEST_CALL)
+        return usual if self.upload_total_timeout is None else self.upload_total_timeout
+
+    @property
+    def insecure(self) -> str:
+        """What is unsafe about the connection, for a warning; empty if nothing is."""
+        if self.base_url.startswith("http://"):
+            return "uses plain http: credentials cross the network unencrypted."
+        words = "does not verify the server's certificate: credentials may go to another server."
+        return words if self.verify is False else ""
 
     @cached_property
     def secrets(self) -> list[str]:
@@ -140,6 +129,16 @@ class ClientConfig:
                 found |= {secret, unquote(written), *encoded, json.dumps(secret)[1:-1], " ".join(secret.split())}
         return sorted(filter(None, found), key=len, reverse=True)
 
+    @cached_property
+    def long_secrets(self) -> list[str]:
+        """Those that are replaced in an answer that is not an error: a short one is part of any name."""
+        return [secret for secret in self.secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
+
+
+def _refuse(wrong: object, words: str) -> None:
+    if wrong:
+        raise ConfigurationError(f"The connection's {words}")
+
 
 def refuse_mask(name: str, value: object) -> None:
     """Refuse what Airflow shows instead of a secret.
@@ -148,11 +147,11 @@ def refuse_mask(name: str, value: object) -> None:
     :param value: its value
     :raises ConfigurationError: it is the mask
     """
-    if value == _MASK:
-        raise ConfigurationError(
-            f"The connection's {name} is {_MASK}, the mask that Airflow shows instead of a secret; the real one was "
-            "overwritten when a masked view was saved. Enter it again."
-        )
+    _refuse(
+        value == _MASK,
+        f"{name} is {_MASK}, the mask that Airflow shows instead of a secret; the real one was overwritten when a "
+        "masked view was saved. Enter it again.",
+    )
 
 
 def refuse_pem(name: str, value: object) -> None:
@@ -162,11 +161,9 @@ def refuse_pem(name: str, value: object) -> None:
     :param value: its value
     :raises ConfigurationError: it is one
     """
-    if isinstance(value, str) and ("-----BEGIN" in value or "\n" in value or "\\n" in value):
-        raise ConfigurationError(
-            f"The connection's extra {name!r} holds a certificate or key where its path belongs. Save it as a file on "
-            "every worker, and give the path."
-        )
+    found = isinstance(value, str) and ("-----BEGIN" in value or "\n" in value or "\\n" in value)
+    words = "holds a certificate or key where its path belongs. Save it as a file on every worker, and give the path."
+    _refuse(found, f"extra {name!r} {words}")
 
 
 def resolve_base_url(host: str | None, *, schema: str | None = None, port: int | None = None) -> str:
@@ -182,50 +179,36 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     :raises ConfigurationError: the fields cannot be used or contradict each other; the message names them
     """
     text = (host or "").strip()
-    if "@" in text:  # before it is parsed: what is wrong with it may quote the password
-        raise ConfigurationError(
-            "The connection's host holds credentials (user@host). Put them into login and password."
-        )
-    scheme_field = (schema or "").strip().lower().removesuffix("://")
+    # Before it is parsed: what is wrong with it may quote the password.
+    _refuse("@" in text, "host holds credentials (user@host). Put them into login and password.")
     if not text:
         raise ConfigurationError(
             "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
         )
-    if scheme_field not in ("", "http", "https"):
-        raise ConfigurationError(f"The connection's schema must be http or https, not {shown(schema)!r}.")
+    schemes, scheme_field = ("http", "https"), (schema or "").strip().lower().removesuffix("://")
+    _refuse(scheme_field not in ("", *schemes), f"schema must be http or https, not {shown(schema)!r}.")
     has_scheme = "://" in text
     text = _with_brackets(text)
+    not_a_host = f"host {shown(text)!r} is not a host or URL"
     try:
         url = urlsplit(text if has_scheme else f"//{text}")
         host_port = url.port
     except ValueError as error:
-        raise ConfigurationError(
-            f"The connection's host {shown(text)!r} is not a host or URL: {shown(error)}."
-        ) from None
-    if has_scheme and url.scheme not in ("http", "https"):
-        raise ConfigurationError(
-            f"The connection's host must start with http:// or https://, not {shown(url.scheme)}://."
-        )
-    if url.query or url.fragment:
-        raise ConfigurationError("The connection's host must not hold '?' or '#': give the base URL only.")
-    if not url.hostname or any(character.isspace() for character in text):
-        raise ConfigurationError(f"The connection's host {shown(text)!r} is not a host or URL.")
-    if has_scheme and scheme_field and scheme_field != url.scheme:
-        raise ConfigurationError(
-            f"The connection's host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out."
-        )
-    if host_port is not None and port is not None and host_port != port:
-        raise ConfigurationError(
-            f"The connection's host says port {host_port} but its port field says {port}. Leave one out."
-        )
+        raise ConfigurationError(f"The connection's {not_a_host}: {shown(error)}.") from None
+    wrong = has_scheme and url.scheme not in schemes
+    _refuse(wrong, f"host must start with http:// or https://, not {shown(url.scheme)}://.")
+    _refuse(url.query or url.fragment, "host must not hold '?' or '#': give the base URL only.")
+    _refuse(not url.hostname or any(character.isspace() for character in text), f"{not_a_host}.")
+    wrong = has_scheme and scheme_field not in ("", url.scheme)
+    _refuse(wrong, f"host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out.")
+    wrong = port is not None and host_port not in (None, port)
+    _refuse(wrong, f"host says port {host_port} but its port field says {port}. Leave one out.")
     path = url.path.rstrip("/")
-    if path.rsplit("/", 1)[-1].lower() == "v4":
-        raise ConfigurationError(
-            f"The connection's host {shown(text)!r} ends with /v4. Leave that out; the client adds it."
-        )
+    wrong = path.rsplit("/", 1)[-1].lower() == "v4"
+    _refuse(wrong, f"host {shown(text)!r} ends with /v4. Leave that out; the client adds it.")
     final_port = host_port if host_port is not None else port
-    if final_port is not None and not 0 < final_port < 65536:
-        raise ConfigurationError(f"The connection's port {final_port} is not between 1 and 65535.")
+    wrong = final_port is not None and not 0 < final_port < 65536
+    _refuse(wrong, f"port {final_port} is not between 1 and 65535.")
     scheme = url.scheme if has_scheme else (scheme_field or "https")
     name = host_of(url.geturl())
     netloc = name if final_port is None else f"{name}:{final_port}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from .calls import EXECUTION_ID
 from .errors import UnexpectedResponseError
+from .models import rows_within, within
 from .resources import Resource
 
 
@@ -27,12 +28,10 @@ class Description(Resource):
             body = self._transport.read("/v4/open-api-spec")
         except UnexpectedResponseError:
             return False
-        paths = _object(_object(body).get("paths"))
-        for found, item in paths.items():
+        for found, item in within(body, "paths").items():
             if not re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):
                 continue
-            operation = _object(_object(item).get("post"))
-            rows = [*_list(_object(item).get("parameters")), *_list(operation.get("parameters"))]
+            rows = [*rows_within(item, "parameters"), *rows_within(within(item, "post"), "parameters")]
             if any(_is_the_header(_resolved(body, row)) for row in rows):
                 return True
         return False
@@ -42,19 +41,7 @@ def _is_the_header(row: Mapping[str, Any]) -> bool:
     return row.get("in") == "header" and str(row.get("name")).lower() == EXECUTION_ID
 
 
-def _resolved(body: object, row: object) -> Mapping[str, Any]:
+def _resolved(body: object, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a parameter that may stand at another place of the description, as ``{"$ref": "#/a/b"}``."""
-    place = _object(row).get("$ref")
-    if not isinstance(place, str):
-        return _object(row)
-    for key in place.lstrip("#/").split("/"):
-        body = _object(body).get(key)
-    return _object(body)
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    place = row.get("$ref")
+    return within(body, *place.lstrip("#/").split("/")) if isinstance(place, str) else row

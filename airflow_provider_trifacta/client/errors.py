@@ -59,10 +59,13 @@ Each class has a ``code`` of its own, for programs. :mod:`.root_error` has the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import typing
 
 from .root_error import TrifactaError as TrifactaError  # the others import it from here
+
+if typing.TYPE_CHECKING:  # the package exports every name of this module, so it has no other names when it runs
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 class ConfigurationError(TrifactaError, code="configuration"):

@@ -17,29 +17,10 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
+from . import errors
+from .calls import exchange
 from .config import host_of
-from .errors import (
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    ConnectError,
-    ConnectionLostError,
-    DeploymentManagerMissingError,
-    GatewayPageError,
-    GoneError,
-    InvalidInputError,
-    NotFoundError,
-    PayloadTooLargeError,
-    PermissionDeniedError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    TrifactaError,
-    UnexpectedResponseError,
-)
 from .redact import parse
-from .responses import exchange
 from .retries import REFUSED_BY_FORM, parse_retry_after
 from .tls import file_problem, tls_error, unusable_files
 
@@ -50,24 +31,24 @@ if TYPE_CHECKING:
     from .responses import Answer
 
 #: The class of each error status that has one; :func:`api_error_class` decides the rest.
-_STATUS_CLASSES: dict[int, type[APIError]] = {
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    408: ServerError,
-    410: GoneError,
-    413: PayloadTooLargeError,
-    425: ServerError,
-    429: RateLimitError,
+_STATUS_CLASSES: dict[int, type[errors.APIError]] = {
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    408: errors.ServerError,
+    410: errors.GoneError,
+    413: errors.PayloadTooLargeError,
+    425: errors.ServerError,
+    429: errors.RateLimitError,
 }
 
 
-def api_error_class(status: int) -> type[APIError]:
+def api_error_class(status: int) -> type[errors.APIError]:
     """Return the class of an HTTP error status.
 
     :param status: HTTP status, 400 or above
     """
-    return _STATUS_CLASSES.get(status, ServerError if status >= 500 else BadRequestError)
+    return _STATUS_CLASSES.get(status, errors.ServerError if status >= 500 else errors.BadRequestError)
 
 
 _ADVICE = {
@@ -91,7 +72,7 @@ _SETTINGS = {
     "/package": "export",
 }
 #: Errors that say something about the request or its object. Only the API itself can say that.
-_VERDICTS = (BadRequestError, PermissionDeniedError, NotFoundError)
+_VERDICTS = (errors.BadRequestError, errors.PermissionDeniedError, errors.NotFoundError)
 _NOT_THE_API = (
     "This page is not the API's: something in front of it answered. If this goes on, check the connection's host, and "
     "the proxy or gateway on the way."
@@ -102,11 +83,11 @@ _READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
 _NO_DEPLOYMENT_MANAGER = (
     "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
     "connection's host is the production instance, and ask its administrator. The cloud editions have none: there "
-    "ImportFlowPackageOperator imports a package into the workspace (docs/workspaces.md)."
+    "ImportFlowPackageOperator imports a package into the workspace (docs/guides/workspaces.md)."
 )
 
 
-def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIError:
+def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> errors.APIError:
     """Return the error of an answer with an error status.
 
     :param answer: the answer
@@ -117,25 +98,18 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> APIEr
     """
     name, words, from_api = _api_words(answer)
     request_id = answer.headers.get("x-trifacta-request-id")
-    parts = [f"{method} {path} answered {answer.status}"]
-    parts.append(f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}")
-    if request_id:
-        parts.append(f" (request id {redact.excerpt(request_id)})")
-    message = "".join(parts).rstrip(".") + "."
-    error_class = api_error_class(answer.status)
+    said = f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}"
+    where = f" (request id {redact.excerpt(request_id)})" if request_id else ""
+    kind, advice = api_error_class(answer.status), _advice(answer.status, path)
     if _lacks_deployment_manager(answer.status, name, method, path):
-        error_class = DeploymentManagerMissingError
-        message += f" {_NO_DEPLOYMENT_MANAGER}"
+        kind, advice = errors.DeploymentManagerMissingError, _NO_DEPLOYMENT_MANAGER
     elif _is_gateway_page(answer, from_api):
-        error_class = GatewayPageError
-        message += f" {_NOT_THE_API}"
+        kind, advice = errors.GatewayPageError, _NOT_THE_API
     elif from_api and _refuses_id(answer.status, method, path):
-        error_class = NotFoundError
-        message += f" {_advice(404, path)}"
-    elif advice := _advice(answer.status, path):
-        message += f" {advice}"
-    return error_class(
-        message,
+        kind, advice = errors.NotFoundError, _advice(404, path)
+    happened = f"{method} {path} answered {answer.status}{said}{where}".rstrip(".")
+    return kind(
+        f"{happened}. {advice}".rstrip(),
         method=method,
         path=path,
         status=answer.status,
@@ -203,11 +177,8 @@ def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
         return None, inner if isinstance(inner, str) else json.dumps(inner), False
     from_api = inner is not body and bool(inner.get("name") or inner.get("message"))
     name = inner.get("name")
-    words = []
-    for key in ("name", "message", "details"):  # details may be any JSON type
-        value = inner.get(key)
-        if value:
-            words.append(value if isinstance(value, str) else json.dumps(value))
+    said = filter(None, map(inner.get, ("name", "message", "details")))  # details may be any JSON type
+    words = [value if isinstance(value, str) else json.dumps(value) for value in said]
     return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner), from_api
 
 
@@ -232,52 +203,54 @@ def failure_of(error: Exception, request: Request, url: str, config: ClientConfi
     """
     path = urlsplit(url).path
     if isinstance(error, (requests.exceptions.InvalidURL, LocationParseError)):  # requests lets the second one through
-        return ConfigurationError(f"The connection's host makes no usable URL: {redact(str(error))}.")
+        return errors.ConfigurationError(f"The connection's host makes no usable URL: {redact(str(error))}.")
     if isinstance(error, requests.RequestException):
         return _no_answer(error, request, url, config, redact)
     if isinstance(error, OSError) and not exchange.begun:
-        return ConfigurationError(unusable_files(config))
+        return errors.ConfigurationError(unusable_files(config))
     if isinstance(error, (OSError, HTTPError)):
         return _no_answer(requests.ConnectionError(error), request, url, config, redact)
     if not isinstance(error, _GARBLED):
         return error
     words = redact.excerpt(f"{type(error).__name__}: {error}")
     if not exchange.begun:
-        return InvalidInputError(f"{request.method} {path} cannot be sent ({words}).")
-    return UnexpectedResponseError(f"{request.method} {path} was answered with what is not HTTP ({words}).")
+        return errors.InvalidInputError(f"{request.method} {path} cannot be sent ({words}).")
+    return errors.UnexpectedResponseError(f"{request.method} {path} was answered with what is not HTTP ({words}).")
 
 
 def _no_answer(
     error: requests.RequestException, request: Request, url: str, config: ClientConfig, redact: Redactor
-) -> TrifactaError:
+) -> errors.TrifactaError:
     parts, links = urlsplit(url), list(_chain(error))
     where = f"{request.method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
     # The innermost exception has the words that people can act on.
     cause = redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
+
+    def came_of(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in links)
+
     if isinstance(error, requests.exceptions.SSLError):
         return tls_error(links, where, cause, config)
     # Connecting to a server raises none of these, except that a firewall may forbid it.
-    if not exchange.begun and any(isinstance(link, _FILE_ERRORS) for link in links) and file_problem(config):
-        return ConfigurationError(unusable_files(config))
+    if not exchange.begun and came_of(*_FILE_ERRORS) and file_problem(config):
+        return errors.ConfigurationError(unusable_files(config))
     if isinstance(error, requests.exceptions.ProxyError):
-        return ConnectError(f"{where} failed at the proxy: {cause}. Check the extra 'proxies' and the environment.")
-    if isinstance(error, requests.ConnectTimeout):
-        return ConnectError(
-            f"{where} could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."
-        )
-    if isinstance(error, requests.ReadTimeout):
+        words = f"failed at the proxy: {cause}. Check the extra 'proxies' and the environment."
+    elif isinstance(error, requests.ConnectTimeout):
+        words = "could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."
+    elif isinstance(error, requests.ReadTimeout):
         option = "upload_timeout" if request.slow else "read_timeout"
-        return RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
-    if any(isinstance(link, socket.gaierror) for link in links):
-        return ConnectError(f"{where} could not connect: the host name is not known ({cause}). Check the host.")
-    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in links):
-        refused = any(isinstance(link, ConnectionRefusedError) for link in links)
+        return errors.RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
+    elif came_of(socket.gaierror):
+        words = f"could not connect: the host name is not known ({cause}). Check the host."
+    elif came_of(urllib3.exceptions.NewConnectionError):
         hint = "Check host and port: nothing listens there. Self-managed instances often use port 3005."
-        return ConnectError(
-            f"{where} could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
-        )
-    hint = " The server may have refused the file before reading all of it." if request.body else ""
-    return ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
+        refused = came_of(ConnectionRefusedError)
+        words = f"could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
+    else:
+        hint = " The server may have refused the file before reading all of it." if request.body else ""
+        return errors.ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
+    return errors.ConnectError(f"{where} {words}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

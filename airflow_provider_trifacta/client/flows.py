@@ -47,8 +47,8 @@ class Flows(Resource):
             compare the names
         :returns: the flows, in the server's order, which is newest first
         """
-        params = {**_ALL, "filter": name} if name else _ALL
-        return [Flow.from_json(row) for row in list_all(self._transport, "/v4/flows", params)]
+        rows = list_all(self._transport, "/v4/flows", {**_ALL, "filter": name or None})
+        return list(map(Flow.from_json, rows))
 
     def newest(self, *, include_deleted: bool = False) -> builtins.list[Flow]:
         """Return the newest flows that the user can see, one page of them, newest first.
@@ -56,7 +56,7 @@ class Flows(Resource):
         :param include_deleted: whether deleted flows are wanted too; a server may not know the parameter
         """
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
-        query |= {"includeDeleted": "true"} if include_deleted else {}
+        query["includeDeleted"] = "true" if include_deleted else None
         rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
         return sorted(map(Flow.from_json, rows), key=lambda flow: flow.id, reverse=True)
 
@@ -147,23 +147,21 @@ class Flows(Resource):
         :raises UnexpectedResponseError: the list and the recipe itself do not agree
         """
         recipe = only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
-        path = f"{_RECIPES}/{recipe.id}"
-        return _agreed(
-            recipe, Recipe.from_json(self._with_recipe(lambda query: self._transport.read(path, query))), "recipe"
-        )
+        row = self._with_recipe(lambda query: self._transport.read(f"{_RECIPES}/{recipe.id}", query))
+        return _agreed(recipe, Recipe.from_json(row), "recipe")
 
     def import_package(self, package: Body, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
 
         The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        the flows may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
+        the flows may exist: see ``client/retries.py``.
 
         :param package: the body that :meth:`.FlowPackage.body` gives, with its mappings
         :param folder_id: the folder of the new flows
         :returns: what was made, as the server says it: read it back
         :raises MissingMappingError: the server holds the import up; nothing was imported
         """
-        params = {"folderId": folder_id} if folder_id else None
+        params = {"folderId": folder_id or None}
         return FlowImport.from_json(self._transport.write("POST", _PACKAGE, body=package, params=params))
 
     def import_dry_run(self, package: Body, *, folder_id: int | None = None) -> Mapping[str, Any]:
@@ -174,7 +172,7 @@ class Flows(Resource):
         :returns: the answer, of the shape that an import has
         :raises MissingMappingError: the server would hold the import up
         """
-        params = {"folderId": folder_id} if folder_id else None
+        params = {"folderId": folder_id or None}
         answer = object_of(self._transport.try_out(f"{_PACKAGE}/dryRun", package, params), "The answer to the dry run")
         FlowImport.from_json(answer)
         return answer
@@ -190,7 +188,7 @@ class Flows(Resource):
         :param again: whether this server documents it. Then the request is sent again after every transient error;
             otherwise only if the server provably did nothing
         :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as documented; or
-            :data:`.ACCEPTED_BEFORE`
+            ``ACCEPTED_BEFORE``
         """
         path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
         return self._transport.write("POST", path, json=body, slow=True, execution_id=execution_id, again=again)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import MissingMappingError
-from .models import Release, object_of, optional_id
+from .models import Release, object_of, optional_id, rows_within
 from .texts import shown, shown_json
 
 #: How many dropped objects are kept for a retry.
@@ -61,14 +61,10 @@ class ImportResult(FlowImport):
 
 
 def _made(data: Mapping[str, Any]) -> dict[str, Any]:
-    given, rows = data.get("primaryFlowIds"), data.get("flows")
+    given = data.get("primaryFlowIds")
     ids = [optional_id(flow_id) for flow_id in given] if isinstance(given, list) else [None]
     primary = None if None in ids else ids
-    flows = [
-        new_flow(row.get("id"), row.get("name"), primary)
-        for row in (rows if isinstance(rows, list) else ())
-        if isinstance(row, Mapping)
-    ]
+    flows = [new_flow(row.get("id"), row.get("name"), primary) for row in rows_within(data, "flows")]
     return {
         "primary_flow_ids": primary,
         "flows": [flow for flow in flows if flow["id"]],

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import TrifactaError, UnexpectedResponseError
-from .models import JobGroup
+from .errors import TrifactaError
+from .models import JobGroup, object_of, rows_within, within
 from .resources import Resource, list_all, rows_of, run_parameters
 from .texts import quoted
 from .transport import PAGE_SIZE
@@ -48,7 +48,7 @@ class JobGroups(Resource):
             ``writesettings``
         :param execution_id: as for :meth:`.Flows.run`
         :param again: as for :meth:`.Flows.run`
-        :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or :data:`.ACCEPTED_BEFORE`
+        :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or ``ACCEPTED_BEFORE``
         """
         body = {"wrangledDataset": {"id": recipe_id}, **run_parameters(parameters)}
         body |= {"overrides": dict(overrides)} if overrides else {}
@@ -75,10 +75,8 @@ class JobGroups(Resource):
 
     def _newest(self, params: Mapping[str, Any]) -> builtins.list[Mapping[str, Any]]:
         """Read the beginning of the list, which the API gives newest first."""
-        rows = rows_of(self._transport.read("/v4/jobGroups", params), "/v4/jobGroups", "list of objects")
-        if not all(isinstance(row, Mapping) for row in rows):
-            raise UnexpectedResponseError('GET /v4/jobGroups did not answer a list of objects under "data".')
-        return rows
+        rows = rows_of(self._transport.read("/v4/jobGroups", params), "/v4/jobGroups")
+        return [object_of(row, "A row of GET /v4/jobGroups") for row in rows]
 
     def why_failed(self, job_group_id: int) -> str:
         """Return what failed in a job group: flow, recipe, output, and the words of its first failed job.
@@ -97,12 +95,12 @@ class JobGroups(Resource):
         path = f"/v4/jobGroups/{job_group_id}"
         words: builtins.list[str] = []
         with contextlib.suppress(TrifactaError):
-            recipe = _inner(self._transport.read(path, _WITH_FLOW), "wrangledDataset")
-            name = recipe.get("name") or _inner(recipe, "recipe").get("name")
-            words = [_named("flow", _inner(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
+            recipe = within(self._transport.read(path, _WITH_FLOW), "wrangledDataset")
+            name = recipe.get("name") or within(recipe, "recipe").get("name")
+            words = [_named("flow", within(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
             uris = [one.get("uri") for one in self.outputs(job_group_id)]
             words += [f"output {quoted(one)}" for one in uris[:_OUTPUTS_SHOWN] if one]
-        return self._transport.excerpt(", ".join(filter(None, words)))
+        return self._transport.redact.excerpt(", ".join(filter(None, words)))
 
     def _message(self, job_group_id: int) -> str:
         try:
@@ -116,7 +114,7 @@ class JobGroups(Resource):
         if isinstance(words, Mapping):  # an object in some releases
             words = words.get("message") or words
         text = words if isinstance(words, str) else json.dumps(words, default=str) if words else "no message"
-        return self._transport.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
+        return self._transport.redact.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel`` [P]).
@@ -136,7 +134,7 @@ class JobGroups(Resource):
         """
         path = f"/v4/jobGroups/{job_group_id}/inputs"
         flows = rows_of(self._transport.read(path), path)
-        return [row for flow in flows for row in _objects(flow, "inputs")]
+        return [row for flow in flows for row in rows_within(flow, "inputs")]
 
     def outputs(self, job_group_id: int) -> builtins.list[Mapping[str, Any]]:
         """Return what a job group writes (``GET /v4/jobGroups/:id/outputs`` [P]).
@@ -145,21 +143,9 @@ class JobGroups(Resource):
         :returns: files and tables, as :meth:`inputs` does
         """
         body = self._transport.read(f"/v4/jobGroups/{job_group_id}/outputs")
-        return [*_objects(body, "files"), *_objects(body, "tables")]
-
-
-def _inner(body: object, *keys: str) -> Mapping[str, Any]:
-    """Return an object within an answer; an empty one if it is not there."""
-    for key in keys:
-        body = body.get(key) if isinstance(body, Mapping) else None
-    return body if isinstance(body, Mapping) else {}
+        return [*rows_within(body, "files"), *rows_within(body, "tables")]
 
 
 def _named(kind: str, row: Mapping[str, Any]) -> str:
     name, number = row.get("name"), row.get("id")
     return f"{kind} {quoted(name)} ({number})" if name else f"{kind} {number}" if number else ""
-
-
-def _objects(body: object, key: str) -> list[Mapping[str, Any]]:
-    rows = body.get(key) if isinstance(body, Mapping) else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

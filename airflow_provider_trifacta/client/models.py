@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pendulum
@@ -16,6 +17,7 @@ _Model = TypeVar("_Model", bound="_Row")
 _LARGEST_ID = 10**30  # Python does not write very large numbers
 #: Characters of a time; the parser is slow with long texts.
 _LONGEST_TIME = 64
+_INNER_CAPITAL = re.compile(r"(?<=.)(?=[A-Z])")
 #: The states of a job group that has not ended.
 RUNNING = ("Created", "Pending", "InProgress")
 
@@ -30,6 +32,19 @@ def object_of(value: object, what: str) -> Mapping[str, Any]:
     return value
 
 
+def within(body: object, *keys: str) -> Mapping[str, Any]:
+    """Return an object of an answer, by the way to it; an empty one if it is not there."""
+    for key in keys:
+        body = body.get(key) if isinstance(body, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
+
+
+def rows_within(body: object, key: str) -> list[Mapping[str, Any]]:
+    """Return the objects of a list in an answer; what is not an object is left out."""
+    rows = within(body).get(key)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
 def _id(data: Mapping[str, Any], what: str) -> int:
     known = optional_id(data.get("id"))
     if known is None:
@@ -40,12 +55,11 @@ def _id(data: Mapping[str, Any], what: str) -> int:
 def optional_id(value: object) -> int | None:
     """Return an id; None for what is not an id."""
     # bool is an int to Python, and an id of True would travel far before a reader noticed it.
-    usable = isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
-    return value if usable and isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID else None
 
 
 def _id_of(value: object) -> int | None:
-    return optional_id(value.get("id")) if isinstance(value, Mapping) else None
+    return optional_id(within(value).get("id"))
 
 
 def _text(value: object) -> str | None:
@@ -110,9 +124,8 @@ def _by(reader: Callable[[Any], Any], *keys: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of an answer. It has an id; each other field says how it is read. ``_WHAT`` names a row in errors."""
+    """A row of an answer. It has an id; each other field says how it is read. Errors call it by the class's name."""
 
-    _WHAT: ClassVar[str]
     id: int
 
     @classmethod
@@ -121,8 +134,9 @@ class _Row:
 
         :raises UnexpectedResponseError: the value is not an object with an integer id
         """
-        data = object_of(body, cls._WHAT)
-        known: dict[str, Any] = {"id": _id(data, cls._WHAT)}
+        what = f"The {_INNER_CAPITAL.sub(' ', cls.__name__).lower()}"
+        data = object_of(body, what)
+        known: dict[str, Any] = {"id": _id(data, what)}
         for one in fields(cls)[1:]:
             found = [data.get(key) for key in one.metadata["keys"] or (one.name,)]
             known[one.name] = one.metadata["reader"](next(filter(None, found), found[0]))
@@ -133,16 +147,12 @@ class _Row:
 class Person(_Row):
     """A user. https://api.trifacta.com -> people [R]."""
 
-    _WHAT = "The person"
-
     email: str | None = field(metadata=_by(_text))
 
 
 @dataclass(frozen=True)
 class Deployment(_Row):
     """A deployment: the container of a flow's releases (API Deployments Get List v4 [R])."""
-
-    _WHAT = "The deployment"
 
     name: str | None = field(metadata=_by(_text))
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
@@ -152,8 +162,6 @@ class Deployment(_Row):
 @dataclass(frozen=True)
 class Flow(_Row):
     """A flow: what people design, and what a package is exported from (API Flows Get v4 [R])."""
-
-    _WHAT = "The flow"
 
     name: str | None = field(metadata=_by(_text))
     description: str | None = field(metadata=_by(_text))
@@ -168,8 +176,6 @@ class Recipe(_Row):
     The name is the row's own [P], or that of its embedded ``recipe`` object [P].
     """
 
-    _WHAT = "The wrangled dataset"
-
     name: str | None = field(metadata=_by(_name, "name", "recipe"))
     flow_id: int | None = field(metadata=_by(_id_of, "flow"))
 
@@ -178,21 +184,17 @@ class Recipe(_Row):
 class JobGroup(_Row):
     """A job group: what a run starts for one output (API JobGroups Get v4 [R])."""
 
-    _WHAT = "The job group"
-
     status: str | None = field(metadata=_by(_text))
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     creator_id: int | None = field(metadata=_by(_id_of, "creator"))
     recipe_id: int | None = field(metadata=_by(_id_of, "wrangledDataset"))
-    flow_id: int | None = field(metadata=_by(lambda value: _id_of(value and value.get("flow")), "wrangledDataset"))
+    flow_id: int | None = field(metadata=_by(lambda value: _id_of(within(value, "flow")), "wrangledDataset"))
     flow_run_id: int | None = field(metadata=_by(_id_of, "flowrun", "flowRun"))
 
 
 @dataclass(frozen=True)
 class Connection(_Row):
     """A connection of the instance, without its credentials. https://api.trifacta.com -> connections [R]."""
-
-    _WHAT = "The connection"
 
     name: str | None = field(metadata=_by(_text))
     uuid: str | None = field(metadata=_by(_text))
@@ -206,8 +208,6 @@ class Release(_Row):
     ``active`` is true for the live release only: the API says ``true`` or ``null``, never false [R].
     """
 
-    _WHAT = "The release"
-
     active: bool = field(metadata=_by(lambda value: value is True))
     package_uuid: str | None = field(metadata=_by(_uuid, "packageUuid"))
     notes: str | None = field(metadata=_by(_text))
@@ -215,28 +215,6 @@ class Release(_Row):
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
     deleted: bool = field(default=False, metadata=_by(bool, "deleted_at", "deletedAt"))
-
-    @classmethod
-    def of_deployment(
-        cls, rows: Sequence[object], deployment_id: int, parsed: list[Release], *, deleted: bool
-    ) -> list[Release]:
-        """Build the releases of one deployment, newest first.
-
-        :param rows: rows of a list, which may hold releases of other deployments too
-        :param deployment_id: the deployment
-        :param parsed: the first rows, if they were built before; the rest is added
-        :param deleted: whether deleted releases are wanted too
-        :raises UnexpectedResponseError: a row does not show its deployment, so it may belong to any
-        """
-        parsed += map(cls.from_json, rows[len(parsed) :])
-        releases = [one for one in parsed if deleted or not one.deleted]
-        homeless = [one.id for one in releases if one.deployment_id is None]
-        if homeless:
-            raise UnexpectedResponseError(
-                f"GET /v4/releases does not show which deployment the releases {homeless[:5]} belong to."
-            )
-        own = [one for one in releases if one.deployment_id == deployment_id]
-        return sorted(own, key=lambda one: one.id, reverse=True)
 
     @property
     def untouched(self) -> bool:

@@ -26,24 +26,16 @@ def check_proxy(url: str, where: str) -> None:
         raise ConfigurationError(
             f"{where} is not a proxy URL: after the port it holds a path, '?', '#', '\\' or white space. {_ADVICE}"
         )
+    from urllib3.util import parse_url  # not at the top: parsing a DAG needs no HTTP library
+
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         usable = bool(parts.hostname) and (parts.port is None or 0 < parts.port < 65536)
-        usable = usable and _host_that_connects(f"{scheme}://{rest}") == parts.hostname
+        # ``urllib3`` connects to the host that its own parser reads.
+        usable = usable and (parse_url(f"{scheme}://{rest}").host or "").strip("[]").lower() == parts.hostname
     except ValueError:
         usable = False
     if not usable:
         raise ConfigurationError(
             f"{where} is not a proxy URL such as http://user:password@proxy.example.com:3128. {_ADVICE}"
         )
-
-
-def _host_that_connects(url: str) -> str | None:
-    """Return the host that ``urllib3`` reads in a URL with its own parser; None if it refuses the URL."""
-    from urllib3.exceptions import LocationParseError  # not at the top: parsing a DAG needs no HTTP library
-    from urllib3.util import parse_url
-
-    try:
-        return (parse_url(url).host or "").strip("[]").lower()
-    except LocationParseError:
-        return None

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .config import SHORTEST_IN_ANSWERS
 from .errors import UnexpectedResponseError
 from .texts import MOST_LEVELS, shown
 
@@ -27,8 +26,7 @@ class Redactor:
     """
 
     def __init__(self, config: ClientConfig) -> None:
-        self._secrets = config.secrets
-        self._long = [secret for secret in config.secrets if len(secret) >= SHORTEST_IN_ANSWERS]
+        self._secrets, self._long = config.secrets, config.long_secrets
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret replaced."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -28,26 +29,21 @@ def target_of(method: str, url: str, location: str, redact: Redactor) -> str:
     target = ""
     # The parsers understand a character that has no place in a URL in different ways.
     if location.isascii() and location.isprintable() and "\\" not in location:
-        try:
+        with suppress(ValueError):
             target = prepared(urljoin(url, location))
-        except ValueError:
-            target = ""
-    new = server_of(target)
-    path = urlsplit(url).path
+    new, path = server_of(target), urlsplit(url).path
     if new is None:
         shown = redact.excerpt(ascii(location.partition("?")[0].rpartition("@")[2]))
-        raise RedirectError(
-            f"{method} {path} was redirected to {shown}, which is not a usable address. Nothing was sent there. Check "
-            "what stands between this worker and the instance.",
-            retryable=method == "GET",
-        )
+        advice = "Nothing was sent there. Check what stands between this worker and the instance."
+        raise _refusal(method, path, f"to {shown}, which is not a usable address. {advice}")
     old = server_of(prepared(url))
     if method == "GET" and may_follow(old, new):
         return target
-    raise RedirectError(
-        f"{method} {path} was redirected to {_shown(target, redact)}. {_advice(old, new, target)}",
-        retryable=method == "GET",
-    )
+    raise _refusal(method, path, f"to {_shown(target, redact)}. {_advice(old, new, target)}")
+
+
+def _refusal(method: str, path: str, words: str) -> RedirectError:
+    return RedirectError(f"{method} {path} was redirected {words}", retryable=method == "GET")
 
 
 def _advice(old: Server | None, new: Server, target: str) -> str:
@@ -70,10 +66,7 @@ def too_many(request: Request, url: str, most: int, redact: Redactor) -> Redirec
     :param most: how many were followed
     :param redact: takes secrets out of the error
     """
-    return RedirectError(
-        f"{request.method} {request.path} was redirected more than {most} times, last to {_shown(url, redact)}.",
-        retryable=request.method == "GET",
-    )
+    return _refusal(request.method, request.path, f"more than {most} times, last to {_shown(url, redact)}.")
 
 
 def refuse_login_page(request: Request, answer: Answer, base_url: str, url: str, redact: Redactor) -> None:
@@ -88,12 +81,9 @@ def refuse_login_page(request: Request, answer: Answer, base_url: str, url: str,
     """
     asked = urlsplit(f"{base_url}{request.path}").path.rstrip("/")
     if answer.status < 300 and answer.is_html and urlsplit(url).path.rstrip("/") != asked:
-        raise RedirectError(
-            f"{request.method} {request.path} was redirected to the page {_shown(url, redact)}, which looks like a "
-            "login page. Check the connection's credentials. Behind a reverse-proxy single sign-on tokens do not work: "
-            "use login and password.",
-            retryable=True,
-        )
+        advice = "Behind a reverse-proxy single sign-on tokens do not work: use login and password."
+        words = f"to the page {_shown(url, redact)}, which looks like a login page. Check the connection's credentials."
+        raise _refusal(request.method, request.path, f"{words} {advice}")
 
 
 def _shown(url: str, redact: Redactor) -> str:

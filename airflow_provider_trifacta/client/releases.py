@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import gt, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadRequestError, UnexpectedResponseError
 from .imports import ImportResult
-from .models import Release
+from .models import Release, object_of
 from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
@@ -29,7 +29,7 @@ class Releases(Resource):
         """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.
 
         The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        the release may exist: see :func:`~airflow_provider_trifacta.client.retries.did_nothing`.
+        the release may exist: see ``client/retries.py``.
 
         :param deployment_id: the deployment
         :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent
@@ -49,10 +49,7 @@ class Releases(Resource):
         :returns: the answer, of the shape that a create has
         """
         path = f"/v4/deployments/{deployment_id}/releases/dryRun"
-        answer = self._transport.try_out(path, package)
-        if not isinstance(answer, Mapping):
-            raise UnexpectedResponseError(f"POST {path} did not answer an object.")
-        return answer
+        return object_of(self._transport.try_out(path, package), "The answer to the dry run")
 
     def list(
         self, deployment_id: int, *, until: _Until | None = None, include_deleted: bool = False
@@ -82,27 +79,23 @@ class Releases(Resource):
         self, deployment_id: int, until: _Until | None, *, include_deleted: bool
     ) -> tuple[builtins.list[Release], bool, bool]:
         """Read the list once; return the releases, whether they are all, and whether they fitted on one page."""
-        params: dict[str, Any] = {"deploymentId": deployment_id}
-        if include_deleted:
-            params["includeDeleted"] = "true"
+        # What is None is not sent.
+        params = {"deploymentId": deployment_id, "includeDeleted": "true" if include_deleted else None}
         whole = True
-        seen: Sequence[Mapping[str, Any]] = ()
-        parsed: builtins.list[Release] = []
 
-        def enough(rows: Sequence[Mapping[str, Any]]) -> bool:
-            nonlocal whole, seen
-            if rows is not seen:  # the reading was begun again
-                seen = rows
-                parsed.clear()
-            whole = not (until and until(Release.of_deployment(rows, deployment_id, parsed, deleted=include_deleted)))
+        def own(releases: Iterable[Release]) -> builtins.list[Release]:
+            return _of_deployment(releases, deployment_id, deleted=include_deleted)
+
+        def enough(releases: Sequence[Release]) -> bool:
+            nonlocal whole
+            whole = not (until and until(own(releases)))
             return not whole
 
-        found = list_newest_first(self._transport, "/v4/releases", params, enough=enough)
-        rows, one_page = found or (list_all(self._transport, "/v4/releases", params), False)
-        if rows is not seen:
-            parsed.clear()
-        releases = Release.of_deployment(rows, deployment_id, parsed, deleted=include_deleted)
-        return releases, whole or not found, one_page
+        found = _newest_first(self._transport, "/v4/releases", params, enough=enough)
+        if not found:
+            return own(map(Release.from_json, list_all(self._transport, "/v4/releases", params))), True, False
+        releases, one_page = found
+        return own(releases), whole, one_page
 
     def get(self, release_id: int) -> Release:
         """Return one release (API Releases Get v4 [R]).
@@ -134,52 +127,63 @@ class Releases(Resource):
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)
 
 
-def list_newest_first(
+def _of_deployment(releases: Iterable[Release], deployment_id: int, *, deleted: bool) -> list[Release]:
+    """Return the releases of one deployment, newest first.
+
+    :param deleted: whether deleted releases are wanted too
+    :raises UnexpectedResponseError: a release does not show its deployment, so it may belong to any
+    """
+    wanted = [one for one in releases if deleted or not one.deleted]
+    homeless = [one.id for one in wanted if one.deployment_id is None]
+    if homeless:
+        raise UnexpectedResponseError(
+            f"GET /v4/releases does not show which deployment the releases {homeless[:5]} belong to."
+        )
+    return sorted((one for one in wanted if one.deployment_id == deployment_id), key=lambda one: one.id, reverse=True)
+
+
+def _newest_first(
     transport: Transport,
     path: str,
     params: Mapping[str, Any] | None = None,
     *,
-    enough: Callable[[Sequence[Mapping[str, Any]]], bool],
-) -> tuple[list[Mapping[str, Any]], bool] | None:
-    """Read a list from its newest item on, as far as it is needed.
+    enough: Callable[[Sequence[Release]], bool],
+) -> tuple[list[Release], bool] | None:
+    """Read a list of releases from its newest on, as far as it is needed.
 
-    Each page repeats the last item of the page before. If it does not, something was deleted between the two requests
-    and an item may be missing, so the list is read again from its beginning.
+    Each page repeats the last release of the page before. If it does not, something was deleted between the two
+    requests and a release may be missing, so the list is read again from its beginning.
 
     :param transport: what sends the requests
     :param path: path of the list
     :param params: further query parameters
-    :param enough: called with the items so far, newest first, after each page that is not the last; True ends the
+    :param enough: called with the releases so far, newest first, after each page that is not the last; True ends the
         reading
-    :returns: the items, newest first, and whether they fitted on one page. None if the server does not sort, does not
-        page, or its list keeps changing: read it with :func:`~.resources.list_all` then
-    :raises UnexpectedResponseError: an answer is not a list, or the list is too long
+    :returns: the releases, newest first, and whether they fitted on one page. None if the server does not sort, does
+        not page, or its list keeps changing: read it with :func:`~.resources.list_all` then
+    :raises UnexpectedResponseError: an answer is not a list of releases, or the list is too long
     """
     query = {**(params or {}), "sort": "-id", "limit": PAGE_SIZE}
     budget = transport.budget()
     for _ in range(_MOST_READINGS):
-        items: list[Mapping[str, Any]] = []
+        releases: list[Release] = []
         while True:
             try:
-                offset = max(len(items) - 1, 0)
-                page, _count = transport.read_page(path, {**query, "offset": offset}, budget, known=len(items))
+                offset = max(len(releases) - 1, 0)
+                page, _count = transport.read_page(path, {**query, "offset": offset}, budget, known=len(releases))
             except BadRequestError:
-                if items:
+                if releases:
                     raise
                 return None  # it does not take the parameter
             ids: list[Any] = list(map(itemgetter("id"), page))
             if str in map(type, ids) or not all(map(gt, ids, ids[1:])):
                 return None  # it is not sorted
-            if items:
-                last = items[-1]["id"]
-                if last not in ids:
-                    break
-                new = [item for item in page if item["id"] < last]
-                if not new and len(page) >= SERVERS_PAGE_SIZE:
-                    return None  # it repeats itself
-                items += new
-            else:
-                items = list(page)
-            if len(page) < SERVERS_PAGE_SIZE or enough(items):
-                return items, len(page) == len(items)
+            if releases and releases[-1].id not in ids:
+                break
+            new = [row for row in page if not releases or row["id"] < releases[-1].id]
+            if releases and not new and len(page) >= SERVERS_PAGE_SIZE:
+                return None  # it repeats itself
+            releases += map(Release.from_json, new)
+            if len(page) < SERVERS_PAGE_SIZE or enough(releases):
+                return releases, len(page) == len(releases)
     return None

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import AmbiguousNameError, InvalidInputError, UnexpectedResponseError
-from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe
+from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe, within
 from .texts import listed, quoted, shown
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
@@ -62,11 +62,11 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
     return list(items.values())
 
 
-def rows_of(body: object, path: str, of: str = "list") -> list[Any]:
+def rows_of(body: object, path: str) -> list[Any]:
     """Return what an answer has under ``data``, which is a list."""
-    rows = body.get("data") if isinstance(body, Mapping) else None
+    rows = within(body).get("data")
     if not isinstance(rows, list):
-        raise UnexpectedResponseError(f'GET {path} did not answer a {of} under "data".')
+        raise UnexpectedResponseError(f'GET {path} did not answer a list under "data".')
     return rows
 
 

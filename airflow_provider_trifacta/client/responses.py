@@ -6,17 +6,16 @@ import errno
 import http.client
 import io
 import json
-import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import requests
 import urllib3
 from urllib3.util.response import assert_header_parsing
 
-from .config import SHORTEST_IN_ANSWERS
+from .calls import exchange
 from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
 from .texts import MOST_LEVELS
 
@@ -35,19 +34,6 @@ _BLOCK = 64 * 1024
 _BYTES_OF_A_CONTAINER = 32
 
 
-class Exchange(threading.local):
-    """The present request of a thread: a thread sends one at a time."""
-
-    #: Method and path, for an error.
-    what: str
-    budget: Budget
-    #: Whether a byte of it has left. Until then no server can have acted on it.
-    begun = True
-
-
-exchange = Exchange()
-
-
 class _Incoming(io.RawIOBase):
     """What arrives on a connection, in the time that the call has left.
 
@@ -57,7 +43,6 @@ class _Incoming(io.RawIOBase):
     def __init__(self, sock: Any, source: Any) -> None:
         self._sock = sock
         self._source = source
-        self._what, self._budget = exchange.what, exchange.budget
         #: Bytes that may still come before the body; None in the body, whose reader counts.
         self.head_left: int | None = _LARGEST_HEAD
 
@@ -72,24 +57,21 @@ class _Incoming(io.RawIOBase):
         super().close()
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._budget.end - time.monotonic()
-        if left <= 0:
-            raise self._budget.exceeded(self._what)
+        left = exchange.left()
         timeout = self._sock.gettimeout()
         if timeout is None or timeout > left:
             self._sock.settimeout(left)
         try:
             count: int | None = self._source.readinto(buffer)
         except TimeoutError:
-            if self._budget.left() <= 0:
-                raise self._budget.exceeded(self._what) from None
+            if exchange.budget.left() <= 0:
+                raise exchange.budget.exceeded(exchange.what) from None
             raise
         if self.head_left is not None:
             self.head_left -= count or 0
             if self.head_left < 0:
-                raise UnexpectedResponseError(
-                    f"{self._what} was answered with more than {_LARGEST_HEAD} bytes of headers."
-                )
+                words = f"{exchange.what} was answered with more than {_LARGEST_HEAD} bytes of headers."
+                raise UnexpectedResponseError(words)
         return count
 
 
@@ -137,11 +119,6 @@ class BoundedResponse(http.client.HTTPResponse):
         return version, (100 if 100 < status < 200 else status), reason
 
 
-def _holds_a_secret(content: bytes, config: ClientConfig) -> bool:
-    found = (one.encode("utf-8", "replace") in content for one in config.secrets if len(one) >= SHORTEST_IN_ANSWERS)
-    return any(found)
-
-
 class Answer(NamedTuple):
     """An HTTP answer that was read: as much of it as came, for an error."""
 
@@ -172,11 +149,10 @@ class Answer(NamedTuple):
                 "hold. A larger extra 'max_answer_size' allows more."
             )
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        if b"\\" not in content and containers <= MOST_LEVELS and not _holds_a_secret(content, config):
-            try:
+        unusual = b"\\" in content or containers > MOST_LEVELS
+        if not unusual and not any(one.encode("utf-8", "replace") in content for one in config.long_secrets):
+            with suppress(ValueError):  # the error is made below
                 return json.loads(content)
-            except ValueError:
-                pass  # the error is made below
         from .redact import read_unusual_json
 
         what = f"{request.method} {request.path} answered {self.status}"

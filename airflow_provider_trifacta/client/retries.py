@@ -82,56 +82,32 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def go_on(
+def repeating(
     attempt: Callable[[], _T],
-    error: Exception,
     may_repeat: Callable[[BaseException], bool],
     repetitions: int,
     sleep: Callable[[float], None],
     *,
     left: Callable[[], float] = lambda: math.inf,
 ) -> _T:
-    """Go on with a call whose first attempt failed.
+    """Make a call, and make it again while its error allows that.
 
     :param attempt: makes one attempt
-    :param error: what the first attempt ended with
-    :param may_repeat: :func:`may_repeat_read` or :func:`may_repeat_write`
-    :param repetitions: how often the call may be sent again
+    :param may_repeat: tells whether an error allows a repetition, as :func:`may_repeat_read` does
+    :param repetitions: how often the call may be made again
     :param sleep: how to wait, in seconds
     :param left: the seconds that the call has left; a repetition that would begin later is not made
     :returns: what the attempt that succeeds returns
     """
     for number in range(1, repetitions + 1):
-        pause = min(FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT) + random.random()  # noqa: S311
-        # A request that comes sooner than the server asks would only be refused again.
-        pause = max(pause, getattr(error, "retry_after", None) or 0.0)
-        if not may_repeat(error) or pause >= left():
-            break
-        log.warning("Attempt %s of %s failed, next one in %.1f s: %s", number, repetitions + 1, pause, error)
-        sleep(pause)
         try:
             return attempt()
-        except Exception as again:
-            error = again
-    raise error
-
-
-def repeating(
-    attempt: Callable[[], _T],
-    may_repeat: Callable[[BaseException], bool],
-    repetitions: int,
-    sleep: Callable[[float], None],
-) -> _T:
-    """Make a call, and repeat it as :func:`go_on` does.
-
-    :param attempt: makes one attempt
-    :param may_repeat: tells whether an error allows a repetition
-    :param repetitions: how often the call may be made again
-    :param sleep: how to wait, in seconds
-    :returns: what the attempt that succeeds returns
-    """
-    try:
-        return attempt()
-    except Exception as error:
-        failed = error
-    return go_on(attempt, failed, may_repeat, repetitions, sleep)
+        except Exception as error:
+            pause = min(FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT) + random.random()  # noqa: S311
+            # A request that comes sooner than the server asks would only be refused again.
+            pause = max(pause, getattr(error, "retry_after", None) or 0.0)
+            if not may_repeat(error) or pause >= left():
+                raise
+            log.warning("Attempt %s of %s failed, next one in %.1f s: %s", number, repetitions + 1, pause, error)
+        sleep(pause)
+    return attempt()

@@ -6,14 +6,14 @@ A reader is a log, an error, the command line, an XCom or an asset's extra.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .errors import InvalidInputError
 
 #: No id has more digits, and Python refuses to read very many.
-_MOST_DIGITS = 30
+_DIGITS = re.compile("[0-9]{1,30}")
 #: Characters of a text from outside that are shown, and entries of a list of them.
 MOST_CHARACTERS = 200
 MOST_ENTRIES = 20
@@ -37,12 +37,11 @@ def parse_id(value: object, field: str) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    if isinstance(value, str):
-        text = value.strip()
-        if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) > 0:
-            return int(text)
+    text = value.strip() if isinstance(value, str) else ""
+    if _DIGITS.fullmatch(text) and int(text) > 0:
+        return int(text)
     hint = ""
-    if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+    if value is None or (isinstance(value, str) and text in ("", "None")):
         hint = " An upstream XCom or a template gave nothing: check the task it comes from and the key's name."
     elif isinstance(value, (dict, list, tuple)):
         hint = " Pick the id out of it, for example with create.output['release_id']."
@@ -75,21 +74,6 @@ def shown(text: object, most: int = MOST_CHARACTERS) -> str:
     whole = text if isinstance(text, str) else str(text)
     looked_at = whole[: most * _LOOKED_AT]
     return _cut(" ".join(looked_at.split()), most, more=len(whole) > len(looked_at))
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Words around texts from outside, for an error. The texts pass :func:`shown` only if there is an error.
-
-    :param words: with ``{}`` for each text
-    :param texts: the texts
-    """
-
-    words: str
-    texts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.words.format(*map(shown, self.texts))
 
 
 def _cut(line: str, most: int, *, more: bool = False) -> str:

@@ -23,31 +23,20 @@ _VERIFY_REASONS = {
     10: "expired",
     **dict.fromkeys((62, 64), "wrong_name"),
 }
-#: ... and by the words of the error. Alerts come from the server, and are about the client's certificate.
-_TLS_WORDS = (
-    ("hostname mismatch", "wrong_name"),
-    ("doesn't match", "wrong_name"),
-    ("key values mismatch", "key_mismatch"),
-    ("key type mismatch", "key_mismatch"),
-    ("private key is encrypted", "key_encrypted"),
-    ("pem lib", "unreadable_file"),
-    ("no start line", "unreadable_file"),
-    ("no certificate or crl found", "unreadable_file"),
-    ("wrong version number", "no_tls"),
-    ("http request", "no_tls"),
-    ("record layer failure", "no_tls"),
-    ("packet length too long", "no_tls"),
-    ("certificate required", "client_certificate_required"),
-    ("alert handshake failure", "client_certificate_required"),
-    ("alert unknown ca", "client_certificate_refused"),
-    ("alert bad certificate", "client_certificate_refused"),
-    ("alert certificate", "client_certificate_refused"),
-    ("alert unsupported certificate", "client_certificate_refused"),
-    ("alert access denied", "client_certificate_refused"),
-    ("alert decrypt error", "client_certificate_refused"),
-    ("protocol version", "protocol_version"),
-    ("unsupported protocol", "protocol_version"),
-)
+#: ... and by the words of the error, in this order. Alerts are the server's, and are about the client's certificate.
+_TLS_WORDS = {
+    "wrong_name": ("hostname mismatch", "doesn't match"),
+    "key_mismatch": ("key values mismatch", "key type mismatch"),
+    "key_encrypted": ("private key is encrypted",),
+    "unreadable_file": ("pem lib", "no start line", "no certificate or crl found"),
+    "no_tls": ("wrong version number", "http request", "record layer failure", "packet length too long"),
+    "client_certificate_required": ("certificate required", "alert handshake failure"),
+    "client_certificate_refused": (
+        *("alert unknown ca", "alert bad certificate", "alert certificate", "alert unsupported certificate"),
+        *("alert access denied", "alert decrypt error"),
+    ),
+    "protocol_version": ("protocol version", "unsupported protocol"),
+}
 _TLS_ADVICE = {
     "expired": "The server's certificate has expired: its administrator has to renew it. Check this host's clock too.",
     "not_yet_valid": "The server's certificate is not valid yet. Check the clocks of this host and of the server.",
@@ -114,7 +103,7 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(link, ssl.SSLCertVerificationError) and link.verify_code in _VERIFY_REASONS:
             return _VERIFY_REASONS[link.verify_code]
     words = " ".join(map(str, chain)).lower().replace("_", " ")
-    return next((reason for part, reason in _TLS_WORDS if part in words), "")
+    return next((reason for reason, parts in _TLS_WORDS.items() if any(part in words for part in parts)), "")
 
 
 def file_problem(config: ClientConfig) -> tuple[str, str] | None:

@@ -11,13 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .calls import ACCEPTED_BEFORE, Body, Budget, Request
+from .calls import ACCEPTED_BEFORE, Body, Budget, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
-from .retries import WRITE_RETRIES, go_on, may_repeat_read, may_repeat_write
+from .models import within
+from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
     from .adapter import Session
@@ -71,10 +72,6 @@ class Transport:
 
         return Redactor(self.config)
 
-    def excerpt(self, text: str) -> str:
-        """Return the beginning of a text from the server, fit for an error: without secrets and on one line."""
-        return self.redact.excerpt(text)
-
     def close(self) -> None:
         """Close the connections."""
         if "session" in self.__dict__:
@@ -115,10 +112,10 @@ class Transport:
         """
         budget.pages += 1
         body = self._read(Request("GET", path, budget, params=params))
-        data = body if isinstance(body, Mapping) else {}
+        data = within(body)
         rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
         for row in rows:
-            one = row.get("id") if isinstance(row, Mapping) else None
+            one = within(row).get("id")
             if not isinstance(one, (int, str)) or isinstance(one, bool):
                 raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
         if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
@@ -189,9 +186,10 @@ class Transport:
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), params, json, body, slow=slow, parse=parse)
-        request.execution_id = execution_id
-        return self._call(request, may_repeat_read if again else may_repeat_write, WRITE_RETRIES if repeat else 0)
+        request = Request(method, path, self.budget(slow=slow), params, json, body, None, slow, parse, execution_id)
+        may_repeat = may_repeat_read if again else may_repeat_write
+        attempt = partial(self._send, request)
+        return repeating(attempt, may_repeat, WRITE_RETRIES if repeat else 0, self.sleep, left=request.budget.left)
 
     def _warn(self) -> None:
         """Warn of an unsafe connection, once and before a change: waits only read, in many processes."""
@@ -200,27 +198,12 @@ class Transport:
             log.warning("The connection to %s %s", self.config.base_url, self.config.insecure)
 
     def _read(self, request: Request, attempt: Callable[[], Any] | None = None) -> Any:
+        attempt = attempt or partial(self._send, request)
         repetitions = self.config.read_retries if self.repeats else 0
-        return self._call(request, may_repeat_read, repetitions, attempt)
-
-    def _call(
-        self,
-        request: Request,
-        may_repeat: Callable[[BaseException], bool],
-        repetitions: int,
-        attempt: Callable[[], Any] | None = None,
-    ) -> Any:
-        attempt = attempt or (lambda: self._send(request))
-        try:
-            return attempt()
-        except TrifactaError as error:
-            failed = error
-        return go_on(attempt, failed, may_repeat, repetitions, self.sleep, left=request.budget.left)
+        return repeating(attempt, may_repeat_read, repetitions, self.sleep, left=request.budget.left)
 
     def _send(self, request: Request) -> object:
         """Send a request once, and follow its redirects."""
-        from .responses import exchange
-
         try:
             return self._follow(request)
         except TrifactaError as error:

@@ -33,18 +33,21 @@ def read_extras(extras: Mapping[str, Any], conn_id: str | None) -> dict[str, Any
     """
     unknown = sorted(set(extras) - set(_READERS))
     if unknown:
-        log.warning(
-            "Connection %s has extras that are not known and have no effect: %s. Known are: %s.",
-            conn_id,
-            listed(unknown),
-            ", ".join(_READERS),
-        )
+        words = "Connection %s has extras that are not known and have no effect: %s. Known are: %s."
+        log.warning(words, conn_id, listed(unknown), ", ".join(_READERS))
     given = {name: extras[name] for name in _READERS if name in extras}
     return {name: _READERS[name](name, value) for name, value in given.items() if not _absent(value)}
 
 
-def _said(value: object) -> str:
-    return shown(repr(value))
+def _unusable(name: str, must: str, value: object = None) -> ConfigurationError:
+    """Return the error of an extra.
+
+    :param name: the extra
+    :param must: what it must be
+    :param value: what it is, if that may be shown
+    """
+    said = "" if value is None else f", not {shown(repr(value))}"
+    return ConfigurationError(f"The connection's extra {name!r} must be {must}{said}.")
 
 
 def _is_path(path: object, kind: Callable[[Path], bool]) -> bool:
@@ -81,9 +84,7 @@ def _verify(name: str, value: object) -> bool | str:
     refuse_pem(name, value)
     if isinstance(value, str) and _is_path(value.strip(), Path.exists):
         return value.strip()
-    raise ConfigurationError(
-        f"The connection's extra {name!r} must be true, false or the path of a CA bundle that exists on this host."
-    )
+    raise _unusable(name, "true, false or the path of a CA bundle that exists on this host")
 
 
 def _cert(name: str, value: object) -> str | tuple[str, str] | None:
@@ -94,10 +95,8 @@ def _cert(name: str, value: object) -> str | tuple[str, str] | None:
         refuse_pem(name, path)
     if isinstance(paths, list) and len(paths) in (1, 2) and all(_is_path(path, Path.is_file) for path in paths):
         return paths[0] if len(paths) == 1 else (paths[0], paths[1])
-    raise ConfigurationError(
-        f"The connection's extra {name!r} must be the path of a PEM file, or a list of two paths (certificate, key), "
-        "that exist on this host."
-    )
+    files = "the path of a PEM file, or a list of two paths (certificate, key), that exist on this host"
+    raise _unusable(name, files)
 
 
 def _proxies(name: str, value: object) -> dict[str, str]:
@@ -109,51 +108,45 @@ def _proxies(name: str, value: object) -> dict[str, str]:
     if isinstance(parsed, dict) and all(isinstance(part, str) and part for pair in parsed.items() for part in pair):
         return parsed
     # The value is not shown: proxy URLs may hold passwords.
-    raise ConfigurationError(
-        f"The connection's extra {name!r} must be one proxy URL (with http:// or https://), or an object of proxy "
-        'URLs by scheme such as {"https": "http://proxy.example.com:3128"}.'
-    )
+    by_scheme = 'an object of proxy URLs by scheme such as {"https": "http://proxy.example.com:3128"}'
+    raise _unusable(name, f"one proxy URL (with http:// or https://), or {by_scheme}")
 
 
 def _number(name: str, value: object) -> float:
     parsed = _parsed(value)
     if isinstance(parsed, (int, float)) and not isinstance(parsed, bool) and abs(parsed) < math.inf:
         return parsed
-    raise ConfigurationError(f"The connection's extra {name!r} must be a number, not {_said(value)}.")
+    raise _unusable(name, "a number", value)
 
 
-def _whole(least: int, most: float, words: str) -> Callable[[str, object], int]:
-    """Return a reader of whole numbers.
+def _whole(name: str, value: object, least: int, most: float, must: str) -> int:
+    number = _number(name, value)
+    if number != int(number) or not least <= number <= most:
+        raise _unusable(name, must, value)
+    return int(number)
 
-    :param least: the smallest that may be given
-    :param most: the largest
-    :param words: what the number must be, for the error
-    """
 
-    def read(name: str, value: object) -> int:
-        number = _number(name, value)
-        if number != int(number) or not least <= number <= most:
-            raise ConfigurationError(f"The connection's extra {name!r} must be {words}, not {_said(value)}.")
-        return int(number)
+def _retries(name: str, value: object) -> int:
+    return _whole(name, value, 0, _MOST_READ_RETRIES, f"a whole number from 0 to {_MOST_READ_RETRIES}")
 
-    return read
+
+def _size(name: str, value: object) -> int:
+    return _whole(name, value, 1, math.inf, "a whole number of bytes and more than 0")
 
 
 def _seconds(name: str, value: object) -> float:
     number = _number(name, value)
     if number <= 0:
-        raise ConfigurationError(f"The connection's extra {name!r} must be more than 0 seconds, not {_said(value)}.")
+        raise _unusable(name, "more than 0 seconds", value)
     return float(min(number, _MOST_SECONDS))
 
 
 def _user_agent(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"The connection's extra {name!r} must be a text, not {_said(value)}.")
+        raise _unusable(name, "a text", value)
     return value.strip()
 
 
-_retries = _whole(0, _MOST_READ_RETRIES, f"a whole number from 0 to {_MOST_READ_RETRIES}")
-_size = _whole(1, math.inf, "a whole number of bytes and more than 0")
 #: How each extra is read. The names are those of :class:`~airflow_provider_trifacta.client.ClientConfig`.
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "verify": _verify,

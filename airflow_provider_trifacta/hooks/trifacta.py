@@ -30,7 +30,7 @@ _SHORTEST_MASKED = 5
 class TrifactaHook(BaseHook):
     """Manages the connection to a self-managed Trifacta instance (Alteryx Designer Cloud).
 
-    ``docs/connection.md`` describes the fields and extras of a connection of type ``trifacta``.
+    ``docs/reference/connection.md`` describes the fields and extras of a connection of type ``trifacta``.
 
     :param trifacta_conn_id: the Airflow connection
     """
@@ -91,15 +91,9 @@ class TrifactaHook(BaseHook):
         except ConfigurationError as error:
             return False, str(error)
 
-    @staticmethod
-    def get_connection_form_widgets() -> dict[str, Any]:
-        """Return the form's fields, for Airflow before 3.2; the provider's metadata says the same to later ones."""
-        return form_widgets()
-
-    @staticmethod
-    def get_ui_field_behaviour() -> dict[str, Any]:
-        """Return the form's relabelling, for Airflow before 3.2."""
-        return field_behaviour()
+    # The form, for Airflow before 3.2; the provider's metadata says the same to later ones.
+    get_connection_form_widgets = staticmethod(form_widgets)
+    get_ui_field_behaviour = staticmethod(field_behaviour)
 
 
 def config_from_connection(connection: Connection) -> ClientConfig:

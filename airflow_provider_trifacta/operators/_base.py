@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
+from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
 from ..client.texts import parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
@@ -128,10 +130,26 @@ class TrifactaOperator(BaseOperator):
     template_fields: Sequence[str] = ("trifacta_conn_id",)
     operator_extra_links: Any = (TrifactaDeploymentLink(),)
     ui_color = "#e8f3ec"
+    #: What an error says to do next, in place of its own words. Some operators take it as an argument.
+    advice: str | None = None
 
     def __init__(self, *, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.trifacta_conn_id = trifacta_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Do what the task is for. Errors that a retry cannot fix end the task at once."""
+        attempt = Attempt(self, context)
+        with airflow_failures(advice=self.advice):
+            return self._act(attempt)
+
+    @abstractmethod
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
+        """Check the arguments, act, and return what was done."""
+
+    def _client(self) -> TrifactaClient:
+        """Read the Airflow connection, and make its client."""
+        return TrifactaHook(self.trifacta_conn_id).client
 
 
 class DeploymentOperator(TrifactaOperator):
@@ -203,7 +221,7 @@ class Attempt:
         """Open the task's journal. Call this once, before any request.
 
         :returns: the journal; before Airflow 3.3 it remembers nothing
-        :raises JournalUnavailableError: Airflow's task state store cannot be read
+        :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
         """
         journal = Journal(self._context.get("task_state_store"), self.number)
         journal.open()

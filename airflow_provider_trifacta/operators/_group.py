@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._compat import AirflowFailException, AirflowSkipException, task_states
 from .._failures import airflow_failures
 from ..client.errors import TrifactaError, UnexpectedLiveReleaseError
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline
 from ..promotion.rollback import Verdict, verdict_of_jobs, what_is_live
 from ..promotion.status import PromotionStatus
 from ..waits import TOLERATED_OUTAGE, seconds
+from ..waits.watch import refusal_of_id
 from ._base import TrifactaOperator
 from .activation import ConfirmPromotionOperator
 from .deployment import RollbackDeploymentOperator
@@ -65,11 +65,19 @@ STATUS_KEY = "promotion_status"
 _VERDICT = "verdict"
 
 
-class _GroupEnd:
-    """What the two last tasks share: they read how the steps before them ended."""
+class _GroupEnd(TrifactaOperator):
+    """What the two last tasks share: they read how the steps before them ended.
 
-    tasks: PromotionTasks
-    patience: Any
+    :param tasks: the promotion's tasks
+    :param patience: seconds to wait for jobs that are still running
+    """
+
+    template_fields = TrifactaOperator.template_fields
+
+    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tasks = tasks
+        self.patience = patience
 
     def _steps(self, context: Context) -> dict[str, str | None]:
         return dict(zip(self.tasks.steps, task_states(context, list(self.tasks.steps)), strict=True))
@@ -99,6 +107,15 @@ class _GroupEnd:
             return replace(verdict, why=f"{words}. {verdict.why}")
         return Verdict(False, f"{words}.")
 
+    def _deployment_is_gone(self, context: Context) -> bool:
+        """Tell whether the server does not know the deployment any more."""
+        try:
+            with self._client() as client:
+                client.without_repetitions.deployments.get(_result(context, self.tasks.baseline)["deployment_id"])
+        except TrifactaError as error:
+            return refusal_of_id(error) is not None
+        return False
+
 
 class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
     """The last task of a promotion in a group. It runs in every case, so that no failed promotion leaves a green run.
@@ -119,13 +136,9 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(
-        self, *, tasks: PromotionTasks, rollback: str | None, patience: Any = TOLERATED_OUTAGE, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, rollback: str | None, **kwargs: Any) -> None:
         super().__init__(promotion=None, **kwargs)
-        self.tasks = tasks
         self.rollback = rollback
-        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and check that the release is live. Tell how production stands."""
@@ -144,8 +157,10 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
         except (AirflowFailException, TrifactaError) as error:
             cause: Any = error.__cause__ or error
             live = getattr(cause, "live_id", None)
-            replaced = isinstance(cause, UnexpectedLiveReleaseError)
-            self._tell(context, self._status(context, "replaced" if replaced else "unproven", verdict, live))
+            state = "replaced" if isinstance(cause, UnexpectedLiveReleaseError) else "unproven"
+            if state == "replaced" and live is None and self._deployment_is_gone(context):
+                state = "deleted"
+            self._tell(context, self._status(context, state, verdict, live))
             raise
         self._tell(context, self._status(context, "live", verdict, facts["release_id"]))
         return facts
@@ -167,7 +182,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             (state,) = task_states(context, [self.rollback])
             if set(steps.values()) != {"success"}:
                 return Verdict(False, f"{self.rollback} is {state}.")
-        with TrifactaHook(self.trifacta_conn_id).client as client:
+        with self._client() as client:
             return self._judge(context, client, steps)
 
     def _status(
@@ -207,9 +222,11 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
         if outcome == "unchanged":
             return self._status(context, outcome, verdict, live)
         undo = [self.rollback] if self.rollback else clear
+        if self._deployment_is_gone(context):
+            return self._status(context, "deleted", verdict, None, clear=undo)
         owed = "rollback_owed" if self.rollback else "unproven"
         try:
-            with TrifactaHook(self.trifacta_conn_id).client as client:
+            with self._client() as client:
                 now, made = what_is_live(client, Baseline.parse(recorded), self._package_uuid(context))
         except TrifactaError as error:
             unknown = f"What is live cannot be read: {error}"
@@ -239,15 +256,13 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
     :param trifacta_conn_id: as for :class:`.RollbackDeploymentOperator` (templated)
     :returns: as :class:`.RollbackDeploymentOperator`. The XCom ``verdict`` tells whether the promotion is kept, and why
     :raises AirflowFailException: as :class:`.RollbackDeploymentOperator`
-    :raises AirflowSkipException: there is nothing to roll back
+    :raises AirflowSkipException: there is nothing to roll back, or the deployment was deleted
     """
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(baseline=None, package_uuid=None, **kwargs)
-        self.tasks = tasks
-        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and roll back if necessary."""
@@ -258,7 +273,7 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
             words = ", ".join(f"{step} is {state}" for step, state in steps.items() if state != "success")
             ti.xcom_push(key=_VERDICT, value=Verdict(False, f"Nothing was promoted: {words}.").as_dict())
             raise AirflowSkipException("Nothing was promoted, so there is nothing to roll back.")
-        with airflow_failures(), TrifactaHook(self.trifacta_conn_id).client as client:
+        with airflow_failures(), self._client() as client:
             verdict = self._judge(context, client, steps)
         ti.xcom_push(key=_VERDICT, value=verdict.as_dict())
         if verdict.kept:
@@ -266,4 +281,10 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
         self.log.info("Will roll back, because the promotion is not kept. %s", verdict.why)
         self.baseline = _result(context, self.tasks.baseline)
         self.package_uuid = self._package_uuid(context)
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except (AirflowFailException, TrifactaError):
+            if not self._deployment_is_gone(context):
+                raise
+        # The task 'promoted' is red for it. A second red task would only hide that.
+        raise AirflowSkipException("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")

@@ -19,6 +19,7 @@ from ..client.client import TrifactaClient
 from ..client.config import ClientConfig, host_of
 from ..client.errors import BadRequestError, NotFoundError, PermissionDeniedError
 from ..links import JOB_URLS_KEY
+from ._storage import open_source
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,9 @@ _VENDORS: dict[str, tuple[str, int | None, int]] = {
 }
 
 
-def lineage_of(what: str, facts: Mapping[str, Any], connect: Callable[[], ClientConfig]) -> Any:
+def lineage_of(
+    what: str, facts: Mapping[str, Any], connect: Callable[[], ClientConfig], package_path: Any = None
+) -> Any:
     """Return what OpenLineage is told of a run. Only a run that is Complete has datasets, and costs requests.
 
     If something cannot be asked, that is logged. It takes a few seconds at most, because the task has ended already.
@@ -66,13 +69,14 @@ def lineage_of(what: str, facts: Mapping[str, Any], connect: Callable[[], Client
     :param what: what ran, in words
     :param facts: what the task told: its XComs, and its outcome; empty if nothing was started
     :param connect: returns where the instance is; called only if it is asked
+    :param package_path: the package of what ran. Its files stand in for inputs that the instance does not tell
     :returns: an ``OperatorLineage``
     """
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import documentation_job, external_query_run, tags_run
 
     ids, urls = facts.get("job_group_ids") or [], facts.get(JOB_URLS_KEY) or []
-    inputs, outputs = _ask(connect, ids) if facts.get("outcome") == "complete" else ([], [])
+    inputs, outputs = _ask(connect, ids, package_path) if facts.get("outcome") == "complete" else ([], [])
     run_facets: dict[str, Any] = {}
     job_facets: dict[str, Any] = {}
     if urls:
@@ -91,10 +95,13 @@ def lineage_of(what: str, facts: Mapping[str, Any], connect: Callable[[], Client
     )
 
 
-def _ask(connect: Callable[[], ClientConfig], ids: list[int]) -> tuple[list[_Name], list[_Name]]:
+def _ask(
+    connect: Callable[[], ClientConfig], ids: list[int], package_path: Any = None
+) -> tuple[list[_Name], list[_Name]]:
     """Ask what job groups read and wrote, as long as there is time."""
     inputs: dict[_Name, None] = {}
     outputs: dict[_Name, None] = {}
+    untold = False
     end = time.monotonic() + _SECONDS
     try:
         config = replace(connect(), read_retries=0, read_timeout=_SECONDS, total_timeout=_SECONDS)
@@ -103,7 +110,11 @@ def _ask(connect: Callable[[], ClientConfig], ids: list[int]) -> tuple[list[_Nam
                 for ask, names in ((client.job_groups.inputs, inputs), (client.job_groups.outputs, outputs)):
                     if time.monotonic() > end:
                         raise TimeoutError(f"{_SECONDS} s are over")
-                    names.update(dict.fromkeys(_names(ask, one, config.base_url)))
+                    found = _names(ask, one, config.base_url)
+                    untold |= found is None and names is inputs
+                    names.update(dict.fromkeys(found or []))
+        if untold and package_path:
+            inputs.update(dict.fromkeys(_files_of(package_path, config)))
     except Exception as error:  # the task has succeeded already, and the rest of the event is still worth sending
         log.warning("OpenLineage is not told every input and output: %s: %s", type(error).__name__, error)
     told = list(inputs)[:_MOST_DATASETS], list(outputs)[:_MOST_DATASETS]
@@ -111,16 +122,26 @@ def _ask(connect: Callable[[], ClientConfig], ids: list[int]) -> tuple[list[_Nam
     return told
 
 
-def _names(ask: Callable[[int], list[Mapping[str, Any]]], job_group_id: int, base_url: str) -> list[_Name]:
+def _names(ask: Callable[[int], list[Mapping[str, Any]]], job_group_id: int, base_url: str) -> list[_Name] | None:
+    """Return the datasets of a job group that have a name; None if the instance does not tell them."""
     about = ask.__name__, job_group_id
     try:
         names = [dataset_name(row, base_url) for row in ask(job_group_id)]
     except (BadRequestError, NotFoundError, PermissionDeniedError) as error:  # some instances do not tell every job's
-        log.info("OpenLineage is not told the %s of job group %s: %s", *about, error)
-        return []
+        log.info("The instance does not tell the %s of job group %s: %s", *about, error)
+        return None
     if None in names:
         words = "OpenLineage is not told %s %s of job group %s, because the API does not give their whole name"
         log.info(words, names.count(None), *about)
+    return [one for one in names if one]
+
+
+def _files_of(package_path: Any, config: ClientConfig) -> list[_Name]:
+    """Return the files that the flows of a package read. The package does not tell the host of a table."""
+    with open_source(package_path, config.max_package_size) as package:
+        paths = [one.path for one in package.contents.inputs if one.kind == "file" and not one.parameterised]
+    names = [_file_name(path, config.base_url) for path in paths if path]
+    log.info("OpenLineage is told the files that %s reads in place of them", package.name)
     return [one for one in names if one]
 
 

@@ -19,7 +19,6 @@ from .._compat import (
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, TrifactaError
 from ..client.texts import parse_id
-from ..hooks.trifacta import TrifactaHook
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..promotion.run import check_parameters
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 class RunningOperator(TrifactaOperator):
     """Starts jobs, and waits until every job group is Complete. The public operators describe the parameters."""
 
-    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id")
+    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id", "package_path")
     operator_extra_links: Any = (TrifactaJobLink(),)
     #: What runs: the word for it, and the fact that has its id.
     _kind = ("", "")
@@ -53,6 +52,7 @@ class RunningOperator(TrifactaOperator):
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         advice: str | None = None,
+        package_path: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,6 +67,7 @@ class RunningOperator(TrifactaOperator):
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
         self.advice = advice
+        self.package_path = package_path
         self._config: ClientConfig | None = None
         self._asked = False
         self._retry_joins = self._runs_once
@@ -91,7 +92,7 @@ class RunningOperator(TrifactaOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the jobs, tell their ids, and wait for them."""
         try:
-            return self._execute(Attempt(self, context))
+            return super().execute(context)
         except (TrifactaError, AirflowFailException):
             raise  # these decide already whether a retry is safe
         except (Exception, AirflowTaskTimeout) as error:  # AirflowTaskTimeout is not an Exception
@@ -109,31 +110,30 @@ class RunningOperator(TrifactaOperator):
             return "Jobs may have been started. Check the jobs in Trifacta."
         return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
 
-    def _execute(self, attempt: Attempt) -> dict[str, Any]:
-        with airflow_failures(advice=self.advice):
-            words, checked = self._checked()
-            parameters = check_parameters(self.run_parameters)
-            expected = parse_id(self.release_id, "release_id") if self._with_release else None
-            # An invalid argument of the wait must fail before the jobs start.
-            JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
-            self._times()
-            self._say(words, parameters)
-            journal = attempt.open_journal()
-            self._retry_joins |= journal.exists
-            client = TrifactaHook(self.trifacta_conn_id).client
-            self._config = client.config
-            with client:
-                found = self._find(client, checked, attempt)
-                once = {"execution_id": attempt.execution_id, "since": attempt.run_began} if self._runs_once else {}
-                self._asked = True
-                run = self._run(
-                    client, found, parameters, release_id=expected, journal=journal, retry=attempt.is_retry, **once
-                )
-                watch = self._tell(client, attempt, run)
-                if not self.wait_for_completion:
-                    return {**attempt.facts, "outcome": "started"}
-                with airflow_failures(final=not self._retry_joins, advice=self.advice):
-                    return self._wait(client, watch, attempt.facts)
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
+        words, checked = self._checked()
+        parameters = check_parameters(self.run_parameters)
+        expected = parse_id(self.release_id, "release_id") if self._with_release else None
+        # An invalid argument of the wait must fail before the jobs start.
+        JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
+        self._times()
+        self._say(words, parameters)
+        journal = attempt.open_journal()
+        self._retry_joins |= journal.exists
+        client = self._client()
+        self._config = client.config
+        with client:
+            found = self._find(client, checked, attempt)
+            once = {"execution_id": attempt.execution_id, "since": attempt.run_began} if self._runs_once else {}
+            self._asked = True
+            run = self._run(
+                client, found, parameters, release_id=expected, journal=journal, retry=attempt.is_retry, **once
+            )
+            watch = self._tell(client, attempt, run)
+            if not self.wait_for_completion:
+                return {**attempt.facts, "outcome": "started"}
+            with airflow_failures(final=not self._retry_joins, advice=self.advice):
+                return self._wait(client, watch, attempt.facts)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
         """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
@@ -201,12 +201,13 @@ class RunningOperator(TrifactaOperator):
         return lineage_of(
             f"{kind} {self._facts.get(key)}",
             self._facts,
-            lambda: (client or TrifactaHook(self.trifacta_conn_id).client).config,
+            lambda: (client or self._client()).config,
+            self.package_path,
         )
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection again, because the server refused its credentials."""
-        return TrifactaHook(self.trifacta_conn_id).client.without_repetitions
+        return self._client().without_repetitions
 
     def _defer(
         self, watch: JobGroupsWatch, interval: float, began: float, patience: float, facts: dict[str, Any]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._failures import airflow_failures
 from ..client.errors import (
     InvalidInputError,
     ReleaseDeletedError,
@@ -13,7 +12,6 @@ from ..client.errors import (
     UnexpectedResponseError,
 )
 from ..client.texts import parse_id
-from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.reading import READ_PATIENCE, VERIFY_TIMEOUT, down_to, live_id, look
@@ -21,7 +19,6 @@ from ..promotion.switch import refuse_overlap, set_live
 from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
 
 if TYPE_CHECKING:
-    from .._compat import Context
     from ..client import TrifactaClient
     from ..client.models import Release
 
@@ -69,42 +66,40 @@ class ActivateReleaseOperator(TrifactaOperator):
         self._with_baseline = baseline is not NOT_GIVEN
         self._with_expected = expected_active_release_id is not NOT_GIVEN
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Activate the release, unless it is live, or an unexpected release is."""
-        with airflow_failures():
-            release_id = parse_id(self.release_id, "release_id")
-            guarded, expected = self._expected()
-            self.log.info("Will make release %s the live one of its deployment", release_id)
-            attempt = Attempt(self, context)
-            journal = attempt.open_journal()
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                attempt.tell(release_id=release_id)
-                deployment_id, releases = _read_deployment_of(client, release_id, attempt)
-                live = live_id(releases)
-                made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
-                event = {"release_id": release_id, "package_uuid": made_of}
-                if live == release_id:
-                    self.log.info("Release %s of deployment %s is live already", release_id, deployment_id)
-                    attempt.tell(previous_release_id=None, outcome="unchanged")
-                    if attempt.is_retry:  # an earlier try may have made it live and told Airflow nothing
-                        attempt.announce_live(client, deployment_id, **event)
-                    return attempt.facts
-                if guarded and live != expected:
-                    raise UnexpectedLiveReleaseError(
-                        f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
-                        f"{expected or 'none'}. Nothing was written. If release {release_id} should be live, activate "
-                        "it with the live release as the expected one.",
-                        deployment_id=deployment_id,
-                        release_id=release_id,
-                        live_id=live,
-                    )
-                after = set_live(client, deployment_id, release_id, releases, journal=journal, retry=attempt.is_retry)
-                refuse_overlap(deployment_id, releases, after)
-                before = live or "none"
-                self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, before)
-                attempt.tell(previous_release_id=live, outcome="activated")
-                attempt.announce_live(client, deployment_id, **event)
+        release_id = parse_id(self.release_id, "release_id")
+        guarded, expected = self._expected()
+        self.log.info("Will make release %s the live one of its deployment", release_id)
+        journal = attempt.open_journal()
+        with self._client() as client:
+            attempt.tell(release_id=release_id)
+            deployment_id, releases = _read_deployment_of(client, release_id, attempt)
+            live = live_id(releases)
+            made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
+            event = {"release_id": release_id, "package_uuid": made_of}
+            if live == release_id:
+                self.log.info("Release %s of deployment %s is live already", release_id, deployment_id)
+                attempt.tell(previous_release_id=None, outcome="unchanged")
+                if attempt.is_retry:  # an earlier try may have made it live and told Airflow nothing
+                    attempt.announce_live(client, deployment_id, **event)
                 return attempt.facts
+            if guarded and live != expected:
+                raise UnexpectedLiveReleaseError(
+                    f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
+                    f"{expected or 'none'}. Nothing was written. If release {release_id} should be live, activate "
+                    "it with the live release as the expected one.",
+                    deployment_id=deployment_id,
+                    release_id=release_id,
+                    live_id=live,
+                )
+            after = set_live(client, deployment_id, release_id, releases, journal=journal, retry=attempt.is_retry)
+            refuse_overlap(deployment_id, releases, after)
+            before = live or "none"
+            self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, before)
+            attempt.tell(previous_release_id=live, outcome="activated")
+            attempt.announce_live(client, deployment_id, **event)
+            return attempt.facts
 
     def _expected(self) -> tuple[bool, int | None]:
         """Return whether a certain release must be live before, and which one."""
@@ -140,26 +135,24 @@ class DeactivateReleaseOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.release_id = release_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Deactivate the release, unless it is inactive."""
-        with airflow_failures():
-            release_id = parse_id(self.release_id, "release_id")
-            self.log.info("Will make release %s inactive, so that it is not live", release_id)
-            attempt = Attempt(self, context)
-            journal = attempt.open_journal()
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                attempt.tell(release_id=release_id)
-                deployment_id, releases = _read_deployment_of(client, release_id, attempt)
-                if live_id(releases) != release_id:
-                    self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
-                    attempt.tell(outcome="unchanged")
-                    return attempt.facts
-                options: dict[str, Any] = {"shows": release_id, "journal": journal, "retry": attempt.is_retry}
-                after = set_live(client, deployment_id, None, releases, **options)
-                refuse_overlap(deployment_id, releases, after)
-            self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
-            attempt.tell(outcome="deactivated")
-            return attempt.facts
+        release_id = parse_id(self.release_id, "release_id")
+        self.log.info("Will make release %s inactive, so that it is not live", release_id)
+        journal = attempt.open_journal()
+        with self._client() as client:
+            attempt.tell(release_id=release_id)
+            deployment_id, releases = _read_deployment_of(client, release_id, attempt)
+            if live_id(releases) != release_id:
+                self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
+                attempt.tell(outcome="unchanged")
+                return attempt.facts
+            options: dict[str, Any] = {"shows": release_id, "journal": journal, "retry": attempt.is_retry}
+            after = set_live(client, deployment_id, None, releases, **options)
+            refuse_overlap(deployment_id, releases, after)
+        self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
+        attempt.tell(outcome="deactivated")
+        return attempt.facts
 
 
 def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attempt) -> tuple[int, list[Release]]:
@@ -225,38 +218,36 @@ class ConfirmPromotionOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.promotion = promotion
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Check whether the release is live."""
-        with airflow_failures():
-            if not isinstance(self.promotion, Mapping):
-                raise InvalidInputError(
-                    "promotion must be the dict that a CreateReleaseOperator returned, not "
-                    f"{str(self.promotion)[:80]!r}. Nothing was sent. Clear that task."
-                )
-            release_id = parse_id(self.promotion.get("release_id"), "promotion['release_id']")
-            deployment_id = parse_id(self.promotion.get("deployment_id"), "promotion['deployment_id']")
-            self.log.info("Will check that release %s of deployment %s is live", release_id, deployment_id)
-            attempt = Attempt(self, context)
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                attempt.tell(**{**self.promotion, DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
-                # A list that does not show the release is out of date.
-                releases = look(
-                    client,
-                    lambda reader: reader.releases.list(deployment_id, until=down_to(release_id)),
-                    lambda now: any(one.id == release_id for one in now),
-                    seconds=VERIFY_TIMEOUT,
-                )
-            live = live_id(releases)
-            if live != release_id:
-                raise UnexpectedLiveReleaseError(
-                    f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "
-                    "which was promoted. Another release has been activated in the meantime. To make release "
-                    f"{release_id} live, activate it.",
-                    deployment_id=deployment_id,
-                    release_id=release_id,
-                    live_id=live,
-                )
-            self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
-            known = {key: self.promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}
-            attempt.announce_live(client, deployment_id, **known)
-            return attempt.facts
+        if not isinstance(self.promotion, Mapping):
+            raise InvalidInputError(
+                "promotion must be the dict that a CreateReleaseOperator returned, not "
+                f"{str(self.promotion)[:80]!r}. Nothing was sent. Clear that task."
+            )
+        release_id = parse_id(self.promotion.get("release_id"), "promotion['release_id']")
+        deployment_id = parse_id(self.promotion.get("deployment_id"), "promotion['deployment_id']")
+        self.log.info("Will check that release %s of deployment %s is live", release_id, deployment_id)
+        with self._client() as client:
+            attempt.tell(**{**self.promotion, DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+            # A list that does not show the release is out of date.
+            releases = look(
+                client,
+                lambda reader: reader.releases.list(deployment_id, until=down_to(release_id)),
+                lambda now: any(one.id == release_id for one in now),
+                seconds=VERIFY_TIMEOUT,
+            )
+        live = live_id(releases)
+        if live != release_id:
+            raise UnexpectedLiveReleaseError(
+                f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "
+                "which was promoted. Another release has been activated in the meantime. To make release "
+                f"{release_id} live, activate it.",
+                deployment_id=deployment_id,
+                release_id=release_id,
+                live_id=live,
+            )
+        self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
+        known = {key: self.promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}
+        attempt.announce_live(client, deployment_id, **known)
+        return attempt.facts

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
 from ..client.texts import quoted
-from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
@@ -18,9 +16,6 @@ from ..promotion.rollback import outlast, roll_back
 from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
 from .run import RunDeploymentOperator
-
-if TYPE_CHECKING:
-    from .._compat import Context
 
 __all__ = [
     "CreateDeploymentOperator",
@@ -52,25 +47,24 @@ class GetDeploymentOperator(DeploymentOperator):
 
     template_fields = DeploymentOperator.template_fields
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Read the deployment and its releases."""
-        with airflow_failures():
-            target = self.target()
-            self.log.info("Will record which release of %s is live", target)
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                deployment_id = target.find(client)
-                Attempt(self, context).tell(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
-                # Read by itself too, because a deployment that does not exist also has no releases.
-                deployment = client.deployments.get(deployment_id)
-                baseline = Baseline.read(client, deployment_id)
-            self.log.info(
-                "Deployment %s (%s): live release %s, latest release %s",
-                deployment_id,
-                quoted(deployment.name),
-                baseline.active_release_id,
-                baseline.latest_release_id,
-            )
-            return baseline.as_dict()
+        target = self.target()
+        self.log.info("Will record which release of %s is live", target)
+        with self._client() as client:
+            deployment_id = target.find(client)
+            attempt.tell(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+            # Read by itself too, because a deployment that does not exist also has no releases.
+            deployment = client.deployments.get(deployment_id)
+            baseline = Baseline.read(client, deployment_id)
+        self.log.info(
+            "Deployment %s (%s): live release %s, latest release %s",
+            deployment_id,
+            quoted(deployment.name),
+            baseline.active_release_id,
+            baseline.latest_release_id,
+        )
+        return baseline.as_dict()
 
 
 class CreateDeploymentOperator(TrifactaOperator):
@@ -97,19 +91,17 @@ class CreateDeploymentOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.name = name
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Find the deployment, or create it."""
-        with airflow_failures():
-            name = check_name(self.name, "name")
-            self.log.info("Will find the deployment %s, or create it", quoted(name))
-            attempt = Attempt(self, context)
-            journal = attempt.open_journal()
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                cleared = attempt.number > 1 and not attempt.is_retry
-                deployment, outcome = create_once(client, name, journal=journal, cleared=cleared)
-                attempt.tell_deployment(client, deployment.id, outcome=outcome)
-            self.log.info("Deployment %s (%s) %s", deployment.id, quoted(deployment.name), outcome)
-            return attempt.facts
+        name = check_name(self.name, "name")
+        self.log.info("Will find the deployment %s, or create it", quoted(name))
+        journal = attempt.open_journal()
+        with self._client() as client:
+            cleared = attempt.number > 1 and not attempt.is_retry
+            deployment, outcome = create_once(client, name, journal=journal, cleared=cleared)
+            attempt.tell_deployment(client, deployment.id, outcome=outcome)
+        self.log.info("Deployment %s (%s) %s", deployment.id, quoted(deployment.name), outcome)
+        return attempt.facts
 
 
 class RollbackDeploymentOperator(TrifactaOperator):
@@ -155,46 +147,44 @@ class RollbackDeploymentOperator(TrifactaOperator):
         self.settle_timeout = settle_timeout
         self.tolerated_outage = tolerated_outage
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Roll back, if a release of this run is live."""
-        with airflow_failures():
-            baseline = Baseline.parse(self.baseline)
-            uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
-            if uuid is not None and not isinstance(uuid, str):
-                raise InvalidInputError(
-                    f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Nothing was sent. Take "
-                    "it from the promotion's task, under the XCom key 'package_uuid'.",
-                    deployment_id=baseline.deployment_id,
-                )
-            patience = seconds("tolerated_outage", self.tolerated_outage)
-            deployment_id, target = baseline.deployment_id, baseline.active_release_id
-            recorded = f"release {target}" if target else "no release"
-            self.log.info("Will roll deployment %s back to %s being live, if necessary", deployment_id, recorded)
-            attempt = Attempt(self, context)
-            journal = attempt.open_journal()
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                attempt.tell_deployment(client, deployment_id)
-                options: dict[str, Any] = {"journal": journal, "settle_timeout": self.settle_timeout}
-                undone = outlast(
-                    client,
-                    lambda retry: roll_back(client, baseline, uuid, retry=retry, **options),
-                    retry=attempt.is_retry,
-                    seconds=patience,
-                    what=f"The rollback of deployment {deployment_id} to {recorded} is owed",
-                )
-                rolled_back = undone.release_id if undone else None
-                self.log.info(
-                    "Release %s of deployment %s is live; rolled back: %s",
-                    target or "none",
-                    deployment_id,
-                    rolled_back or "nothing",
-                )
-                attempt.tell(
-                    active_release_id=target,
-                    rolled_back_release_id=rolled_back,
-                    outcome="rolled_back" if undone else "unchanged",
-                )
-                if undone and target is not None:
-                    event = {"release_id": target, "package_uuid": undone.restored_package}
-                    attempt.announce_live(client, deployment_id, **event)
-            return attempt.facts
+        baseline = Baseline.parse(self.baseline)
+        uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
+        if uuid is not None and not isinstance(uuid, str):
+            raise InvalidInputError(
+                f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Nothing was sent. Take "
+                "it from the promotion's task, under the XCom key 'package_uuid'.",
+                deployment_id=baseline.deployment_id,
+            )
+        patience = seconds("tolerated_outage", self.tolerated_outage)
+        deployment_id, target = baseline.deployment_id, baseline.active_release_id
+        recorded = f"release {target}" if target else "no release"
+        self.log.info("Will roll deployment %s back to %s being live, if necessary", deployment_id, recorded)
+        journal = attempt.open_journal()
+        with self._client() as client:
+            attempt.tell_deployment(client, deployment_id)
+            options: dict[str, Any] = {"journal": journal, "settle_timeout": self.settle_timeout}
+            undone = outlast(
+                client,
+                lambda retry: roll_back(client, baseline, uuid, retry=retry, **options),
+                retry=attempt.is_retry,
+                seconds=patience,
+                what=f"The rollback of deployment {deployment_id} to {recorded} is owed",
+            )
+            rolled_back = undone.release_id if undone else None
+            self.log.info(
+                "Release %s of deployment %s is live; rolled back: %s",
+                target or "none",
+                deployment_id,
+                rolled_back or "nothing",
+            )
+            attempt.tell(
+                active_release_id=target,
+                rolled_back_release_id=rolled_back,
+                outcome="rolled_back" if undone else "unchanged",
+            )
+            if undone and target is not None:
+                event = {"release_id": target, "package_uuid": undone.restored_package}
+                attempt.announce_live(client, deployment_id, **event)
+        return attempt.facts

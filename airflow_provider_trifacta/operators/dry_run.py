@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._failures import airflow_failures
 from ..client.errors import DryRunFailedError
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.gate import DryRunReport, dry_run
 from ._base import Attempt, check_choice
 from ._packages import PackageOperator
-
-if TYPE_CHECKING:
-    from .._compat import Context
 
 
 def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int | None = None) -> None:
@@ -67,25 +62,24 @@ class DryRunReleaseOperator(PackageOperator):
         super().__init__(package_path=package_path, **kwargs)
         self.on_warnings = on_warnings
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Try the import and report."""
-        with airflow_failures():
-            check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
-            target, attempt = self.target(), Attempt(self, context)
-            self.log.info("Will try to import %s into %s, without making a release", self.package_path, target)
-            client = TrifactaHook(self.trifacta_conn_id).client
-            with client, self.open_package(client) as package:
-                deployment_id = target.find(client)
-                attempt.tell_deployment(client, deployment_id, package_uuid=package.info.uuid)
-                report = dry_run(client, deployment_id, package)
-            attempt.tell(report=report.as_dict(), report_text=report.as_text())
-            self.log.info("%s", report.as_text())
-            self.log.info(
-                "Tried package %s on deployment %s: %s problems, %s warnings. The live release did not change",
-                report.package_uuid,
-                deployment_id,
-                len(report.problems),
-                len(report.warnings),
-            )
-            refuse_problems(report, self.on_warnings, deployment_id)
-            return report.as_dict()
+        check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
+        target = self.target()
+        self.log.info("Will try to import %s into %s, without making a release", self.package_path, target)
+        client = self._client()
+        with client, self.open_package(client) as package:
+            deployment_id = target.find(client)
+            attempt.tell_deployment(client, deployment_id, package_uuid=package.info.uuid)
+            report = dry_run(client, deployment_id, package)
+        attempt.tell(report=report.as_dict(), report_text=report.as_text())
+        self.log.info("%s", report.as_text())
+        self.log.info(
+            "Tried package %s on deployment %s: %s problems, %s warnings. The live release did not change",
+            report.package_uuid,
+            deployment_id,
+            len(report.problems),
+            len(report.warnings),
+        )
+        refuse_problems(report, self.on_warnings, deployment_id)
+        return report.as_dict()

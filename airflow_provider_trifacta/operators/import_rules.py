@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .._failures import airflow_failures
 from ..client.errors import (
     InterruptedChangeError,
     InvalidInputError,
@@ -15,7 +17,6 @@ from ..client.errors import (
 from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.journal import Journal, digest_of
 from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
@@ -23,10 +24,12 @@ from ._base import Attempt
 from ._packages import PackageOperator
 
 if TYPE_CHECKING:
-    from .._compat import Context
+    from datetime import datetime
+
     from ..client import TrifactaClient
     from ..client.models import ImportRule
 
+log = logging.getLogger(__name__)
 
 #: Most characters of a list of rules in a log.
 _RULES_EXCERPT = 20_000
@@ -73,41 +76,39 @@ class SetImportRulesOperator(PackageOperator):
         self.object_rules = object_rules
         self.value_rules = value_rules
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Compare the rules, and write them where they differ."""
-        with airflow_failures():
-            target, attempt = self.target(), Attempt(self, context)
-            declared = {"object": self.object_rules, "value": self.value_rules}
-            wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
-            if not wanted:
-                raise InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
-            self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
-            journal = attempt.open_journal()
-            with TrifactaHook(self.trifacta_conn_id).client as client:
-                if "object" in wanted:
-                    wanted["object"] = self._resolve(client, wanted["object"])
-                deployment_id = target.find(client)
-                attempt.tell_deployment(client, deployment_id)
-                kinds = [kind for kind in RULE_KINDS if kind in wanted]
-                found = {kind: self._read(client, deployment_id, kind) for kind in kinds}
-                pending = [kind for kind in kinds if self._differs(deployment_id, kind, found[kind], wanted[kind])]
-                if pending:
-                    request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
-                    self._refuse_after_interruption(attempt, journal, request, pending, found)
-                    journal.asked(request, **{kind: _state(rules) for kind, rules in found.items()})
-                done: list[str] = []
-                with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
-                    for kind in pending:
-                        self._set(client, deployment_id, kind, found[kind], wanted[kind], attempt)
-                        journal.answered(**{kind: True})
-                        done.append(kind)
-            attempt.tell(outcome="changed" if pending else "unchanged")
-            self.log.info(
-                "The import rules of deployment %s are %s. They apply to later imports, not to the live release",
-                deployment_id,
-                attempt.facts["outcome"],
-            )
-            return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}
+        target = self.target()
+        declared = {"object": self.object_rules, "value": self.value_rules}
+        wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
+        if not wanted:
+            raise InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
+        self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
+        journal = attempt.open_journal()
+        with self._client() as client:
+            if "object" in wanted:
+                wanted["object"] = self._resolve(client, wanted["object"])
+            deployment_id = target.find(client)
+            attempt.tell_deployment(client, deployment_id)
+            lists = [_Rules(client, deployment_id, kind, wanted[kind]) for kind in RULE_KINDS if kind in wanted]
+            pending = [one for one in lists if one.differs()]
+            if pending:
+                request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
+                _refuse_after_interruption(attempt, journal, request, pending)
+                journal.asked(request, **{one.kind: one.state for one in lists})
+            done: list[str] = []
+            with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
+                for one in pending:
+                    one.set(attempt)
+                    journal.answered(**{one.kind: True})
+                    done.append(one.kind)
+        attempt.tell(outcome="changed" if pending else "unchanged")
+        self.log.info(
+            "The import rules of deployment %s are %s. They apply to later imports, not to the live release",
+            deployment_id,
+            attempt.facts["outcome"],
+        )
+        return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}
 
     def _resolve(self, client: TrifactaClient, rules: list[Rule]) -> list[Rule]:
         exported, local = [], []
@@ -120,117 +121,114 @@ class SetImportRulesOperator(PackageOperator):
             local = client.connections.list()
         return resolve_names(rules, exported, local)
 
-    def _differs(self, deployment_id: int, kind: str, found: list[ImportRule] | None, wanted: list[Rule]) -> bool:
-        if found is not None and same_rules(_content(found), wanted):
-            self.log.info("The %s rules of deployment %s are as declared", kind, deployment_id)
-            return False
-        return True
 
-    def _set(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        kind: str,
-        found: list[ImportRule] | None,
-        wanted: list[Rule],
-        attempt: Attempt,
-    ) -> None:
-        where = f"{kind} rules of deployment {deployment_id}"
-        if found is None:
-            self.log.warning("The %s are written unread: it is unknown what they replace", where)
+@dataclass(eq=False)
+class _Rules:
+    """The import rules of one kind, as the deployment has them and as they are declared."""
+
+    client: TrifactaClient
+    deployment_id: int
+    kind: str
+    wanted: list[Rule]
+
+    def __post_init__(self) -> None:
+        self._where = f"{self.kind} rules of deployment {self.deployment_id}"
+        #: What was found; None if the server does not show it.
+        self.found = self._read(partial(read_patiently, self.client))
+
+    def _read(self, look_at: Callable[[Callable[[TrifactaClient], Any]], Any]) -> list[ImportRule] | None:
+        """Return the rules. None means that the server does not show them, which a retry cannot change."""
+        try:
+            rules: list[ImportRule] = look_at(lambda reader: reader.import_rules.list(self.deployment_id, self.kind))
+            return rules
+        except TrifactaError as error:
+            if not refuses_to_show(error):
+                raise
+            log.warning("The %s cannot be read: %s", self._where, error)
+            return None
+
+    def _as_declared(self, rules: list[ImportRule] | None) -> bool:
+        return rules is not None and same_rules(_content(rules), self.wanted)
+
+    def differs(self) -> bool:
+        """Tell whether the rules have to be written."""
+        if self._as_declared(self.found):
+            log.info("The %s are as declared", self._where)
+        return not self._as_declared(self.found)
+
+    @property
+    def state(self) -> str | None:
+        """A digest that changes when the list is replaced; None where the list could not be read."""
+        if self.found is None:
+            return None
+        return digest_of(
+            [[one.id, dict(one.rule), one.created_at.isoformat() if one.created_at else None] for one in self.found]
+        )
+
+    def changed_since(self, began: datetime) -> bool:
+        """Tell whether the list has a rule that may be newer than a time."""
+        return any(rule.created_at is None or rule.created_at > began for rule in self.found or ())
+
+    def set(self, attempt: Attempt) -> None:
+        """Write the rules, and read them back."""
+        where, lost = self._where, None
+        if self.found is None:
+            log.warning("The %s are written unread: it is unknown what they replace", where)
         else:
-            present = _content(found)
+            present = _content(self.found)
             # Before the change, so that the old rules are known even if the task fails now. A retry deletes XComs, but
             # not the log.
-            self.log.info("The %s are %s; replacing them by %s", where, _said(present), _said(wanted))
-            attempt.tell(**{f"replaced_{kind}_rules": present})
-        lost: TrifactaError | None = None
+            log.info("The %s are %s; replacing them by %s", where, _said(present), _said(self.wanted))
+            attempt.tell(**{f"replaced_{self.kind}_rules": present})
         try:
-            client.import_rules.replace(deployment_id, kind, wanted)
+            self.client.import_rules.replace(self.deployment_id, self.kind, self.wanted)
         except TrifactaError as error:
             if did_nothing(error):
                 error.standing = f"The {where} were not changed."
                 raise
-            self.log.warning("The %s may have been written; reading them back: %s", where, error)
+            log.warning("The %s may have been written; reading them back: %s", where, error)
             lost = error
         with production_stands(lambda: f"The {where} may have been written. Check them in Trifacta."):
-            now = self._read(client, deployment_id, kind, written=wanted)
-            written = None if now is None else _content(now)
-            if lost and (written is None or not same_rules(written, wanted)):
+            # A list that does not show yet what was written is read again.
+            now = self._read(lambda read: look(self.client, read, self._as_declared, seconds=VERIFY_TIMEOUT))
+            if self._as_declared(now):
+                log.info("The %s are now %s", where, _said(self.wanted))
+            elif lost:
                 raise lost
-            if written is None and found is None:
-                self.log.warning("The %s were written but not verified", where)
-            elif written is None:
-                # This server shows rules, so a failed look is no property of the server.
-                raise UnexpectedResponseError(
-                    f"The {where} could be read before the change, and cannot be read back after it.",
-                    deployment_id=deployment_id,
-                )
-            elif not same_rules(written, wanted):
-                raise UnexpectedResponseError(
-                    f"The {where} are {shown(written)}, although {shown(wanted)} was written.",
-                    deployment_id=deployment_id,
-                )
+            elif now is None and self.found is None:
+                log.warning("The %s were written but not verified", where)
             else:
-                self.log.info("The %s are now %s", where, _said(written))
+                # A server that shows rules goes on to do so, hence a failed look is no property of the server.
+                are = "could be read before, and cannot be read back" if now is None else f"are {shown(_content(now))}"
+                raise UnexpectedResponseError(
+                    f"The {where} {are}, although {shown(self.wanted)} was written.", deployment_id=self.deployment_id
+                )
 
-    def _refuse_after_interruption(
-        self,
-        attempt: Attempt,
-        journal: Journal,
-        request: dict[str, Any],
-        pending: list[str],
-        found: dict[str, list[ImportRule] | None],
-    ) -> None:
-        """Fail where an earlier try may have set the rules, and a person may have set other ones after that.
 
-        The lists do not tell who set them. With a journal, a list that is not as it was before the earlier try counts
-        as changed. Without one, a list with a rule that is newer than the run does.
-        """
-        if not attempt.is_retry or journal.nothing_asked(**request):
-            return
-        entry = journal.entry(**request)
-        if entry:
-            changed = [
-                kind for kind in pending if entry.answer.get(kind) or _state(found[kind]) != entry.before.get(kind)
-            ]
-        else:
-            began = attempt.run_began
-            if began is None:
-                return
-            changed = [
-                kind
-                for kind in pending
-                if any(rule.created_at is None or rule.created_at > began for rule in found[kind] or ())
-            ]
-        if changed:
-            raise InterruptedChangeError(
-                f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
-                f"{request['deployment_id']}. They have been changed in the meantime and are not as declared, so a "
-                "person may have set them. Nothing was written. If they should be as declared, clear this task.",
-                deployment_id=request["deployment_id"],
-            )
+def _refuse_after_interruption(
+    attempt: Attempt, journal: Journal, request: dict[str, Any], pending: list[_Rules]
+) -> None:
+    """Fail where an earlier try may have set the rules, and a person may have set other ones after that.
 
-    def _read(
-        self, client: TrifactaClient, deployment_id: int, kind: str, written: list[Rule] | None = None
-    ) -> list[ImportRule] | None:
-        """Return the rules. None means that the server does not show them, which a retry cannot change.
-
-        :param written: what was written: a list that does not show it yet is read again
-        """
-
-        def read(reader: TrifactaClient) -> list[ImportRule]:
-            return reader.import_rules.list(deployment_id, kind)
-
-        try:
-            if written is None:
-                return read_patiently(client, read)
-            return look(client, read, lambda now: same_rules(_content(now), written), seconds=VERIFY_TIMEOUT)
-        except TrifactaError as error:
-            if not refuses_to_show(error):
-                raise
-            self.log.warning("The %s rules of deployment %s cannot be read: %s", kind, deployment_id, error)
-            return None
+    The lists do not tell who set them. With a journal, a list that is not as it was before the earlier try counts as
+    changed. Without one, a list with a rule that is newer than the run does.
+    """
+    if not attempt.is_retry or journal.nothing_asked(**request):
+        return
+    entry, began = journal.entry(**request), attempt.run_began
+    changed = [
+        one.kind
+        for one in pending
+        if (entry and (entry.answer.get(one.kind) or one.state != entry.before.get(one.kind)))
+        or (not entry and began and one.changed_since(began))
+    ]
+    if changed:
+        raise InterruptedChangeError(
+            f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
+            f"{request['deployment_id']}. They have been changed in the meantime and are not as declared, so a person "
+            "may have set them. Nothing was written. If they should be as declared, clear this task.",
+            deployment_id=request["deployment_id"],
+        )
 
 
 def _said(rules: list[Rule]) -> str:
@@ -240,12 +238,3 @@ def _said(rules: list[Rule]) -> str:
 
 def _content(rules: list[ImportRule]) -> list[Rule]:
     return [dict(rule.rule) for rule in rules]
-
-
-def _state(rules: list[ImportRule] | None) -> str | None:
-    """Return a digest that changes when a list of rules is replaced; None where the list could not be read."""
-    if rules is None:
-        return None
-    return digest_of(
-        [[one.id, dict(one.rule), one.created_at.isoformat() if one.created_at else None] for one in rules]
-    )

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .._failures import airflow_failures
 from ..client.errors import DroppedObjectsError, InvalidInputError
 from ..client.texts import listed, parse_id, quoted, shown_json, shown_within
-from ..hooks.trifacta import TrifactaHook
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
 from ..promotion.workspace import WorkspaceImporter
@@ -19,7 +17,6 @@ from ._storage import check_destination, save, temporary_file
 from .dry_run import refuse_problems
 
 if TYPE_CHECKING:
-    from .._compat import Context
     from ..client import FlowImport, TrifactaClient
 
 #: Most connections of a package in the XCom.
@@ -76,48 +73,44 @@ class ExportFlowPackageOperator(TrifactaOperator):
         self.package_path = package_path
         self.comment = comment
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Export, check and save the package, and tell what it is."""
-        with airflow_failures():
-            name = given_name(self.flow_name, self.flow_id, "flow")
-            flow_id = None if name else parse_id(self.flow_id, "flow_id")
-            path = check_destination(self.package_path)
-            if not isinstance(self.comment, (str, type(None))):
-                raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
-            attempt = Attempt(self, context)
-            what = flow_id or quoted(name)
-            self.log.info(
-                "Will export flow %s of the instance of connection %s as %s", what, self.trifacta_conn_id, path
-            )
-            file = temporary_file()
-            try:
-                with TrifactaHook(self.trifacta_conn_id).client as client:
-                    flow_id = flow_id or client.flows.by_name(str(name)).id
-                    client.flows.export(flow_id, file, comment=self.comment)
-                package = FlowPackage(file, f"of flow {flow_id}")
-            except BaseException:
-                file.close()
-                raise
-            with package:
-                digest, info = package.sha256(), package.info
-                file.seek(0)
-                save(file, path)
-            self.log.info(
-                "Flow %s saved as %s: %s bytes, uuid %s, flows %s",
-                flow_id,
-                path,
-                package.size,
-                info.uuid,
-                listed(map(quoted, info.flow_names)) or "none",
-            )
-            attempt.tell(
-                path=path,
-                size=package.size,
-                sha256=digest,
-                package_uuid=info.uuid,
-                connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
-            )
-            return attempt.facts
+        name = given_name(self.flow_name, self.flow_id, "flow")
+        flow_id = None if name else parse_id(self.flow_id, "flow_id")
+        path = check_destination(self.package_path)
+        if not isinstance(self.comment, (str, type(None))):
+            raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
+        what = flow_id or quoted(name)
+        self.log.info("Will export flow %s of the instance of connection %s as %s", what, self.trifacta_conn_id, path)
+        file = temporary_file()
+        try:
+            with self._client() as client:
+                flow_id = flow_id or client.flows.by_name(str(name)).id
+                client.flows.export(flow_id, file, comment=self.comment)
+            package = FlowPackage(file, f"of flow {flow_id}")
+        except BaseException:
+            file.close()
+            raise
+        with package:
+            digest, info = package.sha256(), package.info
+            file.seek(0)
+            save(file, path)
+        self.log.info(
+            "Flow %s saved as %s: %s bytes, uuid %s, flows %s",
+            flow_id,
+            path,
+            package.size,
+            info.uuid,
+            listed(map(quoted, info.flow_names)) or "none",
+        )
+        attempt.tell(
+            path=path,
+            size=package.size,
+            sha256=digest,
+            package_uuid=info.uuid,
+            connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
+        )
+        return attempt.facts
 
 
 class ImportFlowPackageOperator(PackageReader):
@@ -170,25 +163,21 @@ class ImportFlowPackageOperator(PackageReader):
         self.environment_parameters = environment_parameters
         self.dry_run_first = dry_run_first
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Check the package, import it once, and tell the new flows."""
-        with airflow_failures():
-            folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
-            attempt = Attempt(self, context)
-            self.log.info(
-                "Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id
-            )
-            journal = attempt.open_journal()
-            client = TrifactaHook(self.trifacta_conn_id).client
-            with client, self.open_package(client) as package:
-                self.describe(package)
-                attempt.tell(package_uuid=package.info.uuid)
-                mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
-                noted: dict[str, Any] = {"journal": journal, "retry": attempt.is_retry, "began": attempt.run_began}
-                asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
-                importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
-                outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
-                return self._finish(client, attempt, outcome, made)
+        folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
+        self.log.info("Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id)
+        journal = attempt.open_journal()
+        client = self._client()
+        with client, self.open_package(client) as package:
+            self.describe(package)
+            attempt.tell(package_uuid=package.info.uuid)
+            mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
+            noted: dict[str, Any] = {"journal": journal, "retry": attempt.is_retry, "began": attempt.run_began}
+            asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
+            importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
+            outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
+            return self._finish(client, attempt, outcome, made)
 
     def _refuse_problems(self, importer: WorkspaceImporter) -> None:
         report = importer.dry_run()

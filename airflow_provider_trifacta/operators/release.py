@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .._failures import airflow_failures
 from ..client.errors import (
     DroppedObjectsError,
     InvalidInputError,
@@ -14,7 +14,6 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
 )
 from ..client.texts import quoted, shown_json
-from ..hooks.trifacta import TrifactaHook
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
@@ -26,7 +25,6 @@ from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, Deact
 from .dry_run import DryRunReleaseOperator, refuse_problems
 
 if TYPE_CHECKING:
-    from .._compat import Context
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
@@ -53,7 +51,7 @@ class CreateReleaseOperator(PackageOperator):
     A promotion makes at most one release, never undoes a person's decision, and stops with an error when it cannot tell
     what happened. The package is checked before anything is sent. A live release that was made of the same package is
     reused. With a ``baseline`` only a release of this run is reused, so that retries and clears find their own release.
-    ``docs/howto.md`` has the table of what happens when, and what to do about each error.
+    ``docs/guides/packages.md`` has the table of what happens when, and what to do about each error.
 
     API page: API Releases Create v4.
 
@@ -114,24 +112,22 @@ class CreateReleaseOperator(PackageOperator):
         self.on_warnings = on_warnings
         self.advice = advice
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Check the package, promote it, and return the ids."""
-        with airflow_failures(advice=self.advice):
-            check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
-            check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
-            target = self.target()
-            attempt = Attempt(self, context)
-            end = "live" if self.activate else "staged"
-            self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
-            # Before any request: nothing may be asked for that a retry does not know of.
-            journal = attempt.open_journal()
-            try:
-                return self._promote(target, attempt, journal)
-            except TrifactaError:
-                if journal.never_asked:
-                    # A rollback need not wait for the instance then.
-                    attempt.tell(**{NOTHING_SENT: True})
-                raise
+        check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
+        check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
+        target = self.target()
+        end = "live" if self.activate else "staged"
+        self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
+        # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
+        journal = attempt.open_journal()
+        try:
+            return self._promote(target, attempt, journal)
+        except TrifactaError:
+            if journal.never_asked:
+                # A rollback need not wait for the instance then.
+                attempt.tell(**{NOTHING_SENT: True})
+            raise
 
     def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> dict[str, Any]:
         baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
@@ -139,7 +135,7 @@ class CreateReleaseOperator(PackageOperator):
             raise InvalidInputError(
                 "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
             )
-        client = TrifactaHook(self.trifacta_conn_id).client
+        client = self._client()
         with client, self.open_package(client) as package:
             self.describe(package)
             attempt.tell(package_uuid=package.info.uuid)
@@ -147,37 +143,27 @@ class CreateReleaseOperator(PackageOperator):
             if baseline and baseline.deployment_id != deployment_id:
                 Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
             attempt.tell_deployment(client, deployment_id)
-            noted = {"journal": journal, "began": attempt.run_began}
-            promoter = self._promoter(client, deployment_id, package, baseline, noted)
-            return self._finish(client, attempt, promoter.run())
+            options: dict[str, Any] = {
+                "baseline": baseline,
+                "journal": journal,
+                "began": attempt.run_began,
+                "if_exists": self.if_exists,
+                "allow_older": self.allow_older,
+                "settle_timeout": self.settle_timeout,
+                "progress": self.progress,
+                "before_upload": partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None,
+            }
+            promoter = Promoter if self.activate else StagedPromoter
+            return self._finish(client, attempt, promoter(client, deployment_id, package, **options).run())
 
-    def _promoter(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        package: FlowPackage,
-        baseline: Baseline | None,
-        noted: dict[str, Any],
-    ) -> Promoter:
-        def gate() -> None:
-            report = dry_run(client, deployment_id, package)
-            self.log.info("%s", report.as_text())
-            refuse_problems(report, self.on_warnings, deployment_id)
-
-        options: dict[str, Any] = {
-            **noted,
-            "if_exists": self.if_exists,
-            "allow_older": self.allow_older,
-            "settle_timeout": self.settle_timeout,
-            "progress": self.progress,
-            "before_upload": gate if self.dry_run_first else None,
-        }
-        if baseline and not self.activate:
-            return StagedPromoter(client, deployment_id, package, baseline=baseline, **options)
-        return Promoter(client, deployment_id, package, baseline=baseline, **options)
+    def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
+        report = dry_run(client, deployment_id, package)
+        self.log.info("%s", report.as_text())
+        refuse_problems(report, self.on_warnings, deployment_id)
 
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> dict[str, Any]:
         """Tell what was promoted, and fail if it is not live as it should be."""
+        self._report(promotion)
         release, imported = promotion.release, promotion.imported
         replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
@@ -198,7 +184,8 @@ class CreateReleaseOperator(PackageOperator):
                 package_uuid=attempt.facts["package_uuid"],
                 primary_flow_ids=attempt.facts["primary_flow_ids"],
             )
-        self._report(promotion)
+        if imported and imported.dropped:
+            self._report_dropped_objects(imported)
         about = {"deployment_id": deployment_id, "release_id": release.id}
         if promotion.overrun and self.activate:
             raise UnexpectedLiveReleaseError(
@@ -237,11 +224,8 @@ class CreateReleaseOperator(PackageOperator):
                 "unknown, and it was not checked whether the import dropped objects.",
                 promotion.outcome,
             )
-            return
-        if imported.primary_flow_ids is None:
+        elif imported.primary_flow_ids is None:
             self.log.warning("The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids.")
-        if imported.dropped:
-            self._report_dropped_objects(imported)
 
     def _report_dropped_objects(self, imported: ImportResult) -> None:
         release = imported.release

@@ -52,6 +52,8 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
         the task is deferred this needs Airflow 3.3, and a person who clears or marks it. It has no effect when the
         process dies
     :param advice: what an error says to do next, in place of its own words
+    :param package_path: the package of what runs. Only OpenLineage reads it, and only if the instance does not tell
+        what a job read (templated)
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
     :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``, ``job_urls``,
         ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting). All
@@ -61,7 +63,12 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "run_parameters", "release_id")
+    template_fields: Sequence[str] = (
+        *DeploymentOperator.template_fields,
+        "run_parameters",
+        "release_id",
+        "package_path",
+    )
     operator_extra_links = (TrifactaJobLink(), TrifactaDeploymentLink())
     _kind = ("deployment", "deployment_id")
     # The API documents no execution id for it.

@@ -7,12 +7,15 @@ Since then most rows are within their flow, and a dataset holds its location, ta
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from .definition import id_of, rows_of, text_of
+from ..client.models import rows_within, within
+from .definition import id_of, text_of
 
+_Value = TypeVar("_Value")
+_Names = Mapping[int | None, str | None]
 #: Characters of a name that count when names are sorted.
 _SORTED_BY = 100
 
@@ -93,22 +96,31 @@ def read_contents(definition: Mapping[str, Any]) -> Contents:
     :param definition: the flow definition
     """
     data = definition.get("data")
-    connections = {id_of(row.get("id")): text_of(row.get("name")) for row in rows_of(data, "connections")}
-    connections.pop(None, None)  # a row without an id belongs to nothing
-    recipes = _recipes(data)
+    connections = _known((row.get("id"), text_of(row.get("name"))) for row in rows_within(data, "connections"))
+    scripts = _known(
+        (row.get("id"), text_of(row.get("name")))
+        for table in ("editablescripts", "recipes")
+        for _, row in _everywhere(data, table)
+    )
+    recipes = _recipes(data, scripts)
     return Contents(
-        inputs=_inputs(data, connections),
+        inputs=_inputs(data, scripts, connections),
         recipes=sorted(recipes.values(), key=lambda recipe: _sortable(recipe.name)),
         outputs=_outputs(data, recipes, connections),
     )
 
 
+def _known(pairs: Iterable[tuple[object, _Value]]) -> dict[int | None, _Value]:
+    """Return values by their ids. What has no id belongs to nothing."""
+    return {known: value for given, value in pairs if (known := id_of(given))}
+
+
 def _everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
     """Find the rows of a table in the whole package and within its flows, each with its flow's id."""
-    for row in rows_of(data, table):
+    for row in rows_within(data, table):
         yield id_of(row.get("flowId")), row
-    for flow in rows_of(data, "flows"):
-        for row in rows_of(flow, table):
+    for flow in rows_within(data, "flows"):
+        for row in rows_within(flow, table):
             yield id_of(flow.get("id")), row
 
 
@@ -117,32 +129,25 @@ def _sortable(name: str | None) -> tuple[str, str]:
     return start.casefold(), start
 
 
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _inputs(data: object, connections: Mapping[int | None, str | None]) -> list[Input]:
-    scripts = {
-        id_of(row.get("id")): text_of(row.get("name"))
-        for table in ("editablescripts", "recipes")
-        for _, row in _everywhere(data, table)
-    }
-    flows = {id_of(node.get("scriptId")): flow for flow, node in _everywhere(data, "flownodes")}
-    locations = {id_of(row.get("id")): row for row in rows_of(data, "storagelocations")}
-    tables = {id_of(row.get("datasourceId")): row for row in rows_of(data, "relationalsources")}
+def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
+    flows = _known((node.get("scriptId"), flow) for flow, node in _everywhere(data, "flownodes"))
+    locations = _known((row.get("id"), row) for row in rows_within(data, "storagelocations"))
+    tables = _known((row.get("datasourceId"), row) for row in rows_within(data, "relationalsources"))
     parameters = defaultdict(list)
     for dataset, name in _flat_parameters(data):
         parameters[dataset].append(name)
-    for known in (scripts, flows, locations, tables, parameters):
-        known.pop(None, None)
+    parameters.pop(None, None)
     found = []
     for flow, row in _everywhere(data, "datasources"):
         own, script = id_of(row.get("id")), id_of(row.get("parsingScriptId"))
-        location = _object(row.get("storageLocation")) or locations.get(id_of(row.get("storageLocationId")), {})
+        location = within(row, "storageLocation") or locations.get(id_of(row.get("storageLocationId")), {})
         # A table and a parameter belong to one dataset, but a package may give many datasets the same id. Only the
         # first of them gets the table and the parameters, so that the result does not grow out of bounds.
-        table = _object(row.get("relationalsource")) or tables.pop(own, {})
+        table = within(row, "relationalsource") or tables.pop(own, {})
         kind, path = _what_is_read(row, location, table)
+        nested = (
+            text_of(within(one, "runParameterEdit").get("overrideKey")) for one in rows_within(row, "runParameters")
+        )
         found.append(
             Input(
                 id=own,
@@ -152,7 +157,7 @@ def _inputs(data: object, connections: Mapping[int | None, str | None]) -> list[
                 path=path,
                 connection=connections.get(id_of(row.get("connectionId"))),
                 parameterised=row.get("isDynamic") is True,
-                parameters=[*_nested_parameters(row), *parameters.pop(own, [])],
+                parameters=[*filter(None, nested), *parameters.pop(own, [])],
             )
         )
     return sorted(found, key=lambda one: _sortable(one.name))
@@ -161,14 +166,17 @@ def _inputs(data: object, connections: Mapping[int | None, str | None]) -> list[
 def _what_is_read(
     row: Mapping[str, Any], location: Mapping[str, Any], table: Mapping[str, Any]
 ) -> tuple[str, str | None]:
-    raw, within = table.get("raw"), table.get("relationalPath")
-    if raw:
-        lines = raw if isinstance(raw, list) else [raw]
-        return "query", text_of(" ".join(text for line in lines if (text := text_of(line)))) or None
+    if table.get("raw"):
+        return "query", _joined(" ", table["raw"])
     if table:
-        parts = [*(within if isinstance(within, list) else [within]), table.get("tableName")]
-        return "table", text_of(".".join(text for part in parts if (text := text_of(part)))) or None
+        return "table", _joined(".", table.get("relationalPath"), table.get("tableName"))
     return "file", _uri(row, location)
+
+
+def _joined(between: str, texts: object, *more: object) -> str | None:
+    """Return texts as one; ``texts`` is one of them, or a list."""
+    parts = [*(texts if isinstance(texts, list) else [texts]), *more]
+    return text_of(between.join(filter(None, map(text_of, parts)))) or None
 
 
 def _uri(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
@@ -187,26 +195,18 @@ def _uri(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
     return path
 
 
-def _nested_parameters(row: Mapping[str, Any]) -> Iterator[str]:
-    for parameter in rows_of(row, "runParameters"):
-        if name := text_of(_object(parameter.get("runParameterEdit")).get("overrideKey")):
-            yield name
-
-
 def _flat_parameters(data: object) -> Iterator[tuple[int | None, str]]:
     """Find the parameters before 6.8, each with its dataset's id."""
-    names = {id_of(row.get("id")): text_of(row.get("overrideKey")) for row in rows_of(data, "runparameteredits")}
-    for row in rows_of(data, "runparameters"):
+    names = {id_of(row.get("id")): text_of(row.get("overrideKey")) for row in rows_within(data, "runparameteredits")}
+    for row in rows_within(data, "runparameters"):
         if name := names.get(id_of(row.get("runParameterEditId"))):
             yield id_of(row.get("datasourceId")), name
 
 
-def _recipes(data: object) -> dict[int | None, Recipe]:
+def _recipes(data: object, names: _Names) -> dict[int | None, Recipe]:
     """Return the recipes by the node of the flow that they stand at."""
     nodes = list(_everywhere(data, "flownodes"))
-    scripts = [row for table in ("editablescripts", "recipes") for _, row in _everywhere(data, table)]
-    names = {id_of(row.get("id")): text_of(row.get("name")) for row in scripts}
-    datasets = {None} | {id_of(row.get("parsingScriptId")) for _, row in _everywhere(data, "datasources")}
+    datasets = {id_of(row.get("parsingScriptId")) for _, row in _everywhere(data, "datasources")}
     datasets |= {id_of(node.get("scriptId")) for _, node in nodes if node.get("wrangled") is False}
     return {
         id_of(node.get("id")): Recipe(script, names[script], flow)
@@ -215,17 +215,15 @@ def _recipes(data: object) -> dict[int | None, Recipe]:
     }
 
 
-def _outputs(
-    data: object, recipes: Mapping[int | None, Recipe], names: Mapping[int | None, str | None]
-) -> list[Output]:
+def _outputs(data: object, recipes: Mapping[int | None, Recipe], names: _Names) -> list[Output]:
     apart = defaultdict(list)
     for kind in _TARGETS:
-        for row in rows_of(data, kind):
+        for row in rows_within(data, kind):
             apart[id_of(row.get("outputObjectId"))].append((kind, row))
     outputs = []
     for flow, row in _everywhere(data, "outputobjects"):
         output_id, manual, recipe = id_of(row.get("id")), row.get("isAdhoc"), recipes.get(id_of(row.get("flowNodeId")))
-        found = [(kind, target) for kind in _TARGETS for target in rows_of(row, kind)]
+        found = [(kind, target) for kind in _TARGETS for target in rows_within(row, kind)]
         # Each target belongs to one output, but a package may give many outputs the same id. Only the first gets it.
         found += apart.pop(output_id, []) if output_id is not None else []
         outputs.append(
@@ -246,9 +244,7 @@ def _file(row: Mapping[str, Any], connection: str | None) -> Target:
 
 
 def _table(row: Mapping[str, Any], connection: str | None) -> Target:
-    within = row.get("path")
-    parts = [*(within if isinstance(within, list) else [within]), row.get("tableName")]
-    path = ".".join(part for part in parts if isinstance(part, str) and part) or None
+    path = _joined(".", row.get("path"), row.get("tableName"))
     return Target("table", path, text_of(row.get("targetType")), text_of(row.get("action")), connection)
 
 

@@ -20,9 +20,12 @@ import pendulum
 import pyjson5
 
 from ..client.errors import PackageFormatError, PackageTooLargeError
-from ..client.models import parse_time
+from ..client.models import parse_time, rows_within
 from ..client.texts import quoted, shown
 
+#: What the errors of most packages end with.
+EXPORT_AGAIN = "Nothing was sent. Export the flow again."
+SEND_THE_ORIGINAL = "Nothing was sent. Promote the ZIP that Trifacta exported."
 #: Most objects and lists in a definition, and most commas and colons: they decide how much memory the parser needs.
 #: The real packages seen have up to 4,682 and 16,547.
 MAX_CONTAINERS = 200_000
@@ -104,7 +107,7 @@ class Structure(NamedTuple):
     separators: int
 
 
-def parse_definition(raw: bytes, where: object) -> Mapping[str, Any]:
+def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     """Parse a flow definition, which is JSON or JSON5.
 
     The result may be nested more deeply than Python's own recursion limit allows: do not walk it recursively.
@@ -119,23 +122,19 @@ def parse_definition(raw: bytes, where: object) -> Mapping[str, Any]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise PackageFormatError(
-            f"{where} is not UTF-8 text ({error.reason} at byte {error.start}). Nothing was sent. Promote the ZIP that "
-            "Trifacta exported."
-        ) from None
+        odd = f"{error.reason} at byte {error.start}"
+        raise PackageFormatError(f"{where} is not UTF-8 text ({odd}). {SEND_THE_ORIGINAL}") from None
     try:
         with _deep_recursion():
             definition = _parse(text)
     except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
         # The exception's own text may hold everything that was read so far.
         reason = str(error.args[0]) if error.args else type(error).__name__
-        raise PackageFormatError(
-            f"{where} is not readable JSON or JSON5: {shown(reason)}. Nothing was sent. Export the flow again."
-        ) from None
+        words = f"{where} is not readable JSON or JSON5: {shown(reason)}. {EXPORT_AGAIN}"
+        raise PackageFormatError(words) from None
     if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
-        raise PackageFormatError(
-            f"{where} has no metadata, so it is not a flow that Trifacta exported. Nothing was sent. Export it again."
-        )
+        words = f"{where} has no metadata, so it is not a flow that Trifacta exported. {EXPORT_AGAIN}"
+        raise PackageFormatError(words)
     kind = definition.get("type", "flow")
     if kind != "flow":
         what = f"it is a {shown(kind)}" if isinstance(kind, str) and kind else "it has no type"
@@ -143,19 +142,16 @@ def parse_definition(raw: bytes, where: object) -> Mapping[str, Any]:
     return definition
 
 
-def _keep_budget(raw: bytes, where: object) -> None:
+def _keep_budget(raw: bytes, where: str) -> None:
     """Refuse a definition that is too large or too deep for any flow, before it is parsed."""
     found = structure_of(raw)
     if found.quoted > _MAX_QUOTED:
-        raise PackageTooLargeError(
-            f"{where} holds more than {_MAX_QUOTED} texts and comments, more than any flow needs. Nothing was sent. "
-            "Export the flow again."
-        )
+        what = f"more than {_MAX_QUOTED} texts and comments, more than any flow needs"
+        raise PackageTooLargeError(f"{where} holds {what}. {EXPORT_AGAIN}")
     if found.containers > MAX_CONTAINERS or found.separators > MAX_SEPARATORS:
         raise PackageTooLargeError(
             f"{where} holds {found.containers} objects and lists and {found.separators} commas and colons. The limits "
-            f"are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than any flow needs. Nothing was sent. Export the flow "
-            "again."
+            f"are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than any flow needs. {EXPORT_AGAIN}"
         )
     if found.depth > MAX_DEPTH:
         raise PackageFormatError(
@@ -206,7 +202,7 @@ def _deep_recursion() -> Iterator[None]:
             sys.setrecursionlimit(before)
 
 
-def package_info(definition: Mapping[str, Any], where: object) -> PackageInfo:
+def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
     """Read what a package says about itself.
 
     :param definition: the flow definition
@@ -218,43 +214,25 @@ def package_info(definition: Mapping[str, Any], where: object) -> PackageInfo:
     try:
         uuid = str(UUID(str(given)))
     except ValueError:
-        raise PackageFormatError(
-            f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from another. Nothing was "
-            "sent. Export the flow again."
-        ) from None
+        words = f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from another."
+        raise PackageFormatError(f"{words} {EXPORT_AGAIN}") from None
+    primary_ids = metadata.get("primaryFlowIds")
+    primary = set(map(id_of, primary_ids)) - {None} if isinstance(primary_ids, list) else set()
     return PackageInfo(
         uuid=uuid,
         product_version=text_of(metadata.get("trifactaVersion")),
         edition=text_of(metadata.get("edition")),
         comment=text_of(metadata.get("comment")),
-        flows=_flows(data, metadata.get("primaryFlowIds")),
-        connections=[_connection(row) for row in rows_of(data, "connections")],
+        flows=[
+            ContainedFlow(id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary)
+            for row in rows_within(data, "flows")
+        ],
+        connections=[
+            PackageConnection(id_of(row.get("id")), *map(text_of, map(row.get, ("name", "uuid", "type", "vendor"))))
+            for row in rows_within(data, "connections")
+        ],
         exported_at=parse_time(text_of(metadata.get("exportedAt"))),
     )
-
-
-def _flows(data: object, primary_ids: object) -> list[ContainedFlow]:
-    primary = {id_of(one) for one in primary_ids} - {None} if isinstance(primary_ids, list) else set()
-    return [
-        ContainedFlow(id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary)
-        for row in rows_of(data, "flows")
-    ]
-
-
-def _connection(row: Mapping[str, Any]) -> PackageConnection:
-    return PackageConnection(
-        id=id_of(row.get("id")),
-        name=text_of(row.get("name")),
-        uuid=text_of(row.get("uuid")),
-        type=text_of(row.get("type")),
-        vendor=text_of(row.get("vendor")),
-    )
-
-
-def rows_of(data: object, table: str) -> list[Mapping[str, Any]]:
-    """Return the rows of a table; rows of another type are left out."""
-    rows = data.get(table) if isinstance(data, Mapping) else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def id_of(value: object) -> int | None:

@@ -14,13 +14,12 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
-from ..client.texts import Shown, listed, shown
+from ..client.texts import listed, shown
 from .contents import Contents, read_contents
-from .definition import PackageInfo, package_info, parse_definition
+from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ MAX_RATIO = 100
 _BLOCK_SIZE = 1024 * 1024
 #: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown members.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+_BOMB = "It was refused as a ZIP bomb. Nothing was sent."
 #: Files that file managers put into a folder.
 _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -61,7 +61,7 @@ class FlowPackage:
         self.name = name
         self.size = self._opened.st_size
         # The text of the definition is kept, and not the parsed one, which may be a hundred times as large.
-        self._definition, self._where, self.warnings = _read_package(file, self.size, Shown("{}", (name,)))
+        self._definition, self._where, self.warnings = _read_package(file, self.size, shown(name))
         self.info: PackageInfo = package_info(parse_definition(self._definition, self._where), self._where)
         for warning in self.warnings:
             log.warning("%s", warning)
@@ -74,9 +74,7 @@ class FlowPackage:
     def __enter__(self) -> FlowPackage:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def body(
@@ -122,27 +120,23 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
     :raises PackageTooLargeError: it would unpack to far more than a package can hold
     """
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
-    host = socket.gethostname()
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise PackageNotFoundError(
             f"package_path must be the path of an exported flow package (a ZIP), not {path!r}. Nothing was sent. If it "
             "comes from a template or an XCom, check the task that pushes it."
         )
+    there = f"{text} on host {socket.gethostname()}"
     try:
         # The type is checked before the file is opened, because opening a named pipe waits without end.
         if not stat.S_ISREG(Path(text).stat().st_mode):
-            raise PackageNotFoundError(
-                f"{text} on host {host} is not a regular file but a folder or device. Nothing was sent. Give the path "
-                "of the ZIP."
-            )
+            words = f"{there} is not a regular file but a folder or device. Nothing was sent."
+            raise PackageNotFoundError(f"{words} Give the path of the ZIP.")
         file = Path(text).open("rb")  # noqa: SIM115 - closed by FlowPackage
     except FileNotFoundError:
-        raise PackageNotFoundError(
-            f"There is no file {text} on host {host}. Nothing was sent. Workers may not share a disk: put the package "
-            "where every worker can read it."
-        ) from None
+        advice = "Workers may not share a disk: put the package where every worker can read it."
+        raise PackageNotFoundError(f"There is no file {there}. Nothing was sent. {advice}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise PackageNotFoundError(f"{text!r} on host {host} cannot be read: {error}. Nothing was sent.") from None
+        raise PackageNotFoundError(f"{there!r} cannot be read: {error}. Nothing was sent.") from None
     try:
         return FlowPackage(file, Path(text).name)
     except BaseException:
@@ -156,7 +150,7 @@ class _Bounded:
     Opening a ZIP reads the whole list of members at once, so that read needs a limit.
     """
 
-    def __init__(self, file: BinaryIO, name: Shown) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self._name = file, name
         self.opening = True
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
@@ -170,31 +164,25 @@ class _Bounded:
         """Leave the file open, because the package still reads it."""
 
 
-def _read_package(file: BinaryIO, size: int, name: Shown) -> tuple[bytes, Shown, list[str]]:
+def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, list[str]]:
     """Return the definition's text, what an error calls it, and what is odd about the ZIP."""
     if size == 0:
-        raise PackageFormatError(f"The package {name} is empty (0 bytes). Nothing was sent. Export the flow again.")
+        raise PackageFormatError(f"The package {name} is empty (0 bytes). {EXPORT_AGAIN}")
     bounded = _Bounded(file, name)
     try:
         with zipfile.ZipFile(bounded) as archive:
             bounded.opening = False
             _refuse_bombs(archive, size, name)
             member = _definition_member(archive, name)
-            foreign = _foreign_members(archive, member)
-            where = Shown("The flow definition {} in {}", (member.filename, *name.texts))
+            warnings = _foreign_members(archive, member, name)
+            where = f"The flow definition {shown(member.filename)} in {name}"
             raw = _read_member(file, archive, member, name, where)
     except _DAMAGED as error:
         raise PackageFormatError(
             f"The package {name} is not a readable ZIP file"
             + (_what_it_is(file) or f" ({shown(error)}). It may be incomplete: export the flow again.")
         ) from None
-    if not foreign:
-        return raw, where, []
-    by_hand = (
-        f"The package {name} was zipped again by hand: it holds {foreign}. It is sent unchanged, and the server may "
-        "refuse it. Promote the ZIP that Trifacta exported."
-    )
-    return raw, where, [by_hand]
+    return raw, where, warnings
 
 
 def _what_it_is(file: BinaryIO) -> str | None:
@@ -205,25 +193,21 @@ def _what_it_is(file: BinaryIO) -> str | None:
         return None
 
 
-def _too_many_members(name: Shown, found: str) -> PackageTooLargeError:
-    return PackageTooLargeError(
-        f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. It was refused as a ZIP bomb. "
-        "Nothing was sent."
-    )
+def _too_many_members(name: str, found: str) -> PackageTooLargeError:
+    return PackageTooLargeError(f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. {_BOMB}")
 
 
-def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: Shown) -> None:
+def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
     if len(archive.infolist()) > MAX_MEMBERS:
         raise _too_many_members(name, f"{len(archive.infolist())} members")
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MAX_UNPACKED_SIZE and unpacked > MAX_RATIO * size:
         raise PackageTooLargeError(
-            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow package does. It was "
-            "refused as a ZIP bomb. Nothing was sent."
+            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow package does. {_BOMB}"
         )
 
 
-def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo:
+def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     """Find the flow definition: the only JSON or JSON5 file. Other members are artifacts of the flow.
 
     It is at the root of the ZIP, or in one folder that holds everything: a person may zip an unpacked package again.
@@ -233,7 +217,7 @@ def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo
     if not definitions:
         raise PackageFormatError(
             f"The package {name} holds no flow definition (a .json or .json5 file) among its "
-            f"{len(archive.infolist())} members. Nothing was sent. Promote the ZIP that Trifacta exported."
+            f"{len(archive.infolist())} members. {SEND_THE_ORIGINAL}"
         )
     if len(definitions) > 1:
         names = listed([member.filename for member in definitions], 5)
@@ -245,7 +229,7 @@ def _definition_member(archive: zipfile.ZipFile, name: Shown) -> zipfile.ZipInfo
     if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
         raise PackageFormatError(
             f"The package {name} was zipped again by hand: its flow definition {shown(definitions[0].filename)} is in "
-            "a folder. Nothing was sent. Promote the ZIP that Trifacta exported."
+            f"a folder. {SEND_THE_ORIGINAL}"
         )
     return definitions[0]
 
@@ -263,8 +247,8 @@ def _is_left_behind(path: list[str]) -> bool:
     return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFT_BEHIND
 
 
-def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> str:
-    """Name what Trifacta does not put into a package. The text is empty if there is nothing."""
+def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name: str) -> list[str]:
+    """Warn of what Trifacta does not put into a package."""
     folder = _path(definition)[:-1]
     members = archive.infolist()
     foreign = [f"the folder {shown(folder[0])}"] if folder else []
@@ -272,29 +256,26 @@ def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo) -> s
         foreign.append("a folder")
     if any(_is_left_behind(_path(one)) for one in members):
         foreign.append("files of a file manager")
-    return " and ".join(foreign)
+    what = f"The package {name} was zipped again by hand: it holds {' and '.join(foreign)}."
+    advice = "It is sent unchanged, and the server may refuse it. Promote the ZIP that Trifacta exported."
+    return [f"{what} {advice}"] if foreign else []
 
 
-def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: Shown, where: Shown) -> bytes:
+def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str) -> bytes:
     if member.flag_bits & 0x1:
-        raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. Export the flow again.")
+        raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. {EXPORT_AGAIN}")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # With other methods Python unpacks pieces of any size, so memory has no limit.
-        raise PackageFormatError(
-            f"{where} is packed by the method {member.compress_type}, which Trifacta does not use. Promote the ZIP "
-            "that Trifacta exported."
-        )
+        words = f"is packed by the method {member.compress_type}, which Trifacta does not use"
+        raise PackageFormatError(f"{where} {words}. {SEND_THE_ORIGINAL}")
     try:
         with archive.open(member) as stream:
             raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may be wrong
     except _DAMAGED as error:
         if what := _what_it_is(file):
             raise PackageFormatError(f"The package {name} is not a readable ZIP file{what}") from None
-        raise PackageFormatError(
-            f"{where} is damaged and cannot be unpacked ({shown(error)}). Nothing was sent. Export the flow again."
-        ) from None
+        words = f"{where} is damaged and cannot be unpacked ({shown(error)}). {EXPORT_AGAIN}"
+        raise PackageFormatError(words) from None
     if len(raw) > MAX_DEFINITION_SIZE:
-        raise PackageTooLargeError(
-            f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. It was refused as a ZIP bomb. Nothing was sent."
-        )
+        raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. {_BOMB}")
     return raw

@@ -60,26 +60,14 @@ def report_on(package: FlowPackage) -> PackageReport:
     :raises PackageChangedError: the file was changed after it was opened
     """
     info, contents = package.info, package.contents
-    return PackageReport(
-        file=package.name,
-        size=package.size,
-        sha256=package.sha256(),
-        package_uuid=info.uuid,
-        exported_at=info.exported_at,
-        product_version=info.product_version,
-        edition=info.edition,
-        comment=comment_of(info.comment),
-        flows=info.flows,
-        inputs=contents.inputs,
-        recipes=contents.recipes,
-        outputs=contents.outputs,
-        connections=[MappedConnection(**vars(one), rule=_mapping_rule(one)) for one in info.connections],
-        warnings=[
-            *package.warnings,
-            *_version_warnings(info.product_version),
-            *_run_warnings(info.flows, contents.outputs),
-        ],
-    )
+    known = {**vars(info), **vars(contents), "comment": comment_of(info.comment)}
+    known["connections"] = [MappedConnection(**vars(one), rule=_mapping_rule(one)) for one in info.connections]
+    known["warnings"] = [
+        *package.warnings,
+        *_version_warnings(info.product_version),
+        *_run_warnings(info.flows, contents.outputs),
+    ]
+    return PackageReport(package.name, package.size, package.sha256(), known.pop("uuid"), **known)
 
 
 def _mapping_rule(connection: PackageConnection) -> dict[str, Any] | None:

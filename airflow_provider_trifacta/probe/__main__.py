@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.probe",
-        description="Find out what an instance does where documents are silent. docs/probe.md says what it touches.",
+        description="Find out what an instance does where documents are silent: see docs/reference/probe.md.",
     )
     parser.add_argument("conn_id", help="the Airflow connection of the instance")
     parser.add_argument("--write", metavar="NAME", help="also make, change and delete a deployment; no job runs")

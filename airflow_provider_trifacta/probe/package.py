@@ -12,6 +12,7 @@ import json
 import secrets
 import zipfile
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid1
 
@@ -24,32 +25,9 @@ PATH_FROM, PATH_TO = "probe-from", "probe-to"
 
 #: The first releases of each form, with the migration that their exports name [P].
 _FORMS = (((7, 1), "20200212172500"), ((6, 8), "20191114200410"))
-_DOCUMENT = """
-{"type": "flow", "kind": "artifact", "metadata": {"exportedBy": 1, "primaryFlowIds": [13], "edition": "Enterprise"},
-"data": {"artifacts": [], "connections": [], "flows": [{"id": 13, "name": "Probe flow", "description": "",
-"flownodes": [], "flowedges": [], "references": [], "recipes": [], "flowrunparameteroverrides": [], "outputobjects": [],
-"datasources": [], "webhookflowtasks": []}]}}
-"""
-#: What a flow has since 7.1, and what a dataset of a file adds to it. The path is also a part of the location.
-_SINCE_7_1 = '{"defaultOutputDir": null, "notes": [], "flowgraphvertices": [], "runparameters": []}'
-_DATASET = """
-{"flownodes": [{"id": 52, "scriptId": 54, "flowNodeId": null, "wrangled": false, "referenceId": null}],
-"recipes": [{"id": 54, "name": "probe", "description": null, "active": true, "nextPortId": 1, "steps": []}],
-"datasources": [{"id": 31, "isDynamicOrConverted": false, "dynamicPath": null, "cpProject": null, "connectionId": null,
-"isSchematized": true, "isDynamic": false, "isConverted": false, "disableTypeInference": false, "hasStructuring": true,
-"parsingScriptId": 54, "runParameters": [], "storageLocation": {"id": 66, "size": null, "bucket": null, "host": null,
-"blobHost": null, "container": null, "userinfo": null, "type": "hdfs", "path": "/probe-from/probe.csv",
-"fullUri": "hdfs:///probe-from/probe.csv", "hash": "5f1d9b1f0f7a4c0e8b6c3a2d1e0f9a8b7c6d5e4f"}}]}
-"""
-_LOCATION_OF_TABLE = '{"type": "jdbc", "path": "", "fullUri": "{\\"protocol\\":\\"jdbc\\"}"}'
-_TABLE = """
-{"hasStructuring": false, "relationalsource": {"relationalPath": ["public"], "columns": ["id"], "filter": null,
-"raw": null, "id": 20, "tableName": "probe"}}
-"""
-_CONNECTION = """
-{"name": "Probe connection", "description": "", "type": "jdbc", "isGlobal": false, "credentialType": "basic",
-"credentialsShared": true, "disableTypeInference": false, "vendor": "postgres"}
-"""
+#: The document, and what a flow since 7.1, a dataset, a table and a connection add. A dataset's path is also a part of
+#: its location.
+_PARTS = Path(__file__).with_name("flow_package.json")
 
 
 class Package(NamedTuple):
@@ -81,16 +59,17 @@ def write(product: tuple[int, int, int] | None, dataset: str) -> Package | None:
         return None
     (major, minor), migration = found[0]
     comment = COMMENT if minor == 1 else None
-    whole = json.loads(_DOCUMENT)
+    parts = json.loads(_PARTS.read_text(encoding="utf-8"))
+    whole = parts["document"]
     data, flow = whole["data"], whole["data"]["flows"][0]
-    flow |= json.loads(_SINCE_7_1) if comment else {}
+    flow |= parts["since_7_1"] if comment else {}
     if dataset != "plain":
-        flow |= json.loads(_DATASET)
+        flow |= parts["dataset"]
         source, location = flow["datasources"][0], flow["datasources"][0]["storageLocation"]
         if dataset == "table":
-            location |= json.loads(_LOCATION_OF_TABLE)
-            source |= {**json.loads(_TABLE), "connectionId": CONNECTION_ID}
-            data["connections"] = [{**json.loads(_CONNECTION), "id": CONNECTION_ID, "uuid": CONNECTION_UUID}]
+            location |= parts["location_of_table"]
+            source |= {**parts["table"], "connectionId": CONNECTION_ID}
+            data["connections"] = [{**parts["connection"], "id": CONNECTION_ID, "uuid": CONNECTION_UUID}]
         repeated = ("path", "bucket", "type", *(("userinfo", "host") if comment else ("container", "blobHost")))
         source |= {name: location[name] for name in repeated}
     uuid = str(uuid1(node=secrets.randbits(48) | 1 << 40))  # the usual node is an address of this machine

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from ..client.errors import InvalidInputError
+from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.models import parse_time
 from ..client.texts import parse_id
-from .reading import live_release, shows_live
+from .reading import about, described, live_release, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -89,14 +89,36 @@ class Baseline:
             )
         return baseline
 
+    def another_is_live(
+        self,
+        live: Release | None,
+        then: str,
+        *,
+        where: str = "",
+        when: str = "in the meantime",
+        release_id: int | None = None,
+        advice: str = "",
+    ) -> UnexpectedLiveReleaseError:
+        """Make the error for a live release that neither the baseline nor the run explains.
+
+        :param live: what is live
+        :param then: what was and was not changed, and what to do next
+        :param where: what else is known of the live release
+        :param when: when the other release was activated
+        :param release_id: the release of this run, if there is one
+        :param advice: what to do next, if a task group may replace it
+        """
+        return UnexpectedLiveReleaseError(
+            f"{described(live)} of deployment {self.deployment_id} is live{where}, but the baseline recorded "
+            f"{self.active_release_id or 'none'}: another release has been activated {when}. {then}",
+            advice=advice,
+            **about(self.deployment_id, live, release_id),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the form that goes through XCom."""
-        return {
-            "deployment_id": self.deployment_id,
-            "active_release_id": self.active_release_id,
-            "latest_release_id": self.latest_release_id,
-            "active_updated_at": self.active_updated_at.isoformat() if self.active_updated_at else None,
-        }
+        changed = self.active_updated_at
+        return {**asdict(self), "active_updated_at": changed.isoformat() if changed else None}
 
 
 def _optional_id(value: object, field: str) -> int | None:

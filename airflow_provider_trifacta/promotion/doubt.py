@@ -22,6 +22,7 @@ from .reading import (
     CLOCK_TOLERANCE,
     PackageReleases,
     Seen,
+    about,
     described,
     id_of,
     live_release,
@@ -39,14 +40,8 @@ log = logging.getLogger(__name__)
 _TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too, or set if_exists='create'."
 
 
-class Doubt:
-    """The question whether a package became a release of a deployment, and how it is answered.
-
-    :param package: the releases of the package in the deployment
-    """
-
-    def __init__(self, package: PackageReleases) -> None:
-        self._package = package
+class Doubt(PackageReleases):
+    """The question whether a package became a release of a deployment, and how it is answered."""
 
     def settle_lost(self, seen: Sequence[Release], error: TrifactaError) -> tuple[Release, tuple[int, ...]]:
         """End the doubt about an upload of this try whose answer was lost.
@@ -59,14 +54,13 @@ class Doubt:
         :raises TrifactaError: ``error``: no release showed, or the list cannot be read at the moment. A retry looks
             again before it sends anything
         """
-        package = self._package
         log.warning(
             "The upload to deployment %s may have been applied. Looking for its release for %s s: %s",
-            package.deployment_id,
-            package.settle_timeout,
+            self.deployment_id,
+            self.settle_timeout,
             error,
         )
-        unknown = f"It is unknown whether the package {package.uuid} became a release: look there first."
+        unknown = f"It is unknown whether the package {self.uuid} became a release: look there first."
         with production_stands(lambda: unknown):
             try:
                 adopted, now = self.settle(seen)
@@ -77,11 +71,11 @@ class Doubt:
                 if list_error.retryable:
                     error.standing = unknown
                     raise error from list_error
-                raise package.ambiguous(f"its releases cannot be listed ({list_error})") from error
+                raise self.ambiguous(f"its releases cannot be listed ({list_error})") from error
         if adopted:
             return adopted, strangers(seen, now, adopted.id)
         error.standing = (
-            f"No release of the package {package.uuid} showed within {package.settle_timeout:g} s. "
+            f"No release of the package {self.uuid} showed within {self.settle_timeout:g} s. "
             f"{described(live_release(now))} is live. A retry looks again before it uploads."
         )
         raise error
@@ -103,8 +97,8 @@ class Doubt:
         """
         log.info(
             "An earlier try may have uploaded the package to deployment %s. Waiting %s s for its release to show",
-            self._package.deployment_id,
-            self._package.settle_timeout,
+            self.deployment_id,
+            self.settle_timeout,
         )
         adopted, now = self.settle(seen)
         if adopted:
@@ -126,20 +120,17 @@ class Doubt:
         :raises ReleaseNotLiveError: it is not there any more
         :raises TrifactaError: the list cannot be read
         """
-        package = self._package
-        seen = package.read(latest, until=release_id)
-        found = package.find(release_id, seen.releases)
+        seen = self.read(latest, until=release_id)
+        found = self.find(release_id, seen.releases)
         if found is None:
             raise ReleaseNotLiveError(
-                f"Release {release_id} of deployment {package.deployment_id}, which an earlier try of this task made "
-                f"from the package {package.uuid}, is not there any more. {described(seen.live)} is live. Nothing was "
+                f"Release {release_id} of deployment {self.deployment_id}, which an earlier try of this task made "
+                f"from the package {self.uuid}, is not there any more. {described(seen.live)} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice="To promote the package once more, clear the baseline's task too.",
-                deployment_id=package.deployment_id,
-                release_id=release_id,
-                live_id=id_of(seen.live),
+                **about(self.deployment_id, seen.live, release_id),
             )
-        log.info("An earlier try of this task made release %s of deployment %s", release_id, package.deployment_id)
+        log.info("An earlier try of this task made release %s of deployment %s", release_id, self.deployment_id)
         return found, seen
 
     def settle(self, seen: Sequence[Release]) -> tuple[Release | None, list[Release]]:
@@ -151,12 +142,12 @@ class Doubt:
         :raises AmbiguousSubmissionError: the new releases cannot be told apart
         :raises TrifactaError: the last look failed
         """
-        now = self._package.look(seen, lambda now: self._appeared(seen, now) is not None)
+        now = self.look(seen, lambda now: self._appeared(seen, now) is not None)
         found = self._appeared(seen, now)
         others = strangers(seen, now)
         if found is None and others:
             # Other imports ran at the same time. A later upload would replace them, so a person has to look first.
-            raise self._package.ambiguous(f"releases of other packages appeared in the meantime ({list(others)})")
+            raise self.ambiguous(f"releases of other packages appeared in the meantime ({list(others)})")
         return found, now
 
     def await_activation(self, made: Sequence[Release]) -> list[Release]:
@@ -169,7 +160,7 @@ class Doubt:
         :raises TrifactaError: the last look failed
         """
         ids = {release.id for release in made}
-        return self._package.look(made, lambda now: any(one.id in ids and one.active for one in now))
+        return self.look(made, lambda now: any(one.id in ids and one.active for one in now))
 
     def _appeared(self, seen: Sequence[Release], now: Sequence[Release]) -> Release | None:
         """Return the one new release of the package, which must be this task's."""
@@ -178,18 +169,18 @@ class Doubt:
             # The server shows no package at all, so "no release of the package" would prove nothing.
             new = list(now)
         self.refuse_unidentified(new)
-        found = self._package.among(new)
+        found = self.among(new)
         if len(found) > 1:
             ids = [release.id for release in found]
-            raise self._package.ambiguous(f"several new releases were made of it ({ids})", max(ids))
+            raise self.ambiguous(f"several new releases were made of it ({ids})", max(ids))
         if not found:
             return None
         (release,) = found
-        self._package.refuse_third(release, seen, now)
+        self.refuse_third(release, seen, now)
         log.info(
             "The upload was applied: release %s of deployment %s was made of the package and is %s",
             release.id,
-            self._package.deployment_id,
+            self.deployment_id,
             "live" if release.active else "not live",
         )
         return release
@@ -202,7 +193,7 @@ class Doubt:
         """
         unknown = next((release for release in releases if release.package_uuid is None), None)
         if unknown:
-            raise self._package.ambiguous("the list does not show which package a release was made of", unknown.id)
+            raise self.ambiguous("the list does not show which package a release was made of", unknown.id)
 
     def refuse_undone(self, baseline: Baseline | None, began: datetime | None, releases: Sequence[Release]) -> None:
         """Stop a retry if a person has undone what an earlier try made.
@@ -218,26 +209,23 @@ class Doubt:
         :raises ReleaseNotLiveError: a person acted
         :raises TrifactaError: the deleted releases cannot be read at the moment
         """
-        package, live = self._package, live_release(releases)
+        live = live_release(releases)
         for one in self._deleted(baseline, began):
             raise ReleaseNotLiveError(
-                f"An earlier try of this task made release {one.id} of deployment {package.deployment_id} from this "
-                f"package ({package.uuid}), and that release was deleted. {described(live)} is live. Nothing was "
+                f"An earlier try of this task made release {one.id} of deployment {self.deployment_id} from this "
+                f"package ({self.uuid}), and that release was deleted. {described(live)} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice=_TO_PROMOTE_AGAIN,
-                deployment_id=package.deployment_id,
-                release_id=one.id,
-                live_id=id_of(live),
+                **about(self.deployment_id, live, one.id),
             )
         recorded = baseline.active_updated_at if baseline and live and live.id == baseline.active_release_id else None
         if live and recorded and live.updated_at and live.updated_at != recorded:
             raise ReleaseNotLiveError(
-                f"Release {live.id} of deployment {package.deployment_id} is live and was changed after the baseline "
+                f"Release {live.id} of deployment {self.deployment_id} is live and was changed after the baseline "
                 f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
-                f"{package.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded.",
+                f"{self.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded.",
                 advice=_TO_PROMOTE_AGAIN,
-                deployment_id=package.deployment_id,
-                live_id=live.id,
+                **about(self.deployment_id, live),
             )
 
     def _refuse_other_live(self, known: Baseline, releases: Sequence[Release]) -> None:
@@ -247,16 +235,15 @@ class Doubt:
         :param releases: the releases now
         :raises ReleaseNotLiveError: another release has been activated in the meantime
         """
-        package, live = self._package, live_release(releases)
+        live = live_release(releases)
         if id_of(live) != known.active_release_id:
             raise ReleaseNotLiveError(
-                f"{described(live)} of deployment {package.deployment_id} is live. An earlier try of this task, which "
-                f"may have uploaded the package {package.uuid}, found release {known.active_release_id or 'none'} "
+                f"{described(live)} of deployment {self.deployment_id} is live. An earlier try of this task, which "
+                f"may have uploaded the package {self.uuid}, found release {known.active_release_id or 'none'} "
                 "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
                 "not undo that.",
                 advice="Set if_exists='create' to promote the package all the same.",
-                deployment_id=package.deployment_id,
-                live_id=id_of(live),
+                **about(self.deployment_id, live),
             )
 
     def _deleted(self, baseline: Baseline | None, began: datetime | None) -> list[Release]:
@@ -274,15 +261,15 @@ class Doubt:
             return one.id > after and all(one.created_at is not None and one.created_at >= since for since in times)
 
         try:
-            rows = self._package.client.releases.list(
-                self._package.deployment_id, until=lambda rows: not in_this_run(rows[-1]), include_deleted=True
+            rows = self.client.releases.list(
+                self.deployment_id, until=lambda rows: not in_this_run(rows[-1]), include_deleted=True
             )
         except TrifactaError as error:
             if error.retryable:
                 raise
             log.info("The server does not list deleted releases: %s", error)
             return []
-        return [one for one in self._package.among(rows) if one.deleted and in_this_run(one)]
+        return [one for one in self.among(rows) if one.deleted and in_this_run(one)]
 
 
 def overrun_by(earlier: Entry | None, made: Release, releases: Sequence[Release]) -> tuple[int, ...]:

@@ -49,14 +49,8 @@ class DryRunReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, for XCom."""
-        return {
-            "package_uuid": self.package_uuid,
-            "flows": shown_within(self.flows, _MOST_NAMED),
-            "problems": self.problems,
-            "warnings": self.warnings,
-            "import_rule_changes": shown_within(self.import_rule_changes, _MOST_NAMED),
-            "deleted_objects": shown_within(self.deleted_objects, _MOST_NAMED),
-        }
+        lists = ("flows", "import_rule_changes", "deleted_objects")
+        return vars(self) | {key: shown_within(getattr(self, key), _MOST_NAMED) for key in lists}
 
     def as_text(self) -> str:
         """Return it in Markdown for a reader, for example as the body of an approval."""
@@ -105,25 +99,19 @@ def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) ->
     :returns: the report, with all problems that were found
     :raises TrifactaError: the dry run could not be made
     """
-    return report_on(
+    return Gate(
         client,
         package,
         lambda: client.releases.dry_run(deployment_id, package.body()),
         lambda: [rule.rule for rule in client.import_rules.list(deployment_id, "object")],
         _rule_to_write,
         [_warning(one) for one in package.contents.inputs if one.parameterised],
-    )
+    ).report()
 
 
-def report_on(
-    client: TrifactaClient,
-    package: FlowPackage,
-    try_out: Callable[[], Mapping[str, Any]],
-    rules: Callable[[], list[Any]],
-    to_write: Callable[[PackageConnection], str],
-    warnings: Sequence[str] = (),
-) -> DryRunReport:
-    """Try an import, and check where the connections of its package lead.
+@dataclass(frozen=True)
+class Gate:
+    """Tries an import, and checks where the connections of its package lead.
 
     :param client: the instance
     :param package: the open package
@@ -131,32 +119,88 @@ def report_on(
     :param rules: returns what maps connections, as object rules
     :param to_write: says what to write for a connection that leads nowhere
     :param warnings: what is known already
-    :returns: the report, with all problems that were found
-    :raises TrifactaError: the dry run could not be made
     """
-    info = package.info
-    problems: list[str] = []
-    answer: Mapping[str, Any] = {}
-    try:
-        answer = try_out()
-    except BadRequestError as error:
-        problems.append(str(error))
-    problems += _reported_errors(answer)
-    dropped = dropped_objects(answer.get("deletedObjects"))
-    if dropped:
-        problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
-    unmapped, unchecked = _check_connections(client, rules, to_write, info.connections)
-    problems, found = _first(problems + unmapped), _first(unchecked + list(warnings))
-    for warning in found:
-        log.warning("%s", warning)
-    return DryRunReport(
-        package_uuid=info.uuid,
-        flows=info.flow_names,
-        problems=problems,
-        warnings=found,
-        import_rule_changes=answer.get("importRuleChanges") or {},
-        deleted_objects=answer.get("deletedObjects") or {},
-    )
+
+    client: TrifactaClient
+    package: FlowPackage
+    try_out: Callable[[], Mapping[str, Any]]
+    rules: Callable[[], list[Any]]
+    to_write: Callable[[PackageConnection], str]
+    warnings: Sequence[str] = ()
+
+    def report(self) -> DryRunReport:
+        """Try the import.
+
+        :returns: the report, with all problems that were found
+        :raises TrifactaError: the dry run could not be made
+        """
+        info = self.package.info
+        problems: list[str] = []
+        answer: Mapping[str, Any] = {}
+        try:
+            answer = self.try_out()
+        except BadRequestError as error:
+            problems.append(str(error))
+        problems += _reported_errors(answer)
+        dropped = dropped_objects(answer.get("deletedObjects"))
+        if dropped:
+            problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
+        unmapped, unchecked = self._check_connections(info.connections)
+        problems, found = _first(problems + unmapped), _first(unchecked + list(self.warnings))
+        for warning in found:
+            log.warning("%s", warning)
+        return DryRunReport(
+            package_uuid=info.uuid,
+            flows=info.flow_names,
+            problems=problems,
+            warnings=found,
+            import_rule_changes=answer.get("importRuleChanges") or {},
+            deleted_objects=answer.get("deletedObjects") or {},
+        )
+
+    def _check_connections(self, connections: Sequence[PackageConnection]) -> tuple[list[str], list[str]]:
+        """Find the package's connections that would lead nowhere.
+
+        :returns: the problems, and warnings about connections that could not be checked
+        """
+        if not connections:
+            return [], []
+        unreadable: list[str] = []
+        local = _read(self.client.connections.list, unreadable)
+        rules = _read(self.rules, unreadable)
+        problems, unchecked = [], []
+        for connection in connections:
+            problem = self._what_is_wrong(connection, rules or [], local)
+            if problem and not unreadable:
+                problems.append(problem)
+            elif problem:
+                unchecked.append(connection.name)
+        if not unchecked:
+            return problems, []
+        names = listed(map(quoted, unchecked))
+        what = f"Whether these connections of the package are mapped or exist here could not be checked: {names}."
+        return problems, [" ".join([what, *unreadable])]
+
+    def _what_is_wrong(
+        self, connection: PackageConnection, rules: Sequence[Mapping[str, Any]], local: Sequence[Connection] | None
+    ) -> str | None:
+        """Tell why a connection of the package leads nowhere, None when it leads somewhere.
+
+        :param connection: the connection
+        :param rules: the object rules of the deployment
+        :param local: the connections of the instance; None if they are unknown, and then every rule counts
+        """
+        fitting = fitting_rules(connection, rules)
+        leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
+        if leading or (connection.uuid and connection.uuid in {one.uuid for one in local or []}):
+            return None
+        what = f"The package's connection {_describe(connection)} does not exist here and"
+        if fitting:
+            return (
+                f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this user can see. "
+                "Correct its withCondition."
+            )
+        return f"{what} {self.to_write(connection)}"
 
 
 def _warning(dataset: Input) -> str:
@@ -175,35 +219,6 @@ def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
     return [f"The dry run reports: {shown_json(one)}" for one in found]
 
 
-def _check_connections(
-    client: TrifactaClient,
-    rules_of: Callable[[], list[Any]],
-    to_write: Callable[[PackageConnection], str],
-    connections: Sequence[PackageConnection],
-) -> tuple[list[str], list[str]]:
-    """Find the package's connections that would lead nowhere.
-
-    :returns: the problems, and warnings about connections that could not be checked
-    """
-    if not connections:
-        return [], []
-    unreadable: list[str] = []
-    local = _read(client.connections.list, unreadable)
-    rules = _read(rules_of, unreadable)
-    problems, unchecked = [], []
-    for connection in connections:
-        problem = _what_is_wrong(connection, rules or [], local, to_write)
-        if problem and not unreadable:
-            problems.append(problem)
-        elif problem:
-            unchecked.append(connection.name)
-    if not unchecked:
-        return problems, []
-    names = listed(map(quoted, unchecked))
-    what = f"Whether these connections of the package are mapped or exist here could not be checked: {names}."
-    return problems, [" ".join([what, *unreadable])]
-
-
 def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | None:
     """Read a list. If this user may not read it, note why and return None: that alone must not stop a promotion."""
     try:
@@ -213,32 +228,6 @@ def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | N
             raise
         unreadable.append(str(error))
         return None
-
-
-def _what_is_wrong(
-    connection: PackageConnection,
-    rules: Sequence[Mapping[str, Any]],
-    local: Sequence[Connection] | None,
-    to_write: Callable[[PackageConnection], str],
-) -> str | None:
-    """Tell why a connection of the package leads nowhere, None when it leads somewhere.
-
-    :param connection: the connection
-    :param rules: the object rules of the deployment
-    :param local: the connections of the instance; None if they are unknown, and then every rule counts
-    :param to_write: says what to write if no rule fits
-    """
-    fitting = fitting_rules(connection, rules)
-    leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
-    if leading or (connection.uuid and connection.uuid in {one.uuid for one in local or []}):
-        return None
-    what = f"The package's connection {_describe(connection)} does not exist here and"
-    if fitting:
-        return (
-            f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this user can see. Correct "
-            "its withCondition."
-        )
-    return f"{what} {to_write(connection)}"
 
 
 def _rule_to_write(connection: PackageConnection) -> str:

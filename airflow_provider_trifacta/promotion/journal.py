@@ -4,10 +4,13 @@ Airflow 3.3 has a state store for each task of a run. It outlives the worker pro
 there is no store: a journal then remembers nothing, and a retry decides by what the server shows.
 
 A try reads the store before it asks for anything, and stops if it cannot. It notes a request before the request leaves.
-So if nothing is noted, nothing was asked for: an earlier try failed before, or died while Airflow prepared the task.
 
 The store has one key, :data:`KEY`, with this document:
 
+``opened``
+    The numbers of the tries that opened the journal. If every earlier try is in this list and there is no entry, that
+    proves that nothing was asked for. A try that is missing died while Airflow prepared it, or Airflow emptied the store
+    (``[state_store] clear_on_success``, or the end of its retention).
 ``asked``
     What the last request was for. Written before the request leaves. An entry counts only for exactly the same request,
     that is, if all keys are equal.
@@ -24,13 +27,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ..client.errors import JournalUnavailableError
+from ..client.errors import JournalUnavailableError, TrifactaError
+from ..client.retries import did_nothing
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: The key of the store.
 KEY = "trifacta_journal"
@@ -70,22 +76,26 @@ class Journal:
         #: Whether what is noted now can be read by a retry.
         self.exists = store is not None
         self._try_number = try_number
-        self._document: dict[str, Any] = {}
+        self._document: dict[str, Any] = {"opened": []}
 
     def open(self) -> None:
-        """Read what earlier tries noted.
+        """Read what earlier tries noted, and note that this one began.
 
-        :raises JournalUnavailableError: the store cannot be read, or it holds something else
+        :raises JournalUnavailableError: the store cannot be read, or not written
         """
         if self._store is None:
             return
         try:
-            self._document = dict(self._store.get(KEY) or {})
+            found = self._store.get(KEY)
         except Exception as error:  # a store raises errors of its own
             raise JournalUnavailableError(
                 f"Airflow's task state store does not give the notes of this task ({type(error).__name__}: {error}). "
                 "Nothing was sent. Retry when Airflow's API server answers."
             ) from error
+        if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
+            self._document = dict(found)
+        self._document["opened"] = sorted({*self._document["opened"], self._try_number})
+        self._write()
 
     def nothing_asked(self, **request: Any) -> bool:
         """Tell whether it is proven that no earlier try asked for this.
@@ -101,8 +111,8 @@ class Journal:
 
     @property
     def _is_proof(self) -> bool:
-        """Whether it means anything that something is not noted."""
-        return self.exists or self._try_number == 1
+        """Whether every earlier try opened this journal, so that it means something if nothing is noted."""
+        return set(range(1, self._try_number)) <= set(self._document["opened"])
 
     def entry(self, **request: Any) -> Entry | None:
         """Return what an earlier try noted about exactly this request, None if nothing.
@@ -139,10 +149,38 @@ class Journal:
         self._document.update(asked=None, before=None, answer=None)
         if request and entry:
             self._document.update(asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None)
+        self._write("The journal does not take the note that nothing was done, so a retry looks for it: %s")
+
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        before: Mapping[str, Any],
+        send: Callable[[], T],
+        *,
+        nothing: Callable[[], str],
+        refused: type[TrifactaError] | tuple[()] = (),
+        earlier: Entry | None = None,
+    ) -> T | TrifactaError:
+        """Note a request, and send it. If the server provably did nothing, take the note back.
+
+        :param request: the request
+        :param before: the state of production now
+        :param send: sends it
+        :param nothing: tells how production stands if the server did nothing, as a sentence
+        :param refused: another error that proves that the server did nothing
+        :param earlier: what an earlier try noted about the same request
+        :returns: the answer, or the error that leaves open whether the server did it
+        :raises TrifactaError: the server did nothing
+        """
+        self.asked(request, **before)
         try:
-            self._write()
-        except JournalUnavailableError as error:
-            log.warning("The journal does not take the note that nothing was done, so a retry looks for it: %s", error)
+            return send()
+        except TrifactaError as error:
+            if not (did_nothing(error) or isinstance(error, refused)):
+                return error
+            self.withdraw(request, earlier)
+            error.standing = nothing()
+            raise
 
     def answered(self, **answer: Any) -> None:
         """Note what was answered, in addition to what was noted of the answer before.
@@ -152,17 +190,21 @@ class Journal:
         :param answer: what a retry needs to know
         """
         self._document["answer"] = {**(self._document.get("answer") or {}), **_plain(answer)}
-        try:
-            self._write()
-        except JournalUnavailableError as error:
-            log.warning("The journal does not take the answer, so a retry has to look for what was done: %s", error)
+        self._write("The journal does not take the answer, so a retry has to look for what was done: %s")
 
-    def _write(self) -> None:
+    def _write(self, otherwise: str = "") -> None:
+        """Write the document.
+
+        :param otherwise: what to log if the store does not take it; without it, that is an error
+        """
         if self._store is None:
             return
         try:
             self._store.set(KEY, _plain(self._document))
         except Exception as error:  # a store raises errors of its own
+            if otherwise:
+                log.warning(otherwise, error)
+                return
             raise JournalUnavailableError(
                 f"Airflow's task state store does not take a note ({type(error).__name__}: {error}). The request was "
                 "not sent. This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's "

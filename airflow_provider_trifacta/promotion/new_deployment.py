@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
 from ..client.models import parse_time
-from ..client.retries import did_nothing
 from ..client.texts import quoted
 from .journal import Journal
 from .reading import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, production_stands, read_patiently
@@ -60,16 +60,11 @@ def create_once(
         if entry and not cleared:
             raise _ambiguous(client, name, "an earlier try of this task asked for it.", entry.before.get("at"))
     now = pendulum.now("UTC").isoformat()
-    journal.asked(request, at=now)
-    try:
-        made = client.deployments.create(name)
-    except TrifactaError as error:
-        if did_nothing(error):
-            journal.withdraw()
-            error.standing = "No deployment was made."
-            raise
-        log.warning("The deployment %s may have been made, looking for it: %s", quoted(name), error)
-        return _adopt(client, name, error, now), "adopted"
+    create = partial(client.deployments.create, name)
+    made = journal.ask(request, {"at": now}, create, nothing=lambda: "No deployment was made.")
+    if isinstance(made, TrifactaError):
+        log.warning("The deployment %s may have been made, looking for it: %s", quoted(name), made)
+        return _adopt(client, name, made, now), "adopted"
     journal.answered(deployment_id=made.id)
     # Another person or run may have done the same at the same time, and the API takes both.
     with production_stands(lambda: f"The server answered that it made deployment {made.id}."):

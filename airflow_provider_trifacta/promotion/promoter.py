@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
+from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import exported_before
-from ..client.retries import WRITE_RETRIES, did_nothing, go_on, may_repeat_write
+from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
-from .reading import DEFAULT_SETTLE_TIMEOUT, PackageReleases, Seen, described, id_of, production_stands
+from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of, production_stands
 from .rules import rules_changed_since
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Promotion:
         return not one.active and None not in (one.created_at, one.updated_at) and not one.untouched
 
 
+@dataclass(eq=False)
 class Promoter:
     """Promotes one package to one deployment, once.
 
@@ -78,52 +79,41 @@ class Promoter:
     :raises InvalidInputError: for an unknown mode
     """
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        package: FlowPackage,
-        *,
-        baseline: Baseline | None = None,
-        journal: Journal | None = None,
-        began: datetime | None = None,
-        if_exists: str = "reuse",
-        allow_older: bool = False,
-        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
-        progress: Callable[[int, int, float], None] | None = None,
-        before_upload: Callable[[], None] | None = None,
-    ) -> None:
-        if if_exists not in IF_EXISTS:
-            raise InvalidInputError(f"if_exists must be one of {IF_EXISTS}, not {if_exists!r}.")
-        self._client = client
-        self._deployment_id = deployment_id
-        self._package = package
-        self._settle_timeout = settle_timeout
-        self._baseline = baseline
+    client: TrifactaClient
+    deployment_id: int
+    package: FlowPackage
+    _: KW_ONLY
+    baseline: Baseline | None = None
+    journal: Journal = field(default_factory=Journal)
+    began: datetime | None = None
+    if_exists: str = "reuse"
+    allow_older: bool = False
+    settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
+    progress: Callable[[int, int, float], None] | None = None
+    before_upload: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.if_exists not in IF_EXISTS:
+            raise InvalidInputError(f"if_exists must be one of {IF_EXISTS}, not {self.if_exists!r}.")
         #: The id above which a release belongs to this run. Without a baseline it is 0, and nothing tells runs apart.
-        self._latest = (baseline.latest_release_id or 0) if baseline else 0
+        self._latest = (self.baseline.latest_release_id or 0) if self.baseline else 0
         #: The newest release of the baseline, down to which the list is read; None without a baseline.
-        self._read_to = self._latest if baseline else None
-        self._journal = journal or Journal()
+        self._read_to = self._latest if self.baseline else None
         #: What an earlier try of this task asked for, without a noted answer.
         self._earlier: Entry | None = None
+        #: What the last upload ended with, if the server was busy and did nothing.
+        self._busy: TrifactaError | None = None
         self._request: dict[str, Any] = {
             "what": "create",
-            "deployment_id": deployment_id,
-            "package_uuid": package.info.uuid,
-            "baseline": baseline.as_dict() if baseline else None,
+            "deployment_id": self.deployment_id,
+            "package_uuid": self.package.info.uuid,
+            "baseline": self.baseline.as_dict() if self.baseline else None,
         }
-        self._began = began
-        self._if_exists = if_exists
-        self._allow_older = allow_older
-        self._progress = progress
-        self._before_upload = before_upload
 
     @cached_property
-    def _releases(self) -> PackageReleases:
+    def _releases(self) -> Doubt:
         """The releases of the deployment, seen from this package."""
-        about = (self._client, self._deployment_id, self._package.info.uuid)
-        return PackageReleases(*about, settle_timeout=self._settle_timeout)
+        return Doubt(self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout)
 
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
@@ -134,28 +124,21 @@ class Promoter:
         :raises OlderPackageError: the live release's package is newer
         :raises InvalidInputError: the settle timeout is not 0 or more seconds; no request was sent
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
-        :raises TrifactaError: for the rest, see :mod:`..client.errors`
+        :raises TrifactaError: for the rest, see :mod:`airflow_provider_trifacta.client.errors`
         """
-        if self._if_exists == "reuse":
+        if self.if_exists == "reuse":
             # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
             # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
-            self._earlier = self._journal.entry(**self._request)
+            self._earlier = self.journal.entry(**self._request)
             if self._earlier and self._earlier.answer.get("release_id"):
                 return self._recall(self._earlier)
-            if not self._journal.nothing_asked(**self._request) and (earlier := self._find_earlier()):
+            if not self.journal.nothing_asked(**self._request) and (earlier := self._find_earlier()):
                 return earlier
-        try:
-            try:
-                return self._decide()
-            except _ServerBusyError as busy:
-                sleep = self._client.clock.sleep
-                return go_on(self._decide, busy, lambda one: isinstance(one, _ServerBusyError), WRITE_RETRIES, sleep)
-        except _ServerBusyError as busy:
-            raise busy.error from None
+        return repeating(self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
 
     def _recall(self, entry: Entry) -> Promotion:
         """Return what an earlier try made and noted, after it is read back."""
-        found, seen = Doubt(self._releases).recall(int(entry.answer["release_id"]), self._read_to)
+        found, seen = self._releases.recall(int(entry.answer["release_id"]), self._read_to)
         self._accept_recalled(found, seen)
         previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen.releases)
         if entry.answer.get("adopted"):
@@ -174,25 +157,25 @@ class Promoter:
 
         :returns: the promotion, or None if it is safe to upload
         """
-        doubt, seen = Doubt(self._releases), self._releases.read(self._read_to)
+        doubt, seen = self._releases, self._releases.read(self._read_to)
         doubt.refuse_unidentified([release for release in seen.releases if release.id > self._latest])
         reused = self._find_reusable(seen)
         if reused:
             overrun = overrun_by(self._earlier, reused, seen.releases)
             return Promotion("reused", reused, None, self._previous(None), overrun)
-        adopted, overrun = doubt.settle_earlier(seen.releases, self._baseline, self._earlier, self._began)
+        adopted, overrun = doubt.settle_earlier(seen.releases, self.baseline, self._earlier, self.began)
         return Promotion("adopted", adopted, None, self._previous(None), overrun) if adopted else None
 
     def _decide(self) -> Promotion:
         """Reuse or upload, by what is there now. If the server is busy, this runs again from the start."""
         seen = self._releases.read(self._read_to)
-        if self._if_exists == "reuse":
+        if self.if_exists == "reuse":
             reused = self._find_reusable(seen)
             if reused:
                 return Promotion("reused", reused, None, self._previous(None))
             self._refuse_surprises(seen.live)
-        if self._before_upload:
-            self._before_upload()
+        if self.before_upload:
+            self.before_upload()
         return self._upload(seen)
 
     def _find_reusable(self, seen: Seen) -> Release | None:
@@ -202,12 +185,12 @@ class Promoter:
         """
         live, of_this_run = seen.live, [one for one in seen.made if one.id > self._latest]
         if live in of_this_run:
-            if not self._baseline and rules_changed_since(self._client.import_rules, self._deployment_id, live):
+            if not self.baseline and rules_changed_since(self.client.import_rules, self.deployment_id, live):
                 return None
             log.info(
                 "Release %s of deployment %s is live and was made of this package (%s): nothing to do",
                 live.id,
-                self._deployment_id,
+                self.deployment_id,
                 self._releases.uuid,
             )
             return live
@@ -219,45 +202,43 @@ class Promoter:
 
     def _refuse_surprises(self, live: Release | None) -> None:
         """Refuse to replace a live release that this promotion was not meant to replace."""
-        if self._baseline and id_of(live) != self._baseline.active_release_id:
-            raise UnexpectedLiveReleaseError(
-                f"{described(live)} of deployment {self._deployment_id} is live, but the baseline recorded "
-                f"{self._baseline.active_release_id or 'none'}: another release has been activated in the meantime. "
+        if self.baseline and id_of(live) != self.baseline.active_release_id:
+            raise self.baseline.another_is_live(
+                live,
                 "Nothing was uploaded.",
                 advice="Clear the baseline's task too to promote over it, or use if_exists='create'.",
-                deployment_id=self._deployment_id,
-                live_id=id_of(live),
             )
-        if live and not self._allow_older and exported_before(self._releases.uuid, live.package_uuid):
+        if live and not self.allow_older and exported_before(self._releases.uuid, live.package_uuid):
             raise OlderPackageError(
                 f"The package {self._releases.uuid} was exported before the package {live.package_uuid} of release "
-                f"{live.id}, which is live in deployment {self._deployment_id}. Nothing was uploaded. Promote a newer "
+                f"{live.id}, which is live in deployment {self.deployment_id}. Nothing was uploaded. Promote a newer "
                 "export, activate the release you want, or set allow_older=True.",
-                deployment_id=self._deployment_id,
-                live_id=live.id,
+                **about(self.deployment_id, live),
             )
 
     def _upload(self, seen: Seen) -> Promotion:
         previous = self._previous(seen.live)
-        body = self._package.body(self._progress)
-        self._journal.asked(self._request, **Baseline.of(self._deployment_id, seen.releases, seen.live).as_dict())
+        body = self.package.body(self.progress)
         try:
             # The client does not repeat it: a person may decide something while a busy server makes us wait. So each
             # repetition begins with a new look at what is live.
-            result = self._client.releases.create(self._deployment_id, body, repeat=False)
+            result = self.journal.ask(
+                self._request,
+                Baseline.of(self.deployment_id, seen.releases, seen.live).as_dict(),
+                partial(self.client.releases.create, self.deployment_id, body, repeat=False),
+                nothing=lambda: f"Nothing was imported. {described(seen.live)} is live.",
+                earlier=self._earlier,
+            )
         except TrifactaError as error:
-            if did_nothing(error):
-                self._journal.withdraw(self._request, self._earlier)
-                error.standing = f"Nothing was imported. {described(seen.live)} is live."
-                if may_repeat_write(error):
-                    raise _ServerBusyError(error) from error
-                raise
-            adopted, overrun = Doubt(self._releases).settle_lost(seen.releases, error)
+            self._busy = error if may_repeat_write(error) else None
+            raise
+        if isinstance(result, TrifactaError):
+            adopted, overrun = self._releases.settle_lost(seen.releases, result)
             return Promotion("adopted", adopted, None, previous, overrun)
         made = result.release
         # An answer about another deployment is not noted. It is not the answer to this upload, and a retry must look.
-        if made.deployment_id in (None, self._deployment_id):
-            self._journal.answered(
+        if made.deployment_id in (None, self.deployment_id):
+            self.journal.answered(
                 release_id=made.id,
                 primary_flow_ids=result.primary_flow_ids,
                 flows=result.flows,
@@ -266,7 +247,7 @@ class Promoter:
             )
         with production_stands(
             lambda: (
-                f"The server answered that it made release {made.id} of deployment {self._deployment_id} from the "
+                f"The server answered that it made release {made.id} of deployment {self.deployment_id} from the "
                 f"package, but it was not read back. It may be live in place of {described(seen.live).lower()}."
             )
         ):
@@ -274,7 +255,7 @@ class Promoter:
         if found.id != made.id:
             # An answer with a wrong id proves nothing else either.
             log.warning("The server answered that it made release %s, but it made release %s", made.id, found.id)
-            self._journal.answered(release_id=found.id, adopted=True, previous_release_id=previous)
+            self.journal.answered(release_id=found.id, adopted=True, previous_release_id=previous)
             return Promotion("adopted", found, None, previous, overrun)
         if found.package_uuid is None:
             log.warning("Release %s does not tell its package, so a retry could not recognise it", made.id)
@@ -282,14 +263,5 @@ class Promoter:
 
     def _previous(self, live: Release | None) -> int | None:
         """Return the release that was live before this run, by the baseline if there is one."""
-        before = self._baseline.active_release_id if self._baseline else None
-        return before if self._baseline or live is None else live.id
-
-
-class _ServerBusyError(Exception):
-    """The server was busy and did nothing, so the decision may be taken again."""
-
-    def __init__(self, error: TrifactaError) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.retry_after: float | None = getattr(error, "retry_after", None)
+        before = self.baseline.active_release_id if self.baseline else None
+        return before if self.baseline or live is None else live.id

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import AmbiguousSubmissionError, InvalidInputError, ReleaseNotLiveError, TrifactaError
 from ..client.models import uuid_time
@@ -78,6 +78,33 @@ def look(
         clock.sleep(min(pause, left))
 
 
+def look_at_releases(
+    client: TrifactaClient,
+    deployment_id: int,
+    shows: Callable[[list[Release]], bool],
+    *,
+    until: Callable[[Sequence[Release]], bool],
+    seconds: float,
+    interval: float = INTERVAL,
+) -> list[Release]:
+    """Look at a deployment's releases until something shows, or the time is up.
+
+    :param client: the instance
+    :param deployment_id: the deployment
+    :param shows: tells whether the awaited state is there
+    :param until: tells whether the list was read far enough
+    :param seconds: for how long
+    :param interval: seconds between two looks
+    :returns: the releases as they were read last, newest first
+    :raises TrifactaError: as :func:`look`
+    """
+
+    def read(reader: TrifactaClient) -> list[Release]:
+        return reader.releases.list(deployment_id, until=until)
+
+    return look(client, read, shows, seconds=seconds, interval=interval)
+
+
 def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) -> T:
     """Read what a change is decided by. Nothing is written yet, so a short outage need not cost a retry.
 
@@ -111,6 +138,16 @@ def live_release(releases: Iterable[Release]) -> Release | None:
 def live_id(releases: Iterable[Release]) -> int | None:
     """Return the id of the live one of a deployment's releases, None if none is live."""
     return id_of(live_release(releases))
+
+
+def about(deployment_id: int, live: Release | None = None, release_id: int | None = None) -> dict[str, Any]:
+    """Return the fields of an error about a deployment.
+
+    :param deployment_id: the deployment
+    :param live: its live release, None if none is live or it is unknown
+    :param release_id: the release that the error is about, if it is about one
+    """
+    return {"deployment_id": deployment_id, "release_id": release_id, "live_id": id_of(live)}
 
 
 def id_of(release: Release | None) -> int | None:
@@ -166,6 +203,7 @@ class Seen:
     made: list[Release]
 
 
+@dataclass(eq=False)
 class PackageReleases:
     """The releases that were made of one package in one deployment, and what proves that there is one.
 
@@ -176,20 +214,15 @@ class PackageReleases:
     :raises InvalidInputError: for a negative time
     """
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        uuid: str,
-        *,
-        settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
-    ) -> None:
-        if not isinstance(settle_timeout, (int, float)) or not 0 <= settle_timeout < math.inf:
-            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {settle_timeout!r}.")
-        self.client = client
-        self.deployment_id = deployment_id
-        self.uuid = uuid
-        self.settle_timeout = settle_timeout
+    client: TrifactaClient
+    deployment_id: int
+    uuid: str
+    settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
+
+    def __post_init__(self) -> None:
+        time = self.settle_timeout
+        if not isinstance(time, (int, float)) or not 0 <= time < math.inf:
+            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {time!r}.")
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
         """Return those of some releases that were made of the package and have a higher id than ``after``."""
@@ -215,24 +248,21 @@ class PackageReleases:
             exported = uuid_time(self.uuid)
             return bool(exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE)
 
-        def read(client: TrifactaClient) -> list[Release]:
-            return client.releases.list(self.deployment_id, until=enough)
-
         def shows(now: list[Release]) -> bool:
             return until is not None and self.find(until, now) is not None
 
-        releases = look(self.client, read, shows, seconds=self.settle_timeout) if until else read(self.client)
+        if until:
+            seconds = self.settle_timeout
+            releases = look_at_releases(self.client, self.deployment_id, shows, until=enough, seconds=seconds)
+        else:
+            releases = self.client.releases.list(self.deployment_id, until=enough)
         return Seen(releases, live_release(releases), self.among(releases))
 
     def look(self, seen: Sequence[Release], shows: Callable[[list[Release]], bool]) -> list[Release]:
         """Look at all releases newer than those that were seen, until something shows or the time is up."""
         enough = down_to(max((release.id for release in seen), default=0))
-        return look(
-            self.client,
-            lambda client: client.releases.list(self.deployment_id, until=enough),
-            shows,
-            seconds=self.settle_timeout,
-        )
+        seconds = self.settle_timeout
+        return look_at_releases(self.client, self.deployment_id, shows, until=enough, seconds=seconds)
 
     def prove(self, release_id: int, seen: Sequence[Release]) -> tuple[Release, tuple[int, ...]]:
         """Read back a release that the server says it made. A list counts only if it shows that release as new.
@@ -278,9 +308,7 @@ class PackageReleases:
             f"not live. {described(live)} is live: another release has been activated in the meantime, and a retry "
             "does not undo that.",
             advice=f"Activate release {release.id} in Trifacta, or import the package again with if_exists='create'.",
-            deployment_id=self.deployment_id,
-            release_id=release.id,
-            live_id=id_of(live),
+            **about(self.deployment_id, live, release.id),
         )
 
     def ambiguous(self, why: str, release_id: int | None = None) -> AmbiguousSubmissionError:
@@ -295,6 +323,5 @@ class PackageReleases:
             advice="Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
             "this task as success. If it is not there, clear this task together with its baseline task. If the list "
             "never shows the package of a release, set if_exists='create'.",
-            deployment_id=self.deployment_id,
-            release_id=release_id,
+            **about(self.deployment_id, release_id=release_id),
         )

@@ -22,7 +22,7 @@ from .journal import Journal
 from .reading import (
     DEFAULT_SETTLE_TIMEOUT,
     PackageReleases,
-    described,
+    about,
     down_to,
     id_of,
     live_id,
@@ -197,9 +197,7 @@ def roll_back(
     :raises TrifactaError: for the rest
     """
     target, latest = baseline.active_release_id, baseline.latest_release_id or 0
-    package = PackageReleases(
-        client, baseline.deployment_id, canonical_uuid(package_uuid or ""), settle_timeout=settle_timeout
-    )
+    package = Doubt(client, baseline.deployment_id, canonical_uuid(package_uuid or ""), settle_timeout)
     releases = _await_promotion(package, _read(package, baseline), baseline)
     live, ours = live_release(releases), package.among(releases, after=latest)
     if id_of(live) == target:
@@ -213,13 +211,12 @@ def roll_back(
             f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
             f"there is nothing to go back to. Release {live.id} stays live. Nothing was changed. Activate another "
             "release in Trifacta, or promote a package.",
-            deployment_id=baseline.deployment_id,
-            release_id=target,
-            live_id=live.id,
+            **about(baseline.deployment_id, live, target),
         )
     # A release that was not changed since its import was never rolled back. So no person can have undone a rollback,
     # and the change may be asked for as in a first try.
     again = retry and not live.untouched
+    journal = journal or Journal()
     after = set_live(client, baseline.deployment_id, target, releases, shows=live.id, journal=journal, retry=again)
     refuse_overlap(baseline.deployment_id, releases, after)
     restored = live_release(after)
@@ -236,7 +233,7 @@ def _read(package: PackageReleases, baseline: Baseline) -> list[Release]:
     return read_patiently(package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough))
 
 
-def _await_promotion(package: PackageReleases, releases: list[Release], baseline: Baseline) -> list[Release]:
+def _await_promotion(package: Doubt, releases: list[Release], baseline: Baseline) -> list[Release]:
     """Wait for a release that the run may have uploaded right before the rollback.
 
     The task that promotes may have been killed in its upload. A rollback that looks too soon would find nothing to do,
@@ -258,9 +255,8 @@ def _await_promotion(package: PackageReleases, releases: list[Release], baseline
         package.deployment_id,
         package.settle_timeout,
     )
-    doubt = Doubt(package)
     try:
-        now = doubt.await_activation(made) if made else doubt.settle(releases)[1]
+        now = package.await_activation(made) if made else package.settle(releases)[1]
     except (AmbiguousSubmissionError, ReleaseNotLiveError):
         # Whether the package became a release is in doubt. A rollback need not know that where another live release
         # shows its package: that release is not of this run in any case, and it stays.
@@ -280,13 +276,10 @@ def _refuse_surprise(
 ) -> Release:
     """Return the live release, if this run made it."""
     if live is None or live not in ours:
-        raise UnexpectedLiveReleaseError(
-            f"{described(live)} of deployment {baseline.deployment_id} is live. It is not a release of this run "
-            f"(package {package_uuid or 'unknown'}), and the baseline recorded {baseline.active_release_id or 'none'}: "
-            "another release has been activated in the meantime. Nothing was changed. Activate the release that should "
-            "be live in Trifacta.",
-            deployment_id=baseline.deployment_id,
+        raise baseline.another_is_live(
+            live,
+            "Nothing was changed. Activate the release that should be live in Trifacta.",
+            where=f" and is not a release of this run (package {package_uuid or 'unknown'})",
             release_id=baseline.active_release_id,
-            live_id=id_of(live),
         )
     return live

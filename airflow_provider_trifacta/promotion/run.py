@@ -82,7 +82,7 @@ def run_deployment(
     :param deployment_id: the deployment
     :param parameters: values by parameter name, which override the flow's own
     :param release_id: the release that must be live; any if it is left out
-    :param tries: ``journal`` and ``retry``, as for :class:`.Once`
+    :param tries: ``journal`` and ``retry``, as for ``Once``
     :returns: what runs
     :raises RunNotStartedError: no release is live, or the run started nothing
     :raises UnexpectedLiveReleaseError: another release is live than expected
@@ -117,7 +117,7 @@ def run_flows(
     :param flow_ids: the flows
     :param parameters: values by parameter name, for each of them
     :param release_id: the release that must be live, else nothing is started
-    :param tries: ``journal``, ``retry``, ``execution_id`` and ``since``, as for :class:`.Once`
+    :param tries: ``journal``, ``retry``, ``execution_id`` and ``since``, as for ``Once``
     :returns: what runs
     :raises RunNotStartedError: a run started nothing
     :raises UnexpectedLiveReleaseError: the release is not live

@@ -143,6 +143,8 @@ class Once:
             )
         if self.execution_id and not journal.exists:
             return "an earlier try of this task may have asked for it."
+        # A try whose request the journal does not take stops. So no earlier try has sent one: the worker may have died
+        # while Airflow prepared the task.
         return ""
 
     def _ran_another(self) -> bool:

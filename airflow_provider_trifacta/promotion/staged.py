@@ -17,18 +17,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ..client.errors import InterruptedChangeError, ReleaseNotLiveError, UnexpectedLiveReleaseError
+from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
 from .baseline import Baseline
 from .promoter import Promoter, Promotion
-from .reading import Seen, described, down_to, id_of, live_id, live_release, look, production_stands
+from .reading import Seen, about, described, down_to, id_of, live_id, live_release, look_at_releases, production_stands
 from .switch import refuse_overlap, set_live
 
 if TYPE_CHECKING:
-    from ..client import TrifactaClient
     from ..client.models import Release
-    from ..packages.flow_package import FlowPackage
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +35,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 1.0
 
 
+@dataclass(eq=False)
 class StagedPromoter(Promoter):
     """A :class:`.Promoter` that puts the baseline's live release back.
 
@@ -46,19 +46,13 @@ class StagedPromoter(Promoter):
     :param options: as for :class:`.Promoter`
     """
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        package: FlowPackage,
-        *,
-        baseline: Baseline,
-        **options: Any,
-    ) -> None:
-        super().__init__(client, deployment_id, package, baseline=baseline, **options)
+    baseline: Baseline = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._request["staged"] = True
         #: The release that is to stay live.
-        self._before = baseline.active_release_id
+        self._before = self.baseline.active_release_id
         #: The releases before the import.
         self._seen: list[Release] = []
 
@@ -86,13 +80,13 @@ class StagedPromoter(Promoter):
             releases = self._put_back(release, made_now=made_now, went_live=went_live)
         if any(one.id == release.id and not one.untouched for one in releases):
             # It was live and is not any more. If a later try finds it live, a person has activated it.
-            self._journal.answered(put_back=True)
+            self.journal.answered(put_back=True)
         with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
-            refuse_overlap(self._deployment_id, self._seen, releases, made=release.id)
+            refuse_overlap(self.deployment_id, self._seen, releases, made=release.id)
         return promotion
 
     def _not_approved(self, release: Release) -> str:
-        return f"Release {release.id} of deployment {self._deployment_id} was imported, and was not approved."
+        return f"Release {release.id} of deployment {self.deployment_id} was imported, and was not approved."
 
     def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
         """Make the release before live again.
@@ -109,13 +103,11 @@ class StagedPromoter(Promoter):
         now = self._await_live(release, went_live=went_live)
         if all(one.id != release.id for one in now):
             raise ReleaseNotLiveError(
-                f"Release {release.id} of deployment {self._deployment_id} was imported by this run and is not there "
+                f"Release {release.id} of deployment {self.deployment_id} was imported by this run and is not there "
                 f"any more: it was deleted in the meantime. {described(live_release(now))} is live. To stage the "
                 "package once more, clear the baseline's task too.",
                 standing="This task changed nothing more.",
-                deployment_id=self._deployment_id,
-                release_id=release.id,
-                live_id=live_id(now),
+                **about(self.deployment_id, live_release(now), release.id),
             )
         if live_id(now) != release.id:
             if went_live:
@@ -125,12 +117,12 @@ class StagedPromoter(Promoter):
                     "Release %s of deployment %s is staged. It did not go live by itself, and release %s is still "
                     "live. If the server activates release %s later, nothing puts that back.",
                     release.id,
-                    self._deployment_id,
+                    self.deployment_id,
                     self._before or "none",
                     release.id,
                 )
             return now
-        releases = set_live(self._client, self._deployment_id, self._before, now, shows=release.id)
+        releases = set_live(self.client, self.deployment_id, self._before, now, shows=release.id)
         window = _window(releases, release.id, self._before)
         known = "an unknown number of" if window is None else f"{window:.1f}"
         self._log_staged(release, f"live again, {known} s after the import")
@@ -138,9 +130,7 @@ class StagedPromoter(Promoter):
 
     def _log_staged(self, release: Release, how: str) -> None:
         before = self._before or "none"
-        log.info(
-            "Release %s of deployment %s is staged: release %s is %s", release.id, self._deployment_id, before, how
-        )
+        log.info("Release %s of deployment %s is staged: release %s is %s", release.id, self.deployment_id, before, how)
 
     def _find_reusable(self, seen: Seen) -> Release | None:
         """Return the newest release of this run. A staged release is not live until a person activates it."""
@@ -159,14 +149,11 @@ class StagedPromoter(Promoter):
     def _refuse_third(self, release: Release, live: Release | None, made: Sequence[Release]) -> None:
         """Refuse if neither a release of this run nor the baseline's release is live: a person chose another one."""
         if live not in made and id_of(live) != self._before:
-            raise UnexpectedLiveReleaseError(
-                f"Release {release.id} of deployment {self._deployment_id} was staged. {described(live)} is live, and "
-                f"the baseline recorded {self._before or 'none'}: another release has been activated in the meantime. "
-                "Nothing was changed. Activate the release that should be live in Trifacta, and clear the baseline's "
-                "task to promote the package once more.",
-                deployment_id=self._deployment_id,
+            raise self.baseline.another_is_live(
+                live,
+                f"Release {release.id} of this task was staged. Nothing was changed. Activate the release that should "
+                "be live in Trifacta, and clear the baseline's task to promote the package once more.",
                 release_id=release.id,
-                live_id=id_of(live),
             )
 
     def _upload(self, seen: Seen) -> Promotion:
@@ -178,13 +165,11 @@ class StagedPromoter(Promoter):
     def _refuse_surprise(self, live: Release | None, consequence: str) -> None:
         """Refuse to put the baseline's release back over another one that was live right before the import."""
         if id_of(live) != self._before:
-            raise UnexpectedLiveReleaseError(
-                f"{described(live)} of deployment {self._deployment_id} is live before the import, but the baseline "
-                f"recorded {self._before or 'none'}: another release has been activated in the meantime, and the "
-                f"baseline's release cannot be put back over it. {consequence} Clear the baseline's task to stage the "
-                "package over what is live now.",
-                deployment_id=self._deployment_id,
-                live_id=id_of(live),
+            raise self.baseline.another_is_live(
+                live,
+                f"So the baseline's release cannot be put back over it. {consequence} Clear the baseline's task to "
+                "stage the package over what is live now.",
+                where=" before the import",
             )
 
     def _must_be_put_back(self, release: Release) -> bool:
@@ -202,25 +187,23 @@ class StagedPromoter(Promoter):
             )
             return True
         if not release.active:
-            log.info("Release %s of deployment %s is staged already", release.id, self._deployment_id)
+            log.info("Release %s of deployment %s is staged already", release.id, self.deployment_id)
             return False
-        entry = self._journal.entry(**self._request)
+        entry = self.journal.entry(**self._request)
         if entry and entry.answer.get("put_back"):
             log.info(
                 "An earlier try staged release %s of deployment %s, and a person has activated it since: it stays live",
                 release.id,
-                self._deployment_id,
+                self.deployment_id,
             )
             return False
         raise InterruptedChangeError(
-            f"Release {release.id} of deployment {self._deployment_id} was to be staged, and it is live. It was "
+            f"Release {release.id} of deployment {self.deployment_id} was to be staged, and it is live. It was "
             "changed since its import. Either a person activated it, or an earlier try was cut off while it put "
             f"release {self._before or 'none'} back. Nothing was changed. If release {release.id} should be live, mark "
             f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this "
             "task.",
-            deployment_id=self._deployment_id,
-            release_id=release.id,
-            live_id=release.id,
+            **about(self.deployment_id, release, release.id),
         )
 
     def _await_live(self, release: Release, *, went_live: bool) -> list[Release]:
@@ -229,27 +212,26 @@ class StagedPromoter(Promoter):
         If the import does not say that its release is live, this waits until it is. Otherwise the server could activate
         it after the release before was put back.
         """
-        enough = down_to(self._latest)
 
         def moved(now: Sequence[Release]) -> bool:
             return any(one.id == release.id for one in now) and (went_live or live_id(now) != self._before)
 
-        now = look(
-            self._client,
-            lambda client: client.releases.list(self._deployment_id, until=enough),
+        now = look_at_releases(
+            self.client,
+            self.deployment_id,
             moved,
-            seconds=self._releases.settle_timeout,
+            until=down_to(self._latest),
+            seconds=self.settle_timeout,
             interval=_INTERVAL,
         )
         live = live_release(now)
         if id_of(live) not in (release.id, self._before):
-            raise UnexpectedLiveReleaseError(
-                f"{described(live)} of deployment {self._deployment_id} is live after the import of release "
-                f"{release.id}, and the baseline recorded {self._before or 'none'}: another release has been activated "
-                "at the same time. This task changes nothing more. Activate the release that should be live.",
-                deployment_id=self._deployment_id,
+            raise self.baseline.another_is_live(
+                live,
+                "This task changes nothing more. Activate the release that should be live.",
+                where=f" after the import of release {release.id}",
+                when="at the same time",
                 release_id=release.id,
-                live_id=id_of(live),
             )
         return now
 

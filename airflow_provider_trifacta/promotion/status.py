@@ -15,15 +15,16 @@ from ..client.errors import PromotionNotProvenError, PromotionRolledBackError, R
 #: - ``rollback_owed``: the promotion failed, and its release is live, or may be: the rollback did not end
 #: - ``unproven``: the promotion failed, its release is live, and the group has no rollback
 #: - ``replaced``: another release is live than the promoted one and the one before it
+#: - ``deleted``: the promotion began, and the server does not know the deployment any more
 #: - ``skipped``: the whole group was skipped
-STATES = ("live", "rolled_back", "unchanged", "rollback_owed", "unproven", "replaced", "skipped")
+STATES = ("live", "rolled_back", "unchanged", "rollback_owed", "unproven", "replaced", "deleted", "skipped")
 
 
 @dataclass(frozen=True)
 class PromotionStatus:
     """How production stands at the end of a promotion.
 
-    :param state: one of :data:`STATES`
+    :param state: one of ``STATES``
     :param why: why the promotion was kept or not, as a sentence
     :param deployment_id: the deployment; None if the group did not get that far
     :param release_id: the promoted release; None for none, or if it is unknown
@@ -62,6 +63,7 @@ class PromotionStatus:
             "rollback_owed": f"A rollback is owed: {made} of {where} is live, and nothing has proven it.",
             "unproven": f"{made} of {where} is live, and nothing has proven it. The group has no rollback.",
             "replaced": f"{live} of {where} is live: that was changed in the meantime.",
+            "deleted": f"{where} was deleted, or the user of the connection cannot see it any more.",
         }[self.state]
         return text[0].upper() + text[1:]
 
@@ -77,6 +79,8 @@ class PromotionStatus:
             "rollback_owed": f"Clear {tasks}: it makes {before} live again. It waits for the instance if necessary.",
             "unproven": f"If {made} is right, clear {tasks or 'the whole group'}. To go back, make {before} live.",
             "replaced": "Decide which release should be live, and activate it in Trifacta.",
+            "deleted": "If it was deleted, make another deployment, let the DAG name it, and clear the whole group. "
+            f"If it is there, let the user see it, and clear {tasks or 'the last task'}.",
         }.get(self.state, "")
 
     def as_dict(self) -> dict[str, Any]:

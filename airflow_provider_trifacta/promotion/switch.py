@@ -8,7 +8,8 @@ shows when a third release is live.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import (
@@ -17,16 +18,17 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
-from ..client.retries import WRITE_RETRIES, did_nothing, may_repeat_write, repeating
+from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, Journal
 from .reading import (
     VERIFY_TIMEOUT,
+    about,
     described,
     down_to,
     id_of,
     live_id,
     live_release,
-    look,
+    look_at_releases,
     production_stands,
     strangers,
 )
@@ -42,14 +44,7 @@ _INTERVAL = 1.0
 
 
 def set_live(
-    client: TrifactaClient,
-    deployment_id: int,
-    target: int | None,
-    seen: Sequence[Release],
-    *,
-    shows: int | None = None,
-    journal: Journal | None = None,
-    retry: bool = False,
+    client: TrifactaClient, deployment_id: int, target: int | None, seen: Sequence[Release], **options: Any
 ) -> list[Release]:
     """Make one release live in place of what is live, and read back that it is.
 
@@ -66,9 +61,9 @@ def set_live(
     :param deployment_id: the deployment
     :param target: the release to be live, None for none
     :param seen: the deployment's releases, as read just now
-    :param shows: a release that a list must show to count; without it, a list that lags behind could show an old state
-    :param journal: what earlier tries of the task noted
-    :param retry: whether an earlier try may have asked for the change already
+    :param options: ``shows``, a release that a list must show to count: without it, a list that lags behind could show
+        an old state; ``journal``, what earlier tries of the task noted; and ``retry``, whether an earlier try may have
+        asked for the change already
     :returns: the deployment's releases, as read back
     :raises InterruptedChangeError: an earlier try may have made the change, and another release is live now
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
@@ -76,8 +71,8 @@ def set_live(
     """
     if live_id(seen) == target:
         return list(seen)
-    change = _Change(client, deployment_id, target, seen, shows, journal or Journal())
-    applied = change.resume() if retry else None
+    change = _Change(client, deployment_id, target, seen, **options)
+    applied = change.resume() if change.retry else None
     return change.make() if applied is None else applied
 
 
@@ -90,27 +85,23 @@ def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:
     return {"what": "set_live", "deployment_id": deployment_id, "target": target}
 
 
+@dataclass
 class _Change:
     """One change of the live release; the parameters are those of :func:`set_live`."""
 
-    def __init__(
-        self,
-        client: TrifactaClient,
-        deployment_id: int,
-        target: int | None,
-        seen: Sequence[Release],
-        shows: int | None,
-        journal: Journal,
-    ) -> None:
-        self._client = client
-        self._deployment_id = deployment_id
-        self._target = target
-        self._seen = seen
-        self._shows = shows
-        self._journal = journal
-        self._before = live_release(seen)
-        self._request = live_request(deployment_id, target)
-        self._enough = down_to(max((*(release.id for release in seen), shows or 0)))
+    client: TrifactaClient
+    deployment_id: int
+    target: int | None
+    seen: Sequence[Release]
+    _: KW_ONLY
+    shows: int | None = None
+    journal: Journal = field(default_factory=Journal)
+    retry: bool = False
+
+    def __post_init__(self) -> None:
+        self._before = live_release(self.seen)
+        self._request = live_request(self.deployment_id, self.target)
+        self._enough = down_to(max((*(release.id for release in self.seen), self.shows or 0)))
         #: What an earlier try noted about the same change.
         self._entry: Entry | None = None
 
@@ -120,27 +111,21 @@ class _Change:
         :returns: the releases, if the change was applied; None if it is safe to ask for it
         :raises InterruptedChangeError: it may have been applied, and what is live now may be a person's decision
         """
-        self._entry = self._journal.entry(**self._request)
-        if self._journal.nothing_asked(**self._request):
+        self._entry = self.journal.entry(**self._request)
+        if self.journal.nothing_asked(**self._request):
             return None
         if self._entry is None:
             raise self._interrupted(self._before)
-        lower = min(filter(None, (self._target, id_of(self._before))))
+        lower = min(filter(None, (self.target, id_of(self._before))))
         # The earlier request may be applied while this try looks, so this waits for it.
-        now = look(
-            self._client,
-            lambda reader: reader.releases.list(self._deployment_id, until=down_to(lower)),
-            lambda now: live_id(now) == self._target,
-            seconds=VERIFY_TIMEOUT,
-            interval=_INTERVAL,
-        )
-        if live_id(now) == self._target:
+        now = self._look(lambda now: live_id(now) == self.target, down_to(lower))
+        if live_id(now) == self.target:
             return now
-        if _state(now, self._target) != dict(self._entry.before):
+        if _state(now, self.target) != dict(self._entry.before):
             raise self._interrupted(live_release(now))
         log.info(
             "An earlier try asked for the same change of deployment %s, and nothing has changed since: asking again",
-            self._deployment_id,
+            self.deployment_id,
         )
         return None
 
@@ -149,27 +134,27 @@ class _Change:
 
         :returns: the releases, as read back
         """
+        before = f"{described(self._before)} of deployment {self.deployment_id}"
         # Noted before the request: a process that is killed during it can note nothing afterwards.
-        self._journal.asked(self._request, **_state(self._seen, self._target))
+        lost = self.journal.ask(
+            self._request,
+            _state(self.seen, self.target),
+            self._ask,
+            nothing=lambda: f"Nothing was changed. {before} is live.",
+            earlier=self._entry,
+        )
+        if lost:
+            log.warning("The change of deployment %s may have been applied: %s", self.deployment_id, lost)
         with production_stands(
             lambda: (
-                f"{described(self._before)} of deployment {self._deployment_id} was live before, and this task asked "
-                f"for {f'release {self._target}' if self._target else 'no release'} to be live: look which one is."
+                f"{before} was live before, and this task asked for "
+                f"{f'release {self.target}' if self.target else 'no release'} to be live: look which one is."
             )
         ):
-            try:
-                lost = self._ask()
-            except TrifactaError:
-                self._journal.withdraw(self._request, self._entry)
-                raise
             return self._read_back(lost)
 
-    def _ask(self) -> TrifactaError | None:
-        """Ask for the change.
-
-        :returns: the error that leaves open whether it was applied; None if the server says that it was
-        :raises TrifactaError: it was not applied
-        """
+    def _ask(self) -> None:
+        """Ask for the change, and again only if the server provably did nothing and nothing has changed since."""
         asked = False
 
         def ask() -> None:
@@ -177,36 +162,31 @@ class _Change:
             if asked and self._live_before_repeating() != id_of(self._before):
                 return  # a person decided otherwise while a busy server made us wait
             asked = True
-            if self._target is not None:
-                self._client.releases.activate(self._target, repeat=False)
+            if self.target is not None:
+                self.client.releases.activate(self.target, repeat=False)
             elif self._before is not None:
-                self._client.releases.deactivate(self._before.id, repeat=False)
+                self.client.releases.deactivate(self._before.id, repeat=False)
 
-        try:
-            repeating(ask, may_repeat_write, WRITE_RETRIES, self._client.clock.sleep)
-        except TrifactaError as error:
-            if did_nothing(error):
-                where = f"of deployment {self._deployment_id}"
-                error.standing = f"Nothing was changed. {described(self._before)} {where} is live."
-                raise
-            log.warning("The change of deployment %s may have been applied: %s", self._deployment_id, error)
-            return error
-        return None
+        repeating(ask, may_repeat_write, WRITE_RETRIES, self.client.clock.sleep)
 
     def _live_before_repeating(self) -> int | None:
         """Look once. The loop around it repeats, so a read with repetitions of its own would multiply them."""
         try:
-            return live_id(self._read(self._client.without_repetitions))
+            return live_id(self.client.without_repetitions.releases.list(self.deployment_id, until=self._enough))
         except TrifactaError as error:
             error.unsent = True  # the change: this attempt did not send it, and the ones before did nothing
             raise
 
-    def _read(self, reader: TrifactaClient) -> list[Release]:
-        return reader.releases.list(self._deployment_id, until=self._enough)
+    def _look(
+        self, shows: Callable[[list[Release]], bool], until: Callable[[Sequence[Release]], bool]
+    ) -> list[Release]:
+        return look_at_releases(
+            self.client, self.deployment_id, shows, until=until, seconds=VERIFY_TIMEOUT, interval=_INTERVAL
+        )
 
     def _counts(self, now: Sequence[Release]) -> bool:
         """Tell whether a list counts. One that lacks the releases of the change is old, or another deployment's."""
-        known = (self._shows,) if self._shows else (self._target, id_of(self._before))
+        known = (self.shows,) if self.shows else (self.target, id_of(self._before))
         return any(release.id in known for release in now)
 
     def _read_back(self, lost: TrifactaError | None) -> list[Release]:
@@ -216,49 +196,37 @@ class _Change:
         """
         before = id_of(self._before)
         try:
-            now = look(
-                self._client,
-                self._read,
-                # Any other live release ends the wait, also a third one.
-                lambda now: self._counts(now) and live_id(now) != before,
-                seconds=VERIFY_TIMEOUT,
-                interval=_INTERVAL,
-            )
+            # Any other live release ends the wait, also a third one.
+            now = self._look(lambda now: self._counts(now) and live_id(now) != before, self._enough)
         except TrifactaError as error:
             if lost and error.retryable:
                 raise lost from error
             raise
         live, counts = live_release(now), self._counts(now)
-        if counts and id_of(live) == self._target:
-            self._journal.answered(done=True)
+        if counts and id_of(live) == self.target:
+            self.journal.answered(done=True)
             return now
-        if id_of(live) not in (self._target, before) and (live or counts):
+        if id_of(live) not in (self.target, before) and (live or counts):
             raise UnexpectedLiveReleaseError(
-                f"{described(live)} of deployment {self._deployment_id} is live, though this task "
-                f"{'asked to make' if lost else 'has just made'} release {self._target or 'none'} live in place of "
+                f"{described(live)} of deployment {self.deployment_id} is live, though this task "
+                f"{'asked to make' if lost else 'has just made'} release {self.target or 'none'} live in place of "
                 f"{before or 'none'}: another release has been activated at the same time. This task changes nothing "
                 "more. Activate the release that should be live in Trifacta.",
-                deployment_id=self._deployment_id,
-                release_id=self._target,
-                live_id=id_of(live),
+                **about(self.deployment_id, live, self.target),
             )
         raise lost or UnexpectedResponseError(
-            f"Release {self._target or 'none'} of deployment {self._deployment_id} does not show as live within "
+            f"Release {self.target or 'none'} of deployment {self.deployment_id} does not show as live within "
             f"{VERIFY_TIMEOUT:g} s, though the server accepted the change.",
-            deployment_id=self._deployment_id,
-            release_id=self._target,
-            live_id=id_of(live),
+            **about(self.deployment_id, live, self.target),
         )
 
     def _interrupted(self, live: Release | None) -> InterruptedChangeError:
         return InterruptedChangeError(
             f"An earlier try of this task was cut off. It may have made "
-            f"{f'release {self._target}' if self._target else 'no release'} of deployment {self._deployment_id} live "
+            f"{f'release {self.target}' if self.target else 'no release'} of deployment {self.deployment_id} live "
             f"already. {described(live)} is live now, so another release may have been activated in the meantime. This "
             "try changed nothing. Look at the deployment, and clear this task if the change is still wanted.",
-            deployment_id=self._deployment_id,
-            release_id=self._target,
-            live_id=id_of(live),
+            **about(self.deployment_id, live, self.target),
         )
 
 
@@ -291,7 +259,5 @@ def refuse_overlap(
             f"Another import into deployment {deployment_id} ran at the same time (releases {list(others)}). "
             f"{described(live)} is live, as requested. To go back, activate the other release. Promotions and changes "
             "of one deployment must not overlap.",
-            deployment_id=deployment_id,
-            release_id=others[0],
-            live_id=id_of(live),
+            **about(deployment_id, live, others[0]),
         )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import (
@@ -22,9 +23,8 @@ from ..client.errors import (
     TrifactaError,
 )
 from ..client.imports import FlowImport, first_dropped, new_flow
-from ..client.retries import did_nothing
 from ..client.texts import listed, quoted
-from .gate import DryRunReport, report_on
+from .gate import DryRunReport, Gate
 from .journal import Journal, digest_of
 from .mappings import Mappings, mapping_to_write
 from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, production_stands, read_patiently
@@ -76,13 +76,13 @@ class WorkspaceImporter:
         :raises TrifactaError: the dry run could not be made
         """
         body = self.package.body(fields=self.mappings.fields)
-        return report_on(
+        return Gate(
             self.client,
             self.package,
             lambda: self.client.flows.import_dry_run(body, folder_id=self.folder_id),
             lambda: self.mappings.rules,
             mapping_to_write,
-        )
+        ).report()
 
     def run(self, before_upload: Callable[[], None] | None = None) -> tuple[str, FlowImport]:
         """Join what an earlier try of the task made, or import the package.
@@ -102,15 +102,15 @@ class WorkspaceImporter:
         newest = read_patiently(self.client, lambda reader: reader.flows.newest())
         above = newest[0].id if newest else 0
         body = self.package.body(self.progress, self.mappings.fields)
-        self.journal.asked(self._request, above=above)
-        try:
-            made = self.client.flows.import_package(body, folder_id=self.folder_id)
-        except TrifactaError as error:
-            if not (did_nothing(error) or isinstance(error, MissingMappingError)):
-                raise self._ambiguous(str(error), above) from error
-            self.journal.withdraw()
-            error.standing = "Nothing was imported."
-            raise
+        made = self.journal.ask(
+            self._request,
+            {"above": above},
+            partial(self.client.flows.import_package, body, folder_id=self.folder_id),
+            nothing=lambda: "Nothing was imported.",
+            refused=MissingMappingError,
+        )
+        if isinstance(made, TrifactaError):
+            raise self._ambiguous(str(made), above) from made
         self.journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
         try:
             return "created", self._proven(made, above)

@@ -8,6 +8,7 @@ import random
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _BACKSTOP = 300.0
 _LOOK_UP_GRACE = 60.0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class WatchTrigger(BaseTrigger):
     """Polls until a watch decides, as the sensor of the same watch does. It changes nothing.
 
@@ -52,56 +54,30 @@ class WatchTrigger(BaseTrigger):
     :param not_before: when to poll first, in seconds since the epoch, if the server asked to wait
     :param deadline: when to give up, in seconds since the epoch; None for never. It is a time of day, because the
         trigger may move to another host
-    :param awaited: keywords of the subclass, which name what is awaited
     """
 
-    def __init__(
-        self,
-        *,
-        trifacta_conn_id: str = TrifactaHook.default_conn_name,
-        tolerated_outage: float = TOLERATED_OUTAGE,
-        failing_since: float | None = None,
-        poke_interval: float = POKE_INTERVAL,
-        exponential_backoff: bool = False,
-        max_wait: float | None = None,
-        began: float | None = None,
-        not_before: float | None = None,
-        deadline: float | None = None,
-        **awaited: Any,
-    ) -> None:
+    trifacta_conn_id: str = TrifactaHook.default_conn_name
+    tolerated_outage: float = TOLERATED_OUTAGE
+    failing_since: float | None = None
+    poke_interval: float = POKE_INTERVAL
+    exponential_backoff: bool = False
+    max_wait: float | None = None
+    began: float | None = None
+    not_before: float | None = None
+    deadline: float | None = None
+
+    #: How many job groups it waits for. The trigger for job groups sets it.
+    _job_groups = 0
+    #: The connection as it was read last.
+    _config = None
+
+    def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
-        self.trifacta_conn_id = trifacta_conn_id
-        self.tolerated_outage = tolerated_outage
-        self.failing_since = failing_since
-        self.poke_interval = poke_interval
-        self.exponential_backoff = exponential_backoff
-        self.max_wait = max_wait
-        self.began = began
-        self.not_before = not_before
-        self.deadline = deadline
-        self._awaited = awaited
-        #: How many job groups it waits for. The subclass for job groups sets it.
-        self._job_groups = 0
-        #: The connection as it was read last.
-        self._config: ClientConfig | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the keywords that make an equal trigger."""
-        return (
-            f"{type(self).__module__}.{type(self).__name__}",
-            {
-                **self._awaited,
-                "trifacta_conn_id": self.trifacta_conn_id,
-                "tolerated_outage": self.tolerated_outage,
-                "failing_since": self.failing_since,
-                "poke_interval": self.poke_interval,
-                "exponential_backoff": self.exponential_backoff,
-                "max_wait": self.max_wait,
-                "began": self.began,
-                "not_before": self.not_before,
-                "deadline": self.deadline,
-            },
-        )
+        keywords = {one.name: getattr(self, one.name) for one in fields(self)}
+        return f"{type(self).__module__}.{type(self).__name__}", keywords
 
     @property
     def given_up_after(self) -> timedelta | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from ..hooks.trifacta import TrifactaHook
@@ -13,19 +14,22 @@ from ..waits import JobGroupsWatch, cancel_job_groups
 from ._watching import WatchTrigger
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class JobGroupTrigger(WatchTrigger):
     """Polls until all job groups are Complete. It decides as :class:`.JobGroupSensor` does.
 
     :param job_group_ids: the job groups
     :param cancel_on_kill: whether to cancel them when a person clears or marks the deferred task (Airflow 3.3). A
         restart of the triggerer or a timeout does not cancel them
-    :param waiting: as for :class:`.WatchTrigger`
+    :param waiting: as for ``WatchTrigger``
     """
 
-    def __init__(self, *, job_group_ids: Sequence[int], cancel_on_kill: bool = False, **waiting: Any) -> None:
-        super().__init__(job_group_ids=list(job_group_ids), cancel_on_kill=cancel_on_kill, **waiting)
-        self.job_group_ids = list(job_group_ids)
-        self.cancel_on_kill = cancel_on_kill
+    job_group_ids: Sequence[int]
+    cancel_on_kill: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.job_group_ids = list(self.job_group_ids)
         self._job_groups = len(self.job_group_ids)
 
     def _watch(self, **waiting: Any) -> JobGroupsWatch:

@@ -97,12 +97,15 @@ class ReleaseWatch(Watch):
         self._polls = polls
         #: Whether the release is not on the newest page.
         self._deep = False
+        #: The live release, as far as it was read.
+        self._live: int | None = None
         self._warned = False
 
     def _look(self) -> Steps[tuple[bool, str]]:
         active = yield from self._is_active()
         where = f" of deployment {self.deployment_id}" if self.deployment_id else ""
-        return active, f"Release {self.release_id}{where} is {'live' if active else 'not live'}"
+        live = f". Live, as last read: release {self._live}" if self._live and not active else ""
+        return active, f"Release {self.release_id}{where} is {'live' if active else 'not live'}{live}"
 
     def _is_active(self) -> Steps[bool]:
         all_pages, known = self._polls % DEEP_LOOK_EVERY == 0, self.deployment_id
@@ -117,21 +120,23 @@ class ReleaseWatch(Watch):
         self._polls += 1
         if release.active:
             return True
-        if self.on_superseded == "wait" or self.deployment_id is None:
-            return False
-        if all_pages and (known is None or self._deep):
-            siblings = yield NewestReleases(self.deployment_id, self.release_id)
-        elif known is None:
-            siblings = yield NewestReleases(self.deployment_id)
-        newer = [sibling.id for sibling in siblings if sibling.active and sibling.id > self.release_id]
-        if newer:
+        if self.on_superseded == "fail" and self.deployment_id is not None:
+            if all_pages and (known is None or self._deep):
+                siblings = yield NewestReleases(self.deployment_id, self.release_id)
+            elif known is None:
+                siblings = yield NewestReleases(self.deployment_id)
+        live = next((one.id for one in siblings if one.active), None)
+        if siblings:
+            # It is part of the state, which is logged when it changes.
+            self._live = live
+        if self.on_superseded == "fail" and live is not None and live > self.release_id:
             raise ReleaseSupersededError(
                 f"Release {self.release_id} of deployment {self.deployment_id} is not live: the newer release "
-                f"{newer[0]} is live. This task changed nothing.",
-                advice=f"Wait for release {newer[0]}, activate release {self.release_id} in Trifacta, or set "
+                f"{live} is live. This task changed nothing.",
+                advice=f"Wait for release {live}, activate release {self.release_id} in Trifacta, or set "
                 "on_superseded='wait'.",
                 release_id=self.release_id,
-                live_id=newer[0],
+                live_id=live,
                 deployment_id=self.deployment_id,
             )
         return False

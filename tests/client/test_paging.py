@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_trifacta.client import transport as transport_module
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import RequestTimeoutError, UnexpectedResponseError
-from airflow_provider_trifacta.client.releases import list_newest_first
+from airflow_provider_trifacta.client.releases import _newest_first
 from airflow_provider_trifacta.client.resources import list_all
 from airflow_provider_trifacta.client.transport import Transport
 
@@ -103,7 +103,7 @@ def test_an_endless_list_ends(scripted_transport, monkeypatch, limits):
     monkeypatch.setattr(transport_module, "MOST_ROWS", limits[0])
     monkeypatch.setattr(transport_module, "MOST_PAGES", limits[1])
     transport, server = scripted_transport(endless)
-    for read_list in (list_all, functools.partial(list_newest_first, enough=lambda _: False)):
+    for read_list in (list_all, functools.partial(_newest_first, enough=lambda _: False)):
         with pytest.raises(UnexpectedResponseError, match=r"GET /v4/things has more than"):
             read_list(transport, "/v4/things")
     assert len(server.seen) == 22
@@ -133,4 +133,4 @@ def test_a_row_whose_id_is_no_id_is_no_row(scripted_transport, one):
     with pytest.raises(UnexpectedResponseError, match="ids"):
         list_all(transport, "/v4/things")
     with pytest.raises(UnexpectedResponseError, match="ids"):
-        list_newest_first(transport, "/v4/things", enough=lambda _: True)
+        _newest_first(transport, "/v4/things", enough=lambda _: True)

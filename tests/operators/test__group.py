@@ -282,6 +282,28 @@ def test_a_release_that_a_person_replaced(end, status, fails, emulator, make_pac
     assert status("state", "live_release_id", "release_id") == ("replaced", live, promotion["release_id"])
 
 
+@pytest.mark.parametrize("roll_back", [True, False])
+def test_a_deleted_deployment_makes_no_second_task_red(end, status, fails, emulator, promotion, roll_back):
+    before = {**BASELINE, "active_release_id": 1}
+    options = {"returns": {"baseline": before}, "smoke_run": "failed", "smoke_jobs": "upstream_failed"}
+    emulator.store.delete_deployment(1)
+    if roll_back:
+        with pytest.raises(AirflowSkipException):
+            end(RollbackGroupOperator, **options)
+        options |= {"roll_back": "skipped", "rollback": NOT_KEPT}
+    with fails("PromotionNotProvenError", deployment_id=1, live_id=None):
+        end(ConfirmGroupOperator, **options)
+    clear = ["g.roll_back" if roll_back else "g.smoke_run"]
+    assert status("state", "release_id", "clear") == ("deleted", promotion["release_id"], clear)
+
+
+def test_a_deployment_that_is_deleted_at_the_very_end(end, status, fails, emulator):
+    emulator.store.delete_deployment(1)
+    with fails("UnexpectedLiveReleaseError", live_id=None):
+        end(ConfirmGroupOperator)
+    assert status("state", "live_release_id") == ("deleted", None)
+
+
 def test_nothing_is_owed_where_a_person_left_no_release_live(end, status, fails, emulator, promotion):
     """The promotion is not known to have made a release, the baseline had one, and none is live now."""
     emulator.store.update_release(promotion["release_id"], active=False)

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import time
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from airflow.models import DagBag
@@ -164,10 +165,10 @@ def instance(use_connection, make_package):
 def ask(instance):
     """Return a function that runs the deployment, and asks what its jobs read and wrote."""
 
-    def run(count=1):
+    def run(count=1, **package):
         ids = [one.id for _ in range(count) for one in instance.store.run_deployment(1)]
         config = ClientConfig(base_url=instance.url, login="admin@example.com", password="admin-password")
-        return _lineage._ask(lambda: config, ids)
+        return _lineage._ask(lambda: config, ids, **package)
 
     return run
 
@@ -194,6 +195,28 @@ def test_a_table_of_a_connection(ask, make_package, instance):
 def test_what_is_not_told_for_a_job_is_left_out(ask, instance, status):
     instance.faults.add(Fault(Answer(status), **INPUTS))
     assert list(ask()) == [[], FILES[1]]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize(
+    ("package", "told"),
+    [
+        ({"dataset_path": "s3://dev/kept.csv"}, [("s3://dev", "kept.csv")]),
+        ({"connections": [Connection(24, "orders", str(UUID(int=1)))]}, []),
+    ],
+)
+def test_the_package_stands_in_for_inputs_that_are_not_told(ask, instance, make_package, status, package, told):
+    instance.faults.add(Fault(Answer(status), **INPUTS))
+    assert list(ask(package_path=make_package(**package))) == [told, FILES[1]]
+
+
+def test_the_package_is_not_read_if_the_instance_tells(ask, tmp_path):
+    assert list(ask(package_path=tmp_path / "missing.zip")) == FILES
+
+
+def test_a_missing_package_is_no_failure(ask, instance, tmp_path):
+    instance.faults.add(Fault(Answer(400), **INPUTS))
+    assert list(ask(package_path=tmp_path / "missing.zip")) == [[], FILES[1]]
 
 
 @pytest.mark.parametrize("rows", [None, "x", [3, {}, {"uri": 5}, {"vendor": 1, "table": "x", "relationalPath": "y"}]])

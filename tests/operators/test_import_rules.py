@@ -602,6 +602,7 @@ def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_a_person_chang
     """By the clocks alone it would stop: the rules were set after the run began."""
     began = utc_now() - timedelta(minutes=1)
     set_rules(value_rules=[BUCKET])
+    store.set("trifacta_journal", {"opened": [1]})
     result, _ = set_rules(value_rules=[], try_number=2, dag_run=SimpleNamespace(start_date=began), store=store)
     assert result["outcome"] == "changed"
 

@@ -25,13 +25,20 @@ def test_without_a_store_only_a_first_try_proves_that_nothing_was_asked_for():
     assert not Journal(None, 2).nothing_asked(**ONE)
 
 
-def test_an_earlier_try_that_noted_nothing_asked_for_nothing(journal):
-    journal.skip()  # it was killed while Airflow prepared the task
+def test_every_earlier_try_has_to_be_there(journal):
     assert journal().nothing_asked(**ONE)
-    assert journal().never_asked
-    journal().asked(ONE)
+    assert journal().nothing_asked(**ONE)
     journal.skip()
     assert not journal().nothing_asked(**ONE)
+    assert not journal().nothing_asked(**ONE), "the gap stays"
+
+
+def test_a_store_that_was_emptied_proves_nothing(journal):
+    """Airflow does that after a success (``clear_on_success``), or when the notes are old."""
+    journal().asked(ONE)
+    journal.store.set(KEY, None)
+    two = journal()
+    assert (two.nothing_asked(**ONE), two.never_asked) == (False, False)
 
 
 def test_an_entry_counts_for_exactly_its_request(journal):
@@ -82,9 +89,10 @@ def test_a_store_that_cannot_be_read_stops_a_try_before_it_sends_anything(journa
 def test_a_store_that_takes_no_note_stops_a_request(journal):
     one = journal()
     journal.store.broken = True
-    with pytest.raises(JournalUnavailableError) as caught:
-        one.asked(ONE)
-    assert caught.value.retryable
+    for note in (journal, lambda: one.asked(ONE)):
+        with pytest.raises(JournalUnavailableError) as caught:
+            note()
+        assert caught.value.retryable
 
 
 def test_a_store_that_fails_after_the_request_is_only_warned_of(journal, caplog):
@@ -97,11 +105,12 @@ def test_a_store_that_fails_after_the_request_is_only_warned_of(journal, caplog)
     assert len(caplog.records) == 2
 
 
-@pytest.mark.parametrize("found", ["x", 1, [1]])
+@pytest.mark.parametrize("found", [None, [], "x", {"opened": 1}, {"opened": None}, {}])
 def test_a_document_of_another_kind_proves_nothing(store, found):
     store.set(KEY, found)
-    with pytest.raises(JournalUnavailableError):
-        Journal(store, 2).open()
+    one = Journal(store, 2)
+    one.open()
+    assert not one.nothing_asked(**ONE)
 
 
 def test_a_digest_tells_parameters_apart_and_does_not_hold_them():

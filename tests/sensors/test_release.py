@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -89,10 +90,26 @@ def test_a_newer_live_release_may_be_waited_out(execute, releases, client, time)
     assert time.slept == [10]
 
 
-def test_an_older_live_release_does_not_supersede(execute, releases, client, time):
-    client.releases.activate(releases[0])
-    time.during_sleep = [lambda: client.releases.activate(releases[1])]
+def test_an_older_live_release_does_not_supersede_and_is_told_once(execute, releases, client, time, caplog):
+    client.releases.deactivate(releases[1])
+    caplog.set_level(logging.INFO)
+    activate = client.releases.activate
+    time.during_sleep = [
+        *(lambda: activate(releases[0]), lambda: None, lambda: None),
+        lambda: activate(releases[1]),
+    ]
     execute(sensor(releases[1]))
+    told = [record.getMessage() for record in caplog.records if f"release {releases[0]}" in record.getMessage()]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("mode", [{"mode": "reschedule"}, {"deferrable": True}])
+def test_other_modes_tell_it_too(execute, releases, client, caplog, mode):
+    client.releases.activate(releases[0])
+    caplog.set_level(logging.INFO)
+    with pytest.raises((AirflowRescheduleException, AirflowSensorTimeout)):
+        execute(sensor(releases[1], timeout=0.1, poke_interval=0.05, **mode))
+    assert f"release {releases[0]}" in caplog.text
 
 
 def test_a_deleted_release_fails_at_once(execute, emulator, releases):

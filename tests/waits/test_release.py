@@ -91,3 +91,14 @@ def test_a_release_that_slips_off_the_newest_page_is_still_found(scripted):
     assert server.polls(watch, 3) == [2, 1, 1]
     server.live = 1
     assert watch.poll(lambda: server.client) is True
+
+
+def test_the_state_tells_which_release_is_live_as_far_as_it_was_read(scripted):
+    server = Deployment(scripted, range(1, 301))
+    watch, states = ReleaseWatch(300, deployment_id=4), []
+    for live in (None, 298, 298, 299, 2):
+        server.live = live
+        server.polls(watch, 1)
+        states.append(watch.state.rpartition(" ")[2])
+    # Release 2 is below the newest page.
+    assert states == ["live", "298", "298", "299", "live"]

@@ -1,0 +1,1 @@
+python list_releases.py trifacta_prod Orders

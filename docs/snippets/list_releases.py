@@ -1,0 +1,11 @@
+"""List the releases of a deployment, newest first: python list_releases.py trifacta_prod Orders."""
+
+import sys
+
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
+
+conn_id, name = sys.argv[1:]
+with TrifactaHook(conn_id).client as client:
+    deployment = client.deployments.by_name(name)
+    for release in client.releases.list(deployment.id):
+        print(release.id, "live" if release.active else "inactive", release.package_uuid, release.created_at)

@@ -1,0 +1,1 @@
+airflow dags test export_package

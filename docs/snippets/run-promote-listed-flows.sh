@@ -1,0 +1,1 @@
+airflow dags test promote_listed_flows

@@ -1,0 +1,1 @@
+airflow dags test promote_three_flows

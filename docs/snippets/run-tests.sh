@@ -1,0 +1,2 @@
+pip install pytest
+python -m pytest "$AIRFLOW_HOME/tests"

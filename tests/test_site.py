@@ -1,0 +1,123 @@
+"""What the site's pages show comes from files that tests run, and the reference has everything that is public."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import runpy
+import textwrap
+
+import pytest
+import trifacta_emulator.__main__ as emulator_command
+from site_pages import DOCS, ROOT, SNIPPETS, pages, shown_by
+
+from airflow_provider_trifacta import check, package
+from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.get_provider_info import get_provider_info
+from airflow_provider_trifacta.probe import __main__ as probe
+
+REFERENCE = DOCS / "reference"
+PAGES = sorted(DOCS.rglob("*.md"))
+DAGS = sorted((SNIPPETS / "dags").glob("*.py"))
+
+
+def test_the_site_has_every_page():
+    assert sorted([*pages(), DOCS / "index.md"]) == PAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_python_comes_from_files_that_are_run(page):
+    assert "```python" not in page.read_text()
+    for shown in shown_by(page):
+        assert shown.path.is_file()
+        assert {SNIPPETS, ROOT / "example_dags"} & set(shown.path.parents)
+        assert shown.options["language"] == {".py": "python", ".sh": "bash"}[shown.path.suffix]
+
+
+def test_each_snippet_is_shown_and_so_run_by_the_test_of_the_site():
+    shown = {one.path for page in pages() for one in shown_by(page) if {"caption", "language"} & set(one.options)}
+    assert {path for path in SNIPPETS.rglob("*.*") if "__pycache__" not in path.parts} <= shown
+
+
+@pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
+def test_a_dag_of_a_page_can_be_parsed(path):
+    dags = [one for one in runpy.run_path(str(path)).values() if type(one).__name__ == "DAG"]
+    assert [dag.dag_id for dag in dags] in ([], [path.stem])
+
+
+def test_the_readme_shows_what_is_run():
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    text = (SNIPPETS / "dags" / "promote_orders.py").read_text()
+    assert textwrap.indent(block, "    ") in text
+
+
+def kinds(error=errors.TrifactaError):
+    yield error
+    for kind in error.__subclasses__():
+        if kind.__module__ == errors.__name__:
+            yield from kinds(kind)
+
+
+def test_the_reference_has_each_error_with_its_code():
+    page = (REFERENCE / "errors.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (?:`(\w+)`)? ?\| (yes|no) \|$", page, re.M)
+    assert rows == [
+        (
+            kind.__name__,
+            kind.code,
+            kind.__base__.__name__ if kind is not errors.TrifactaError else "",
+            "yes" if kind.retryable else "no",
+        )
+        for kind in kinds()
+    ]
+
+
+def test_the_reference_has_every_module_that_is_public():
+    text = "".join(page.read_text() for page in REFERENCE.glob("*.md"))
+    info = get_provider_info()
+    modules = {
+        name
+        for kind in ("operators", "sensors", "triggers", "hooks")
+        for one in info[kind]
+        for name in one["python-modules"]
+    }
+    ours = "airflow_provider_trifacta"
+    modules |= {
+        f"{ours}.{name}" for name in ("links", "task_groups", "packages", "promotion", "waits", "client.errors")
+    }
+    assert modules - set(re.findall(r"automodule:: (\S+)", text)) == set()
+
+
+def test_the_reference_has_the_xcoms_of_each_operator():
+    page = (REFERENCE / "xcoms.md").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "airflow_provider_trifacta").rglob("*.py"))
+    operators = {
+        name
+        for folder in ("operators", "sensors")
+        for path in (ROOT / "airflow_provider_trifacta" / folder).glob("[a-z]*.py")
+        for name in re.findall(r"^class (\w+(?:Operator|Sensor))\(", path.read_text(), re.M)
+    }
+    assert {name for name in operators if name not in page} == set()
+    keys = {key for row in re.findall(r"^\| (`.+?) \|", page, re.M) for key in re.findall(r"`(\w+)`", row)}
+    assert {key for key in keys if f'"{key}"' not in source and f"{key}=" not in source} == set()
+
+
+@pytest.mark.parametrize(
+    ("main", "module"),
+    [
+        (check.main, "airflow_provider_trifacta.check"),
+        (package.main, "airflow_provider_trifacta.package"),
+        (probe.main, "airflow_provider_trifacta.probe"),
+        (emulator_command.main, "trifacta-emulator"),
+    ],
+)
+def test_the_reference_has_every_option_of_a_command(main, module, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda parser, *_: seen.append(parser) or exit(0))
+    with pytest.raises(SystemExit):
+        main([])
+    capsys.readouterr()
+    options = {name for action in seen[0]._actions for name in action.option_strings} - {"-h", "--help"}
+    sections = (REFERENCE / "cli.md").read_text().split("\n## ")
+    (section,) = [one for one in sections if "\n```bash\n" in one and module in one.split("```")[1]]
+    assert set(re.findall(r"`(--[\w-]+)", section)) == options
