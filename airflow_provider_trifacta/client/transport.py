@@ -186,7 +186,8 @@ class Transport:
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), params, json, body, None, slow, parse, execution_id)
+        request = Request(method, path, self.budget(slow=slow), params, json, body, slow=slow, parse=parse)
+        request.execution_id = execution_id
         may_repeat = may_repeat_read if again else may_repeat_write
         attempt = partial(self._send, request)
         return repeating(attempt, may_repeat, WRITE_RETRIES if repeat else 0, self.sleep, left=request.budget.left)
