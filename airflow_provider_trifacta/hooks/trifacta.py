@@ -85,7 +85,7 @@ class TrifactaHook(BaseHook):
 
         ``python -m airflow_provider_trifacta.check CONN_ID`` does the same from a worker.
 
-        :returns: whether promotions can work, and what was found
+        :returns: whether the connection can work as Dev or as Prod of a promotion, and what was found as each
         """
         try:
             return check(self._config)
