@@ -15,7 +15,7 @@ from .texts import quoted
 from .transport import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from .adapter import MultipartFile
+    from .calls import MultipartFile
 
 #: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
 _ALL = {"flowsFilter": "all"}

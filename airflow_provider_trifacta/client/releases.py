@@ -14,7 +14,7 @@ from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
-    from .adapter import MultipartFile
+    from .calls import MultipartFile
     from .transport import Transport
 
 #: How often a list is begun again that changes while it is read.

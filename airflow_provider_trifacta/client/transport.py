@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .calls import ACCEPTED_BEFORE, Budget, Request, exchange
+from .calls import ACCEPTED_BEFORE, Budget, MultipartFile, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
 from .models import within
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
-    from .adapter import MultipartFile, Session
+    from .adapter import Session
     from .redact import Redactor
     from .responses import Answer
 
