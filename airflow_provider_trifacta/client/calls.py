@@ -1,4 +1,4 @@
-"""One call to the API: what is sent, an upload among it, and what it may cost."""
+"""One call to the API: what is sent, how a package is uploaded, and what it may cost."""
 
 from __future__ import annotations
 
