@@ -220,8 +220,10 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
         recorded = steps.told(self.tasks.baseline)
         live = (recorded or {}).get("active_release_id")
         if not recorded or not steps.began:
-            # Not a single request could have changed anything.
-            return self._status(steps, "unchanged", verdict, live, clear=first)
+            # Not a single request could have changed anything. After the export the package may be the cause, and then
+            # only the whole group helps.
+            clear = [one for one in first if one in self.tasks.steps[:2]]
+            return self._status(steps, "unchanged", verdict, live, clear=clear)
         made, outcome = steps.told(self.rollback, "rolled_back_release_id"), steps.told(self.rollback, "outcome")
         clear = [] if self.tasks.promotion in steps.failed else first
         if clear == [self.tasks.wait] and self.tasks.run:

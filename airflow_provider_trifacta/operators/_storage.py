@@ -98,12 +98,14 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
         ) from error
 
 
-def check_destination(path: Any) -> str:
+def check_destination(path: Any, *, make_folders: bool = False) -> str:
     """Check that a file can be written to a path. This sends no request.
 
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
+    :param make_folders: whether the local folder may be missing, because :func:`save` makes it
     :returns: the same as text; a ``file://`` URL as its local path
     :raises InvalidInputError: it is not a path, or the path of a folder
+    :raises DestinationError: the local folder does not exist, as a share that is not mounted
     """
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
@@ -114,18 +116,24 @@ def check_destination(path: Any) -> str:
         raise errors.InvalidInputError(f"package_path must name a file, and {text} is a folder.")
     if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
         raise errors.InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
+    if not make_folders and not _is_url(text) and not Path(text).parent.is_dir():
+        raise errors.DestinationError(
+            f"The package cannot be saved as {text}: the folder {Path(text).parent} does not exist on this worker. "
+            "Nothing was sent. Make or mount it, or set create_intermediate_dirs=True if the task should make it."
+        )
     return text
 
 
-def save(file: BinaryIO, path: str) -> None:
+def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     """Write a file as a whole, or leave what was there.
 
-    The file is written beside its place and then moved there. Parent folders are made. It gets the mode of the file
-    that it replaces. A new file can be read by its owner and group, as far as the umask allows. An object is uploaded
-    as a whole, which object stores do in one step, and its size is read back.
+    The file is written beside its place and then moved there. It gets the mode of the file that it replaces. A new
+    file can be read by its owner and group, as far as the umask allows. An object is uploaded as a whole, which object
+    stores do in one step, and its size is read back.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
+    :param make_folders: whether to make local folders that do not exist
     :raises DestinationError: the file cannot be written
     :raises TemporarySpaceError: there is no room for the copy that is uploaded
     """
@@ -133,6 +141,8 @@ def save(file: BinaryIO, path: str) -> None:
         if _is_url(path):
             _save_object(file, path)
         else:
+            if make_folders:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
             _save_local(file, Path(path))
     except errors.TrifactaError:
         raise
@@ -144,7 +154,6 @@ def save(file: BinaryIO, path: str) -> None:
 
 
 def _save_local(file: BinaryIO, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a move is one step only within a file system.
     part = path.with_name(_part_of(path.name))
     try:
