@@ -29,7 +29,8 @@ autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 # Types stand beside the words about a parameter; in the signature they would hide its name.
 autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints_description_target = "documented_params"
+autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 
 # A name in a docstring that leads nowhere is an error, with two exceptions.
@@ -41,7 +42,7 @@ nitpick_ignore_regex = [
         r"(airflow|collections|logging|os|pendulum|typing|zipfile)\..*|AirflowFailException|BaseOperator|datetime(\..*)?|timedelta",
     ),
     # Types of this project that only its own modules make, in the signature of something public.
-    ("py:class", r"MultipartFile|Store|Transport|airflow_provider_trifacta\.promotion\.journal\.Entry"),
+    ("py:class", r"Body|MultipartFile|Store|Transport|airflow_provider_trifacta\.promotion\.journal\.(Entry|T)"),
 ]
 
 #: What Airflow calls of operators, sensors and triggers, and not a user: it would hide what is worth reading.

@@ -29,8 +29,11 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives to the headings of a page."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    """Return the anchors that GitHub gives to the headings of a page, and of the page that it includes."""
+    text = page.read_text()
+    for included in re.findall(r"^```\{include\} (\S+)", text, re.M):
+        text += (page.parent / included).read_text()
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
     headings = re.findall(r"^#+ +(.+?) *$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -56,11 +59,11 @@ def test_there_are_pages_and_each_picture_is_used():
 BASES = (ROOT, ROOT / "emulator", ROOT / "emulator" / "trifacta_emulator")
 FOLDERS = r"tests|scripts|docs|benchmarks|example_dags|constraints|airflow_provider_trifacta|emulator|\.github|\.ci"
 FILE = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w")
-#: A file that the reader of the emulator's README writes.
-TO_WRITE = {"tests/api/test_output_objects.py"}
+#: Files that a reader writes.
+TO_WRITE = {"tests/api/test_output_objects.py", "tests/test_promote_orders.py"}
 DOTTED = re.compile(r"(?<![\w/])(?:airflow_provider_trifacta|operators|sensors|task_groups|links)(?:\.(?!py\b)\w+)+")
 CLASS = re.compile(r"`(\w+(?:Operator|Sensor|Error|Hook|Link|Options))\b")
-OF_AIRFLOW = {"TriggerDagRunOperator"}
+OF_AIRFLOW = {"BaseOperator", "TriggerDagRunOperator"}
 #: What Google's provider has for the same API.
 OF_GOOGLE = {
     *(f"Dataprep{what}Operator" for what in ("CopyFlow", "DeleteFlow", "GetJobGroup", "GetJobsForJobGroup")),

@@ -12,8 +12,10 @@ import trifacta_emulator.__main__ as emulator_command
 from site_pages import DOCS, ROOT, SNIPPETS, pages, shown_by
 
 from airflow_provider_trifacta import check, package
+from airflow_provider_trifacta.check import config_of
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.get_provider_info import get_provider_info
+from airflow_provider_trifacta.hooks.trifacta import config_from_connection
 from airflow_provider_trifacta.probe import __main__ as probe
 
 REFERENCE = DOCS / "reference"
@@ -35,7 +37,7 @@ def test_python_comes_from_files_that_are_run(page):
 
 
 def test_each_snippet_is_shown_and_so_run_by_the_test_of_the_site():
-    shown = {one.path for page in pages() for one in shown_by(page) if {"caption", "language"} & set(one.options)}
+    shown = {one.path for page in pages() for one in shown_by(page)}
     assert {path for path in SNIPPETS.rglob("*.*") if "__pycache__" not in path.parts} <= shown
 
 
@@ -121,3 +123,27 @@ def test_the_reference_has_every_option_of_a_command(main, module, monkeypatch, 
     sections = (REFERENCE / "cli.md").read_text().split("\n## ")
     (section,) = [one for one in sections if "\n```bash\n" in one and module in one.split("```")[1]]
     assert set(re.findall(r"`(--[\w-]+)", section)) == options
+
+
+def test_the_forms_of_a_connection(monkeypatch):
+    from airflow.models import Connection
+
+    page = (REFERENCE / "connection.md").read_text()
+    script = "\n".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
+    values = re.findall(r"^export (\w+)='(.*?)'$", script, re.M | re.S)
+    for name, value in values:
+        monkeypatch.setenv(name, value)
+    assert [config_of(name.removeprefix("AIRFLOW_CONN_").lower()).base_url for name, _ in values] == [
+        "http://127.0.0.1:3005",
+        "http://127.0.0.1:3006",
+    ]
+    assert config_of("trifacta_prod").read_timeout == 30
+    encoded = re.search(r"`(https%3A\S+)`", page)[1]
+    for uri, base in (
+        ("trifacta://:TOKEN@trifacta.example.com", "https://trifacta.example.com"),
+        ("trifacta://LOGIN:PASSWORD@[2001:db8::5]:3005", "https://[2001:db8::5]:3005"),
+        (f"trifacta://LOGIN:PASSWORD@{encoded}", "https://trifacta.example.com:3005"),
+    ):
+        assert uri.partition("@")[0] in page
+        config = config_from_connection(Connection(uri=uri))
+        assert (config.base_url, config.password) == (base, "TOKEN" if "TOKEN" in uri else "PASSWORD")

@@ -40,6 +40,7 @@ class FlowImport:
 
         Something was made by now, so an answer that lacks anything must not hide the rest.
 
+        :param body: the answer
         :raises MissingMappingError: the import is held up
         """
         data = object_of(body, "The answer to the upload")
@@ -55,7 +56,10 @@ class ImportResult(FlowImport):
 
     @classmethod
     def from_json(cls, body: object) -> ImportResult:
-        """Build it from the answer to an upload. The release is live by now, so only its id has to be there."""
+        """Build it from the answer to an upload. The release is live by now, so only its id has to be there.
+
+        :param body: the answer
+        """
         data = object_of(body, "The answer to the upload")
         return cls(release=Release.from_json(data.get("release")), **_made(data))
 

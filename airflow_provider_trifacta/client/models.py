@@ -132,6 +132,7 @@ class _Row:
     def from_json(cls: type[_Model], body: object) -> _Model:
         """Build it from a JSON value.
 
+        :param body: the value
         :raises UnexpectedResponseError: the value is not an object with an integer id
         """
         what = f"The {_INNER_CAPITAL.sub(' ', cls.__name__).lower()}"
@@ -237,6 +238,7 @@ class ImportRule:
     def from_json(cls, body: object, keys: tuple[str, ...]) -> ImportRule:
         """Build it from an answer, as the other models are built.
 
+        :param body: the answer
         :param keys: the keys that make the rule
         """
         data = object_of(body, "The import rule")

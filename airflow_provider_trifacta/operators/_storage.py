@@ -21,6 +21,9 @@ from ..packages.flow_package import FlowPackage, open_package
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
+#: Bytes of a part of an object. By itself s3fs reads 50 MiB at a time, and uploads ten such parts at a time.
+_PART_SIZE = 8 * 1024 * 1024
+_S3_PARTS = {"chunksize": _PART_SIZE, "max_concurrency": 4}
 #: Bytes copied at a time.
 _BLOCK_SIZE = 1024 * 1024
 #: Characters of a storage's own words in an error.
@@ -74,7 +77,7 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
     """Copy an object into a file, and return its name."""
     try:
         source = object_storage_path(url)
-        with source.open("rb") as remote:
+        with source.open("rb", block_size=_PART_SIZE) as remote:
             if not _copy(remote, file, most):
                 raise errors.PackageTooLargeError(
                     f"{url} is larger than {most} bytes. The copy was stopped, and nothing was sent. If this is the "
@@ -173,8 +176,9 @@ def _save_local(file: BinaryIO, path: Path) -> None:
 def _save_object(file: BinaryIO, path: str) -> None:
     target = object_storage_path(path)
     system, place = target.fs, str(target.path)
-    if path.partition(":")[0].lower() in _OBJECT_STORES:
-        _put(file, system, place)
+    scheme = path.partition(":")[0].lower()
+    if scheme in _OBJECT_STORES:
+        _put(file, system, place, _S3_PARTS if scheme in ("s3", "s3a") else {})
         return
     folder, _, name = place.rpartition("/")
     part = f"{folder}/{_part_of(name)}"
@@ -188,13 +192,13 @@ def _save_object(file: BinaryIO, path: str) -> None:
         raise
 
 
-def _put(file: BinaryIO, system: Any, place: str) -> None:
+def _put(file: BinaryIO, system: Any, place: str, options: dict[str, int] | None = None) -> None:
     with _temporary_space():
         named = tempfile.NamedTemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by the next line
     with named:
         _copy(file, cast(BinaryIO, named))
         size = named.tell()
-        system.put_file(named.name, place)
+        system.put_file(named.name, place, **(options or {}))
     system.invalidate_cache()
     saved = system.info(place).get("size")
     if saved != size:

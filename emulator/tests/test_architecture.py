@@ -140,7 +140,7 @@ def test_evidence_is_marked_in_one_way(path):
 
 def test_tests_mirror_the_package():
     here = Path(__file__).parent
-    extra = {"test_architecture", "test_fuzz", "test_install"}
+    extra = {"test_architecture", "test_fuzz", "test_install", "test_readme"}
     # The clients call everything.
     for path in set(here.rglob("test_*.py")) - set((here / "clients").iterdir()):
         module = path.relative_to(here).with_name(path.name.removeprefix("test_")).with_suffix("").as_posix()

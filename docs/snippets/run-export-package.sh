@@ -1,1 +1,0 @@
-airflow dags test export_package
