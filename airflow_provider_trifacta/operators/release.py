@@ -15,17 +15,22 @@ from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
 from ._base import NOT_GIVEN, Attempt, Target, check_choice, given_or_none
 from ._packages import PackageOperator
-from .activation import ActivateReleaseOperator as ActivateReleaseOperator
-from .activation import ConfirmPromotionOperator as ConfirmPromotionOperator
-from .activation import DeactivateReleaseOperator as DeactivateReleaseOperator
-from .dry_run import DryRunReleaseOperator as DryRunReleaseOperator
-from .dry_run import refuse_problems
+from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, DeactivateReleaseOperator
+from .dry_run import DryRunReleaseOperator, refuse_problems
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
     from ..promotion.journal import Journal
+
+__all__ = [
+    "ActivateReleaseOperator",
+    "ConfirmPromotionOperator",
+    "CreateReleaseOperator",
+    "DeactivateReleaseOperator",
+    "DryRunReleaseOperator",
+]
 
 #: Characters of the dropped objects that the error shows.
 _DROPPED_EXCERPT = 1000
