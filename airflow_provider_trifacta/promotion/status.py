@@ -84,7 +84,8 @@ class PromotionStatus:
             "unchanged": f"Correct the cause, and clear {tasks or 'the whole group'}.",
             "rollback_owed": f"Clear {tasks}: it makes {before} live again. It waits for the instance if necessary.",
             "unproven": f"If {made} is right, clear {tasks or 'the whole group'}. To go back, make {before} live.",
-            "replaced": "Decide which release should be live, and activate it in Trifacta.",
+            "replaced": "Decide which release should be live, and activate it in Trifacta. "
+            f"If that is {made}, clear {tasks or 'the whole group'} then.",
             "deleted": "If it was deleted, make another deployment, let the DAG name it, and clear the whole group. "
             f"If it is there, let the user see it, and clear {tasks or 'the last task'}.",
         }.get(self.state, "")
