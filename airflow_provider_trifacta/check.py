@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_trifacta.check CONN_ID``: test a connection from where the tasks run.
+"""``python -m airflow_provider_trifacta.check CONN_ID [--role dev|prod]``: test a connection from where the tasks run.
 
 Airflow's own Test button is off by default and runs in the API server, whose network may differ from the workers'.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .client.check import check
+from .client.check import ROLES, check
 from .client.config import ClientConfig
 from .client.errors import ConfigurationError
 
@@ -28,15 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
     A connection in the environment or in a secrets backend needs no database.
 
     :param arguments: the command line; the process's own if it is left out
-    :returns: 0 if the connection can work, else 1
+    :returns: 0 if the connection can work in the role (without one: in one of both), else 1. A command line that
+        cannot be read ends the process with 2
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.check", description="Test an Airflow connection of type trifacta."
     )
     parser.add_argument("conn_id", nargs="?", default="trifacta_default")
-    conn_id = parser.parse_args(arguments).conn_id
+    parser.add_argument("--role", choices=list(ROLES), help="what the instance is for; both are tried without it")
+    given = parser.parse_args(arguments)
     try:
-        ok, words = check(config_of(conn_id))
+        ok, words = check(config_of(given.conn_id), given.role)
     except ConfigurationError as error:
         ok, words = False, str(error)
     sys.stdout.write(f"{'OK' if ok else 'FAILED'}: {words}\n")

@@ -84,6 +84,7 @@ def promote_flow(
     group_id: str = "promote_flow",
     object_rules: Any = None,
     value_rules: Any = None,
+    create_intermediate_dirs: bool = False,
     dry_run: bool = True,
     on_warnings: str = "log",
     run_parameters: Any = None,
@@ -134,6 +135,7 @@ def promote_flow(
     :param object_rules: as for :class:`.SetImportRulesOperator`; names in ``onCondition`` are looked up in the package
         (templated). Without any rules the deployment's rules stay as they are
     :param value_rules: as for :class:`.SetImportRulesOperator` (templated)
+    :param create_intermediate_dirs: as for :class:`.ExportFlowPackageOperator`
     :param dry_run: whether to try the import first
     :param on_warnings: ``"fail"`` to stop if the dry run has warnings, or ``"log"``
     :param smoke_run: whether to run the deployment once, which writes to production as every run of it does. There is
@@ -177,6 +179,7 @@ def promote_flow(
             flow_id=flow_id,
             flow_name=flow_name,
             package_path=package_path,
+            create_intermediate_dirs=create_intermediate_dirs,
             trifacta_conn_id=dev_conn_id,
         )
         package = {"package_path": _item(export, "path"), "package_uuid": _item(export, "package_uuid")}

@@ -22,24 +22,21 @@ import time
 import zipfile
 from pathlib import Path
 
-RELEASE = {
-    "primaryFlowIds": [6],
-    "deletedObjects": {},
-    "release": {"id": 1, "active": True, "packageUuid": None, "deployment": {"id": 1}},
-}
+UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 SMALL = 64 * 1024
 
 
 def serve() -> None:
-    """Run the sink: read exactly the body, answer 201."""
+    """Run the sink: read exactly the body, answer 201, and list what was made."""
     server = socket.create_server(("127.0.0.1", 0))
     print(server.getsockname()[1], flush=True)
+    releases: list[dict[str, object]] = []
     while True:
         connection, _ = server.accept()
-        threading.Thread(target=answer, args=(connection,), daemon=True).start()
+        threading.Thread(target=answer, args=(connection, releases), daemon=True).start()
 
 
-def answer(connection: socket.socket) -> None:
+def answer(connection: socket.socket, releases: list[dict[str, object]]) -> None:
     buffer = bytearray(1 << 20)
     while True:
         head = b""
@@ -55,8 +52,12 @@ def answer(connection: socket.socket) -> None:
         left = int(lines.get(b"content-length", 0)) - len(rest)
         while left > 0:
             left -= connection.recv_into(buffer, min(left, len(buffer)))
-        upload = head.startswith(b"POST")
-        body = json.dumps(RELEASE if upload else {"data": []}).encode()
+        answered: dict[str, object] = {"data": releases}
+        if head.startswith(b"POST"):
+            made = {"id": len(releases) + 1, "active": True, "packageUuid": UUID, "deployment": {"id": 1}}
+            releases[:] = [made, *({**one, "active": None} for one in releases)]
+            answered = {"primaryFlowIds": [6], "deletedObjects": {}, "release": made}
+        body = json.dumps(answered).encode()
         connection.sendall(
             b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
             % (len(body), body)
@@ -67,7 +68,7 @@ def make_package(path: Path, size: int) -> None:
     """Write a valid package whose one artifact makes it ``size`` bytes long."""
     definition = {
         "type": "flow",
-        "metadata": {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844", "primaryFlowIds": [1]},
+        "metadata": {"uuid": UUID, "primaryFlowIds": [1]},
         "data": {"flows": [{"id": 1, "name": "benchmark"}], "connections": []},
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -91,7 +92,7 @@ def run_operator(port: int, path: str) -> None:
             pass
 
     def upload(path: str) -> None:
-        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=path)
+        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=path, if_exists="create")
         operator.execute({"ti": Instance()})
 
     measure(upload, path)

@@ -36,15 +36,16 @@ from airflow_provider_trifacta.task_groups import promote_flow
 #: Name of the pool, the same in each DAG that promotes to this deployment.
 POOL = "trifacta_orders"
 
-for dag_id, schedule, description in (
-    ("promote_orders_weekly", "0 6 * * 1", "Promotes the flow every Monday, in turn with the urgent promotions."),
-    ("promote_orders_urgent", None, "Promotes the flow when a person starts it, in turn with the weekly promotion."),
+for dag_id, description in (
+    ("promote_orders_weekly", "Promotes the flow every week, in turn with the urgent promotions."),
+    ("promote_orders_urgent", "Promotes the flow when a person starts it, in turn with the weekly promotion."),
 ):
     with DAG(
         dag_id=dag_id,
         description=description,
         start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
-        schedule=schedule,
+        # A DAG with a schedule may run as soon as it is unpaused, and so promote. Give the weekly one "0 6 * * 1".
+        schedule=None,
         catchup=False,
         # The pool is for the other DAG. Runs of one DAG still follow each other as a whole.
         max_active_runs=1,

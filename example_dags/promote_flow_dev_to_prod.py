@@ -1,4 +1,4 @@
-"""The whole promotion, once a week: export from Dev, promote to Prod, run it once, and keep it or roll back.
+"""The whole promotion: export from Dev, promote to Prod, run it once, and keep it or roll back.
 
 Two connections: ``trifacta_dev``, whose user owns the flow, and ``trifacta_prod``, whose user has the Deployment role.
 
@@ -32,7 +32,8 @@ with DAG(
     dag_id="promote_flow_dev_to_prod",
     description="Exports a flow from Dev, promotes it to Prod, runs it, and keeps it or rolls back.",
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
-    schedule="0 6 * * 1",
+    # A DAG with a schedule may run as soon as it is unpaused, and so promote. Every Monday would be "0 6 * * 1".
+    schedule=None,
     catchup=False,
     # Promotions to one deployment must not overlap: the API has no lock.
     max_active_runs=1,

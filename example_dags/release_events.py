@@ -61,6 +61,7 @@ if AssetAlias is not None:
         dag_id="release_events_consume",
         description="Reads which releases went live from the events that started it.",
         start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+        # It only reads, so it may run as soon as it is unpaused.
         schedule=[RELEASES],
         catchup=False,
         max_active_runs=1,

@@ -27,7 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True)
+    (HOME / "packages").mkdir(parents=True)
     if options.workspace:
         return _move_between_workspaces()
     package, version = _package(options.package)

@@ -20,6 +20,14 @@ def test_a_good_connection(capsys):
     assert TrifactaHook().test_connection()[0] is True
 
 
+def test_the_role_decides(emulator, use_connection):
+    use_connection(emulator.url, "dev", login="author@example.com", password="author-password")
+    assert [main(["dev", *role]) for role in ([], ["--role", "dev"], ["--role", "prod"])] == [0, 0, 1]
+    assert TrifactaHook("dev").test_connection()[0] is True
+    with pytest.raises(SystemExit, check=lambda end: end.code == 2):
+        main(["dev", "--role", "test"])
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [({"password": "wrong-password"}, "refuses the credentials"), ({"password": "***"}, "the mask that Airflow shows")],

@@ -335,6 +335,9 @@ def test_examples_are_there_from_their_airflow_on():
     here = tuple(map(int, version.split(".")[:2]))
     found = {name: dag for name, dag in bag.dags.items() if name in wanted}
     assert sorted(found) == [name for name, first in wanted.items() if here >= first]
+    # Unpausing an example must not promote. The one with a schedule only reads events.
+    scheduled = [name for name, dag in bag.dags.items() if type(dag.timetable).__name__ != "NullTimetable"]
+    assert scheduled == [name for name in bag.dags if name == "release_events_consume"]
     for dag in found.values():
         assert (dag.max_active_runs, dag.catchup) == (1, False)
         assert set(dag.tags) == {"trifacta", "example"}

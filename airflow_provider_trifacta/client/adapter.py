@@ -162,7 +162,6 @@ class _Connection(HTTPConnection):
     """
 
     response_class: Any = BoundedResponse
-    _in_tunnel = False
 
     def _new_conn(self) -> Any:
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()  # its end closes a socket that comes too late
@@ -183,11 +182,10 @@ class _Connection(HTTPConnection):
         return found
 
     def _tunnel(self) -> None:
-        self._in_tunnel = True
         try:
             super()._tunnel()
         finally:
-            self._in_tunnel = False
+            exchange.begun = False  # what was sent went to the proxy
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
@@ -195,8 +193,7 @@ class _Connection(HTTPConnection):
         timeout, left = self.timeout, exchange.left()
         # Set each time: a connection that is used again still has the timeout of its last answer.
         self.sock.settimeout(min(timeout, left) if isinstance(timeout, (int, float)) else left)
-        if not self._in_tunnel:
-            exchange.begun = True
+        exchange.begun = True
         try:
             super().send(data)
         except TimeoutError:

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from .errors import RequestTimeoutError
+
+if TYPE_CHECKING:
+    from .adapter import MultipartFile
 
 #: The header by which a server takes a request once [P: AAC25].
 EXECUTION_ID = "x-execution-id"
 #: What a write returns if the server has taken a request of the same execution id before: it answers 304 [P: AAC25].
 ACCEPTED_BEFORE: Final = object()
-
-
-class Body(Protocol):
-    """The body of an upload; :class:`~.adapter.MultipartFile` is one."""
-
-    #: Whether its last bytes were handed to the connection.
-    sent_completely: bool
-
-    @property
-    def content_type(self) -> str:
-        """Its header."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
 
 
 @dataclass
@@ -97,7 +85,7 @@ class Request:
     budget: Budget
     params: Mapping[str, Any] | None = None
     json: object = None
-    body: Body | None = None
+    body: MultipartFile | None = None
     file: BinaryIO | None = None
     slow: bool = False
     parse: bool = True

@@ -1,4 +1,4 @@
-"""A test of a connection: is this a Trifacta instance, and may this user use its deployments?"""
+"""A test of a connection: is this a Trifacta instance, and what may this user do there, as Dev and as Prod?"""
 
 from __future__ import annotations
 
@@ -13,12 +13,38 @@ from .texts import shown
 _LONGEST_WAIT = 10.0
 
 
-def check(config: ClientConfig) -> tuple[bool, str]:
-    """Ask who the user is, then for one deployment.
+def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
+    """Tell whether flows can be found. An export is not tried: it takes long."""
+    try:
+        client.flows.newest()
+    except errors.TrifactaError as error:
+        return False, f"flows cannot be listed. {error}"
+    return True, "flows can be listed."
+
+
+def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
+    try:
+        client.deployments.probe()
+    except errors.DeploymentManagerMissingError as error:
+        return True, f"runs and imports into the workspace are possible, but no releases. {error}"
+    except (errors.PermissionDeniedError, errors.NotFoundError) as error:
+        return False, f"this user cannot use Deployment Manager. {error}"
+    except errors.TrifactaError as error:
+        return False, f"deployments cannot be listed. {error}"
+    return True, "Deployment Manager is available."
+
+
+#: What an instance can be in a promotion: where a flow is exported, and where it is promoted.
+ROLES = {"dev": _as_dev, "prod": _as_prod}
+
+
+def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
+    """Ask who the user is, and then what each role needs.
 
     :param config: the instance
-    :returns: whether the connection can work, and what was found. An instance without Deployment Manager can: it has
-        no releases, and the words say what to use there
+    :param role: one of :data:`ROLES`; None for each of them
+    :returns: whether the connection can work in the role, or in one of them, and what was found. An instance without
+        Deployment Manager can be Prod: it has no releases, and the words say what to use there
     """
     impatient = replace(
         config,
@@ -42,12 +68,6 @@ def check(config: ClientConfig) -> tuple[bool, str]:
         except errors.TrifactaError as error:
             return False, str(error)
         who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"
-        try:
-            client.deployments.probe()
-        except errors.DeploymentManagerMissingError as error:
-            return True, f"{who}. Exports, runs and imports into the workspace are possible, but no releases. {error}"
-        except (errors.PermissionDeniedError, errors.NotFoundError) as error:
-            return False, f"{who}, but this user cannot use Deployment Manager. {error}"
-        except errors.TrifactaError as error:
-            return False, f"{who}, but deployments cannot be listed. {error}"
-    return True, f"{who}; Deployment Manager is available."
+        found = {one: probe(client) for one, probe in ROLES.items() if role in (None, one)}
+    words = [f"As {one.title()}: {'yes' if ok else 'no'}, {text}" for one, (ok, text) in found.items()]
+    return any(ok for ok, _ in found.values()), f"{who}. {' '.join(words)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv6Address
@@ -262,10 +263,8 @@ def proxy_logins(urls: Iterable[str]) -> list[tuple[str, str]]:
     """Return login and password, as they are written, of each proxy URL that has a password."""
     found = []
     for url in urls:
-        try:
+        with suppress(ValueError):
             parts = urlsplit(url if "://" in url else f"http://{url}")
-        except ValueError:
-            continue
-        if parts.password:
-            found.append((parts.username or "", parts.password))
+            if parts.password:
+                found.append((parts.username or "", parts.password))
     return found

@@ -35,10 +35,9 @@ _STATUS_CLASSES: dict[int, type[errors.APIError]] = {
     401: errors.AuthenticationError,
     403: errors.PermissionDeniedError,
     404: errors.NotFoundError,
-    408: errors.ServerError,
     410: errors.GoneError,
     413: errors.PayloadTooLargeError,
-    425: errors.ServerError,
+    **dict.fromkeys((408, 425), errors.ServerError),
     429: errors.RateLimitError,
 }
 

@@ -15,7 +15,7 @@ from .texts import quoted
 from .transport import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from .calls import Body
+    from .adapter import MultipartFile
 
 #: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
 _ALL = {"flowsFilter": "all"}
@@ -150,7 +150,7 @@ class Flows(Resource):
         row = self._with_recipe(lambda query: self._transport.read(f"{_RECIPES}/{recipe.id}", query))
         return _agreed(recipe, Recipe.from_json(row), "recipe")
 
-    def import_package(self, package: Body, *, folder_id: int | None = None) -> FlowImport:
+    def import_package(self, package: MultipartFile, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
 
         The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
@@ -164,7 +164,7 @@ class Flows(Resource):
         params = {"folderId": folder_id or None}
         return FlowImport.from_json(self._transport.write("POST", _PACKAGE, body=package, params=params))
 
-    def import_dry_run(self, package: Body, *, folder_id: int | None = None) -> Mapping[str, Any]:
+    def import_dry_run(self, package: MultipartFile, *, folder_id: int | None = None) -> Mapping[str, Any]:
         """Try an import without making a flow (API Flows Package Post DryRun v4 [R]). It is sent again as a read is.
 
         :param package: as for :meth:`import_package`

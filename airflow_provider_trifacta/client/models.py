@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 from uuid import UUID
@@ -110,10 +111,9 @@ def parse_time(value: object) -> pendulum.DateTime | None:
     """Read a time of the API (ISO 8601), as UTC if it has no zone. None for a text that is not a time."""
     if not isinstance(value, str) or len(value) > _LONGEST_TIME:
         return None
-    try:
+    parsed: object = None
+    with suppress(Exception):  # the parser raises many kinds of errors for odd texts
         parsed = pendulum.parse(value)
-    except Exception:  # the parser raises many kinds of errors for odd texts
-        return None
     return parsed if isinstance(parsed, pendulum.DateTime) else None
 
 

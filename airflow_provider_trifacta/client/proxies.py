@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
@@ -28,13 +29,12 @@ def check_proxy(url: str, where: str) -> None:
         )
     from urllib3.util import parse_url  # not at the top: parsing a DAG needs no HTTP library
 
-    try:
+    usable = False
+    with suppress(ValueError):
         parts = urlsplit(f"{scheme}://{rest}")
-        usable = bool(parts.hostname) and (parts.port is None or 0 < parts.port < 65536)
         # ``urllib3`` connects to the host that its own parser reads.
-        usable = usable and (parse_url(f"{scheme}://{rest}").host or "").strip("[]").lower() == parts.hostname
-    except ValueError:
-        usable = False
+        connects_to = (parse_url(f"{scheme}://{rest}").host or "").strip("[]").lower()
+        usable = connects_to == parts.hostname and (parts.port is None or 0 < parts.port < 65536)
     if not usable:
         raise ConfigurationError(
             f"{where} is not a proxy URL such as http://user:password@proxy.example.com:3128. {_ADVICE}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .errors import UnexpectedResponseError
@@ -115,10 +116,6 @@ def parse(content: bytes) -> Any:
 def _is_deep(value: object) -> bool:
     level = [value]
     for _ in range(MOST_LEVELS + 1):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, (dict, list))
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list)))
+        level = list(chain.from_iterable(inner))
     return bool(level)

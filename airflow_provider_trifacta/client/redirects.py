@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from .adapter import Server, may_follow, prepared, server_of
-from .config import host_of
 from .errors import RedirectError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def _refusal(method: str, path: str, words: str) -> RedirectError:
 def _advice(old: Server | None, new: Server, target: str) -> str:
     """Return what to do about a redirect that is not followed."""
     if may_follow(old, new) and old != new:
-        return f"Set the connection's host to https://{host_of(target)}{_port(target)}."
+        return f"Set the connection's host to https://{urlsplit(target).netloc}."
     if old and old.host == new.host and (old.scheme, new.scheme) == ("https", "http"):
         return "Credentials are not sent over plain http."
     return (
@@ -88,10 +87,4 @@ def refuse_login_page(request: Request, answer: Answer, base_url: str, url: str,
 
 def _shown(url: str, redact: Redactor) -> str:
     """Return a URL for an error: without its query, which may hold a ticket or a secret."""
-    parts = urlsplit(url)
-    return redact.excerpt(f"{parts.scheme}://{host_of(url)}{_port(url)}{parts.path}")
-
-
-def _port(url: str) -> str:
-    port = urlsplit(url).port
-    return "" if port is None else f":{port}"
+    return redact.excerpt(urlsplit(url)._replace(query="", fragment="").geturl())

@@ -14,7 +14,7 @@ from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
-    from .calls import Body
+    from .adapter import MultipartFile
     from .transport import Transport
 
 #: How often a list is begun again that changes while it is read.
@@ -25,7 +25,7 @@ _Until = Callable[[Sequence[Release]], bool]
 class Releases(Resource):
     """Calls for releases. Every call raises the errors of :mod:`.errors`."""
 
-    def create(self, deployment_id: int, package: Body, *, repeat: bool = True) -> ImportResult:
+    def create(self, deployment_id: int, package: MultipartFile, *, repeat: bool = True) -> ImportResult:
         """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.
 
         The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
@@ -39,7 +39,7 @@ class Releases(Resource):
         path = f"/v4/deployments/{deployment_id}/releases"
         return ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat))
 
-    def dry_run(self, deployment_id: int, package: Body) -> Mapping[str, Any]:
+    def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
         """Try an import without making a release (API Releases Create DryRun v4 [R]).
 
         It changes nothing, so it is sent again as a read is.

@@ -91,20 +91,20 @@ def only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Name
     found = [row for row in rows if row.name == name]
     if len(found) == 1:
         return found[0]
-    about: dict[str, Any] = {"found_ids": [row.id for row in found]}
-    if found:
-        words = f"{len(found)} {kind}s{where} are called {quoted(name)}: {listed(about['found_ids'])}. Give the id."
+    ids = [row.id for row in found]
+    nearest: list[str] = []
+    if ids:
+        words = f"{len(ids)} {kind}s{where} are called {quoted(name)}: {listed(ids)}. Give the id."
     else:
         names = dict.fromkeys(shown(row.name) for row in rows if row.name)
         close = get_close_matches(name.casefold(), {one.casefold() for one in names}, n=_MOST_NAMES)
-        nearest = [one for key in close for one in names if one.casefold() == key]
-        about["similar"] = nearest[:_MOST_NAMES]
-        similar = listed(map(quoted, about["similar"])) or f"none of {len(names)}"
+        nearest = [one for key in close for one in names if one.casefold() == key][:_MOST_NAMES]
+        similar = listed(map(quoted, nearest)) or f"none of {len(names)}"
         words = (
             f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name and its case. This "
             f"user may not see every {kind}."
         )
-    raise AmbiguousNameError(f"{words} Nothing was changed.", **about)
+    raise AmbiguousNameError(f"{words} Nothing was changed.", found_ids=ids, similar=nearest)
 
 
 @dataclass(eq=False)

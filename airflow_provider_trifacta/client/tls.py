@@ -69,6 +69,12 @@ _TLS_ADVICE = {
 
 #: Reasons that are about files on this host.
 _OF_FILES = ("key_mismatch", "key_encrypted", "unreadable_file")
+#: Why a file cannot be read, and what to do.
+_UNREADABLE: dict[type[Exception], str] = {
+    FileNotFoundError: "does not exist on this host. Save it on every worker, or correct the path",
+    PermissionError: "cannot be read by the user of this process. Correct its permissions",
+    IsADirectoryError: "is a directory, and must be a file",
+}
 #: Bytes of a file that are looked at.
 _LARGEST_FILE = 64 * 1024 * 1024
 
@@ -163,11 +169,5 @@ def _content(path: str) -> bytes | str:
     try:
         with Path(path).open("rb") as file:
             return file.read(_LARGEST_FILE)
-    except FileNotFoundError:
-        return "does not exist on this host. Save it on every worker, or correct the path"
-    except PermissionError:
-        return "cannot be read by the user of this process. Correct its permissions"
-    except IsADirectoryError:
-        return "is a directory, and must be a file"
-    except (OSError, ValueError):
-        return "cannot be read. Correct the path"
+    except (OSError, ValueError) as error:
+        return _UNREADABLE.get(type(error), "cannot be read. Correct the path")

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .calls import ACCEPTED_BEFORE, Body, Budget, Request, exchange
+from .calls import ACCEPTED_BEFORE, Budget, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
 from .models import within
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
-    from .adapter import Session
+    from .adapter import MultipartFile, Session
     from .redact import Redactor
     from .responses import Answer
 
@@ -143,7 +143,7 @@ class Transport:
 
         self._read(request, attempt)
 
-    def try_out(self, path: str, body: Body, params: Mapping[str, Any] | None = None) -> object:
+    def try_out(self, path: str, body: MultipartFile, params: Mapping[str, Any] | None = None) -> object:
         """POST an upload that changes nothing, again after transient errors.
 
         :param path: path below the base URL
@@ -160,7 +160,7 @@ class Transport:
         path: str,
         *,
         json: object = None,
-        body: Body | None = None,
+        body: MultipartFile | None = None,
         params: Mapping[str, Any] | None = None,
         slow: bool = False,
         repeat: bool = True,

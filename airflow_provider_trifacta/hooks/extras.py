@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ def read_extras(extras: Mapping[str, Any], conn_id: str | None) -> dict[str, Any
     if unknown:
         words = "Connection %s has extras that are not known and have no effect: %s. Known are: %s."
         log.warning(words, conn_id, listed(unknown), ", ".join(_READERS))
-    given = {name: extras[name] for name in _READERS if name in extras}
-    return {name: _READERS[name](name, value) for name, value in given.items() if not _absent(value)}
+    return {name: read(name, extras[name]) for name, read in _READERS.items() if not _absent(extras.get(name))}
 
 
 def _unusable(name: str, must: str, value: object = None) -> ConfigurationError:
@@ -126,14 +126,6 @@ def _whole(name: str, value: object, least: int, most: float, must: str) -> int:
     return int(number)
 
 
-def _retries(name: str, value: object) -> int:
-    return _whole(name, value, 0, _MOST_READ_RETRIES, f"a whole number from 0 to {_MOST_READ_RETRIES}")
-
-
-def _size(name: str, value: object) -> int:
-    return _whole(name, value, 1, math.inf, "a whole number of bytes and more than 0")
-
-
 def _seconds(name: str, value: object) -> float:
     number = _number(name, value)
     if number <= 0:
@@ -147,18 +139,17 @@ def _user_agent(name: str, value: object) -> str:
     return value.strip()
 
 
+_retries = partial(_whole, least=0, most=_MOST_READ_RETRIES, must=f"a whole number from 0 to {_MOST_READ_RETRIES}")
+_size = partial(_whole, least=1, most=math.inf, must="a whole number of bytes and more than 0")
 #: How each extra is read. The names are those of :class:`~airflow_provider_trifacta.client.ClientConfig`.
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "verify": _verify,
     "cert": _cert,
     "proxies": _proxies,
-    "connect_timeout": _seconds,
-    "read_timeout": _seconds,
-    "upload_timeout": _seconds,
+    **dict.fromkeys(("connect_timeout", "read_timeout", "upload_timeout"), _seconds),
+    **dict.fromkeys(("total_timeout", "upload_total_timeout"), _seconds),
     "read_retries": _retries,
     "user_agent": _user_agent,
-    "total_timeout": _seconds,
-    "upload_total_timeout": _seconds,
     "max_answer_size": _size,
     "max_package_size": _size,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,7 @@ class TrifactaHook(BaseHook):
 
         ``python -m airflow_provider_trifacta.check CONN_ID`` does the same from a worker.
 
-        :returns: whether promotions can work, and what was found
+        :returns: whether the connection can work as Dev or as Prod of a promotion, and what was found as each
         """
         try:
             return check(self._config)
@@ -120,11 +121,10 @@ def _extras(connection: Connection) -> Mapping[str, Any]:
         return raw
     if not raw or not raw.strip():
         return {}
-    try:
+    extras = None
+    with suppress(ValueError, RecursionError):
         # Read here and not through extra_dejson, which turns unreadable text into an empty dict.
         extras = json.loads(raw)
-    except (ValueError, RecursionError):
-        extras = None
     if not isinstance(extras, dict):
         raise ConfigurationError("The connection's extra is not a JSON object. Correct or empty it.")
     return extras

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -141,11 +140,14 @@ class TrifactaOperator(BaseOperator):
         """Do what the task is for. Errors that a retry cannot fix end the task at once."""
         attempt = Attempt(self, context)
         with airflow_failures(advice=self.advice):
-            return self._act(attempt)
+            return self._act(attempt) or attempt.facts
 
-    @abstractmethod
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
-        """Check the arguments, act, and return what was done."""
+    def _act(self, attempt: Attempt) -> dict[str, Any] | None:
+        """Check the arguments, and act.
+
+        :returns: the operator's result, if that is another one than all facts that the attempt has told
+        """
+        raise NotImplementedError
 
     def _client(self) -> TrifactaClient:
         """Read the Airflow connection, and make its client."""

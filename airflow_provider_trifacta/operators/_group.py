@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._compat import AirflowFailException, AirflowSkipException, task_states
@@ -13,7 +13,7 @@ from ..promotion.rollback import Verdict, verdict_of_jobs, what_is_live
 from ..promotion.status import PromotionStatus
 from ..waits import TOLERATED_OUTAGE, seconds
 from ..waits.watch import refusal_of_id
-from ._base import TrifactaOperator
+from ._base import Attempt, TrifactaOperator
 from .activation import ConfirmPromotionOperator
 from .deployment import RollbackDeploymentOperator
 from .release import NOTHING_SENT
@@ -53,10 +53,40 @@ class PromotionTasks(NamedTuple):
         return self.steps[self.steps.index(self.gate) + 1]
 
 
-def _result(context: Context, task_id: str, key: str = "return_value") -> Any:
-    """Return what another task of the run pushed, in a mapped group at the same map index; None if it did not."""
-    ti: Any = context["ti"]
-    return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
+class _Steps:
+    """How the steps of a promotion ended, and what they told.
+
+    :param context: the context of one of the two last tasks
+    :param tasks: the promotion's tasks
+    """
+
+    def __init__(self, context: Context, tasks: PromotionTasks) -> None:
+        self._ti: Any = context["ti"]
+        self._tasks = tasks
+        self.states = dict(zip(tasks.steps, task_states(context, list(tasks.steps)), strict=True))
+        failed = {step: state for step, state in self.states.items() if state != "success"}
+        self.failed = list(failed)
+        #: How the failed ones ended, in words.
+        self.words = ", ".join(f"{step} is {state}" for step, state in failed.items())
+
+    def told(self, task_id: str | None, key: str = "return_value") -> Any:
+        """Return what a task of the run pushed, in a mapped group at the same map index; None if it did not."""
+        return self._ti.xcom_pull(task_ids=task_id, key=key, map_indexes=self._ti.map_index) if task_id else None
+
+    @property
+    def package_uuid(self) -> str | None:
+        """The package of the run.
+
+        From the export and not from the promotion. An earlier try of the promotion may have promoted the package, and
+        its last try may have failed before it pushed an XCom.
+        """
+        uuid: str | None = (self.told(self._tasks.export) or {}).get("package_uuid")
+        return uuid
+
+    @property
+    def began(self) -> bool:
+        """Whether the promotion's task may have sent its package."""
+        return self.states[self._tasks.gate] == "success" and not self.told(self._tasks.promotion, NOTHING_SENT)
 
 
 #: The XCom that tells how production stands.
@@ -79,39 +109,25 @@ class _GroupEnd(TrifactaOperator):
         self.tasks = tasks
         self.patience = patience
 
-    def _steps(self, context: Context) -> dict[str, str | None]:
-        return dict(zip(self.tasks.steps, task_states(context, list(self.tasks.steps)), strict=True))
-
-    def _package_uuid(self, context: Context) -> str | None:
-        """Return the package of the run.
-
-        From the export and not from the promotion. An earlier try of the promotion may have promoted the package, and
-        its last try may have failed before it pushed an XCom.
-        """
-        uuid: str | None = (_result(context, self.tasks.export) or {}).get("package_uuid")
-        return uuid
-
-    def _judge(self, context: Context, client: TrifactaClient, steps: dict[str, str | None]) -> Verdict:
+    def _judge(self, client: TrifactaClient, steps: _Steps) -> Verdict:
         """Decide whether the promotion is kept.
 
         The states of the steps decide. If only the wait for the jobs failed, the jobs themselves decide, because the
         wait may have ended too early.
         """
-        failed = {step: state for step, state in steps.items() if state != "success"}
-        if not failed:
+        if not steps.failed:
             return Verdict(True, "All steps succeeded.")
-        words = ", ".join(f"{step} is {state}" for step, state in failed.items())
-        ids = _result(context, self.tasks.run, "job_group_ids") if self.tasks.run else None
-        if set(failed) == {self.tasks.wait} and ids:
+        ids = steps.told(self.tasks.run, "job_group_ids")
+        if steps.failed == [self.tasks.wait] and ids:
             verdict = verdict_of_jobs(client, ids, patience=seconds("patience", self.patience))
-            return replace(verdict, why=f"{words}. {verdict.why}")
-        return Verdict(False, f"{words}.")
+            return replace(verdict, why=f"{steps.words}. {verdict.why}")
+        return Verdict(False, f"{steps.words}.")
 
-    def _deployment_is_gone(self, context: Context) -> bool:
+    def _deployment_is_gone(self, steps: _Steps) -> bool:
         """Tell whether the server does not know the deployment any more."""
         try:
             with self._client() as client:
-                client.without_repetitions.deployments.get(_result(context, self.tasks.baseline)["deployment_id"])
+                client.without_repetitions.deployments.get(steps.told(self.tasks.baseline)["deployment_id"])
         except TrifactaError as error:
             return refusal_of_id(error) is not None
         return False
@@ -142,54 +158,51 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and check that the release is live. Tell how production stands."""
-        steps = self._steps(context)
-        if set(steps.values()) == {"skipped"}:
+        steps = _Steps(context, self.tasks)
+        if set(steps.states.values()) == {"skipped"}:
             self._tell(context, PromotionStatus("skipped", "All steps were skipped."))
             raise AirflowSkipException("The group was skipped: nothing was promoted.")
         with airflow_failures():
             verdict = self._verdict(context, steps)
             if not verdict.kept:
-                raise self._tell(context, self._not_kept(context, steps, verdict)).error()
+                raise self._tell(context, self._not_kept(steps, verdict)).error()
         self.log.info("The promotion is kept. %s", verdict.why)
-        self.promotion = _result(context, self.tasks.promotion)
+        self.promotion = steps.told(self.tasks.promotion)
         try:
             facts = super().execute(context)
         except (AirflowFailException, TrifactaError) as error:
             cause: Any = error.__cause__ or error
             live = getattr(cause, "live_id", None)
             state = "replaced" if isinstance(cause, UnexpectedLiveReleaseError) else "unproven"
-            if state == "replaced" and live is None and self._deployment_is_gone(context):
+            if state == "replaced" and live is None and self._deployment_is_gone(steps):
                 state = "deleted"
-            self._tell(context, self._status(context, state, verdict, live))
+            self._tell(context, self._status(steps, state, verdict, live))
             raise
-        self._tell(context, self._status(context, "live", verdict, facts["release_id"]))
+        self._tell(context, self._status(steps, "live", verdict, facts["release_id"]))
         return facts
 
     def _tell(self, context: Context, status: PromotionStatus) -> PromotionStatus:
         """Log how production stands, and push it for callbacks and tasks after the group."""
         self.log.info("How production stands: %s %s", status.text, status.advice)
-        ti: Any = context["ti"]
-        ti.xcom_push(key=STATUS_KEY, value=status.as_dict())
+        Attempt(self, context).tell(**{STATUS_KEY: status.as_dict()})
         return status
 
-    def _verdict(self, context: Context, steps: dict[str, str | None]) -> Verdict:
+    def _verdict(self, context: Context, steps: _Steps) -> Verdict:
         if self.rollback:
-            found = _result(context, self.rollback, _VERDICT)
+            found = steps.told(self.rollback, _VERDICT)
             if found:
                 return Verdict(**found)
             # The rollback pushes its verdict before it changes anything. Without a verdict it did not get that far, and
             # only the steps tell how the promotion ended.
             (state,) = task_states(context, [self.rollback])
-            if set(steps.values()) != {"success"}:
+            if steps.failed:
                 return Verdict(False, f"{self.rollback} is {state}.")
         with self._client() as client:
-            return self._judge(context, client, steps)
+            return self._judge(client, steps)
 
-    def _status(
-        self, context: Context, state: str, verdict: Verdict, live: int | None, **known: Any
-    ) -> PromotionStatus:
+    def _status(self, steps: _Steps, state: str, verdict: Verdict, live: int | None, **known: Any) -> PromotionStatus:
         """Put together what the tasks before told."""
-        made, before = (_result(context, one) or {} for one in (self.tasks.promotion, self.tasks.baseline))
+        made, before = (steps.told(one) or {} for one in (self.tasks.promotion, self.tasks.baseline))
         return PromotionStatus(
             state,
             verdict.why,
@@ -197,50 +210,44 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             release_id=known.pop("release_id", None) or made.get("release_id"),
             live_release_id=live,
             previous_release_id=before.get("active_release_id"),
-            package_uuid=self._package_uuid(context),
+            package_uuid=steps.package_uuid,
             **known,
         )
 
-    def _not_kept(self, context: Context, steps: dict[str, str | None], verdict: Verdict) -> PromotionStatus:
+    def _not_kept(self, steps: _Steps, verdict: Verdict) -> PromotionStatus:
         """Find out how a promotion that was not kept left production. Only if no task has told it, it is read."""
-        failed = [step for step, state in steps.items() if state != "success"]
-        recorded = _result(context, self.tasks.baseline)
+        first = steps.failed[:1]
+        recorded = steps.told(self.tasks.baseline)
         live = (recorded or {}).get("active_release_id")
-        if not recorded or not _began(context, self.tasks, steps):
-            # Not a single request could have changed anything.
-            return self._status(context, "unchanged", verdict, live, clear=failed[:1])
-        made, outcome = (
-            _result(context, self.rollback, key) if self.rollback else None
-            for key in ("rolled_back_release_id", "outcome")
-        )
-        clear = [] if self.tasks.promotion in failed else failed[:1]
+        if not recorded or not steps.began:
+            # Not a single request could have changed anything. After the export the package may be the cause, and then
+            # only the whole group helps.
+            clear = [one for one in first if one in self.tasks.steps[:2]]
+            return self._status(steps, "unchanged", verdict, live, clear=clear)
+        made, outcome = steps.told(self.rollback, "rolled_back_release_id"), steps.told(self.rollback, "outcome")
+        clear = [] if self.tasks.promotion in steps.failed else first
         if clear == [self.tasks.wait] and self.tasks.run:
             # The jobs of the smoke run have ended, so only another run can prove the release.
             clear = [self.tasks.run]
         if outcome == "rolled_back":
-            return self._status(context, outcome, verdict, live, release_id=made, clear=clear)
+            return self._status(steps, outcome, verdict, live, release_id=made, clear=clear)
         if outcome == "unchanged":
-            return self._status(context, outcome, verdict, live)
+            return self._status(steps, outcome, verdict, live)
         undo = [self.rollback] if self.rollback else clear
-        if self._deployment_is_gone(context):
-            return self._status(context, "deleted", verdict, None, clear=undo)
+        if self._deployment_is_gone(steps):
+            return self._status(steps, "deleted", verdict, None, clear=undo)
         owed = "rollback_owed" if self.rollback else "unproven"
         try:
             with self._client() as client:
-                now, made = what_is_live(client, Baseline.parse(recorded), self._package_uuid(context))
+                now, made = what_is_live(client, Baseline.parse(recorded), steps.package_uuid)
         except TrifactaError as error:
             unknown = f"What is live cannot be read: {error}"
-            return self._status(context, owed, verdict, None, clear=undo, unknown=unknown)
+            return self._status(steps, owed, verdict, None, clear=undo, unknown=unknown)
         if now == live:
-            return self._status(context, "unchanged", verdict, live)
+            return self._status(steps, "unchanged", verdict, live)
         if now is not None and now == made:
-            return self._status(context, owed, verdict, now, release_id=made, clear=undo)
-        return self._status(context, "replaced", verdict, now, release_id=made)
-
-
-def _began(context: Context, tasks: PromotionTasks, steps: dict[str, str | None]) -> bool:
-    """Tell whether the promotion's task may have sent its package."""
-    return steps[tasks.gate] == "success" and not _result(context, tasks.promotion, NOTHING_SENT)
+            return self._status(steps, owed, verdict, now, release_id=made, clear=undo)
+        return self._status(steps, "replaced", verdict, now, release_id=made)
 
 
 class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
@@ -266,25 +273,23 @@ class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read how the steps before ended, and roll back if necessary."""
-        steps = self._steps(context)
-        ti: Any = context["ti"]
-        if not _began(context, self.tasks, steps):
+        steps, attempt = _Steps(context, self.tasks), Attempt(self, context)
+        if not steps.began:
             # The promotion's task sent nothing, so the live release is not of this run.
-            words = ", ".join(f"{step} is {state}" for step, state in steps.items() if state != "success")
-            ti.xcom_push(key=_VERDICT, value=Verdict(False, f"Nothing was promoted: {words}.").as_dict())
+            attempt.tell(**{_VERDICT: asdict(Verdict(False, f"Nothing was promoted: {steps.words}."))})
             raise AirflowSkipException("Nothing was promoted, so there is nothing to roll back.")
         with airflow_failures(), self._client() as client:
-            verdict = self._judge(context, client, steps)
-        ti.xcom_push(key=_VERDICT, value=verdict.as_dict())
+            verdict = self._judge(client, steps)
+        attempt.tell(**{_VERDICT: asdict(verdict)})
         if verdict.kept:
             raise AirflowSkipException(f"The promotion is kept. {verdict.why}")
         self.log.info("Will roll back, because the promotion is not kept. %s", verdict.why)
-        self.baseline = _result(context, self.tasks.baseline)
-        self.package_uuid = self._package_uuid(context)
+        self.baseline = steps.told(self.tasks.baseline)
+        self.package_uuid = steps.package_uuid
         try:
             return super().execute(context)
         except (AirflowFailException, TrifactaError):
-            if not self._deployment_is_gone(context):
+            if not self._deployment_is_gone(steps):
                 raise
         # The task 'promoted' is red for it. A second red task would only hide that.
         raise AirflowSkipException("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")

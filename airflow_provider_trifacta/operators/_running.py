@@ -26,7 +26,7 @@ from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none, remember
 
 if TYPE_CHECKING:
     from .._compat import Context
-    from ..client import ClientConfig, TrifactaClient
+    from ..client import TrifactaClient
     from ..promotion import Run
 
 
@@ -68,7 +68,6 @@ class RunningOperator(TrifactaOperator):
         self.deferrable = deferrable
         self.advice = advice
         self.package_path = package_path
-        self._config: ClientConfig | None = None
         self._asked = False
         self._retry_joins = self._runs_once
         self._running: JobGroupsWatch | None = None
@@ -120,9 +119,7 @@ class RunningOperator(TrifactaOperator):
         self._say(words, parameters)
         journal = attempt.open_journal()
         self._retry_joins |= journal.exists
-        client = self._client()
-        self._config = client.config
-        with client:
+        with self._client() as client:
             found = self._find(client, checked, attempt)
             once = {"execution_id": attempt.execution_id, "since": attempt.run_began} if self._runs_once else {}
             self._asked = True
@@ -133,7 +130,7 @@ class RunningOperator(TrifactaOperator):
             if not self.wait_for_completion:
                 return {**attempt.facts, "outcome": "started"}
             with airflow_failures(final=not self._retry_joins, advice=self.advice):
-                return self._wait(client, watch, attempt.facts)
+                return self._wait(watch)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
         """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
@@ -149,19 +146,20 @@ class RunningOperator(TrifactaOperator):
     def _tell(self, client: TrifactaClient, attempt: Attempt, run: Run) -> JobGroupsWatch:
         ids, flow_runs = run.job_group_ids, run.flow_run_ids
         watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
+        watch.client = client.without_repetitions
         urls = [client.job_group_url(one) for one in ids]
         more = {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
         attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
         self._facts = attempt.facts
         verb = "joined" if run.joined else "started"
-        self.log.info("%s: %s job groups %s", self._what(attempt.facts).capitalize(), verb, ids)
+        self.log.info("%s: %s job groups %s", self._what().capitalize(), verb, ids)
         for url in urls:
             self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
         return watch
 
-    def _what(self, facts: Mapping[str, Any]) -> str:
+    def _what(self) -> str:
         """Return what runs, in words."""
-        kind, key = self._kind
+        (kind, key), facts = self._kind, self._facts
         live = f", whose release {facts['release_id']} is live" if facts.get("release_id") else ""
         return f"{kind} {facts.get(key)}{live}"
 
@@ -169,26 +167,25 @@ class RunningOperator(TrifactaOperator):
         """Return the interval and the timeout in seconds."""
         return seconds("poke_interval", self.poke_interval, positive=True), seconds("timeout", self.timeout)
 
-    def _wait(self, client: TrifactaClient, watch: JobGroupsWatch, facts: dict[str, Any]) -> dict[str, Any]:
+    def _wait(self, watch: JobGroupsWatch) -> dict[str, Any]:
         started, wall_clock = time.monotonic(), time.time()
         interval, patience = self._times()
-        watch.client = client.without_repetitions
         while not watch.poll(self._connect):
             if self.deferrable:
-                self._defer(watch, interval, wall_clock, patience, facts)
+                self._defer(watch, interval, wall_clock, patience)
             left = patience - (time.monotonic() - started)
             if left <= 0:
                 raise FailedWaitError(
-                    f"The jobs of {self._what(facts)} are not Complete after {patience} s. They were not cancelled. "
+                    f"The jobs of {self._what()} are not Complete after {patience} s. They were not cancelled. "
                     f"{watch.state} Wait for them with a JobGroupSensor, or raise 'timeout'.",
-                    **{**_fields(facts), "job_group_ids": watch.unfinished},
+                    **{**self._fields(), "job_group_ids": watch.unfinished},
                 )
             time.sleep(min(watch.pause(interval), left))
-        return self._complete(facts)
+        return self._complete()
 
-    def _complete(self, facts: dict[str, Any]) -> dict[str, Any]:
-        self.log.info("The run of %s is Complete", self._what(facts))
-        self._facts = {**facts, "outcome": "complete"}
+    def _complete(self) -> dict[str, Any]:
+        self.log.info("The run of %s is Complete", self._what())
+        self._facts = {**self._facts, "outcome": "complete"}
         return self._facts
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
@@ -209,9 +206,7 @@ class RunningOperator(TrifactaOperator):
         """Read the Airflow connection again, because the server refused its credentials."""
         return self._client().without_repetitions
 
-    def _defer(
-        self, watch: JobGroupsWatch, interval: float, began: float, patience: float, facts: dict[str, Any]
-    ) -> None:
+    def _defer(self, watch: JobGroupsWatch, interval: float, began: float, patience: float) -> None:
         # Imported late, because few tasks need a trigger.
         from ..triggers.job_group import JobGroupTrigger
 
@@ -226,7 +221,7 @@ class RunningOperator(TrifactaOperator):
             began=began,
             deadline=began + patience,
         )
-        kwargs = {"facts": facts}
+        kwargs = {"facts": self._facts}
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -248,20 +243,19 @@ class RunningOperator(TrifactaOperator):
         facts: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
-        known = self._facts = facts or {}
+        self._facts = facts or {}
         with airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice):
-            self.log.info("%s", check_event(event, **_fields(known)))
-        return self._complete(known)
+            self.log.info("%s", check_event(event, **self._fields()))
+        return self._complete()
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields of an error."""
+        names = ("deployment_id", "flow_ids", "release_id", "job_group_ids")
+        return {name: self._facts[name] for name in names if self._facts.get(name)}
 
     def on_kill(self) -> None:
         """Cancel the jobs, if ``cancel_on_kill`` is set."""
-        if not (self.cancel_on_kill and self._running and self._config):
-            return
-        # The Airflow connection is not read here, because the kill may interrupt another request to Airflow.
-        client = self._running.client
-        cancel_job_groups(client.config if client else self._config, self._running.unfinished)
-
-
-def _fields(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an error."""
-    return {key: facts[key] for key in ("deployment_id", "flow_ids", "release_id", "job_group_ids") if facts.get(key)}
+        watch = self._running
+        if self.cancel_on_kill and watch and watch.client:
+            # The Airflow connection is not read here, because the kill may interrupt another request to Airflow.
+            cancel_job_groups(watch.client.config, watch.unfinished)

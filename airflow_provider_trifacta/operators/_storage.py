@@ -14,21 +14,16 @@ from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 from .._compat import object_storage_path, redact
+from ..client import errors
 from ..client.config import DEFAULT_MAX_PACKAGE_SIZE
-from ..client.errors import (
-    DestinationError,
-    InvalidInputError,
-    PackageNotFoundError,
-    PackageTooLargeError,
-    SourceError,
-    TemporarySpaceError,
-    TrifactaError,
-)
 from ..client.texts import shown
 from ..packages.flow_package import FlowPackage, open_package
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
+#: Bytes of a part of an object. By itself s3fs reads 50 MiB at a time, and uploads ten such parts at a time.
+_PART_SIZE = 8 * 1024 * 1024
+_S3_PARTS = {"chunksize": _PART_SIZE, "max_concurrency": 4}
 #: Bytes copied at a time.
 _BLOCK_SIZE = 1024 * 1024
 #: Characters of a storage's own words in an error.
@@ -65,8 +60,8 @@ def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
         if local != text:
             return open_package(local)  # it checks the type of the file first: a pipe or a device may have no end
         _check_url(text)
-    except InvalidInputError as error:
-        raise PackageNotFoundError(str(error)) from None
+    except errors.InvalidInputError as error:
+        raise errors.PackageNotFoundError(str(error)) from None
     if not _is_url(text):
         return open_package(path)
     file = temporary_file()
@@ -82,58 +77,66 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
     """Copy an object into a file, and return its name."""
     try:
         source = object_storage_path(url)
-        with source.open("rb") as remote:
+        with source.open("rb", block_size=_PART_SIZE) as remote:
             if not _copy(remote, file, most):
-                raise PackageTooLargeError(
+                raise errors.PackageTooLargeError(
                     f"{url} is larger than {most} bytes. The copy was stopped, and nothing was sent. If this is the "
                     "right file, raise 'max_package_size' in the extras of the task's Trifacta connection."
                 )
         return str(source.name)
-    except TrifactaError:
+    except errors.TrifactaError:
         raise
     except FileNotFoundError:
-        raise PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
+        raise errors.PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
     except IsADirectoryError:
-        raise PackageNotFoundError(f"{url} is a folder and not a package. Nothing was sent.") from None
+        raise errors.PackageNotFoundError(f"{url} is a folder and not a package. Nothing was sent.") from None
     except (ImportError, ValueError) as error:
-        raise PackageNotFoundError(
+        raise errors.PackageNotFoundError(
             f"{url} cannot be opened: {_storage_words(error)}. Nothing was sent.{_needs(url)}"
         ) from error
     except Exception as error:  # each kind of storage has its own errors
-        raise SourceError(
+        raise errors.SourceError(
             f"The storage of {url} cannot be read: {_storage_words(error)}. Nothing was sent. If a retry fails too, "
             "check the permissions and the Airflow connection of the storage."
         ) from error
 
 
-def check_destination(path: Any) -> str:
+def check_destination(path: Any, *, make_folders: bool = False) -> str:
     """Check that a file can be written to a path. This sends no request.
 
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
+    :param make_folders: whether the local folder may be missing, because :func:`save` makes it
     :returns: the same as text; a ``file://`` URL as its local path
     :raises InvalidInputError: it is not a path, or the path of a folder
+    :raises DestinationError: the local folder does not exist, as a share that is not mounted
     """
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
-        raise InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
+        raise errors.InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
     text = _without_file_scheme(text)
     _check_url(text)
     if text.endswith("/") or (not _is_url(text) and Path(text).is_dir()):
-        raise InvalidInputError(f"package_path must name a file, and {text} is a folder.")
+        raise errors.InvalidInputError(f"package_path must name a file, and {text} is a folder.")
     if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
-        raise InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
+        raise errors.InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
+    if not make_folders and not _is_url(text) and not Path(text).parent.is_dir():
+        raise errors.DestinationError(
+            f"The package cannot be saved as {text}: the folder {Path(text).parent} does not exist on this worker. "
+            "Nothing was sent. Make or mount it, or set create_intermediate_dirs=True if the task should make it."
+        )
     return text
 
 
-def save(file: BinaryIO, path: str) -> None:
+def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     """Write a file as a whole, or leave what was there.
 
-    The file is written beside its place and then moved there. Parent folders are made. It gets the mode of the file
-    that it replaces. A new file can be read by its owner and group, as far as the umask allows. An object is uploaded
-    as a whole, which object stores do in one step, and its size is read back.
+    The file is written beside its place and then moved there. It gets the mode of the file that it replaces. A new
+    file can be read by its owner and group, as far as the umask allows. An object is uploaded as a whole, which object
+    stores do in one step, and its size is read back.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
+    :param make_folders: whether to make local folders that do not exist
     :raises DestinationError: the file cannot be written
     :raises TemporarySpaceError: there is no room for the copy that is uploaded
     """
@@ -141,18 +144,19 @@ def save(file: BinaryIO, path: str) -> None:
         if _is_url(path):
             _save_object(file, path)
         else:
+            if make_folders:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
             _save_local(file, Path(path))
-    except TrifactaError:
+    except errors.TrifactaError:
         raise
     except Exception as error:  # each kind of storage has its own errors
-        raise DestinationError(
+        raise errors.DestinationError(
             f"The package cannot be saved as {path}: {_storage_words(error)}. The instance was not changed."
             f"{_needs(path)}"
         ) from error
 
 
 def _save_local(file: BinaryIO, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a move is one step only within a file system.
     part = path.with_name(_part_of(path.name))
     try:
@@ -172,8 +176,9 @@ def _save_local(file: BinaryIO, path: Path) -> None:
 def _save_object(file: BinaryIO, path: str) -> None:
     target = object_storage_path(path)
     system, place = target.fs, str(target.path)
-    if path.partition(":")[0].lower() in _OBJECT_STORES:
-        _put(file, system, place)
+    scheme = path.partition(":")[0].lower()
+    if scheme in _OBJECT_STORES:
+        _put(file, system, place, _S3_PARTS if scheme in ("s3", "s3a") else {})
         return
     folder, _, name = place.rpartition("/")
     part = f"{folder}/{_part_of(name)}"
@@ -187,13 +192,13 @@ def _save_object(file: BinaryIO, path: str) -> None:
         raise
 
 
-def _put(file: BinaryIO, system: Any, place: str) -> None:
+def _put(file: BinaryIO, system: Any, place: str, options: dict[str, int] | None = None) -> None:
     with _temporary_space():
         named = tempfile.NamedTemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by the next line
     with named:
         _copy(file, cast(BinaryIO, named))
         size = named.tell()
-        system.put_file(named.name, place)
+        system.put_file(named.name, place, **(options or {}))
     system.invalidate_cache()
     saved = system.info(place).get("size")
     if saved != size:
@@ -218,7 +223,7 @@ def _temporary_space() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TemporarySpaceError(
+        raise errors.TemporarySpaceError(
             f"This worker has no room for a temporary copy of the package: {error}. Nothing was sent or saved. Free "
             "some space, or set TMPDIR to a directory that can be written to."
         ) from error
@@ -246,16 +251,18 @@ def _check_url(path: str) -> None:
     """Refuse a URL that does not mean what it says."""
     if found := _ONE_SLASH.match(path):
         scheme = found[1]
-        raise InvalidInputError(
+        raise errors.InvalidInputError(
             f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://. pathlib.Path drops the "
             "second slash of a URL: give a text or an ObjectStoragePath."
         )
     if not _is_url(path):
         return
     if not path.isprintable():
-        raise InvalidInputError(f"package_path is {path!r}. Its control character would be left out of the name.")
+        raise errors.InvalidInputError(
+            f"package_path is {path!r}. Its control character would be left out of the name."
+        )
     if path.endswith("/") or "/" not in path.partition("://")[2]:
-        raise InvalidInputError(f"package_path must name a file, and {path} is a folder.")
+        raise errors.InvalidInputError(f"package_path must name a file, and {path} is a folder.")
 
 
 def _without_file_scheme(path: str) -> str:
@@ -264,7 +271,7 @@ def _without_file_scheme(path: str) -> str:
     if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
         return path
     if not rest.startswith("///"):
-        raise InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
+        raise errors.InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
     return rest[2:]
 
 

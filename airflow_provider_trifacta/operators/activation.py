@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    InvalidInputError,
-    ReleaseDeletedError,
-    UnexpectedLiveReleaseError,
-    UnexpectedResponseError,
-)
+from ..client import errors
 from ..client.texts import parse_id
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
@@ -66,7 +61,7 @@ class ActivateReleaseOperator(TrifactaOperator):
         self._with_baseline = baseline is not NOT_GIVEN
         self._with_expected = expected_active_release_id is not NOT_GIVEN
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Activate the release, unless it is live, or an unexpected release is."""
         release_id = parse_id(self.release_id, "release_id")
         guarded, expected = self._expected()
@@ -83,9 +78,9 @@ class ActivateReleaseOperator(TrifactaOperator):
                 attempt.tell(previous_release_id=None, outcome="unchanged")
                 if attempt.is_retry:  # an earlier try may have made it live and told Airflow nothing
                     attempt.announce_live(client, deployment_id, **event)
-                return attempt.facts
+                return
             if guarded and live != expected:
-                raise UnexpectedLiveReleaseError(
+                raise errors.UnexpectedLiveReleaseError(
                     f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
                     f"{expected or 'none'}. Nothing was written. If release {release_id} should be live, activate "
                     "it with the live release as the expected one.",
@@ -99,12 +94,11 @@ class ActivateReleaseOperator(TrifactaOperator):
             self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, before)
             attempt.tell(previous_release_id=live, outcome="activated")
             attempt.announce_live(client, deployment_id, **event)
-            return attempt.facts
 
     def _expected(self) -> tuple[bool, int | None]:
         """Return whether a certain release must be live before, and which one."""
         if self._with_baseline and self._with_expected:
-            raise InvalidInputError("Give baseline or expected_active_release_id, not both. Nothing was sent.")
+            raise errors.InvalidInputError("Give baseline or expected_active_release_id, not both. Nothing was sent.")
         if self._with_baseline:
             return True, Baseline.parse(self.baseline).active_release_id
         value = self.expected_active_release_id
@@ -135,7 +129,7 @@ class DeactivateReleaseOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.release_id = release_id
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Deactivate the release, unless it is inactive."""
         release_id = parse_id(self.release_id, "release_id")
         self.log.info("Will make release %s inactive, so that it is not live", release_id)
@@ -146,13 +140,12 @@ class DeactivateReleaseOperator(TrifactaOperator):
             if live_id(releases) != release_id:
                 self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                 attempt.tell(outcome="unchanged")
-                return attempt.facts
+                return
             options: dict[str, Any] = {"shows": release_id, "journal": journal, "retry": attempt.is_retry}
             after = set_live(client, deployment_id, None, releases, **options)
             refuse_overlap(deployment_id, releases, after)
         self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
         attempt.tell(outcome="deactivated")
-        return attempt.facts
 
 
 def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attempt) -> tuple[int, list[Release]]:
@@ -178,19 +171,19 @@ def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attemp
     release, releases = found = look(client, read, agree, seconds=READ_PATIENCE)
     deployment_id = release.deployment_id
     if deployment_id is None:
-        raise UnexpectedResponseError(
+        raise errors.UnexpectedResponseError(
             f"GET /v4/releases/{release_id} does not show the deployment of the release. Nothing was written.",
             release_id=release_id,
         )
     about = {"deployment_id": deployment_id, "release_id": release_id}
     if release.deleted:
-        raise ReleaseDeletedError(
+        raise errors.ReleaseDeletedError(
             f"Release {release_id} of deployment {deployment_id} was deleted. Nothing was written. Choose another "
             "release.",
             **about,
         )
     if not agree(found):
-        raise UnexpectedResponseError(
+        raise errors.UnexpectedResponseError(
             f"Release {release_id} and the list of the releases of deployment {deployment_id} do not agree whether it "
             "is live. Nothing was written. Retry later.",
             **about,
@@ -218,10 +211,10 @@ class ConfirmPromotionOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.promotion = promotion
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Check whether the release is live."""
         if not isinstance(self.promotion, Mapping):
-            raise InvalidInputError(
+            raise errors.InvalidInputError(
                 "promotion must be the dict that a CreateReleaseOperator returned, not "
                 f"{str(self.promotion)[:80]!r}. Nothing was sent. Clear that task."
             )
@@ -239,7 +232,7 @@ class ConfirmPromotionOperator(TrifactaOperator):
             )
         live = live_id(releases)
         if live != release_id:
-            raise UnexpectedLiveReleaseError(
+            raise errors.UnexpectedLiveReleaseError(
                 f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "
                 "which was promoted. Another release has been activated in the meantime. To make release "
                 f"{release_id} live, activate it.",
@@ -250,4 +243,3 @@ class ConfirmPromotionOperator(TrifactaOperator):
         self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
         known = {key: self.promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}
         attempt.announce_live(client, deployment_id, **known)
-        return attempt.facts

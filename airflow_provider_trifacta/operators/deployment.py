@@ -15,15 +15,7 @@ from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.rollback import outlast, roll_back
 from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
-from .run import RunDeploymentOperator
-
-__all__ = [
-    "CreateDeploymentOperator",
-    "GetDeploymentOperator",
-    "RollbackDeploymentOperator",
-    "RunDeploymentOperator",
-]
-
+from .run import RunDeploymentOperator as RunDeploymentOperator
 
 #: How long a rollback outlasts an instance that does not answer: a maintenance window.
 ROLLBACK_OUTAGE = timedelta(hours=1)
@@ -91,7 +83,7 @@ class CreateDeploymentOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.name = name
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Find the deployment, or create it."""
         name = check_name(self.name, "name")
         self.log.info("Will find the deployment %s, or create it", quoted(name))
@@ -101,7 +93,6 @@ class CreateDeploymentOperator(TrifactaOperator):
             deployment, outcome = create_once(client, name, journal=journal, cleared=cleared)
             attempt.tell_deployment(client, deployment.id, outcome=outcome)
         self.log.info("Deployment %s (%s) %s", deployment.id, quoted(deployment.name), outcome)
-        return attempt.facts
 
 
 class RollbackDeploymentOperator(TrifactaOperator):
@@ -147,7 +138,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
         self.settle_timeout = settle_timeout
         self.tolerated_outage = tolerated_outage
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Roll back, if a release of this run is live."""
         baseline = Baseline.parse(self.baseline)
         uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
@@ -187,4 +178,3 @@ class RollbackDeploymentOperator(TrifactaOperator):
             if undone and target is not None:
                 event = {"release_id": target, "package_uuid": undone.restored_package}
                 attempt.announce_live(client, deployment_id, **event)
-        return attempt.facts

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    InterruptedChangeError,
-    InvalidInputError,
-    TrifactaError,
-    UnexpectedResponseError,
-)
+from ..client import errors
 from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
-from ..promotion.journal import Journal, digest_of
-from ..promotion.reading import VERIFY_TIMEOUT, look, production_stands, read_patiently
+from ..promotion.journal import Journal, digest_of, production_stands
+from ..promotion.reading import VERIFY_TIMEOUT, look, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
 from ._base import Attempt
 from ._packages import PackageOperator
@@ -82,7 +77,7 @@ class SetImportRulesOperator(PackageOperator):
         declared = {"object": self.object_rules, "value": self.value_rules}
         wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
         if not wanted:
-            raise InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
+            raise errors.InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
         self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
         journal = attempt.open_journal()
         with self._client() as client:
@@ -114,7 +109,7 @@ class SetImportRulesOperator(PackageOperator):
         exported, local = [], []
         if needs_names(rules, "onCondition"):
             if self.package_path is None:
-                raise InvalidInputError("A name in onCondition is looked up in the package. Give package_path.")
+                raise errors.InvalidInputError("A name in onCondition is looked up in the package. Give package_path.")
             with self.open_package(client) as package:
                 exported = package.info.connections
         if needs_names(rules, "withCondition"):
@@ -141,7 +136,7 @@ class _Rules:
         try:
             rules: list[ImportRule] = look_at(lambda reader: reader.import_rules.list(self.deployment_id, self.kind))
             return rules
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             if not refuses_to_show(error):
                 raise
             log.warning("The %s cannot be read: %s", self._where, error)
@@ -182,7 +177,7 @@ class _Rules:
             attempt.tell(**{f"replaced_{self.kind}_rules": present})
         try:
             self.client.import_rules.replace(self.deployment_id, self.kind, self.wanted)
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             if did_nothing(error):
                 error.standing = f"The {where} were not changed."
                 raise
@@ -200,7 +195,7 @@ class _Rules:
             else:
                 # A server that shows rules goes on to do so, hence a failed look is no property of the server.
                 are = "could be read before, and cannot be read back" if now is None else f"are {shown(_content(now))}"
-                raise UnexpectedResponseError(
+                raise errors.UnexpectedResponseError(
                     f"The {where} {are}, although {shown(self.wanted)} was written.", deployment_id=self.deployment_id
                 )
 
@@ -223,7 +218,7 @@ def _refuse_after_interruption(
         or (not entry and began and one.changed_since(began))
     ]
     if changed:
-        raise InterruptedChangeError(
+        raise errors.InterruptedChangeError(
             f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
             f"{request['deployment_id']}. They have been changed in the meantime and are not as declared, so a person "
             "may have set them. Nothing was written. If they should be as declared, clear this task.",

@@ -39,6 +39,8 @@ class ExportFlowPackageOperator(TrifactaOperator):
     :param flow_name: its exact name, in place of the id (templated)
     :param package_path: where to save it: a path on the worker, or any URL of Airflow's object storage such as
         ``s3://conn_id@bucket/{{ run_id }}/flow.zip`` (templated)
+    :param create_intermediate_dirs: whether to make local folders of the path that do not exist. By default that is an
+        error before any request, because a share that is not mounted looks like that
     :param comment: is written into the package, and newer instances show it as the notes of the release. The default
         names the DAG and the run. None, ``""`` and ``"None"`` mean no comment (templated)
     :param trifacta_conn_id: the Airflow connection of the source instance (templated)
@@ -64,6 +66,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
         package_path: Any,
         flow_id: Any = None,
         flow_name: Any = None,
+        create_intermediate_dirs: bool = False,
         comment: str | None = _PROVENANCE,
         **kwargs: Any,
     ) -> None:
@@ -71,13 +74,15 @@ class ExportFlowPackageOperator(TrifactaOperator):
         self.flow_id = flow_id
         self.flow_name = flow_name
         self.package_path = package_path
+        self.create_intermediate_dirs = create_intermediate_dirs
         self.comment = comment
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Export, check and save the package, and tell what it is."""
         name = given_name(self.flow_name, self.flow_id, "flow")
         flow_id = None if name else parse_id(self.flow_id, "flow_id")
-        path = check_destination(self.package_path)
+        folders = {"make_folders": self.create_intermediate_dirs}
+        path = check_destination(self.package_path, **folders)
         if not isinstance(self.comment, (str, type(None))):
             raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
         what = flow_id or quoted(name)
@@ -94,7 +99,7 @@ class ExportFlowPackageOperator(TrifactaOperator):
         with package:
             digest, info = package.sha256(), package.info
             file.seek(0)
-            save(file, path)
+            save(file, path, **folders)
         self.log.info(
             "Flow %s saved as %s: %s bytes, uuid %s, flows %s",
             flow_id,
@@ -110,7 +115,6 @@ class ExportFlowPackageOperator(TrifactaOperator):
             package_uuid=info.uuid,
             connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
         )
-        return attempt.facts
 
 
 class ImportFlowPackageOperator(PackageReader):
@@ -163,7 +167,7 @@ class ImportFlowPackageOperator(PackageReader):
         self.environment_parameters = environment_parameters
         self.dry_run_first = dry_run_first
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Check the package, import it once, and tell the new flows."""
         folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
         self.log.info("Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id)
@@ -177,14 +181,14 @@ class ImportFlowPackageOperator(PackageReader):
             asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
             importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
             outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
-            return self._finish(client, attempt, outcome, made)
+            self._finish(client, attempt, outcome, made)
 
     def _refuse_problems(self, importer: WorkspaceImporter) -> None:
         report = importer.dry_run()
         self.log.info("%s", report.as_text())
         refuse_problems(report, "log")
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> dict[str, Any]:
+    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> None:
         ids = [flow["id"] for flow in made.flows]
         attempt.tell(
             flow_ids=ids,
@@ -201,4 +205,3 @@ class ImportFlowPackageOperator(PackageReader):
                 "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
                 flow_ids=ids,
             )
-        return attempt.facts

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    DroppedObjectsError,
-    InvalidInputError,
-    ReleaseNotLiveError,
-    TrifactaError,
-    UnexpectedLiveReleaseError,
-)
+from ..client import errors
 from ..client.texts import quoted, shown_json
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
@@ -21,22 +15,17 @@ from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
 from ._base import NOT_GIVEN, Attempt, Target, check_choice, given_or_none
 from ._packages import PackageOperator
-from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, DeactivateReleaseOperator
-from .dry_run import DryRunReleaseOperator, refuse_problems
+from .activation import ActivateReleaseOperator as ActivateReleaseOperator
+from .activation import ConfirmPromotionOperator as ConfirmPromotionOperator
+from .activation import DeactivateReleaseOperator as DeactivateReleaseOperator
+from .dry_run import DryRunReleaseOperator as DryRunReleaseOperator
+from .dry_run import refuse_problems
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
     from ..promotion.journal import Journal
-
-__all__ = [
-    "ActivateReleaseOperator",
-    "ConfirmPromotionOperator",
-    "CreateReleaseOperator",
-    "DeactivateReleaseOperator",
-    "DryRunReleaseOperator",
-]
 
 #: Characters of the dropped objects that the error shows.
 _DROPPED_EXCERPT = 1000
@@ -112,7 +101,7 @@ class CreateReleaseOperator(PackageOperator):
         self.on_warnings = on_warnings
         self.advice = advice
 
-    def _act(self, attempt: Attempt) -> dict[str, Any]:
+    def _act(self, attempt: Attempt) -> None:
         """Check the package, promote it, and return the ids."""
         check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
         check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
@@ -122,17 +111,17 @@ class CreateReleaseOperator(PackageOperator):
         # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
         journal = attempt.open_journal()
         try:
-            return self._promote(target, attempt, journal)
-        except TrifactaError:
+            self._promote(target, attempt, journal)
+        except errors.TrifactaError:
             if journal.never_asked:
                 # A rollback need not wait for the instance then.
                 attempt.tell(**{NOTHING_SENT: True})
             raise
 
-    def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> dict[str, Any]:
+    def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> None:
         baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
         if not self.activate and baseline is None:
-            raise InvalidInputError(
+            raise errors.InvalidInputError(
                 "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
             )
         client = self._client()
@@ -154,14 +143,14 @@ class CreateReleaseOperator(PackageOperator):
                 "before_upload": partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None,
             }
             promoter = Promoter if self.activate else StagedPromoter
-            return self._finish(client, attempt, promoter(client, deployment_id, package, **options).run())
+            self._finish(client, attempt, promoter(client, deployment_id, package, **options).run())
 
     def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
         report = dry_run(client, deployment_id, package)
         self.log.info("%s", report.as_text())
         refuse_problems(report, self.on_warnings, deployment_id)
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> dict[str, Any]:
+    def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> None:
         """Tell what was promoted, and fail if it is not live as it should be."""
         self._report(promotion)
         release, imported = promotion.release, promotion.imported
@@ -188,7 +177,7 @@ class CreateReleaseOperator(PackageOperator):
             self._report_dropped_objects(imported)
         about = {"deployment_id": deployment_id, "release_id": release.id}
         if promotion.overrun and self.activate:
-            raise UnexpectedLiveReleaseError(
+            raise errors.UnexpectedLiveReleaseError(
                 f"Another import into deployment {deployment_id} ran at the same time (releases "
                 f"{list(promotion.overrun)}). Either it or release {release.id} of this task may have replaced the "
                 "other. Check which of them is live, and activate the right one. Promotions to one deployment must "
@@ -196,13 +185,12 @@ class CreateReleaseOperator(PackageOperator):
                 **about,
             )
         if replaced and self.activate:
-            raise ReleaseNotLiveError(
+            raise errors.ReleaseNotLiveError(
                 f"Release {release.id} of deployment {deployment_id} was made of the package, and is not live: another "
                 "release, or none, has been activated in the meantime. A retry does not undo that. To make release "
                 f"{release.id} live, activate it.",
                 **about,
             )
-        return attempt.facts
 
     def _report(self, promotion: Promotion) -> None:
         release, imported = promotion.release, promotion.imported
@@ -235,5 +223,5 @@ class CreateReleaseOperator(PackageOperator):
             "an earlier release, correct the flow in the source instance, and promote a new export."
         )
         if self.on_deleted_objects == "fail":
-            raise DroppedObjectsError(message, deployment_id=release.deployment_id, release_id=release.id)
+            raise errors.DroppedObjectsError(message, deployment_id=release.deployment_id, release_id=release.id)
         self.log.warning("%s", message)

@@ -50,7 +50,7 @@ class PackageReport:
         """Return it as plain JSON, with long texts cut."""
         at = self.exported_at
         told = {**asdict(self), "exported_at": at.isoformat(timespec="milliseconds") if at else None}
-        return {name: shown_within(value) for name, value in told.items()}
+        return dict(shown_within(told))
 
 
 def report_on(package: FlowPackage) -> PackageReport:
@@ -95,9 +95,5 @@ def _run_warnings(flows: list[ContainedFlow], outputs: list[Output]) -> list[str
     # An output that may be manual, and may be of this flow, counts: a false alarm would be worse.
     runnable = {output.flow_id for output in outputs if output.manual is not False}
     without = [quoted(flow.name) for flow in primary if not {flow.id, None} & runnable]
-    if not without:
-        return []
-    advice = "Add one in the source instance and export the flow again."
-    if len(without) == 1:
-        return [f"The primary flow {without[0]} has no manual output, so a deployment cannot run it. {advice}"]
-    return [f"Primary flows have no manual output, so a deployment cannot run them: {listed(without)}. {advice}"]
+    words = f"Primary flows have no manual output, so a deployment cannot run them: {listed(without)}."
+    return [f"{words} Add one in the source instance and export the flow again."] if without else []

@@ -79,7 +79,6 @@ def _run(probe: Probe) -> bool:
     """Make the calls, and delete what they made in every case; return whether nothing is left."""
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, probe.stop)
-    left: list[str] = []
     try:
         try:
             probe.run()

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 from .package import Package
@@ -81,20 +84,19 @@ class Answers:
     @property
     def product(self) -> tuple[int, int, int] | None:
         """The release of the instance, as its description tells."""
-        try:
+        found = None
+        with suppress(LookupError, TypeError):
             found = _VERSION.match(self.seen["spec"].body["info"]["version"])
-        except (LookupError, TypeError):
-            found = None
         return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
     def __getitem__(self, key: str) -> Answer:
         need(key in self.seen, self.missing.get(key, "stopped before"))
         return self.seen[key]
 
-    def body(self, key: str) -> Any:
-        """Return the JSON of a success."""
+    def body(self, key: str, *way: str | int) -> Any:
+        """Return the JSON of a success, or the part of it at the end of a way."""
         need(not self[key].refused, f"HTTP {self[key].status}")
-        return self[key].body
+        return reduce(getitem, way, self[key].body)
 
     def rows(self, key: str) -> list[Mapping[str, Any]]:
         """Return the rows of a list."""

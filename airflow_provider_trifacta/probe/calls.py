@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from .package import CONNECTION_UUID, PATH_FROM, PATH_TO
@@ -39,26 +41,19 @@ class Call:
     gives: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
-def _first(body: Any) -> Any:
-    return body["data"][0]["id"]
+def _at(*way: str | int) -> Callable[[Any], Any]:
+    return lambda body: reduce(getitem, way, body)
 
 
 def _richest(body: Any) -> Any:
     return max(body["data"], key=lambda row: row.get("numReleases") or 0)["id"]
 
 
-def _id(body: Any) -> Any:
-    return body["id"]
-
-
-def _release(body: Any) -> Any:
-    return body["release"]["id"]
-
-
 def _failed(body: Any) -> Any:
     return next(row["id"] for row in body["data"] if row.get("status") == "Failed")
 
 
+_FIRST, _ID, _RELEASE, _TOKEN = _at("data", 0, "id"), _at("id"), _at("release", "id"), _at("tokenInfo", "tokenId")
 NOTES = "Probed"
 #: A body that gets the name of the probe's deployment.
 NAMED = {"name": "..."}
@@ -74,10 +69,10 @@ CALLS = (
     Call("stranger", "GET", "/v4/people/current"),
     Call("no_route", "GET", "/v4/noSuchPath"),
     Call("no_method", "GET", "/v4/jobGroups/{unknown}/cancel"),
-    Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": _first}),
+    Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": _FIRST}),
     Call("export", "GET", "/v4/flows/{flow}/package/dryRun"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
-    Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed_job": _failed, "job_group": _first}),
+    Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed_job": _failed, "job_group": _FIRST}),
     Call("jobs", "GET", "/v4/jobGroups/{failed_job}/jobs"),
     Call("inputs", "GET", "/v4/jobGroups/{job_group}/inputs"),
     Call("unknown_group", "GET", "/v4/jobGroups/{unknown}"),
@@ -86,12 +81,11 @@ CALLS = (
     Call("all_releases", "GET", "/v4/releases?limit=1"),
     # With --write: a deployment without a release, then dry runs, then two releases.
     # A lifetime of nothing is refused, but after the check whether this user may make tokens.
-    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0},
-        gives={"token": lambda body: body["tokenInfo"]["tokenId"]}),
+    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0}, gives={"token": _TOKEN}),
     Call("token_deleted", "DELETE", "/v4/apiAccessTokens/{token}"),
-    Call("created", "POST", "/v4/deployments", json=NAMED, gives={"own": _id, "deployment": _id}),
+    Call("created", "POST", "/v4/deployments", json=NAMED, gives={"own": _ID, "deployment": _ID}),
     Call("run", "POST", f"{_OWN}/run"),
-    Call("twin", "POST", "/v4/deployments", json=NAMED, gives={"twin": _id}),
+    Call("twin", "POST", "/v4/deployments", json=NAMED, gives={"twin": _ID}),
     Call("renamed", "PATCH", _OWN, json=NAMED),
     Call("dry_run", "POST", f"{_RELEASES}/dryRun", upload="plain"),
     Call("dry_broken", "POST", f"{_RELEASES}/dryRun", upload="broken"),
@@ -104,10 +98,10 @@ CALLS = (
     Call("value_rules", "PATCH", _VALUE_RULES, json=[_VALUE_RULE]),
     Call("dry_value", "POST", f"{_RELEASES}/dryRun", upload="file"),
     Call("dry_plain", "POST", "/v4/flows/package/dryRun", upload="table"),
-    Call("first", "POST", _RELEASES, upload="plain", gives={"first": _release}),
+    Call("first", "POST", _RELEASES, upload="plain", gives={"first": _RELEASE}),
     Call("run_first", "POST", "/v4/deployments/{idle}/run"),
     Call("run_flow", "POST", "/v4/flows/{idle_flow}/run"),
-    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _release}),
+    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _RELEASE}),
     Call("first_after", "GET", "/v4/releases/{first}"),
     Call("second_after", "GET", "/v4/releases/{second}"),
     Call("at_once", "GET", "/v4/releases?deploymentId={own}"),
@@ -131,7 +125,7 @@ CALLS = (
     Call("deleted", "GET", "/v4/releases/{first}"),
     Call("active_again", "PATCH", "/v4/releases/{second}", json={"active": True}),
     Call("delete_active", "DELETE", "/v4/releases/{second}"),
-    Call("third", "POST", _RELEASES, upload="plain", gives={"third": _release}),
+    Call("third", "POST", _RELEASES, upload="plain", gives={"third": _RELEASE}),
     Call("delete_deployment", "DELETE", _OWN),
     Call("deleted_release", "GET", "/v4/releases/{third}"),
     Call("with_deleted", "GET", "/v4/deployments?deploymentId={own}&includeDeleted=true"),

@@ -48,6 +48,11 @@ def status(key: str) -> See:
     return lambda a: a[key].status
 
 
+def of(key: str, *way: str | int) -> See:
+    """Tell what a success has at the end of a way."""
+    return lambda a: a.body(key, *way)
+
+
 def allowed(key: str, yes: Any, no: Any, *, after: str) -> See:
     """Tell whether a request was allowed, if the one before it was."""
     return lambda a: (a.body(after), yes if a.allowed(key) else no)[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 from .answers import Answers, need, shape
 from .calls import NOTES
-from .choices import OPTIONS, Item, See, allowed, descending, latest, status, takes_key
+from .choices import OPTIONS, Item, See, allowed, descending, latest, of, status, takes_key
 
 #: Words for the state of a job group [P].
 _STATES = {"Created", "Pending", "InProgress", "Complete", "Failed", "Canceled", "Cancelled", "undefined"}
@@ -60,30 +60,28 @@ ASSUMPTIONS = (
     _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec",
         lambda a: takes_key(a, "/deployments/{id}/run"), False, True),
     _assume("create_status", "I", "status of POST deployments", status("created"), 201),
-    _fields("create_fields", "I", "fields of that answer", _DEPLOYMENT, lambda a: a.body("created")),
-    _fields("get_fields", "I", "fields of a deployment", f"{_DEPLOYMENT} numReleases latestRelease",
-        lambda a: a.body("deployment")),
+    _fields("create_fields", "I", "fields of that answer", _DEPLOYMENT, of("created")),
+    _fields("get_fields", "I", "fields of a deployment", f"{_DEPLOYMENT} numReleases latestRelease", of("deployment")),
     _fields("latest_fields", "?", "fields of `latestRelease`", _LATEST, latest),
     _assume("embed", "I", "releases can be embedded",
         lambda a: isinstance(a.body("embedded")["releases"]["data"], list)),
     _assume("rename_status", "I", "status of PATCH deployments", status("renamed"), 200),
-    _fields("rename_fields", "I", "fields of that answer", "id updatedAt updater", lambda a: a.body("renamed")),
+    _fields("rename_fields", "I", "fields of that answer", "id updatedAt updater", of("renamed")),
     _assume("run_manual", "?", "a run without a manual output", allowed("run_first", "empty", "refuse", after="first"),
         "refuse", "empty"),
     _assume("rules_status", "M", "status of PATCH import rules", status("rules"), 200),
-    _fields("rules_fields", "M", "fields of a replaced rule", _RULE,
-        lambda a: a.body("rules_replaced")["deleted"]["data"][0]),
+    _fields("rules_fields", "M", "fields of a replaced rule", _RULE, of("rules_replaced", "deleted", "data", 0)),
     _assume("rules_cleared", "I", "an empty list removes all rules",
         lambda a: (a.body("rules_replaced"), not a.rows("rules_left"))[1]),
     _fields("rule_changes", "?", "fields of a change by a rule", _CHANGE,
-        lambda a: a.body("dry_value")["importRuleChanges"]["value"][0]),
+        of("dry_value", "importRuleChanges", "value", 0)),
     _assume("dry_run_release", "?", "a dry run answers a release", lambda a: "release" in a.body("dry_run"), False,
         True),
     _assume("dry_run_ids", "R", "a dry run takes ids",
         lambda a: a.body("dry_run")["primaryFlowIds"] != a.body("first")["primaryFlowIds"]),
     _assume("any_part", "P", "a package in a part of any name", allowed("dry_part", True, False, after="dry_run")),
     _assume("import_status", "R", "status of POST releases", status("first"), 201),
-    _fields("release_fields", "R", "fields of a new release", _RELEASE, lambda a: a.body("first")["release"]),
+    _fields("release_fields", "R", "fields of a new release", _RELEASE, of("first", "release")),
     _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
     _assume("package_uuid", "I", "`packageUuid` is the uuid of the package",
         lambda a: a.body("first")["release"]["packageUuid"].lower() == need(a.package, "no package").uuid),
@@ -92,9 +90,8 @@ ASSUMPTIONS = (
     _assume("rolled_back", "I", "the earlier one can be activated", _live("back", True, False)),
     _assume("listed_at_once", "?", "a list shows a new release at once",
         lambda a: a.body("second")["release"]["id"] in [row["id"] for row in a.rows("at_once")]),
-    _fields("patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", lambda a: a.body("activated")),
-    _assume("inactive_after_false", "?", "`active` after PATCH false", lambda a: a.body("inactive")["active"], None,
-        False),
+    _fields("patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", of("activated")),
+    _assume("inactive_after_false", "?", "`active` after PATCH false", of("inactive", "active"), None, False),
     _assume("notes_changed", "I", "notes can be changed", lambda a: a.body("notes")["notes"] == NOTES),
     _assume("delete_status", "I", "status of DELETE releases", status("delete_inactive"), 204),
     _assume("delete_deployment_status", "I", "status of DELETE deployments", status("delete_deployment"), 204),

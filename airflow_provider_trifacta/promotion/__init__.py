@@ -13,35 +13,20 @@ They need no Airflow, and importing them loads no HTTP library. What is not list
 
 from __future__ import annotations
 
-from .baseline import Baseline
-from .gate import DryRunReport, dry_run
-from .journal import Journal
-from .mappings import Mappings
-from .new_deployment import create_once
-from .promoter import Promoter, Promotion
-from .rollback import Undone, roll_back
-from .run import run_deployment, run_flows, run_recipe
-from .run_once import Run
-from .staged import StagedPromoter
-from .status import PromotionStatus
-from .workspace import WorkspaceImporter
-
-__all__ = [
-    "Baseline",
-    "DryRunReport",
-    "Journal",
-    "Mappings",
-    "Promoter",
-    "Promotion",
-    "PromotionStatus",
-    "Run",
-    "StagedPromoter",
-    "Undone",
-    "WorkspaceImporter",
-    "create_once",
-    "dry_run",
-    "roll_back",
-    "run_deployment",
-    "run_flows",
-    "run_recipe",
-]
+from .baseline import Baseline as Baseline
+from .gate import DryRunReport as DryRunReport
+from .gate import dry_run as dry_run
+from .journal import Journal as Journal
+from .mappings import Mappings as Mappings
+from .new_deployment import create_once as create_once
+from .promoter import Promoter as Promoter
+from .promoter import Promotion as Promotion
+from .rollback import Undone as Undone
+from .rollback import roll_back as roll_back
+from .run import run_deployment as run_deployment
+from .run import run_flows as run_flows
+from .run import run_recipe as run_recipe
+from .run_once import Run as Run
+from .staged import StagedPromoter as StagedPromoter
+from .status import PromotionStatus as PromotionStatus
+from .workspace import WorkspaceImporter as WorkspaceImporter

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..client.errors import AmbiguousSubmissionError, ReleaseNotLiveError, TrifactaError
 from .baseline import Baseline
+from .journal import production_stands
 from .reading import (
     CLOCK_TOLERANCE,
     PackageReleases,
@@ -27,7 +28,6 @@ from .reading import (
     id_of,
     live_release,
     new_since,
-    production_stands,
     strangers,
 )
 

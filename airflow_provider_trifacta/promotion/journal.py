@@ -9,8 +9,8 @@ The store has one key, :data:`KEY`, with this document:
 
 ``opened``
     The numbers of the tries that opened the journal. If every earlier try is in this list and there is no entry, that
-    proves that nothing was asked for. A try that is missing died while Airflow prepared it, or Airflow emptied the store
-    (``[state_store] clear_on_success``, or the end of its retention).
+    proves that nothing was asked for. A try that is missing died while Airflow prepared it, or Airflow emptied the
+    store (``[state_store] clear_on_success``, or the end of its retention).
 ``asked``
     What the last request was for. Written before the request leaves. An entry counts only for exactly the same request,
     that is, if all keys are equal.
@@ -27,7 +27,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -210,6 +211,21 @@ class Journal:
                 "not sent. This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's "
                 "API server answers."
             ) from error
+
+
+@contextmanager
+def production_stands(words: Callable[[], str], *, also: bool = False) -> Iterator[None]:
+    """Make every error that leaves the block say how production stands, unless it says so already.
+
+    :param words: makes the sentence, when there is an error
+    :param also: whether to add the sentence to what the error says already
+    """
+    try:
+        yield
+    except TrifactaError as error:
+        if also or not error.standing:
+            error.standing = f"{error.standing} {words()}".strip()
+        raise
 
 
 def digest_of(value: Any) -> str:

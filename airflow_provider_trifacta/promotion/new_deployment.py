@@ -16,8 +16,8 @@ import pendulum
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
 from ..client.models import parse_time
 from ..client.texts import quoted
-from .journal import Journal
-from .reading import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, production_stands, read_patiently
+from .journal import Journal, production_stands
+from .reading import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, read_patiently
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

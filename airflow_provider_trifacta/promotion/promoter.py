@@ -20,7 +20,7 @@ from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
-from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of, production_stands
+from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of
 from .rules import rules_changed_since
 
 if TYPE_CHECKING:
@@ -245,13 +245,14 @@ class Promoter:
                 dropped=first_dropped(result.dropped),
                 previous_release_id=previous,
             )
-        with production_stands(
-            lambda: (
+        try:
+            found, overrun = self._releases.prove(made.id, seen.releases)
+        except TrifactaError as error:
+            error.standing = error.standing or (
                 f"The server answered that it made release {made.id} of deployment {self.deployment_id} from the "
                 f"package, but it was not read back. It may be live in place of {described(seen.live).lower()}."
             )
-        ):
-            found, overrun = self._releases.prove(made.id, seen.releases)
+            raise
         if found.id != made.id:
             # An answer with a wrong id proves nothing else either.
             log.warning("The server answered that it made release %s, but it made release %s", made.id, found.id)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,33 +77,6 @@ def look(
         clock.sleep(min(pause, left))
 
 
-def look_at_releases(
-    client: TrifactaClient,
-    deployment_id: int,
-    shows: Callable[[list[Release]], bool],
-    *,
-    until: Callable[[Sequence[Release]], bool],
-    seconds: float,
-    interval: float = INTERVAL,
-) -> list[Release]:
-    """Look at a deployment's releases until something shows, or the time is up.
-
-    :param client: the instance
-    :param deployment_id: the deployment
-    :param shows: tells whether the awaited state is there
-    :param until: tells whether the list was read far enough
-    :param seconds: for how long
-    :param interval: seconds between two looks
-    :returns: the releases as they were read last, newest first
-    :raises TrifactaError: as :func:`look`
-    """
-
-    def read(reader: TrifactaClient) -> list[Release]:
-        return reader.releases.list(deployment_id, until=until)
-
-    return look(client, read, shows, seconds=seconds, interval=interval)
-
-
 def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) -> T:
     """Read what a change is decided by. Nothing is written yet, so a short outage need not cost a retry.
 
@@ -113,21 +85,6 @@ def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) 
     :raises TrifactaError: as :func:`look`
     """
     return look(client, read, lambda _: True, seconds=READ_PATIENCE)
-
-
-@contextmanager
-def production_stands(words: Callable[[], str], *, also: bool = False) -> Iterator[None]:
-    """Make every error that leaves the block say how production stands, unless it says so already.
-
-    :param words: makes the sentence, when there is an error
-    :param also: whether to add the sentence to what the error says already
-    """
-    try:
-        yield
-    except TrifactaError as error:
-        if also or not error.standing:
-            error.standing = f"{error.standing} {words()}".strip()
-        raise
 
 
 def live_release(releases: Iterable[Release]) -> Release | None:
@@ -248,21 +205,23 @@ class PackageReleases:
             exported = uuid_time(self.uuid)
             return bool(exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE)
 
+        def read(client: TrifactaClient) -> list[Release]:
+            return client.releases.list(self.deployment_id, until=enough)
+
         def shows(now: list[Release]) -> bool:
             return until is not None and self.find(until, now) is not None
 
-        if until:
-            seconds = self.settle_timeout
-            releases = look_at_releases(self.client, self.deployment_id, shows, until=enough, seconds=seconds)
-        else:
-            releases = self.client.releases.list(self.deployment_id, until=enough)
+        releases = look(self.client, read, shows, seconds=self.settle_timeout) if until else read(self.client)
         return Seen(releases, live_release(releases), self.among(releases))
 
     def look(self, seen: Sequence[Release], shows: Callable[[list[Release]], bool]) -> list[Release]:
         """Look at all releases newer than those that were seen, until something shows or the time is up."""
         enough = down_to(max((release.id for release in seen), default=0))
-        seconds = self.settle_timeout
-        return look_at_releases(self.client, self.deployment_id, shows, until=enough, seconds=seconds)
+
+        def read(client: TrifactaClient) -> list[Release]:
+            return client.releases.list(self.deployment_id, until=enough)
+
+        return look(self.client, read, shows, seconds=self.settle_timeout)
 
     def prove(self, release_id: int, seen: Sequence[Release]) -> tuple[Release, tuple[int, ...]]:
         """Read back a release that the server says it made. A list counts only if it shows that release as new.

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
-from ..client.errors import (
-    AmbiguousSubmissionError,
-    ReleaseNotLiveError,
-    TrifactaError,
-    UnexpectedLiveReleaseError,
-    UnexpectedResponseError,
-)
+from ..client import errors
 from ..client.models import RUNNING, canonical_uuid
 from ..client.texts import shown
 from .baseline import Baseline
@@ -60,10 +54,6 @@ class Verdict:
     why: str
     job_group_ids: list[int] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form that goes through XCom."""
-        return asdict(self)
-
 
 def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, patience: float) -> Verdict:
     """Judge a promotion by the job groups of its smoke run, and not by the task that waited for them.
@@ -80,13 +70,13 @@ def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, pat
     def read(reader: TrifactaClient) -> dict[int, object]:
         try:
             states = {one: reader.job_groups.status(one) for one in job_group_ids}
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             # Refused credentials are waited for too, because they may be renewed in the meantime.
-            raise UnexpectedResponseError(str(error), job_group_ids=list(job_group_ids)) from error
+            raise errors.UnexpectedResponseError(str(error), job_group_ids=list(job_group_ids)) from error
         for one, state in states.items():
             # An unknown word is an end. Anything that is not a word comes from a proxy or gateway, and may pass.
             if not isinstance(state, str) or not state.strip():
-                raise UnexpectedResponseError(
+                raise errors.UnexpectedResponseError(
                     f"The status of job group {one} is not a word: {str(state)[:80]!r}.", job_group_ids=[one]
                 )
         return states
@@ -96,7 +86,7 @@ def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, pat
 
     try:
         states = look(client, read, decided, seconds=patience, interval=_INTERVAL)
-    except TrifactaError as error:
+    except errors.TrifactaError as error:
         return Verdict(False, f"The state of the job groups cannot be read: {error}", list(job_group_ids))
     bad = _ended_badly(states)
     if bad:
@@ -139,7 +129,7 @@ def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, se
     while True:
         try:
             return act(retry or begun is not None)
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             left = deadline - clock.monotonic()
             if begun and not error.retryable:
                 # It may say that nothing was changed, which is true of its own try only.
@@ -207,7 +197,7 @@ def roll_back(
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
     live = _refuse_surprise(baseline, package_uuid, live, ours)
     if target is not None and target not in {release.id for release in releases}:
-        raise UnexpectedLiveReleaseError(
+        raise errors.UnexpectedLiveReleaseError(
             f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
             f"there is nothing to go back to. Release {live.id} stays live. Nothing was changed. Activate another "
             "release in Trifacta, or promote a package.",
@@ -257,7 +247,7 @@ def _await_promotion(package: Doubt, releases: list[Release], baseline: Baseline
     )
     try:
         now = package.await_activation(made) if made else package.settle(releases)[1]
-    except (AmbiguousSubmissionError, ReleaseNotLiveError):
+    except (errors.AmbiguousSubmissionError, errors.ReleaseNotLiveError):
         # Whether the package became a release is in doubt. A rollback need not know that where another live release
         # shows its package: that release is not of this run in any case, and it stays.
         now = _read(package, baseline)

@@ -6,14 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..client.errors import (
-    AmbiguousNameError,
-    AuthenticationError,
-    InvalidInputError,
-    RedirectError,
-    TransportError,
-    TrifactaError,
-)
+from ..client import errors
 from ..client.models import Connection, ImportRule, Release
 from ..client.resources import RULE_KINDS, ImportRules
 from ..client.texts import listed, quoted
@@ -24,14 +17,15 @@ log = logging.getLogger(__name__)
 Rule = dict[str, Any]
 
 
-def refuses_to_show(error: TrifactaError) -> bool:
+def refuses_to_show(error: errors.TrifactaError) -> bool:
     """Tell whether the server itself does not show this list, now or later. Reading import rules is not documented.
 
     A lost answer, a page of a proxy, a redirect and refused credentials say nothing about the list.
 
     :param error: what ended the read
     """
-    return not (error.transient or isinstance(error, (AuthenticationError, RedirectError, TransportError)))
+    says_nothing = (errors.AuthenticationError, errors.RedirectError, errors.TransportError)
+    return not (error.transient or isinstance(error, says_nothing))
 
 
 def check_rules(kind: str, rules: object) -> list[Rule]:
@@ -45,36 +39,36 @@ def check_rules(kind: str, rules: object) -> list[Rule]:
     """
     field = f"{kind}_rules"
     if isinstance(rules, (str, bytes)) or not isinstance(rules, Sequence):
-        raise InvalidInputError(f"{field} must be a list of rules, not {str(rules)[:80]!r}.")
+        raise errors.InvalidInputError(f"{field} must be a list of rules, not {str(rules)[:80]!r}.")
     return [_check_rule(kind, rule, f"{field}[{number}]") for number, rule in enumerate(rules)]
 
 
 def _check_rule(kind: str, rule: object, where: str) -> Rule:
     keys = RULE_KINDS[kind][1]
     if not isinstance(rule, Mapping):
-        raise InvalidInputError(f"{where} must be an object with {', '.join(keys)}, not {str(rule)[:80]!r}.")
+        raise errors.InvalidInputError(f"{where} must be an object with {', '.join(keys)}, not {str(rule)[:80]!r}.")
     checked = {"tableName": "connections", **rule} if kind == "object" else dict(rule)
     if set(checked) != set(keys):
-        raise InvalidInputError(
+        raise errors.InvalidInputError(
             f"{where} must have exactly the keys {', '.join(keys)}, not {', '.join(map(str, rule)) or 'none'}."
         )
     if kind == "value":
         for key in keys:
             if not isinstance(checked[key], str) or (key != "with" and not checked[key]):
                 what = "a text" if key == "with" else "a text that is not empty"
-                raise InvalidInputError(f"{where}[{key!r}] must be {what}, not {checked[key]!r}.")
+                raise errors.InvalidInputError(f"{where}[{key!r}] must be {what}, not {checked[key]!r}.")
         return checked
     if checked["tableName"] != "connections":
-        raise InvalidInputError(f"{where}['tableName'] must be 'connections': the API knows no other.")
+        raise errors.InvalidInputError(f"{where}['tableName'] must be 'connections': the API knows no other.")
     for key in ("onCondition", "withCondition"):
-        condition = checked[key]
+        condition, place = checked[key], f"{where}[{key!r}]"
         if not isinstance(condition, Mapping) or not condition:
-            raise InvalidInputError(f"{where}[{key!r}] must be an object such as {{'uuid': ...}}, not {condition!r}.")
+            raise errors.InvalidInputError(f"{place} must be an object such as {{'uuid': ...}}, not {condition!r}.")
         if any(isinstance(value, bool) or not isinstance(value, (str, int)) for value in condition.values()):
-            raise InvalidInputError(f"{where}[{key!r}] must hold literal ids, uuids or names, not {condition!r}.")
+            raise errors.InvalidInputError(f"{place} must hold literal ids, uuids or names, not {condition!r}.")
         if any(str(value).strip() in ("", "None") for value in condition.values()):
-            raise InvalidInputError(
-                f"{where}[{key!r}] has an empty value: {condition!r}. An upstream XCom or a template gave nothing: "
+            raise errors.InvalidInputError(
+                f"{place} has an empty value: {condition!r}. An upstream XCom or a template gave nothing: "
                 "check the task it comes from and the key's name."
             )
     return checked
@@ -140,7 +134,7 @@ def one_of(found: Sequence[Any], field: str, name: object, connections: Sequence
     if len(found) != 1:
         wrong = f"{len(found)} connections {where} are called {quoted(name)}."
     known = listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ") or "none"
-    raise AmbiguousNameError(
+    raise errors.AmbiguousNameError(
         f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.", found_ids=[one.id for one in found]
     )
 
@@ -205,7 +199,7 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     for kind in RULE_KINDS:
         try:
             rules += import_rules.list(deployment_id, kind)
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             if not refuses_to_show(error):
                 raise
             unread.append(error)

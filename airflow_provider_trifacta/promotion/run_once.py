@@ -16,13 +16,8 @@ from uuid import UUID, uuid5
 
 import pendulum
 
+from ..client import errors
 from ..client.calls import ACCEPTED_BEFORE
-from ..client.errors import (
-    AmbiguousSubmissionError,
-    InterruptedChangeError,
-    RunNotStartedError,
-    TrifactaError,
-)
 from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
@@ -163,7 +158,7 @@ class Once:
             noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
             try:
                 self.journal.asked(self.request, **noted)
-            except TrifactaError as error:
+            except errors.TrifactaError as error:
                 error.standing = self._started_before()
                 raise
         try:
@@ -173,11 +168,11 @@ class Once:
                     why = "the server says that it took this request before, but no try of this task has sent it."
                     raise self._ambiguous(order, why)
                 return self._answered(read_answer(answer, order.name, order.needs, self.fields))
-        except AmbiguousSubmissionError:
+        except errors.AmbiguousSubmissionError:
             raise
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             nothing = did_nothing(error)
-            if nothing or isinstance(error, RunNotStartedError):
+            if nothing or isinstance(error, errors.RunNotStartedError):
                 self.journal.withdraw(self.request, before if self._known else None)
                 error.standing = self._nothing(order) if nothing else ""
                 raise
@@ -199,9 +194,9 @@ class Once:
             if answer is not ACCEPTED_BEFORE:
                 return self._answered(read_answer(answer, order.name, order.needs, self.fields))
             found = found or find(self.client, order.has, self.since)
-        except (AmbiguousSubmissionError, RunNotStartedError):
+        except (errors.AmbiguousSubmissionError, errors.RunNotStartedError):
             raise
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             if not error.retryable:
                 raise self._ambiguous(order, f"{doubt} {error}") from error
             error.standing = (
@@ -243,14 +238,14 @@ class Once:
         live = self.fields.get("live_id")
         return f"Nothing was started.{f' Release {live} of {order.name} is live.' if live else ''}"
 
-    def _interrupted(self, why: str) -> InterruptedChangeError:
-        return InterruptedChangeError(
+    def _interrupted(self, why: str) -> errors.InterruptedChangeError:
+        return errors.InterruptedChangeError(
             f"{why} A retry does not run {self._names()} a second time. Nothing was started.",
             advice="Look at the jobs in Trifacta, and clear this task if it should run once more.",
             **self.fields,
         )
 
-    def _ambiguous(self, order: Order, why: str) -> AmbiguousSubmissionError:
+    def _ambiguous(self, order: Order, why: str) -> errors.AmbiguousSubmissionError:
         """Make the error for a run that may have started, with the job groups that a person has to look at."""
         try:
             since = self.since and self.since - CLOCK_TOLERANCE
@@ -259,11 +254,11 @@ class Once:
             listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
             what = f"Job groups that appeared since, newest first: {listed}."
             ids = [one.id for one in found]
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             what, ids = f"The job groups cannot be listed: {error}", []
         # A person can read the error from now on, so a clear may start the run again.
         self.journal.answered(told=True)
-        return AmbiguousSubmissionError(
+        return errors.AmbiguousSubmissionError(
             f"It is unknown whether the run of {order.name} started jobs: {why} This task does not ask for it again, "
             f"because jobs might run twice. {what} {self._started_before()}".rstrip(),
             advice="Look at them in Trifacta, and clear this task if it should run.",

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 
 from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
 from .baseline import Baseline
+from .journal import production_stands
 from .promoter import Promoter, Promotion
-from .reading import Seen, about, described, down_to, id_of, live_id, live_release, look_at_releases, production_stands
+from .reading import Seen, about, described, down_to, id_of, live_id, live_release, look
 from .switch import refuse_overlap, set_live
 
 if TYPE_CHECKING:
@@ -216,11 +217,10 @@ class StagedPromoter(Promoter):
         def moved(now: Sequence[Release]) -> bool:
             return any(one.id == release.id for one in now) and (went_live or live_id(now) != self._before)
 
-        now = look_at_releases(
+        now = look(
             self.client,
-            self.deployment_id,
+            lambda reader: reader.releases.list(self.deployment_id, until=down_to(self._latest)),
             moved,
-            until=down_to(self._latest),
             seconds=self.settle_timeout,
             interval=_INTERVAL,
         )

@@ -12,14 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    InterruptedChangeError,
-    TrifactaError,
-    UnexpectedLiveReleaseError,
-    UnexpectedResponseError,
-)
+from ..client import errors
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
-from .journal import Entry, Journal
+from .journal import Entry, Journal, production_stands
 from .reading import (
     VERIFY_TIMEOUT,
     about,
@@ -28,8 +23,7 @@ from .reading import (
     id_of,
     live_id,
     live_release,
-    look_at_releases,
-    production_stands,
+    look,
     strangers,
 )
 
@@ -173,15 +167,19 @@ class _Change:
         """Look once. The loop around it repeats, so a read with repetitions of its own would multiply them."""
         try:
             return live_id(self.client.without_repetitions.releases.list(self.deployment_id, until=self._enough))
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             error.unsent = True  # the change: this attempt did not send it, and the ones before did nothing
             raise
 
     def _look(
         self, shows: Callable[[list[Release]], bool], until: Callable[[Sequence[Release]], bool]
     ) -> list[Release]:
-        return look_at_releases(
-            self.client, self.deployment_id, shows, until=until, seconds=VERIFY_TIMEOUT, interval=_INTERVAL
+        return look(
+            self.client,
+            lambda reader: reader.releases.list(self.deployment_id, until=until),
+            shows,
+            seconds=VERIFY_TIMEOUT,
+            interval=_INTERVAL,
         )
 
     def _counts(self, now: Sequence[Release]) -> bool:
@@ -189,7 +187,7 @@ class _Change:
         known = (self.shows,) if self.shows else (self.target, id_of(self._before))
         return any(release.id in known for release in now)
 
-    def _read_back(self, lost: TrifactaError | None) -> list[Release]:
+    def _read_back(self, lost: errors.TrifactaError | None) -> list[Release]:
         """Look until the change shows.
 
         :param lost: the error that leaves open whether the change was applied
@@ -198,7 +196,7 @@ class _Change:
         try:
             # Any other live release ends the wait, also a third one.
             now = self._look(lambda now: self._counts(now) and live_id(now) != before, self._enough)
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             if lost and error.retryable:
                 raise lost from error
             raise
@@ -207,21 +205,21 @@ class _Change:
             self.journal.answered(done=True)
             return now
         if id_of(live) not in (self.target, before) and (live or counts):
-            raise UnexpectedLiveReleaseError(
+            raise errors.UnexpectedLiveReleaseError(
                 f"{described(live)} of deployment {self.deployment_id} is live, though this task "
                 f"{'asked to make' if lost else 'has just made'} release {self.target or 'none'} live in place of "
                 f"{before or 'none'}: another release has been activated at the same time. This task changes nothing "
                 "more. Activate the release that should be live in Trifacta.",
                 **about(self.deployment_id, live, self.target),
             )
-        raise lost or UnexpectedResponseError(
+        raise lost or errors.UnexpectedResponseError(
             f"Release {self.target or 'none'} of deployment {self.deployment_id} does not show as live within "
             f"{VERIFY_TIMEOUT:g} s, though the server accepted the change.",
             **about(self.deployment_id, live, self.target),
         )
 
-    def _interrupted(self, live: Release | None) -> InterruptedChangeError:
-        return InterruptedChangeError(
+    def _interrupted(self, live: Release | None) -> errors.InterruptedChangeError:
+        return errors.InterruptedChangeError(
             f"An earlier try of this task was cut off. It may have made "
             f"{f'release {self.target}' if self.target else 'no release'} of deployment {self.deployment_id} live "
             f"already. {described(live)} is live now, so another release may have been activated in the meantime. This "
@@ -255,7 +253,7 @@ def refuse_overlap(
     others = strangers(before, after, made)
     if others:
         live = live_release(after)
-        raise UnexpectedLiveReleaseError(
+        raise errors.UnexpectedLiveReleaseError(
             f"Another import into deployment {deployment_id} ran at the same time (releases {list(others)}). "
             f"{described(live)} is live, as requested. To go back, activate the other release. Promotions and changes "
             "of one deployment must not overlap.",

@@ -14,20 +14,13 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    AmbiguousSubmissionError,
-    InterruptedChangeError,
-    MissingMappingError,
-    NotFoundError,
-    PermissionDeniedError,
-    TrifactaError,
-)
+from ..client import errors
 from ..client.imports import FlowImport, first_dropped, new_flow
 from ..client.texts import listed, quoted
 from .gate import DryRunReport, Gate
-from .journal import Journal, digest_of
+from .journal import Journal, digest_of, production_stands
 from .mappings import Mappings, mapping_to_write
-from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, production_stands, read_patiently
+from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, read_patiently
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -107,14 +100,14 @@ class WorkspaceImporter:
             {"above": above},
             partial(self.client.flows.import_package, body, folder_id=self.folder_id),
             nothing=lambda: "Nothing was imported.",
-            refused=MissingMappingError,
+            refused=errors.MissingMappingError,
         )
-        if isinstance(made, TrifactaError):
+        if isinstance(made, errors.TrifactaError):
             raise self._ambiguous(str(made), above) from made
         self.journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
         try:
             return "created", self._proven(made, above)
-        except (NotFoundError, PermissionDeniedError) as error:
+        except (errors.NotFoundError, errors.PermissionDeniedError) as error:
             raise self._ambiguous(f"the answer names the flows {_ids(made)}, and {error}", above) from error
 
     def _earlier(self) -> tuple[str, FlowImport] | None:
@@ -133,11 +126,11 @@ class WorkspaceImporter:
         made = FlowImport(answer["primary_flow_ids"], answer["flows"], answer["dropped"])
         try:
             imported = self._proven(made, above, proven=bool(answer.get("proven")))
-        except (NotFoundError, PermissionDeniedError) as error:
+        except (errors.NotFoundError, errors.PermissionDeniedError) as error:
             if not self.retry:
                 log.info("The flows that an earlier try of this task made are gone, so this one imports again")
                 return None
-            raise InterruptedChangeError(
+            raise errors.InterruptedChangeError(
                 f"An earlier try of this task made the flows {_ids(made)} of the package {uuid}, and they cannot be "
                 f"read any more: {error} Nothing was imported, because a retry does not undo a person's decision. "
                 "Clear this task to import the package once more.",
@@ -154,7 +147,7 @@ class WorkspaceImporter:
             if appeared := self._appeared(None, DEFAULT_SETTLE_TIMEOUT):
                 raise self._unknown("this is a retry, and nothing tells what earlier tries did.", appeared)
         elif journal.last_request.get("what") == "import":
-            raise InterruptedChangeError(
+            raise errors.InterruptedChangeError(
                 "An earlier try of this task imported another package, or used other arguments. A retry does not "
                 "import a second time. Nothing was imported. Look at the flows in Trifacta, and clear this task if it "
                 "should import."
@@ -203,18 +196,18 @@ class WorkspaceImporter:
 
         return look(self.client, read, bool, seconds=seconds)
 
-    def _ambiguous(self, why: str, above: int) -> AmbiguousSubmissionError:
+    def _ambiguous(self, why: str, above: int) -> errors.AmbiguousSubmissionError:
         try:
             return self._unknown(why, self._appeared(above, VERIFY_TIMEOUT))
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             return self._unknown(f"{why} The flows cannot be listed: {error}", [])
 
-    def _unknown(self, why: str, appeared: list[Flow]) -> AmbiguousSubmissionError:
+    def _unknown(self, why: str, appeared: list[Flow]) -> errors.AmbiguousSubmissionError:
         """Make the error for an import that may have happened, with the flows that a person has to look at."""
         # A person can read the error from now on, so a clear may import again.
         self.journal.answered(told=True)
         there = listed(f"{flow.id} ({quoted(flow.name)})" for flow in appeared) or "none"
-        return AmbiguousSubmissionError(
+        return errors.AmbiguousSubmissionError(
             f"It is unknown whether the package {self.package.info.uuid} was imported: {why} This task does not "
             f"import it again, because every import makes new flows. Flows that appeared since, newest first: {there}. "
             "If they are complete, use them and mark this task as success. If not, delete them and clear this task.",

@@ -31,6 +31,8 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
 
     template_fields: Sequence[str] = ("trifacta_conn_id",)
     ui_color = "#e8f3ec"
+    #: The XCom that the operator's link reads.
+    _link_key = ""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         self.advice = advice
         self.tolerated_outage = tolerated_outage
         self.deferrable = deferrable
+        self._linked = False
         self._watching: W | None = None
         self._client: TrifactaClient | None = None
 
@@ -58,8 +61,8 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         """Make the trigger that continues the watch."""
 
     @abstractmethod
-    def _tell(self, context: Context, watch: W, client: TrifactaClient) -> None:
-        """Push what the link needs, after every poll: a reader needs the link most after a failure."""
+    def _link(self, watch: W, client: TrifactaClient) -> Any:
+        """Return what the operator's link needs; None if it is not known yet."""
 
     def execute(self, context: Context) -> Any:
         """Wait. A deferrable sensor polls once before it defers, because what is there already needs no triggerer."""
@@ -114,8 +117,11 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         try:
             return watch.poll(self._connect)
         finally:
-            if watch.client is not None:
-                self._tell(context, watch, watch.client)
+            # After every poll, because a reader needs the link most after a failure.
+            link = watch.client and not self._linked and self._link(watch, watch.client)
+            if link:
+                self._linked = True
+                context["ti"].xcom_push(key=self._link_key, value=link)
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection. The watch calls this again when the server refuses the credentials."""

@@ -43,11 +43,11 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
     template_fields: Sequence[str] = ("job_group_ids", "trifacta_conn_id")
     operator_extra_links = (TrifactaJobLink(),)
+    _link_key = JOB_URLS_KEY
 
     def __init__(self, *, job_group_ids: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_group_ids = job_group_ids
-        self._urls_pushed = False
 
     def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:  # noqa: ARG002
         ids = parse_ids(self.job_group_ids, "job_group_ids")
@@ -60,8 +60,5 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
         return JobGroupTrigger(job_group_ids=watch.unfinished, **waiting)
 
-    def _tell(self, context: Context, watch: JobGroupsWatch, client: TrifactaClient) -> None:
-        if not self._urls_pushed:
-            self._urls_pushed = True
-            urls = [client.job_group_url(one) for one in watch.job_group_ids]
-            context["ti"].xcom_push(key=JOB_URLS_KEY, value=urls)
+    def _link(self, watch: JobGroupsWatch, client: TrifactaClient) -> list[str]:
+        return [client.job_group_url(one) for one in watch.job_group_ids]

@@ -43,12 +43,12 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
 
     template_fields: Sequence[str] = ("release_id", "trifacta_conn_id")
     operator_extra_links = (TrifactaDeploymentLink(),)
+    _link_key = DEPLOYMENT_URL_KEY
 
     def __init__(self, *, release_id: Any, on_superseded: str = "fail", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.release_id = release_id
         self.on_superseded = on_superseded
-        self._url_pushed = False
 
     def _new_watch(self, context: Context, **waiting: Any) -> ReleaseWatch:
         release_id = parse_id(self.release_id, "release_id")
@@ -71,7 +71,5 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
             **waiting,
         )
 
-    def _tell(self, context: Context, watch: ReleaseWatch, client: TrifactaClient) -> None:
-        if watch.deployment_id is not None and not self._url_pushed:
-            self._url_pushed = True
-            context["ti"].xcom_push(key=DEPLOYMENT_URL_KEY, value=client.deployment_url(watch.deployment_id))
+    def _link(self, watch: ReleaseWatch, client: TrifactaClient) -> str | None:
+        return None if watch.deployment_id is None else client.deployment_url(watch.deployment_id)

@@ -169,7 +169,8 @@ class PollingInstance:
             answer = poll.lists[read] = await self._ask(read, poll)
             # The next poll is due an interval after this list, so that it can share the next one.
             poll.began = answer.began
-        if isinstance(answer.error, AuthenticationError) or _asks_for_patience(answer.error):
+        asks_to_wait = isinstance(answer.error, RateLimitError) and answer.error.retry_after is not None
+        if asks_to_wait or isinstance(answer.error, AuthenticationError):
             return answer
         if answer.error is not None:
             log.debug("The list of job groups cannot be read, so each is asked for its state: %s", answer.error)
@@ -213,43 +214,45 @@ class PollingInstance:
         question.timer = asyncio.get_running_loop().call_at(when, self._due, question)
 
     def _due(self, question: _Question) -> None:
-        """Begin the request of a question, or set its timer again. Forget a question that no wait asks any more."""
-        question.timer, question.next = None, math.inf
-        now = asyncio.get_running_loop().time()
+        """Begin the request of a question as soon as there is a thread."""
+        if self._may_begin(question):
+            question.busy = True
+            self._ready.append(question)
+            self._begin()
+
+    def _may_begin(self, question: _Question) -> bool:
+        """Tell whether the request of a question may begin now.
+
+        If not, its timer is set again. A question that no wait asks any more is forgotten after its interval.
+        """
+        question.timer, question.next, question.busy = None, math.inf, False
+        soon = asyncio.get_running_loop().time() + _CLOCK_STEP
         question.waiters = [one for one in question.waiters if not one.answer.done()]
-        if not question.waiters:
-            if question.began == -math.inf or now + _CLOCK_STEP >= question.began + question.interval:
-                self.questions.pop(question.read, None)
-            else:
-                self._ring(question, question.began + question.interval)
-            return
-        when = min(self._begins(question, one) for one in question.waiters)
-        if when > now + _CLOCK_STEP:
+        if question.waiters:
+            when = min(self._begins(question, one) for one in question.waiters)
+        elif question.began > -math.inf:
+            when = question.began + question.interval
+        else:
+            when = soon
+        if when > soon:
             self._ring(question, when)
-            return
-        question.busy = True
-        self._ready.append(question)
-        self._begin()
+        elif not question.waiters:
+            self.questions.pop(question.read, None)
+        return when <= soon and bool(question.waiters)
 
     def _begin(self) -> None:
         """Begin requests as long as there are threads."""
         loop = asyncio.get_running_loop()
         while self._ready and len(self._running) < THREADS:
             question = self._ready.popleft()
-            now = loop.time()
             # The endpoint may have been paused since the question became ready.
-            waiters = [one for one in question.waiters if not one.answer.done()]
-            if not waiters or min(self._begins(question, one) for one in waiters) > now + _CLOCK_STEP:
-                question.busy = False
-                self._due(question)
+            if not self._may_begin(question):
                 continue
-            served: list[_Waiter] = []
-            question.waiters = []
-            for one in waiters:
-                in_time = min(one.poll.due, one.latest) <= now + _CLOCK_STEP
-                (served if in_time else question.waiters).append(one)
-            question.began = now
+            question.busy, question.began = True, loop.time()
+            soon, waiters = question.began + _CLOCK_STEP, question.waiters
             question.interval = min(one.poll.interval for one in waiters)
+            served = [one for one in waiters if min(one.poll.due, one.latest) <= soon]
+            question.waiters = [one for one in waiters if min(one.poll.due, one.latest) > soon]
             context = question.context or contextvars.copy_context()
             running = loop.run_in_executor(self._executor, context.run, question.read, self.client)
             self._running.add(running)
@@ -269,7 +272,6 @@ class PollingInstance:
                 waiter.answer.set_result(
                     Answer(question.began, error=_own(error)) if error else Answer(question.began, done.result())
                 )
-        question.busy = False
         self._due(question)
         self._begin()
 
@@ -282,10 +284,6 @@ class PollingInstance:
             running.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self.client.close()
-
-
-def _asks_for_patience(error: Exception | None) -> bool:
-    return isinstance(error, RateLimitError) and error.retry_after is not None
 
 
 #: A timer may end this much too early.

@@ -6,32 +6,20 @@
 
 from __future__ import annotations
 
-from .job_groups import (
-    JobGroupStatus,
-    JobGroupsWatch,
-    NewestJobGroups,
-    WhyFailed,
-    cancel_job_groups,
-)
-from .release import DEEP_LOOK_EVERY, ON_SUPERSEDED, NewestReleases, OneRelease, ReleaseWatch
-from .watch import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Steps, Watch, seconds
-
-__all__ = [
-    "DEEP_LOOK_EVERY",
-    "ON_SUPERSEDED",
-    "POKE_INTERVAL",
-    "TOLERATED_OUTAGE",
-    "Connect",
-    "JobGroupStatus",
-    "JobGroupsWatch",
-    "NewestJobGroups",
-    "NewestReleases",
-    "OneRelease",
-    "Read",
-    "ReleaseWatch",
-    "Steps",
-    "Watch",
-    "WhyFailed",
-    "cancel_job_groups",
-    "seconds",
-]
+from .job_groups import JobGroupStatus as JobGroupStatus
+from .job_groups import JobGroupsWatch as JobGroupsWatch
+from .job_groups import NewestJobGroups as NewestJobGroups
+from .job_groups import WhyFailed as WhyFailed
+from .job_groups import cancel_job_groups as cancel_job_groups
+from .release import DEEP_LOOK_EVERY as DEEP_LOOK_EVERY
+from .release import ON_SUPERSEDED as ON_SUPERSEDED
+from .release import NewestReleases as NewestReleases
+from .release import OneRelease as OneRelease
+from .release import ReleaseWatch as ReleaseWatch
+from .watch import POKE_INTERVAL as POKE_INTERVAL
+from .watch import TOLERATED_OUTAGE as TOLERATED_OUTAGE
+from .watch import Connect as Connect
+from .watch import Read as Read
+from .watch import Steps as Steps
+from .watch import Watch as Watch
+from .watch import seconds as seconds

@@ -6,13 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import (
-    InvalidInputError,
-    PermissionDeniedError,
-    ReleaseDeletedError,
-    ReleaseSupersededError,
-    TrifactaError,
-)
+from ..client import errors
 from .watch import Read, Steps, Watch, refusal_of_id
 
 if TYPE_CHECKING:
@@ -88,7 +82,7 @@ class ReleaseWatch(Watch):
         **waiting: Any,
     ) -> None:
         if on_superseded not in ON_SUPERSEDED:
-            raise InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
+            raise errors.InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
         super().__init__(**waiting)
         self.release_id = release_id
         self.on_superseded = on_superseded
@@ -130,7 +124,7 @@ class ReleaseWatch(Watch):
             # It is part of the state, which is logged when it changes.
             self._live = live
         if self.on_superseded == "fail" and live is not None and live > self.release_id:
-            raise ReleaseSupersededError(
+            raise errors.ReleaseSupersededError(
                 f"Release {self.release_id} of deployment {self.deployment_id} is not live: the newer release "
                 f"{live} is live. This task changed nothing.",
                 advice=f"Wait for release {live}, activate release {self.release_id} in Trifacta, or set "
@@ -145,12 +139,12 @@ class ReleaseWatch(Watch):
         """Read the release itself, and learn its deployment."""
         try:
             release: Release = yield OneRelease(self.release_id)
-        except PermissionDeniedError as error:
+        except errors.PermissionDeniedError as error:
             # Some servers answer 403 for an id that does not exist, so the reader has to check both.
             error.release_id = self.release_id
             error.standing = f"Release {self.release_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
             raise
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             answer = refusal_of_id(error)
             if answer is None:
                 raise
@@ -168,8 +162,8 @@ class ReleaseWatch(Watch):
             )
         return release
 
-    def _gone(self, why: str) -> ReleaseDeletedError:
-        return ReleaseDeletedError(
+    def _gone(self, why: str) -> errors.ReleaseDeletedError:
+        return errors.ReleaseDeletedError(
             f"Release {self.release_id} {why} So it cannot become live. This task changed nothing. {_WHAT_TO_CHECK}",
             release_id=self.release_id,
             deployment_id=self.deployment_id,

@@ -16,16 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ..client.errors import (
-    AuthenticationError,
-    ConnectionLookUpError,
-    DeploymentManagerMissingError,
-    InvalidInputError,
-    MissingConnectionError,
-    NotFoundError,
-    RateLimitError,
-    TrifactaError,
-)
+from ..client import errors
 
 if TYPE_CHECKING:
     from ..client.client import TrifactaClient
@@ -57,7 +48,7 @@ def seconds(name: str, value: object, *, positive: bool = False) -> float:
         or (positive and not number)
     ):
         least = "more than 0" if positive else "0 or more"
-        raise InvalidInputError(f"{name} must be {least} seconds, or a timedelta, not {value!r}.")
+        raise errors.InvalidInputError(f"{name} must be {least} seconds, or a timedelta, not {value!r}.")
     return float(number)
 
 
@@ -155,10 +146,10 @@ class Watch(ABC):
                 self.client = yield from self._connect()
             try:
                 done, state = yield from self._look()
-            except AuthenticationError as refusal:
+            except errors.AuthenticationError as refusal:
                 yield from self._renew(refusal)
                 done, state = yield from self._look()
-        except TrifactaError as error:
+        except errors.TrifactaError as error:
             if self._ends_with(error):
                 raise
             return False
@@ -178,20 +169,20 @@ class Watch(ABC):
     def _connect(self) -> Steps[TrifactaClient]:
         try:
             client: TrifactaClient = yield Connect()
-        except MissingConnectionError as error:
+        except errors.MissingConnectionError as error:
             if not self._connected:
                 raise
-            raise ConnectionLookUpError(str(error)) from error
-        except TrifactaError:
+            raise errors.ConnectionLookUpError(str(error)) from error
+        except errors.TrifactaError:
             raise
         except Exception as error:
-            raise ConnectionLookUpError(
+            raise errors.ConnectionLookUpError(
                 f"The Airflow connection could not be read: {type(error).__name__}: {error}"
             ) from error
         self._connected = True
         return client
 
-    def _renew(self, refusal: AuthenticationError) -> Steps[None]:
+    def _renew(self, refusal: errors.AuthenticationError) -> Steps[None]:
         """Read the Airflow connection again after a 401.
 
         A token may have been renewed during the wait. If the connection holds other credentials now, the wait goes on
@@ -204,13 +195,13 @@ class Watch(ABC):
         self.client = new
         log.info("The server refused the credentials. The Airflow connection holds new ones: the wait goes on.")
 
-    def _ends_with(self, error: TrifactaError) -> bool:
+    def _ends_with(self, error: errors.TrifactaError) -> bool:
         """Tell whether an error ends the wait, and note since when the polls fail."""
         if not error.retryable:
             return True
         asked = getattr(error, "retry_after", None)
         self.retry_after = asked or 0.0
-        if isinstance(error, RateLimitError) and asked is not None:
+        if isinstance(error, errors.RateLimitError) and asked is not None:
             log.info("The server asks to wait %.0f s: %s", asked, error)
             return False
         now = self._clock()
@@ -235,14 +226,14 @@ class Watch(ABC):
         """
 
 
-def refusal_of_id(error: TrifactaError) -> str | None:
+def refusal_of_id(error: errors.TrifactaError) -> str | None:
     """Return how the server said that it does not know an id, as a sentence; None if the error says something else.
 
     An instance without Deployment Manager answers 404 too. That says nothing about this id.
 
     :param error: what ended a read by id
     """
-    if isinstance(error, DeploymentManagerMissingError) or not isinstance(error, NotFoundError):
+    if isinstance(error, errors.DeploymentManagerMissingError) or not isinstance(error, errors.NotFoundError):
         return None
     request = f", request id {error.request_id}" if error.request_id else ""
     return f"The server answered {error.status} to {error.method} {error.path}{request}."

@@ -1,2 +1,2 @@
-python -m airflow_provider_trifacta.check trifacta_dev
-python -m airflow_provider_trifacta.check trifacta_prod
+python -m airflow_provider_trifacta.check trifacta_dev --role dev
+python -m airflow_provider_trifacta.check trifacta_prod --role prod

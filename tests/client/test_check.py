@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import trustme
-from trifacta_emulator import Emulator, EmulatorOptions
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault
 
 from airflow_provider_trifacta.client.check import check
 from airflow_provider_trifacta.client.config import ClientConfig
@@ -18,14 +18,18 @@ def config(url, login="admin@example.com", password="admin-password", **options)
     return ClientConfig(base_url=url, login=login, password=password, **options)
 
 
-def test_all_is_well(emulator):
-    ok, words = check(config(emulator.url))
+ASKED = {"dev": "/v4/flows", "prod": "/v4/deployments"}
+
+
+@pytest.mark.parametrize("role", [None, "dev", "prod"])
+def test_all_is_well(emulator, role):
+    ok, words = check(config(emulator.url), role)
     assert ok
-    assert words == f"Logged in to {emulator.url} as admin@example.com; Deployment Manager is available."
-    assert [(call.path, call.query) for call in emulator.calls] == [
-        ("/v4/people/current", ""),
-        ("/v4/deployments", "limit=1"),
-    ]
+    assert words.startswith(f"Logged in to {emulator.url} as admin@example.com. As ")
+    assert words.count(": yes, ") == (1 if role else 2)
+    asked = [ASKED[role]] if role else list(ASKED.values())
+    assert [call.path for call in emulator.calls] == ["/v4/people/current", *asked]
+    assert {call.method for call in emulator.calls} == {"GET"}
 
 
 def test_an_unknown_name():
@@ -89,17 +93,30 @@ def test_a_user_who_may_nothing(scripted):
     assert "GET /v4/people/current answered 403" in words
 
 
-def test_a_user_without_deployment_manager(emulator):
-    ok, words = check(config(emulator.url, login="author@example.com", password="author-password"))
-    assert not ok
-    assert words.startswith(f"Logged in to {emulator.url} as author@example.com, but this user cannot use Deployment")
+@pytest.mark.parametrize(("role", "works"), [(None, True), ("dev", True), ("prod", False)])
+def test_a_user_without_deployment_manager(emulator, role, works):
+    """That is who a Dev connection names."""
+    ok, words = check(config(emulator.url, login="author@example.com", password="author-password"), role)
+    assert ok is works
+    assert words.startswith(f"Logged in to {emulator.url} as author@example.com. As ")
+    assert ("As Dev: yes" in words) is (role != "prod")
+    assert ("As Prod: no, this user cannot use Deployment Manager" in words) is (role != "dev")
 
 
 def test_an_instance_without_deployment_manager():
     with Emulator(EmulatorOptions(instance_type="dev")) as emulator:
-        ok, words = check(config(emulator.url))
+        assert check(config(emulator.url), "dev")[0]
+        ok, words = check(config(emulator.url), "prod")
     assert not ok
     assert "cannot use Deployment Manager" in words
+
+
+def test_a_user_who_sees_no_flows_is_not_one_for_dev(emulator):
+    emulator.faults.add(Fault(Answer(403), path="/v4/flows"))
+    ok, words = check(config(emulator.url))
+    assert ok
+    assert "As Dev: no, flows cannot be listed" in words
+    assert "As Prod: yes" in words
 
 
 def test_an_instance_where_deployments_are_unknown():

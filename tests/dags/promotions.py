@@ -37,7 +37,13 @@ ARGUMENTS = {
     "catchup": False,
     "max_active_runs": 1,
 }
-FAST = {"default_args": {"retry_delay": timedelta(0)}, "poke_interval": 0.01, "smoke_run": True, **OPTIONS}
+FAST = {
+    "default_args": {"retry_delay": timedelta(0)},
+    "poke_interval": 0.01,
+    "smoke_run": True,
+    "create_intermediate_dirs": True,
+    **OPTIONS,
+}
 
 
 @task

@@ -333,8 +333,8 @@ def test_what_was_never_sent_is_not_rolled_back_and_not_waited_for(end, execute,
     verdict = execute.ti.pushed["verdict"]
     with fails("PromotionNotProvenError", deployment_id=1):
         end(ConfirmGroupOperator, told=sent, **states, roll_back="skipped", rollback={"verdict": verdict})
-    first = "g.dry_run" if gate == "failed" else "g.create_release"
-    assert status("state", "clear") == ("unchanged", [first])
+    # Another package may be needed, so clearing the failed step alone may lead nowhere.
+    assert status("state", "clear") == ("unchanged", [])
     assert list(emulator.calls) == []
 
 

@@ -59,10 +59,19 @@ def flow_id(dev):
 @pytest.fixture
 def export(execute, tmp_path):
     def run(flow_id, path=tmp_path / "made" / "flow.zip", **options):
+        options = {"create_intermediate_dirs": True, **options}
         operator = ExportFlowPackageOperator(task_id="export", flow_id=flow_id, package_path=str(path), **options)
         return execute(operator)
 
     return run
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_folder_that_does_not_exist_is_not_made(export, flow_id, dev, tmp_path, scheme):
+    """It may be a share that is not mounted now, so a retry may help."""
+    with pytest.raises(DestinationError):
+        export(flow_id, f"{scheme}{tmp_path}/share/flow.zip", create_intermediate_dirs=False)
+    assert list(tmp_path.iterdir()) == list(dev.calls) == []
 
 
 @pytest.mark.parametrize("as_text", [False, True])

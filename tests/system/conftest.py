@@ -44,6 +44,7 @@ class Standalone:
         self._url = f"http://localhost:{port}"
         self._token: str | None = None
         self._triggerer: subprocess.Popen | None = None
+        self._python: subprocess.Popen | None = None
         self._environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -58,6 +59,8 @@ class Standalone:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            # Tasks of a busy machine wait longer for the API server than the 5 seconds after which they fail.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "30",
@@ -93,6 +96,15 @@ class Standalone:
         command = [sys.executable, "-m", "airflow", *arguments]
         subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
+    def start_python(self, *arguments: str) -> subprocess.Popen:
+        """Start Python with this Airflow's settings; it reads and writes lines, and ends with Airflow."""
+        command, pipe = [sys.executable, *arguments], subprocess.PIPE
+        log = (self.home / "python.log").open("w")
+        self._python = subprocess.Popen(
+            command, env=self._environment, stdin=pipe, stdout=pipe, stderr=log, text=True, bufsize=1
+        )
+        return self._python
+
     def start_triggerer(self) -> None:
         """Start another triggerer, as a site's process manager does after one has died."""
         command = [sys.executable, "-m", "airflow", "triggerer"]
@@ -117,15 +129,16 @@ class Standalone:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
-    def start_run(self, dag_id: str, conf: dict[str, object] | None = None) -> str:
-        """Trigger a DAG, and return the run's id."""
+    def start_run(self, dag_id: str, conf: dict[str, object] | None = None, date: str | None = None) -> str:
+        """Trigger a DAG, and return the run's id; with its logical date, by which commands find it."""
         serialized = "select 1 from serialized_dag where dag_id = ?"
         self.wait_for(lambda: self.query(serialized, dag_id), f"DAG {dag_id}")
         if version.startswith("2."):
             run_id = f"run_{uuid4().hex}"
-            self.run("dags", "trigger", dag_id, "--run-id", run_id, "--conf", json.dumps(conf or {}))
+            dated = ["--exec-date", date] if date else []
+            self.run("dags", "trigger", dag_id, "--run-id", run_id, "--conf", json.dumps(conf or {}), *dated)
             return run_id
-        return self.call("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})["dag_run_id"]
+        return self.call("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": date, "conf": conf or {}})["dag_run_id"]
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         rows = self.query("select task_id, state from task_instance where dag_id = ? and run_id = ?", dag_id, run_id)
@@ -136,13 +149,13 @@ class Standalone:
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "include_downstream": True}
         self.call("POST", f"/dags/{dag_id}/clearTaskInstances", body | ({"task_ids": task_ids} if task_ids else {}))
 
-    def run_state(self, dag_id: str, run_id: str | None = None) -> str:
+    def run_state(self, dag_id: str, run_id: str | None = None, seconds: float = 240) -> str:
         def ended():
             statement = "select state from dag_run where dag_id = ? and run_id = coalesce(?, run_id)"
             rows = self.query(statement, dag_id, run_id)
             return rows and rows[0][0] in ("success", "failed") and rows[0][0]
 
-        return self.wait_for(ended, "end of the run", 240)
+        return self.wait_for(ended, "end of the run", seconds)
 
     def tries(self, dag_id: str, run_id: str) -> dict[str, int]:
         """Return how often each task of a run was tried, by its name within its group."""
@@ -169,12 +182,12 @@ class Standalone:
     def stop(self) -> None:
         # Airflow 2 puts what parses DAGs into a group of its own.
         started = []
-        for process in filter(None, (self._process, self._triggerer)):
+        for process in filter(None, (self._process, self._triggerer, self._python)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 started += psutil.Process(process.pid).children(recursive=True)
-        if self._triggerer:
-            self._triggerer.kill()
-            self._triggerer.wait()
+        for process in filter(None, (self._triggerer, self._python)):
+            process.kill()
+            process.wait()
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, number)

@@ -100,8 +100,9 @@ def test_release_events(airflow, emulator):
 def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
     """Both begin at once. The smoke run's jobs last until their wait is deferred, in which it keeps the slot."""
     weekly, urgent = "promote_orders_weekly", "promote_orders_urgent"
-    folder = tmp_path / "dags"
+    folder, packages = tmp_path / "dags", tmp_path / "packages"
     folder.mkdir()
+    packages.mkdir()
     shutil.copy(Path(EXAMPLES) / "one_deployment_two_dags.py", folder)
     person = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password"}
     flow = PresetFlow("Daily Orders", dataset_path="/dev/orders.csv")
@@ -116,14 +117,10 @@ def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
             AIRFLOW_CONN_TRIFACTA_PROD=json.dumps({**person, "host": prod.url}),
             TRIFACTA_FLOW_ID=str(dev.store.flows()[0].id),
             TRIFACTA_DEPLOYMENT_ID=str(deployment_id),
-            TRIFACTA_PACKAGES=str(tmp_path / "packages"),
+            TRIFACTA_PACKAGES=str(packages),
         )
-        # Airflow makes the run of this week by itself. Tasks of a pool that is not there wait for it.
-        find = "select run_id from dag_run where dag_id = ?"
-        runs = {
-            urgent: airflow.start_run(urgent),
-            weekly: airflow.wait_for(lambda: airflow.query(find, weekly), "weekly run")[0][0],
-        }
+        # Tasks of a pool that is not there wait for it.
+        runs = {dag_id: airflow.start_run(dag_id) for dag_id in (urgent, weekly)}
         for run in runs.items():
             airflow.wait_for(
                 lambda run=run: airflow.task_states(*run).get("promote_flow.baseline") == "scheduled", f"begin of {run}"

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from airflow import __version__ as version
+from killing import clients_of, kill_client_of
 from trifacta_emulator import Emulator, EmulatorOptions, Fault, Hold, ManualClock, PresetFlow, read_package, utc_now
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
 
 START = utc_now()
 PERSON = {"login": "admin@example.com", "password": "admin-password"}
-
-
-def clients_of(url: str) -> set[int]:
-    """Return the processes that have a connection to a server, other than this one."""
-    port = urlsplit(url).port
-    connections = psutil.net_connections("tcp")
-    return {one.pid for one in connections if one.raddr and one.raddr.port == port and one.pid} - {os.getpid()}
-
-
-def kill_client_of(url: str) -> None:
-    """Kill the one process that has a connection to a server: the task whose request is held there."""
-    (task,) = clients_of(url)
-    os.kill(task, signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 
 import pytest
 
-from airflow_provider_trifacta.triggers import _polling, _sharing
+from airflow_provider_trifacta.triggers import _polling
 from airflow_provider_trifacta.triggers import _watching as watching
 
 
@@ -69,4 +69,4 @@ def virtual(monkeypatch):
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     yield
-    assert _sharing.instances == {}
+    assert watching.instances == {}

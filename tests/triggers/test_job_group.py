@@ -10,7 +10,6 @@ import time
 import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, RunOutcome, read_package
 
-from airflow_provider_trifacta.triggers import _sharing
 from airflow_provider_trifacta.triggers import _watching as watching
 from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger
 
@@ -196,7 +195,7 @@ def test_a_canceled_wait_cancels_nothing(prod):
     asyncio.run(asyncio.wait_for(start_and_cancel(), 60))
     assert {call.method for call in prod.calls} == {"GET"}
     assert prod.store.job_group(endless).canceled_at is None
-    assert _sharing.instances == {}
+    assert watching.instances == {}
 
 
 def test_many_waits_share_the_list_of_job_groups(prod):

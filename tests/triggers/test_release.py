@@ -13,7 +13,6 @@ import pytest
 from airflow_provider_trifacta._compat import AirflowNotFoundException
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.triggers import _sharing
 from airflow_provider_trifacta.triggers import _watching as module
 from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 from airflow_provider_trifacta.waits import NewestReleases
@@ -50,7 +49,7 @@ def run(trigger):
         return [event.payload async for event in trigger.run()]
 
     found = asyncio.run(asyncio.wait_for(events(), 60))
-    assert _sharing.instances == {}
+    assert module.instances == {}
     return [json.loads(json.dumps(event)) for event in found]
 
 
@@ -360,5 +359,5 @@ def test_being_cancelled_is_silent_and_harmless(release_id, client, emulator):
         return events
 
     assert asyncio.run(scenario()) == []
-    assert _sharing.instances == {}
+    assert module.instances == {}
     assert {call.method for call in emulator.calls[before:]} == {"GET"}
