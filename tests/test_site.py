@@ -12,7 +12,6 @@ import trifacta_emulator.__main__ as emulator_command
 from site_pages import DOCS, ROOT, SNIPPETS, pages, shown_by
 
 from airflow_provider_trifacta import check, package
-from airflow_provider_trifacta.check import config_of
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.get_provider_info import get_provider_info
 from airflow_provider_trifacta.hooks.trifacta import config_from_connection
@@ -125,19 +124,17 @@ def test_the_reference_has_every_option_of_a_command(main, module, monkeypatch, 
     assert set(re.findall(r"`(--[\w-]+)", section)) == options
 
 
-def test_the_forms_of_a_connection(monkeypatch):
+def test_the_forms_of_a_connection():
     from airflow.models import Connection
 
+    def config_of(value):
+        return config_from_connection(Connection.from_json(value) if value[0] == "{" else Connection(uri=value))
+
+    script = "".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
+    dev, prod = (config_of(value) for value in re.findall(r"^export \w+='(.*?)'$", script, re.M | re.S))
+    assert (dev.base_url, prod.base_url) == ("http://127.0.0.1:3005", "http://127.0.0.1:3006")
+    assert (dev.login, prod.login, prod.read_timeout) == ("admin@example.com", "admin@example.com", 30)
     page = (REFERENCE / "connection.md").read_text()
-    script = "\n".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
-    values = re.findall(r"^export (\w+)='(.*?)'$", script, re.M | re.S)
-    for name, value in values:
-        monkeypatch.setenv(name, value)
-    assert [config_of(name.removeprefix("AIRFLOW_CONN_").lower()).base_url for name, _ in values] == [
-        "http://127.0.0.1:3005",
-        "http://127.0.0.1:3006",
-    ]
-    assert config_of("trifacta_prod").read_timeout == 30
     encoded = re.search(r"`(https%3A\S+)`", page)[1]
     for uri, base in (
         ("trifacta://:TOKEN@trifacta.example.com", "https://trifacta.example.com"),
@@ -145,5 +142,14 @@ def test_the_forms_of_a_connection(monkeypatch):
         (f"trifacta://LOGIN:PASSWORD@{encoded}", "https://trifacta.example.com:3005"),
     ):
         assert uri.partition("@")[0] in page
-        config = config_from_connection(Connection(uri=uri))
+        config = config_of(uri)
         assert (config.base_url, config.password) == (base, "TOKEN" if "TOKEN" in uri else "PASSWORD")
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top"></h1><a href="b.html#here"></a><a href="#top"></a><a href="//h/x"></a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="here"></p><a href="a.html#gone"></a><img src="gone.png"><a href="#"></a>')
+    broken = runpy.run_path(str(ROOT / "scripts" / "links.py"))["broken"]
+    assert broken(tmp_path) == ["b.html: a.html#gone", "b.html: gone.png"]
