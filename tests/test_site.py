@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import runpy
 import textwrap
@@ -10,6 +11,7 @@ import textwrap
 import pytest
 import trifacta_emulator.__main__ as emulator_command
 from site_pages import DOCS, ROOT, SNIPPETS, pages, shown_by
+from trifacta_emulator import Connection, Emulator, EmulatorOptions, PresetFlow, build_package
 
 from airflow_provider_trifacta import check, package
 from airflow_provider_trifacta.client import errors
@@ -46,6 +48,32 @@ def test_each_snippet_is_shown_and_so_run_by_the_test_of_the_site():
 def test_a_dag_of_a_page_can_be_parsed(path):
     dags = [one for one in runpy.run_path(str(path)).values() if type(one).__name__ == "DAG"]
     assert [dag.dag_id for dag in dags] in ([], [path.stem])
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("airflow_db")
+def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(use_connection, monkeypatch, tmp_path):
+    from airflow.models import DagBag
+
+    connection = Connection(24, "dev warehouse", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
+    (tmp_path / "orders.zip").write_bytes(build_package("Orders", connections=[connection]))
+    monkeypatch.setenv("TRIFACTA_PACKAGES", str(tmp_path))
+    # Airflow only runs what is in one of its bundles.
+    place = {"kwargs": {"path": str(SNIPPETS / "dags")}}
+    bundle = {"name": "pages", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", **place}
+    bundles = json.dumps([bundle])
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
+    at_once = EmulatorOptions(flows=(PresetFlow("Orders"),), job_start_seconds=0, job_run_seconds=0)
+    with Emulator(at_once) as dev, Emulator(at_once) as prod:
+        use_connection(dev.url, "trifacta_dev")
+        use_connection(prod.url, "trifacta_prod")
+        prod.store.create_connection("prod warehouse")
+        for name in ("prepare_deployment", "export_package", "run_deployment"):
+            bag = DagBag(str(SNIPPETS / "dags" / f"{name}.py"))
+            assert bag.import_errors == {}
+            assert bag.dags[name].test().state == "success", name
+        assert [group.status for group in prod.store.job_groups()] == ["Complete"]
+    assert len(list(tmp_path.glob("*.zip"))) == 2
 
 
 def test_the_readme_shows_what_is_run():
@@ -127,10 +155,10 @@ def test_the_reference_has_every_option_of_a_command(main, module, monkeypatch, 
 
 
 def test_the_forms_of_a_connection():
-    from airflow.models import Connection
+    from airflow.models import Connection as Stored
 
     def config_of(value):
-        return config_from_connection(Connection.from_json(value) if value[0] == "{" else Connection(uri=value))
+        return config_from_connection(Stored.from_json(value) if value[0] == "{" else Stored(uri=value))
 
     script = "".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
     dev, prod = (config_of(value) for value in re.findall(r"^export \w+='(.*?)'$", script, re.M | re.S))
