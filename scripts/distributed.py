@@ -211,9 +211,7 @@ def _report(site: Site, dev: Instance, prod: Instance, run: str, rows: list[tupl
     objects = _s3(site.s3_url).list_objects_v2(Bucket=BUCKET).get("KeyCount", 0)
     stray = list(HOME.rglob("*.zip"))
     print(f"packages     {objects} in S3, {len(stray)} on disks of workers")
-    print(
-        f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}, with those of this report"
-    )
+    print(f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}")
     print("memory       " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in site.memory().items()))
     return 1 if stray or any(one.problems for one in promotions) else 0
 
