@@ -62,6 +62,13 @@ def rows() -> dict[str, Row]:
     return {anchor: _row(text, found) for anchor, text in found.items() if "| You find |" in text}
 
 
+def index() -> list[tuple[str, set[str]]]:
+    """Return the rows of the first table: the anchor of the section, and the errors that lead there."""
+    lines = [line for line in PAGE.read_text().partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    found = [(_LINK.search(line), set(re.findall(r"`(\w+Error)`", line))) for line in lines]
+    return [(link[1], errors) for link, errors in found if link]
+
+
 def _row(text: str, found: dict[str, str]) -> Row:
     cells = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", text, re.M)
     table = {name: (find, after) for name, find, after in cells}

@@ -176,7 +176,8 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             state = "replaced" if isinstance(cause, UnexpectedLiveReleaseError) else "unproven"
             if state == "replaced" and live is None and self._deployment_is_gone(steps):
                 state = "deleted"
-            self._tell(context, self._status(steps, state, verdict, live))
+            # All steps succeeded, so only this task has to look again.
+            self._tell(context, self._status(steps, state, verdict, live, clear=[self.task_id]))
             raise
         self._tell(context, self._status(steps, "live", verdict, facts["release_id"]))
         return facts
@@ -207,6 +208,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             state,
             verdict.why,
             deployment_id=before.get("deployment_id"),
+            deployment_name=before.get("deployment_name"),
             release_id=known.pop("release_id", None) or made.get("release_id"),
             live_release_id=live,
             previous_release_id=before.get("active_release_id"),
@@ -247,7 +249,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             return self._status(steps, "unchanged", verdict, live)
         if now is not None and now == made:
             return self._status(steps, owed, verdict, now, release_id=made, clear=undo)
-        return self._status(steps, "replaced", verdict, now, release_id=made)
+        return self._status(steps, "replaced", verdict, now, release_id=made, clear=clear)
 
 
 class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):

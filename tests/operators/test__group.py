@@ -280,6 +280,7 @@ def test_a_release_that_a_person_replaced(end, status, fails, emulator, make_pac
     with fails(error, live_id=live):
         end(ConfirmGroupOperator, **steps, rollback={"verdict": {"kept": kept, "why": "So."}})
     assert status("state", "live_release_id", "release_id") == ("replaced", live, promotion["release_id"])
+    assert status("clear") == (["end" if kept else "g.smoke_run"],)
 
 
 @pytest.mark.parametrize("roll_back", [True, False])
