@@ -70,12 +70,7 @@ def as_text(report: PackageReport) -> str:
         lines += ["", "Import rules do not change parameterised inputs: production reads them where they are now"]
     lines += _section("Recipes", [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes])
     outputs = [
-        [
-            {True: "manual", False: "scheduled", None: "?"}[output.manual],
-            output.recipe,
-            flows.get(output.flow_id),
-            *_target(target),
-        ]
+        [_kind(output.manual), output.recipe, flows.get(output.flow_id), *_target(target)]
         for output in report.outputs
         for target in (output.targets or (None,))
     ]
@@ -92,23 +87,22 @@ def as_text(report: PackageReport) -> str:
 
 
 def _place(one: Input) -> str:
+    through = f"through {one.connection}" if one.connection else None
     parameters = f"parameterised: {listed(one.parameters)}" if one.parameters else "parameterised"
-    return _at(one.path, _through(one.connection), parameters if one.parameterised else None)
+    how = ", ".join(filter(None, (through, parameters if one.parameterised else None)))
+    return " ".join(filter(None, (one.path or "?", f"({how})" if how else None)))
+
+
+def _kind(manual: bool | None) -> str:
+    return {True: "manual", False: "scheduled", None: "?"}[manual]
 
 
 def _target(target: Target | None) -> list[str | None]:
     if target is None:
         return ["writes nothing", None]
-    return [target.kind, _at(target.path, target.format, target.action, _through(target.connection))]
-
-
-def _through(connection: str | None) -> str | None:
-    return f"through {connection}" if connection else None
-
-
-def _at(path: str | None, *how: str | None) -> str:
-    known = ", ".join(filter(None, how))
-    return f"{path or '?'} ({known})" if known else path or "?"
+    through = f"through {target.connection}" if target.connection else None
+    how = ", ".join(filter(None, (target.format, target.action, through)))
+    return [target.kind, " ".join(filter(None, (target.path or "?", f"({how})" if how else None)))]
 
 
 def _section(title: str, rows: Sequence[Sequence[str | None]], count: int | None = None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
 from .operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
-from .operators.deployment import ROLLBACK_OUTAGE, GetDeploymentOperator, RunDeploymentOperator
+from .operators.deployment import NAME_KEY, ROLLBACK_OUTAGE, GetDeploymentOperator, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
@@ -153,7 +153,8 @@ def promote_flow(
     :param outlets: assets or aliases that get an event when the release is proven; never for one that is rolled back
     :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to one deployment. The
         tasks of a promotion that has begun run before those of one that has not
-    :param default_args: for the tasks of the group. They override the group's own ``retries=2`` and ``retry_delay`` of
+    :param default_args: for the tasks of the group. In a mapped group, ``map_index_template`` is the name of the
+        deployment, if it is not among them. They override the group's own ``retries=2`` and ``retry_delay`` of
         a minute, which override the DAG's. They cannot change what keeps a promotion safe: before Airflow 3.3 the smoke
         run has no retries, no wait fails softly, and each task needs the success of the one before
     :returns: the group; ``.output`` is the promotion's result
@@ -172,6 +173,12 @@ def promote_flow(
         # Later tasks get a higher priority, so that a promotion that has begun ends before another one begins.
         arguments |= {"pool": pool, "weight_rule": "upstream"}
     group: PromotionGroup = PromotionGroup(group_id, default_args=arguments)  # type: ignore[arg-type, unused-ignore]
+    if next(group.iter_mapped_task_groups(), None):
+        # The tasks of a mapped promotion show the name of their deployment in place of a number.
+        first = group.child_id("baseline")  # type: ignore[no-untyped-call, unused-ignore]
+        name = f"ti.xcom_pull(task_ids='{first}', key='{NAME_KEY}', map_indexes=ti.map_index)"
+        label = f"{{{{ ({name} or ti.map_index) | string | truncate(100) }}}}"
+        group.default_args = {"map_index_template": label, **group.default_args}
     with group:
         baseline = GetDeploymentOperator(task_id="baseline", **where)
         export = ExportFlowPackageOperator(

@@ -42,7 +42,7 @@ nitpick_ignore_regex = [
         r"(airflow|collections|logging|os|pendulum|typing|zipfile)\..*|AirflowFailException|BaseOperator|datetime(\..*)?|timedelta",
     ),
     # Types of this project that only its own modules make, in the signature of something public.
-    ("py:class", r"Body|MultipartFile|Store|Transport|airflow_provider_trifacta\.promotion\.journal\.(Entry|T)"),
+    ("py:class", r"MultipartFile|Store|Transport|airflow_provider_trifacta\.promotion\.journal\.(Entry|T)"),
 ]
 
 #: What Airflow calls of operators, sensors and triggers, and not a user: it would hide what is worth reading.

@@ -206,14 +206,12 @@ def _report(site: Site, dev: Instance, prod: Instance, run: str, rows: list[tupl
     print(f"\nProduction, as read back, and what each promotion says:\n\n{summary(promotions)}")
     again = [one for one in tasks if one["try_number"] > 1]
     for one in sorted(again, key=lambda one: (one["map_index"], one["task_id"])):
-        name = rows[one["map_index"]][0]
+        name = rows[one["map_index"]][0] if one["map_index"] >= 0 else "all"
         print(f"tried again  {one['task_id'].rpartition('.')[2]} of {name}: {one['try_number']} tries, {one['state']}")
     objects = _s3(site.s3_url).list_objects_v2(Bucket=BUCKET).get("KeyCount", 0)
     stray = list(HOME.rglob("*.zip"))
     print(f"packages     {objects} in S3, {len(stray)} on disks of workers")
-    print(
-        f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}, with those of this report"
-    )
+    print(f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}")
     print("memory       " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in site.memory().items()))
     return 1 if stray or any(one.problems for one in promotions) else 0
 

@@ -24,7 +24,7 @@ from local import free_port
 HOST = "127.0.0.1"
 BUCKET = "promotions"
 #: Seconds for each part to start. The machine may be busy.
-PATIENCE = 300.0
+PATIENCE = 900.0
 #: Tasks that one worker runs at a time.
 SLOTS = 4
 #: What makes a process adopt those that its own children leave behind (prctl of Linux).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import runpy
 import textwrap
@@ -10,9 +11,9 @@ import textwrap
 import pytest
 import trifacta_emulator.__main__ as emulator_command
 from site_pages import DOCS, ROOT, SNIPPETS, pages, shown_by
+from trifacta_emulator import Connection, Emulator, EmulatorOptions, PresetFlow, build_package
 
 from airflow_provider_trifacta import check, package
-from airflow_provider_trifacta.check import config_of
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.get_provider_info import get_provider_info
 from airflow_provider_trifacta.hooks.trifacta import config_from_connection
@@ -29,7 +30,9 @@ def test_the_site_has_every_page():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_python_comes_from_files_that_are_run(page):
-    assert "```python" not in page.read_text()
+    text = page.read_text()
+    assert "```python" not in text
+    assert "![](" not in text  # a picture needs words for those who cannot see it
     for shown in shown_by(page):
         assert shown.path.is_file()
         assert {SNIPPETS, ROOT / "example_dags"} & set(shown.path.parents)
@@ -45,6 +48,32 @@ def test_each_snippet_is_shown_and_so_run_by_the_test_of_the_site():
 def test_a_dag_of_a_page_can_be_parsed(path):
     dags = [one for one in runpy.run_path(str(path)).values() if type(one).__name__ == "DAG"]
     assert [dag.dag_id for dag in dags] in ([], [path.stem])
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("airflow_db")
+def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(use_connection, monkeypatch, tmp_path):
+    from airflow.models import DagBag
+
+    connection = Connection(24, "dev warehouse", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
+    (tmp_path / "orders.zip").write_bytes(build_package("Orders", connections=[connection]))
+    monkeypatch.setenv("TRIFACTA_PACKAGES", str(tmp_path))
+    # Airflow only runs what is in one of its bundles.
+    place = {"kwargs": {"path": str(SNIPPETS / "dags")}}
+    bundle = {"name": "pages", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", **place}
+    bundles = json.dumps([bundle])
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
+    at_once = EmulatorOptions(flows=(PresetFlow("Orders"),), job_start_seconds=0, job_run_seconds=0)
+    with Emulator(at_once) as dev, Emulator(at_once) as prod:
+        use_connection(dev.url, "trifacta_dev")
+        use_connection(prod.url, "trifacta_prod")
+        prod.store.create_connection("prod warehouse")
+        for name in ("prepare_deployment", "export_package", "run_deployment"):
+            bag = DagBag(str(SNIPPETS / "dags" / f"{name}.py"))
+            assert bag.import_errors == {}
+            assert bag.dags[name].test().state == "success", name
+        assert [group.status for group in prod.store.job_groups()] == ["Complete"]
+    assert len(list(tmp_path.glob("*.zip"))) == 2
 
 
 def test_the_readme_shows_what_is_run():
@@ -125,19 +154,17 @@ def test_the_reference_has_every_option_of_a_command(main, module, monkeypatch, 
     assert set(re.findall(r"`(--[\w-]+)", section)) == options
 
 
-def test_the_forms_of_a_connection(monkeypatch):
-    from airflow.models import Connection
+def test_the_forms_of_a_connection():
+    from airflow.models import Connection as Stored
 
+    def config_of(value):
+        return config_from_connection(Stored.from_json(value) if value[0] == "{" else Stored(uri=value))
+
+    script = "".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
+    dev, prod = (config_of(value) for value in re.findall(r"^export \w+='(.*?)'$", script, re.M | re.S))
+    assert (dev.base_url, prod.base_url) == ("http://127.0.0.1:3005", "http://127.0.0.1:3006")
+    assert (dev.login, prod.login, prod.read_timeout) == ("admin@example.com", "admin@example.com", 30)
     page = (REFERENCE / "connection.md").read_text()
-    script = "\n".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
-    values = re.findall(r"^export (\w+)='(.*?)'$", script, re.M | re.S)
-    for name, value in values:
-        monkeypatch.setenv(name, value)
-    assert [config_of(name.removeprefix("AIRFLOW_CONN_").lower()).base_url for name, _ in values] == [
-        "http://127.0.0.1:3005",
-        "http://127.0.0.1:3006",
-    ]
-    assert config_of("trifacta_prod").read_timeout == 30
     encoded = re.search(r"`(https%3A\S+)`", page)[1]
     for uri, base in (
         ("trifacta://:TOKEN@trifacta.example.com", "https://trifacta.example.com"),
@@ -145,5 +172,14 @@ def test_the_forms_of_a_connection(monkeypatch):
         (f"trifacta://LOGIN:PASSWORD@{encoded}", "https://trifacta.example.com:3005"),
     ):
         assert uri.partition("@")[0] in page
-        config = config_from_connection(Connection(uri=uri))
+        config = config_of(uri)
         assert (config.base_url, config.password) == (base, "TOKEN" if "TOKEN" in uri else "PASSWORD")
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top"></h1><a href="b.html#here"></a><a href="#top"></a><a href="//h/x"></a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="here"></p><a href="a.html#gone"></a><img src="gone.png"><a href="#"></a>')
+    broken = runpy.run_path(str(ROOT / "scripts" / "links.py"))["broken"]
+    assert broken(tmp_path) == ["b.html: a.html#gone", "b.html: gone.png"]

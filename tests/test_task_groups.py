@@ -377,6 +377,10 @@ def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
     assert announced == ["upstream_failed" if index in failing else "success" for index in range(3)]
     after = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
     assert [now == then for then, now in zip(before, after, strict=True)] == [index in failing for index in range(3)]
+    # Airflow's pages show the name of the deployment in place of the number.
+    ours = [(index, one) for (name, index), one in result.tasks.items() if name.startswith(group)]
+    labels = {(index, one.rendered_map_index) for index, one in ours if str(one.state) in ("success", "failed")}
+    assert labels == {(index, f"Deployment {index + 1}") for index in range(3)}
 
 
 @pytest.mark.every_airflow

@@ -8,15 +8,11 @@ from __future__ import annotations
 import base64
 import errno
 import queue
-import secrets
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -26,17 +22,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import parse_url
 
 from .calls import exchange
-from .errors import ConfigurationError, PackageChangedError, RedirectError
+from .errors import ConfigurationError, RedirectError
 from .responses import Answer, BoundedResponse, read_answer
 
 if TYPE_CHECKING:
     from .calls import Request
     from .config import ClientConfig
 
-#: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
-BLOCK_SIZE = 256 * 1024
-#: Seconds between two calls of an upload's progress.
-PROGRESS_INTERVAL = 15.0
 #: Seconds that one block of an upload may take to leave, if the connect timeout is shorter.
 _UPLOAD_BLOCK_TIMEOUT = 60.0
 _PORTS = {"http": 80, "https": 443}
@@ -84,74 +76,6 @@ def may_follow(old: Server | None, new: Server | None) -> bool:
     if not old or not new or old.host != new.host:
         return False
     return old == new or (old.scheme, new.scheme) == ("http", "https")
-
-
-@dataclass(eq=False)
-class MultipartFile:
-    """A ``multipart/form-data`` body with exactly one file part, its last, for ``requests``' ``data=`` argument.
-
-    It has a length and can be iterated, but has no ``read``. So ``requests`` sends an exact Content-Length, and the
-    blocks as they are, without a copy of the file in memory. Iterating again starts over.
-
-    :param file: an open, seekable binary file
-    :param size: bytes of the file that are sent; another size at sending is an error
-    :param filename: name given to the server
-    :param part: name of the part
-    :param progress: called with (bytes of the file sent, size, seconds since the first block) every 15 seconds
-    :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
-        cannot take a broken-off body for a package
-    :param fields: further parts, by name: texts
-    """
-
-    file: BinaryIO
-    size: int
-    filename: str
-    part: str = field(default="data", kw_only=True)
-    progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
-    before_end: Callable[[], None] | None = field(default=None, kw_only=True)
-    fields: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
-    sent_completely: bool = field(default=False, init=False)
-    _boundary: str = field(default_factory=partial(secrets.token_hex, 16), init=False)
-
-    @property
-    def content_type(self) -> str:
-        """The header that tells where the part begins and ends."""
-        return f"multipart/form-data; boundary={self._boundary}"
-
-    @cached_property
-    def _ends(self) -> tuple[bytes, bytes]:
-        """What comes before and after the bytes of the file."""
-        # Quotes and line breaks as browsers write them (WHATWG form submission).
-        quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        begin = f"--{self._boundary}\r\nContent-Disposition: form-data; name="
-        head = "".join(f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in self.fields.items())
-        head += f'{begin}"{self.part}"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
-        return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
-
-    def __len__(self) -> int:
-        return self.size + sum(map(len, self._ends))
-
-    def __iter__(self) -> Iterator[bytes]:
-        self.sent_completely = False
-        self.file.seek(0)
-        head, tail = self._ends
-        yield head
-        sent, began = 0, (told := time.monotonic())
-        while sent < self.size:
-            block = self.file.read(min(BLOCK_SIZE, self.size - sent))
-            if not block:
-                short = f"The package became shorter while it was sent ({sent} of {self.size} bytes were there)."
-                raise PackageChangedError(f"{short} Nothing was imported. Do not write to it while it is promoted.")
-            yield block
-            sent += len(block)
-            if self.progress and time.monotonic() - told >= PROGRESS_INTERVAL:
-                told = time.monotonic()
-                self.progress(sent, self.size, told - began)
-        if self.before_end:
-            self.before_end()
-        self.sent_completely = True
-        yield tail
 
 
 class _Connection(HTTPConnection):

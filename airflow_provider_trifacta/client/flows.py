@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
+from .calls import MultipartFile
 from .errors import BadRequestError, InvalidInputError, NotFoundError, TrifactaError, UnexpectedResponseError
 from .imports import FlowImport
 from .models import Flow, Recipe, comment_of, object_of
@@ -13,9 +14,6 @@ from .resources import Resource, list_all, only, run_parameters
 from .retries import did_nothing
 from .texts import quoted
 from .transport import PAGE_SIZE
-
-if TYPE_CHECKING:
-    from .adapter import MultipartFile
 
 #: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
 _ALL = {"flowsFilter": "all"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import gt, itemgetter
 from typing import TYPE_CHECKING, Any
 
+from .calls import MultipartFile
 from .errors import BadRequestError, UnexpectedResponseError
 from .imports import ImportResult
 from .models import Release, object_of
@@ -14,7 +15,6 @@ from .resources import Resource, list_all
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
 
 if TYPE_CHECKING:
-    from .adapter import MultipartFile
     from .transport import Transport
 
 #: How often a list is begun again that changes while it is read.

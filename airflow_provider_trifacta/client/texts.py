@@ -86,6 +86,16 @@ def quoted(text: object) -> str:
     return "None" if text is None else f"'{shown(text)}'"
 
 
+def called(kind: str, number: object, name: object) -> str:
+    """Return what a log calls an object: ``deployment 'Orders' (4)``, or ``deployment 4`` if its name is not known."""
+    return f"{kind} {number}" if name is None else f"{kind} {quoted(name)} ({number})"
+
+
+def sentence(text: str) -> str:
+    """Return a text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(texts: Iterable[object], most: int = MOST_ENTRIES, *, between: str = ", ") -> str:
     """Return the first of some texts, each as :func:`shown` shows it, and how many more there are.
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .calls import ACCEPTED_BEFORE, Budget, Request, exchange
+from .calls import ACCEPTED_BEFORE, Budget, MultipartFile, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
 from .models import within
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
-    from .adapter import MultipartFile, Session
+    from .adapter import Session
     from .redact import Redactor
     from .responses import Answer
 
@@ -186,7 +186,8 @@ class Transport:
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), params, json, body, None, slow, parse, execution_id)
+        request = Request(method, path, self.budget(slow=slow), params, json, body, slow=slow, parse=parse)
+        request.execution_id = execution_id
         may_repeat = may_repeat_read if again else may_repeat_write
         attempt = partial(self._send, request)
         return repeating(attempt, may_repeat, WRITE_RETRIES if repeat else 0, self.sleep, left=request.budget.left)

@@ -147,9 +147,9 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "cert": _cert,
     "proxies": _proxies,
     **dict.fromkeys(("connect_timeout", "read_timeout", "upload_timeout"), _seconds),
-    **dict.fromkeys(("total_timeout", "upload_total_timeout"), _seconds),
     "read_retries": _retries,
     "user_agent": _user_agent,
+    **dict.fromkeys(("total_timeout", "upload_total_timeout"), _seconds),
     "max_answer_size": _size,
     "max_package_size": _size,
 }

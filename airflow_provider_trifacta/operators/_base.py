@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from .._compat import Asset, AssetAlias, BaseOperator
 from .._failures import airflow_failures
 from ..client.errors import InvalidInputError
-from ..client.texts import parse_id, quoted, shown
+from ..client.texts import called, parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.journal import Journal
@@ -109,6 +109,10 @@ class Target(NamedTuple):
         """
         name = given_name(deployment_name, deployment_id, "deployment")
         return cls(None, name) if name else cls(parse_id(deployment_id, "deployment_id"), None)
+
+    def found(self, deployment_id: int) -> str:
+        """Return what a log calls it after it is found."""
+        return called("deployment", deployment_id, self.deployment_name)
 
     def find(self, client: TrifactaClient) -> int:
         """Return the id of the deployment.
@@ -241,7 +245,9 @@ class Attempt:
 
     def tell_deployment(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
         """Tell the deployment's id and the address of its page, and other facts."""
-        self.tell(deployment_id=deployment_id, **facts, **{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+        url = client.deployment_url(deployment_id)
+        self.tell(deployment_id=deployment_id, **facts, **{DEPLOYMENT_URL_KEY: url})
+        self._operator.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
 
     def announce_live(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
         """Add an event to each ``AssetAlias`` among the outlets, because this run made a release live.

@@ -208,6 +208,7 @@ class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
             state,
             verdict.why,
             deployment_id=before.get("deployment_id"),
+            deployment_name=before.get("deployment_name"),
             release_id=known.pop("release_id", None) or made.get("release_id"),
             live_release_id=live,
             previous_release_id=before.get("active_release_id"),

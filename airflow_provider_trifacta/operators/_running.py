@@ -18,7 +18,7 @@ from .._compat import (
 )
 from .._failures import airflow_failures, check_event
 from ..client.errors import FailedWaitError, TrifactaError
-from ..client.texts import parse_id
+from ..client.texts import called, parse_id, sentence
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..promotion.run import check_parameters
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
@@ -152,7 +152,7 @@ class RunningOperator(TrifactaOperator):
         attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
         self._facts = attempt.facts
         verb = "joined" if run.joined else "started"
-        self.log.info("%s: %s job groups %s", self._what().capitalize(), verb, ids)
+        self.log.info("%s: %s job groups %s", sentence(self._what()), verb, ids)
         for url in urls:
             self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
         return watch
@@ -161,7 +161,7 @@ class RunningOperator(TrifactaOperator):
         """Return what runs, in words."""
         (kind, key), facts = self._kind, self._facts
         live = f", whose release {facts['release_id']} is live" if facts.get("release_id") else ""
-        return f"{kind} {facts.get(key)}{live}"
+        return called(kind, facts.get(key), getattr(self, f"{kind}_name", None)) + live
 
     def _times(self) -> tuple[float, float]:
         """Return the interval and the timeout in seconds."""

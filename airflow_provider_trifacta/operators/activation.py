@@ -9,7 +9,7 @@ from ..client import errors
 from ..client.texts import parse_id
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
-from ..promotion.reading import READ_PATIENCE, VERIFY_TIMEOUT, down_to, live_id, look
+from ..promotion.reading import READ_PATIENCE, VERIFY_TIMEOUT, about, down_to, live_id, live_release, look
 from ..promotion.switch import refuse_overlap, set_live
 from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
 
@@ -84,9 +84,7 @@ class ActivateReleaseOperator(TrifactaOperator):
                     f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
                     f"{expected or 'none'}. Nothing was written. If release {release_id} should be live, activate "
                     "it with the live release as the expected one.",
-                    deployment_id=deployment_id,
-                    release_id=release_id,
-                    live_id=live,
+                    **about(deployment_id, live_release(releases), release_id),
                 )
             after = set_live(client, deployment_id, release_id, releases, journal=journal, retry=attempt.is_retry)
             refuse_overlap(deployment_id, releases, after)
@@ -175,18 +173,17 @@ def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attemp
             f"GET /v4/releases/{release_id} does not show the deployment of the release. Nothing was written.",
             release_id=release_id,
         )
-    about = {"deployment_id": deployment_id, "release_id": release_id}
     if release.deleted:
         raise errors.ReleaseDeletedError(
             f"Release {release_id} of deployment {deployment_id} was deleted. Nothing was written. Choose another "
             "release.",
-            **about,
+            **about(deployment_id, release_id=release_id),
         )
     if not agree(found):
         raise errors.UnexpectedResponseError(
             f"Release {release_id} and the list of the releases of deployment {deployment_id} do not agree whether it "
             "is live. Nothing was written. Retry later.",
-            **about,
+            **about(deployment_id, release_id=release_id),
         )
     return deployment_id, releases
 
@@ -236,9 +233,7 @@ class ConfirmPromotionOperator(TrifactaOperator):
                 f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "
                 "which was promoted. Another release has been activated in the meantime. To make release "
                 f"{release_id} live, activate it.",
-                deployment_id=deployment_id,
-                release_id=release_id,
-                live_id=live,
+                **about(deployment_id, live_release(releases), release_id),
             )
         self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
         known = {key: self.promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from ..client.errors import InvalidInputError
-from ..client.texts import quoted
+from ..client.texts import called, quoted, sentence
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
@@ -17,6 +18,8 @@ from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
 from .run import RunDeploymentOperator as RunDeploymentOperator
 
+#: The XCom that names the deployment: its id alone tells little among the tasks of a mapped promotion.
+NAME_KEY = "deployment_name"
 #: How long a rollback outlasts an instance that does not answer: a maintenance window.
 ROLLBACK_OUTAGE = timedelta(hours=1)
 
@@ -32,7 +35,8 @@ class GetDeploymentOperator(DeploymentOperator):
     :param deployment_name: its exact name, in place of the id (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None,
-        "active_updated_at": str | None}``, the last one as ISO 8601
+        "active_updated_at": str | None, "deployment_name": str}``, the time as ISO 8601.
+        ``deployment_name`` is also pushed as an XCom key
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -48,11 +52,11 @@ class GetDeploymentOperator(DeploymentOperator):
             attempt.tell(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
             # Read by itself too, because a deployment that does not exist also has no releases.
             deployment = client.deployments.get(deployment_id)
-            baseline = Baseline.read(client, deployment_id)
+            attempt.tell(**{NAME_KEY: deployment.name})
+            baseline = replace(Baseline.read(client, deployment_id), deployment_name=deployment.name)
         self.log.info(
-            "Deployment %s (%s): live release %s, latest release %s",
-            deployment_id,
-            quoted(deployment.name),
+            "%s: live release %s, latest release %s",
+            sentence(baseline.where),
             baseline.active_release_id,
             baseline.latest_release_id,
         )
@@ -92,7 +96,7 @@ class CreateDeploymentOperator(TrifactaOperator):
             cleared = attempt.number > 1 and not attempt.is_retry
             deployment, outcome = create_once(client, name, journal=journal, cleared=cleared)
             attempt.tell_deployment(client, deployment.id, outcome=outcome)
-        self.log.info("Deployment %s (%s) %s", deployment.id, quoted(deployment.name), outcome)
+        self.log.info("%s %s", called("Deployment", deployment.id, deployment.name), outcome)
 
 
 class RollbackDeploymentOperator(TrifactaOperator):
@@ -151,7 +155,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
         patience = seconds("tolerated_outage", self.tolerated_outage)
         deployment_id, target = baseline.deployment_id, baseline.active_release_id
         recorded = f"release {target}" if target else "no release"
-        self.log.info("Will roll deployment %s back to %s being live, if necessary", deployment_id, recorded)
+        self.log.info("Will roll %s back to %s being live, if necessary", baseline.where, recorded)
         journal = attempt.open_journal()
         with self._client() as client:
             attempt.tell_deployment(client, deployment_id)
@@ -161,13 +165,13 @@ class RollbackDeploymentOperator(TrifactaOperator):
                 lambda retry: roll_back(client, baseline, uuid, retry=retry, **options),
                 retry=attempt.is_retry,
                 seconds=patience,
-                what=f"The rollback of deployment {deployment_id} to {recorded} is owed",
+                what=f"The rollback of {baseline.where} to {recorded} is owed",
             )
             rolled_back = undone.release_id if undone else None
             self.log.info(
-                "Release %s of deployment %s is live; rolled back: %s",
+                "Release %s of %s is live; rolled back: %s",
                 target or "none",
-                deployment_id,
+                baseline.where,
                 rolled_back or "nothing",
             )
             attempt.tell(

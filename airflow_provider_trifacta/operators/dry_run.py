@@ -75,9 +75,9 @@ class DryRunReleaseOperator(PackageOperator):
         attempt.tell(report=report.as_dict(), report_text=report.as_text())
         self.log.info("%s", report.as_text())
         self.log.info(
-            "Tried package %s on deployment %s: %s problems, %s warnings. The live release did not change",
+            "Tried package %s on %s: %s problems, %s warnings. The live release did not change",
             report.package_uuid,
-            deployment_id,
+            target.found(deployment_id),
             len(report.problems),
             len(report.warnings),
         )

@@ -99,8 +99,8 @@ class SetImportRulesOperator(PackageOperator):
                     done.append(one.kind)
         attempt.tell(outcome="changed" if pending else "unchanged")
         self.log.info(
-            "The import rules of deployment %s are %s. They apply to later imports, not to the live release",
-            deployment_id,
+            "The import rules of %s are %s. They apply to later imports, not to the live release",
+            target.found(deployment_id),
             attempt.facts["outcome"],
         )
         return {"replaced_object_rules": None, "replaced_value_rules": None, **attempt.facts}

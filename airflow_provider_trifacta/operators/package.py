@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import DroppedObjectsError, InvalidInputError
-from ..client.texts import listed, parse_id, quoted, shown_json, shown_within
+from ..client.texts import called, listed, parse_id, quoted, shown_json, shown_within
 from ..packages.flow_package import FlowPackage
 from ..promotion.mappings import Mappings
 from ..promotion.workspace import WorkspaceImporter
@@ -101,8 +101,8 @@ class ExportFlowPackageOperator(TrifactaOperator):
             file.seek(0)
             save(file, path, **folders)
         self.log.info(
-            "Flow %s saved as %s: %s bytes, uuid %s, flows %s",
-            flow_id,
+            "%s saved as %s: %s bytes, uuid %s, flows %s",
+            called("Flow", flow_id, name or next(iter(info.flow_names), None)),
             path,
             package.size,
             info.uuid,
@@ -198,6 +198,8 @@ class ImportFlowPackageOperator(PackageReader):
             outcome=outcome,
         )
         named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
+        for url in attempt.facts["flow_urls"]:
+            self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
         self.log.info("Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named)
         if made.dropped:
             raise DroppedObjectsError(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.texts import quoted, shown_json
+from ..client.texts import called, shown_json
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
@@ -15,17 +15,22 @@ from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
 from ._base import NOT_GIVEN, Attempt, Target, check_choice, given_or_none
 from ._packages import PackageOperator
-from .activation import ActivateReleaseOperator as ActivateReleaseOperator
-from .activation import ConfirmPromotionOperator as ConfirmPromotionOperator
-from .activation import DeactivateReleaseOperator as DeactivateReleaseOperator
-from .dry_run import DryRunReleaseOperator as DryRunReleaseOperator
-from .dry_run import refuse_problems
+from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, DeactivateReleaseOperator
+from .dry_run import DryRunReleaseOperator, refuse_problems
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
     from ..promotion.journal import Journal
+
+__all__ = [
+    "ActivateReleaseOperator",
+    "ConfirmPromotionOperator",
+    "CreateReleaseOperator",
+    "DeactivateReleaseOperator",
+    "DryRunReleaseOperator",
+]
 
 #: Characters of the dropped objects that the error shows.
 _DROPPED_EXCERPT = 1000
@@ -152,7 +157,8 @@ class CreateReleaseOperator(PackageOperator):
 
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> None:
         """Tell what was promoted, and fail if it is not live as it should be."""
-        self._report(promotion)
+        where = called("deployment", attempt.facts["deployment_id"], self._name())
+        self._report(promotion, where)
         release, imported = promotion.release, promotion.imported
         replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
@@ -192,13 +198,16 @@ class CreateReleaseOperator(PackageOperator):
                 **about,
             )
 
-    def _report(self, promotion: Promotion) -> None:
+    def _name(self) -> str | None:
+        name = Baseline.parse(self.baseline).deployment_name if self._with_baseline else None
+        return name or self.deployment_name
+
+    def _report(self, promotion: Promotion, where: str) -> None:
         release, imported = promotion.release, promotion.imported
         self.log.info(
-            "Release %s of %s%s is %s (%s). The release before: %s. Primary flows: %s",
+            "Release %s of %s is %s (%s). The release before: %s. Primary flows: %s",
             release.id,
-            f"deployment {release.deployment_id}",
-            f" ({quoted(self.deployment_name)})" if self.deployment_name else "",
+            where,
             ("live" if release.active else "not live") if self.activate else "staged and not live",
             promotion.outcome,
             promotion.previous_release_id or "unknown or none",

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from .contents import Contents, Input, Output, Recipe, Target
-from .definition import ContainedFlow, PackageConnection, PackageInfo
-from .flow_package import FlowPackage, open_package
-from .report import MappedConnection, PackageReport, report_on
-
-__all__ = [
-    "ContainedFlow",
-    "Contents",
-    "FlowPackage",
-    "Input",
-    "MappedConnection",
-    "Output",
-    "PackageConnection",
-    "PackageInfo",
-    "PackageReport",
-    "Recipe",
-    "Target",
-    "open_package",
-    "report_on",
-]
+from .contents import Contents as Contents
+from .contents import Input as Input
+from .contents import Output as Output
+from .contents import Recipe as Recipe
+from .contents import Target as Target
+from .definition import ContainedFlow as ContainedFlow
+from .definition import PackageConnection as PackageConnection
+from .definition import PackageInfo as PackageInfo
+from .flow_package import FlowPackage as FlowPackage
+from .flow_package import open_package as open_package
+from .report import MappedConnection as MappedConnection
+from .report import PackageReport as PackageReport
+from .report import report_on as report_on

@@ -14,16 +14,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from ..client.calls import MultipartFile
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
 from ..client.texts import listed, shown
 from .contents import Contents, read_contents
 from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
-
-if TYPE_CHECKING:
-    from ..client.adapter import MultipartFile
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +83,6 @@ class FlowPackage:
         :param progress: called with (bytes sent, bytes in all, seconds so far) every 15 seconds of the upload
         :param fields: further parts of the form, by name
         """
-        from ..client.adapter import MultipartFile  # not at the top: it loads an HTTP library
-
         file = (self._file, self.size, self.name)
         return MultipartFile(*file, progress=progress, before_end=self._ensure_unchanged, fields=fields or {})
 

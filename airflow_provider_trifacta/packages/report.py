@@ -95,5 +95,9 @@ def _run_warnings(flows: list[ContainedFlow], outputs: list[Output]) -> list[str
     # An output that may be manual, and may be of this flow, counts: a false alarm would be worse.
     runnable = {output.flow_id for output in outputs if output.manual is not False}
     without = [quoted(flow.name) for flow in primary if not {flow.id, None} & runnable]
-    words = f"Primary flows have no manual output, so a deployment cannot run them: {listed(without)}."
-    return [f"{words} Add one in the source instance and export the flow again."] if without else []
+    if not without:
+        return []
+    advice = "Add one in the source instance and export the flow again."
+    if len(without) == 1:
+        return [f"The primary flow {without[0]} has no manual output, so a deployment cannot run it. {advice}"]
+    return [f"Primary flows have no manual output, so a deployment cannot run them: {listed(without)}. {advice}"]

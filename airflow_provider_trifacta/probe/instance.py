@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..client import ClientConfig, TrifactaClient, TrifactaError
-from ..client.adapter import MultipartFile, Session
-from ..client.calls import Request
+from ..client.adapter import Session
+from ..client.calls import MultipartFile, Request
 from ..client.transport import Transport
 from .answers import Answer, Answers, NotTestedError, need
 from .calls import CALLS, FOUND, NAMED, UNKNOWN, Call

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.models import parse_time
-from ..client.texts import parse_id
+from ..client.texts import called, parse_id
 from .reading import about, described, live_release, shows_live
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ class Baseline:
     #: When the live release was changed last. If a retry reads another time, a person may have gone back to that
     #: release. None if no release was live, or the server did not show the time.
     active_updated_at: pendulum.DateTime | None = None
+    #: For logs only. None if the baseline was not recorded by a task.
+    deployment_name: str | None = field(default=None, compare=False)
+
+    @property
+    def where(self) -> str:
+        """What a log calls the deployment."""
+        return called("deployment", self.deployment_id, self.deployment_name)
 
     @classmethod
     def read(cls, client: TrifactaClient, deployment_id: int) -> Baseline:
@@ -80,6 +87,7 @@ class Baseline:
             active_release_id=_optional_id(value["active_release_id"], "baseline['active_release_id']"),
             latest_release_id=_optional_id(value["latest_release_id"], "baseline['latest_release_id']"),
             active_updated_at=parse_time(value.get("active_updated_at")),
+            deployment_name=value.get("deployment_name"),
         )
         if deployment_id not in (None, baseline.deployment_id):
             raise InvalidInputError(

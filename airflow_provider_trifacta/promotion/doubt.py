@@ -19,17 +19,7 @@ from typing import TYPE_CHECKING
 from ..client.errors import AmbiguousSubmissionError, ReleaseNotLiveError, TrifactaError
 from .baseline import Baseline
 from .journal import production_stands
-from .reading import (
-    CLOCK_TOLERANCE,
-    PackageReleases,
-    Seen,
-    about,
-    described,
-    id_of,
-    live_release,
-    new_since,
-    strangers,
-)
+from .reading import CLOCK_TOLERANCE, PackageReleases, Seen, about, described, id_of, live_release, new_since, strangers
 
 if TYPE_CHECKING:
     from ..client.models import Release

@@ -141,7 +141,9 @@ class Gate:
             answer = self.try_out()
         except BadRequestError as error:
             problems.append(str(error))
-        problems += _reported_errors(answer)
+        # The API does not document where a successful answer puts errors.
+        reported = [answer[key] for key in ("exception", "error", "errors") if answer.get(key)]
+        problems += [f"The dry run reports: {shown_json(one)}" for one in reported]
         dropped = dropped_objects(answer.get("deletedObjects"))
         if dropped:
             problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
@@ -194,7 +196,8 @@ class Gate:
         leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
         if leading or (connection.uuid and connection.uuid in {one.uuid for one in local or []}):
             return None
-        what = f"The package's connection {_describe(connection)} does not exist here and"
+        named = f"{quoted(connection.name)} ({shown(connection.type)}, uuid {shown(connection.uuid)})"
+        what = f"The package's connection {named} does not exist here and"
         if fitting:
             return (
                 f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this user can see. "
@@ -213,12 +216,6 @@ def _warning(dataset: Input) -> str:
     )
 
 
-def _reported_errors(answer: Mapping[str, Any]) -> list[str]:
-    """Return errors in a successful answer. The API does not document where it puts them."""
-    found = [answer[key] for key in ("exception", "error", "errors") if answer.get(key)]
-    return [f"The dry run reports: {shown_json(one)}" for one in found]
-
-
 def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | None:
     """Read a list. If this user may not read it, note why and return None: that alone must not stop a promotion."""
     try:
@@ -234,7 +231,3 @@ def _rule_to_write(connection: PackageConnection) -> str:
     condition = {"uuid": connection.uuid} if connection.uuid else {"id": str(connection.id)}
     rule = {"onCondition": condition, "withCondition": {"id": "<id of the connection here>"}}
     return f"no object rule maps it. Add the rule {shown_json(rule)}."
-
-
-def _describe(connection: PackageConnection) -> str:
-    return f"{quoted(connection.name)} ({shown(connection.type)}, uuid {shown(connection.uuid)})"

@@ -122,7 +122,7 @@ class Once:
             if lost and not retry and not entry.answer.get("told"):
                 # A clear starts it again only after an error has told a person which job groups appeared.
                 raise self._ambiguous(self.orders[len(known)], why)
-            if retry or self._still_run(known):
+            if retry or any(self.client.job_groups.status(one) in RUNNING for one in self._ids(known)):
                 self._known, self._joined = known, bool(known)
                 log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
             if lost and retry:
@@ -132,7 +132,7 @@ class Once:
             return ""
         if not retry:
             return ""
-        if self._ran_another():
+        if journal.last_request.get("what") == self.request["what"]:
             raise self._interrupted(
                 f"An earlier try of this task ran {names}, with another live release or other parameters."
             )
@@ -141,9 +141,6 @@ class Once:
         # A try whose request the journal does not take stops. So no earlier try has sent one: the worker may have died
         # while Airflow prepared the task.
         return ""
-
-    def _ran_another(self) -> bool:
-        return bool(self.journal.last_request.get("what") == self.request["what"])
 
     def _start(self, order: Order, doubt: str) -> Started:
         """Send an order.
@@ -222,9 +219,6 @@ class Once:
     @staticmethod
     def _ids(known: Sequence[Started]) -> list[int]:
         return [one for started in known for one in started.job_group_ids]
-
-    def _still_run(self, known: Sequence[Started]) -> bool:
-        return any(self.client.job_groups.status(one) in RUNNING for one in self._ids(known))
 
     def _names(self) -> str:
         return ", ".join(one.name for one in self.orders)

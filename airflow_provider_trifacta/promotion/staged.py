@@ -72,7 +72,10 @@ class StagedPromoter(Promoter):
             return promotion
         # From here on an error must say two things: which release is live, and that the new one was not approved.
         with (
-            production_stands(lambda: self._not_approved(release), also=True),
+            production_stands(
+                lambda: f"Release {release.id} of deployment {self.deployment_id} was imported, and was not approved.",
+                also=True,
+            ),
             production_stands(
                 lambda: f"It was not verified that release {self._before or 'none'} is live again: look which one is."
             ),
@@ -85,9 +88,6 @@ class StagedPromoter(Promoter):
         with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
             refuse_overlap(self.deployment_id, self._seen, releases, made=release.id)
         return promotion
-
-    def _not_approved(self, release: Release) -> str:
-        return f"Release {release.id} of deployment {self.deployment_id} was imported, and was not approved."
 
     def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
         """Make the release before live again.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..client.errors import PromotionNotProvenError, PromotionRolledBackError, RollbackOwedError
+from ..client.texts import called, sentence
 
 #: Every way in which a promotion can end.
 #:
@@ -33,6 +34,7 @@ class PromotionStatus:
     :param package_uuid: the exported package
     :param clear: the tasks to clear, if clearing them is what to do next
     :param unknown: why it is unknown what is live, if it is
+    :param deployment_name: the name of the deployment, if it is known
     """
 
     state: str
@@ -44,11 +46,15 @@ class PromotionStatus:
     package_uuid: str | None = None
     clear: list[str] = field(default_factory=list)
     unknown: str = ""
+    deployment_name: str | None = None
 
     @property
     def text(self) -> str:
         """How production stands, as a sentence."""
-        made, where = _name(self.release_id, "the promoted release"), f"deployment {self.deployment_id}"
+        made, where = (
+            _name(self.release_id, "the promoted release"),
+            called("deployment", self.deployment_id, self.deployment_name),
+        )
         live, before = _name(self.live_release_id, "no release"), _name(self.previous_release_id, "no release")
         if self.state == "skipped":
             return "Nothing was promoted, because the whole group was skipped."
@@ -65,7 +71,7 @@ class PromotionStatus:
             "replaced": f"{live} of {where} is live: that was changed in the meantime.",
             "deleted": f"{where} was deleted, or the user of the connection cannot see it any more.",
         }[self.state]
-        return text[0].upper() + text[1:]
+        return sentence(text)
 
     @property
     def advice(self) -> str:

@@ -15,17 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..client import errors
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, Journal, production_stands
-from .reading import (
-    VERIFY_TIMEOUT,
-    about,
-    described,
-    down_to,
-    id_of,
-    live_id,
-    live_release,
-    look,
-    strangers,
-)
+from .reading import VERIFY_TIMEOUT, about, described, down_to, id_of, live_id, live_release, look, strangers
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

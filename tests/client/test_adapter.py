@@ -14,7 +14,7 @@ import tracemalloc
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.adapter import MultipartFile
+from airflow_provider_trifacta.client.calls import MultipartFile
 from airflow_provider_trifacta.client.errors import (
     ConnectError,
     ConnectionLostError,

@@ -18,7 +18,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.adapter import MultipartFile
+from airflow_provider_trifacta.client.calls import MultipartFile
 from airflow_provider_trifacta.client.errors import TrifactaError
 from airflow_provider_trifacta.client.imports import first_dropped
 from airflow_provider_trifacta.client.models import parse_time

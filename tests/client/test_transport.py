@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 import trustme
 
-from airflow_provider_trifacta.client.adapter import MultipartFile, may_follow, prepared, server_of
+from airflow_provider_trifacta.client.adapter import may_follow, prepared, server_of
+from airflow_provider_trifacta.client.calls import MultipartFile
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     APIError,

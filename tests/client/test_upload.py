@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from airflow_provider_trifacta.client import adapter
-from airflow_provider_trifacta.client.adapter import BLOCK_SIZE, MultipartFile
+from airflow_provider_trifacta.client import calls
+from airflow_provider_trifacta.client.calls import BLOCK_SIZE, MultipartFile
 
 
 def body(content=b"zip", filename="flow.zip", **options):
@@ -42,7 +42,7 @@ def test_it_is_streamed_in_blocks_and_can_start_over():
 
 @pytest.mark.parametrize(("seconds_of_a_block", "told"), [(15, [1, 2, 3]), (8, [2]), (1, [])])
 def test_progress_is_told_every_fifteen_seconds(monkeypatch, time, seconds_of_a_block, told):
-    monkeypatch.setattr(adapter, "time", time)
+    monkeypatch.setattr(calls, "time", time)
     seen = []
     size = 2 * BLOCK_SIZE + 1
     for block in body(b"x" * size, progress=lambda *numbers: seen.append(numbers)):

@@ -126,7 +126,8 @@ def test_a_package_comes_from_the_very_key_that_was_named(bucket, make_package, 
         assert content in b"".join(package.body())
 
 
-def test_a_large_package_is_uploaded_in_small_parts(bucket, s3_server):
+@pytest.mark.usefixtures("bucket")
+def test_a_large_package_is_uploaded_in_small_parts(s3_server):
     """Several parts are in memory at a time, and a worker may have little of it."""
     save(io.BytesIO(bytes(17 * 2**20)), check_destination("s3://moto@bucket/large.zip"))
     assert s3_server.head_object(Bucket="bucket", Key="large.zip")["ETag"].endswith('-3"')

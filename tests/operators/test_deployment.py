@@ -48,8 +48,9 @@ def test_an_empty_deployment(get, emulator):
         "active_release_id": None,
         "latest_release_id": None,
         "active_updated_at": None,
+        "deployment_name": "Orders",
     }
-    assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1"}
+    assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1", "deployment_name": "Orders"}
 
 
 def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
@@ -61,7 +62,8 @@ def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
     changed = iso(emulator.store.active_release(1).updated_at)
     result = get()[0]
     assert pendulum.parse(result.pop("active_updated_at")) == pendulum.parse(changed)
-    assert result == {"deployment_id": 1, "active_release_id": ids[0], "latest_release_id": ids[1]}
+    ids = {"active_release_id": ids[0], "latest_release_id": ids[1]}
+    assert result == {"deployment_id": 1, "deployment_name": "Orders", **ids}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_a_name_may_stand_for_the_id(get, emulator):
     second = emulator.store.create_deployment("Second").id
     result, ti = get(deployment_id=None, deployment_name="Second")
     assert result["deployment_id"] == second
-    assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/{second}"}
+    assert ti.pushed == {"deployment_url": f"{emulator.url}/deployments/{second}", "deployment_name": "Second"}
 
 
 @pytest.mark.parametrize(
@@ -738,7 +740,7 @@ def test_the_log_tells_what_was_rolled_back(undo, get, promote, caplog):
     baseline = get()[0]
     new = promote(1, baseline=baseline)["release_id"]
     undo(baseline, UUIDS[1])
-    assert f"Release none of deployment 1 is live; rolled back: {new}" in caplog.text
+    assert f"Release none of deployment 'Orders' (1) is live; rolled back: {new}" in caplog.text
 
 
 def test_the_constructors_only_assign():

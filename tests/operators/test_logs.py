@@ -62,7 +62,8 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
         assert lines[0].startswith("Will ")
         assert [words for words in first if words not in lines[0]] == []
         assert [words for words in last if str(words) not in lines[-1]] == [], lines
-        assert not [line for line in lines if "['http" in line], "a link stands alone on its line"
+        links = [line for line in lines if "/deployments/" in line or "/jobs/" in line]
+        assert [line for line in links if not line.startswith("http")] == [], "a link stands alone on its line"
         return result
 
     path, name = str(make_package()), {"deployment_name": "Orders"}
@@ -70,36 +71,48 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
     check(
         ExportFlowPackageOperator(task_id="t", flow_id=flow_id, package_path=str(tmp_path / "made.zip")),
         [f"flow {flow_id}", "made.zip", "trifacta_default"],
-        f"Flow {flow_id}",
+        f"Flow 'Daily' ({flow_id})",
         "made.zip",
     )
-    check(CreateDeploymentOperator(task_id="t", name="Orders"), ["'Orders'"], "Deployment 1", "reused")
-    baseline = check(GetDeploymentOperator(task_id="t", **name), ["'Orders'", "live"], "Deployment 1", "live")
+    check(CreateDeploymentOperator(task_id="t", name="Orders"), ["'Orders'"], "Deployment 'Orders' (1)", "reused")
+    baseline = check(
+        GetDeploymentOperator(task_id="t", **name), ["'Orders'", "live"], "Deployment 'Orders' (1)", "live"
+    )
     check(
         SetImportRulesOperator(task_id="t", value_rules=[], **name),
         ["'Orders'", "value rules"],
-        "deployment 1",
+        "deployment 'Orders' (1)",
         "unchanged",
         "live",
     )
-    check(DryRunReleaseOperator(task_id="t", package_path=path, **name), ["'Orders'", path], "deployment 1", "live")
+    check(
+        DryRunReleaseOperator(task_id="t", package_path=path, **name),
+        ["'Orders'", path],
+        "deployment 'Orders' (1)",
+        "live",
+    )
     made = check(
         CreateReleaseOperator(task_id="t", package_path=path, baseline=baseline, **name),
         ["'Orders'", path, "live"],
-        "deployment 1",
+        "deployment 'Orders' (1)",
         "live",
         "created",
     )
     check(ConfirmPromotionOperator(task_id="t", promotion=made), ["deployment 1", "live"], "deployment 1", "live")
-    check(RunDeploymentOperator(task_id="t", poke_interval=0.01, **name), ["'Orders'", "live"], "deployment 1", "live")
+    check(
+        RunDeploymentOperator(task_id="t", poke_interval=0.01, **name),
+        ["'Orders'", "live"],
+        "deployment 'Orders' (1)",
+        "live",
+    )
     release = {"task_id": "t", "release_id": made["release_id"]}
     named = f"release {made['release_id']}"
     check(DeactivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
     check(ActivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
     check(
         RollbackDeploymentOperator(task_id="t", baseline=baseline, package_uuid=made["package_uuid"]),
-        ["deployment 1", "live"],
-        "deployment 1",
+        ["deployment 'Orders' (1)", "live"],
+        "deployment 'Orders' (1)",
         "live",
     )
 

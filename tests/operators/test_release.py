@@ -231,7 +231,7 @@ def test_no_secret_in_logs_errors_or_xcoms(create, execute, scripted, use_connec
 @pytest.mark.usefixtures("emulator")
 def test_a_long_upload_tells_its_progress(create, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("airflow_provider_trifacta.client.adapter.PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("airflow_provider_trifacta.client.calls.PROGRESS_INTERVAL", 0.0)
     create()
     assert "100 %" in caplog.text
 

@@ -19,13 +19,14 @@ def test_it_records_the_live_and_the_latest_release():
         "active_release_id": 5,
         "latest_release_id": 9,
         "active_updated_at": None,
+        "deployment_name": None,
     }
     assert Baseline.parse(baseline.as_dict(), 1) == baseline
 
 
 def test_a_deployment_without_releases_has_nulls():
     baseline = Baseline.of(1, [], None)
-    nothing = {"active_release_id": None, "latest_release_id": None, "active_updated_at": None}
+    nothing = {"active_release_id": None, "latest_release_id": None, "active_updated_at": None, "deployment_name": None}
     assert baseline.as_dict() == {"deployment_id": 1, **nothing}
     assert Baseline.parse(baseline.as_dict(), 1) == baseline
 
