@@ -202,7 +202,7 @@ def test_a_killed_try_is_in_doubt_for_a_clear_too(run, prod, store, fails):
     """The process died between the request and the answer, so no error has told a person anything."""
     emulator = prod()
     emulator.faults.add(Fault(Reset("after_commit"), **IMPORT, times=1))
-    store.breaks_after = 1
+    store.breaks_after = 2
     with fails("AmbiguousSubmissionError"):
         run(store=store)
     store.broken, store.breaks_after = False, None
