@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -42,9 +43,9 @@ class Reader:
         self.folder = folder
         self._ports = {port: free_port() for port in PORTS}
         self._groups: list[int] = []
-        kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
         self.environment = {
-            **kept,
+            # How this machine reaches a package index.
+            **{name: os.environ[name] for name in os.environ if re.search("^PIP_|_PROXY$", name, re.I)},
             "HOME": str(folder),
             "PATH": os.pathsep.join([str(Path(sys.base_prefix, "bin")), "/usr/local/bin:/usr/bin:/bin"]),
             "NO_PROXY": "127.0.0.1,localhost",
