@@ -49,6 +49,16 @@ make_env() {
   echo "$stamp" >"$bin/../stamp"
 }
 
+# The newest supported line.
+newest=3.3
+
+# make_line LINE: makes the environment that the tests of a line run in. Fails where this machine has no Python for it.
+make_line() {
+  local extra=dev
+  [[ $1 != "$newest" ]] || extra+=,storage-tests,docs
+  make_env "$1" "$extra"
+}
+
 # make_tools NAME REQUIREMENT...: makes .build/env-NAME with these programs and neither project. Sets $bin. Fails where
 # they cannot be installed.
 make_tools() {
