@@ -18,6 +18,7 @@ from trifacta_emulator import (
 )
 
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.check import check
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
@@ -92,9 +93,10 @@ class Story(Tasks):
     # Before the first release
 
     def check(self):
-        usable = self.can_deploy or not self.options.has_deployments
-        assert TrifactaHook().test_connection()[0] is usable
-        assert TrifactaHook("by_token").test_connection()[0] is (usable and self._token_works)
+        assert TrifactaHook().test_connection()[0]
+        usable_as_prod = self.can_deploy or not self.options.has_deployments
+        assert check(TrifactaHook().client.config, "prod")[0] is usable_as_prod
+        assert TrifactaHook("by_token").test_connection()[0] is self._token_works
         assert TrifactaHook("refused").test_connection()[0] is False
         self.fails(GetDeploymentOperator, errors.AuthenticationError, **self.here(trifacta_conn_id="refused"))
 

@@ -114,7 +114,7 @@ def test_who_comes_second_sees_who_came_first(promote, baseline, live, went_live
     assert "release_id" not in second.pushed
     assert live() == made
     assert went_live() == [old, made]
-    assert f"Release {made} of deployment 1 is live (created). The release before: {old}." in log(first)
+    assert f"Release {made} of deployment 'Orders' (1) is live (created). The release before: {old}." in log(first)
 
 
 @pytest.mark.parametrize("staged", [(), ("C",), ("B", "C")], ids=["none staged", "one staged", "both staged"])

@@ -58,7 +58,9 @@ def prod(host):
 def site(conditions, dev, prod, monkeypatch, tmp_path):
     """A flow in Dev and a deployment in Prod; ``site.run()`` promotes, and returns the states of run and tasks."""
     flow_id, deployment_id = dev.store.create_flow("Orders").id, prod.store.create_deployment("Orders").id
-    conf = {"flow_id": flow_id, "deployment_id": deployment_id, "folder": str(tmp_path / "packages"), "region": "02"}
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    conf = {"flow_id": flow_id, "deployment_id": deployment_id, "folder": str(folder), "region": "02"}
     # Airflow 3 only runs what is in one of its bundles.
     bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(DAGS)}}
     bundles = json.dumps([{"name": "dags-folder", **bundle}])
