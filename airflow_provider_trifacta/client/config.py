@@ -87,17 +87,17 @@ class ClientConfig:
             # Header injection, and the usual line break at the end of a secret read from a file.
             odd = value and not value.isprintable()
             _refuse(odd, f"{name} holds a line break or another control character. Remove it.")
-        usable = self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()
-        _refuse(not usable, f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}.")
+        if not (self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()):
+            raise _unusable(f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}.")
         _refuse(":" in (self.login or ""), "login holds a colon, which Basic authentication excludes.")
 
-    @property
+    @cached_property
     def seconds_of_a_call(self) -> float:
         """Seconds that a whole call may take."""
         usual = max(self.read_timeout * _WAITS_IN_A_CALL, _SHORTEST_CALL)
         return usual if self.total_timeout is None else self.total_timeout
 
-    @property
+    @cached_property
     def seconds_of_an_upload(self) -> float:
         """Seconds that an upload, an export or a run may take."""
         usual = max(self.upload_timeout * _WAITS_IN_AN_UPLOAD, _SHORTEST_CALL)
@@ -136,9 +136,13 @@ class ClientConfig:
         return [secret for secret in self.secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
 
 
+def _unusable(words: str) -> ConfigurationError:
+    return ConfigurationError(f"The connection's {words}")
+
+
 def _refuse(wrong: object, words: str) -> None:
     if wrong:
-        raise ConfigurationError(f"The connection's {words}")
+        raise _unusable(words)
 
 
 def refuse_mask(name: str, value: object) -> None:
@@ -187,26 +191,27 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
             "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
         )
     schemes, scheme_field = ("http", "https"), (schema or "").strip().lower().removesuffix("://")
-    _refuse(scheme_field not in ("", *schemes), f"schema must be http or https, not {shown(schema)!r}.")
+    if scheme_field not in ("", *schemes):
+        raise _unusable(f"schema must be http or https, not {shown(schema)!r}.")
     has_scheme = "://" in text
     text = _with_brackets(text)
-    not_a_host = f"host {shown(text)!r} is not a host or URL"
     try:
         url = urlsplit(text if has_scheme else f"//{text}")
         host_port = url.port
     except ValueError as error:
-        raise ConfigurationError(f"The connection's {not_a_host}: {shown(error)}.") from None
-    wrong = has_scheme and url.scheme not in schemes
-    _refuse(wrong, f"host must start with http:// or https://, not {shown(url.scheme)}://.")
+        raise _unusable(f"host {shown(text)!r} is not a host or URL: {shown(error)}.") from None
+    if has_scheme and url.scheme not in schemes:
+        raise _unusable(f"host must start with http:// or https://, not {shown(url.scheme)}://.")
     _refuse(url.query or url.fragment, "host must not hold '?' or '#': give the base URL only.")
-    _refuse(not url.hostname or any(character.isspace() for character in text), f"{not_a_host}.")
+    if not url.hostname or any(character.isspace() for character in text):
+        raise _unusable(f"host {shown(text)!r} is not a host or URL.")
     wrong = has_scheme and scheme_field not in ("", url.scheme)
     _refuse(wrong, f"host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out.")
     wrong = port is not None and host_port not in (None, port)
     _refuse(wrong, f"host says port {host_port} but its port field says {port}. Leave one out.")
     path = url.path.rstrip("/")
-    wrong = path.rsplit("/", 1)[-1].lower() == "v4"
-    _refuse(wrong, f"host {shown(text)!r} ends with /v4. Leave that out; the client adds it.")
+    if path.rsplit("/", 1)[-1].lower() == "v4":
+        raise _unusable(f"host {shown(text)!r} ends with /v4. Leave that out; the client adds it.")
     final_port = host_port if host_port is not None else port
     wrong = final_port is not None and not 0 < final_port < 65536
     _refuse(wrong, f"port {final_port} is not between 1 and 65535.")

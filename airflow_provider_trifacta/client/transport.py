@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .calls import ACCEPTED_BEFORE, Budget, MultipartFile, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
-from .models import within
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
@@ -112,10 +111,10 @@ class Transport:
         """
         budget.pages += 1
         body = self._read(Request("GET", path, budget, params=params))
-        data = within(body)
+        data = body if isinstance(body, Mapping) else {}
         rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
         for row in rows:
-            one = within(row).get("id")
+            one = row.get("id") if isinstance(row, Mapping) else None
             if not isinstance(one, (int, str)) or isinstance(one, bool):
                 raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
         if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
