@@ -481,8 +481,9 @@ class Flaky:
 def test_many_flows(run, dev, prod, scripted, use_connection, monkeypatch, count, troubled):
     proxies, options = [], {}
     if troubled:
-        # An upload that was not taken is waited for, and then tried again by Airflow.
-        options["default_args"] = {"settle_timeout": 30, "retry_delay": 0}
+        # An upload that was not taken is waited for, and then tried again by Airflow. The time is enough for two
+        # answers that come too late, which take 50 s each.
+        options["default_args"] = {"settle_timeout": 120, "retry_delay": 0}
         # Time goes a hundred times as fast for what looks again.
         monkeypatch.setattr(Clock, "sleep", lambda _, seconds: time.sleep(seconds / 100))
         monkeypatch.setattr(Clock, "monotonic", lambda _: time.monotonic() * 100)
