@@ -9,7 +9,7 @@ from ..client import errors
 from ..client.texts import parse_id
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
-from ..promotion.reading import READ_PATIENCE, VERIFY_TIMEOUT, about, down_to, live_id, live_release, look
+from ..promotion.reading import READ_PATIENCE, Standing, down_to, look
 from ..promotion.switch import refuse_overlap, set_live
 from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
 
@@ -70,7 +70,7 @@ class ActivateReleaseOperator(TrifactaOperator):
         with self._client() as client:
             attempt.tell(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
-            live = live_id(releases)
+            live = releases.live_id
             made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
             event = {"release_id": release_id, "package_uuid": made_of}
             if live == release_id:
@@ -84,7 +84,7 @@ class ActivateReleaseOperator(TrifactaOperator):
                     f"Release {live or 'none'} of deployment {deployment_id} is live, not the expected "
                     f"{expected or 'none'}. Nothing was written. If release {release_id} should be live, activate "
                     "it with the live release as the expected one.",
-                    **about(deployment_id, live_release(releases), release_id),
+                    **releases.about(release_id),
                 )
             after = set_live(client, deployment_id, release_id, releases, journal=journal, retry=attempt.is_retry)
             refuse_overlap(deployment_id, releases, after)
@@ -135,7 +135,7 @@ class DeactivateReleaseOperator(TrifactaOperator):
         with self._client() as client:
             attempt.tell(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
-            if live_id(releases) != release_id:
+            if releases.live_id != release_id:
                 self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                 attempt.tell(outcome="unchanged")
                 return
@@ -146,7 +146,7 @@ class DeactivateReleaseOperator(TrifactaOperator):
         attempt.tell(outcome="deactivated")
 
 
-def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attempt) -> tuple[int, list[Release]]:
+def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attempt) -> tuple[int, Standing]:
     """Read the deployment of a release, and its releases as far down as that release and the live one.
 
     The release and the list are two answers. A list that shows the release in another state is out of date, and
@@ -177,15 +177,17 @@ def _read_deployment_of(client: TrifactaClient, release_id: int, attempt: Attemp
         raise errors.ReleaseDeletedError(
             f"Release {release_id} of deployment {deployment_id} was deleted. Nothing was written. Choose another "
             "release.",
-            **about(deployment_id, release_id=release_id),
+            deployment_id=deployment_id,
+            release_id=release_id,
         )
     if not agree(found):
         raise errors.UnexpectedResponseError(
             f"Release {release_id} and the list of the releases of deployment {deployment_id} do not agree whether it "
             "is live. Nothing was written. Retry later.",
-            **about(deployment_id, release_id=release_id),
+            deployment_id=deployment_id,
+            release_id=release_id,
         )
-    return deployment_id, releases
+    return deployment_id, Standing(deployment_id, releases)
 
 
 class ConfirmPromotionOperator(TrifactaOperator):
@@ -221,19 +223,14 @@ class ConfirmPromotionOperator(TrifactaOperator):
         with self._client() as client:
             attempt.tell(**{**self.promotion, DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
             # A list that does not show the release is out of date.
-            releases = look(
-                client,
-                lambda reader: reader.releases.list(deployment_id, until=down_to(release_id)),
-                lambda now: any(one.id == release_id for one in now),
-                seconds=VERIFY_TIMEOUT,
-            )
-        live = live_id(releases)
-        if live != release_id:
-            raise errors.UnexpectedLiveReleaseError(
-                f"Release {live or 'none'} of deployment {deployment_id} is live and not release {release_id}, "
-                "which was promoted. Another release has been activated in the meantime. To make release "
+            now = Standing.read(client, deployment_id, lambda now: release_id in now, down_to_id=release_id)
+        if now.live_id != release_id:
+            raise now.error(
+                errors.UnexpectedLiveReleaseError,
+                f"{now.words} of deployment {deployment_id} is live and not release {release_id}, which was promoted. "
+                "Another release has been activated in the meantime. To make release "
                 f"{release_id} live, activate it.",
-                **about(deployment_id, live_release(releases), release_id),
+                release_id,
             )
         self.log.info("Release %s of deployment %s is live", release_id, deployment_id)
         known = {key: self.promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}

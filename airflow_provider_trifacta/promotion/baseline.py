@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,10 @@ import pendulum
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.models import parse_time
 from ..client.texts import called, parse_id
-from .reading import about, described, live_release, shows_live
+from .reading import Standing, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
-    from ..client.models import Release
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,13 @@ class Baseline:
         :param client: the instance
         :param deployment_id: the deployment
         """
-        releases = client.releases.list(deployment_id, until=shows_live)
-        return cls.of(deployment_id, releases, live_release(releases))
+        return cls.of(Standing(deployment_id, client.releases.list(deployment_id, until=shows_live)))
 
     @classmethod
-    def of(cls, deployment_id: int, releases: Sequence[Release], live: Release | None) -> Baseline:
-        """Make the baseline of the releases of a deployment.
-
-        :param deployment_id: the deployment
-        :param releases: its releases
-        :param live: the live one of them
-        """
-        return cls(
-            deployment_id=deployment_id,
-            active_release_id=live.id if live else None,
-            latest_release_id=max((release.id for release in releases), default=None),
-            active_updated_at=live.updated_at if live else None,
-        )
+    def of(cls, now: Standing) -> Baseline:
+        """Make the baseline of how a deployment stands."""
+        changed = now.live.updated_at if now.live else None
+        return cls(now.deployment_id, now.live_id, now.newest_id or None, changed)
 
     @classmethod
     def parse(cls, value: object, deployment_id: int | None = None) -> Baseline:
@@ -99,7 +88,7 @@ class Baseline:
 
     def another_is_live(
         self,
-        live: Release | None,
+        now: Standing,
         then: str,
         *,
         where: str = "",
@@ -109,7 +98,7 @@ class Baseline:
     ) -> UnexpectedLiveReleaseError:
         """Make the error for a live release that neither the baseline nor the run explains.
 
-        :param live: what is live
+        :param now: how the deployment stands
         :param then: what was and was not changed, and what to do next
         :param where: what else is known of the live release
         :param when: when the other release was activated
@@ -117,10 +106,10 @@ class Baseline:
         :param advice: what to do next, if a task group may replace it
         """
         return UnexpectedLiveReleaseError(
-            f"{described(live)} of deployment {self.deployment_id} is live{where}, but the baseline recorded "
+            f"{now.words} of deployment {self.deployment_id} is live{where}, but the baseline recorded "
             f"{self.active_release_id or 'none'}: another release has been activated {when}. {then}",
             advice=advice,
-            **about(self.deployment_id, live, release_id),
+            **now.about(release_id),
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,28 +12,151 @@ an earlier try shows, one question is left: did a person remove it? :meth:`Doubt
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from datetime import datetime
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ..client.errors import AmbiguousSubmissionError, ReleaseNotLiveError, TrifactaError
+from ..client.errors import AmbiguousSubmissionError, InvalidInputError, ReleaseNotLiveError, TrifactaError
+from ..client.models import uuid_time
 from .baseline import Baseline
 from .journal import production_stands
-from .reading import CLOCK_TOLERANCE, PackageReleases, Seen, about, described, id_of, live_release, new_since, strangers
+from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, Standing, look, shows_live
 
 if TYPE_CHECKING:
+    from ..client import TrifactaClient
     from ..client.models import Release
     from .journal import Entry
 
 log = logging.getLogger(__name__)
 
+#: A release that is older than the package's export by this much cannot be made of it. Clocks and time zones differ.
+_EXPORT_TOLERANCE = timedelta(days=1)
 _TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too, or set if_exists='create'."
 
 
-class Doubt(PackageReleases):
-    """The question whether a package became a release of a deployment, and how it is answered."""
+@dataclass(eq=False)
+class Doubt:
+    """The question whether a package became a release of a deployment, and how it is answered.
 
-    def settle_lost(self, seen: Sequence[Release], error: TrifactaError) -> tuple[Release, tuple[int, ...]]:
+    :param client: the instance
+    :param deployment_id: the deployment
+    :param uuid: the package's ``metadata.uuid``, in its usual spelling
+    :param settle_timeout: seconds that the server has to finish or drop an upload
+    :raises InvalidInputError: for a negative time
+    """
+
+    client: TrifactaClient
+    deployment_id: int
+    uuid: str
+    settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
+
+    def __post_init__(self) -> None:
+        time = self.settle_timeout
+        if not isinstance(time, (int, float)) or not 0 <= time < math.inf:
+            raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {time!r}.")
+
+    def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
+        """Return those of some releases that were made of the package and have a higher id than ``after``."""
+        return [one for one in releases if one.id > after and one.package_uuid == self.uuid]
+
+    def find(self, release_id: int, releases: Iterable[Release]) -> Release | None:
+        """Return a release by its id, if it was made of the package, or the server does not tell its package."""
+        fitting = (one for one in releases if one.id == release_id and one.package_uuid in (None, self.uuid))
+        return next(fitting, None)
+
+    def read(self, latest: int | None, *, until: int | None = None) -> Standing:
+        """Read the list as far down as it matters: the newest release, the live one, and all of this package.
+
+        :param latest: the newest release of the baseline, None without a baseline: all that is newer is read
+        :param until: a release that the server says it made: look for it until it shows or the time is up
+        """
+
+        def enough(releases: Sequence[Release]) -> bool:
+            oldest = releases[-1] if releases else None
+            if oldest is None or not shows_live(releases) or (latest is not None and oldest.id > latest):
+                return False
+            # A release that was made before the package was exported cannot be of it. The uuid tells when that was.
+            exported = uuid_time(self.uuid)
+            return bool(exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE)
+
+        def read(client: TrifactaClient) -> Standing:
+            return Standing(self.deployment_id, client.releases.list(self.deployment_id, until=enough))
+
+        def shows(now: Standing) -> bool:
+            return until is not None and self.find(until, now.releases) is not None
+
+        return look(self.client, read, shows, seconds=self.settle_timeout) if until else read(self.client)
+
+    def look(self, seen: Standing, shows: Callable[[Standing], bool]) -> Standing:
+        """Look at all releases newer than those that were seen, until something shows or the time is up."""
+        lower, seconds = seen.newest_id, self.settle_timeout
+        return Standing.read(self.client, self.deployment_id, shows, down_to_id=lower, seconds=seconds)
+
+    def prove(self, release_id: int, seen: Standing) -> tuple[Release, tuple[int, ...]]:
+        """Read back a release that the server says it made. A list counts only if it shows that release as new.
+
+        :param release_id: the id in the answer
+        :param seen: the releases before the upload
+        :returns: the release in the list (where the id is wrong: the only new one of the package), and those of others
+        :raises AmbiguousSubmissionError: no such release is listed in this deployment, or several may be it
+        :raises ReleaseNotLiveError: a third release was made live in the meantime
+        :raises TrifactaError: the last look failed
+        """
+        now = self.look(seen, lambda now: self.find(release_id, now.new_since(seen)) is not None)
+        new = now.new_since(seen)
+        found, fitting = self.find(release_id, new), [one for one in new if one.package_uuid in (None, self.uuid)]
+        if found is None and len(fitting) == 1 and fitting[0].package_uuid:
+            found = fitting[0]
+        if found is None:
+            raise self.ambiguous(
+                f"the server answered that it made release {release_id}, and the list of the deployment does not show "
+                "that release with this package",
+                release_id,
+            )
+        self.refuse_third(found, seen, now)
+        return found, now.made_since(seen, found.id)
+
+    def refuse_third(self, release: Release, seen: Standing, now: Standing) -> None:
+        """Refuse a release if neither it nor what was live before it is live: a person chose another one.
+
+        A live release that is newer than all that were seen is no such choice: another import made it live by itself.
+        """
+        if now.live_id not in (seen.live_id, release.id) and now.live not in now.new_since(seen):
+            raise self.not_live(release, now)
+
+    def not_live(self, release: Release, now: Standing) -> ReleaseNotLiveError:
+        """Make the error for a release of the package that is not live any more.
+
+        :param release: the release
+        :param now: how the deployment stands
+        """
+        return ReleaseNotLiveError(
+            f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
+            f"not live. {now.words} is live: another release has been activated in the meantime, and a retry "
+            "does not undo that.",
+            advice=f"Activate release {release.id} in Trifacta, or import the package again with if_exists='create'.",
+            **now.about(release.id),
+        )
+
+    def ambiguous(self, why: str, release_id: int | None = None) -> AmbiguousSubmissionError:
+        """Make the error for a doubt that only a person can end.
+
+        :param why: what cannot be told
+        :param release_id: the release in question, if one is known
+        """
+        return AmbiguousSubmissionError(
+            f"It is unknown whether the package {self.uuid} became a release of deployment {self.deployment_id}: "
+            f"{why}. This task sends nothing more.",
+            advice="Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
+            "this task as success. If it is not there, clear this task together with its baseline task. If the list "
+            "never shows the package of a release, set if_exists='create'.",
+            deployment_id=self.deployment_id,
+            release_id=release_id,
+        )
+
+    def settle_lost(self, seen: Standing, error: TrifactaError) -> tuple[Release, tuple[int, ...]]:
         """End the doubt about an upload of this try whose answer was lost.
 
         :param seen: the releases before the upload
@@ -63,15 +186,15 @@ class Doubt(PackageReleases):
                     raise error from list_error
                 raise self.ambiguous(f"its releases cannot be listed ({list_error})") from error
         if adopted:
-            return adopted, strangers(seen, now, adopted.id)
+            return adopted, now.made_since(seen, adopted.id)
         error.standing = (
             f"No release of the package {self.uuid} showed within {self.settle_timeout:g} s. "
-            f"{described(live_release(now))} is live. A retry looks again before it uploads."
+            f"{now.words} is live. A retry looks again before it uploads."
         )
         raise error
 
     def settle_earlier(
-        self, seen: Sequence[Release], baseline: Baseline | None, earlier: Entry | None, began: datetime | None
+        self, seen: Standing, baseline: Baseline | None, earlier: Entry | None, began: datetime | None
     ) -> tuple[Release | None, tuple[int, ...]]:
         """End the doubt about an upload of an earlier try.
 
@@ -92,7 +215,7 @@ class Doubt(PackageReleases):
         )
         adopted, now = self.settle(seen)
         if adopted:
-            others = {*strangers(seen, now, adopted.id), *overrun_by(earlier, adopted, now)}
+            others = {*now.made_since(seen, adopted.id), *overrun_by(earlier, adopted, now)}
             return adopted, tuple(sorted(others))
         # Without a baseline, the state that the earlier try noted before its upload replaces it.
         known = baseline or (Baseline.parse(earlier.before) if earlier else None)
@@ -101,7 +224,7 @@ class Doubt(PackageReleases):
             self._refuse_other_live(known, now)
         return None, ()
 
-    def recall(self, release_id: int, latest: int | None) -> tuple[Release, Seen]:
+    def recall(self, release_id: int, latest: int | None) -> tuple[Release, Standing]:
         """Read back a release that an earlier try of the task made and noted.
 
         :param release_id: the release
@@ -115,15 +238,15 @@ class Doubt(PackageReleases):
         if found is None:
             raise ReleaseNotLiveError(
                 f"Release {release_id} of deployment {self.deployment_id}, which an earlier try of this task made "
-                f"from the package {self.uuid}, is not there any more. {described(seen.live)} is live. Nothing was "
+                f"from the package {self.uuid}, is not there any more. {seen.words} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice="To promote the package once more, clear the baseline's task too.",
-                **about(self.deployment_id, seen.live, release_id),
+                **seen.about(release_id),
             )
         log.info("An earlier try of this task made release %s of deployment %s", release_id, self.deployment_id)
         return found, seen
 
-    def settle(self, seen: Sequence[Release]) -> tuple[Release | None, list[Release]]:
+    def settle(self, seen: Standing) -> tuple[Release | None, Standing]:
         """Look for a release of the package that was not there before, until it shows or the time is up.
 
         :param seen: the releases before the upload
@@ -134,13 +257,13 @@ class Doubt(PackageReleases):
         """
         now = self.look(seen, lambda now: self._appeared(seen, now) is not None)
         found = self._appeared(seen, now)
-        others = strangers(seen, now)
+        others = now.made_since(seen)
         if found is None and others:
             # Other imports ran at the same time. A later upload would replace them, so a person has to look first.
             raise self.ambiguous(f"releases of other packages appeared in the meantime ({list(others)})")
         return found, now
 
-    def await_activation(self, made: Sequence[Release]) -> list[Release]:
+    def await_activation(self, made: Sequence[Release]) -> Standing:
         """Look at releases that are made and not live yet, until one of them is live or the time is up.
 
         An import makes its release first and activates it a moment later.
@@ -150,14 +273,15 @@ class Doubt(PackageReleases):
         :raises TrifactaError: the last look failed
         """
         ids = {release.id for release in made}
-        return self.look(made, lambda now: any(one.id in ids and one.active for one in now))
+        seen = Standing(self.deployment_id, made)
+        return self.look(seen, lambda now: now.live_id in ids)
 
-    def _appeared(self, seen: Sequence[Release], now: Sequence[Release]) -> Release | None:
+    def _appeared(self, seen: Standing, now: Standing) -> Release | None:
         """Return the one new release of the package, which must be this task's."""
-        new = new_since(seen, now)
-        if now and all(release.package_uuid is None for release in now):
+        new = now.new_since(seen)
+        if now.releases and all(release.package_uuid is None for release in now.releases):
             # The server shows no package at all, so "no release of the package" would prove nothing.
-            new = list(now)
+            new = list(now.releases)
         self.refuse_unidentified(new)
         found = self.among(new)
         if len(found) > 1:
@@ -185,7 +309,7 @@ class Doubt(PackageReleases):
         if unknown:
             raise self.ambiguous("the list does not show which package a release was made of", unknown.id)
 
-    def refuse_undone(self, baseline: Baseline | None, began: datetime | None, releases: Sequence[Release]) -> None:
+    def refuse_undone(self, baseline: Baseline | None, began: datetime | None, now: Standing) -> None:
         """Stop a retry if a person has undone what an earlier try made.
 
         The old release is live, and no release of the package is there. That does not prove that the earlier try did
@@ -195,18 +319,18 @@ class Doubt(PackageReleases):
 
         :param baseline: what the deployment looked like before the run, if it was recorded
         :param began: when the run began; it limits which deleted releases count
-        :param releases: the releases now, none of which this run made
+        :param now: how the deployment stands: this run made none of its releases
         :raises ReleaseNotLiveError: a person acted
         :raises TrifactaError: the deleted releases cannot be read at the moment
         """
-        live = live_release(releases)
+        live = now.live
         for one in self._deleted(baseline, began):
             raise ReleaseNotLiveError(
                 f"An earlier try of this task made release {one.id} of deployment {self.deployment_id} from this "
-                f"package ({self.uuid}), and that release was deleted. {described(live)} is live. Nothing was "
+                f"package ({self.uuid}), and that release was deleted. {now.words} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice=_TO_PROMOTE_AGAIN,
-                **about(self.deployment_id, live, one.id),
+                **now.about(one.id),
             )
         recorded = baseline.active_updated_at if baseline and live and live.id == baseline.active_release_id else None
         if live and recorded and live.updated_at and live.updated_at != recorded:
@@ -215,25 +339,24 @@ class Doubt(PackageReleases):
                 f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
                 f"{self.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded.",
                 advice=_TO_PROMOTE_AGAIN,
-                **about(self.deployment_id, live),
+                **now.about(),
             )
 
-    def _refuse_other_live(self, known: Baseline, releases: Sequence[Release]) -> None:
+    def _refuse_other_live(self, known: Baseline, now: Standing) -> None:
         """Stop a retry if another release is live than an earlier try found before its upload.
 
         :param known: what the earlier try saw
-        :param releases: the releases now
+        :param now: how the deployment stands
         :raises ReleaseNotLiveError: another release has been activated in the meantime
         """
-        live = live_release(releases)
-        if id_of(live) != known.active_release_id:
+        if now.live_id != known.active_release_id:
             raise ReleaseNotLiveError(
-                f"{described(live)} of deployment {self.deployment_id} is live. An earlier try of this task, which "
+                f"{now.words} of deployment {self.deployment_id} is live. An earlier try of this task, which "
                 f"may have uploaded the package {self.uuid}, found release {known.active_release_id or 'none'} "
                 "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
                 "not undo that.",
                 advice="Set if_exists='create' to promote the package all the same.",
-                **about(self.deployment_id, live),
+                **now.about(),
             )
 
     def _deleted(self, baseline: Baseline | None, began: datetime | None) -> list[Release]:
@@ -262,14 +385,14 @@ class Doubt(PackageReleases):
         return [one for one in self.among(rows) if one.deleted and in_this_run(one)]
 
 
-def overrun_by(earlier: Entry | None, made: Release, releases: Sequence[Release]) -> tuple[int, ...]:
+def overrun_by(earlier: Entry | None, made: Release, now: Standing) -> tuple[int, ...]:
     """Return the releases that others made while an earlier try imported one, as far as the journal tells.
 
     :param earlier: what the earlier try noted before its upload
     :param made: the release that it made
-    :param releases: the releases now
+    :param now: how the deployment stands
     """
     if earlier is None:
         return ()
     latest = earlier.before.get("latest_release_id") or 0
-    return tuple(sorted(one.id for one in releases if latest < one.id < made.id))
+    return tuple(sorted(one.id for one in now.releases if latest < one.id < made.id))

@@ -20,7 +20,7 @@ from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal
-from .reading import DEFAULT_SETTLE_TIMEOUT, Seen, about, described, id_of
+from .reading import DEFAULT_SETTLE_TIMEOUT, Standing
 from .rules import rules_changed_since
 
 if TYPE_CHECKING:
@@ -140,17 +140,17 @@ class Promoter:
         """Return what an earlier try made and noted, after it is read back."""
         found, seen = self._releases.recall(int(entry.answer["release_id"]), self._read_to)
         self._accept_recalled(found, seen)
-        previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen.releases)
+        previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen)
         if entry.answer.get("adopted"):
             return Promotion("adopted", found, None, previous, overrun, recalled=True)
         ids, flows, dropped = (entry.answer.get(key) for key in ("primary_flow_ids", "flows", "dropped"))
         imported = ImportResult(ids, flows or [], dropped or {}, found)
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
-    def _accept_recalled(self, release: Release, seen: Seen) -> None:
+    def _accept_recalled(self, release: Release, seen: Standing) -> None:
         """Refuse a release of an earlier try that was replaced since. An unchanged one may still go live."""
         if not release.active and not release.untouched:
-            raise self._releases.not_live(release, seen.live)
+            raise self._releases.not_live(release, seen)
 
     def _find_earlier(self) -> Promotion | None:
         """Look for a release that an earlier try may have made, and wait for it to show.
@@ -161,9 +161,9 @@ class Promoter:
         doubt.refuse_unidentified([release for release in seen.releases if release.id > self._latest])
         reused = self._find_reusable(seen)
         if reused:
-            overrun = overrun_by(self._earlier, reused, seen.releases)
+            overrun = overrun_by(self._earlier, reused, seen)
             return Promotion("reused", reused, None, self._previous(None), overrun)
-        adopted, overrun = doubt.settle_earlier(seen.releases, self.baseline, self._earlier, self.began)
+        adopted, overrun = doubt.settle_earlier(seen, self.baseline, self._earlier, self.began)
         return Promotion("adopted", adopted, None, self._previous(None), overrun) if adopted else None
 
     def _decide(self) -> Promotion:
@@ -173,17 +173,18 @@ class Promoter:
             reused = self._find_reusable(seen)
             if reused:
                 return Promotion("reused", reused, None, self._previous(None))
-            self._refuse_surprises(seen.live)
+            self._refuse_surprises(seen)
         if self.before_upload:
             self.before_upload()
         return self._upload(seen)
 
-    def _find_reusable(self, seen: Seen) -> Release | None:
+    def _find_reusable(self, seen: Standing) -> Release | None:
         """Return the release that this promotion would make again; None to upload.
 
         :raises ReleaseNotLiveError: this run made a release of the package, and another one is live now
         """
-        live, of_this_run = seen.live, [one for one in seen.made if one.id > self._latest]
+        live, made = seen.live, self._releases.among(seen)
+        of_this_run = [one for one in made if one.id > self._latest]
         if live in of_this_run:
             if not self.baseline and rules_changed_since(self.client.import_rules, self.deployment_id, live):
                 return None
@@ -196,15 +197,16 @@ class Promoter:
             return live
         # With a baseline, an older release of the package may be live and is then imported once more. But if this run
         # has made a release, or another package's release replaced the older one, a person decided that.
-        if of_this_run or (seen.made and live not in seen.made):
-            raise self._releases.not_live((of_this_run or seen.made)[0], live)
+        if of_this_run or (made and live not in made):
+            raise self._releases.not_live((of_this_run or made)[0], seen)
         return None
 
-    def _refuse_surprises(self, live: Release | None) -> None:
+    def _refuse_surprises(self, seen: Standing) -> None:
         """Refuse to replace a live release that this promotion was not meant to replace."""
-        if self.baseline and id_of(live) != self.baseline.active_release_id:
+        live = seen.live
+        if self.baseline and seen.live_id != self.baseline.active_release_id:
             raise self.baseline.another_is_live(
-                live,
+                seen,
                 "Nothing was uploaded.",
                 advice="Clear the baseline's task too to promote over it, or use if_exists='create'.",
             )
@@ -213,10 +215,10 @@ class Promoter:
                 f"The package {self._releases.uuid} was exported before the package {live.package_uuid} of release "
                 f"{live.id}, which is live in deployment {self.deployment_id}. Nothing was uploaded. Promote a newer "
                 "export, activate the release you want, or set allow_older=True.",
-                **about(self.deployment_id, live),
+                **seen.about(),
             )
 
-    def _upload(self, seen: Seen) -> Promotion:
+    def _upload(self, seen: Standing) -> Promotion:
         previous = self._previous(seen.live)
         body = self.package.body(self.progress)
         try:
@@ -224,16 +226,16 @@ class Promoter:
             # repetition begins with a new look at what is live.
             result = self.journal.ask(
                 self._request,
-                Baseline.of(self.deployment_id, seen.releases, seen.live).as_dict(),
+                Baseline.of(seen).as_dict(),
                 partial(self.client.releases.create, self.deployment_id, body, repeat=False),
-                nothing=lambda: f"Nothing was imported. {described(seen.live)} is live.",
+                nothing=lambda: f"Nothing was imported. {seen.words} is live.",
                 earlier=self._earlier,
             )
         except TrifactaError as error:
             self._busy = error if may_repeat_write(error) else None
             raise
         if isinstance(result, TrifactaError):
-            adopted, overrun = self._releases.settle_lost(seen.releases, result)
+            adopted, overrun = self._releases.settle_lost(seen, result)
             return Promotion("adopted", adopted, None, previous, overrun)
         made = result.release
         # An answer about another deployment is not noted. It is not the answer to this upload, and a retry must look.
@@ -246,11 +248,11 @@ class Promoter:
                 previous_release_id=previous,
             )
         try:
-            found, overrun = self._releases.prove(made.id, seen.releases)
+            found, overrun = self._releases.prove(made.id, seen)
         except TrifactaError as error:
             error.standing = error.standing or (
                 f"The server answered that it made release {made.id} of deployment {self.deployment_id} from the "
-                f"package, but it was not read back. It may be live in place of {described(seen.live).lower()}."
+                f"package, but it was not read back. It may be live in place of {seen.words.lower()}."
             )
             raise
         if found.id != made.id:

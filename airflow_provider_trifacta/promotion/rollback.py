@@ -15,12 +15,8 @@ from .doubt import Doubt
 from .journal import Journal
 from .reading import (
     DEFAULT_SETTLE_TIMEOUT,
-    PackageReleases,
-    about,
+    Standing,
     down_to,
-    id_of,
-    live_id,
-    live_release,
     look,
     read_patiently,
 )
@@ -153,10 +149,10 @@ def what_is_live(client: TrifactaClient, baseline: Baseline, package_uuid: str |
     :returns: the live release, and the newest release that the run made of the package; None for none
     :raises TrifactaError: the releases cannot be read
     """
-    package = PackageReleases(client, baseline.deployment_id, canonical_uuid(package_uuid or ""))
-    releases = _read(package, baseline)
-    made = package.among(releases, after=baseline.latest_release_id or 0)
-    return live_id(releases), max((one.id for one in made), default=None)
+    package = Doubt(client, baseline.deployment_id, canonical_uuid(package_uuid or ""))
+    now = _read(package, baseline)
+    made = package.among(now, after=baseline.latest_release_id or 0)
+    return now.live_id, max((one.id for one in made), default=None)
 
 
 def roll_back(
@@ -188,57 +184,58 @@ def roll_back(
     """
     target, latest = baseline.active_release_id, baseline.latest_release_id or 0
     package = Doubt(client, baseline.deployment_id, canonical_uuid(package_uuid or ""), settle_timeout)
-    releases = _await_promotion(package, _read(package, baseline), baseline)
-    live, ours = live_release(releases), package.among(releases, after=latest)
-    if id_of(live) == target:
+    now = _await_promotion(package, _read(package, baseline), baseline)
+    live, ours = now.live, package.among(now, after=latest)
+    if now.live_id == target:
         # There is nothing to do. But if an earlier try was cut off after its change, the change is reported.
         entry = journal.entry(**live_request(baseline.deployment_id, target)) if journal and retry else None
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
-    live = _refuse_surprise(baseline, package_uuid, live, ours)
-    if target is not None and target not in {release.id for release in releases}:
+    live = _refuse_surprise(baseline, package_uuid, now, ours)
+    if target is not None and target not in now:
         raise errors.UnexpectedLiveReleaseError(
             f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
             f"there is nothing to go back to. Release {live.id} stays live. Nothing was changed. Activate another "
             "release in Trifacta, or promote a package.",
-            **about(baseline.deployment_id, live, target),
+            **now.about(target),
         )
     # A release that was not changed since its import was never rolled back. So no person can have undone a rollback,
     # and the change may be asked for as in a first try.
     again = retry and not live.untouched
     journal = journal or Journal()
-    after = set_live(client, baseline.deployment_id, target, releases, shows=live.id, journal=journal, retry=again)
-    refuse_overlap(baseline.deployment_id, releases, after)
-    restored = live_release(after)
+    after = set_live(client, baseline.deployment_id, target, now, shows=live.id, journal=journal, retry=again)
+    refuse_overlap(baseline.deployment_id, now, after)
+    restored = after.live
     return Undone(live.id, restored.package_uuid if restored else None)
 
 
-def _read(package: PackageReleases, baseline: Baseline) -> list[Release]:
+def _read(package: Doubt, baseline: Baseline) -> Standing:
     """Read all that is newer than the baseline, what is live, and what to go back to."""
     target, newer = baseline.active_release_id, down_to(baseline.latest_release_id or 0)
 
     def enough(releases: Sequence[Release]) -> bool:
         return newer(releases) and (target is None or any(release.id <= target for release in releases))
 
-    return read_patiently(package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough))
+    rows = read_patiently(package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough))
+    return Standing(package.deployment_id, rows)
 
 
-def _await_promotion(package: Doubt, releases: list[Release], baseline: Baseline) -> list[Release]:
+def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> Standing:
     """Wait for a release that the run may have uploaded right before the rollback.
 
     The task that promotes may have been killed in its upload. A rollback that looks too soon would find nothing to do,
     and the release would go live after it.
 
     :param package: the releases of the package that the run promoted
-    :param releases: the releases as read just now
+    :param before: how the deployment stands, as read just now
     :param baseline: what the deployment looked like before the run
-    :returns: the releases after the wait
+    :returns: how it stands after the wait
     """
     target = baseline.active_release_id
-    made = package.among(releases, after=baseline.latest_release_id or 0)
+    made = package.among(before, after=baseline.latest_release_id or 0)
     may_come = not made or any(release.untouched for release in made)
-    if not package.uuid or live_id(releases) != target or not may_come:
-        return releases
+    if not package.uuid or before.live_id != target or not may_come:
+        return before
     log.info(
         "No release of the package %s is live in deployment %s. Waiting %s s for it",
         package.uuid,
@@ -246,30 +243,28 @@ def _await_promotion(package: Doubt, releases: list[Release], baseline: Baseline
         package.settle_timeout,
     )
     try:
-        now = package.await_activation(made) if made else package.settle(releases)[1]
+        now = package.await_activation(made) if made else package.settle(before)[1]
     except (errors.AmbiguousSubmissionError, errors.ReleaseNotLiveError):
         # Whether the package became a release is in doubt. A rollback need not know that where another live release
         # shows its package: that release is not of this run in any case, and it stays.
         now = _read(package, baseline)
         newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
-        if any(one.package_uuid is None for one in newer) or live_release(now) in package.among(newer):
+        if any(one.package_uuid is None for one in newer) or now.live in package.among(newer):
             raise
-        if live_id(now) == target:
+        if now.live_id == target:
             raise
         return now
     # This wait reads only down to the newest release, and what to go back to may be further down.
-    return releases if live_id(now) == target else _read(package, baseline)
+    return before if now.live_id == target else _read(package, baseline)
 
 
-def _refuse_surprise(
-    baseline: Baseline, package_uuid: str | None, live: Release | None, ours: Sequence[Release]
-) -> Release:
+def _refuse_surprise(baseline: Baseline, package_uuid: str | None, now: Standing, ours: Sequence[Release]) -> Release:
     """Return the live release, if this run made it."""
-    if live is None or live not in ours:
+    if now.live is None or now.live not in ours:
         raise baseline.another_is_live(
-            live,
+            now,
             "Nothing was changed. Activate the release that should be live in Trifacta.",
             where=f" and is not a release of this run (package {package_uuid or 'unknown'})",
             release_id=baseline.active_release_id,
         )
-    return live
+    return now.live

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ..client.errors import InvalidInputError, RunNotStartedError, UnexpectedLiveReleaseError, UnexpectedResponseError
 from ..client.texts import parse_ids
 from .journal import digest_of
-from .reading import VERIFY_TIMEOUT, down_to, live_release, look, shows_live
+from .reading import Standing
 from .run_once import Once, Order, Run
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
-    from ..client.models import Release
 
 log = logging.getLogger(__name__)
 
@@ -194,29 +193,22 @@ def _require_live(client: TrifactaClient, release_id: int | None) -> None:
 
 def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | None) -> int:
     """Return which release is live, if it is the one that is wanted."""
-    enough = down_to(release_id) if release_id else shows_live
-
-    def counts(releases: Sequence[Release]) -> bool:
-        # A list that does not show the wanted release is older than that release.
-        return release_id is None or any(one.id == release_id for one in releases)
-
-    releases = look(
-        client, lambda reader: reader.releases.list(deployment_id, until=enough), counts, seconds=VERIFY_TIMEOUT
+    # A list that does not show the wanted release is older than that release.
+    now = Standing.read(
+        client, deployment_id, lambda now: release_id is None or release_id in now, down_to_id=release_id
     )
-    live = live_release(releases)
-    if live is None:
-        raise RunNotStartedError(
+    if now.live_id is None:
+        raise now.error(
+            RunNotStartedError,
             f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started.",
+            release_id,
             advice="Activate a release first.",
-            deployment_id=deployment_id,
-            release_id=release_id,
         )
-    if release_id not in (None, live.id):
-        raise UnexpectedLiveReleaseError(
-            f"Release {live.id} of deployment {deployment_id} is live, not release {release_id}. Nothing was started.",
+    if release_id not in (None, now.live_id):
+        raise now.error(
+            UnexpectedLiveReleaseError,
+            f"{now.words} of deployment {deployment_id} is live, not release {release_id}. Nothing was started.",
+            release_id,
             advice=f"Activate release {release_id}, or run the deployment without a release id.",
-            deployment_id=deployment_id,
-            release_id=release_id,
-            live_id=live.id,
         )
-    return live.id
+    return now.live_id

@@ -16,7 +16,7 @@ try that has put it back notes that in the journal. If neither trace is there, a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
 from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
-from .reading import Seen, about, described, down_to, id_of, live_id, live_release, look
+from .reading import Standing
 from .switch import refuse_overlap, set_live
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class StagedPromoter(Promoter):
         #: The release that is to stay live.
         self._before = self.baseline.active_release_id
         #: The releases before the import.
-        self._seen: list[Release] = []
+        self._seen = Standing(self.deployment_id, [])
 
     def run(self) -> Promotion:
         """Make the release or find it, and leave the baseline's release live.
@@ -89,7 +89,7 @@ class StagedPromoter(Promoter):
             refuse_overlap(self.deployment_id, self._seen, releases, made=release.id)
         return promotion
 
-    def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> list[Release]:
+    def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> Standing:
         """Make the release before live again.
 
         :param release: the staged release
@@ -98,19 +98,17 @@ class StagedPromoter(Promoter):
         :returns: the releases, as read back
         """
         if made_now:
-            self._refuse_surprise(
-                live_release(self._seen), f"Release {release.id} of this run may have replaced it since."
-            )
+            self._refuse_surprise(self._seen, f"Release {release.id} of this run may have replaced it since.")
         now = self._await_live(release, went_live=went_live)
-        if all(one.id != release.id for one in now):
+        if release.id not in now:
             raise ReleaseNotLiveError(
                 f"Release {release.id} of deployment {self.deployment_id} was imported by this run and is not there "
-                f"any more: it was deleted in the meantime. {described(live_release(now))} is live. To stage the "
+                f"any more: it was deleted in the meantime. {now.words} is live. To stage the "
                 "package once more, clear the baseline's task too.",
                 standing="This task changed nothing more.",
-                **about(self.deployment_id, live_release(now), release.id),
+                **now.about(release.id),
             )
-        if live_id(now) != release.id:
+        if now.live_id != release.id:
             if went_live:
                 self._log_staged(release, "live again")
             else:
@@ -133,41 +131,41 @@ class StagedPromoter(Promoter):
         before = self._before or "none"
         log.info("Release %s of deployment %s is staged: release %s is %s", release.id, self.deployment_id, before, how)
 
-    def _find_reusable(self, seen: Seen) -> Release | None:
+    def _find_reusable(self, seen: Standing) -> Release | None:
         """Return the newest release of this run. A staged release is not live until a person activates it."""
-        self._seen = seen.releases
-        made = [one for one in seen.made if one.id > self._latest]
+        self._seen = seen
+        made = [one for one in self._releases.among(seen) if one.id > self._latest]
         if not made:
             return None
         release = max(made, key=lambda one: one.id)
-        self._refuse_third(release, seen.live, made)
+        self._refuse_third(release, seen, made)
         return seen.live if seen.live in made else release
 
-    def _accept_recalled(self, release: Release, seen: Seen) -> None:
-        self._seen = list(seen.releases)
-        self._refuse_third(release, seen.live, [release])
+    def _accept_recalled(self, release: Release, seen: Standing) -> None:
+        self._seen = seen
+        self._refuse_third(release, seen, [release])
 
-    def _refuse_third(self, release: Release, live: Release | None, made: Sequence[Release]) -> None:
+    def _refuse_third(self, release: Release, now: Standing, made: Sequence[Release]) -> None:
         """Refuse if neither a release of this run nor the baseline's release is live: a person chose another one."""
-        if live not in made and id_of(live) != self._before:
+        if now.live not in made and now.live_id != self._before:
             raise self.baseline.another_is_live(
-                live,
+                now,
                 f"Release {release.id} of this task was staged. Nothing was changed. Activate the release that should "
                 "be live in Trifacta, and clear the baseline's task to promote the package once more.",
                 release_id=release.id,
             )
 
-    def _upload(self, seen: Seen) -> Promotion:
-        self._seen = seen.releases
+    def _upload(self, seen: Standing) -> Promotion:
+        self._seen = seen
         # Also with ``if_exists="create"``: the release that is put back must be the one that was live.
-        self._refuse_surprise(seen.live, "Nothing was uploaded.")
+        self._refuse_surprise(seen, "Nothing was uploaded.")
         return super()._upload(seen)
 
-    def _refuse_surprise(self, live: Release | None, consequence: str) -> None:
+    def _refuse_surprise(self, now: Standing, consequence: str) -> None:
         """Refuse to put the baseline's release back over another one that was live right before the import."""
-        if id_of(live) != self._before:
+        if now.live_id != self._before:
             raise self.baseline.another_is_live(
-                live,
+                now,
                 f"So the baseline's release cannot be put back over it. {consequence} Clear the baseline's task to "
                 "stage the package over what is live now.",
                 where=" before the import",
@@ -204,30 +202,28 @@ class StagedPromoter(Promoter):
             f"release {self._before or 'none'} back. Nothing was changed. If release {release.id} should be live, mark "
             f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this "
             "task.",
-            **about(self.deployment_id, release, release.id),
+            deployment_id=self.deployment_id,
+            release_id=release.id,
+            live_id=release.id,
         )
 
-    def _await_live(self, release: Release, *, went_live: bool) -> list[Release]:
+    def _await_live(self, release: Release, *, went_live: bool) -> Standing:
         """Read the list by which the change back is decided.
 
         If the import does not say that its release is live, this waits until it is. Otherwise the server could activate
         it after the release before was put back.
         """
-
-        def moved(now: Sequence[Release]) -> bool:
-            return any(one.id == release.id for one in now) and (went_live or live_id(now) != self._before)
-
-        now = look(
+        now = Standing.read(
             self.client,
-            lambda reader: reader.releases.list(self.deployment_id, until=down_to(self._latest)),
-            moved,
+            self.deployment_id,
+            lambda now: release.id in now and (went_live or now.live_id != self._before),
+            down_to_id=self._latest,
             seconds=self.settle_timeout,
             interval=_INTERVAL,
         )
-        live = live_release(now)
-        if id_of(live) not in (release.id, self._before):
+        if now.live_id not in (release.id, self._before):
             raise self.baseline.another_is_live(
-                live,
+                now,
                 "This task changes nothing more. Activate the release that should be live.",
                 where=f" after the import of release {release.id}",
                 when="at the same time",
@@ -236,7 +232,7 @@ class StagedPromoter(Promoter):
         return now
 
 
-def _window(releases: list[Release], release_id: int, before: int | None) -> float | None:
+def _window(releases: Iterable[Release], release_id: int, before: int | None) -> float | None:
     """Return for how many seconds a release was live, by the server's own clock; None if it does not tell."""
     times = {release.id: release for release in releases}
     release, changed = times.get(release_id), times.get(before or release_id)

@@ -5,7 +5,7 @@ import pytest
 from airflow_provider_trifacta.client.errors import InvalidInputError
 from airflow_provider_trifacta.client.models import Release
 from airflow_provider_trifacta.promotion.baseline import Baseline
-from airflow_provider_trifacta.promotion.reading import live_release
+from airflow_provider_trifacta.promotion.reading import Standing
 
 
 def release(number, active=None):
@@ -13,7 +13,7 @@ def release(number, active=None):
 
 
 def test_it_records_the_live_and_the_latest_release():
-    baseline = Baseline.of(1, [release(3), release(9), release(5, True)], release(5, True))
+    baseline = Baseline.of(Standing(1, [release(3), release(9), release(5, True)]))
     assert baseline.as_dict() == {
         "deployment_id": 1,
         "active_release_id": 5,
@@ -25,7 +25,7 @@ def test_it_records_the_live_and_the_latest_release():
 
 
 def test_a_deployment_without_releases_has_nulls():
-    baseline = Baseline.of(1, [], None)
+    baseline = Baseline.of(Standing(1, []))
     nothing = {"active_release_id": None, "latest_release_id": None, "active_updated_at": None, "deployment_name": None}
     assert baseline.as_dict() == {"deployment_id": 1, **nothing}
     assert Baseline.parse(baseline.as_dict(), 1) == baseline
@@ -50,5 +50,5 @@ def test_unusable_ids_are_named(field):
 
 
 def test_the_live_release():
-    assert live_release([release(1), release(2, True)]).id == 2
-    assert live_release([release(1)]) is None
+    assert Standing(1, [release(1), release(2, True)]).live.id == 2
+    assert Standing(1, [release(1)]).live is None

@@ -19,7 +19,7 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.client.models import Release
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.reading import live_id
+from airflow_provider_trifacta.promotion.reading import Standing
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live
 
 pytestmark = pytest.mark.every_airflow
@@ -55,9 +55,9 @@ def changes(emulator):
 
 
 def test_who_is_live(client, release_ids, emulator):
-    assert live_id(client.releases.list(1)) == release_ids[2]
+    assert Standing(1, client.releases.list(1)).live_id == release_ids[2]
     emulator.store.update_release(release_ids[2], active=False)
-    assert live_id(client.releases.list(1)) is None
+    assert Standing(1, client.releases.list(1)).live_id is None
 
 
 def test_an_activation_is_sent_and_read_back(change, release_ids, live, changes, time):
