@@ -87,10 +87,8 @@ def as_text(report: PackageReport) -> str:
 
 
 def _place(one: Input) -> str:
-    through = f"through {one.connection}" if one.connection else None
     parameters = f"parameterised: {listed(one.parameters)}" if one.parameters else "parameterised"
-    how = ", ".join(filter(None, (through, parameters if one.parameterised else None)))
-    return " ".join(filter(None, (one.path or "?", f"({how})" if how else None)))
+    return _at(one.path, _through(one.connection), parameters if one.parameterised else None)
 
 
 def _kind(manual: bool | None) -> str:
@@ -100,9 +98,16 @@ def _kind(manual: bool | None) -> str:
 def _target(target: Target | None) -> list[str | None]:
     if target is None:
         return ["writes nothing", None]
-    through = f"through {target.connection}" if target.connection else None
-    how = ", ".join(filter(None, (target.format, target.action, through)))
-    return [target.kind, " ".join(filter(None, (target.path or "?", f"({how})" if how else None)))]
+    return [target.kind, _at(target.path, target.format, target.action, _through(target.connection))]
+
+
+def _through(connection: str | None) -> str | None:
+    return f"through {connection}" if connection else None
+
+
+def _at(path: str | None, *how: str | None) -> str:
+    known = ", ".join(filter(None, how))
+    return f"{path or '?'} ({known})" if known else path or "?"
 
 
 def _section(title: str, rows: Sequence[Sequence[str | None]], count: int | None = None) -> Iterator[str]:

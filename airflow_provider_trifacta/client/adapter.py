@@ -11,7 +11,6 @@ import queue
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -99,8 +98,7 @@ class _Connection(HTTPConnection):
 
         threading.Thread(target=connect, name="trifacta-connect", daemon=True).start()
         try:
-            left = max(exchange.budget.end - time.monotonic(), 0)
-            found = done.get(timeout=min(left, threading.TIMEOUT_MAX))
+            found = done.get(timeout=min(exchange.left(), threading.TIMEOUT_MAX))
         except queue.Empty:
             raise exchange.budget.exceeded(exchange.what) from None
         if isinstance(found, BaseException):
@@ -116,9 +114,7 @@ class _Connection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
             self.connect()  # here, and not within the send below: nothing has left when it fails
-        timeout, left = self.timeout, exchange.budget.end - time.monotonic()
-        if left <= 0:
-            raise exchange.budget.exceeded(exchange.what)
+        timeout, left = self.timeout, exchange.left()
         # Set each time: a connection that is used again still has the timeout of its last answer.
         self.sock.settimeout(min(timeout, left) if isinstance(timeout, (int, float)) else left)
         exchange.begun = True
@@ -202,10 +198,7 @@ class Session:
         exchange.what, exchange.budget = f"{request.method} {request.path}", request.budget
         exchange.begun = False
         connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
-        left = request.budget.end - time.monotonic()
-        if left <= 0:
-            raise request.budget.exceeded(exchange.what)
-        timeout = (min(connect, left), config.upload_timeout if request.slow else config.read_timeout)
+        timeout = (min(connect, exchange.left()), config.upload_timeout if request.slow else config.read_timeout)
         headers = {**self._headers, **request.headers}
         sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
         sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)

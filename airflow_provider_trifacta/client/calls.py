@@ -65,6 +65,16 @@ class Exchange(threading.local):
     #: Whether a byte of it has left. Until then no server can have acted on it.
     begun = True
 
+    def left(self) -> float:
+        """Return the seconds that its call has left.
+
+        :raises RequestTimeoutError: there are none
+        """
+        left = self.budget.left()
+        if left <= 0:
+            raise self.budget.exceeded(self.what)
+        return left
+
 
 exchange = Exchange()
 

@@ -29,10 +29,11 @@ class Description(Resource):
         except UnexpectedResponseError:
             return False
         for found, item in within(body, "paths").items():
-            if re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):
-                rows = [*rows_within(item, "parameters"), *rows_within(within(item, "post"), "parameters")]
-                if any(_is_the_header(_resolved(body, row)) for row in rows):
-                    return True
+            if not re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):
+                continue
+            rows = [*rows_within(item, "parameters"), *rows_within(within(item, "post"), "parameters")]
+            if any(_is_the_header(_resolved(body, row)) for row in rows):
+                return True
         return False
 
 

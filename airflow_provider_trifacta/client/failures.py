@@ -35,9 +35,10 @@ _STATUS_CLASSES: dict[int, type[errors.APIError]] = {
     401: errors.AuthenticationError,
     403: errors.PermissionDeniedError,
     404: errors.NotFoundError,
+    408: errors.ServerError,
     410: errors.GoneError,
     413: errors.PayloadTooLargeError,
-    **dict.fromkeys((408, 425), errors.ServerError),
+    425: errors.ServerError,
     429: errors.RateLimitError,
 }
 

@@ -6,7 +6,6 @@ import errno
 import http.client
 import io
 import json
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -58,9 +57,7 @@ class _Incoming(io.RawIOBase):
         super().close()
 
     def readinto(self, buffer: Any) -> int | None:
-        left = exchange.budget.end - time.monotonic()
-        if left <= 0:
-            raise exchange.budget.exceeded(exchange.what)
+        left = exchange.left()
         timeout = self._sock.gettimeout()
         if timeout is None or timeout > left:
             self._sock.settimeout(left)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .calls import ACCEPTED_BEFORE, Budget, MultipartFile, Request, exchange
 from .config import ClientConfig
 from .errors import TrifactaError, UnexpectedResponseError
+from .models import within
 from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
@@ -111,10 +112,10 @@ class Transport:
         """
         budget.pages += 1
         body = self._read(Request("GET", path, budget, params=params))
-        data = body if isinstance(body, Mapping) else {}
+        data = within(body)
         rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
         for row in rows:
-            one = row.get("id") if isinstance(row, Mapping) else None
+            one = within(row).get("id")
             if not isinstance(one, (int, str)) or isinstance(one, bool):
                 raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
         if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
@@ -185,8 +186,8 @@ class Transport:
         """
         self._warn()
         slow = slow or body is not None
-        request = Request(method, path, self.budget(slow=slow), params, json, body, slow=slow, parse=parse)
-        request.execution_id = execution_id
+        budget = self.budget(slow=slow)
+        request = Request(method, path, budget, params, json, body, slow=slow, parse=parse, execution_id=execution_id)
         may_repeat = may_repeat_read if again else may_repeat_write
         attempt = partial(self._send, request)
         return repeating(attempt, may_repeat, WRITE_RETRIES if repeat else 0, self.sleep, left=request.budget.left)

@@ -247,7 +247,12 @@ class Attempt:
         """Tell the deployment's id and the address of its page, and other facts."""
         url = client.deployment_url(deployment_id)
         self.tell(deployment_id=deployment_id, **facts, **{DEPLOYMENT_URL_KEY: url})
-        self._operator.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
+        self.show(url)
+
+    def show(self, *urls: str) -> None:
+        """Log links, each alone on its line, because Airflow's pages then show a link."""
+        for url in urls:
+            self._operator.log.info("%s", url)
 
     def announce_live(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
         """Add an event to each ``AssetAlias`` among the outlets, because this run made a release live.

@@ -145,16 +145,16 @@ class RunningOperator(TrifactaOperator):
 
     def _tell(self, client: TrifactaClient, attempt: Attempt, run: Run) -> JobGroupsWatch:
         ids, flow_runs = run.job_group_ids, run.flow_run_ids
-        watch = self._running = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
+        watch = JobGroupsWatch(ids, tolerated_outage=self.tolerated_outage)
         watch.client = client.without_repetitions
+        self._running = watch
         urls = [client.job_group_url(one) for one in ids]
         more = {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
         attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
         self._facts = attempt.facts
         verb = "joined" if run.joined else "started"
         self.log.info("%s: %s job groups %s", sentence(self._what()), verb, ids)
-        for url in urls:
-            self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
+        attempt.show(*urls)
         return watch
 
     def _what(self) -> str:

@@ -198,8 +198,7 @@ class ImportFlowPackageOperator(PackageReader):
             outcome=outcome,
         )
         named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
-        for url in attempt.facts["flow_urls"]:
-            self.log.info("%s", url)  # alone on its line, because Airflow's pages then show a link
+        attempt.show(*attempt.facts["flow_urls"])
         self.log.info("Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named)
         if made.dropped:
             raise DroppedObjectsError(

@@ -148,7 +148,10 @@ class CreateReleaseOperator(PackageOperator):
                 "before_upload": partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None,
             }
             promoter = Promoter if self.activate else StagedPromoter
-            self._finish(client, attempt, promoter(client, deployment_id, package, **options).run())
+            promotion = promoter(client, deployment_id, package, **options).run()
+            name = (baseline and baseline.deployment_name) or self.deployment_name
+            self._report(promotion, called("deployment", deployment_id, name))
+            self._finish(client, attempt, promotion)
 
     def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
         report = dry_run(client, deployment_id, package)
@@ -157,8 +160,6 @@ class CreateReleaseOperator(PackageOperator):
 
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> None:
         """Tell what was promoted, and fail if it is not live as it should be."""
-        where = called("deployment", attempt.facts["deployment_id"], self._name())
-        self._report(promotion, where)
         release, imported = promotion.release, promotion.imported
         replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
@@ -181,26 +182,22 @@ class CreateReleaseOperator(PackageOperator):
             )
         if imported and imported.dropped:
             self._report_dropped_objects(imported)
-        about = {"deployment_id": deployment_id, "release_id": release.id}
+        fields = {"deployment_id": deployment_id, "release_id": release.id}
         if promotion.overrun and self.activate:
             raise errors.UnexpectedLiveReleaseError(
                 f"Another import into deployment {deployment_id} ran at the same time (releases "
                 f"{list(promotion.overrun)}). Either it or release {release.id} of this task may have replaced the "
                 "other. Check which of them is live, and activate the right one. Promotions to one deployment must "
                 "not overlap.",
-                **about,
+                **fields,
             )
         if replaced and self.activate:
             raise errors.ReleaseNotLiveError(
                 f"Release {release.id} of deployment {deployment_id} was made of the package, and is not live: another "
                 "release, or none, has been activated in the meantime. A retry does not undo that. To make release "
                 f"{release.id} live, activate it.",
-                **about,
+                **fields,
             )
-
-    def _name(self) -> str | None:
-        name = Baseline.parse(self.baseline).deployment_name if self._with_baseline else None
-        return name or self.deployment_name
 
     def _report(self, promotion: Promotion, where: str) -> None:
         release, imported = promotion.release, promotion.imported

@@ -19,7 +19,7 @@ from ..client.models import exported_before
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
-from .journal import Entry, Journal
+from .journal import Entry, Journal, production_stands
 from .reading import DEFAULT_SETTLE_TIMEOUT, Standing
 from .rules import rules_changed_since
 
@@ -247,14 +247,13 @@ class Promoter:
                 dropped=first_dropped(result.dropped),
                 previous_release_id=previous,
             )
-        try:
-            found, overrun = self._releases.prove(made.id, seen)
-        except TrifactaError as error:
-            error.standing = error.standing or (
+        with production_stands(
+            lambda: (
                 f"The server answered that it made release {made.id} of deployment {self.deployment_id} from the "
                 f"package, but it was not read back. It may be live in place of {seen.words.lower()}."
             )
-            raise
+        ):
+            found, overrun = self._releases.prove(made.id, seen)
         if found.id != made.id:
             # An answer with a wrong id proves nothing else either.
             log.warning("The server answered that it made release %s, but it made release %s", made.id, found.id)
