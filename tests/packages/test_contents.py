@@ -108,6 +108,16 @@ REAL = {
             for month in (1, 2, 3)
         ),
     ],
+    "flow_dataprep_demo__v6.8_dataprep_sheet": [
+        (
+            *("Dynamic Customer CSV File", "file"),
+            *("gs://dataprep-staging-0b9ad034-9473-4777-98f1-0f3e643d0dce/landingzone/", None, ["FileName"]),
+        ),
+        (
+            *("Occupation Mapping Sheet", "file"),
+            *("gsheets:///10EvnxBM1jXcJj62K7ovAdcA3I8JMOWGU8XUty4bU_C4", None, None),
+        ),
+    ],
     "flow_customer_sales__v8.9_json5_parameterised": [
         ("Dynamic Customer CSV File", "file", "s3://customer-sales/", None, ["Filename"]),
         ("Occupation Mapping.xlsx/File 1 \u2013 2", "file", "s3://abhi-demo-s3/Occupation Mapping.xlsx", None, None),

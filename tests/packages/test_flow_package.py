@@ -58,6 +58,10 @@ EXPECTED = {
         *("57035e20-433c-11ec-8e8a-317f2db27cb0", "8.9.0", "SaaS"),
         *(["Customer Sales Analysis"], ["redshift"]),
     ),
+    "flow_dataprep_demo__v6.8_dataprep_sheet": (
+        *("a48fb220-98d8-11ea-ba1b-3f4cd2e89c01", "6.8.2", "Dataprep"),
+        *(["Customer Sales Analysis"], []),
+    ),
     "flow_personalize__v7.1": (
         *("8cd3fa60-cae7-11ea-846a-a5ce134e0805", "7.1.0", "Enterprise"),
         *(["Personalize - Completed (Without outputs)"], []),

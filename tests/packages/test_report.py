@@ -103,6 +103,7 @@ REAL = {
     "flow_custom_calendars__v7.8": (1, [], ["no manual output"]),
     "flow_google_forms__v8.0_json5": (5, [True, False] * 4, []),
     "flow_pricing__v8.6_json5_artifact": (3, [True, False], []),
+    "flow_dataprep_demo__v6.8_dataprep_sheet": (4, [True], []),
     "flow_customer_sales__v8.9_json5_parameterised": (4, [True], []),
 }
 REAL_COMMENTS = {"flow_personalize__v7.1": "personalize_completed_without_outputs"}
