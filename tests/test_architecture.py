@@ -1,15 +1,13 @@
-"""The floors: imports go one way, modules stay small, and the expensive imports do not happen at DAG parsing."""
+"""The floors: imports go one way, and the expensive imports do not happen at DAG parsing."""
 
 from __future__ import annotations
 
 import ast
 import importlib
-import io
 import json
 import re
 import subprocess
 import sys
-import tokenize
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -47,14 +45,6 @@ FLOORS = {
     "check": {"airflow", "client", "hooks"},
     "package": {"client", "packages"},
     "probe": {"__init__", "check", "client", "packages"},
-}
-#: Lines of a module that can be read at once.
-MOST_LINES = 300
-#: The provider has fewer lines of code: without blank lines, comments and docstrings.
-TOO_MUCH_CODE = 9_500
-NO_CODE = {
-    *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE),
-    *(tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER),
 }
 
 
@@ -115,25 +105,6 @@ def test_no_modules_import_each_other():
     }
     assert list(TopologicalSorter(graph).static_order())
     assert graph["task_groups"] > {"operators._group", "sensors.release"}, "the graph is of modules"
-
-
-@every_module
-def test_a_module_can_be_read_at_once(path):
-    assert len(path.read_text().splitlines()) <= MOST_LINES
-
-
-def lines_of_code(path: Path) -> int:
-    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
-    lines = {line for one in tokens if one.type not in NO_CODE for line in range(one.start[0], one.end[0] + 1)}
-    for node in ast.walk(ast.parse(path.read_text())):
-        has_docstring = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-        if has_docstring and ast.get_docstring(node, clean=False) is not None:
-            lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    return len(lines)
-
-
-def test_the_provider_stays_small():
-    assert sum(map(lines_of_code, PATHS)) < TOO_MUCH_CODE
 
 
 @every_module
