@@ -9,7 +9,7 @@ from ..client import errors
 from ..client.texts import parse_id
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
-from ..promotion.reading import READ_PATIENCE, Standing, down_to, look
+from ..promotion.standing import READ_PATIENCE, Standing, down_to, look
 from ..promotion.switch import refuse_overlap, set_live
 from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
 

@@ -12,8 +12,8 @@ from ..client.texts import called, quoted, sentence
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
-from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.rollback import outlast, roll_back
+from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT
 from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
 from .run import RunDeploymentOperator as RunDeploymentOperator

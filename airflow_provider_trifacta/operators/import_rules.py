@@ -13,8 +13,8 @@ from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
 from ..promotion.journal import Journal, digest_of, production_stands
-from ..promotion.reading import VERIFY_TIMEOUT, look, read_patiently
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
+from ..promotion.standing import VERIFY_TIMEOUT, look, read_patiently
 from ._base import Attempt
 from ._packages import PackageOperator
 

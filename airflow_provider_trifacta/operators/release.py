@@ -11,8 +11,8 @@ from ..client.texts import called, shown_json
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
-from ..promotion.reading import DEFAULT_SETTLE_TIMEOUT
 from ..promotion.staged import StagedPromoter
+from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT
 from ._base import NOT_GIVEN, Attempt, Target, check_choice, given_or_none
 from ._packages import PackageOperator
 from .activation import ActivateReleaseOperator, ConfirmPromotionOperator, DeactivateReleaseOperator

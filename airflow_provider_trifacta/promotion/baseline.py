@@ -11,7 +11,7 @@ import pendulum
 from ..client.errors import InvalidInputError, UnexpectedLiveReleaseError
 from ..client.models import parse_time
 from ..client.texts import called, parse_id
-from .reading import Standing, shows_live
+from .standing import Standing, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -50,7 +50,10 @@ class Baseline:
 
     @classmethod
     def of(cls, now: Standing) -> Baseline:
-        """Make the baseline of how a deployment stands."""
+        """Make the baseline of how a deployment stands.
+
+        :param now: how it stands
+        """
         changed = now.live.updated_at if now.live else None
         return cls(now.deployment_id, now.live_id, now.newest_id or None, changed)
 

@@ -22,7 +22,7 @@ from ..client.errors import AmbiguousSubmissionError, InvalidInputError, Release
 from ..client.models import uuid_time
 from .baseline import Baseline
 from .journal import production_stands
-from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, Standing, look, shows_live
+from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, Standing, look, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -17,7 +17,7 @@ from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, Trifac
 from ..client.models import parse_time
 from ..client.texts import quoted
 from .journal import Journal, production_stands
-from .reading import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, read_patiently
+from .standing import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, read_patiently
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -20,8 +20,8 @@ from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, overrun_by
 from .journal import Entry, Journal, production_stands
-from .reading import DEFAULT_SETTLE_TIMEOUT, Standing
 from .rules import rules_changed_since
+from .standing import DEFAULT_SETTLE_TIMEOUT, Standing
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

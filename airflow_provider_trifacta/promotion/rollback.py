@@ -13,7 +13,7 @@ from ..client.texts import shown
 from .baseline import Baseline
 from .doubt import Doubt
 from .journal import Journal
-from .reading import (
+from .standing import (
     DEFAULT_SETTLE_TIMEOUT,
     Standing,
     down_to,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..client.errors import InvalidInputError, RunNotStartedError, UnexpectedLiveReleaseError, UnexpectedResponseError
 from ..client.texts import parse_ids
 from .journal import digest_of
-from .reading import Standing
 from .run_once import Once, Order, Run
+from .standing import Standing
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import RunNotStartedError, UnexpectedResponseError
-from .reading import DEFAULT_SETTLE_TIMEOUT, look
+from .standing import DEFAULT_SETTLE_TIMEOUT, look
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

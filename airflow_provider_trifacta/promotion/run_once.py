@@ -22,8 +22,8 @@ from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
 from .journal import Journal
-from .reading import CLOCK_TOLERANCE
 from .run_found import Started, find, read_answer
+from .standing import CLOCK_TOLERANCE
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -24,7 +24,7 @@ from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
 from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
-from .reading import Standing
+from .standing import Standing
 from .switch import refuse_overlap, set_live
 
 if TYPE_CHECKING:

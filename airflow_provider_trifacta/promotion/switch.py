@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..client import errors
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, Journal, production_stands
-from .reading import Standing
+from .standing import Standing
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

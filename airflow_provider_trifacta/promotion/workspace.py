@@ -20,7 +20,7 @@ from ..client.texts import listed, quoted
 from .gate import DryRunReport, Gate
 from .journal import Journal, digest_of, production_stands
 from .mappings import Mappings, mapping_to_write
-from .reading import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, read_patiently
+from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, read_patiently
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient

@@ -5,7 +5,7 @@ import pytest
 from airflow_provider_trifacta.client.errors import InvalidInputError
 from airflow_provider_trifacta.client.models import Release
 from airflow_provider_trifacta.promotion.baseline import Baseline
-from airflow_provider_trifacta.promotion.reading import Standing
+from airflow_provider_trifacta.promotion.standing import Standing
 
 
 def release(number, active=None):

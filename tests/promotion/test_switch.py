@@ -19,7 +19,7 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.client.models import Release
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.reading import Standing
+from airflow_provider_trifacta.promotion.standing import Standing
 from airflow_provider_trifacta.promotion.switch import refuse_overlap, set_live
 
 pytestmark = pytest.mark.every_airflow
