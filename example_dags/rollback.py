@@ -78,8 +78,9 @@ with DAG(
     roll_back = RollbackDeploymentOperator(
         task_id="roll_back",
         baseline=baseline.output,
-        # A template, because create.output["package_uuid"] fails this task when the promotion did not come so far.
+        # Templates, because create.output["package_uuid"] fails this task when the promotion did not come so far.
         package_uuid="{{ ti.xcom_pull(task_ids='create_release', key='package_uuid') }}",
+        release_id="{{ ti.xcom_pull(task_ids='create_release', key='release_id') }}",
         # Failures of the tasks before reach the check as upstream_failed, which counts.
         trigger_rule="one_failed",
         retries=2,

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from ..client.errors import InvalidInputError
-from ..client.texts import called, quoted, sentence
+from ..client.texts import called, parse_id, quoted, sentence
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
-from ..promotion.rollback import outlast, roll_back
+from ..promotion.rollback import Undone, outlast, roll_back
 from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT
 from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
@@ -107,12 +107,15 @@ class RollbackDeploymentOperator(TrifactaOperator):
     activated by a person, so nothing is changed, and the task fails. It also fails when the recorded release was
     deleted.
 
-    It needs no release id, so it also works when the promotion's task died. Give it a trigger rule such as
+    If the ``release_id`` of the promotion is given and known, only that release is of this run. Without it, the
+    package's releases are, so it also works when the promotion's task died. Give it a trigger rule such as
     ``one_failed``. A retry does not undo a rollback that an earlier try made. If a person activated a release after a
     rollback that was cut off, a retry leaves it alone; a clear rolls back again.
 
     :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before the promotion (templated)
     :param package_uuid: the package that the run promoted, or None if the run did not get that far (templated)
+    :param release_id: the release that the run made, such as the promotion's XCom ``release_id``; None if the run
+        does not know it (templated). An instance that gives releases uuids of its own needs it
     :param settle_timeout: seconds to wait for the server to finish or drop an upload. It applies if there is a
         package_uuid and no release of it: the promotion may have been killed just then
     :param tolerated_outage: how long to try again if the instance does not answer or is busy, in seconds or as a
@@ -125,13 +128,17 @@ class RollbackDeploymentOperator(TrifactaOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = ("baseline", "package_uuid", *TrifactaOperator.template_fields)
+    template_fields: Sequence[str] = (
+        *("baseline", "package_uuid", "release_id"),
+        *TrifactaOperator.template_fields,
+    )
 
     def __init__(
         self,
         *,
         baseline: Any,
         package_uuid: Any,
+        release_id: Any = None,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         tolerated_outage: float | timedelta = ROLLBACK_OUTAGE,
         **kwargs: Any,
@@ -139,6 +146,7 @@ class RollbackDeploymentOperator(TrifactaOperator):
         super().__init__(**kwargs)
         self.baseline = baseline
         self.package_uuid = package_uuid
+        self.release_id = release_id
         self.settle_timeout = settle_timeout
         self.tolerated_outage = tolerated_outage
 
@@ -152,6 +160,9 @@ class RollbackDeploymentOperator(TrifactaOperator):
                 "it from the promotion's task, under the XCom key 'package_uuid'.",
                 deployment_id=baseline.deployment_id,
             )
+        # A template without a value renders to an empty text or to "None".
+        unknown_id = self.release_id in (None, "", "None")
+        release_id = None if unknown_id else parse_id(self.release_id, "release_id")
         patience = seconds("tolerated_outage", self.tolerated_outage)
         deployment_id, target = baseline.deployment_id, baseline.active_release_id
         recorded = f"release {target}" if target else "no release"
@@ -159,10 +170,21 @@ class RollbackDeploymentOperator(TrifactaOperator):
         journal = attempt.open_journal()
         with self._client() as client:
             attempt.tell_deployment(client, deployment_id)
-            options: dict[str, Any] = {"journal": journal, "settle_timeout": self.settle_timeout}
+
+            def go_back(retry: bool) -> Undone | None:
+                return roll_back(
+                    client,
+                    baseline,
+                    uuid,
+                    release_id=release_id,
+                    retry=retry,
+                    journal=journal,
+                    settle_timeout=self.settle_timeout,
+                )
+
             undone = outlast(
                 client,
-                lambda retry: roll_back(client, baseline, uuid, retry=retry, **options),
+                go_back,
                 retry=attempt.is_retry,
                 seconds=patience,
                 what=f"The rollback of {baseline.where} to {recorded} is owed",

@@ -44,6 +44,7 @@ class Doubt:
     :param deployment_id: the deployment
     :param uuid: the package's ``metadata.uuid``, in its usual spelling
     :param settle_timeout: seconds that the server has to finish or drop an upload
+    :param release_id: the release that was made of the package, if the server named it: then no other is of it
     :raises InvalidInputError: for a negative time
     """
 
@@ -51,6 +52,7 @@ class Doubt:
     deployment_id: int
     uuid: str
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
+    release_id: int | None = None
 
     def __post_init__(self) -> None:
         time = self.settle_timeout
@@ -59,7 +61,24 @@ class Doubt:
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
         """Return those of some releases that were made of the package and have a higher id than ``after``."""
-        return [one for one in releases if one.id > after and one.package_uuid == self.uuid]
+        return [release for release in releases if release.id > after and self._is_of_package(release)]
+
+    def _is_of_package(self, release: Release) -> bool:
+        if self.release_id is not None:
+            return release.id == self.release_id
+        return release.package_uuid == self.uuid
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known by which a release of the package can be found."""
+        return self.release_id is not None or bool(self.uuid)
+
+    @property
+    def words(self) -> str:
+        """What an error calls the releases of the package."""
+        if self.release_id is not None:
+            return f"release {self.release_id}"
+        return f"a release of the package {self.uuid or 'unknown'}"
 
     def find(self, release_id: int, releases: Iterable[Release]) -> Release | None:
         """Return a release by its id, if it was made of the package, or the server does not tell its package."""

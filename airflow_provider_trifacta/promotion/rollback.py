@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..client import errors
 from ..client.models import RUNNING, canonical_uuid
-from ..client.texts import shown
+from ..client.texts import sentence, shown
 from .baseline import Baseline
 from .doubt import Doubt
 from .journal import Journal
@@ -140,16 +140,19 @@ def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, se
         pause = min(2 * pause, _LONGEST_INTERVAL)
 
 
-def what_is_live(client: TrifactaClient, baseline: Baseline, package_uuid: str | None) -> tuple[int | None, int | None]:
+def what_is_live(
+    client: TrifactaClient, baseline: Baseline, package_uuid: str | None, *, release_id: int | None = None
+) -> tuple[int | None, int | None]:
     """Read how a promotion left a deployment.
 
     :param client: the instance
     :param baseline: what the deployment looked like before the run
     :param package_uuid: the package that the run promoted, None if it had none
+    :param release_id: the release that the run made, as for :func:`roll_back`
     :returns: the live release, and the newest release that the run made of the package; None for none
     :raises TrifactaError: the releases cannot be read
     """
-    package = Doubt(client, baseline.deployment_id, canonical_uuid(package_uuid or ""))
+    package = _releases_of_run(client, baseline, package_uuid, release_id)
     now = _read(package, baseline)
     made = package.among(now, after=baseline.latest_release_id or 0)
     return now.live_id, max((one.id for one in made), default=None)
@@ -160,6 +163,7 @@ def roll_back(
     baseline: Baseline,
     package_uuid: str | None,
     *,
+    release_id: int | None = None,
     retry: bool = False,
     journal: Journal | None = None,
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
@@ -167,10 +171,14 @@ def roll_back(
     """Make the baseline's live release live again, if a release of this run is live instead.
 
     It never guesses. If anything but this run's release is live, a person or another run decided that, and it stays.
+    The run's release is known by its id, if the task that made it got the answer. Only without an id is it known by
+    the package, because an instance may give its releases uuids of its own.
 
     :param client: the instance
     :param baseline: what the deployment looked like before the run
     :param package_uuid: the package that the run promoted; None if the run ended before it had one
+    :param release_id: the release that the run made, if it is known. One that the baseline knew already is of another
+        run, and counts as unknown
     :param retry: whether an earlier try may have rolled back already
     :param journal: what earlier tries of the task noted
     :param settle_timeout: seconds that the server has to finish or drop the upload of the package, if none of its
@@ -183,7 +191,7 @@ def roll_back(
     :raises TrifactaError: for the rest
     """
     target, latest = baseline.active_release_id, baseline.latest_release_id or 0
-    package = Doubt(client, baseline.deployment_id, canonical_uuid(package_uuid or ""), settle_timeout)
+    package = _releases_of_run(client, baseline, package_uuid, release_id, settle_timeout)
     now = _await_promotion(package, _read(package, baseline), baseline)
     live, ours = now.live, package.among(now, after=latest)
     if now.live_id == target:
@@ -191,7 +199,7 @@ def roll_back(
         entry = journal.entry(**live_request(baseline.deployment_id, target)) if journal and retry else None
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
-    live = _refuse_surprise(baseline, package_uuid, now, ours)
+    live = _refuse_surprise(baseline, package, now, ours)
     if target is not None and target not in now:
         raise errors.UnexpectedLiveReleaseError(
             f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
@@ -207,6 +215,20 @@ def roll_back(
     refuse_overlap(baseline.deployment_id, now, after)
     restored = after.live
     return Undone(live.id, restored.package_uuid if restored else None)
+
+
+def _releases_of_run(
+    client: TrifactaClient,
+    baseline: Baseline,
+    package_uuid: str | None,
+    release_id: int | None,
+    settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
+) -> Doubt:
+    """Return the releases that the run made, by the id of its release or by its package."""
+    if release_id is not None and release_id <= (baseline.latest_release_id or 0):
+        release_id = None
+    uuid = canonical_uuid(package_uuid or "")
+    return Doubt(client, baseline.deployment_id, uuid, settle_timeout, release_id)
 
 
 def _read(package: Doubt, baseline: Baseline) -> Standing:
@@ -234,14 +256,18 @@ def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> St
     target = baseline.active_release_id
     made = package.among(before, after=baseline.latest_release_id or 0)
     may_come = not made or any(release.untouched for release in made)
-    if not package.uuid or before.live_id != target or not may_come:
+    if not package.is_known or before.live_id != target or not may_come:
         return before
     log.info(
-        "No release of the package %s is live in deployment %s. Waiting %s s for it",
-        package.uuid,
+        "%s is not live in deployment %s. Waiting %s s for it",
+        sentence(package.words),
         package.deployment_id,
         package.settle_timeout,
     )
+    if package.release_id is not None:
+        # The server said that it made this release. If the list never shows it, it was deleted.
+        now = package.look(before, lambda now: now.live_id == package.release_id)
+        return before if now.live_id == target else _read(package, baseline)
     try:
         now = package.await_activation(made) if made else package.settle(before)[1]
     except (errors.AmbiguousSubmissionError, errors.ReleaseNotLiveError):
@@ -258,13 +284,13 @@ def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> St
     return before if now.live_id == target else _read(package, baseline)
 
 
-def _refuse_surprise(baseline: Baseline, package_uuid: str | None, now: Standing, ours: Sequence[Release]) -> Release:
+def _refuse_surprise(baseline: Baseline, package: Doubt, now: Standing, ours: Sequence[Release]) -> Release:
     """Return the live release, if this run made it."""
     if now.live is None or now.live not in ours:
         raise baseline.another_is_live(
             now,
             "Nothing was changed. Activate the release that should be live in Trifacta.",
-            where=f" and is not a release of this run (package {package_uuid or 'unknown'})",
+            where=f" and is not of this run ({package.words})",
             release_id=baseline.active_release_id,
         )
     return now.live

@@ -483,8 +483,9 @@ def test_a_server_that_takes_a_name_once_refuses_the_second(execute, use_connect
 
 @pytest.fixture
 def undo(execute):
-    def run(baseline, package_uuid, *, try_number=1, tolerated_outage=0):
+    def run(baseline, package_uuid, *, try_number=1, tolerated_outage=0, **options):
         operator = RollbackDeploymentOperator(
+            **options,
             settle_timeout=0,
             tolerated_outage=tolerated_outage,
             task_id="undo",
@@ -520,6 +521,34 @@ def test_where_nothing_was_live_nothing_is_again(undo, get, promote, live):
     assert result["active_release_id"] is None
     assert result["rolled_back_release_id"] == new
     assert "active_release_id" not in ti.pushed
+
+
+@pytest.mark.parametrize("uuid", [None, UUIDS[1], UUIDS[2]])
+@pytest.mark.parametrize("kind", [int, str])
+def test_the_release_id_of_the_promotion_decides(undo, get, promote, live, uuid, kind):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    assert undo(baseline, uuid, release_id=kind(new))[0]["rolled_back_release_id"] == new
+    assert live() == old
+
+
+@pytest.mark.parametrize("release_id", [None, "None", ""])
+def test_a_release_id_that_the_run_does_not_know_leaves_it_to_the_package(undo, get, promote, live, release_id):
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    new = promote(1, baseline=baseline)["release_id"]
+    assert undo(baseline, UUIDS[1], release_id=release_id)[0]["rolled_back_release_id"] == new
+    assert live() == old
+
+
+@pytest.mark.parametrize("release_id", ["x", 0, {"release_id": 7}])
+def test_a_release_id_that_is_none_is_named_before_any_request(undo, get, emulator, release_id, fails):
+    baseline = get()[0]
+    emulator.calls.clear()
+    with fails("InvalidInputError: release_id"):
+        undo(baseline, UUIDS[1], release_id=release_id)
+    assert emulator.calls == []
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
@@ -745,8 +774,13 @@ def test_the_log_tells_what_was_rolled_back(undo, get, promote, caplog):
 
 def test_the_constructors_only_assign():
     undo = RollbackDeploymentOperator(
-        settle_timeout=0, task_id="u", baseline="{{ x }}", package_uuid="{{ y }}", trifacta_conn_id="{{ z }}"
+        settle_timeout=0,
+        task_id="u",
+        baseline="{{ x }}",
+        package_uuid="{{ y }}",
+        release_id="{{ r }}",
+        trifacta_conn_id="{{ z }}",
     )
-    assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ z }}"]
+    assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ r }}", "{{ z }}"]
     create = CreateDeploymentOperator(task_id="c", name="{{ x }}", trifacta_conn_id="{{ z }}")
     assert [getattr(create, name) for name in create.template_fields] == ["{{ x }}", "{{ z }}"]

@@ -298,3 +298,71 @@ def test_another_import_that_does_not_tell_its_package_is_a_doubt(wait_and_undo,
     with pytest.raises(AmbiguousSubmissionError):
         wait_and_undo(import_too)
     assert changes() == []
+
+
+# The release's id, where the server named it
+
+OWN_UUID = "9bae78c0-2fcb-11e9-9523-77f56ed5884f"
+
+
+@pytest.fixture
+def own_uuids(emulator):
+    """Let the instance give its releases uuids of its own."""
+    emulator.faults.add(Fault(PackageUuid(OWN_UUID), times=None))
+
+
+@pytest.mark.parametrize("uuid", [None, UUIDS["B"]])
+@pytest.mark.usefixtures("own_uuids")
+def test_the_runs_release_is_known_by_its_id(client, before, baseline, upload, live, uuid):
+    new = upload("B")
+    undone = roll_back(client, baseline, uuid, release_id=new, settle_timeout=0)
+    assert undone
+    assert undone.release_id == new
+    assert live() == before
+
+
+def test_where_its_id_is_known_no_other_release_is_the_runs(client, baseline, upload, live, changes):
+    """A release of the same package that somebody else imported is not of this run."""
+    new, other = upload("B"), upload("B")
+    with pytest.raises(
+        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, other)
+    ):
+        roll_back(client, baseline, UUIDS["B"], release_id=new, settle_timeout=0)
+    assert live() == other
+    assert changes() == []
+
+
+def test_an_id_that_the_baseline_knew_is_of_another_run(client, upload, live):
+    old = upload("A")
+    baseline = Baseline.read(client, 1)
+    new = upload("B")
+    undone = roll_back(client, baseline, UUIDS["B"], release_id=old, settle_timeout=0)
+    assert undone
+    assert undone.release_id == new
+    assert live() == old
+
+
+@pytest.mark.parametrize("uuid", [None, UUIDS["B"]])
+@pytest.mark.usefixtures("own_uuids")
+def test_a_release_that_is_known_and_not_live_yet_is_waited_for(
+    client, emulator, before, baseline, upload, live, time, uuid
+):
+    emulator.faults.add(Fault(LateActivation(reads=None), method="POST", path="/v4/deployments/*/releases"))
+    new = upload("B")
+    time.during_sleep = [lambda: emulator.store.update_release(new, active=True)]
+    undone = roll_back(client, baseline, uuid, release_id=new, settle_timeout=10)
+    assert undone
+    assert undone.release_id == new
+    assert live() == before
+
+
+def test_a_release_that_is_known_and_was_deleted_leaves_nothing_to_do(client, emulator, upload, live, time, changes):
+    old = upload("A")
+    baseline = Baseline.read(client, 1)
+    new = upload("B")
+    emulator.store.update_release(old, active=True)
+    emulator.store.delete_release(new)
+    assert roll_back(client, baseline, UUIDS["B"], release_id=new, settle_timeout=10) is None
+    assert live() == old
+    assert changes() == []
+    assert time.now >= 10
