@@ -1,6 +1,7 @@
 """What was seen: the answers of an instance, and reasons where there is none. No text of an answer leaves this module.
 
-What leaves is a boolean, a number of a closed set, or a word that the vendor's documents have.
+What leaves is a boolean, a number of a closed set, or a word that the vendor's documents have. What leaves of the
+instance's own words is for :mod:`.structure` to choose.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from operator import getitem
 from typing import Any, NamedTuple
 
 from .package import Package
+from .structure import SafeWords, followed
 
 _WORDS = """
 active count createdAt createdObjectMapping creator data datasources deleted deletedObjects deleted_at deployment
@@ -23,9 +25,12 @@ tableName type updatedAt updater value webhookflowtasks with withCondition
 """
 #: Names of fields that a report may hold.
 WORDS = frozenset(_WORDS.split())
+#: Fields whose texts people wrote, and fields whose names are the vendor's.
+_WRITTEN = frozenset(("comment", "description", "email", "flowName", "name", "notes", "title"))
+_OF_VENDOR = frozenset(("authorizationRoles", "exception", "maximalPrivileges"))
+#: An id in a path.
+_ID = re.compile(r"\{[^}]*\}|(?<=/):\w+")
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?")
-#: References that follow each other.
-_MOST_REFERENCES = 10
 
 
 class NotTestedError(Exception):
@@ -74,12 +79,20 @@ class Answers:
     :param seen: the answers
     :param missing: why there is no answer
     :param package: the package that releases were made of
+    :param names: names that the probe knows of before it asks: the host, the user
     """
 
     by_token: bool
     seen: dict[str, Answer] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     package: Package | None = None
+    names: frozenset[str] = frozenset()
+
+    @property
+    def safe_words(self) -> SafeWords:
+        """What lets words of the instance's description pass, but none that names something there."""
+        bodies = [answer.body for key, answer in self.seen.items() if key != "spec"]
+        return SafeWords({*self.names, *_written_in(bodies)}, WORDS)
 
     @property
     def product(self) -> tuple[int, int, int] | None:
@@ -133,18 +146,48 @@ def of_spec(answers: Answers, method: str, path: str, *keys: str) -> Any:
     spec = answers.body("spec")
     found: Any = spec["paths"]
     try:
-        for key in (f"/v4{path}" if f"/v4{path}" in found else path, method, *keys):
-            found = _followed(found[key], spec)
+        for key in (_place_of(path, found), method, *keys):
+            found = followed(found[key], spec)
     except (LookupError, TypeError):
         raise NotTestedError("not in open-api-spec") from None
     return found
 
 
-def _followed(value: Any, spec: Any) -> Any:
-    for _ in range(_MOST_REFERENCES):
-        if not (isinstance(value, Mapping) and isinstance(value.get("$ref"), str)):
-            break
-        reference, value = value["$ref"], spec
-        for part in reference.removeprefix("#/").split("/"):
-            value = value[part]
-    return value
+def parameters_of(answers: Answers, method: str, path: str) -> list[Mapping[str, Any]]:
+    """Return the parameters of an operation, also those that stand beside it for all operations of the path.
+
+    :param answers: all answers
+    :param method: the operation's method
+    :param path: its path below ``/v4``
+    :raises NotTestedError: the description has no such operation
+    """
+    spec = answers.body("spec")
+    operation = of_spec(answers, method, path)
+    beside = spec["paths"][_place_of(path, spec["paths"])].get("parameters", [])
+    return [followed(parameter, spec) for parameter in (*beside, *operation.get("parameters", ()))]
+
+
+def _place_of(path: str, paths: Mapping[str, Any]) -> str:
+    """Find a path of the description: it may lack the ``/v4``, and name its ids in another way."""
+    wanted = _plain(path)
+    return next((place for place in paths if _plain(place) == wanted), path)
+
+
+def _plain(path: str) -> str:
+    return _ID.sub("{}", path).removeprefix("/v4").rstrip("/").lower()
+
+
+def _written_in(bodies: list[Any]) -> set[str]:
+    """Return the texts that people wrote, in lower case."""
+    written: set[str] = set()
+    open_values = list(bodies)
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, Mapping):
+            open_values += [part for name, part in value.items() if name not in _OF_VENDOR]
+            texts = [value.get(name) for name in _WRITTEN]
+            for text in (text.lower() for text in texts if isinstance(text, str)):
+                written |= {text, text.partition("@")[0]}
+        elif isinstance(value, list):
+            open_values += value
+    return written

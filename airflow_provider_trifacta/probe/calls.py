@@ -16,7 +16,7 @@ from .package import CONNECTION_UUID, PATH_FROM, PATH_TO
 #: An id that no instance has.
 UNKNOWN = 999_999_999
 #: Ids that an instance may not have; the others are of what the probe makes.
-FOUND = ("flow", "deployment", "failed_job", "job_group")
+FOUND = ("flow", "deployment", "release", "failed_job", "job_group")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Call:
     :param upload: the package that it sends
     :param part: name of the part with the package
     :param gives: ids that its answer gives, by name
+    :param later: whether it must not be sent within the second of the call before, since times are compared
     """
 
     key: str
@@ -39,6 +40,7 @@ class Call:
     upload: str = ""
     part: str = "data"
     gives: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    later: bool = False
 
 
 def _at(*way: str | int) -> Callable[[Any], Any]:
@@ -53,6 +55,7 @@ def _failed(body: Any) -> Any:
     return next(row["id"] for row in body["data"] if row.get("status") == "Failed")
 
 
+_EMBEDDED = _at("releases", "data", 0, "id")
 _FIRST, _ID, _RELEASE, _TOKEN = _at("data", 0, "id"), _at("id"), _at("release", "id"), _at("tokenInfo", "tokenId")
 NOTES = "Probed"
 #: A body that gets the name of the probe's deployment.
@@ -60,6 +63,9 @@ NAMED = {"name": "..."}
 _RULE = {"tableName": "connections", "onCondition": {"uuid": CONNECTION_UUID}, "withCondition": {"id": UNKNOWN}}
 _VALUE_RULE = {"type": "fileLocation", "on": PATH_FROM, "with": PATH_TO}
 _OWN, _RELEASES = "/v4/deployments/{own}", "/v4/deployments/{own}/releases"
+_OF_ANY, _ANY = "/v4/releases?deploymentId={deployment}", "/v4/deployments/{deployment}"
+#: An association that no object has: the refusal lists those that it has.
+_UNKNOWN_EMBED = "embed=noSuchThing"
 _OBJECT_RULES, _VALUE_RULES = f"{_OWN}/objectImportRules", f"{_OWN}/valueImportRules"
 
 # fmt: off
@@ -71,14 +77,20 @@ CALLS = (
     Call("no_method", "GET", "/v4/jobGroups/{unknown}/cancel"),
     Call("flows", "GET", "/v4/flows?limit=25", gives={"flow": _FIRST}),
     Call("export", "GET", "/v4/flows/{flow}/package/dryRun"),
+    Call("embeds_of_flow", "GET", f"/v4/flows/{{flow}}?{_UNKNOWN_EMBED}"),
+    Call("embeds_of_flows", "GET", f"/v4/flows?limit=1&{_UNKNOWN_EMBED}"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
     Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed_job": _failed, "job_group": _FIRST}),
     Call("jobs", "GET", "/v4/jobGroups/{failed_job}/jobs"),
     Call("inputs", "GET", "/v4/jobGroups/{job_group}/inputs"),
+    Call("embeds_of_job_group", "GET", f"/v4/jobGroups/{{job_group}}?{_UNKNOWN_EMBED}"),
+    Call("embeds_of_job_groups", "GET", f"/v4/jobGroups?limit=1&{_UNKNOWN_EMBED}"),
     Call("unknown_group", "GET", "/v4/jobGroups/{unknown}"),
     Call("deployments", "GET", "/v4/deployments?limit=25", gives={"deployment": _richest}),
     Call("unknown", "GET", "/v4/deployments/{unknown}"),
+    Call("embeds_of_deployments", "GET", f"/v4/deployments?limit=1&{_UNKNOWN_EMBED}"),
     Call("all_releases", "GET", "/v4/releases?limit=1"),
+    Call("embeds_of_releases", "GET", f"/v4/releases?limit=1&{_UNKNOWN_EMBED}"),
     # With --write: a deployment without a release, then dry runs, then two releases.
     # A lifetime of nothing is refused, but after the check whether this user may make tokens.
     Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0}, gives={"token": _TOKEN}),
@@ -101,28 +113,40 @@ CALLS = (
     Call("first", "POST", _RELEASES, upload="plain", gives={"first": _RELEASE}),
     Call("run_first", "POST", "/v4/deployments/{idle}/run"),
     Call("run_flow", "POST", "/v4/flows/{idle_flow}/run"),
-    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _RELEASE}),
+    Call("second", "POST", _RELEASES, upload="plain", gives={"second": _RELEASE}, later=True),
     Call("first_after", "GET", "/v4/releases/{first}"),
     Call("second_after", "GET", "/v4/releases/{second}"),
     Call("at_once", "GET", "/v4/releases?deploymentId={own}"),
     # Of the probe's own deployment, or of any.
-    Call("deployment", "GET", "/v4/deployments/{deployment}"),
+    Call("deployment", "GET", _ANY),
     Call("sorted", "GET", "/v4/deployments?limit=25&sort=-id"),
-    Call("releases", "GET", "/v4/releases?deploymentId={deployment}"),
-    Call("embedded", "GET", "/v4/deployments/{deployment}?embed=releases&limit=1"),
-    Call("bad_embed", "GET", "/v4/deployments/{deployment}?embed=noSuchThing"),
+    Call("releases", "GET", _OF_ANY, gives={"release": _FIRST}),
+    Call("releases_up", "GET", f"{_OF_ANY}&sort=id"),
+    Call("releases_down", "GET", f"{_OF_ANY}&sort=-id"),
+    Call("releases_with_deleted", "GET", f"{_OF_ANY}&includeDeleted=true"),
+    Call("embedded_all", "GET", f"{_ANY}?embed=releases", gives={"release": _EMBEDDED}),
+    Call("embedded", "GET", f"{_ANY}?embed=releases&limit=1"),
+    Call("embedded_next", "GET", f"{_ANY}?embed=releases&limit=1&offset=1"),
+    Call("embedded_options", "GET", f"{_ANY}?embed=releases(limit=1)"),
+    Call("embedded_with_deleted", "GET", f"{_ANY}?embed=releases&includeDeleted=true"),
+    Call("bad_embed", "GET", f"{_ANY}?{_UNKNOWN_EMBED}"),
+    Call("embeds_of_release", "GET", f"/v4/releases/{{release}}?{_UNKNOWN_EMBED}"),
+    Call("flows_of_release", "GET", "/v4/releases/{release}?embed=flows"),
     Call("route_releases", "GET", "/v4/deployments/{deployment}/releases"),
     Call("read_rules", "GET", "/v4/deployments/{deployment}/valueImportRules"),
     # With --write: stage, roll back, deactivate, delete.
-    Call("activated", "PATCH", "/v4/releases/{first}", json={"active": True}),
+    Call("activated", "PATCH", "/v4/releases/{first}", json={"active": True}, later=True),
     Call("first_back", "GET", "/v4/releases/{first}"),
     Call("second_back", "GET", "/v4/releases/{second}"),
-    Call("deactivated", "PATCH", "/v4/releases/{first}", json={"active": False}),
+    Call("deactivated", "PATCH", "/v4/releases/{first}", json={"active": False}, later=True),
     Call("inactive", "GET", "/v4/releases/{first}"),
     Call("noted", "PATCH", "/v4/releases/{second}", json={"notes": NOTES}),
     Call("notes", "GET", "/v4/releases/{second}"),
     Call("delete_inactive", "DELETE", "/v4/releases/{first}"),
     Call("deleted", "GET", "/v4/releases/{first}"),
+    Call("deleted_read", "GET", "/v4/releases/{first}?includeDeleted=true"),
+    Call("deleted_listed", "GET", "/v4/releases?deploymentId={own}&includeDeleted=true"),
+    Call("deleted_embedded", "GET", f"{_OWN}?embed=releases&includeDeleted=true"),
     Call("active_again", "PATCH", "/v4/releases/{second}", json={"active": True}),
     Call("delete_active", "DELETE", "/v4/releases/{second}"),
     Call("third", "POST", _RELEASES, upload="plain", gives={"third": _RELEASE}),

@@ -6,10 +6,11 @@ A choice that no call shows needs a call in :mod:`.calls`. One that cannot be se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import Answers, need, of_spec
+from .answers import Answers, NotTestedError, need, of_spec, parameters_of
 from .package import CONNECTION_ID, Package
 
 See = Callable[[Answers], Any]
@@ -76,6 +77,26 @@ def latest(a: Answers) -> Any:
     return need([row["latestRelease"] for row in rows if row.get("latestRelease")], "no release in sight")[0]
 
 
+def releases_of(a: Answers) -> Sequence[Mapping[str, Any]]:
+    """Return the releases of a deployment: those that are listed, or else those that come with it."""
+    with suppress(NotTestedError):
+        return a.rows("releases")
+    return embedded(a, "embedded_all")
+
+
+def embedded(a: Answers, key: str) -> Sequence[Mapping[str, Any]]:
+    """Return the releases that come with a deployment."""
+    rows: Sequence[Mapping[str, Any]] = a.body(key, "releases", "data")
+    return rows
+
+
+def several(a: Answers) -> Sequence[Mapping[str, Any]]:
+    """Return the releases of a deployment that has more than one."""
+    rows = releases_of(a)
+    need(len(rows) > 1, "fewer than two rows")
+    return rows
+
+
 def _instance_type(a: Answers) -> str:
     if not a.by_status("deployments", {200: True, 403: False}):
         need("deployment" in roles_of(a), "this user has no Deployment role")
@@ -126,8 +147,8 @@ def _run_answer(a: Answers) -> str:
 
 def takes_key(a: Answers, path: str) -> bool:
     """Tell whether a run takes a key of the request, as the instance describes it."""
-    parameters = of_spec(a, "post", path).get("parameters", ())
-    return any(str(one.get("name")).lower() == "x-execution-id" for one in parameters)
+    names = [str(parameter.get("name")) for parameter in parameters_of(a, "post", path)]
+    return "x-execution-id" in map(str.lower, names)
 
 
 def _canceled(a: Answers) -> Any:
@@ -179,9 +200,9 @@ OPTIONS = (
     Item("deleted_id_status", "P", "status for a deleted id", (410, 404),
         lambda a: (need(not a["delete_inactive"].refused, "nothing deleted"), a["deleted"].status)[1]),
     Item("inactive_value", "R", "`active` of an inactive release", (None, False),
-        lambda a: next(row["active"] for row in a.rows("releases") if row["active"] is not True)),
+        lambda a: next(row["active"] for row in releases_of(a) if row["active"] is not True)),
     Item("releases_order", "?", "first in a list of releases", ("newest", "oldest"),
-        lambda a: "newest" if descending(a.rows("releases")) else "oldest"),
+        lambda a: "newest" if descending(releases_of(a)) else "oldest"),
     Item("latest_release", "?", "`latestRelease` of a deployment", ("object", "id"),
         lambda a: "object" if isinstance(latest(a), Mapping) else "id"),
     Item("counts_on_create", "I", "POST deployments counts releases", (False, True),
@@ -195,7 +216,7 @@ OPTIONS = (
     Item("list_releases_route", "M", "GET deployments/:id/releases exists", (False, True),
         by("route_releases", _EXISTS)),
     Item("embed_paging", "?", "`limit` pages embedded releases", (True, False),
-        lambda a: len(need(a.rows("releases")[1:], "one row") and a.body("embedded")["releases"]["data"]) == 1),
+        lambda a: bool(several(a)) and len(embedded(a, "embedded")) == 1),
     Item("import_rules_readable", "M", "import rules can be read", (True, False), by("read_rules", _EXISTS)),
     Item("unmapped_connections", "I", "a connection without a rule", ("keep", "clear", "refuse"), _unmapped),
     Item("unknown_rule_target", "?", "a rule to an unknown connection", ("refuse", "ignore"), _unknown_target),

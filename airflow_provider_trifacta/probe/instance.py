@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..client import ClientConfig, TrifactaClient, TrifactaError
 from ..client.adapter import Session
@@ -26,6 +27,10 @@ _KINDS |= dict.fromkeys(("first", "second", "third"), "releases")
 _ID = re.compile(r"\w[\w-]{0,63}")
 #: Seconds that a person waits for an answer.
 _LONGEST_WAIT = 60.0
+#: Bytes of an answer that are read at least: a description of a whole API is long.
+_LARGEST_ANSWER = 32 * 1024 * 1024
+#: How times of whole seconds end, and seconds until they show that time went by.
+_WHOLE_SECOND, _NEXT_SECOND = ".000Z", 1.1
 
 
 class Probe:
@@ -44,10 +49,15 @@ class Probe:
         self.read_only = "needs --write"
         #: Deployments that were there before.
         self.existing: set[int] = set()
-        config = replace(config, read_timeout=min(config.read_timeout, _LONGEST_WAIT), read_retries=0)
+        config = replace(
+            config,
+            read_timeout=min(config.read_timeout, _LONGEST_WAIT),
+            read_retries=0,
+            max_answer_size=max(config.max_answer_size, _LARGEST_ANSWER),
+        )
         self._config, self._transport = config, Transport(config)
         self.client = TrifactaClient(config, transport=self._transport)
-        self.answers = Answers(by_token=not config.login)
+        self.answers = Answers(by_token=not config.login, names=_names_of(config, name))
         # The token of nobody: a wrong password could lock the user out.
         self._stranger = Session(replace(config, login=None, password="not-a-token"), 1)  # noqa: S106
         self._ids: dict[str, Any] = {"unknown": UNKNOWN}
@@ -109,6 +119,8 @@ class Probe:
         creates = call.method == "POST" and call.json is NAMED
         session = self._stranger if call.key == "stranger" else self._transport.session
         path = call.path.format(**self._ids)
+        if call.later:
+            self._let_a_second_pass()
         self._unsure += creates
         answer = self._ask(call.method, path, session, json=json, body=form)
         need(not answer.is_page or call.key == "stranger", "an HTML page, not the API")
@@ -117,6 +129,14 @@ class Probe:
             self._take_ids(call, answer.body)
         known = answer.status < 500 and (answer.refused or set(call.gives) <= self._ids.keys())
         self._unsure -= creates and known
+
+    def _let_a_second_pass(self) -> None:
+        """Wait where times are whole seconds, so that two of them differ."""
+        created: object = None
+        with suppress(NotTestedError, LookupError, TypeError):
+            created = self.answers.body("created", "createdAt")
+        if str(created).endswith(_WHOLE_SECOND):
+            time.sleep(_NEXT_SECOND)
 
     def _take_ids(self, call: Call, body: Any) -> None:
         for name, pick in call.gives.items():
@@ -173,3 +193,12 @@ class Probe:
             answer = self._ask(method, f"/v4/{path}", **parts)
             return 0 if answer.is_page else answer.status
         return 0
+
+
+def _names_of(config: ClientConfig, deployment: str | None) -> frozenset[str]:
+    """Return the words that name the instance, its user and what the probe makes there."""
+    url = urlsplit(config.base_url)
+    host, login = url.hostname or "", config.login or ""
+    places = [host, *host.split("."), *url.path.split("/")]
+    texts = [*places, login, login.partition("@")[0], config.password, deployment or ""]
+    return frozenset(filter(None, texts))

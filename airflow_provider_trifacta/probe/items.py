@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .answers import Answers, need, shape
 from .calls import NOTES
-from .choices import OPTIONS, Item, See, allowed, descending, latest, of, status, takes_key
+from .choices import (
+    OPTIONS,
+    Item,
+    See,
+    allowed,
+    descending,
+    embedded,
+    latest,
+    of,
+    several,
+    status,
+    takes_key,
+)
+from .evidence import associations_of
 
 #: Words for the state of a job group [P].
 _STATES = {"Created", "Pending", "InProgress", "Complete", "Failed", "Canceled", "Cancelled", "undefined"}
@@ -38,6 +52,58 @@ def _includes_deleted(a: Answers) -> bool:
     return any(row["id"] == own and row.get("deleted_at") for row in a.rows("with_deleted"))
 
 
+def _is_sorted(a: Answers) -> bool:
+    """Tell whether a list of releases is sorted as it was asked for, in both ways."""
+    several(a)
+    if a["releases_up"].refused or a["releases_down"].refused:
+        return a.allowed("releases_up") and a.allowed("releases_down")
+    return not descending(a.rows("releases_up")) and descending(a.rows("releases_down"))
+
+
+def _pages_on(a: Answers) -> bool:
+    """Tell whether an offset gives the next of the releases that come with a deployment."""
+    second = several(a)[1]
+    return [row["id"] for row in embedded(a, "embedded_next")] == [second["id"]]
+
+
+def _takes_options(a: Answers) -> bool:
+    several(a)
+    return a.allowed("embedded_options") and len(embedded(a, "embedded_options")) == 1
+
+
+def _takes_deleted(a: Answers) -> bool:
+    """Tell whether a list of releases knows ``includeDeleted``: then each row tells when it was deleted [R]."""
+    if not a.allowed("releases_with_deleted"):
+        return False
+    rows = need(a.rows("releases_with_deleted"), "no release in sight")
+    return all("deleted_at" in row for row in rows)
+
+
+def _shows_deleted(rows_of: Callable[[Answers], Any]) -> See:
+    """Tell whether the release that the probe deleted is among some rows, with the time of that."""
+
+    def see(a: Answers) -> bool:
+        need(not a["delete_inactive"].refused, "nothing deleted")
+        deleted = a.body("first")["release"]["id"]
+        return any(row["id"] == deleted and row.get("deleted_at") for row in rows_of(a))
+
+    return see
+
+
+def _embeds_flows(a: Answers) -> bool:
+    """Tell whether flows come with a release: they do, or the names of what can come with it say so."""
+    answer = a["flows_of_release"]
+    embeds = not answer.refused and "flows" in answer.body
+    names = associations_of(a)["release"]
+    need(embeds or names is not None or not answer.refused, f"HTTP {answer.status}")
+    return embeds or any("flow" in name.lower() for name in names or ())
+
+
+def _touched(before: See, after: See) -> See:
+    """Tell whether ``updatedAt`` of a release changed between two answers."""
+    return lambda a: before(a)["updatedAt"] != after(a)["updatedAt"]
+
+
 _RELEASE = "id packageUuid notes active updatedAt createdAt deployment creator updater"
 _DEPLOYMENT = "id name createdAt updatedAt creator updater"
 _RULE = "tableName onCondition withCondition id createdAt updatedAt deployment creator updater"
@@ -55,6 +121,7 @@ ASSUMPTIONS = (
     _assume("roles_shown", "I", "the user's roles are shown", lambda a: "authorizationRoles" in a.body("person")),
     _assume("flows_order", "R", "flows are listed newest first", lambda a: descending(a.rows("flows"))),
     _assume("sort", "I", "lists take sort=-id", lambda a: descending(a.rows("sorted"))),
+    _assume("sort_releases", "I", "a list of releases takes sort", _is_sorted),
     _assume("states", "P", "states of job groups are known words",
         lambda a: {row["status"] for row in need(a.rows("job_groups"), "no job in sight")} <= _STATES),
     _assume("execution_id", "?", "a run takes x-execution-id, by open-api-spec",
@@ -65,6 +132,9 @@ ASSUMPTIONS = (
     _fields("latest_fields", "?", "fields of `latestRelease`", _LATEST, latest),
     _assume("embed", "I", "releases can be embedded",
         lambda a: isinstance(a.body("embedded")["releases"]["data"], list)),
+    _assume("embed_offset", "?", "`offset` pages embedded releases", _pages_on),
+    _assume("embed_options", "P", "an embed takes options of its own", _takes_options),
+    _assume("release_flows", "?", "a release embeds its flows", _embeds_flows, False, True),
     _assume("rename_status", "I", "status of PATCH deployments", status("renamed"), 200),
     _fields("rename_fields", "I", "fields of that answer", "id updatedAt updater", of("renamed")),
     _assume("run_manual", "?", "a run without a manual output", allowed("run_first", "empty", "refuse", after="first"),
@@ -86,8 +156,16 @@ ASSUMPTIONS = (
     _assume("package_uuid", "I", "`packageUuid` is the uuid of the package",
         lambda a: a.body("first")["release"]["packageUuid"].lower() == need(a.package, "no package").uuid),
     _assume("active_at_once", "R", "a new release is active", lambda a: a.body("first")["release"]["active"] is True),
+    _assume("updated_at_import", "I", "`updatedAt` of a new release is its `createdAt`",
+        lambda a: a.body("first")["release"]["updatedAt"] == a.body("first")["release"]["createdAt"]),
     _assume("takes_over", "R", "the next one takes its place", _live("after", False, True)),
     _assume("rolled_back", "I", "the earlier one can be activated", _live("back", True, False)),
+    _assume("touches_activated", "I", "activation touches `updatedAt`",
+        _touched(of("first_after"), of("first_back"))),
+    _assume("touches_replaced", "I", "activation touches `updatedAt` of the one before",
+        _touched(of("second_after"), of("second_back"))),
+    _assume("touches_deactivated", "I", "deactivation touches `updatedAt`",
+        _touched(of("first_back"), of("inactive"))),
     _assume("listed_at_once", "?", "a list shows a new release at once",
         lambda a: a.body("second")["release"]["id"] in [row["id"] for row in a.rows("at_once")]),
     _fields("patch_fields", "R", "fields of PATCH releases", "id updatedAt updater", of("activated")),
@@ -97,7 +175,14 @@ ASSUMPTIONS = (
     _assume("delete_deployment_status", "I", "status of DELETE deployments", status("delete_deployment"), 204),
     _assume("releases_deleted", "M", "releases go with their deployment",
         allowed("deleted_release", False, True, after="delete_deployment")),
-    _assume("includes_deleted", "R", "includeDeleted lists the deleted", _includes_deleted),
+    _assume("includes_deleted", "R", "includeDeleted lists deleted deployments", _includes_deleted),
+    _assume("takes_deleted", "R", "a list of releases takes includeDeleted", _takes_deleted),
+    _assume("deleted_listed", "R", "includeDeleted lists deleted releases",
+        _shows_deleted(lambda a: a.rows("deleted_listed"))),
+    _assume("deleted_embedded", "?", "includeDeleted embeds deleted releases",
+        _shows_deleted(lambda a: embedded(a, "deleted_embedded"))),
+    _assume("deleted_read", "R", "includeDeleted shows a deleted release",
+        _shows_deleted(lambda a: [a.body("deleted_read")])),
 )
 # fmt: on
 ITEMS = (*OPTIONS, *ASSUMPTIONS)

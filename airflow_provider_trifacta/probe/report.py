@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from .. import __version__
 from .answers import WORDS, Answers, NotTestedError
 from .choices import Item, roles_of
+from .evidence import associations_of, description_of
 from .items import ITEMS
 
 Verdict = Literal["confirmed", "refuted", "not tested"]
@@ -69,7 +70,8 @@ def as_json(answers: Answers, findings: Sequence[Finding]) -> dict[str, Any]:
 
     :param answers: all answers
     :param findings: what :func:`judge` returned
-    :returns: the JSON. ``options`` starts an emulator like the instance; ``scene`` is what the probe found there
+    :returns: the JSON. ``options`` starts an emulator like the instance; ``scene`` is what the probe found there;
+        ``associations`` and ``description`` are what the instance says of its API
     """
     product = _product(answers)
     told = [one for one in findings if one.item.option and one.verdict != "not tested"]
@@ -80,6 +82,8 @@ def as_json(answers: Answers, findings: Sequence[Finding]) -> dict[str, Any]:
         "options": {**({"product_version": product} if product else {}), **options},
         "scene": {name: _or_none(look, answers) for name, look in _SCENE.items()},
         "items": [_entry(one) for one in findings],
+        "associations": associations_of(answers),
+        "description": description_of(answers),
     }
 
 
