@@ -66,6 +66,12 @@ class Answer(NamedTuple):
     has_request_id: bool
 
     @property
+    def by_api(self) -> bool:
+        """Whether the API itself gave it: an error of anything in front of the API has no ``exception``."""
+        in_own_words = isinstance(self.body, Mapping) and "exception" in self.body
+        return not self.is_page and (self.status < 400 or in_own_words)
+
+    @property
     def refused(self) -> bool:
         """Whether it says no, by its status or in its body."""
         return self.status >= 400 or (isinstance(self.body, Mapping) and "exception" in self.body)

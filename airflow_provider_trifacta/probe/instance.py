@@ -123,7 +123,7 @@ class Probe:
             self._let_a_second_pass()
         self._unsure += creates
         answer = self._ask(call.method, path, session, json=json, body=form)
-        need(not answer.is_page or call.key == "stranger", "an HTML page, not the API")
+        need(answer.by_api or call.key == "stranger", f"HTTP {answer.status}, not in the API's words")
         self.answers.seen[call.key] = answer
         if not answer.refused:
             self._take_ids(call, answer.body)
@@ -191,7 +191,7 @@ class Probe:
     def _status(self, method: str, path: str, **parts: Any) -> int:
         with suppress(Exception):  # of many kinds: the connection is lost
             answer = self._ask(method, f"/v4/{path}", **parts)
-            return 0 if answer.is_page else answer.status
+            return answer.status if answer.by_api else 0
         return 0
 
 

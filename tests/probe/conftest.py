@@ -10,6 +10,7 @@ from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, Prese
 from trifacta_emulator.__main__ import emulator_of
 
 from airflow_provider_trifacta.probe import __main__ as command
+from airflow_provider_trifacta.probe import instance
 
 #: What a report must never hold: each word names something on the instance or is a secret.
 CANARY = "canary"
@@ -68,6 +69,50 @@ def probe(use_connection, capsys, tmp_path):
         return SimpleNamespace(status=status, out=told.out, err=told.err, json=report, file=file)
 
     run.name = f"{CANARY} deployment"
+    return run
+
+
+@pytest.fixture
+def during(monkeypatch):
+    """Return a function that lets something happen when a call is made: before it is sent, or after its answer."""
+
+    def let(key, happen, *, after=False):
+        make, ask = instance.Probe._make, instance.Probe._ask
+
+        def noted(self, call):
+            self.present = call.key
+            try:
+                return make(self, call)
+            finally:
+                self.present = None
+
+        def asked(self, *arguments, **keywords):
+            if getattr(self, "present", None) != key:
+                return ask(self, *arguments, **keywords)
+            if not after:
+                happen()
+            answer = ask(self, *arguments, **keywords)
+            if after:
+                happen()
+            return answer
+
+        monkeypatch.setattr(instance.Probe, "_make", noted)
+        monkeypatch.setattr(instance.Probe, "_ask", asked)
+
+    return let
+
+
+@pytest.fixture
+def clean(probe):
+    """Return a function that probes, and looks for what must not leave the instance."""
+
+    def run(emulator, *arguments, **fields):
+        report = probe(emulator.url, *arguments, **fields)
+        host, port = emulator.url.removeprefix("http://").split(":")
+        for text in (report.out, json.dumps(report.json)):
+            assert not [one for one in (CANARY, host, port, "@", "password") if one in text.lower()]
+        return report
+
     return run
 
 

@@ -18,36 +18,6 @@ def _no_pause(monkeypatch):
     monkeypatch.setattr(instance, "_PAUSE", 0)
 
 
-@pytest.fixture
-def during(monkeypatch):
-    """Return a function that lets something happen when a call is made: before it is sent, or after its answer."""
-
-    def let(key, happen, *, after=False):
-        make, ask = instance.Probe._make, instance.Probe._ask
-
-        def noted(self, call):
-            self.present = call.key
-            try:
-                return make(self, call)
-            finally:
-                self.present = None
-
-        def asked(self, *arguments, **keywords):
-            if getattr(self, "present", None) != key:
-                return ask(self, *arguments, **keywords)
-            if not after:
-                happen()
-            answer = ask(self, *arguments, **keywords)
-            if after:
-                happen()
-            return answer
-
-        monkeypatch.setattr(instance.Probe, "_make", noted)
-        monkeypatch.setattr(instance.Probe, "_ask", asked)
-
-    return let
-
-
 @pytest.mark.parametrize(
     ("key", "number"),
     [
