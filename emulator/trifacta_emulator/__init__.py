@@ -22,6 +22,7 @@ A mark may name its sources, as in [R: SEED, D60]:
 * VC: public scripts and packages of a Trifacta engineer, with their history; GCF: cloud functions of the same author
 * GR: a public Airflow plug-in; GA: the operators of apache-airflow-providers-google; SAAGIE: a public connector
 * DBT: the vendor's profiler for dbt
+* CMP: a public DAG that promotes flows of Dataprep; VDC: a public client that reads its flows into a data catalog
 * NZ: a public audit of a live tenant; AYX: public probes of two live tenants
 """
 

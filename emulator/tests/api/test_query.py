@@ -73,6 +73,7 @@ def test_wrong_values(params):
         ("", {}),
         ("releases", {"releases": {}}),
         ("releases,creator", {"releases": {}, "creator": {}}),
+        ("Releases(limit=1),CREATOR", {"releases": {"limit": "1"}, "creator": {}}),
         (
             "releases(limit=1,fields=id;notes,sort=-id),creator",
             {"releases": {"limit": "1", "fields": "id;notes", "sort": "-id"}, "creator": {}},

@@ -63,6 +63,9 @@ def test_one(dev):
 
 def test_edges_of_a_flow(dev):
     body = dev.json("/v4/flows/1001", embed="flowNodes,flowEdges")
+    assert dev.json("/v4/flows/1001", embed="flownodes,FLOWEDGES") == body, "clients write the names in any case"
+    shown = dev.json("/v4/flows/1001", embed="flownodes", fields="name")
+    assert shown.keys() == {"id", "name", "flowNodes"}
     assert {one["recipe"].keys() == {"id"} for one in body["flowNodes"]["data"]} == {True}
     [edge] = body["flowEdges"]["data"]
     assert (edge["inputFlowNode"], edge["outputFlowNode"]) == ({"id": 2002}, {"id": 2001})

@@ -91,21 +91,24 @@ def select_fields(rows: list[Row], params: Mapping[str, str]) -> list[Row]:
     fields = params.get("fields")
     if not fields:
         return rows
-    embedded = {match[1].strip().partition(".")[0] for match in _EMBED.finditer(params.get("embed", ""))}
-    wanted = {"id", "tokenId", *embedded, *(name.strip() for name in fields.split(";"))}
-    return [{key: value for key, value in row.items() if key in wanted} for row in rows]
+    embedded = {match[1].strip().partition(".")[0].lower() for match in _EMBED.finditer(params.get("embed", ""))}
+    wanted = {"id", "tokenId", *(name.strip() for name in fields.split(";"))}
+    return [{key: value for key, value in row.items() if key in wanted or key.lower() in embedded} for row in rows]
 
 
 def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Read ``embed=releases(limit=1,fields=id,sort=-id)`` [P: AAC25].
 
+    Names may be written in any case of letters: clients send ``flownodes`` and read ``flowNodes`` [P: CMP, VDC].
+
     :param params: query parameters
     :param resource: plural name of the resource, for the error
     :param valid: the allowed associations
-    :returns: the options of each association, by its name
+    :returns: the options of each association, by its name as it is allowed
     :raises EmbedError: another association is requested; the error lists the allowed ones
     """
     text = params.get("embed", "")
+    names = {name.lower(): name for name in valid}
     found: dict[str, dict[str, str]] = {}
     position = 0
     while position < len(text):
@@ -114,11 +117,11 @@ def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> 
             raise EmbedError(f"embed: cannot be read: {text!r}")
         position = match.end()
         name = match[1].strip()
-        if name not in valid:
+        if name.lower() not in names:
             # The vendor's own wording [P: AAC25].
             raise EmbedError(f"No association {name} in {resource}! Valid associations are {', '.join(valid)}")
         pairs = (pair.partition("=") for pair in (match[2] or "").split(",") if pair)
-        found[name] = {key.strip(): value.strip() for key, _, value in pairs}
+        found[names[name.lower()]] = {key.strip(): value.strip() for key, _, value in pairs}
     return found
 
 

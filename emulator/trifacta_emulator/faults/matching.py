@@ -69,7 +69,7 @@ class RequestLine:
         """
         for method, pattern, kind in _PATHS:
             if method == self.method and re.fullmatch(pattern, self.path):
-                embedded = "".join(parse_qs(self.query).get("embed", []))
+                embedded = "".join(parse_qs(self.query).get("embed", [])).lower()
                 return "list" if kind == "deployment" and "releases" in embedded else kind
         return "other"
 
