@@ -67,7 +67,7 @@ class Answer(NamedTuple):
 
     @property
     def by_api(self) -> bool:
-        """Whether the API itself gave it: an error of anything in front of the API has no ``exception``."""
+        """Whether the API gave it: an error of what is in front of it has no ``exception``."""
         in_own_words = isinstance(self.body, Mapping) and "exception" in self.body
         return not self.is_page and (self.status < 400 or in_own_words)
 
@@ -96,7 +96,7 @@ class Answers:
 
     @property
     def safe_words(self) -> SafeWords:
-        """What lets words of the instance's description pass, but none that names something there."""
+        """Lets words of the instance's description pass, but none that names something there."""
         bodies = [answer.body for key, answer in self.seen.items() if key != "spec"]
         return SafeWords({*self.names, *_written_in(bodies)}, WORDS)
 
@@ -160,7 +160,7 @@ def of_spec(answers: Answers, method: str, path: str, *keys: str) -> Any:
 
 
 def parameters_of(answers: Answers, method: str, path: str) -> list[Mapping[str, Any]]:
-    """Return the parameters of an operation, also those that stand beside it for all operations of the path.
+    """Return the parameters of an operation, with those of all operations of its path.
 
     :param answers: all answers
     :param method: the operation's method

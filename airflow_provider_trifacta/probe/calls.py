@@ -30,7 +30,7 @@ class Call:
     :param upload: the package that it sends
     :param part: name of the part with the package
     :param gives: ids that its answer gives, by name
-    :param later: whether it must not be sent within the second of the call before, since times are compared
+    :param later: whether it is sent in a later second than the call before: times are compared
     """
 
     key: str

@@ -78,7 +78,7 @@ def latest(a: Answers) -> Any:
 
 
 def releases_of(a: Answers) -> Sequence[Mapping[str, Any]]:
-    """Return the releases of a deployment: those that are listed, or else those that come with it."""
+    """Return the releases of a deployment: as they are listed, or else as they come with it."""
     with suppress(NotTestedError):
         return a.rows("releases")
     return embedded(a, "embedded_all")

@@ -7,7 +7,7 @@ from typing import Any
 from .answers import Answers
 from .structure import associations, structure
 
-#: Calls whose refusal lists the associations of an object: of one object, or else of a list of them.
+#: Calls whose refusal lists the associations of an object: of an object, or else of a list.
 _REFUSALS = {
     "deployment": ("bad_embed", "embeds_of_deployments"),
     "release": ("embeds_of_release", "embeds_of_releases"),

@@ -73,7 +73,7 @@ def _takes_options(a: Answers) -> bool:
 
 
 def _takes_deleted(a: Answers) -> bool:
-    """Tell whether a list of releases knows ``includeDeleted``: then each row tells when it was deleted [R]."""
+    """Tell whether a list of releases knows ``includeDeleted``: its rows have ``deleted_at`` [R]."""
     if not a.allowed("releases_with_deleted"):
         return False
     rows = need(a.rows("releases_with_deleted"), "no release in sight")
@@ -92,7 +92,7 @@ def _shows_deleted(rows_of: Callable[[Answers], Any]) -> See:
 
 
 def _embeds_flows(a: Answers) -> bool:
-    """Tell whether flows come with a release: they do, or the names of what can come with it say so."""
+    """Tell whether flows come with a release: they do, or its associations name them."""
     answer = a["flows_of_release"]
     embeds = not answer.refused and "flows" in answer.body
     names = associations_of(a)["release"]

@@ -1,8 +1,9 @@
-"""What of an instance's own words may leave it: the structure of its description, and names of associations.
+"""What of an instance's own words may leave it: the structure of its description, and associations.
 
-A description is the vendor's, but an administrator may have added to it: a host, a contact, a title, an example. So
-nothing is copied that is not named in this module, and no text at all. What is copied are paths, names of parameters
-and fields, types, and words of enums. Each is one word of a safe form, or it becomes ``other``.
+A description is the vendor's, but an administrator may have added to it: a host, a contact, a title,
+an example. So nothing is copied that is not named in this module, and no text at all. What is copied
+are paths, names of parameters and fields, types, and words of enums. Each is a word of a safe form, or
+it becomes ``other``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 #: Stands for a word that may not leave.
 OTHER = "other"
-#: What is asked for by names that no object has, and its answer lists what can be embedded [P: AAC25].
+#: What stands before the names in the refusal of an unknown association [P: AAC25].
 ASSOCIATIONS = "Valid associations are "
 
 #: One word: letters, and at most two digits together, so that no id and no secret is one.
@@ -61,7 +62,7 @@ _SWITCHES = ("nullable", "deprecated", "readOnly", "writeOnly")
 _COMBINATIONS = ("allOf", "oneOf", "anyOf")
 #: Where a description of either generation (OpenAPI 3, Swagger 2) keeps its schemas.
 _SCHEMA = re.compile(r"#/(?:components/schemas|definitions)/([^/]{1,100})")
-#: Bounds of a copy: words that it holds, schemas within each other, and references that follow each other.
+#: Bounds of a copy: words that it holds, schemas within each other, references in a row.
 _MOST_WORDS = 20_000
 _DEEPEST = 12
 _MOST_REFERENCES = 10
@@ -117,7 +118,7 @@ def associations(body: object, words: SafeWords) -> list[str] | None:
 
 
 def structure(description: object, words: SafeWords) -> dict[str, Any]:
-    """Copy the structure of a description: of deployments, releases, rules, flows, packages, jobs and people.
+    """Copy the structure of a description, as far as it is about promotions, flows, jobs and people.
 
     :param description: the answer to ``GET /v4/open-api-spec``
     :param words: lets safe words pass
@@ -153,7 +154,7 @@ class _Copy:
         self._safe = words
         self._left = _MOST_WORDS
         self._cut = False
-        #: Names of schemas that the copy refers to, in the order in which it met them, and where each stands.
+        #: Names of schemas that the copy refers to, in the order of their use, and where each stands.
         self._schemas: dict[str, Mapping[str, str]] = {}
 
     def whole(self) -> dict[str, Any]:
@@ -167,14 +168,15 @@ class _Copy:
 
     def _paths(self) -> dict[str, Any]:
         """Return the paths of the areas, those of deployments first."""
-        found: list[tuple[int, str, Any]] = []
+        chosen: list[tuple[int, str, Any]] = []
         for path, item in _of(self._description, "paths").items():
             parts = [part for part in str(path).split("/") if part]
             area = [part for part in parts if part.lower() != "v4"][:1]
             if area and area[0].lower() in _AREAS:
                 number = _AREAS.index(area[0].lower())
-                found.append((number, "".join(f"/{self._path_part(part)}" for part in parts), item))
-        return {path: item for _, path, item in sorted(found, key=_area_number)}
+                path = "".join(f"/{self._path_part(part)}" for part in parts)
+                chosen.append((number, path, item))
+        return {path: item for _, path, item in sorted(chosen, key=_area_number)}
 
     def _path_part(self, part: str) -> str:
         if part.startswith("{") and part.endswith("}"):
@@ -184,13 +186,13 @@ class _Copy:
     def _operations(self, item: Any) -> dict[str, Any]:
         shared = _of(item).get("parameters")
         operations = {name: _of(item, name) for name in _METHODS if name in _of(item)}
-        return {name: self._operation(one, shared) for name, one in self._entries(operations)}
+        return {name: self._operation(operation, shared) for name, operation in self._entries(operations)}
 
     def _operation(self, operation: Mapping[str, Any], shared: object) -> dict[str, Any]:
         copy: dict[str, Any] = {}
         parameters = [*_list(shared), *_list(operation.get("parameters"))]
         if parameters:
-            copy["parameters"] = [self._parameter(one) for one in self._rows(parameters)]
+            copy["parameters"] = [self._parameter(row) for row in self._rows(parameters)]
         body = self._followed(operation.get("requestBody"))
         if body:
             copy["requestBody"] = self._content(body)
@@ -249,15 +251,15 @@ class _Copy:
             copy["enum"] = self._enum(described["enum"])
         if isinstance(described.get("properties"), Mapping):
             copy["properties"] = {
-                self._safe.word(name): self._schema(one, depth + 1)
-                for name, one in self._entries(described["properties"])
+                self._safe.word(name): self._schema(field, depth + 1)
+                for name, field in self._entries(described["properties"])
             }
         for name in ("items", "additionalProperties"):
             if isinstance(described.get(name), Mapping):
                 copy[name] = self._schema(described[name], depth + 1)
         for name in _COMBINATIONS:
             if isinstance(described.get(name), list):
-                copy[name] = [self._schema(one, depth + 1) for one in self._rows(described[name])]
+                copy[name] = [self._schema(part, depth + 1) for part in self._rows(described[name])]
         return copy
 
     def _enum(self, values: list[Any]) -> list[Any]:
@@ -317,5 +319,5 @@ def _is_in(value: object, known: Collection[str]) -> bool:
     return isinstance(value, str) and value in known
 
 
-def _area_number(found: tuple[int, str, Any]) -> int:
-    return found[0]
+def _area_number(path: tuple[int, str, Any]) -> int:
+    return path[0]

@@ -62,10 +62,10 @@ def test_an_emulator_tells_both_without_write(inhabited, clean):
         ],
     }
     paths = report.json["description"]["paths"]
-    told = ("deployments/{id}/releases", "releases/{id}", "deployments/{id}/objectImportRules", "flows/package")
-    assert {f"/v4/{path}" for path in (*told, "jobGroups/{id}", "people/current")} <= paths.keys()
+    kinds = ("deployments/{id}/releases", "releases/{id}", "deployments/{id}/objectImportRules", "flows/package")
+    assert {f"/v4/{path}" for path in (*kinds, "jobGroups/{id}", "people/current")} <= paths.keys()
     assert not [path for path in paths if "onnections" in path or "Tokens" in path]
-    [execution] = [one for one in paths["/v4/jobGroups"]["post"]["parameters"] if one["in"] == "header"]
+    [execution] = [row for row in paths["/v4/jobGroups"]["post"]["parameters"] if row["in"] == "header"]
     assert execution == {"name": "x-execution-id", "in": "header", "schema": {"type": "string"}}
     run = paths["/v4/deployments/{id}/run"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
     assert set(run["properties"]["data"]["items"]["properties"]) == {"reason", "sessionId", "id"}
@@ -271,10 +271,10 @@ SWITCHED = [
 @pytest.mark.parametrize(("item", "key", "answer", "seen"), SWITCHED)
 def test_what_it_reads_is_judged(inhabited, probe, during, item, key, answer, seen):
     emulator = inhabited()
-    confirmed = {one["item"]: one["verdict"] for one in probe(emulator.url).json["items"]}
+    confirmed = {entry["item"]: entry["verdict"] for entry in probe(emulator.url).json["items"]}
     assert confirmed[item] == "confirmed"
     during(key, lambda: emulator.faults.add(Fault(answer)))
-    report = {one["item"]: one for one in probe(emulator.url).json["items"]}
+    report = {entry["item"]: entry for entry in probe(emulator.url).json["items"]}
     assert (report[item]["verdict"], report[item]["seen"]) == ("refuted", seen)
 
 
@@ -295,7 +295,7 @@ def test_what_it_changes_is_judged(furnished, probe, during, left_behind, item, 
     emulator = furnished()
     for key in keys:
         during(key, lambda: emulator.faults.add(Fault(Answer(200, body=body))))
-    report = {one["item"]: one for one in probe(emulator.url, "--write", probe.name).json["items"]}
+    report = {entry["item"]: entry for entry in probe(emulator.url, "--write", probe.name).json["items"]}
     assert (report[item]["verdict"], report[item]["seen"]) == ("refuted", False)
     assert not left_behind(emulator)
 
@@ -303,7 +303,7 @@ def test_what_it_changes_is_judged(furnished, probe, during, left_behind, item, 
 def test_whole_seconds_hide_no_change(furnished, probe, left_behind):
     """Two changes within a second would show the same time."""
     emulator = furnished(whole_seconds=True)
-    report = {one["item"]: one for one in probe(emulator.url, "--write", probe.name).json["items"]}
+    report = {entry["item"]: entry for entry in probe(emulator.url, "--write", probe.name).json["items"]}
     for item in ("touches_activated", "touches_replaced", "touches_deactivated", "updated_at_import"):
         assert report[item]["verdict"] == "confirmed", item
     assert not left_behind(emulator)
@@ -325,7 +325,7 @@ def test_ids_of_a_description_may_have_any_name(inhabited, probe):
     }
     emulator.faults.add(Fault(Answer(200, body=described), path=SPEC))
     report = probe(emulator.url).json
-    seen = {one["item"]: one.get("seen") for one in report["items"]}
+    seen = {entry["item"]: entry.get("seen") for entry in report["items"]}
     assert (seen["execution_id"], seen["execution_ids"]) == (True, "count")
 
 
@@ -337,7 +337,7 @@ GATEWAY = ["404 page not found", {"message": "no Route matched with those values
 def test_a_gateways_words_are_no_verdict(inhabited, clean, status, body):
     emulator = inhabited()
     emulator.faults.add(Fault(Answer(status, body=body), skip=1, times=None))
-    verdicts = {one["item"]: one["verdict"] for one in clean(emulator).json["items"]}
+    verdicts = {entry["item"]: entry["verdict"] for entry in clean(emulator).json["items"]}
     assert set(verdicts.values()) == {"not tested"}
 
 
