@@ -29,8 +29,8 @@ class ActivateReleaseOperator(TrifactaOperator):
     not a lock.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
-    :param baseline: the whole return value of a ``GetDeploymentOperator``. The release that it recorded must still be
-        live (templated)
+    :param baseline: the whole return value of a ``GetDeploymentOperator`` for the release's deployment. The release
+        that it recorded must still be live (templated)
     :param expected_active_release_id: the release that must be live before, in place of a baseline; a literal None for
         none. Without either, any live release is replaced (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
@@ -64,12 +64,16 @@ class ActivateReleaseOperator(TrifactaOperator):
     def _act(self, attempt: Attempt) -> None:
         """Activate the release, unless it is live, or an unexpected release is."""
         release_id = parse_id(self.release_id, "release_id")
-        guarded, expected = self._expected()
+        baseline = Baseline.parse(self.baseline) if self._with_baseline else None
+        guarded, expected = self._expected(baseline)
         self.log.info("Will make release %s the live one of its deployment", release_id)
         journal = attempt.open_journal()
         with self._client() as client:
             attempt.tell(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
+            if baseline:
+                words = f"release {release_id} belongs to deployment {deployment_id}"
+                baseline.refuse_other(deployment_id, words, release_id=release_id)
             live = releases.live_id
             made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
             event = {"release_id": release_id, "package_uuid": made_of}
@@ -93,12 +97,12 @@ class ActivateReleaseOperator(TrifactaOperator):
             attempt.tell(previous_release_id=live, outcome="activated")
             attempt.announce_live(client, deployment_id, **event)
 
-    def _expected(self) -> tuple[bool, int | None]:
+    def _expected(self, baseline: Baseline | None) -> tuple[bool, int | None]:
         """Return whether a certain release must be live before, and which one."""
         if self._with_baseline and self._with_expected:
             raise errors.InvalidInputError("Give baseline or expected_active_release_id, not both. Nothing was sent.")
-        if self._with_baseline:
-            return True, Baseline.parse(self.baseline).active_release_id
+        if baseline:
+            return True, baseline.active_release_id
         value = self.expected_active_release_id
         if not self._with_expected or value is None:
             return self._with_expected, None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.texts import called, shown_json
+from ..client.texts import called, quoted, shown_json
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
@@ -134,8 +134,9 @@ class CreateReleaseOperator(PackageOperator):
             self.describe(package)
             attempt.tell(package_uuid=package.info.uuid)
             deployment_id = target.find(client)
-            if baseline and baseline.deployment_id != deployment_id:
-                Baseline.parse(self.baseline, deployment_id)  # raises the error that says what does not fit
+            if baseline:
+                words = f"deployment {quoted(target.deployment_name)} is {deployment_id}"
+                baseline.refuse_other(deployment_id, words)
             attempt.tell_deployment(client, deployment_id)
             options: dict[str, Any] = {
                 "baseline": baseline,

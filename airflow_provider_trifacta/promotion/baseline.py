@@ -81,13 +81,25 @@ class Baseline:
             active_updated_at=parse_time(value.get("active_updated_at")),
             deployment_name=value.get("deployment_name"),
         )
-        if deployment_id not in (None, baseline.deployment_id):
-            raise InvalidInputError(
-                f"The baseline belongs to deployment {baseline.deployment_id}, but deployment_id is {deployment_id}. "
-                "Nothing was changed. Give both tasks the same deployment.",
-                deployment_id=deployment_id,
-            )
+        if deployment_id is not None:
+            baseline.refuse_other(deployment_id, f"deployment_id is {deployment_id}")
         return baseline
+
+    def refuse_other(self, deployment_id: int, words: str, *, release_id: int | None = None) -> None:
+        """Refuse to use the baseline for another deployment: what it recorded says nothing about that one.
+
+        :param deployment_id: the deployment that the task acts on
+        :param words: how the task knows that deployment, as the end of a sentence
+        :param release_id: the release that the task acts on, if it acts on one
+        :raises InvalidInputError: the baseline belongs to another deployment
+        """
+        if deployment_id != self.deployment_id:
+            raise InvalidInputError(
+                f"The baseline belongs to deployment {self.deployment_id}, but {words}. Nothing was changed. "
+                "Give both tasks the same deployment.",
+                deployment_id=deployment_id,
+                release_id=release_id,
+            )
 
     def another_is_live(
         self,

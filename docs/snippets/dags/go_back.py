@@ -22,7 +22,7 @@ with DAG(
     ActivateReleaseOperator(
         task_id="activate",
         release_id="{{ params.release_id }}",
-        # Refuses if another release is activated between the two tasks.
+        # Refuses a release of another deployment, and if another release is activated between the two tasks.
         baseline=live.output,
         trifacta_conn_id="trifacta_prod",
     )
