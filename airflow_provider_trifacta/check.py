@@ -70,6 +70,8 @@ def _look_up(conn_id: str) -> Any:
             from airflow.models import Connection  # not the SDK's, which only finds what a task may see
     except Exception as error:  # importing Airflow opens its database
         raise _no_database(conn_id, variable, error) from None
+    from .hooks.environment import problem_of_variable
+
     try:
         with _quiet():
             return Connection.get_connection_from_secrets(conn_id)
@@ -82,7 +84,7 @@ def _look_up(conn_id: str) -> Any:
                 session.query(Connection.conn_id).first()
         except Exception as error:
             raise _no_database(conn_id, variable, error) from None
-        raise ConfigurationError(str(missing)) from None
+        raise ConfigurationError(problem_of_variable(conn_id) or str(missing)) from None
 
 
 def _no_database(conn_id: str, variable: str, error: Exception) -> ConfigurationError:

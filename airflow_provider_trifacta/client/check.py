@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from . import errors
 from .client import TrifactaClient
@@ -11,6 +12,7 @@ from .texts import shown
 
 #: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
 _LONGEST_WAIT = 10.0
+_WITH_A_LOGIN = "The connection has a login, so the password is not sent as an access token: a token needs no login."
 
 
 def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
@@ -38,6 +40,18 @@ def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
 ROLES = {"dev": _as_dev, "prod": _as_prod}
 
 
+def _why(error: errors.TrifactaError, config: ClientConfig) -> str:
+    """Return why the first question failed. With a path in the host, that path is the first thing to look at."""
+    path = urlsplit(config.base_url).path
+    if not path:
+        return str(error)
+    words = f"The connection's host has the path {shown(path)!r}: leave it out, unless the instance is behind it."
+    # The text of a 404 advises to look at permissions and objects.
+    if isinstance(error, errors.NotFoundError):
+        return f"{words} {error.method} {error.path} answered {error.status}."
+    return f"{words} {error}"
+
+
 def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
     """Ask who the user is, and then what each role needs.
 
@@ -57,14 +71,15 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
         try:
             person = client.people.current()
         except errors.AuthenticationError as error:
-            return False, f"The instance was reached, but it refuses the credentials. {error}"
+            hint = _WITH_A_LOGIN if config.login else ""
+            return False, f"The instance was reached, but it refuses the credentials. {error} {hint}".rstrip()
         except (
             errors.GatewayPageError,
             errors.NotFoundError,
             errors.BadRequestError,
             errors.UnexpectedResponseError,
         ) as error:
-            return False, f"{config.base_url} answers, but not as a Trifacta instance does. {error}"
+            return False, f"{config.base_url} answers, but not as a Trifacta instance does. {_why(error, config)}"
         except errors.TrifactaError as error:
             return False, str(error)
         who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"

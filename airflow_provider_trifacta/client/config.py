@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,19 @@ DEFAULT_MAX_PACKAGE_SIZE = 256 * 1024 * 1024
 _MASK = "***"
 #: Characters that a secret must have to be replaced in an answer that is not an error.
 _SHORTEST_IN_ANSWERS = 8
+
+
+#: A scheme where a name should be: ``https:/name``, ``https//name``, or ``https`` alone.
+_HALF_A_SCHEME = re.compile(r"https?([:/\\]|$)", re.IGNORECASE)
+#: The page of one object, or of the login. No instance is behind such a path.
+_PAGE = re.compile(r"/((deployments|flows|jobs)/[0-9]+(/.*)?|login)", re.IGNORECASE)
+_IN_A_URI = (
+    "In a connection URI, encode the whole address as its host: trifacta://LOGIN:PASSWORD@https%3A%2F%2FNAME%2FPATH."
+)
+#: The three parts of an access token (JWT). The first one begins with ``{"``.
+_TOKEN = re.compile(r"eyJ[\w-]+=*\.[\w-]+=*\.[\w-]*=*", re.ASCII)
+_BEARER = re.compile(r"(authorization:\s*)?bearer\s", re.IGNORECASE)
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 @dataclass(frozen=True)
@@ -87,9 +101,25 @@ class ClientConfig:
             # Header injection, and the usual line break at the end of a secret read from a file.
             odd = value and not value.isprintable()
             _refuse(odd, f"{name} holds a line break or another control character. Remove it.")
+            around = value and value != value.strip()
+            _refuse(around, f"{name} begins or ends with a space. Remove it.")
         if not (self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()):
             raise _unusable(f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}.")
         _refuse(":" in (self.login or ""), "login holds a colon, which Basic authentication excludes.")
+        self._check_token()
+
+    def _check_token(self) -> None:
+        """Refuse an access token that would not be sent as one: a server only answers 401 to it."""
+        bearer = _BEARER.match(self.password)
+        if self.login:
+            words = "password is an access token, and there is a login. Leave the login empty for a token."
+            _refuse(bearer or _TOKEN.fullmatch(self.password), words)
+            return
+        _refuse(bearer, "password begins with 'Bearer'. Give the access token alone.")
+        quoted = self.password[0] in _QUOTES or self.password[-1] in _QUOTES
+        _refuse(quoted, "password has a quote around it. Without a login it is an access token: give it alone.")
+        words = "password holds a space, and without a login it is an access token, which has none. "
+        _refuse(" " in self.password, f"{words}Give the token alone, or the login that the password belongs to.")
 
     @cached_property
     def seconds_of_a_call(self) -> float:
@@ -190,10 +220,15 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
         raise ConfigurationError(
             "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
         )
-    schemes, scheme_field = ("http", "https"), (schema or "").strip().lower().removesuffix("://")
-    if scheme_field not in ("", *schemes):
-        raise _unusable(f"schema must be http or https, not {shown(schema)!r}.")
     has_scheme = "://" in text
+    name = text.partition("://")[2] if has_scheme else text
+    if _HALF_A_SCHEME.match(name) or (has_scheme and name.startswith("/")):
+        raise _unusable(f"host {shown(text)!r} has a scheme in place of a name. Write https://NAME. {_IN_A_URI}")
+    schemes, scheme_field = ("http", "https"), (schema or "").strip().lower().removesuffix("://")
+    # A URI whose password is not encoded puts a part of it there.
+    _refuse("@" in scheme_field, f"schema holds '@'. {_IN_A_URI} Encode login and password too.")
+    if scheme_field not in ("", *schemes):
+        raise _unusable(f"schema must be http or https, not {shown(schema)!r}. {_IN_A_URI}")
     text = _with_brackets(text)
     try:
         url = urlsplit(text if has_scheme else f"//{text}")
@@ -212,6 +247,9 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     path = url.path.rstrip("/")
     if path.rsplit("/", 1)[-1].lower() == "v4":
         raise _unusable(f"host {shown(text)!r} ends with /v4. Leave that out; the client adds it.")
+    page = _PAGE.search(path)
+    if page and page.end() == len(path):
+        raise _unusable(f"host {shown(text)!r} is the address of a page. Leave out the path {shown(page[0])!r}.")
     final_port = host_port if host_port is not None else port
     wrong = final_port is not None and not 0 < final_port < 65536
     _refuse(wrong, f"port {final_port} is not between 1 and 65535.")

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
-#: Schemes of proxies that ``requests`` knows; SOCKS needs its extra ``socks``.
-_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+_SCHEMES = ("http", "https")
 _ADVICE = "In its login and password, write %2F for /, %3F for ?, %23 for #, %40 for @ and %5B for [."
 
 
@@ -21,8 +20,13 @@ def check_proxy(url: str, where: str) -> None:
     """
     scheme, separator, rest = url.rpartition("://") if "://" not in url else url.partition("://")
     scheme = scheme.lower() if separator else "http"
+    if scheme.startswith("socks"):
+        raise ConfigurationError(
+            f"{where} is a SOCKS proxy, which this provider cannot use. Give an HTTP proxy in the connection's extra "
+            "'proxies', or exempt the instance with NO_PROXY in the environment."
+        )
     if scheme not in _SCHEMES:
-        raise ConfigurationError(f"{where} must begin with one of {', '.join(f'{one}://' for one in _SCHEMES)}.")
+        raise ConfigurationError(f"{where} must begin with http:// or https://.")
     if not rest.isprintable() or " " in rest or any(one in rest.removesuffix("/") for one in "/?#\\"):
         raise ConfigurationError(
             f"{where} is not a proxy URL: after the port it holds a path, '?', '#', '\\' or white space. {_ADVICE}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 #: A read is sent again this often at most: more would only hide an outage.
 _MOST_READ_RETRIES = 10
+_NAME = re.compile(r"[\w.-]{1,60}", re.ASCII)
 #: Seconds that a timeout has at most: the system's clocks take no more.
 _MOST_SECONDS = 10**9
 
@@ -32,7 +34,8 @@ def read_extras(extras: Mapping[str, Any], conn_id: str | None) -> dict[str, Any
     :returns: the fields that are set
     :raises ConfigurationError: an extra cannot be used; the error names it
     """
-    unknown = sorted(set(extras) - set(_READERS))
+    # The query of a URI whose password is not encoded holds a part of it: only what looks like a name is shown.
+    unknown = sorted({name if _NAME.fullmatch(name) else "(not shown)" for name in set(extras) - set(_READERS)})
     if unknown:
         words = "Connection %s has extras that are not known and have no effect: %s. Known are: %s."
         log.warning(words, conn_id, listed(unknown), ", ".join(_READERS))

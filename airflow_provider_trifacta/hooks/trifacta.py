@@ -16,6 +16,7 @@ from ..client.check import check
 from ..client.config import check_environment
 from ..client.errors import ConfigurationError, MissingConnectionError
 from ..client.texts import shown
+from .environment import problem_of_variable
 from .extras import read_extras
 from .form import field_behaviour, form_widgets
 
@@ -70,7 +71,9 @@ class TrifactaHook(BaseHook):
         try:
             connection = self.get_connection(self.trifacta_conn_id)
         except AirflowNotFoundException as error:
-            raise MissingConnectionError(f"There is no connection {self.trifacta_conn_id!r}: {error}") from error
+            why = problem_of_variable(self.trifacta_conn_id) or str(error)
+            words = f"There is no connection {self.trifacta_conn_id!r}: {why}"
+            raise MissingConnectionError(words) from error
         config = config_from_connection(connection)
         # A note only: the client warns when it is about to change something, once.
         note = config.insecure and f" (it {config.insecure.removesuffix('.')})"
@@ -104,6 +107,10 @@ def config_from_connection(connection: Connection) -> ClientConfig:
     :returns: the configuration
     :raises ConfigurationError: a field or an extra cannot be used; the error names it
     """
+    # Airflow takes JSON in quotes for a URI without a host.
+    problem = None if connection.host else problem_of_variable(connection.conn_id)
+    if problem and connection.conn_type != TrifactaHook.conn_type:
+        raise ConfigurationError(problem)
     extras = _extras(connection)
     config = ClientConfig(
         base_url=resolve_base_url(connection.host, schema=connection.schema, port=_port(connection.port)),

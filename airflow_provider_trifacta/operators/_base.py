@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
@@ -89,8 +90,12 @@ def remembers(context: Context) -> bool:
     return found.get("task_state_store") is not None
 
 
-class Target(NamedTuple):
-    """The deployment that an operator acts on: its id, or its exact name."""
+@dataclass(frozen=True)
+class Target:
+    """The deployment that an operator acts on: its id, or its exact name.
+
+    It is no tuple, because Airflow 2 turns a tuple among the arguments of a log line into a plain one.
+    """
 
     deployment_id: int | None
     deployment_name: str | None

@@ -30,6 +30,7 @@ _BLOCK_SIZE = 1024 * 1024
 _EXCERPT = 600
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_WEB = re.compile(r"https?:/", re.IGNORECASE)
 # A scheme has at least two letters, so that a drive letter is not one.
 _ONE_SLASH = re.compile(r"([a-z][a-z0-9+.-]+):/(?!/)", re.IGNORECASE)
 #: Credentials in URLs: before the host, and in the query of a signed request.
@@ -249,6 +250,12 @@ def _is_url(path: str) -> bool:
 
 def _check_url(path: str) -> None:
     """Refuse a URL that does not mean what it says."""
+    if _WEB.match(path):
+        # It is not quoted: its query may be a signature.
+        raise errors.InvalidInputError(
+            "package_path is an http address, and packages are not read from or written to web servers. Give a path on "
+            "the worker or an object storage such as s3://. A task before this one can download the file."
+        )
     if found := _ONE_SLASH.match(path):
         scheme = found[1]
         raise errors.InvalidInputError(

@@ -46,7 +46,7 @@ class GetDeploymentOperator(DeploymentOperator):
     def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Read the deployment and its releases."""
         target = self.target()
-        self.log.info("Will record which release of %s is live", target)
+        self.log.info("Will record which release of %s is live", str(target))
         with self._client() as client:
             deployment_id = target.find(client)
             attempt.tell(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})

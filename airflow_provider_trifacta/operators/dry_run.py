@@ -66,7 +66,7 @@ class DryRunReleaseOperator(PackageOperator):
         """Try the import and report."""
         check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
         target = self.target()
-        self.log.info("Will try to import %s into %s, without making a release", self.package_path, target)
+        self.log.info("Will try to import %s into %s, without making a release", self.package_path, str(target))
         client = self._client()
         with client, self.open_package(client) as package:
             deployment_id = target.find(client)

@@ -78,7 +78,7 @@ class SetImportRulesOperator(PackageOperator):
         wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
         if not wanted:
             raise errors.InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
-        self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), target)
+        self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), str(target))
         journal = attempt.open_journal()
         with self._client() as client:
             if "object" in wanted:

@@ -112,7 +112,7 @@ class CreateReleaseOperator(PackageOperator):
         check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
         target = self.target()
         end = "live" if self.activate else "staged"
-        self.log.info("Will import %s into %s as its %s release", self.package_path, target, end)
+        self.log.info("Will import %s into %s as its %s release", self.package_path, str(target), end)
         # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
         journal = attempt.open_journal()
         try:

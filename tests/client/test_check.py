@@ -7,6 +7,7 @@ import ssl
 import threading
 
 import pytest
+import requests
 import trustme
 from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault
 
@@ -155,3 +156,48 @@ def test_a_failing_server_is_asked_once(scripted):
     assert not ok
     assert "answered 500" in words
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (404, {}, {"exception": {"name": "RouteNotFoundException", "message": "Cannot GET"}}),
+        (404, {"Content-Type": "text/html"}, b"<html>no such page</html>"),
+        (200, {"Content-Type": "text/html"}, b"<html>the page of a flow</html>"),
+        (200, {}, {"data": []}),
+    ],
+)
+def test_a_host_with_a_path_is_blamed_on_the_path(scripted, answer):
+    url = scripted(lambda _: answer).url
+    ok, words = check(config(f"{url}/data/library"))
+    assert not ok
+    assert "The connection's host has the path '/data/library': leave it out" in words
+    assert "permission" not in words
+    ok, words = check(config(url))
+    assert not ok
+    assert "has the path" not in words
+
+
+def test_an_instance_behind_a_path_is_well(scripted, emulator):
+    """A reverse proxy takes the path off."""
+
+    def forward(request):
+        assert request.path.startswith("/base/v4/")
+        names = ("Authorization", "Accept")
+        headers = {name: request.headers[name] for name in names}
+        got = requests.get(emulator.url + request.path.removeprefix("/base"), headers=headers, timeout=10)
+        return got.status_code, {"Content-Type": got.headers["Content-Type"]}, got.content
+
+    ok, words = check(config(f"{scripted(forward).url}/base"))
+    assert ok
+    assert words.count(": yes, ") == 2
+
+
+@pytest.mark.parametrize("login", ["admin@example.com", None])
+def test_a_login_beside_a_token_is_named(emulator, login):
+    headers = {"Authorization": requests.auth._basic_auth_str("admin@example.com", "admin-password")}
+    url = f"{emulator.url}/v4/apiAccessTokens"
+    made = requests.post(url, json={"lifetimeSeconds": -1}, headers=headers, timeout=10)
+    ok, words = check(config(emulator.url, login=login, password=made.json()["tokenValue"]))
+    assert ok is (login is None)
+    assert ("a token needs no login" in words) is (login is not None)

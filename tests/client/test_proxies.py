@@ -19,7 +19,6 @@ BASE = "https://trifacta.example.com"
         "proxy.example.com:3128",
         "https://user:p%2Fss%23%40@proxy:3128",
         "HTTP://user:p@Proxy:3128",
-        "socks5h://127.0.0.1:1080",
         "http://[::1]:3128",
     ],
 )
@@ -57,6 +56,22 @@ def test_another_one_is_refused_without_a_word_of_it(url, monkeypatch):
             with pytest.raises(ConfigurationError, match="environment") as caught:
                 check_environment(BASE, {})
             assert "hush" not in str(caught.value)
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5", "socks"])
+def test_a_socks_proxy_is_refused_by_that_name(scheme, monkeypatch):
+    """The connections of this provider cannot go through one, with or without PySocks."""
+    url = f"{scheme}://user:hush@127.0.0.1:1080"
+    with pytest.raises(ConfigurationError, match="SOCKS") as caught:
+        ClientConfig(base_url=BASE, password="long-secret", proxies={"https": url})
+    assert "hush" not in str(caught.value)
+    for name in ("HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, url)
+        with pytest.raises(ConfigurationError, match=rf"environment \({name}\) is a SOCKS proxy") as caught:
+            check_environment(BASE, {})
+        assert "hush" not in str(caught.value)
+        check_environment(BASE, {"https": "http://proxy:3128"})
         monkeypatch.delenv(name)
 
 

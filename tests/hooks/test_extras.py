@@ -252,3 +252,13 @@ def test_a_password_in_the_host_is_not_quoted(host):
     with pytest.raises(ConfigurationError, match="holds credentials") as caught:
         config_from_connection(connection(host=host))
     assert "hu" not in str(caught.value)
+
+
+def test_a_part_of_a_password_among_the_extras_is_not_shown(monkeypatch, caplog):
+    """A password with a question mark that is not encoded begins the query of a URI."""
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setenv("AIRFLOW_CONN_BY_URI", "trifacta://a.example.com:12?hu@sh=1&veryfy=false")
+    with pytest.raises(ConfigurationError, match="no password"):
+        config_from_connection(BaseHook.get_connection("by_uri"))
+    assert "no effect: (not shown), veryfy." in caplog.text
+    assert "hu@sh" not in caplog.text

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.every_airflow
     ],
 )
 def test_one_of_the_two_is_enough(deployment_id, deployment_name, target):
-    assert Target.of(deployment_id, deployment_name) == target
+    assert Target.of(deployment_id, deployment_name) == Target(*target)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from airflow_provider_trifacta.client.errors import (
 from airflow_provider_trifacta.operators._packages import PackageOperator
 from airflow_provider_trifacta.operators._storage import open_source
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
+from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 
 pytestmark = pytest.mark.every_airflow
@@ -153,3 +154,25 @@ def test_the_limit_is_the_connections(operator, memory, make_package, emulator, 
         execute(operator)
     assert isinstance(caught.value.__cause__, PackageTooLargeError)
     assert list(emulator.calls) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://store.example.com/flow.zip",
+        "https://me:hush@store.example.com/flow.zip?sig=hush",
+        "HTTPS://store.example.com/flow.zip",
+        "http:/store.example.com/flow.zip",
+    ],
+)
+def test_a_web_address_is_refused_by_that_name(execute, emulator, url, fails):
+    operators = {
+        "PackageNotFoundError": CreateReleaseOperator(task_id="t", deployment_id=1, package_path=url),
+        "InvalidInputError": ExportFlowPackageOperator(task_id="t", flow_id=1, package_path=url),
+    }
+    for name, operator in operators.items():
+        with fails(f"{name}: package_path is an http address") as caught:
+            execute(operator)
+        assert "hush" not in str(caught.value)
+        assert "s3fs" not in str(caught.value)
+    assert emulator.calls == []

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome
 
-from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta._compat import AirflowFailException, _masker
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
     GetDeploymentOperator,
@@ -51,6 +51,8 @@ def lines_of(execute, caplog):
         except AirflowFailException:
             result = None
         ours = [one for one in caplog.records if one.name == "task" or one.name.startswith("airflow_provider_trifacta")]
+        # Airflow 2.11 turns a tuple among them, also a named one, into a plain tuple.
+        assert [one.args for one in ours if any(isinstance(argument, tuple) for argument in one.args)] == []
         return result, [one.getMessage() for one in ours if one.levelno == logging.INFO]
 
     return run
@@ -170,3 +172,25 @@ def test_no_name_makes_a_line_of_its_own_or_a_long_one(instance, lines_of, tmp_p
     assert [line for line in written if line.startswith("[2026-01-01]")] == []
     assert max(map(len, written)) < 10_000
     assert sum(map(len, written)) < 500_000
+
+
+@pytest.mark.usefixtures("instance")
+def test_airflows_masker_leaves_the_name_of_a_deployment(lines_of, make_package, caplog):
+    """It is a filter of the handlers. That of Airflow 2.11 makes a plain tuple of each tuple among the arguments."""
+    masker = _masker("SecretsMasker")()
+    masker.add_mask("long-secret")
+    caplog.handler.addFilter(masker)
+    path, name = str(make_package()), {"task_id": "t", "deployment_name": "Orders"}
+    operators = [
+        GetDeploymentOperator(**name),
+        SetImportRulesOperator(value_rules=[], **name),
+        DryRunReleaseOperator(package_path=path, **name),
+        CreateReleaseOperator(package_path=path, **name),
+        RunDeploymentOperator(poke_interval=0.01, **name),
+    ]
+    for operator in operators:
+        _, lines = lines_of(operator)
+        assert lines[0].startswith("Will ")
+        assert "deployment 'Orders'" in lines[0]
+        assert "None" not in lines[0]
+    caplog.handler.removeFilter(masker)
