@@ -1,7 +1,8 @@
 """Build wheels and source archives of both projects from the last commit, check them, and say what to upload.
 
 The repository does not know its own address. This script is told it, and writes it into a copy: links of the README
-become absolute, so that they work on a package index, and the metadata lead to repository, changelog and issues.
+become absolute, so that they work on a package index, and the metadata lead to repository, changelog, issues and
+documentation. Airflow's Providers page takes its link from there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "release"
 TREE, DIST = HOME / "tree", HOME / "dist"
+_REPOSITORY = re.compile(r"https://[^\s/\"]+/[^\s\"]+")
+_SITE = re.compile(r"https://[^\s/\"]+(/[^\s\"]*)?")
 #: A link of Markdown to a file of the repository: not to another site, and not within the page.
 RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|mailto:|#)([^)\s]+)\)")
 
@@ -63,18 +66,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/release", description="Build and check what is published.")
     parser.add_argument("--repository", required=True, help="address of the repository, such as https://github.com/o/p")
     parser.add_argument("--ref", help="what links point at (default: the tag of this version)")
+    parser.add_argument("--documentation", help="address of the published docs/ (default: docs/ in the repository)")
     options = parser.parse_args()
     repository = options.repository.rstrip("/")
-    if not re.fullmatch(r"https://[^\s/]+/\S+", repository):
+    if not _REPOSITORY.fullmatch(repository):
         parser.error("--repository takes an https address of a repository")
+    if options.documentation is not None and not _SITE.fullmatch(options.documentation):
+        parser.error("--documentation takes an https address of a site")
     _copy_tree()
     version = _version()
+    ref = options.ref or f"v{version}"
+    addresses = _addresses(repository, ref, options.documentation)
     for project in PROJECTS:
-        _write_addresses(project, repository, options.ref or f"v{version}")
+        _write_addresses(project, repository, ref, addresses)
         _run(sys.executable, "-m", "build", "--outdir", str(DIST), str(project.path))
     files = sorted(DIST.iterdir())
     _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
-    problems = [problem for file in files for problem in _problems(file, repository)]
+    problems = [problem for file in files for problem in _problems(file, addresses)]
     if len(files) != 2 * len(PROJECTS):
         problems.append(f"expected a wheel and a source archive of each project, found {[one.name for one in files]}")
     if problems:
@@ -117,16 +125,21 @@ def _version() -> str:
     return version
 
 
-def _write_addresses(project: Project, repository: str, ref: str) -> None:
+def _addresses(repository: str, ref: str, documentation: str | None) -> dict[str, str]:
+    """Return what the metadata lead to, by the names that a package index knows."""
+    return {
+        "Repository": repository,
+        "Documentation": documentation or f"{repository}/blob/{ref}/docs/index.md",
+        "Changelog": f"{repository}/blob/{ref}/CHANGELOG.md",
+        "Issues": f"{repository}/issues",
+    }
+
+
+def _write_addresses(project: Project, repository: str, ref: str, addresses: Mapping[str, str]) -> None:
     folder = "" if project.folder == "." else f"{project.folder}/"
     readme = project.path / "README.md"
     readme.write_text(_absolute(readme.read_text(), repository, ref, folder))
     settings = project.path / "pyproject.toml"
-    addresses = {
-        "Repository": repository,
-        "Changelog": f"{repository}/blob/{ref}/CHANGELOG.md",
-        "Issues": f"{repository}/issues",
-    }
     lines = "".join(f'{name} = "{address}"\n' for name, address in addresses.items())
     text = settings.read_text()
     if text.count("[project.urls]\n") != 1:
@@ -147,14 +160,14 @@ def _absolute(text: str, repository: str, ref: str, folder: str) -> str:
     return RELATIVE_LINK.sub(link, text)
 
 
-def _problems(file: Path, repository: str) -> list[str]:
+def _problems(file: Path, addresses: Mapping[str, str]) -> list[str]:
     """Return what is wrong with a built file."""
     members = _members(file)
     found = [*_missing(file, members), *_stray(file, members)]
     here = (f"{ROOT}".encode(), f"{Path.home()}/".encode())
     found += [f"a path of this machine in {name}" for name, body in members.items() if any(one in body for one in here)]
     (metadata,) = [body.decode() for name, body in members.items() if METADATA.search(name)]
-    urls = [f"Project-URL: {name}, {repository}" for name in ("Repository", "Changelog", "Issues")]
+    urls = [f"Project-URL: {name}, {address}" for name, address in addresses.items()]
     found += [f"no {url!r} in the metadata" for url in urls if url not in metadata]
     found += [f"relative link to {match[3]}" for match in RELATIVE_LINK.finditer(metadata)]
     return [f"{file.name}: {problem}" for problem in found]

@@ -47,21 +47,53 @@ def test_links_become_absolute(release, tmp_path, link, folder, absolute):
     assert release._absolute(link, "https://h/o/p", "v1", folder) == absolute
 
 
+@pytest.mark.parametrize("documentation", [None, "https://o.github.io/p/"])
+def test_the_metadata_lead_to_the_documentation(release, tmp_path, documentation):
+    """Airflow's Providers page takes its link from there."""
+    for project in release.PROJECTS:
+        folder = tmp_path / project.folder
+        folder.mkdir(exist_ok=True)
+        for name in ("README.md", "pyproject.toml"):
+            shutil.copy(SCRIPTS.parent / project.folder / name, folder)
+        addresses = release._addresses("https://h/o/p", "v1", documentation)
+        release._write_addresses(project, "https://h/o/p", "v1", addresses)
+        urls = release.tomllib.loads((folder / "pyproject.toml").read_text())["project"]["urls"]
+        assert urls["Documentation"] == (documentation or "https://h/o/p/blob/v1/docs/index.md")
+        assert set(addresses) < set(urls)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--repository", "git@h:o/p"],
+        ["--repository", "https://h/o/p", "--documentation", "docs"],
+        ["--repository", "https://h/o/p", "--documentation", "http://o.github.io/p"],
+    ],
+)
+def test_an_address_that_is_none_is_refused(release, monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "argv", ["release", *arguments])
+    with pytest.raises(SystemExit, check=lambda end: end.code == 2):
+        release.main()
+    assert f"{arguments[-2]} takes an https address" in capsys.readouterr().err
+
+
 def test_what_does_not_belong_into_a_wheel_is_named(release, tmp_path):
     wheel = tmp_path / "trifacta_emulator-1-py3-none-any.whl"
-    project_urls = [f"Project-URL: {name}, https://h/o/p" for name in ("Repository", "Changelog")]
+    addresses = release._addresses("https://h/o/p", "v1", None)
+    project_urls = [f"Project-URL: {name}, {addresses[name]}" for name in ("Repository", "Changelog")]
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("trifacta_emulator/py.typed", "")
         archive.writestr("trifacta_emulator/.env", f"HOME={release.ROOT}")
         archive.writestr("tests/test_a.py", "")
         archive.writestr("trifacta_emulator-1.dist-info/METADATA", "\n".join([*project_urls, "", "[a](b.md)"]))
-    found = [problem.partition(": ")[2] for problem in release._problems(wheel, "https://h/o/p")]
+    found = [problem.partition(": ")[2] for problem in release._problems(wheel, addresses)]
     assert found == [
         "no /LICENSE in it",
         "stray file trifacta_emulator/.env",
         "stray file tests/test_a.py",
         "a path of this machine in trifacta_emulator/.env",
-        "no 'Project-URL: Issues, https://h/o/p' in the metadata",
+        "no 'Project-URL: Documentation, https://h/o/p/blob/v1/docs/index.md' in the metadata",
+        "no 'Project-URL: Issues, https://h/o/p/issues' in the metadata",
         "relative link to b.md",
     ]
 
