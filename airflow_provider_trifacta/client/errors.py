@@ -13,6 +13,7 @@
     │   ├── RequestTimeoutError
     │   └── ConnectionLostError
     ├── UnexpectedResponseError
+    │   └── AnswerTooLargeError
     ├── RedirectError
     ├── APIError                          the server answers with an error status
     │   ├── BadRequestError
@@ -111,6 +112,10 @@ class ConnectionLostError(TransportError, code="connection_lost"):
 
 class UnexpectedResponseError(TrifactaError, code="unexpected_response", retryable=True):
     """The answer is not as the API documents it: not JSON, or a field is missing or of another type."""
+
+
+class AnswerTooLargeError(UnexpectedResponseError, code="answer_too_large"):
+    """The answer has more bytes, lists or objects than this process reads of one. It was not read to its end."""
 
 
 class RedirectError(TrifactaError, code="redirect"):

@@ -16,7 +16,13 @@ import urllib3
 from urllib3.util.response import assert_header_parsing
 
 from .calls import exchange
-from .errors import DestinationError, PackageTooLargeError, TemporarySpaceError, UnexpectedResponseError
+from .errors import (
+    AnswerTooLargeError,
+    DestinationError,
+    PackageTooLargeError,
+    TemporarySpaceError,
+    UnexpectedResponseError,
+)
 from .texts import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ _LONGEST_LINE = 64 * 1024
 _BLOCK = 64 * 1024
 #: Bytes of an answer for each list or object in it: empty ones take much memory for few bytes.
 _BYTES_OF_A_CONTAINER = 32
+_LARGER_IN_A_WORKER = "In a worker, a larger extra 'max_answer_size' allows more. A triggerer reads at most 1 MiB."
 
 
 class _Incoming(io.RawIOBase):
@@ -137,16 +144,17 @@ class Answer(NamedTuple):
         :param request: what was asked, for an error
         :param config: has the limits and the secrets
         :param redactor: makes what takes the secrets out, if there are any
-        :raises UnexpectedResponseError: the body is not JSON, or holds too much
+        :raises AnswerTooLargeError: the body holds too much
+        :raises UnexpectedResponseError: it is not JSON
         """
         content = self.content
         if self.status == 204 or not content:
             return None
         containers = content.count(b"[") + content.count(b"{")
         if containers > max(config.max_answer_size // _BYTES_OF_A_CONTAINER, MOST_LEVELS):
-            raise UnexpectedResponseError(
+            raise AnswerTooLargeError(
                 f"{request.method} {request.path} answered {containers} lists and objects, more than an answer may "
-                "hold. A larger extra 'max_answer_size' allows more."
+                f"hold. {_LARGER_IN_A_WORKER}"
             )
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
         unusual = b"\\" in content or containers > MOST_LEVELS
@@ -175,7 +183,8 @@ def read_answer(
     :raises DestinationError: the file cannot be written
     :raises TemporarySpaceError: there is no room for it
     :raises PackageTooLargeError: the file is larger than the connection allows
-    :raises UnexpectedResponseError: the answer is too large, or it is packed in an unknown way
+    :raises AnswerTooLargeError: the answer is too large
+    :raises UnexpectedResponseError: it is packed in an unknown way
     """
     content = bytearray()
     limit = min(config.max_answer_size, budget.bytes_left)
@@ -188,9 +197,9 @@ def read_answer(
         for block in _blocks(response):
             content += block
             if len(content) > limit:
-                raise UnexpectedResponseError(
+                raise AnswerTooLargeError(
                     f"The answer is larger than {config.max_answer_size} bytes, or those to one call are larger "
-                    "together than several such answers. A larger extra 'max_answer_size' allows it."
+                    f"together than several such answers. {_LARGER_IN_A_WORKER}"
                 )
     except (requests.RequestException, UnexpectedResponseError):
         if response.status_code < 400:

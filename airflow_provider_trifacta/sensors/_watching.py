@@ -96,16 +96,48 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
     def _failures(self) -> AbstractContextManager[None]:
         return airflow_failures(skip=self.soft_fail or self.never_fail, advice=self.advice)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
         """Finish after the trigger. Its event holds all that is needed.
 
         :param context: the context of the task
         :param event: as :class:`.WatchTrigger` describes it
         """
-        if (event or {}).get("status") == "timeout":
-            raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(str((event or {}).get("message")))
+        event = event or {}
+        status, message = event.get("status"), str(event.get("message"))
+        if status == "timeout":
+            raise self._timed_out(message)
+        if status == "needs_worker":
+            self.log.info("The triggerer cannot go on, so the wait goes on in this worker: %s", message)
+            self._wait_here(context, event.get("deadline"))
+            return
         with self._failures():
             self.log.info("%s", check_event(event))
+
+    def _timed_out(self, message: str) -> Exception:
+        return (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message)
+
+    def _wait_here(self, context: Context, deadline: float | None) -> None:
+        """Poll in this process until the deadline that the wait had in the triggerer.
+
+        :param context: the context of the task
+        :param deadline: in seconds since the epoch; None for the whole timeout
+        """
+        began, polls = time.monotonic(), 1
+        if deadline is not None:
+            self.timeout = max(deadline - time.time(), 0.0)
+
+        def waited() -> float:
+            return time.monotonic() - began
+
+        try:
+            while not self.poke(context):
+                if waited() >= self.timeout:
+                    raise self._timed_out(f"Not in time. {self._watch(context).state}")
+                time.sleep(self._get_next_poke_interval(began, waited, polls))
+                polls += 1
+        finally:
+            if self._client:
+                self._client.close()
 
     def poke(self, context: Context) -> bool:
         """Poll once."""

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from ..client.errors import TrifactaError
+from ..client.errors import AnswerTooLargeError, TrifactaError
 from ..hooks.trifacta import TrifactaHook
-from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Watch
-from ._polling import Poll, PollingInstance
+from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch
+from ._polling import LARGEST_ANSWER, Poll, PollingInstance
 
 if TYPE_CHECKING:
     from ..client import ClientConfig
@@ -96,6 +96,10 @@ class Lease:
             instance.close()
 
 
+class _NeedsWorkerError(Exception):
+    """A wait cannot go on without an answer that is too large for the triggerer."""
+
+
 #: Seconds after its deadline for which Airflow still waits for the event of a trigger.
 _BACKSTOP = 300.0
 #: Seconds after its deadline for which a trigger still waits for the look-up of the connection.
@@ -110,7 +114,8 @@ class WatchTrigger(BaseTrigger):
     When the trigger is canceled, it only stops. A restart of the triggerer cancels it too.
 
     The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``. An error has
-    ``advice`` too: what to do next.
+    ``advice`` too: what to do next. The status ``needs_worker`` has ``deadline``: the wait has not ended, and goes on
+    in a worker until then.
 
     All arguments except the awaited ids have defaults. So a wait that an older version deferred goes on after an
     upgrade.
@@ -162,10 +167,21 @@ class WatchTrigger(BaseTrigger):
     def _watch(self, **waiting: Any) -> Watch:
         """Make the watch."""
 
+    def _needs(self, read: Read) -> bool:  # noqa: ARG002
+        """Tell whether the wait goes back to a worker if the answer to a question is too large for the triggerer."""
+        return False
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
         try:
             event = await self._wait()
+        except _NeedsWorkerError as error:
+            event = {
+                "status": "needs_worker",
+                "message": str(error),
+                "retryable": False,
+                "deadline": self.deadline,
+            }
         except TrifactaError as error:
             told = f"{type(error).__name__}: {error.told}"
             event = {"status": "error", "message": told, "advice": error.advice, "retryable": error.retryable}
@@ -236,6 +252,12 @@ class WatchTrigger(BaseTrigger):
                 poll.until = poll.latest + self._config.connect_timeout + self._config.read_timeout
                 given = await lease.instance.ask(step, poll)
                 answer, error = given.value, given.error
+                if (
+                    isinstance(error, AnswerTooLargeError)
+                    and self._config.max_answer_size > LARGEST_ANSWER
+                    and self._needs(step)
+                ):
+                    raise _NeedsWorkerError(str(error))
 
     async def _look_up(self, poll: Poll, *, first: bool) -> ClientConfig:
         loop = asyncio.get_running_loop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..waits import ReleaseWatch
+from ..waits import NewestReleases, Read, ReleaseWatch
 from ._watching import WatchTrigger
 
 
@@ -27,3 +27,7 @@ class ReleaseActiveTrigger(WatchTrigger):
         return ReleaseWatch(
             self.release_id, on_superseded=self.on_superseded, deployment_id=self.deployment_id, **waiting
         )
+
+    def _needs(self, read: Read) -> bool:
+        """Without the list of releases the wait cannot see that a newer one is live."""
+        return isinstance(read, NewestReleases) and self.on_superseded == "fail"

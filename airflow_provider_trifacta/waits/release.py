@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
+from ..client.transport import PAGE_SIZE
 from .watch import Read, Steps, Watch, refusal_of_id
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ class ReleaseWatch(Watch):
     :class:`.ReleaseSupersededError`, unless ``on_superseded`` is ``"wait"``.
 
     A poll reads the newest page of the deployment's list, because waits on the same deployment can share that answer.
-    If the release is not on that page, a poll reads the release itself, and every tenth poll also reads the pages
-    above it. As long as the deployment is not known, the release is read first.
+    If the release is not on that page, or the server gives a longer list in its place, a poll reads the release itself,
+    and every tenth poll also reads the list down to it. As long as the deployment is not known, the release is read
+    first.
 
     :param release_id: the release
     :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: a person may activate the
@@ -89,7 +91,7 @@ class ReleaseWatch(Watch):
         #: The deployment of the release, known from the first answer on.
         self.deployment_id = deployment_id
         self._polls = polls
-        #: Whether the release is not on the newest page.
+        #: Whether the release is not on the newest page, or that page is too large to be read at each poll.
         self._deep = False
         #: The live release, as far as it was read.
         self._live: int | None = None
@@ -105,17 +107,20 @@ class ReleaseWatch(Watch):
         all_pages, known = self._polls % DEEP_LOOK_EVERY == 0, self.deployment_id
         siblings: list[Release] = []
         release: Release | None = None
+        is_whole = False
         if known is not None and not self._deep:
-            siblings = yield NewestReleases(known)
+            siblings = yield from self._newest(known)
             release = next((one for one in siblings if one.id == self.release_id), None)
-            self._deep = release is None
+            # A server that gives the whole list in place of a page is asked for it as rarely as for many pages.
+            is_whole = len(siblings) > PAGE_SIZE
+            self._deep = release is None or is_whole
         if release is None:
             release = yield from self._own()
         self._polls += 1
         if release.active:
             return True
         if self.on_superseded == "fail" and self.deployment_id is not None:
-            if all_pages and (known is None or self._deep):
+            if all_pages and not is_whole and (known is None or self._deep):
                 siblings = yield NewestReleases(self.deployment_id, self.release_id)
             elif known is None:
                 siblings = yield NewestReleases(self.deployment_id)
@@ -134,6 +139,16 @@ class ReleaseWatch(Watch):
                 deployment_id=self.deployment_id,
             )
         return False
+
+    def _newest(self, deployment_id: int) -> Steps[list[Release]]:
+        """Read the newest page. A wait that may be superseded can do without it, if it is too large."""
+        try:
+            releases: list[Release] = yield NewestReleases(deployment_id)
+        except errors.AnswerTooLargeError:
+            if self.on_superseded == "fail":
+                raise
+            return []
+        return releases
 
     def _own(self) -> Steps[Release]:
         """Read the release itself, and learn its deployment."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time as real_time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
@@ -520,3 +521,35 @@ def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, s
     use_connection(server.url)
     execute(sensor(5))
     assert caplog.text.count("does not show the deployment") == 1
+
+
+@pytest.fixture
+def long_list(scripted, use_connection):
+    """A server of release 101 whose list only a worker reads; the release goes live when it was read some times."""
+
+    def respond(request):
+        respond.lists += "?" in request.path
+        active = True if respond.lists >= respond.live_after else None
+        row = {"id": 101, "active": active, "deployment": {"id": 1}, "notes": "x" * 2**20}
+        return 200, {}, {"data": [row]} if "?" in request.path else {**row, "notes": ""}
+
+    respond.lists, respond.live_after = 0, 10**9
+    use_connection(scripted(respond).url)
+    return respond
+
+
+@pytest.mark.parametrize("live_after", [3, 5])
+def test_a_wait_that_the_triggerer_cannot_read_ends_in_the_worker(execute, long_list, live_after):
+    long_list.live_after = live_after
+    execute(sensor(101, deferrable=True, poke_interval=0.01))
+    # One by the worker, one by the triggerer, and the others by the worker again.
+    assert long_list.lists == live_after
+
+
+@pytest.mark.parametrize(("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+def test_such_a_wait_keeps_its_deadline(execute, long_list, soft_fail, error):
+    began = real_time.time()
+    with pytest.raises(error):
+        execute(sensor(101, deferrable=True, poke_interval=0.05, timeout=1.5, soft_fail=soft_fail))
+    assert long_list.lists > 2
+    assert real_time.time() - began < 5

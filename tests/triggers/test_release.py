@@ -331,6 +331,67 @@ def test_waits_on_a_deployment_share_its_list(scripted, use_connection, virtual,
     assert [one.levelname for one in lines].count("WARNING") == 8, "each wait has its own line"
 
 
+class LongList:
+    """A server of release 101, which is not live, whose list is larger than a triggerer reads.
+
+    The release goes live when the list was read as often as a test says.
+    """
+
+    def __init__(self, scripted, live_after=10**9, size=2**20):
+        self.lists, self.live_after, self.size = 0, live_after, size
+        server = scripted(self)
+        self.url, self.seen = server.url, server.seen
+
+    def __call__(self, request):
+        row = {"id": 101, "active": True if self.lists >= self.live_after else None, "deployment": {"id": 1}}
+        if "?" not in request.path:
+            return 200, {}, row
+        self.lists += 1
+        return 200, {}, {"data": [{**row, "notes": "x" * self.size}]}
+
+
+@pytest.mark.parametrize("larger", [{}, {"max_answer_size": 2**21}])
+def test_a_list_that_is_too_large_sends_the_wait_back_to_a_worker(scripted, use_connection, larger):
+    use_connection(LongList(scripted).url, extra=larger)
+    (event,) = wait()
+    assert (event["status"], event["deadline"]) == ("needs_worker", KEYWORDS["deadline"])
+    assert event["message"].startswith("The answer is larger than 1048576 bytes")
+
+
+def test_where_a_worker_reads_no_more_the_wait_goes_on(scripted, use_connection):
+    use_connection(LongList(scripted).url, extra={"max_answer_size": 2**20})
+    (event,) = wait(tolerated_outage=0)
+    assert event["message"].startswith("AnswerTooLargeError: ")
+    assert (event["status"], event["retryable"]) == ("error", True)
+
+
+def test_a_wait_that_no_newer_release_ends_needs_no_list(scripted, use_connection):
+    server = LongList(scripted, live_after=1)
+    use_connection(server.url)
+    (event,) = wait(on_superseded="wait")
+    assert event["status"] == "success"
+    assert server.lists == 1
+
+
+@pytest.mark.parametrize("allowed", [50_000, 2**20, 2**23, 2**30])
+def test_an_answer_is_read_up_to_what_is_allowed_and_no_further_than_1_mib(scripted, use_connection, allowed):
+    """One instance cannot fill the memory of the process that all waits share."""
+    limit = min(allowed, 2**20)
+    for size, status in ((limit - 200, "success"), (limit + 200, "error")):
+        row = {"id": 101, "active": True, "deployment": {"id": 1}, "notes": "x" * size}
+        row["notes"] = "x" * (size - len(json.dumps({**row, "notes": ""})))
+        use_connection(scripted(lambda _, row=row: (200, {}, row)).url, extra={"max_answer_size": allowed})
+        (event,) = wait(deployment_id=None, tolerated_outage=0)
+        assert event["status"] == status, event
+
+
+def test_the_parts_of_an_answer_are_bounded_too(scripted, use_connection):
+    row = {"id": 101, "active": True, "deployment": {"id": 1}, "notes": [[]] * (2**20 // 32)}
+    use_connection(scripted(lambda _: (200, {}, row)).url)
+    (event,) = wait(deployment_id=None, tolerated_outage=0)
+    assert event["message"].startswith("AnswerTooLargeError: GET /v4/releases/101 answered 32")
+
+
 def test_a_bad_connection_is_an_error_event(use_connection):
     use_connection("")
     (event,) = wait()

@@ -102,3 +102,27 @@ def test_the_state_tells_which_release_is_live_as_far_as_it_was_read(scripted):
         states.append(watch.state.rpartition(" ")[2])
     # Release 2 is below the newest page.
     assert states == ["live", "298", "298", "299", "live"]
+
+
+class Unpaged(Deployment):
+    """It gives all releases whatever it is asked for, the oldest first, as an embed does."""
+
+    def __call__(self, request):
+        if "?" not in request.path:
+            return super().__call__(request)
+        return 200, {}, {"data": [self.row(number) for number in sorted(self.ids)]}
+
+
+@pytest.mark.parametrize("mode", ["fail", "wait"])
+def test_a_whole_list_that_is_longer_than_a_page_is_read_at_times(scripted, mode):
+    short, long = Unpaged(scripted, range(1, 101)), Unpaged(scripted, range(1, 102))
+    usual = short.polls(ReleaseWatch(100, on_superseded=mode, deployment_id=4), 21)
+    assert len(set(usual)) == 1
+    long.client.releases.list(4)
+    whole_list = len(long.seen)
+    costs = long.polls(ReleaseWatch(101, on_superseded=mode, deployment_id=4), 21)
+    assert costs[0] == whole_list, "the list shows the release too"
+    tenth = 1 + whole_list if mode == "fail" else 1
+    assert costs[1:] == [*[1] * 9, tenth, *[1] * 9, tenth]
+    long.live = 101
+    assert ReleaseWatch(101, on_superseded=mode, deployment_id=4).poll(lambda: long.client) is True
