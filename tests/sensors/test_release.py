@@ -539,11 +539,13 @@ def long_list(scripted, use_connection):
 
 
 @pytest.mark.parametrize("live_after", [3, 5])
-def test_a_wait_that_the_triggerer_cannot_read_ends_in_the_worker(execute, long_list, live_after):
+def test_a_wait_that_the_triggerer_cannot_read_ends_in_the_worker(execute, long_list, live_after, caplog):
+    caplog.set_level(logging.INFO)
     long_list.live_after = live_after
     execute(sensor(101, deferrable=True, poke_interval=0.01))
     # One by the worker, one by the triggerer, and the others by the worker again.
     assert long_list.lists == live_after
+    assert "goes on in this worker" in caplog.text
 
 
 @pytest.mark.parametrize(("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
