@@ -139,6 +139,13 @@ def _notes(a: Answers) -> str:
     return {package.comment: "comment", package.flow_name: "flow_name"}.get(release["notes"], "other")
 
 
+def _release_list(a: Answers) -> str:
+    """Tell in which of the two documented ways the releases of a deployment can be listed."""
+    listed = a.by_status("releases", {200: True, 404: False})
+    embedded = a.by_status("embedded", {200: True, 400: False})
+    return {(True, True): "both", (False, True): "embed", (True, False): "plain"}[listed, embedded]
+
+
 def _run_answer(a: Answers) -> str:
     way = ("/deployments/{id}/run", "responses", "201", *_JSON)
     jobs = "jobs" in of_spec(a, "post", *way, "data", "items", "properties")
@@ -215,6 +222,7 @@ OPTIONS = (
         by("all_releases", {200: False, 400: True})),
     Item("list_releases_route", "M", "GET deployments/:id/releases exists", (False, True),
         by("route_releases", _EXISTS)),
+    Item("release_list", "?", "ways to list releases", ("both", "embed", "plain"), _release_list),
     Item("embed_paging", "?", "`limit` pages embedded releases", (True, False),
         lambda a: bool(several(a)) and len(embedded(a, "embedded")) == 1),
     Item("import_rules_readable", "M", "import rules can be read", (True, False), by("read_rules", _EXISTS)),

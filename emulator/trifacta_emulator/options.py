@@ -143,6 +143,9 @@ class EmulatorOptions:
     :param delete_active_release: allow deleting the active release, or refuse it with 400
     :param releases_need_deployment_id: GET releases without ``deploymentId`` is a 400 rather than a list of all
     :param list_releases_route: also serve GET deployments/:id/releases [M]
+    :param release_list: how the releases of a deployment can be listed. Both ways are on one page of 6.4.2 [R: D64];
+        that an instance may have only one is [?]. ``embed`` = only with the deployment, as ``embed=releases``: GET
+        releases is an unknown path. ``plain`` = only by GET releases: the association ``releases`` is unknown
     :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases
     :param import_rules_readable: GET of a deployment's import rules works [M]; off answers 404
     :param unmapped_connections: what becomes of a connection that no object rule maps and whose uuid no local
@@ -201,6 +204,7 @@ class EmulatorOptions:
     delete_active_release: Literal["allow", "refuse"] = "allow"
     releases_need_deployment_id: bool = False
     list_releases_route: bool = False
+    release_list: Literal["both", "embed", "plain"] = "both"
     embed_paging: bool = True
     import_rules_readable: bool = True
     unmapped_connections: Literal["keep", "clear", "refuse"] = "keep"
@@ -252,6 +256,11 @@ class EmulatorOptions:
     def has_deployments(self) -> bool:
         """Whether the instance has a Deployment Manager."""
         return self.deployment_manager and self.edition not in CLOUD_EDITIONS
+
+    @property
+    def has_release_list(self) -> bool:
+        """Whether GET releases lists releases."""
+        return self.release_list != "embed"
 
 
 def choices() -> dict[str, tuple[Any, ...]]:

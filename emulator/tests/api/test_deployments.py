@@ -116,6 +116,25 @@ def test_paging_of_embedded_releases(start, package, embed_paging, params, expec
     assert len(api.json(f"{PATH}/1", embed="releases", **params)["releases"]["data"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("choice", "listed", "embedded"), [("both", 200, 200), ("embed", 404, 200), ("plain", 200, 400)]
+)
+def test_ways_to_list_releases(start, package, choice, listed, embedded):
+    api = start(release_list=choice)
+    release = api.release(api.deployment(), package)
+    plain = api.get("/v4/releases", params={"deploymentId": 1})
+    embed = api.get(f"{PATH}/1", params={"embed": "releases"})
+    assert (plain.status_code, embed.status_code) == (listed, embedded)
+    if choice == "embed":
+        assert plain.json()["exception"]["name"] == "RouteNotFoundException"
+    if choice == "plain":
+        assert embed.json()["exception"]["name"] == "ValidationFailed"
+        details = "No association releases in deployments! Valid associations are creator, updater"
+        assert embed.json()["exception"]["details"] == details
+    assert api.get(f"/v4/releases/{release}").status_code == 200
+    assert api("PATCH", f"/v4/releases/{release}", json={"active": False}).status_code == 200
+
+
 def test_bad_embed(api):
     api.deployment()
     response = api.get(f"{PATH}/1", params={"embed": "*"})

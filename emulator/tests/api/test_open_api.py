@@ -20,6 +20,11 @@ def test_paths_are_those_served(start, optional):
             assert answer.ok or answer.json()["exception"]["name"] != "RouteNotFoundException"
 
 
+@pytest.mark.parametrize(("choice", "served"), [("both", True), ("embed", False), ("plain", True)])
+def test_the_list_of_releases_is_named_where_it_is_served(start, choice, served):
+    assert ("/v4/releases" in start(release_list=choice).json("/v4/open-api-spec")["paths"]) is served
+
+
 @pytest.mark.parametrize(("choice", "named"), [("count", ["/v4/flows/{id}/run", "/v4/jobGroups"]), ("ignore", [])])
 def test_it_names_the_header_of_the_calls_that_count_it(start, choice, named):
     paths = start(execution_ids=choice).json("/v4/open-api-spec")["paths"]

@@ -16,8 +16,6 @@ from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Deployment
 
-_EMBEDS = ("releases", *PEOPLE)
-
 
 async def create(request: Request) -> Response:
     """POST: the body is ``{"name": ...}`` [P: GR], the answer [I]."""
@@ -32,7 +30,7 @@ async def list_all(request: Request) -> Response:
     """GET: accessible deployments, newest first [R: VS-143186630]. Here every user can access all."""
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
-    wanted = embeds(params, "deployments", _EMBEDS)
+    wanted = embeds(params, "deployments", _associations(context))
     rows = [
         _embedded(context, row, wanted, with_deleted=with_deleted)
         for row in context.store.state.deployments.listed(include_deleted=with_deleted)
@@ -46,7 +44,7 @@ async def read(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
     deployment = context.store.state.deployments.read(path_id(request), include_deleted=with_deleted)
-    wanted = embeds(params, "deployments", _EMBEDS)
+    wanted = embeds(params, "deployments", _associations(context))
     if "releases" in wanted and context.options.embed_paging and not wanted["releases"]:
         # The page says that limit and offset page the releases; we are not sure [?].
         page = paging(params)
@@ -70,6 +68,11 @@ async def delete(request: Request) -> Response:
     """Soft-DELETE it with its releases [M]; 204 by the general rule [P: AAC25]."""
     context_of(request).store.delete_deployment(path_id(request), person_of(request).id)
     return Response(status_code=204)
+
+
+def _associations(context: Context) -> tuple[str, ...]:
+    # Whether releases can be embedded is for the options to decide.
+    return PEOPLE if context.options.release_list == "plain" else ("releases", *PEOPLE)
 
 
 def _embedded(

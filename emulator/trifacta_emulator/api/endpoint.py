@@ -41,7 +41,8 @@ class Endpoint:
     :param handler: coroutine function that answers
     :param deployments: whether the caller needs access to deployments
     :param produces: media type of the answer. ``Accept`` may name it in place of JSON
-    :param option: name of the option that must be true, or the call does not exist; ``None`` = no such option
+    :param option: name of the option, or property of the options, that must be true, or the call does not exist;
+        ``None`` = no such option
     :param once: whether it counts an ``x-execution-id``
     """
 

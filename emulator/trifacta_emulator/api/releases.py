@@ -206,7 +206,7 @@ ENDPOINTS = (
         deployments=True,
         option="list_releases_route",
     ),
-    Endpoint("GET", "/v4/releases", "listReleases", list_all, deployments=True),
+    Endpoint("GET", "/v4/releases", "listReleases", list_all, deployments=True, option="has_release_list"),
     Endpoint("GET", "/v4/releases/{id}", "getRelease", read, deployments=True),
     Endpoint("PATCH", "/v4/releases/{id}", "patchRelease", update, deployments=True),
     Endpoint("DELETE", "/v4/releases/{id}", "deleteRelease", delete, deployments=True),
