@@ -83,7 +83,9 @@ class TrifactaClient:
         session = self._transport.session  # both share it, and its connections
         transport = replace(self._transport, repeats=False)
         transport.session = session
-        return TrifactaClient(self.config, transport=transport, clock=self.clock)
+        client = TrifactaClient(self.config, transport=transport, clock=self.clock)
+        client.releases.source = self.releases.source  # what one finds out about the instance holds for both
+        return client
 
     def deployment_url(self, deployment_id: int) -> str:
         """Return the address of a deployment's page, for people.

@@ -3,27 +3,109 @@
 from __future__ import annotations
 
 import builtins
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import gt, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .calls import MultipartFile
-from .errors import BadRequestError, UnexpectedResponseError
+from .errors import APIError, NotFoundError, UnexpectedResponseError
 from .imports import ImportResult
-from .models import Release, object_of
-from .resources import Resource, list_all
-from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
+from .models import Release, object_of, optional_id, within
+from .resources import Deployments, Resource, list_all
+from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE, plain_page
 
 if TYPE_CHECKING:
     from .transport import Transport
 
+log = logging.getLogger(__name__)
+
 #: How often a list is begun again that changes while it is read.
 _MOST_READINGS = 3
 _Until = Callable[[Sequence[Release]], bool]
+#: The API's name for a path that it does not know [P: AYX].
+_ROUTE_NOT_FOUND = "RouteNotFoundException"
+#: Statuses by which a server, or what stands in front of it, refuses one form of a read. Another form may do.
+_REFUSED_FORM = (400, 403, 404, 410)
 
 
+@dataclass(eq=False)
+class ReleaseSource:
+    """Where an instance shows the releases of a deployment. Clients of one instance share it.
+
+    :param embedded: whether it is known to show them with their deployment only
+    """
+
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
+class _ListForm:
+    """One of the two documented ways to read the releases of a deployment.
+
+    ``GET /v4/releases?deploymentId=`` answers the list alone [R]. ``GET /v4/deployments/:id?embed=releases`` answers it
+    within the deployment [R]. There ``limit`` and ``offset`` may page the releases, or do nothing [?].
+
+    :param deployment_id: the deployment
+    :param deleted: whether deleted releases are wanted too; a server may not know the parameter
+    :param embedded: which way it is
+    """
+
+    deployment_id: int
+    deleted: bool
+    embedded: bool
+
+    @property
+    def path(self) -> str:
+        """The path of the list, or of the deployment."""
+        return f"/v4/deployments/{self.deployment_id}" if self.embedded else "/v4/releases"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The query. What is None is not sent."""
+        form = {"embed": "releases"} if self.embedded else {"deploymentId": self.deployment_id}
+        return {**form, "includeDeleted": "true" if self.deleted else None}
+
+    def page_of(self, body: object) -> tuple[object, object]:
+        """Return the releases of an answer, and the count that came with them.
+
+        :param body: the answer
+        :raises UnexpectedResponseError: it is of another deployment
+        """
+        if not self.embedded:
+            return plain_page(body)
+        deployment = within(body)
+        if optional_id(deployment.get("id")) != self.deployment_id:
+            raise UnexpectedResponseError(f"GET {self.path} did not answer deployment {self.deployment_id}.")
+        # The deployment's own count [I] may leave deleted releases out.
+        count = None if self.deleted else deployment.get("numReleases")
+        return within(deployment, "releases").get("data"), count
+
+    def own(self, releases: Iterable[Release]) -> list[Release]:
+        """Return those of the releases that belong to the deployment, newest first.
+
+        :param releases: what was read
+        :raises UnexpectedResponseError: a release does not show its deployment, so it may belong to any
+        """
+        wanted = [release for release in releases if self.deleted or not release.deleted]
+        homeless = [release.id for release in wanted if release.deployment_id is None]
+        if homeless and not self.embedded:
+            raise UnexpectedResponseError(
+                f"GET {self.path} does not show which deployment the releases {homeless[:5]} belong to."
+            )
+        # What is embedded belongs to its deployment, unless it names another one.
+        known = [replace(release, deployment_id=release.deployment_id or self.deployment_id) for release in wanted]
+        own = [release for release in known if release.deployment_id == self.deployment_id]
+        return sorted(own, key=lambda release: release.id, reverse=True)
+
+
+@dataclass(eq=False)
 class Releases(Resource):
     """Calls for releases. Every call raises the errors of :mod:`.errors`."""
+
+    #: Where the instance shows the releases of a deployment.
+    source: ReleaseSource = field(default_factory=ReleaseSource)
 
     def create(self, deployment_id: int, package: MultipartFile, *, repeat: bool = True) -> ImportResult:
         """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.
@@ -56,7 +138,9 @@ class Releases(Resource):
     ) -> builtins.list[Release]:
         """Return a deployment's releases, newest first (``GET /v4/releases?deploymentId=`` [R]).
 
-        Releases of other deployments are left out here too: a server may not know the parameter.
+        An instance that does not know that path shows them with their deployment
+        (``GET /v4/deployments/:id?embed=releases`` [R]). Releases of other deployments are left out here too: a server
+        may not know the parameter.
 
         :param deployment_id: the deployment
         :param until: called with the releases so far after each page; True ends the reading, since older ones do not
@@ -65,7 +149,7 @@ class Releases(Resource):
         :returns: the releases
         :raises UnexpectedResponseError: a row does not show its deployment, so it may belong to any
         """
-        releases, whole, one_page = self._read_list(deployment_id, until, include_deleted=include_deleted)
+        releases, whole, one_page = self._read_list(deployment_id, until, include_deleted)
         if one_page:
             return releases
         # A list of several pages may change while it is read. A part of it that shows one live release, or none so
@@ -73,29 +157,38 @@ class Releases(Resource):
         live = sum(release.active and not release.deleted for release in releases)
         if live == 1 or (live == 0 and not whole):
             return releases
-        return self._read_list(deployment_id, until, include_deleted=include_deleted)[0]
+        return self._read_list(deployment_id, until, include_deleted)[0]
 
     def _read_list(
-        self, deployment_id: int, until: _Until | None, *, include_deleted: bool
+        self, deployment_id: int, until: _Until | None, deleted: bool
     ) -> tuple[builtins.list[Release], bool, bool]:
         """Read the list once; return the releases, whether they are all, and whether they fitted on one page."""
-        # What is None is not sent.
-        params = {"deploymentId": deployment_id, "includeDeleted": "true" if include_deleted else None}
-        whole = True
+        if not self.source.embedded:
+            try:
+                return self._read_form(_ListForm(deployment_id, deleted, embedded=False), until)
+            except NotFoundError as error:
+                if error.name != _ROUTE_NOT_FOUND:
+                    raise
+                # Where deployments are unknown too, this raises the error that says so.
+                Deployments(self._transport).probe()
+                log.info("This instance has no list of releases, so they are read with their deployment")
+                self.source.embedded = True
+        return self._read_form(_ListForm(deployment_id, deleted, embedded=True), until)
 
-        def own(releases: Iterable[Release]) -> builtins.list[Release]:
-            return _of_deployment(releases, deployment_id, deleted=include_deleted)
+    def _read_form(self, form: _ListForm, until: _Until | None) -> tuple[builtins.list[Release], bool, bool]:
+        whole = True
 
         def enough(releases: Sequence[Release]) -> bool:
             nonlocal whole
-            whole = not (until and until(own(releases)))
+            whole = not (until and until(form.own(releases)))
             return not whole
 
-        found = _newest_first(self._transport, "/v4/releases", params, enough=enough)
+        found = _newest_first(self._transport, form, enough)
         if not found:
-            return own(map(Release.from_json, list_all(self._transport, "/v4/releases", params))), True, False
+            rows = list_all(self._transport, form.path, form.params, page_of=form.page_of)
+            return form.own(map(Release.from_json, rows)), True, False
         releases, one_page = found
-        return own(releases), whole, one_page
+        return form.own(releases), whole, one_page
 
     def get(self, release_id: int) -> Release:
         """Return one release (API Releases Get v4 [R]).
@@ -127,27 +220,8 @@ class Releases(Resource):
         self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)
 
 
-def _of_deployment(releases: Iterable[Release], deployment_id: int, *, deleted: bool) -> list[Release]:
-    """Return the releases of one deployment, newest first.
-
-    :param deleted: whether deleted releases are wanted too
-    :raises UnexpectedResponseError: a release does not show its deployment, so it may belong to any
-    """
-    wanted = [one for one in releases if deleted or not one.deleted]
-    homeless = [one.id for one in wanted if one.deployment_id is None]
-    if homeless:
-        raise UnexpectedResponseError(
-            f"GET /v4/releases does not show which deployment the releases {homeless[:5]} belong to."
-        )
-    return sorted((one for one in wanted if one.deployment_id == deployment_id), key=lambda one: one.id, reverse=True)
-
-
 def _newest_first(
-    transport: Transport,
-    path: str,
-    params: Mapping[str, Any] | None = None,
-    *,
-    enough: Callable[[Sequence[Release]], bool],
+    transport: Transport, form: _ListForm, enough: Callable[[Sequence[Release]], bool]
 ) -> tuple[list[Release], bool] | None:
     """Read a list of releases from its newest on, as far as it is needed.
 
@@ -155,26 +229,31 @@ def _newest_first(
     requests and a release may be missing, so the list is read again from its beginning.
 
     :param transport: what sends the requests
-    :param path: path of the list
-    :param params: further query parameters
+    :param form: the list, and how it is read
     :param enough: called with the releases so far, newest first, after each page that is not the last; True ends the
         reading
     :returns: the releases, newest first, and whether they fitted on one page. None if the server does not sort, does
         not page, or its list keeps changing: read it with :func:`~.resources.list_all` then
     :raises UnexpectedResponseError: an answer is not a list of releases, or the list is too long
     """
-    query = {**(params or {}), "sort": "-id", "limit": PAGE_SIZE}
+    query = {**form.params, "sort": "-id", "limit": PAGE_SIZE}
     budget = transport.budget()
     for _ in range(_MOST_READINGS):
         releases: list[Release] = []
         while True:
             try:
                 offset = max(len(releases) - 1, 0)
-                page, _count = transport.read_page(path, {**query, "offset": offset}, budget, known=len(releases))
-            except BadRequestError:
-                if releases:
+                page, count = transport.read_page(
+                    form.path,
+                    {**query, "offset": offset},
+                    budget,
+                    known=len(releases),
+                    page_of=form.page_of,
+                )
+            except APIError as error:
+                if releases or error.name == _ROUTE_NOT_FOUND or error.status not in _REFUSED_FORM:
                     raise
-                return None  # it does not take the parameter
+                return None  # it does not take the parameters
             ids: list[Any] = list(map(itemgetter("id"), page))
             if str in map(type, ids) or not all(map(gt, ids, ids[1:])):
                 return None  # it is not sorted
@@ -184,6 +263,7 @@ def _newest_first(
             if releases and not new and len(page) >= SERVERS_PAGE_SIZE:
                 return None  # it repeats itself
             releases += map(Release.from_json, new)
-            if len(page) < SERVERS_PAGE_SIZE or enough(releases):
+            is_last = len(page) < SERVERS_PAGE_SIZE
+            if is_last or enough(releases) or (form.embedded and len(releases) == count):
                 return releases, len(page) == len(releases)
     return None

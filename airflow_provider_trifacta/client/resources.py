@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .errors import AmbiguousNameError, InvalidInputError, UnexpectedResponseError
 from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe, within
 from .texts import listed, quoted, shown
-from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE
+from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE, PageOf, plain_page
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -26,7 +26,13 @@ RULE_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
+def list_all(
+    transport: Transport,
+    path: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    page_of: PageOf = plain_page,
+) -> list[Mapping[str, Any]]:
     """Read every page of a list.
 
     All pages share the time and the size that one call has. The list ends with a page that is shorter than the API's
@@ -35,6 +41,7 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
     :param transport: what sends the requests
     :param path: path of the list
     :param params: further query parameters
+    :param page_of: takes the rows and the count out of an answer
     :returns: the items, each once, in the server's order
     :raises UnexpectedResponseError: an answer is not a list, the list is too long, or it may not be whole. A caller
         that acts on a part of a list would not notice what is missing
@@ -43,7 +50,7 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
     budget = transport.budget()
     while True:
         query = {**(params or {}), "limit": PAGE_SIZE, "offset": len(items)}
-        page, _ = transport.read_page(path, query, budget, known=len(items))
+        page, _ = transport.read_page(path, query, budget, known=len(items), page_of=page_of)
         before = len(items)
         items.update((item["id"], item) for item in page if item["id"] not in items)
         if len(page) < SERVERS_PAGE_SIZE:
@@ -51,7 +58,8 @@ def list_all(transport: Transport, path: str, params: Mapping[str, Any] | None =
         if len(items) == before:
             break
     # A page came again. Where the server tells no count, a round number of items is a page and not a list.
-    page, count = transport.read_page(path, {**(params or {}), "noLimit": "true", "includeCount": "true"}, budget)
+    query = {**(params or {}), "noLimit": "true", "includeCount": "true"}
+    page, count = transport.read_page(path, query, budget, page_of=page_of)
     items.update((item["id"], item) for item in page if item["id"] not in items)
     whole = len(items) == count if isinstance(count, int) else bool(len(items) % SERVERS_PAGE_SIZE)
     if not whole:
@@ -167,9 +175,13 @@ class Deployments(Resource):
         """
         return only(self.list(), name, "deployment")
 
-    def probe(self) -> None:
-        """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``)."""
-        rows_of(self._transport.read("/v4/deployments", {"limit": 1}), "/v4/deployments")
+    def probe(self) -> Sequence[Deployment]:
+        """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``).
+
+        :returns: the deployment, if there is one; a server that ignores the limit answers more
+        """
+        rows = rows_of(self._transport.read("/v4/deployments", {"limit": 1}), "/v4/deployments")
+        return [Deployment.from_json(row) for row in rows]
 
     def get(self, deployment_id: int) -> Deployment:
         """Return one deployment (``GET /v4/deployments/:id`` [I]).

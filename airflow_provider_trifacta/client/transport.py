@@ -39,8 +39,19 @@ MOST_PAGES = 1_000
 _MOST_REDIRECTS = 3
 #: How many of the largest answers one call may get, with its repetitions and pages.
 _ANSWERS_OF_A_CALL = 8
+#: Takes the rows of a page out of an answer, and the count that came with them.
+PageOf = Callable[[object], tuple[object, object]]
 #: The instances that this process warned of. Airflow runs each try of a task in a process of its own.
 _warned: set[str] = set()
+
+
+def plain_page(body: object) -> tuple[object, object]:
+    """Return the rows of a list as the API wraps it, and its count.
+
+    :param body: the answer
+    """
+    page = within(body)
+    return page.get("data"), page.get("count")
 
 
 @dataclass(eq=False)
@@ -99,7 +110,13 @@ class Transport:
         return self._read(Request("GET", path, self.budget(), params=params))
 
     def read_page(
-        self, path: str, params: Mapping[str, Any], budget: Budget, known: int = 0
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        budget: Budget,
+        known: int = 0,
+        *,
+        page_of: PageOf = plain_page,
     ) -> tuple[list[Mapping[str, Any]], object]:
         """GET a page of a list, again after transient errors.
 
@@ -107,13 +124,14 @@ class Transport:
         :param params: query parameters
         :param budget: what the whole list may cost
         :param known: how many of its rows are known by now
+        :param page_of: takes the rows and the count out of an answer
         :returns: the rows, and the count that came with them
         :raises UnexpectedResponseError: the answer is not a list of objects with ids, or the list is too long
         """
         budget.pages += 1
         body = self._read(Request("GET", path, budget, params=params))
-        data = within(body)
-        rows: list[Any] = data["data"] if isinstance(data.get("data"), list) else [None]
+        found, count = page_of(body)
+        rows: list[Any] = found if isinstance(found, list) else [None]
         for row in rows:
             one = within(row).get("id")
             if not isinstance(one, (int, str)) or isinstance(one, bool):
@@ -122,7 +140,7 @@ class Transport:
             raise UnexpectedResponseError(
                 f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
             )
-        return rows, data.get("count")
+        return rows, count
 
     def download(self, path: str, file: BinaryIO, params: Mapping[str, Any] | None = None) -> None:
         """GET a file, again and from its beginning after transient errors.

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -8,9 +7,11 @@ import pytest
 from airflow_provider_trifacta.client import transport as transport_module
 from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import RequestTimeoutError, UnexpectedResponseError
-from airflow_provider_trifacta.client.releases import _newest_first
+from airflow_provider_trifacta.client.releases import _ListForm, _newest_first
 from airflow_provider_trifacta.client.resources import list_all
 from airflow_provider_trifacta.client.transport import Transport
+
+RELEASES = _ListForm(1, deleted=False, embedded=False)
 
 
 @pytest.fixture
@@ -103,9 +104,10 @@ def test_an_endless_list_ends(scripted_transport, monkeypatch, limits):
     monkeypatch.setattr(transport_module, "MOST_ROWS", limits[0])
     monkeypatch.setattr(transport_module, "MOST_PAGES", limits[1])
     transport, server = scripted_transport(endless)
-    for read_list in (list_all, functools.partial(_newest_first, enough=lambda _: False)):
-        with pytest.raises(UnexpectedResponseError, match=r"GET /v4/things has more than"):
-            read_list(transport, "/v4/things")
+    with pytest.raises(UnexpectedResponseError, match=r"GET /v4/things has more than"):
+        list_all(transport, "/v4/things")
+    with pytest.raises(UnexpectedResponseError, match=r"GET /v4/releases has more than"):
+        _newest_first(transport, RELEASES, lambda _: False)
     assert len(server.seen) == 22
 
 
@@ -133,4 +135,4 @@ def test_a_row_whose_id_is_no_id_is_no_row(scripted_transport, one):
     with pytest.raises(UnexpectedResponseError, match="ids"):
         list_all(transport, "/v4/things")
     with pytest.raises(UnexpectedResponseError, match="ids"):
-        _newest_first(transport, "/v4/things", enough=lambda _: True)
+        _newest_first(transport, RELEASES, lambda _: True)

@@ -248,13 +248,6 @@ def test_a_change_is_not_sent_again_after_a_page(scripted, connect):
     assert len(server.seen) == 1
 
 
-def test_a_page_does_not_mean_that_the_server_cannot_sort(scripted, connect):
-    server = scripted(lambda _: (400, PAGE[1], PAGE[0]))
-    with pytest.raises(GatewayPageError):
-        connect(server.url, read_retries=0).releases.list(1, until=lambda _: True)
-    assert len(server.seen) == 1
-
-
 @pytest.mark.parametrize(("method", "retryable"), [("GET", True), ("PATCH", False)])
 @pytest.mark.parametrize("location", ["/login", "https://other.example.com/", "http://["])
 def test_a_redirected_read_may_succeed_later(scripted, connect, method, retryable, location):
