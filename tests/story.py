@@ -202,6 +202,7 @@ class Story(Tasks):
         return self.releases[-1]
 
     def wait_for_releases(self, superseded, live):
+        assert check(TrifactaHook().client.config, "prod")[0]
         self.waits(ReleaseActiveSensor, release_id=live)
         self.waits(ReleaseActiveSensor, errors.ReleaseSupersededError, names=superseded, release_id=superseded)
 

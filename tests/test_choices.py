@@ -86,6 +86,21 @@ def test_each_value_of_a_choice(story, name, value):
     story(**{name: value})
 
 
+#: What an embed may do, and what the readers of a list must handle at the same time.
+EMBEDS = [
+    {"embed_paging": False},
+    {"releases_order": "oldest"},
+    {"embed_paging": False, "releases_order": "oldest", "list_lag_seconds": 3},
+    {"unknown_id_status": 403, "deleted_id_status": 404},
+    {"unknown_id_status": 400, "unauthorized_body": "text"},
+]
+
+
+@pytest.mark.parametrize("others", EMBEDS, ids=str)
+def test_releases_that_are_read_with_their_deployment(story, others):
+    story(release_list="embed", **others)
+
+
 def test_random_choices(story, rounds, tell):
     count = rounds(4)
     for seed in range(count):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from . import errors
 from .client import TrifactaClient
 from .config import ClientConfig
+from .models import Release
 from .texts import shown
 
 #: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
@@ -25,15 +27,28 @@ def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
 
 
 def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
+    """Tell whether a deployment and its releases can be read, as the first task of a promotion reads them."""
     try:
-        client.deployments.probe()
+        deployments = client.deployments.probe()
     except errors.DeploymentManagerMissingError as error:
         return True, f"runs and imports into the workspace are possible, but no releases. {error}"
     except (errors.PermissionDeniedError, errors.NotFoundError) as error:
         return False, f"this user cannot use Deployment Manager. {error}"
     except errors.TrifactaError as error:
         return False, f"deployments cannot be listed. {error}"
-    return True, "Deployment Manager is available."
+    if not deployments:
+        return True, "Deployment Manager is available. There is no deployment yet, so no releases were read."
+    deployment_id = deployments[0].id
+    try:
+        client.deployments.get(deployment_id)
+        client.releases.list(deployment_id, until=_is_one_page)
+    except errors.TrifactaError as error:
+        return False, f"the releases of deployment {deployment_id} cannot be read. {error}"
+    return True, "Deployment Manager is available, and releases can be read."
+
+
+def _is_one_page(_: Sequence[Release]) -> bool:
+    return True
 
 
 #: What an instance can be in a promotion: where a flow is exported, and where it is promoted.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import threading
@@ -9,7 +10,7 @@ import threading
 import pytest
 import requests
 import trustme
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault
+from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, build_package, read_package
 
 from airflow_provider_trifacta.client.check import check
 from airflow_provider_trifacta.client.config import ClientConfig
@@ -19,7 +20,7 @@ def config(url, login="admin@example.com", password="admin-password", **options)
     return ClientConfig(base_url=url, login=login, password=password, **options)
 
 
-ASKED = {"dev": "/v4/flows", "prod": "/v4/deployments"}
+ASKED = {"dev": ["/v4/flows"], "prod": ["/v4/deployments", "/v4/deployments/1", "/v4/releases"]}
 
 
 @pytest.mark.parametrize("role", [None, "dev", "prod"])
@@ -28,7 +29,7 @@ def test_all_is_well(emulator, role):
     assert ok
     assert words.startswith(f"Logged in to {emulator.url} as admin@example.com. As ")
     assert words.count(": yes, ") == (1 if role else 2)
-    asked = [ASKED[role]] if role else list(ASKED.values())
+    asked = ASKED[role] if role else ASKED["dev"] + ASKED["prod"]
     assert [call.path for call in emulator.calls] == ["/v4/people/current", *asked]
     assert {call.method for call in emulator.calls} == {"GET"}
 
@@ -118,6 +119,36 @@ def test_a_user_who_sees_no_flows_is_not_one_for_dev(emulator):
     assert ok
     assert "As Dev: no, flows cannot be listed" in words
     assert "As Prod: yes" in words
+
+
+def test_a_new_instance_has_no_releases_to_read():
+    with Emulator(EmulatorOptions()) as emulator:
+        ok, words = check(config(emulator.url), "prod")
+        assert [call.path for call in emulator.calls] == ["/v4/people/current", "/v4/deployments"]
+    assert ok
+    assert "no deployment yet" in words
+
+
+@pytest.mark.parametrize("choice", ["both", "embed", "plain"])
+@pytest.mark.parametrize("releases", [0, 30])
+def test_releases_are_read_as_the_operators_read_them(choice, releases):
+    with Emulator(EmulatorOptions(release_list=choice)) as emulator:
+        deployment = emulator.store.create_deployment("Orders")
+        for _ in range(releases):
+            emulator.store.create_release(deployment.id, read_package(io.BytesIO(build_package())))
+        assert check(config(emulator.url), "prod")[0]
+        path = "/v4/deployments/1" if choice == "embed" else "/v4/releases"
+        assert emulator.calls[-1].path == path
+        assert {call.method for call in emulator.calls} == {"GET"}
+
+
+@pytest.mark.parametrize("path", ["/v4/deployments/1", "/v4/releases"])
+@pytest.mark.parametrize("answer", [Answer(403), Answer(404), Answer(500), Answer(200, body={"id": 1})])
+def test_what_the_first_task_cannot_read_is_no_yes(emulator, path, answer):
+    emulator.faults.add(Fault(answer, path=path, times=10))
+    ok, words = check(config(emulator.url), "prod")
+    assert ok is (path == "/v4/deployments/1" and answer.status == 200)
+    assert ("releases of deployment 1 cannot be read" in words) is not ok
 
 
 def test_an_instance_where_deployments_are_unknown():
