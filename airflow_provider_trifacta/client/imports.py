@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import MissingMappingError
 from .models import Release, object_of, optional_id, rows_within
 from .texts import shown, shown_json
 
-#: How many dropped objects are kept for a retry.
-_DROPPED_KEPT = 20
+#: How many objects that an import dropped, or that import rules changed, are kept for a retry or an XCom.
+_OBJECTS_KEPT = 20
+#: What an import makes: the word for it, and the list in the answer. Recipes are counted by :func:`_recipes`.
+_MADE = (("flows", "flows"), ("datasets", "datasources"), ("outputs", "outputobjects"))
 #: What an answer asks for: the argument to write, the list in the answer, and what names an entry of it.
 _HELD_UP = (
     ("connections", "connectionsWithoutMapping", ("name", "uuid", "id")),
@@ -50,9 +52,17 @@ class FlowImport:
 
 @dataclass(frozen=True)
 class ImportResult(FlowImport):
-    """What an import made as a release (API Releases Create v4 [R])."""
+    """What an import made as a release (API Releases Create v4 [R]).
+
+    :param release: the release
+    :param rule_changes: what the import rules of the deployment changed: ``count``, and the first ``objects`` as texts;
+        None if the answer does not show it
+    :param counts: how many flows, datasets, recipes and outputs were made, as far as the answer shows them
+    """
 
     release: Release
+    rule_changes: Mapping[str, Any] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, body: object) -> ImportResult:
@@ -61,7 +71,12 @@ class ImportResult(FlowImport):
         :param body: the answer
         """
         data = object_of(body, "The answer to the upload")
-        return cls(release=Release.from_json(data.get("release")), **_made(data))
+        return cls(
+            release=Release.from_json(data.get("release")),
+            rule_changes=_rule_changes(data),
+            counts=_counts(data),
+            **_made(data),
+        )
 
 
 def _made(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,6 +89,29 @@ def _made(data: Mapping[str, Any]) -> dict[str, Any]:
         "flows": [flow for flow in flows if flow["id"]],
         "dropped": dropped_objects(data.get("deletedObjects")),
     }
+
+
+def _rule_changes(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what import rules changed. The shape of an item is not documented [?], so any JSON will do."""
+    if "importRuleChanges" not in data:
+        return None
+    changes = data["importRuleChanges"]
+    return _first_objects(changes if isinstance(changes, Mapping) else {"importRuleChanges": changes})
+
+
+def _counts(data: Mapping[str, Any]) -> dict[str, int]:
+    counts = {noun: len(data[key]) for noun, key in _MADE if isinstance(data.get(key), list)}
+    recipes = _recipes(data)
+    return counts if recipes is None else {**counts, "recipes": recipes}
+
+
+def _recipes(data: Mapping[str, Any]) -> int | None:
+    """Count the recipes. A node of a flow is a recipe if it is ``wrangled``, else a dataset [R]."""
+    nodes = rows_within(data, "flownodes")
+    if nodes and all(isinstance(node.get("wrangled"), bool) for node in nodes):
+        return len([node for node in nodes if node["wrangled"]])
+    recipes = data.get("recipes")  # later releases have this list [P: AAC25]
+    return len(recipes) if isinstance(recipes, list) else None
 
 
 def new_flow(flow_id: object, name: object, primary: Collection[object] | None) -> dict[str, Any]:
@@ -119,13 +157,18 @@ def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
 
     :param dropped: what :func:`dropped_objects` returned
     """
-    objects = [
-        f"{shown(kind)}: {shown_json(one)}"
-        for kind, value in dropped.items()
-        for one in (value if isinstance(value, list) else [value])
-        if _holds_something(one)
-    ]
-    return {"count": len(objects), "objects": objects[:_DROPPED_KEPT]} if objects else {}
+    first = _first_objects(dropped)
+    return first if first["count"] else {}
+
+
+def _first_objects(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many objects an answer names by their kind, and the first ones as texts."""
+    objects: list[tuple[str, Any]] = []
+    for kind, value in named.items():
+        values = value if isinstance(value, list) else [value]
+        objects += [(kind, entry) for entry in values if _holds_something(entry)]
+    first = [f"{shown(kind)}: {shown_json(entry)}" for kind, entry in objects[:_OBJECTS_KEPT]]
+    return {"count": len(objects), "objects": first}
 
 
 def _holds_something(value: object) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..client.errors import InvalidInputError
 from ..client.texts import called, parse_id, quoted, sentence
-from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
 from ..promotion.rollback import Undone, outlast, roll_back
@@ -36,7 +35,7 @@ class GetDeploymentOperator(DeploymentOperator):
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None,
         "active_updated_at": str | None, "deployment_name": str}``, the time as ISO 8601.
-        ``deployment_name`` is also pushed as an XCom key
+        ``deployment_id`` and ``deployment_name`` are also pushed as XCom keys
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -49,7 +48,7 @@ class GetDeploymentOperator(DeploymentOperator):
         self.log.info("Will record which release of %s is live", str(target))
         with self._client() as client:
             deployment_id = target.find(client)
-            attempt.tell(**{DEPLOYMENT_URL_KEY: client.deployment_url(deployment_id)})
+            attempt.tell_deployment(client, deployment_id)
             # Read by itself too, because a deployment that does not exist also has no releases.
             deployment = client.deployments.get(deployment_id)
             attempt.tell(**{NAME_KEY: deployment.name})

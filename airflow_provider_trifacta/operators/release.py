@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
-from ..client.texts import called, quoted, shown_json
+from ..client.texts import called, listed, quoted, shown_json
 from ..promotion.baseline import Baseline
 from ..promotion.gate import dry_run
 from ..promotion.promoter import Promoter, Promotion
@@ -70,7 +70,8 @@ class CreateReleaseOperator(PackageOperator):
     :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or ``"fail"``
     :param advice: what an error says to do next, in place of its own words
     :returns: a dict with ``release_id``, ``primary_flow_ids``, ``flows`` (all new flows: dicts with ``id``, ``name``
-        and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``, ``previous_release_id`` and
+        and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``, ``previous_release_id``,
+        ``import_rule_changes`` (what import rules changed: their ``count``, and the first ``objects`` as texts) and
         ``outcome`` (``created``, ``reused`` or ``adopted``). Each is also pushed as an XCom key of that name, unless it
         is unknown, which is None in the dict
     :raises AirflowFailException: for errors that a retry cannot fix
@@ -168,6 +169,7 @@ class CreateReleaseOperator(PackageOperator):
             primary_flow_ids=imported.primary_flow_ids if imported else None,
             flows=imported.flows if imported else None,
             previous_release_id=promotion.previous_release_id,
+            import_rule_changes=imported.rule_changes if imported else None,
             outcome=promotion.outcome,
         )
         deployment_id = attempt.facts["deployment_id"]
@@ -219,8 +221,18 @@ class CreateReleaseOperator(PackageOperator):
                 "unknown, and it was not checked whether the import dropped objects.",
                 promotion.outcome,
             )
-        elif imported.primary_flow_ids is None:
+            return
+        if imported.primary_flow_ids is None:
             self.log.warning("The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids.")
+        if imported.counts:
+            made = ", ".join(f"{kind} {count}" for kind, count in imported.counts.items())
+            self.log.info("The import made: %s", made)
+        changes = imported.rule_changes
+        if changes is None:
+            self.log.info("The answer did not show what import rules changed")
+        else:
+            first = listed(changes["objects"], between="; ") or "none"
+            self.log.info("Changes by import rules: %s (%s)", changes["count"], first)
 
     def _report_dropped_objects(self, imported: ImportResult) -> None:
         release = imported.release

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError
-from ..client.texts import parse_id, parse_ids, quoted
+from ..client.models import optional_id
+from ..client.texts import parse_id, parse_ids, quoted, shown
 from ..links import TrifactaDeploymentLink, TrifactaJobLink
 from ..promotion.run import run_deployment, run_flows, run_recipe
 from ._base import Attempt, DeploymentOperator, Target, check_name, given_name
@@ -15,6 +16,14 @@ from ._running import RunningOperator
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..promotion import Run
+
+
+#: What an operator that imports a package returns the ids of the flows under that a run starts with.
+_PRIMARY_FLOWS = "primary_flow_ids"
+_FLOWS_UNKNOWN = (
+    "A promotion that reused or adopted a release, or whose answer did not show them, does not know its flows. Nothing "
+    "was sent. Run the deployment with RunDeploymentOperator, or give flow_name."
+)
 
 
 class RunDeploymentOperator(RunningOperator, DeploymentOperator):
@@ -99,8 +108,8 @@ class RunFlowOperator(RunningOperator):
 
     API pages: runFlow, API JobGroups Get Status v4.
 
-    :param flow_id: the flow, or a list of flows: ints, strings of digits, or an XComArg, such as a promotion's
-        ``create.output["primary_flow_ids"]`` (templated)
+    :param flow_id: the flow, or a list of flows: ints, strings of digits, or an XComArg. Or the whole return value of
+        an operator that imports, such as ``create.output``: its primary flows (templated)
     :param flow_name: the exact name of one flow, in place of the id (templated)
     :param run_parameters: values by parameter name, for each of the flows (templated)
     :param release_id: the release that must be live, else nothing is started: give it with the flows of a release, so
@@ -126,12 +135,10 @@ class RunFlowOperator(RunningOperator):
         name = given_name(self.flow_name, self.flow_id, "flow")
         if name:
             return f"flow {quoted(name)}", name
-        if self.flow_id in (None, "None"):
-            raise InvalidInputError(
-                "flow_id is None. A promotion that reused or adopted a release does not know its flows. Nothing was "
-                "sent. Run the deployment with RunDeploymentOperator, or give flow_name."
-            )
-        ids = parse_ids(self.flow_id, "flow_id")
+        given = self.flow_id
+        if given in (None, "None"):
+            raise InvalidInputError(f"flow_id is None. {_FLOWS_UNKNOWN}")
+        ids = _imported_flows(given) if isinstance(given, Mapping) else parse_ids(given, "flow_id")
         return f"flows {ids}", ids
 
     def _find(self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt) -> list[int]:
@@ -141,6 +148,29 @@ class RunFlowOperator(RunningOperator):
 
     def _run(self, client: TrifactaClient, found: list[int], parameters: Mapping[str, str], **options: Any) -> Run:
         return run_flows(client, found, parameters, **options)
+
+
+def _imported_flows(imported: Mapping[str, Any]) -> list[int]:
+    """Return the primary flows of what an operator that imports a package returned.
+
+    :raises InvalidInputError: it does not tell them
+    """
+    if _PRIMARY_FLOWS not in imported:
+        raise InvalidInputError(
+            f"flow_id is a dict without {_PRIMARY_FLOWS!r}. Nothing was sent. Give the whole return value of a "
+            "CreateReleaseOperator or an ImportFlowPackageOperator, such as create.output, or ids."
+        )
+    ids = imported[_PRIMARY_FLOWS]
+    if ids is not None:
+        return parse_ids(ids, f"flow_id[{_PRIMARY_FLOWS!r}]")
+    release_id = optional_id(imported.get("release_id"))
+    what = f"release {release_id}" if release_id else "the import"
+    raise InvalidInputError(
+        f"flow_id does not tell the primary flows of {what} (outcome {shown(imported.get('outcome'))}). "
+        f"{_FLOWS_UNKNOWN}",
+        release_id=release_id,
+        deployment_id=optional_id(imported.get("deployment_id")),
+    )
 
 
 class RunJobGroupOperator(RunningOperator):

@@ -144,7 +144,7 @@ class Promoter:
         if entry.answer.get("adopted"):
             return Promotion("adopted", found, None, previous, overrun, recalled=True)
         ids, flows, dropped = (entry.answer.get(key) for key in ("primary_flow_ids", "flows", "dropped"))
-        imported = ImportResult(ids, flows or [], dropped or {}, found)
+        imported = ImportResult(ids, flows or [], dropped or {}, found, entry.answer.get("rule_changes"))
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
     def _accept_recalled(self, release: Release, seen: Standing) -> None:
@@ -245,6 +245,7 @@ class Promoter:
                 primary_flow_ids=result.primary_flow_ids,
                 flows=result.flows,
                 dropped=first_dropped(result.dropped),
+                rule_changes=result.rule_changes,
                 previous_release_id=previous,
             )
         with production_stands(

@@ -42,7 +42,8 @@ IMPORT = {
     "primaryFlowIds": [3],
     "release": RELEASE,
     "deletedObjects": {"flows": [{"id": 1, "why": ["x"]}]},
-    "importRuleChanges": {"object": [], "value": []},
+    "importRuleChanges": {"object": [], "value": [{"id": 4, "field": "path"}]},
+    "flownodes": [{"id": 5, "wrangled": True}],
 }
 JOBS = {"data": [{"id": 1, "status": "Failed", "jobType": "wrangle", "errorMessage": {"message": "m"}}]}
 
@@ -53,7 +54,7 @@ def package():
 
 def create(client):
     result = client.releases.create(1, package())
-    json.dumps([result.dropped, first_dropped(result.dropped)])
+    json.dumps([result.dropped, first_dropped(result.dropped), result.rule_changes, result.counts])
 
 
 REFUSAL = {"exception": {"name": "ValidationFailed", "message": "no", "details": [{"field": "x"}]}}

@@ -105,6 +105,51 @@ def test_dropped_objects_may_be_nested_however_deep(depth):
     assert dropped_objects(empty) == {}
 
 
+CHANGE = {"tableName": "datasources", "id": 3}
+CHANGED = 'value: {"tableName": "datasources", "id": 3}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "changes"),
+    [
+        ({}, None),
+        ({"importRuleChanges": None}, {"count": 0, "objects": []}),
+        ({"importRuleChanges": {"object": [], "value": []}}, {"count": 0, "objects": []}),
+        ({"importRuleChanges": {"object": {"data": []}}}, {"count": 0, "objects": []}),
+        ({"importRuleChanges": {"object": [], "value": [CHANGE]}}, {"count": 1, "objects": [CHANGED]}),
+        ({"importRuleChanges": {"value": [CHANGE] * 30}}, {"count": 30, "objects": [CHANGED] * 20}),
+        ({"importRuleChanges": [7]}, {"count": 1, "objects": ["importRuleChanges: 7"]}),
+        ({"importRuleChanges": "one"}, {"count": 1, "objects": ['importRuleChanges: "one"']}),
+    ],
+)
+def test_what_import_rules_changed_may_have_any_shape(answer, changes):
+    assert ImportResult.from_json({"release": {"id": 1}, **answer}).rule_changes == changes
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_what_import_rules_changed_is_bounded(depth):
+    changes = {"value": [nested(depth, 7), {"text": "x" * 10_000}]}
+    result = ImportResult.from_json({"release": {"id": 1}, "importRuleChanges": changes})
+    assert result.rule_changes["count"] == 2
+    assert max(map(len, result.rule_changes["objects"])) < 300
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        ({}, {}),
+        ({"flows": None, "datasources": {}, "flownodes": "x", "recipes": 3}, {}),
+        ({"flows": [{}], "datasources": [], "outputobjects": []}, {"flows": 1, "datasets": 0, "outputs": 0}),
+        ({"flownodes": [{"wrangled": True}, {"wrangled": False}], "recipes": [{}, {}]}, {"recipes": 1}),
+        ({"flownodes": [{"id": 1}], "recipes": [{}, {}]}, {"recipes": 2}),
+        ({"flownodes": [{"id": 1}]}, {}),
+        ({"recipes": []}, {"recipes": 0}),
+    ],
+)
+def test_what_was_made_is_counted_as_far_as_the_answer_shows_it(answer, counts):
+    assert ImportResult.from_json({"release": {"id": 1}, **answer}).counts == counts
+
+
 @pytest.mark.parametrize("value", [10**30, -1, 0, True, 1.0, "1", None, {}, [1]], ids=str)
 def test_what_is_no_id_is_refused(value):
     with pytest.raises(UnexpectedResponseError):

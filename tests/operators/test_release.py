@@ -5,7 +5,7 @@ import pickle
 import traceback
 
 import pytest
-from trifacta_emulator import Fault, Reset
+from trifacta_emulator import Emulator, EmulatorOptions, Fault, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -45,6 +45,7 @@ def test_a_package_becomes_the_live_release(create, emulator):
         "flows": [{"id": result["primary_flow_ids"][0], "name": "Example flow", "primary": True}],
         "outcome": "created",
         "previous_release_id": None,
+        "import_rule_changes": {"count": 0, "objects": []},
     }
     assert ti.pushed == {key: value for key, value in result.items() if value is not None}
     assert len(uploads(emulator)) == 1
@@ -118,6 +119,35 @@ def test_a_refusal_fails_without_retry(create, execute, emulator, use_connection
 def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(create, make_package, fails):
     with fails("BadRequestError: ValidationFailed"):
         create(package_path=str(make_package(product_version="99.0.0+1.20990101000000.abcdef0")))
+
+
+def test_what_import_rules_changed_is_known_in_a_retry_too(execute, emulator, make_package, store, caplog):
+    caplog.set_level(logging.INFO)
+    rules = [{"type": "fileLocation", "on": "raw", "with": "x"}]
+    emulator.store.replace_import_rules(1, "value", rules)
+    path = str(make_package(uuid=UUID, dataset_path="hdfs:///raw/orders.csv"))
+    for number in (1, 2):
+        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=path)
+        result, ti = execute(operator, store=store, try_number=number)
+        changes = result["import_rule_changes"]
+        assert changes == ti.pushed["import_rule_changes"]
+        assert changes["count"] == len(changes["objects"]) == 1
+        assert changes["objects"][0].startswith("value: {")
+    assert len(uploads(emulator)) == 1
+    assert "Changes by import rules: 1 (value: {" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("version", "generation"),
+    [("6.0.1+235.20190426172824.493d6f8", "6.0"), ("6.8.0", "6.8"), ("9.7.0", "8.0")],
+)
+def test_the_log_counts_what_was_made(create, use_connection, make_package, caplog, version, generation):
+    caplog.set_level(logging.INFO)
+    with Emulator(EmulatorOptions(product_version=version)) as emulator:
+        use_connection(emulator.url)
+        emulator.store.create_deployment("Orders")
+        create(package_path=str(make_package(generation=generation)))
+    assert "The import made: flows 1, datasets 1, outputs 1, recipes 1" in caplog.text
 
 
 def test_dropped_objects_fail_after_the_xcoms(create, execute, emulator, fails):

@@ -14,6 +14,7 @@ from airflow_provider_trifacta._compat import AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import ServerError, WaitOutageError
 from airflow_provider_trifacta.operators import _running as module
 from airflow_provider_trifacta.operators._base import Attempt
+from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 
 pytestmark = pytest.mark.every_airflow
@@ -128,6 +129,23 @@ def test_what_a_promotion_brought_runs_as_it_is_and_only_while_it_is_live(run, d
     assert len(posts(dev)) == 1
 
 
+def test_the_whole_return_value_of_a_promotion_names_its_flows(run, execute, dev, make_package):
+    dev.store.create_deployment("Orders")
+    made, _ = execute(CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package())))
+    result, _ = run(dev, flow_id=made, release_id=made["release_id"])
+    assert result["flow_ids"] == made["primary_flow_ids"]
+    assert len(dev.store.job_groups()) == 1
+
+
+@pytest.mark.parametrize("release_id", [7, None])
+@pytest.mark.parametrize("outcome", ["adopted", "reused", "joined", None])
+def test_flows_that_a_promotion_does_not_know_run_nothing(run, dev, outcome, release_id, fails):
+    promotion = {"release_id": release_id, "primary_flow_ids": None, "outcome": outcome}
+    with fails("InvalidInputError: RunDeploymentOperator", release_id=release_id):
+        run(dev, flow_id=promotion, release_id=release_id or 1)
+    assert list(dev.calls) == []
+
+
 def test_several_flows(run, dev):
     flows = [one.id for one in dev.store.flows()]
     result, _ = run(dev, flow_id=flows)
@@ -231,6 +249,10 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, kind, w
         ("flow", {"flow_id": "None"}, "flow_id is None"),
         ("flow", {"flow_id": []}, "flow_id"),
         ("flow", {"flow_id": [None]}, "flow_id"),
+        ("flow", {"flow_id": {}}, "without 'primary_flow_ids'"),
+        ("flow", {"flow_id": {"deployment_id": 1, "active_release_id": 7}}, "without 'primary_flow_ids'"),
+        ("flow", {"flow_id": {"primary_flow_ids": []}}, "primary_flow_ids"),
+        ("flow", {"flow_id": {"primary_flow_ids": ["x"]}}, "primary_flow_ids"),
         ("flow", {"flow_name": "Orders"}, "flow_id or flow_name"),
         ("flow", {"flow_id": None, "flow_name": ""}, "flow_name"),
         ("flow", {"release_id": None}, "release_id"),
