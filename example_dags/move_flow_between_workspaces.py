@@ -67,7 +67,7 @@ with DAG(
 
     run = RunFlowOperator(
         task_id="run",
-        flow_id=import_flow.output["primary_flow_ids"],
+        flow_id=import_flow.output,
         trifacta_conn_id="trifacta_prod",
         poke_interval=5,
         timeout=3600,
@@ -75,13 +75,13 @@ with DAG(
     )
 
     @task(retries=2)
-    def take_over(flow_ids: list[int], params: dict[str, Any] | None = None) -> str:
+    def take_over(imported: dict[str, Any], params: dict[str, Any] | None = None) -> str:
         """Give the new flow its name. The flow that had it before keeps existing under another name."""
-        name, (flow_id,) = (params or {})["flow_name"], flow_ids
+        name, (flow_id,) = (params or {})["flow_name"], imported["primary_flow_ids"]
         with TrifactaHook("trifacta_prod").client as client:
             for old in client.flows.list(name):
                 if old.name == name and old.id != flow_id:
                     client.flows.rename(old.id, f"{name} (before flow {flow_id})")
             return f"flow {client.flows.rename(flow_id, name).id} is {name}"
 
-    run >> take_over(import_flow.output["primary_flow_ids"])
+    run >> take_over(import_flow.output)

@@ -23,6 +23,7 @@ from trifacta_emulator import (
 )
 
 from airflow_provider_trifacta._compat import AssetAlias
+from airflow_provider_trifacta.operators.run import RunFlowOperator
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 pytestmark = pytest.mark.every_airflow
@@ -416,6 +417,25 @@ def test_what_a_promotion_brought_runs_while_it_is_live(promote, emulator):
     (group,) = emulator.store.job_groups()
     assert result_of(tasks, "run", "flow_ids") == result_of(tasks, "create_release", "primary_flow_ids")
     assert result_of(tasks, "run", "job_group_ids") == [group.id]
+
+
+def test_after_a_lost_answer_the_run_says_in_its_own_words_what_is_missing(promote, emulator, monkeypatch):
+    emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    given = []
+    checked = RunFlowOperator._checked
+
+    def note(operator):
+        given.append(operator.flow_id)
+        return checked(operator)
+
+    monkeypatch.setattr(RunFlowOperator, "_checked", note)
+    run, tasks = promote("run_flows_and_recipes", dag_id="promote_and_run")
+    assert states(tasks) == {"create_release": "success", "run": "failed"}
+    assert run.state == "failed"
+    (promotion,) = given
+    assert (promotion["outcome"], promotion["primary_flow_ids"]) == ("adopted", None)
+    assert promotion["release_id"] == emulator.store.active_release(1).id
+    assert emulator.store.job_groups() == ()
 
 
 def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
