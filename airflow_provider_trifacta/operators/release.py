@@ -204,6 +204,8 @@ class CreateReleaseOperator(PackageOperator):
 
     def _report(self, promotion: Promotion, where: str) -> None:
         release, imported = promotion.release, promotion.imported
+        if imported:
+            self._report_contents(imported)
         self.log.info(
             "Release %s of %s is %s (%s). The release before: %s. Primary flows: %s",
             release.id,
@@ -217,19 +219,20 @@ class CreateReleaseOperator(PackageOperator):
             self.log.warning("Release %s is not active yet. A ReleaseActiveSensor can wait for it.", release.id)
         if imported is None:
             self.log.warning(
-                "This task did not get the answer to the import (outcome %s). So the ids of the primary flows are "
-                "unknown, and it was not checked whether the import dropped objects.",
+                "This task did not get the answer to the import (outcome %s). So the ids of the primary flows and the "
+                "changes by import rules are unknown, and it was not checked whether the import dropped objects.",
                 promotion.outcome,
             )
-            return
-        if imported.primary_flow_ids is None:
+        elif imported.primary_flow_ids is None:
             self.log.warning("The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids.")
+
+    def _report_contents(self, imported: ImportResult) -> None:
         if imported.counts:
             made = ", ".join(f"{kind} {count}" for kind, count in imported.counts.items())
             self.log.info("The import made: %s", made)
         changes = imported.rule_changes
         if changes is None:
-            self.log.info("The answer did not show what import rules changed")
+            self.log.info("Changes by import rules: unknown")
         else:
             first = listed(changes["objects"], between="; ") or "none"
             self.log.info("Changes by import rules: %s (%s)", changes["count"], first)
