@@ -235,9 +235,8 @@ def test_without_an_answer_about_deployments_nothing_is_chosen(scripted, answer)
 
     server = scripted(respond)
     config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", read_retries=0)
-    with TrifactaClient(config) as client:
-        with pytest.raises(APIError, check=lambda error: error.retryable):
-            client.releases.list(1)
+    with TrifactaClient(config) as client, pytest.raises(APIError, check=lambda error: error.retryable):
+        client.releases.list(1)
     assert not any("embed" in request.path for request in server.seen)
 
 
