@@ -134,11 +134,26 @@ class _TLSConnection(_Connection, HTTPSConnection):
     pass
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class _NewConnections:
+    """Gives a request that may change something a new connection, and not one that was kept from an earlier request.
+
+    A server may close a kept connection at the moment when it is sent on. A read is repeated then. Of a change it
+    would be unknown whether the server has seen it.
+    """
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)  # type: ignore[misc]
+        if exchange.alone and connection.sock is not None:
+            connection.close()
+            connection = self._new_conn()  # type: ignore[attr-defined]
+        return connection
+
+
+class _Pool(_NewConnections, urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _TLSPool(urllib3.HTTPSConnectionPool):
+class _TLSPool(_NewConnections, urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
     def _validate_conn(self, conn: Any) -> None:
@@ -196,7 +211,7 @@ class Session:
         """
         config, body = self._config, request.body
         exchange.what, exchange.budget = f"{request.method} {request.path}", request.budget
-        exchange.begun = False
+        exchange.begun, exchange.alone = False, request.method != "GET"
         connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
         timeout = (min(connect, exchange.left()), config.upload_timeout if request.slow else config.read_timeout)
         headers = {**self._headers, **request.headers}

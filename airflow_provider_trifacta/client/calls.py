@@ -64,6 +64,8 @@ class Exchange(threading.local):
     budget: Budget
     #: Whether a byte of it has left. Until then no server can have acted on it.
     begun = True
+    #: Whether it needs a connection of its own: a server may close a kept one at the moment when it is sent.
+    alone = False
 
     def left(self) -> float:
         """Return the seconds that its call has left.

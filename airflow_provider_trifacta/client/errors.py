@@ -25,7 +25,7 @@
     │   ├── PayloadTooLargeError
     │   ├── RateLimitError
     │   ├── ServerError
-    │   └── GatewayPageError          a page of what stands in front of the API
+    │   └── GatewayPageError          a 4xx of what stands in front of the API
     ├── PackageError                      a file cannot be read or sent
     │   ├── PackageNotFoundError
     │   ├── PackageFormatError
@@ -139,7 +139,7 @@ class BadRequestError(APIError, code="bad_request"):
 
 
 class AuthenticationError(APIError, code="authentication"):
-    """401: the credentials are missing, wrong or expired."""
+    """401, or the API's ``InvalidAccessTokenException``: the credentials are missing, wrong or expired."""
 
 
 class PermissionDeniedError(APIError, code="permission_denied"):
@@ -155,7 +155,7 @@ class GoneError(NotFoundError, code="gone"):
 
 
 class DeploymentManagerMissingError(NotFoundError, code="deployment_manager_missing"):
-    """404 of an unknown path for deployments or releases: this instance has no Deployment Manager."""
+    """The instance does not know ``GET /v4/deployments``: it has no Deployment Manager."""
 
 
 class PayloadTooLargeError(APIError, code="payload_too_large"):
@@ -171,7 +171,7 @@ class ServerError(APIError, code="server", transient=True, retryable=True):
 
 
 class GatewayPageError(APIError, code="gateway_page", transient=True, retryable=True):
-    """A 4xx with an HTML page: not the API answered, but something in front of it. It says nothing about any object."""
+    """A 4xx without the API's own error body: something in front of the API answered. It says nothing about objects."""
 
 
 class PackageError(TrifactaError, code="package"):

@@ -21,7 +21,7 @@ from . import errors
 from .calls import exchange
 from .config import host_of
 from .redact import parse
-from .retries import REFUSED_BY_FORM, parse_retry_after
+from .retries import ROUTE_NOT_FOUND, parse_retry_after
 from .tls import file_problem, tls_error, unusable_files
 
 if TYPE_CHECKING:
@@ -71,13 +71,22 @@ _SETTINGS = {
     **dict.fromkeys(("/flows/package", "/flows/package/dryRun", "/releases", "/releases/dryRun"), "import"),
     "/package": "export",
 }
-#: Errors that say something about the request or its object. Only the API itself can say that.
-_VERDICTS = (errors.BadRequestError, errors.PermissionDeniedError, errors.NotFoundError)
+#: Names of exceptions that say more than the status beside them, and the status that such an answer counts as.
+_STATUS_OF_NAME = {
+    "InvalidAccessTokenException": 401,  # seen with status 400 [P: SAA]
+    "AccessControlException": 403,
+    "DataNotFoundException": 404,
+    ROUTE_NOT_FOUND: 404,
+    "GoneException": 410,
+}
+#: Statuses that keep their class, whoever answers: they are about the sender, the form of the request, or the moment.
+_OF_ANY_SENDER = (401, 407, 408, 411, 413, 414, 425, 429, 431)
 _NOT_THE_API = (
-    "This page is not the API's: something in front of it answered. If this goes on, check the connection's host, and "
-    "the proxy or gateway on the way."
+    "This is not the API's own error: something in front of the API answered, so it says nothing about any object. If "
+    "this goes on, check the connection's host, and the proxy or gateway on the way."
 )
-_ROUTE_NOT_FOUND = "RouteNotFoundException"
+_MAYBE_NOT_THE_API = "This is not the API's own error, so something in front of the API may have refused them."
+_UNKNOWN_ROUTE = "This instance does not know this call. Check the connection's host, and the product version."
 #: Reads that send nothing but an id.
 _READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
 _NO_DEPLOYMENT_MANAGER = (
@@ -100,12 +109,15 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> error
     request_id = answer.headers.get("x-trifacta-request-id")
     said = f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}"
     where = f" (request id {redact.excerpt(request_id)})" if request_id else ""
-    kind, advice = api_error_class(answer.status), _advice(answer.status, path)
-    if _lacks_deployment_manager(answer.status, name, method, path):
-        kind, advice = errors.DeploymentManagerMissingError, _NO_DEPLOYMENT_MANAGER
-    elif _is_gateway_page(answer, from_api):
+    status = _STATUS_OF_NAME.get(name or "", answer.status) if from_api else answer.status
+    kind, advice = api_error_class(status), _advice(status, path)
+    if _is_of_a_gateway(answer.status, from_api):
         kind, advice = errors.GatewayPageError, _NOT_THE_API
-    elif from_api and _refuses_id(answer.status, method, path):
+    elif status == 401 and not from_api:
+        advice = f"{advice} {_MAYBE_NOT_THE_API}"
+    elif from_api and name == ROUTE_NOT_FOUND:
+        advice = _UNKNOWN_ROUTE
+    elif from_api and _refuses_id(status, method, path):
         kind, advice = errors.NotFoundError, _advice(404, path)
     happened = f"{method} {path} answered {answer.status}{said}{where}".rstrip(".")
     return kind(
@@ -120,18 +132,22 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> error
     )
 
 
-def _lacks_deployment_manager(status: int, name: str | None, method: str, path: str) -> bool:
-    """Tell an instance where deployments are unknown from one where this object is."""
-    below = path.startswith(("/v4/deployments", "/v4/releases"))
-    # A path that is known with another method is answered alike, and reading import rules is not documented.
-    may_be_unknown = method == "GET" and path.endswith("ImportRules")
-    return status == 404 and name == _ROUTE_NOT_FOUND and below and not may_be_unknown
+def lacks_deployment_manager(error: errors.APIError) -> errors.DeploymentManagerMissingError:
+    """Return the error of a call below deployments or releases on an instance that has none of both.
+
+    :param error: what the call ended with: the instance does not know the path
+    """
+    happened = f"{error.method} {error.path} answered {error.status}: {error.name}"
+    where = f" (request id {error.request_id})" if error.request_id else ""
+    fields = ("method", "path", "status", "name", "request_id", "from_api", "unsent")
+    return errors.DeploymentManagerMissingError(
+        f"{happened}{where}. {_NO_DEPLOYMENT_MANAGER}", **{field: getattr(error, field) for field in fields}
+    )
 
 
-def _is_gateway_page(answer: Answer, from_api: bool) -> bool:
-    """Tell a page in place of a verdict. A page that refuses the form of a request is a verdict, whoever answers it."""
-    verdict = issubclass(api_error_class(answer.status), _VERDICTS)
-    return answer.is_html and not from_api and verdict and answer.status not in REFUSED_BY_FORM
+def _is_of_a_gateway(status: int, from_api: bool) -> bool:
+    """Tell an answer in place of a verdict. Only the API itself can say something about an object."""
+    return not from_api and 400 <= status < 500 and status not in _OF_ANY_SENDER
 
 
 def _refuses_id(status: int, method: str, path: str) -> bool:

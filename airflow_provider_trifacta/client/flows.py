@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
 from .calls import MultipartFile
-from .errors import BadRequestError, InvalidInputError, NotFoundError, TrifactaError, UnexpectedResponseError
+from .errors import APIError, InvalidInputError, TrifactaError, UnexpectedResponseError
 from .imports import FlowImport
 from .models import Flow, Recipe, comment_of, object_of
 from .resources import Resource, list_all, only, run_parameters
-from .retries import did_nothing
+from .retries import did_nothing, refuses_form
 from .texts import quoted
 from .transport import PAGE_SIZE
 
@@ -55,7 +55,12 @@ class Flows(Resource):
         """
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
         query["includeDeleted"] = "true" if include_deleted else None
-        rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
+        try:
+            rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
+        except APIError as error:
+            if not include_deleted or not refuses_form(error):
+                raise
+            return self.newest()
         return sorted(map(Flow.from_json, rows), key=lambda flow: flow.id, reverse=True)
 
     def by_name(self, name: str) -> Flow:
@@ -132,8 +137,10 @@ class Flows(Resource):
     def _with_recipe(read: Callable[[dict[str, str] | None], T]) -> T:
         try:
             return read({"embed": "recipe"})
-        except (BadRequestError, NotFoundError):  # a server without this embed shows the name in the row itself
-            return read(None)
+        except APIError as error:
+            if not refuses_form(error):
+                raise
+            return read(None)  # a server without this embed shows the name in the row itself
 
     def recipe_by_name(self, flow_id: int, name: str) -> Recipe:
         """Return the recipe of a flow that has exactly this name.

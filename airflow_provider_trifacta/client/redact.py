@@ -41,7 +41,7 @@ class Redactor:
 
     def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
         """Return the kind of an answer's body and its beginning, for an error."""
-        kind = headers.get("Content-Type", "no content type").partition(";")[0]
+        kind = self.excerpt(headers.get("Content-Type", "no content type").partition(";")[0])
         text = self.excerpt(content.decode("utf-8", "replace"))
         return f"{kind} {text!r}" if text else "an empty body"
 

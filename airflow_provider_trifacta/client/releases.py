@@ -13,7 +13,8 @@ from .calls import MultipartFile
 from .errors import APIError, NotFoundError, UnexpectedResponseError
 from .imports import ImportResult
 from .models import Release, object_of, optional_id, within
-from .resources import Deployments, Resource, list_all
+from .resources import Resource, list_all
+from .retries import ROUTE_NOT_FOUND, refuses_form
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE, plain_page
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ log = logging.getLogger(__name__)
 #: How often a list is begun again that changes while it is read.
 _MOST_READINGS = 3
 _Until = Callable[[Sequence[Release]], bool]
-#: The API's name for a path that it does not know [P: AYX].
-_ROUTE_NOT_FOUND = "RouteNotFoundException"
-#: Statuses by which a server, or what stands in front of it, refuses one form of a read. Another form may do.
-_REFUSED_FORM = (400, 403, 404, 410)
 
 
 @dataclass(eq=False)
@@ -167,10 +164,8 @@ class Releases(Resource):
             try:
                 return self._read_form(_ListForm(deployment_id, deleted, embedded=False), until)
             except NotFoundError as error:
-                if error.name != _ROUTE_NOT_FOUND:
+                if error.name != ROUTE_NOT_FOUND or not self._transport.learned.has_deployments:
                     raise
-                # Where deployments are unknown too, this raises the error that says so.
-                Deployments(self._transport).probe()
                 log.info("This instance has no list of releases, so they are read with their deployment")
                 self.source.embedded = True
         return self._read_form(_ListForm(deployment_id, deleted, embedded=True), until)
@@ -251,7 +246,7 @@ def _newest_first(
                     page_of=form.page_of,
                 )
             except APIError as error:
-                if releases or error.name == _ROUTE_NOT_FOUND or error.status not in _REFUSED_FORM:
+                if releases or error.name == ROUTE_NOT_FOUND or not refuses_form(error):
                     raise
                 return None  # it does not take the parameters
             ids: list[Any] = list(map(itemgetter("id"), page))

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from email.errors import MissingHeaderBodySeparatorDefect
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import requests
@@ -108,22 +109,38 @@ class BoundedResponse(http.client.HTTPResponse):
         self.fp = _Reader(self._incoming)
 
     def begin(self) -> None:
-        """Read the head."""
-        super().begin()
+        """Read the head.
+
+        :raises UnexpectedResponseError: its headers cannot be read. ``urllib3`` would take that for a lost connection
+        """
+        try:
+            super().begin()
+        except (http.client.BadStatusLine, http.client.UnknownProtocol):
+            raise  # there are no headers, or they are not HTTP's
+        except http.client.HTTPException as error:  # more headers than it reads, or a line that is too long
+            raise _unreadable_headers(str(error)) from None
         self._incoming.head_left = None
         try:
             assert_header_parsing(self.msg)
         except (urllib3.exceptions.HeaderParsingError, TypeError):
             # ``urllib3`` would log them whole, and go on without those that tell where the body ends.
-            raise http.client.HTTPException("the headers of the answer cannot be read") from None
+            defects = map(type, self.msg.defects)
+            no_colon = MissingHeaderBodySeparatorDefect in defects
+            raise _unreadable_headers("a header line has no colon" if no_colon else "they are not of HTTP") from None
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]
         if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-            raise http.client.HTTPException("the server switches to another protocol, which was not asked for")
+            raise UnexpectedResponseError(
+                f"{exchange.what} was answered with a switch to another protocol, which was not asked for."
+            )
         # Other interim answers are passed over like 100. If not, the next request on this connection would take the
         # real answer, which comes after one, for its own.
         return version, (100 if 100 < status < 200 else status), reason
+
+
+def _unreadable_headers(why: str) -> UnexpectedResponseError:
+    return UnexpectedResponseError(f"{exchange.what} was answered with headers that cannot be read: {why}.")
 
 
 class Answer(NamedTuple):

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from .errors import APIError, ConnectError
+from .errors import APIError, AuthenticationError, ConnectError, DeploymentManagerMissingError
 
 _T = TypeVar("_T")
 
@@ -28,6 +28,8 @@ def may_repeat_read(error: BaseException) -> bool:
     return bool(getattr(error, "transient", False))
 
 
+#: The API's name for a path that it does not know, which says nothing about an id in it.
+ROUTE_NOT_FOUND = "RouteNotFoundException"
 #: Statuses that refuse the form of a request. Nothing was done, even if a proxy answers them.
 REFUSED_BY_FORM = (407, 411, 413, 414, 431)
 
@@ -38,8 +40,8 @@ def did_nothing(error: BaseException) -> bool:
     This is the one rule for what may have been applied. Two things prove that nothing was. The request did not leave
     as a whole, or a 4xx refuses it, in the API's own words or for its form.
 
-    After everything else the change may have been applied. That is a lost answer, a redirect, a 4xx page of a proxy,
-    and any 5xx. It is also a 5xx with the API's body or with ``Retry-After``: a proxy may answer while the server goes
+    After everything else the change may have been applied. That is a lost answer, a redirect, a 4xx of a gateway, and
+    any 5xx. It is also a 5xx with the API's body or with ``Retry-After``: a proxy may answer while the server goes
     on.
 
     :param error: what ended the request
@@ -50,6 +52,25 @@ def did_nothing(error: BaseException) -> bool:
     if not isinstance(error, APIError):
         return False
     return 400 <= error.status < 500 and (error.from_api or error.status in REFUSED_BY_FORM)
+
+
+#: Statuses with which a server, or what stands in front of it, may refuse a parameter of a read.
+_REFUSALS_OF_A_FORM = (400, 403, 404, 410)
+
+
+def refuses_form(error: BaseException) -> bool:
+    """Tell whether a read may be refused for its form, so that another form of the same read is worth a request.
+
+    Forms differ in ``sort``, ``embed``, ``includeDeleted`` or ``fields``. Here it does not matter who refuses. If the
+    API refuses the object itself, the other form is refused too. If a gateway refuses a parameter for ever, the caller
+    would not come to an end without the other form.
+
+    :param error: what ended the read
+    :returns: whether to read in another form
+    """
+    if isinstance(error, (AuthenticationError, DeploymentManagerMissingError)):
+        return False
+    return isinstance(error, APIError) and error.status in _REFUSALS_OF_A_FORM
 
 
 def may_repeat_write(error: BaseException) -> bool:

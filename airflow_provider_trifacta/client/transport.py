@@ -16,9 +16,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .calls import ACCEPTED_BEFORE, Budget, MultipartFile, Request, exchange
 from .config import ClientConfig
-from .errors import TrifactaError, UnexpectedResponseError
+from .errors import (
+    APIError,
+    AuthenticationError,
+    DeploymentManagerMissingError,
+    RateLimitError,
+    TrifactaError,
+    UnexpectedResponseError,
+)
 from .models import within
-from .retries import WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
+from .retries import ROUTE_NOT_FOUND, WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
     from .adapter import Session
@@ -39,6 +46,9 @@ MOST_PAGES = 1_000
 _MOST_REDIRECTS = 3
 #: How many of the largest answers one call may get, with its repetitions and pages.
 _ANSWERS_OF_A_CALL = 8
+#: The list that only an instance with Deployment Manager knows, and how the calls begin that belong to it.
+_DEPLOYMENTS = "/v4/deployments"
+_BELOW_DEPLOYMENTS = (_DEPLOYMENTS, "/v4/releases")
 #: Takes the rows of a page out of an answer, and the count that came with them.
 PageOf = Callable[[object], tuple[object, object]]
 #: The instances that this process warned of. Airflow runs each try of a task in a process of its own.
@@ -55,6 +65,16 @@ def plain_page(body: object) -> tuple[object, object]:
 
 
 @dataclass(eq=False)
+class Learned:
+    """What a client has learned about its instance.
+
+    :param has_deployments: whether the instance knows the list of deployments; None if it was not asked
+    """
+
+    has_deployments: bool | None = None
+
+
+@dataclass(eq=False)
 class Transport:
     """Sends requests to one instance. Threads may share it. Close it when done.
 
@@ -62,12 +82,14 @@ class Transport:
     :param sleep: how to wait between repetitions, in seconds
     :param connections: how many connections are kept open; as many as threads share it
     :param repeats: whether a failed read is sent again, as often as the configuration says
+    :param learned: what is known about the instance
     """
 
     config: ClientConfig
     sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True)
     connections: int = field(default=1, kw_only=True)
     repeats: bool = field(default=True, kw_only=True)
+    learned: Learned = field(default_factory=Learned, kw_only=True)
 
     @cached_property
     def session(self) -> Session:
@@ -228,7 +250,41 @@ class Transport:
         except TrifactaError as error:
             # What was not sent as a whole has no effect, even if an answer says otherwise.
             error.unsent = not (request.body.sent_completely if request.body else exchange.begun)
+            if isinstance(error, APIError) and self._lacks_deployments(error):
+                from .failures import lacks_deployment_manager
+
+                raise lacks_deployment_manager(error) from None
             raise
+
+    def _lacks_deployments(self, error: APIError) -> bool:
+        """Tell an instance without Deployment Manager from one that only lacks this call.
+
+        The list of deployments decides. It is asked for once, and the answer is kept.
+        """
+        unknown_route = error.from_api and error.name == ROUTE_NOT_FOUND
+        if not unknown_route or not error.path.startswith(_BELOW_DEPLOYMENTS):
+            return False
+        if (error.method, error.path) == ("GET", _DEPLOYMENTS):
+            self.learned.has_deployments = False
+        elif self.learned.has_deployments is None:
+            self._ask_for_deployments(error)
+        return self.learned.has_deployments is False
+
+    def _ask_for_deployments(self, error: APIError) -> None:
+        """Ask whether the instance knows the list of deployments.
+
+        :param error: what made the question necessary; it becomes retryable if there is no answer
+        """
+        try:
+            self._send(Request("GET", _DEPLOYMENTS, self.budget(), params={"limit": 1}))
+        except DeploymentManagerMissingError:
+            return  # it is noted by now
+        except TrifactaError as answer:
+            refused = isinstance(answer, APIError) and answer.from_api and answer.status < 500
+            if not refused or isinstance(answer, (AuthenticationError, RateLimitError)):
+                error.retryable = True
+                return
+        self.learned.has_deployments = True
 
     def _follow(self, request: Request) -> object:
         base = self.config.base_url

@@ -17,7 +17,8 @@ from typing import Any
 from .._compat import operator_lineage
 from ..client.client import TrifactaClient
 from ..client.config import ClientConfig, host_of
-from ..client.errors import BadRequestError, NotFoundError, PermissionDeniedError
+from ..client.errors import APIError
+from ..client.retries import refuses_form
 from ..links import JOB_URLS_KEY
 from ._storage import open_source
 
@@ -127,7 +128,9 @@ def _names(ask: Callable[[int], list[Mapping[str, Any]]], job_group_id: int, bas
     about = ask.__name__, job_group_id
     try:
         names = [dataset_name(row, base_url) for row in ask(job_group_id)]
-    except (BadRequestError, NotFoundError, PermissionDeniedError) as error:  # some instances do not tell every job's
+    except APIError as error:
+        if not refuses_form(error):  # some instances do not tell every job's
+            raise
         log.info("The instance does not tell the %s of job group %s: %s", *about, error)
         return None
     if None in names:

@@ -216,6 +216,7 @@ class RunningOperator(TrifactaOperator):
             trifacta_conn_id=self.trifacta_conn_id,
             tolerated_outage=watch.tolerated_outage,
             failing_since=watch.failing_since,
+            refusals=watch.refusals,
             poke_interval=interval,
             not_before=time.time() + watch.retry_after if watch.retry_after else None,
             began=began,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ..client.errors import AmbiguousSubmissionError, InvalidInputError, ReleaseNotLiveError, TrifactaError
 from ..client.models import uuid_time
+from ..client.retries import refuses_form
 from .baseline import Baseline
 from .journal import production_stands
 from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, Standing, look, shows_live
@@ -397,7 +398,7 @@ class Doubt:
                 self.deployment_id, until=lambda rows: not in_this_run(rows[-1]), include_deleted=True
             )
         except TrifactaError as error:
-            if error.retryable:
+            if error.retryable and not refuses_form(error):
                 raise
             log.info("The server does not list deleted releases: %s", error)
             return []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import BadRequestError, TrifactaError
 from ..client.imports import dropped_objects
+from ..client.retries import refuses_form
 from ..client.texts import listed, quoted, shown, shown_json, shown_within
 from .rules import fitting_rules, leads_nowhere, refuses_to_show
 
@@ -140,6 +141,8 @@ class Gate:
         try:
             answer = self.try_out()
         except BadRequestError as error:
+            if not error.from_api:  # a gateway refuses the form of the request: that is no verdict on the package
+                raise
             problems.append(str(error))
         # The API does not document where a successful answer puts errors.
         reported = [answer[key] for key in ("exception", "error", "errors") if answer.get(key)]
@@ -221,7 +224,7 @@ def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | N
     try:
         return read()
     except TrifactaError as error:
-        if not refuses_to_show(error):
+        if not refuses_to_show(error) and not refuses_form(error):
             raise
         unreadable.append(str(error))
         return None

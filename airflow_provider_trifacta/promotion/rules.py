@@ -9,6 +9,7 @@ from typing import Any
 from ..client import errors
 from ..client.models import Connection, ImportRule, Release
 from ..client.resources import RULE_KINDS, ImportRules
+from ..client.retries import refuses_form
 from ..client.texts import listed, quoted
 from ..packages.definition import PackageConnection
 
@@ -20,7 +21,7 @@ Rule = dict[str, Any]
 def refuses_to_show(error: errors.TrifactaError) -> bool:
     """Tell whether the server itself does not show this list, now or later. Reading import rules is not documented.
 
-    A lost answer, a page of a proxy, a redirect and refused credentials say nothing about the list.
+    A lost answer, the words of a gateway, a redirect and refused credentials say nothing about the list.
 
     :param error: what ended the read
     """
@@ -200,7 +201,8 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
         try:
             rules += import_rules.list(deployment_id, kind)
         except errors.TrifactaError as error:
-            if not refuses_to_show(error):
+            # Without this read, a gateway that never lets it through would keep the package from being promoted.
+            if not refuses_to_show(error) and not refuses_form(error):
                 raise
             unread.append(error)
     made = release.created_at

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
 from .._failures import airflow_failures, check_event
 from ..hooks.trifacta import TrifactaHook
-from ..waits import TOLERATED_OUTAGE, Watch, seconds
+from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Watch, seconds
+from ..waits.watch import MOST_REFUSALS
 
 if TYPE_CHECKING:
     from .._compat import Context
@@ -84,6 +85,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
             trifacta_conn_id=self.trifacta_conn_id,
             tolerated_outage=watch.tolerated_outage,
             failing_since=watch.failing_since,
+            refusals=watch.refusals,
             poke_interval=float(self.poke_interval),
             exponential_backoff=bool(self.exponential_backoff),
             max_wait=None if max_wait is None else seconds("max_wait", max_wait),
@@ -142,7 +144,21 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
     def poke(self, context: Context) -> bool:
         """Poll once."""
         with self._failures():
-            return self._poll(context)
+            done = self._poll(context)
+            if self._forgets:
+                # The next process would not know how often the credentials were refused, and accounts may lock.
+                for _ in range(MOST_REFUSALS - 1):
+                    watch = self._watch(context)
+                    if not watch.refusals:
+                        break
+                    time.sleep(watch.pause(POKE_INTERVAL))
+                    done = self._poll(context)
+            return done
+
+    @property
+    def _forgets(self) -> bool:
+        """Whether each poll runs in a new process, which knows nothing of the polls before."""
+        return bool(self.reschedule and not self.deferrable)
 
     def _poll(self, context: Context) -> bool:
         watch = self._watch(context)
@@ -166,15 +182,14 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
     def _watch(self, context: Context) -> W:
         if self._watching is None:
             seconds("poke_interval", self.poke_interval, positive=True)
-            # In reschedule mode each poll runs in a new process, which does not know since when polls fail.
-            forgets = self.reschedule and not self.deferrable
             tolerated = seconds("tolerated_outage", self.tolerated_outage)
-            self._watching = self._new_watch(context, tolerated_outage=math.inf if forgets else tolerated)
+            # A process that does not know since when polls fail cannot tell how long they have failed.
+            self._watching = self._new_watch(context, tolerated_outage=math.inf if self._forgets else tolerated)
         return self._watching
 
     def _polls_before(self, context: Context) -> int:
         """Return about how many polls a rescheduled sensor has made before; 0 in other modes."""
-        if not self.reschedule or self.deferrable:
+        if not self._forgets:
             return 0
         waited = (datetime.now(timezone.utc) - first_look(context, self)).total_seconds()
         return max(round(waited / self.poke_interval), 0)

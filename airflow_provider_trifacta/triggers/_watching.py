@@ -124,6 +124,7 @@ class WatchTrigger(BaseTrigger):
     :param tolerated_outage: for how many seconds all polls may fail with a transient error
     :param failing_since: when the polls before began to fail, in seconds since the epoch; None if the last one
         succeeded
+    :param refusals: how many polls before were refused with a 401 that is not in the API's own words
     :param poke_interval: seconds between two polls
     :param exponential_backoff: whether the pauses grow: each is as long as the wait so far plus the interval
     :param max_wait: the longest such pause, in seconds
@@ -136,6 +137,7 @@ class WatchTrigger(BaseTrigger):
     trifacta_conn_id: str = TrifactaHook.default_conn_name
     tolerated_outage: float = TOLERATED_OUTAGE
     failing_since: float | None = None
+    refusals: int = 0
     poke_interval: float = POKE_INTERVAL
     exponential_backoff: bool = False
     max_wait: float | None = None
@@ -191,6 +193,7 @@ class WatchTrigger(BaseTrigger):
         watch = self._watch(
             tolerated_outage=self.tolerated_outage,
             failing_since=self.failing_since,
+            refusals=self.refusals,
             # The task has read the Airflow connection before it deferred.
             connected_before=True,
         )

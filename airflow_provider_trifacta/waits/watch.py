@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..client import errors
+from ..client.retries import ROUTE_NOT_FOUND
 
 if TYPE_CHECKING:
     from ..client.client import TrifactaClient
@@ -29,6 +30,8 @@ T = TypeVar("T")
 TOLERATED_OUTAGE = 15 * 60.0
 #: Seconds between two polls.
 POKE_INTERVAL = 10.0
+#: How often a wait sends credentials that something refuses which may not be the API: accounts may lock.
+MOST_REFUSALS = 3
 
 
 def seconds(name: str, value: object, *, positive: bool = False) -> float:
@@ -85,9 +88,13 @@ class Watch(ABC):
     when all polls of ``tolerated_outage`` seconds have failed. A 429 with ``Retry-After`` proves that the server is
     there, so it does not count as a failure: it only lengthens the next pause.
 
+    A 401 makes the wait read the Airflow connection again. If it holds the same credentials, a 401 in the API's own
+    words ends the wait. Any other 401 may be of a gateway. It ends the wait at the third poll that it refuses.
+
     :param tolerated_outage: seconds, or a timedelta; ``math.inf`` for no limit
     :param failing_since: when the polls before this watch began to fail, in seconds since the epoch; None if the last
         one succeeded
+    :param refusals: how many polls before this watch were refused with a 401 that is not in the API's own words
     :param connected_before: whether this task has read the Airflow connection before. If so, a missing connection is a
         transient error, because Airflow gives the same error when a secrets backend fails
     :param clock: returns the seconds since the epoch; for tests
@@ -99,6 +106,7 @@ class Watch(ABC):
         *,
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         failing_since: float | None = None,
+        refusals: int = 0,
         connected_before: bool = False,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -106,6 +114,9 @@ class Watch(ABC):
         self.tolerated_outage = math.inf if endless else seconds("tolerated_outage", tolerated_outage)
         #: When the polls began to fail; None if the last one succeeded.
         self.failing_since = failing_since
+        #: How many polls were refused with a 401 that is not in the API's own words, since one was accepted.
+        self.refusals = refusals
+        self._refusal: errors.AuthenticationError | None = None
         #: Seconds that the server asked to wait at the last poll; 0 if it did not.
         self.retry_after = 0.0
         #: What the last successful poll saw, in words.
@@ -144,16 +155,19 @@ class Watch(ABC):
         try:
             if self.client is None:
                 self.client = yield from self._connect()
+            elif self._refusal and self.refusals >= MOST_REFUSALS:
+                # The connection could not be read when these credentials were refused for the last time.
+                yield from self._renew(self._refusal)
             try:
-                done, state = yield from self._look()
+                done, state = yield from self._counted_look()
             except errors.AuthenticationError as refusal:
                 yield from self._renew(refusal)
-                done, state = yield from self._look()
+                done, state = yield from self._counted_look()
         except errors.TrifactaError as error:
             if self._ends_with(error):
                 raise
             return False
-        self.failing_since = None
+        self.failing_since, self.refusals = None, 0
         # Thousands of waits may share a process, so a state is logged as information only when it has changed.
         log.log(logging.DEBUG if state == self.state else logging.INFO, "%s", state)
         self.state = state
@@ -165,6 +179,17 @@ class Watch(ABC):
         :param interval: the usual pause
         """
         return max(interval, self.retry_after)
+
+    def _counted_look(self) -> Steps[tuple[bool, str]]:
+        """Look, and count a 401 that is not in the API's own words."""
+        try:
+            seen: tuple[bool, str] = yield from self._look()
+        except errors.AuthenticationError as refusal:
+            if not refusal.from_api:
+                self.refusals += 1
+                self._refusal = refusal
+            raise
+        return seen
 
     def _connect(self) -> Steps[TrifactaClient]:
         try:
@@ -186,18 +211,21 @@ class Watch(ABC):
         """Read the Airflow connection again after a 401.
 
         A token may have been renewed during the wait. If the connection holds other credentials now, the wait goes on
-        with them. If it holds the same ones, another poll cannot help.
+        with them. If it holds the same ones, another look in this poll cannot help.
         """
         old = self._connected_client()
         new = yield from self._connect()
         if _credentials(new) == _credentials(old):
             raise refusal
-        self.client = new
+        self.client, self.refusals = new, 0
         log.info("The server refused the credentials. The Airflow connection holds new ones: the wait goes on.")
 
     def _ends_with(self, error: errors.TrifactaError) -> bool:
         """Tell whether an error ends the wait, and note since when the polls fail."""
-        if not error.retryable:
+        refused = isinstance(error, errors.AuthenticationError) and not error.from_api
+        if refused and self.refusals >= MOST_REFUSALS:
+            return True
+        if not refused and not error.retryable:
             return True
         asked = getattr(error, "retry_after", None)
         self.retry_after = asked or 0.0
@@ -208,7 +236,8 @@ class Watch(ABC):
         if self.failing_since is None:
             self.failing_since = now
         failing = now - self.failing_since
-        if failing >= self.tolerated_outage:
+        # How often credentials are sent is decided by their number, and not by the time.
+        if failing >= self.tolerated_outage and not refused:
             return True
         log.warning(
             "The poll failed. Polls have failed for %.0f s, and %.0f s are tolerated: %s",
@@ -229,11 +258,11 @@ class Watch(ABC):
 def refusal_of_id(error: errors.TrifactaError) -> str | None:
     """Return how the server said that it does not know an id, as a sentence; None if the error says something else.
 
-    An instance without Deployment Manager answers 404 too. That says nothing about this id.
+    An instance that does not know the call answers 404 too. That says nothing about this id.
 
     :param error: what ended a read by id
     """
-    if isinstance(error, errors.DeploymentManagerMissingError) or not isinstance(error, errors.NotFoundError):
+    if not isinstance(error, errors.NotFoundError) or error.name == ROUTE_NOT_FOUND:
         return None
     request = f", request id {error.request_id}" if error.request_id else ""
     return f"The server answered {error.status} to {error.method} {error.path}{request}."
