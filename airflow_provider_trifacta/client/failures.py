@@ -250,7 +250,8 @@ def _no_answer(
     # Connecting to a server raises none of these, except that a firewall may forbid it.
     if not exchange.begun and came_of(*_FILE_ERRORS) and file_problem(config):
         return errors.ConfigurationError(unusable_files(config))
-    if isinstance(error, requests.exceptions.ProxyError):
+    # ``urllib3`` blames the proxy for every connection through it that is lost, also after the request has left.
+    if isinstance(error, requests.exceptions.ProxyError) and not exchange.begun:
         words = f"failed at the proxy: {cause}. Check the extra 'proxies' and the environment."
     elif isinstance(error, requests.ConnectTimeout):
         words = "could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."

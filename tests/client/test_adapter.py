@@ -158,7 +158,7 @@ def test_a_connection_that_is_used_again_has_its_time_again(scripted, transports
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 204 No Content\r\n\r\n",
-        b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 34\r\n\r\n" + b'{"exception": {"message": "None"}}',
     ],
 )
 def test_a_connection_is_used_again(raw, transports, answer):
@@ -236,6 +236,110 @@ def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer, caplog):
         assert not did_nothing(caught.value)
     libraries = [record for record in caplog.records if not record.name.startswith("airflow_provider_trifacta")]
     assert [record for record in libraries if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        (b"X: y\r\n" * 101, "100 headers"),
+        (b"X: y\r\n" * 10_000, "100 headers"),
+        (b"no header\r\n", "colon"),
+        (b"X: y\r\nbroken by a proxy\r\nY: z\r\n", "colon"),
+        (b"X: " + b"y" * 70_000 + b"\r\n", "65536 bytes"),
+    ],
+    ids=["101", "10,000", "no colon", "no colon between", "long"],
+)
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"503 Busy"])
+def test_headers_that_cannot_be_read_are_named_and_leave_a_change_in_doubt(raw, transports, head, named, status):
+    def talk(connection):
+        while raw.read_request(connection):
+            connection.sendall(b"HTTP/1.1 " + status + b"\r\n" + head + b"Content-Length: 2\r\n\r\n{}")
+
+    server = raw(talk)
+    transport, _ = transports(server.url, read_retries=0)
+    error = in_time(transport)
+    with pytest.raises(UnexpectedResponseError) as caught:
+        transport.write("PATCH", "/v4/x", json={})
+    for one, request in ((error, "GET /v4/x"), (caught.value, "PATCH /v4/x")):
+        assert type(one) is UnexpectedResponseError
+        assert request in str(one)
+        assert named in str(one)
+        assert one.retryable
+    assert not did_nothing(caught.value)
+    assert server.connections == 2, "the rest of such an answer is never taken for the next one"
+
+
+def test_many_headers_are_read(raw, transports):
+    def talk(connection):
+        while raw.read_request(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 98 + b"Content-Length: 2\r\n\r\n{}")
+
+    for transport in transports(raw(talk).url):
+        assert transport.read("/v4/x") == {}
+
+
+# Kept connections
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def one_request(raw, lines):
+    """Return a server's talk that answers one request of a connection, and closes it when the next one arrives."""
+
+    def talk(connection):
+        lines.append(raw.read_request(connection).partition(b" ")[0].decode())
+        connection.sendall(OK)
+        if second := raw.read_request(connection).partition(b" ")[0].decode():
+            lines.append(f"{second}, not answered")
+
+    return talk
+
+
+def tunnel(raw, target):
+    """Return a proxy's talk: it carries bytes to a server of this machine and back."""
+
+    def talk(connection):
+        raw.read_request(connection)
+        with socket.create_connection(("127.0.0.1", target)) as server:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=carry, args=(server, connection), daemon=True)
+            back.start()
+            carry(connection, server)
+            back.join()
+
+    def carry(source, sink):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_RDWR)
+
+    return talk
+
+
+@pytest.mark.parametrize("way", ["plain", "tls", "http proxy", "tunnel"])
+def test_a_change_never_goes_out_on_a_kept_connection(raw, transports, authority, tmp_path, way):
+    """A server that closes a kept connection at that moment would leave the change in doubt."""
+    context, bundle = authority
+    lines = []
+    server = raw(one_request(raw, lines), context if way in ("tls", "tunnel") else None)
+    url, options = server.url, {"verify": bundle, "read_retries": 0}
+    if way == "http proxy":
+        url, options["proxies"] = "http://trifacta.example.com", {"http": server.url}
+    if way == "tunnel":
+        options["proxies"] = {"https": raw(tunnel(raw, int(server.url.rpartition(":")[2]))).url}
+    path = tmp_path / "p.zip"
+    path.write_bytes(b"x" * 1000)
+    for transport in transports(url, **options):
+        lines.clear()
+        for change in ("PATCH", "POST"):
+            transport.read("/v4/x")
+            with path.open("rb") as file:
+                body = MultipartFile(file, 1000, "p.zip") if change == "POST" else None
+                transport.write(change, "/v4/x", json=None if body else {}, body=body)
+            with pytest.raises(ConnectionLostError):
+                transport.read("/v4/x")  # this one goes out on the connection of the change
+        assert lines == ["GET", "PATCH", "GET, not answered", "GET", "POST", "GET, not answered"]
 
 
 # Sizes

@@ -11,6 +11,7 @@ from airflow_provider_trifacta.client.config import ClientConfig
 from airflow_provider_trifacta.client.errors import (
     ConnectionLostError,
     DestinationError,
+    GatewayPageError,
     NotFoundError,
     RedirectError,
     ServerError,
@@ -78,7 +79,8 @@ def test_a_passing_failure_is_repeated_from_the_beginning(export, failure):
         (None, ConnectionLostError),
         (CUT, ConnectionLostError),
         ((500, {}, {}), ServerError),
-        ((404, {}, {}), NotFoundError),
+        ((404, {}, {"exception": {"message": "no"}}), NotFoundError),
+        ((404, {}, {}), GatewayPageError),
         ((200, {"Content-Type": "text/html"}, b"<html>Sign in</html>"), UnexpectedResponseError),
         ((200, {"Content-Type": "application/json"}, b'{"exception": {"message": "no"}}'), UnexpectedResponseError),
         ((200, {"Content-Type": "application/zip"}, b""), UnexpectedResponseError),

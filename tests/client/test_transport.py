@@ -153,10 +153,30 @@ def test_error_bodies_of_any_shape_are_survived(scripted, connect, body):
 
 
 def test_long_foreign_texts_are_cut(scripted, connect):
-    server = scripted(lambda _: (400, {}, b"y" * 100_000))
+    said = {"exception": {"name": "E", "message": "y" * 100_000}}
+    server = scripted(lambda _: (400, {}, said))
     with pytest.raises(BadRequestError) as caught:
         connect(server.url).read("/v4/x")
     assert len(str(caught.value)) < 1000
+
+
+FOREIGN_KINDS = {
+    "secret": f"text/plain-{BASIC}",
+    "password": SECRET,
+    "escapes": "text/\x1b[31mplain\x1b]0;title\x07",
+    "long": "x" * 60_000,
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN_KINDS.values(), ids=FOREIGN_KINDS)
+@pytest.mark.parametrize("status", [200, 302, 404, 503])
+def test_the_content_type_of_an_answer_is_a_foreign_text_too(scripted, connect, caplog, kind, status):
+    server = scripted(lambda _: (status, {"Content-Type": kind}, b"<p>"))
+    with pytest.raises(TrifactaError) as caught:
+        connect(server.url, read_retries=1).read("/v4/x")
+    text = f"{caught.value} {caplog.text}"
+    assert len(str(caught.value)) < 1500
+    assert not [part for part in (SECRET, BASIC, "\x1b", "\x07") if part in text]
 
 
 def test_a_page_instead_of_json_is_told(scripted, connect):
