@@ -86,8 +86,9 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
         try:
             person = client.people.current()
         except errors.AuthenticationError as error:
+            reached = "The instance was reached, but it" if error.from_api else f"Something at {config.base_url}"
             hint = _WITH_A_LOGIN if config.login else ""
-            return False, f"The instance was reached, but it refuses the credentials. {error} {hint}".rstrip()
+            return False, f"{reached} refuses the credentials. {error} {hint}".rstrip()
         except (
             errors.GatewayPageError,
             errors.NotFoundError,

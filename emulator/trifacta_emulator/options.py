@@ -125,6 +125,9 @@ class EmulatorOptions:
     :param job_start_seconds: how long a job group stays ``Created``, by the clock
     :param job_run_seconds: how long it stays ``InProgress`` after that. Then it ends
     :param unauthorized_body: body of a 401: the exception as JSON, or plain text
+    :param bad_token_status: status for an access token that is unknown, expired or deleted. ``400`` comes with the
+        name ``InvalidAccessTokenException``, as a client of 6.4.2 and 7.1 expects it [P: SAA]. ``401`` has the body of
+        ``unauthorized_body`` [?]
     :param list_lag_seconds: how long a list over the API does not show a change, by the clock. What a request reads by
         its id is up to date, except that a deleted object is served for that long too [P: AYX]
     :param whole_seconds: all times end in ``.000Z``, as in the cloud [P: AYX]
@@ -189,6 +192,7 @@ class EmulatorOptions:
     job_start_seconds: float = 0.5
     job_run_seconds: float = 1.5
     unauthorized_body: Literal["json", "text"] = "json"
+    bad_token_status: Literal[401, 400] = 401
     list_lag_seconds: float = 0.0
     whole_seconds: bool = False
     unknown_id_status: Literal[404, 403, 400] = 404

@@ -90,9 +90,48 @@ def test_wrong_credentials(emulator):
 
 
 def test_a_user_who_may_nothing(scripted):
-    ok, words = check(config(scripted(lambda _: (403, {}, {})).url))
+    ok, words = check(config(scripted(lambda _: (403, {}, {"exception": {"message": "no"}})).url))
     assert not ok
     assert "GET /v4/people/current answered 403" in words
+    assert "something in front" not in words
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "text/html"}, b"<html>Closed</html>"),
+        ({"Content-Type": "text/plain"}, b"404 page not found\n"),
+        ({"Content-Type": "application/json"}, b'{"message":"no Route matched with those values"}'),
+        ({}, b""),
+    ],
+    ids=["HTML", "text", "JSON", "nothing"],
+)
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410])
+def test_a_gateway_answers_after_one_request_with_the_status(scripted, status, headers, body):
+    server = scripted(lambda _: (status, headers, body))
+    ok, words = check(config(server.url))
+    assert not ok
+    assert f"answered {status}" in words
+    assert "something in front of the API answered" in words
+    assert len(server.seen) == 1
+
+
+def test_a_401_that_may_be_of_a_gateway_says_so(scripted):
+    server = scripted(lambda _: (401, {}, b"Unauthorized"))
+    ok, words = check(config(server.url))
+    assert not ok
+    assert "something in front of" in words
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_refused_token(status):
+    with Emulator(EmulatorOptions(bad_token_status=status)) as emulator:
+        ok, words = check(config(emulator.url, login=None, password="an-expired-token"))
+        assert len(emulator.calls) == 1
+    assert not ok
+    assert words.startswith("The instance was reached, but it refuses the credentials.")
+    assert f"answered {status}" in words
 
 
 @pytest.mark.parametrize(("role", "works"), [(None, True), ("dev", True), ("prod", False)])

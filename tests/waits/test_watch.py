@@ -11,12 +11,12 @@ import pytest
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
     AuthenticationError,
-    BadRequestError,
     ConfigurationError,
     ConnectionLookUpError,
     InvalidInputError,
     JobFailedError,
     MissingConnectionError,
+    NotFoundError,
     PermissionDeniedError,
     ReleaseDeletedError,
     ServerError,
@@ -124,16 +124,36 @@ class Connections:
         return TrifactaClient(found)
 
 
+#: A 401 in the API's own words.
+UNAUTHORIZED = (401, {}, {"exception": {"name": "AjaxUnauthorized", "message": "Unauthorized"}})
+#: A refused token in the API's own words, with the status that was seen.
+BAD_TOKEN = (400, {}, {"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}})
+#: 401s that may be of a gateway.
+FOREIGN = [
+    (401, {"Content-Type": "text/html"}, b"<html>Sign in</html>"),
+    (401, {"WWW-Authenticate": "Basic"}, b""),
+    (401, {"Content-Type": "text/plain"}, b"Unauthorized"),
+    (401, {}, {"message": "Unauthorized"}),
+]
+
+
 class Guarded:
     """A server that takes one token at a time."""
 
     def __init__(self, scripted):
-        self.token = "token-1"
+        self.token, self.refusal = "token-1", UNAUTHORIZED
+        #: What comes in place of the next answers.
+        self.instead = []
+        self.refused = 0
         self.url = scripted(self).url
 
     def __call__(self, request):
-        known = request.headers["Authorization"] == f"Bearer {self.token}"
-        return (200, {}, "InProgress") if known else (401, {}, {})
+        if self.instead:
+            return self.instead.pop(0)
+        if request.headers["Authorization"] == f"Bearer {self.token}":
+            return 200, {}, "InProgress"
+        self.refused += 1
+        return self.refusal
 
     def config(self, token):
         return ClientConfig(base_url=self.url, password=token, read_retries=0)
@@ -155,8 +175,9 @@ def test_a_renewed_token_goes_on(guarded):
     assert connections.looked_up == 3, "only where it is needed"
 
 
-def test_the_same_token_ends_the_wait_and_so_does_a_second_refusal(guarded):
-    guarded.token = "token-9"
+@pytest.mark.parametrize("refusal", [UNAUTHORIZED, BAD_TOKEN], ids=["401", "400"])
+def test_the_same_token_ends_the_wait_and_so_does_a_second_refusal(guarded, refusal):
+    guarded.token, guarded.refusal = "token-9", refusal
     connections = Connections(guarded.config("token-1"))
     with pytest.raises(AuthenticationError):
         JobGroupsWatch([1]).poll(connections)
@@ -165,6 +186,95 @@ def test_the_same_token_ends_the_wait_and_so_does_a_second_refusal(guarded):
     with pytest.raises(AuthenticationError):
         JobGroupsWatch([1]).poll(connections)
     assert connections.looked_up == 2
+
+
+def test_a_renewed_token_goes_on_where_a_refusal_has_status_400(guarded):
+    guarded.refusal = BAD_TOKEN
+    connections = Connections(guarded.config("token-1"), guarded.config("token-2"))
+    watch = JobGroupsWatch([1], tolerated_outage=0)
+    assert not watch.poll(connections)
+    guarded.token = "token-2"
+    assert not watch.poll(connections)
+    assert guarded.refused == 1
+
+
+@pytest.mark.parametrize("refusal", FOREIGN)
+@pytest.mark.parametrize("outage", [0, 900])
+def test_the_same_token_ends_the_wait_at_the_third_401_that_may_be_of_a_gateway(guarded, refusal, outage):
+    guarded.token, guarded.refusal = "token-9", refusal
+    connections = Connections(guarded.config("token-1"))
+    watch = JobGroupsWatch([1, 2, 3], tolerated_outage=outage)
+    assert not watch.poll(connections)
+    assert not watch.poll(connections)
+    with pytest.raises(AuthenticationError, check=lambda error: not error.from_api):
+        watch.poll(connections)
+    assert guarded.refused == 3
+    assert connections.looked_up == 4, "the connection is read again after each"
+
+
+@pytest.mark.parametrize("between", [FAILURE, (404, {}, b""), (429, {"Retry-After": "1"}, b"")])
+def test_a_poll_that_says_nothing_of_the_token_does_not_begin_the_count_again(guarded, between):
+    """Accounts may lock, so the credentials are sent three times in all."""
+    guarded.token, guarded.refusal = "token-9", FOREIGN[0]
+    connections = Connections(guarded.config("token-1"))
+    watch = JobGroupsWatch([1])
+    for _ in range(2):
+        assert not watch.poll(connections)
+        guarded.instead = [between]
+        assert not watch.poll(connections)
+    with pytest.raises(AuthenticationError):
+        watch.poll(connections)
+    assert guarded.refused == 3
+
+
+def test_an_accepted_poll_begins_the_count_again(guarded):
+    guarded.refusal = FOREIGN[0]
+    connections = Connections(guarded.config("token-1"))
+    watch = JobGroupsWatch([1])
+    for _ in range(4):
+        guarded.token = "token-9"
+        assert not watch.poll(connections)
+        assert not watch.poll(connections)
+        guarded.token = "token-1"
+        assert not watch.poll(connections)
+    assert (watch.refusals, watch.failing_since) == (0, None)
+
+
+def test_new_credentials_have_three_polls_of_their_own(guarded):
+    guarded.token, guarded.refusal = "token-9", FOREIGN[0]
+    old, new = guarded.config("token-1"), guarded.config("token-2")
+    connections = Connections(old, old, old, new)
+    watch = JobGroupsWatch([1])
+    assert not watch.poll(connections)
+    assert not watch.poll(connections)
+    assert not watch.poll(connections), "the third one finds new credentials, which are refused too"
+    assert watch.refusals == 1
+    assert not watch.poll(connections)
+    with pytest.raises(AuthenticationError):
+        watch.poll(connections)
+    assert guarded.refused == 6
+
+
+def test_after_the_third_refusal_nothing_is_sent_until_the_connection_can_be_read(guarded):
+    guarded.token, guarded.refusal = "token-9", FOREIGN[0]
+    old, gone = guarded.config("token-1"), RuntimeError("vault is sealed")
+    connections = Connections(old, old, old, gone, gone, guarded.config("token-9"))
+    watch = JobGroupsWatch([1])
+    for _ in range(4):
+        assert not watch.poll(connections)
+    assert guarded.refused == 3
+    assert not watch.poll(connections)
+    assert (guarded.refused, watch.refusals) == (3, 0)
+
+
+def test_a_401_in_the_words_of_the_api_ends_the_wait_also_after_others(guarded):
+    guarded.token, guarded.refusal = "token-9", FOREIGN[0]
+    connections = Connections(guarded.config("token-1"))
+    watch = JobGroupsWatch([1])
+    assert not watch.poll(connections)
+    guarded.refusal = UNAUTHORIZED
+    with pytest.raises(AuthenticationError, check=lambda error: error.from_api):
+        watch.poll(connections)
 
 
 def test_a_look_up_that_fails_is_tolerated(guarded, time):
@@ -218,7 +328,6 @@ def test_a_connection_that_was_there_may_be_missing_for_a_while(guarded):
 API_ERROR = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": "no such id"}}
 
 
-@pytest.mark.parametrize("body", [{}, API_ERROR])
 @pytest.mark.parametrize(
     ("status", "release", "job_group"),
     [
@@ -227,10 +336,10 @@ API_ERROR = {"exception": {"name": "ValidationFailed", "message": "Input validat
         (403, PermissionDeniedError, PermissionDeniedError),
     ],
 )
-def test_an_unknown_id_is_named(watch, scripted, body, status, release, job_group):
+def test_an_unknown_id_is_named(watch, scripted, status, release, job_group):
     with pytest.raises(job_group, check=lambda error: error.job_group_ids == [1]):
-        watch({1: [(status, {}, body)]})()
-    server = scripted(lambda _: (status, {}, body))
+        watch({1: [(status, {}, API_ERROR)]})()
+    server = scripted(lambda _: (status, {}, API_ERROR))
     config = ClientConfig(base_url=server.url, login="me", password=PASSWORD)
     with TrifactaClient(config) as client, pytest.raises(release, check=lambda error: error.release_id == 7):
         ReleaseWatch(7).poll(lambda: client)
@@ -240,8 +349,19 @@ def test_a_400_in_the_apis_words_means_an_unknown_id(watch):
     with pytest.raises(JobFailedError, check=lambda error: error.job_group_ids == [1]) as caught:
         watch({1: [(400, {}, API_ERROR)]})()
     assert "package" not in str(caught.value), "that advice is for uploads"
-    with pytest.raises(BadRequestError):
-        watch({1: [(400, {}, b"<h1>Bad Request</h1>")]})()
+
+
+NO_ROUTE = {"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}}
+
+
+def test_an_instance_that_does_not_know_the_call_says_nothing_about_an_id(watch, scripted):
+    with pytest.raises(NotFoundError, check=lambda error: type(error) is NotFoundError):
+        watch({1: [(404, {}, NO_ROUTE)]})()
+    rows = (200, {}, {"data": []})
+    server = scripted(lambda request: rows if request.path.startswith("/v4/deployments") else (404, {}, NO_ROUTE))
+    client = TrifactaClient(ClientConfig(base_url=server.url, password=PASSWORD, read_retries=0))
+    with client, pytest.raises(NotFoundError, check=lambda error: type(error) is NotFoundError):
+        ReleaseWatch(7).poll(lambda: client)
 
 
 def test_only_news_is_logged(watch, caplog):
@@ -266,14 +386,39 @@ def test_a_time_is_seconds_or_a_timedelta():
         seconds("x", 0, positive=True)
 
 
+#: What gateways say in place of the API.
+BODIES = [
+    ({"Content-Type": "text/html"}, b"<html>Closed</html>"),
+    ({"Content-Type": "text/plain"}, b"404 page not found\n"),
+    ({"Content-Type": "application/json"}, b'{"message":"no Route matched with those values"}'),
+    ({}, b""),
+]
 PAGES = [
-    *((status, {"Content-Type": "text/html"}, b"<html>Closed</html>") for status in (400, 403, 404)),
+    *((status, headers, body) for status in (400, 403, 404, 409, 410) for headers, body in BODIES),
     (302, {"Location": "https://login.example.com/"}, b""),
 ]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_in_front_of_the_api_says_nothing_about_an_id(watch, page):
+def test_what_is_in_front_of_the_api_says_nothing_about_a_job_group(watch, page):
     poll = watch({1: [page, "Complete"]})
     assert poll() is False
     assert poll() is True
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("deployment_id", [None, 1])
+def test_nor_about_a_release(scripted, page, deployment_id):
+    answers = [page, page]
+    row = {"id": 7, "active": True, "deployment": {"id": 1}}
+
+    def respond(request):
+        if answers:
+            return answers.pop(0)
+        return 200, {}, row if request.path.endswith("/7") else {"data": [row]}
+
+    config = ClientConfig(base_url=scripted(respond).url, password=PASSWORD, read_retries=0)
+    with TrifactaClient(config) as client:
+        watch = ReleaseWatch(7, deployment_id=deployment_id)
+        assert watch.poll(lambda: client) is False
+        assert [watch.poll(lambda: client) for _ in range(2)][-1] is True

@@ -68,11 +68,11 @@ class Context:
 
 
 class AuthMiddleware:
-    """Answers 401 to calls of the API without valid credentials, before it reads the body.
+    """Refuses calls of the API without valid credentials, before it reads the body.
 
     :param app: the next ASGI application
     :param auth: the users and their tokens
-    :param options: decide the body of the 401
+    :param options: decide the status and the body of the refusal
     """
 
     def __init__(self, app: ASGIApp, auth: Authenticator, options: EmulatorOptions) -> None:
@@ -83,14 +83,19 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
         if f"{scope['path']}/".startswith("/v4/"):
-            person = self._auth.authenticate(Headers(scope=scope).get("authorization", ""))
+            header = Headers(scope=scope).get("authorization", "")
+            person = self._auth.authenticate(header)
             if person is None:
-                await self._unauthorized()(scope, receive, send)
+                await self._unauthorized(header)(scope, receive, send)
                 return
             scope = {**scope, "state": {**scope.get("state", {}), "person": person}}
         await self._app(scope, receive, send)
 
-    def _unauthorized(self) -> Response:
+    def _unauthorized(self, header: str) -> Response:
+        is_token = header.partition(" ")[0].lower() == "bearer"
+        if is_token and self._options.bad_token_status == 400:
+            name, message = "InvalidAccessTokenException", "Invalid access token"
+            return error_response(ApiError(400, "The access token is not valid", name=name, message=message))
         # The body of a 401 is not documented for ordinary calls [?]. A JSON exception is [M].
         if self._options.unauthorized_body == "text":
             return PlainTextResponse("Unauthorized", status_code=401)
