@@ -51,7 +51,7 @@ class Story(Tasks):
     It needs the connections ``Warehouse`` and ``Production``, a flow that reads the bucket ``dev`` over the first one,
     and a flow without a manual output.
 
-    :param emulator: the instance; Airflow's connections ``by_token`` and ``refused`` lead to it too
+    :param emulator: the instance; Airflow's connections ``by_token``, ``refused`` and ``bad_token`` lead to it too
     :param execute: the fixture
     :param new_store: makes what the tries of one task share
     :param folder: where packages go
@@ -98,7 +98,9 @@ class Story(Tasks):
         assert check(TrifactaHook().client.config, "prod")[0] is usable_as_prod
         assert TrifactaHook("by_token").test_connection()[0] is self._token_works
         assert TrifactaHook("refused").test_connection()[0] is False
-        self.fails(GetDeploymentOperator, errors.AuthenticationError, **self.here(trifacta_conn_id="refused"))
+        assert TrifactaHook("bad_token").test_connection()[0] is False
+        for conn_id in ("refused", "bad_token"):
+            self.fails(GetDeploymentOperator, errors.AuthenticationError, **self.here(trifacta_conn_id=conn_id))
 
     def unknown_flow(self):
         path = self._folder / "unknown.zip"

@@ -66,6 +66,7 @@ def story(virtual_time, execute, use_connection, store, tmp_path):
             use_connection(emulator.url)
             use_connection(emulator.url, "by_token", login="", password=TOKEN)
             use_connection(emulator.url, "refused", password="wrong-password")
+            use_connection(emulator.url, "bad_token", login="", password="not-a-token")
             token_works = options.api_tokens_enabled and options.tokens == ANY["tokens"][0]
             Story(emulator, execute, type(store), Path(mkdtemp(dir=tmp_path)), token_works=token_works).tell()
 

@@ -13,6 +13,7 @@ from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipE
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.sensors import _watching
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 from airflow_provider_trifacta.waits import watch
 
@@ -362,13 +363,50 @@ def test_a_connection_that_is_not_there_fails_at_once(execute):
         execute(sensor(5, trifacta_conn_id="nowhere"))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 405])
+REFUSED = {"exception": {"name": "Refused", "message": "no"}}
+
+
+@pytest.mark.parametrize("status", [401, 403, 405])
 def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
-    server = scripted(lambda _: (status, {}, {}))
+    server = scripted(lambda _: (status, {}, REFUSED))
     use_connection(server.url)
     with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.status == status):
         execute(sensor(5))
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_401_that_may_be_of_a_gateway_ends_the_third_poll(execute, scripted, use_connection, time, mode, monkeypatch):
+    """In reschedule mode too, where each look would begin to count again."""
+    monkeypatch.setattr(_watching, "time", time)
+    server = scripted(lambda _: (401, {}, b"Unauthorized"))
+    use_connection(server.url)
+    with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.status == 401):
+        execute(sensor(5, mode=mode))
+    assert len(server.seen) == 3
+    assert time.slept == [10, 10]
+
+
+@pytest.mark.parametrize("then", [(200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}), (503, {}, b"")])
+def test_a_rescheduled_sensor_waits_only_for_the_credentials(
+    execute, scripted, use_connection, time, then, monkeypatch
+):
+    monkeypatch.setattr(_watching, "time", time)
+    answers = [(401, {}, b"Unauthorized")]
+    server = scripted(lambda _: answers.pop() if answers else then)
+    use_connection(server.url)
+    with suppress(AirflowRescheduleException):
+        execute(sensor(5, mode="reschedule"))
+    assert len(server.seen) == (2 if then[0] == 200 else 3)
+
+
+def test_the_count_of_refusals_is_handed_over_to_the_trigger(execute, scripted, use_connection):
+    server = scripted(lambda _: (401, {}, b"Unauthorized"))
+    use_connection(server.url)
+    with pytest.raises(AirflowFailException, match="AuthenticationError"):
+        execute(sensor(5, deferrable=True, poke_interval=0.01))
+    assert execute.deferred.trigger.refusals == 1
+    assert len(server.seen) == 3, "those of the worker and of the triggerer together"
 
 
 @pytest.mark.parametrize(
@@ -482,6 +520,7 @@ def test_deferring_hands_over_what_the_trigger_needs(execute, releases, client):
         "deployment_id": 1,
         "tolerated_outage": 240.0,
         "failing_since": None,
+        "refusals": 0,
         "poke_interval": 10.0,
         "exponential_backoff": True,
         "max_wait": 180.0,

@@ -21,6 +21,7 @@ KEYWORDS = {
     "trifacta_conn_id": "trifacta_default",
     "tolerated_outage": 600.0,
     "failing_since": 1_700_000_000.0,
+    "refusals": 2,
     "poke_interval": 0.01,
     "exponential_backoff": False,
     "max_wait": 60.0,

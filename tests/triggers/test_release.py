@@ -26,6 +26,7 @@ KEYWORDS = {
     "deployment_id": 1,
     "tolerated_outage": 900.0,
     "failing_since": None,
+    "refusals": 0,
     "poke_interval": 0.01,
     "exponential_backoff": False,
     "max_wait": None,
@@ -136,13 +137,27 @@ def test_a_poll_that_hangs_does_not_hold_the_wait_beyond_its_deadline(scripted, 
     ],
 )
 def test_errors_are_reported_with_what_the_task_must_do(scripted, use_connection, status, words, retryable, requests):
-    server = scripted(lambda _: (status, {}, {}))
+    server = scripted(lambda _: (status, {}, {"exception": {"name": "Refused", "message": "no"}}))
     use_connection(server.url)
     (event,) = wait(tolerated_outage=0, deployment_id=None)
     assert event["status"] == "error"
     assert event["message"].startswith(f"{words}: ")
     assert event["retryable"] is retryable
     assert len(server.seen) == requests
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_the_third_401_that_may_be_of_a_gateway_ends_the_wait(scripted, use_connection, before):
+    server = scripted(lambda _: (401, {}, b"Unauthorized"))
+    use_connection(server.url)
+    (event,) = wait(refusals=before)
+    assert (event["status"], event["retryable"]) == ("error", False)
+    assert event["message"].startswith("AuthenticationError: ")
+    assert len(server.seen) == 3 - before
+
+
+def test_a_wait_that_an_older_version_deferred_goes_on():
+    assert ReleaseActiveTrigger(**{key: KEYWORDS[key] for key in KEYWORDS if key != "refusals"}).refusals == 0
 
 
 class Script:

@@ -39,6 +39,17 @@ def test_bad_credentials(api, header, path):
     assert response.headers["x-trifacta-request-id"]
 
 
+@pytest.mark.parametrize("body", ["json", "text"])
+def test_a_refused_token_may_be_a_400(start, body):
+    api = start(bad_token_status=400, unauthorized_body=body)
+    api.session.auth = lambda request: request
+    response = api.get("/v4/people/current", headers={"Authorization": "Bearer unknown"})
+    assert response.status_code == 400
+    assert response.json()["exception"]["name"] == "InvalidAccessTokenException"
+    for header in ("Basic eDp5", "Digest x", ""):
+        assert api.get("/v4/people/current", headers={"Authorization": header}).status_code == 401
+
+
 def test_401_without_json(start):
     api = start(unauthorized_body="text")
     api.session.auth = ("admin@example.com", "wrong")
