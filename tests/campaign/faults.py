@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,9 +60,17 @@ def _api_error(chance: random.Random, when: Any) -> Any:
     return Answer(status, headers=wait, body=body, when=when)
 
 
-def _proxy_page(chance: random.Random, statuses: list[int], when: Any) -> Any:
-    status, wait = chance.choice(statuses), chance.choice([{}, {}, {"Retry-After": "5"}])
-    return Answer(status, headers=wait, html=f"<html><h1>{status}</h1></html>", when=when)
+def _of_a_gateway(chance: random.Random, statuses: list[int], when: Any) -> Any:
+    """Return what a gateway says in place of the API: a page, a text, JSON of its own, or nothing."""
+    status, headers = chance.choice(statuses), chance.choice([{}, {}, {"Retry-After": "5"}])
+    form = chance.choice(["HTML", "text", "JSON", "nothing"])
+    if form == "JSON":
+        said = chance.choice([{"message": "no Route matched with those values"}, {"error": {"code": status}}, []])
+        return Answer(status, headers=headers, body=said, when=when)
+    if form == "HTML":
+        return Answer(status, headers=headers, html=f"<html><h1>{status}</h1></html>", when=when)
+    text = f"{status} page not found\n" if form == "text" else ""
+    return Answer(status, headers={**headers, "Content-Type": "text/plain"}, html=text, when=when)
 
 
 def _redirect(chance: random.Random, when: Any) -> Any:
@@ -69,8 +78,20 @@ def _redirect(chance: random.Random, when: Any) -> Any:
     return Answer.login_redirect(chance.choice(places), when=when)
 
 
-_GATEWAY, _REFUSAL = [502, 503, 504], [400, 403, 404]
+_GATEWAY, _REFUSAL = [502, 503, 504], [400, 403, 404, 409, 410]
 _AFTER: Any = "after_commit"
+
+
+def _gateway_kinds() -> dict[str, Kind]:
+    """Return the kinds of what a gateway says, before the API has done something and after."""
+    kinds: dict[str, Kind] = {}
+    statuses = {"401": [401], "4xx": _REFUSAL, "429": [429], "5xx": _GATEWAY}
+    for name, drawn in statuses.items():
+        for moment, when in (("before", "before_body"), ("after", _AFTER)):
+            answer = functools.partial(_of_a_gateway, statuses=drawn, when=when)
+            kinds[f"{name} of a proxy, {moment}"] = Kind(hits.by_emulator(answer))
+    return kinds
+
 
 #: Every kind, by its name.
 KINDS: dict[str, Kind] = {
@@ -90,13 +111,7 @@ KINDS: dict[str, Kind] = {
     ),
     "5xx of the API, before": Kind(hits.by_emulator(lambda chance: _api_error(chance, "before_body"))),
     "5xx of the API, after": Kind(hits.by_emulator(lambda chance: _api_error(chance, _AFTER))),
-    "429 of a proxy, before": Kind(hits.by_emulator(lambda chance: _proxy_page(chance, [429], "before_body"))),
-    "429 of a proxy, after": Kind(hits.by_emulator(lambda chance: _proxy_page(chance, [429], _AFTER))),
-    "5xx of a proxy, before": Kind(hits.by_emulator(lambda chance: _proxy_page(chance, _GATEWAY, "before_body"))),
-    "5xx of a proxy, after": Kind(hits.by_emulator(lambda chance: _proxy_page(chance, _GATEWAY, _AFTER))),
-    "4xx page of a proxy": Kind(
-        hits.by_emulator(lambda chance: _proxy_page(chance, _REFUSAL, chance.choice(["before_body", _AFTER])))
-    ),
+    **_gateway_kinds(),
     "HTML with status 200": Kind(
         hits.by_emulator(lambda chance: Answer(200, html="<p>Hello</p>", when=chance.choice(["after_body", _AFTER])))
     ),
@@ -113,6 +128,8 @@ KINDS: dict[str, Kind] = {
     "killed": Kind(hits.kill, again=False),
     "journal away": Kind(before=hits.journal_away, again=False),
 }
+#: The kinds that only put words of a gateway in the place of the API's. A 401 may end what is no wait.
+OF_A_GATEWAY = {name for name in _gateway_kinds() if not name.startswith("401")}
 
 
 class Planned:
