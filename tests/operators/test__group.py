@@ -7,7 +7,7 @@ import json
 import pytest
 from trifacta_emulator import Answer, Fault, read_package
 
-from airflow_provider_trifacta._compat import AirflowSkipException
+from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.client.releases import Releases
@@ -296,6 +296,24 @@ def test_a_deleted_deployment_makes_no_second_task_red(end, status, fails, emula
         end(ConfirmGroupOperator, **options)
     clear = ["g.roll_back" if roll_back else "g.smoke_run"]
     assert status("state", "release_id", "clear") == ("deleted", promotion["release_id"], clear)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400, body={"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}}),
+        Answer(404, html="404 page not found", headers={"Content-Type": "text/plain"}),
+        Answer(404, body={"message": "no Route matched with those values"}),
+        Answer(410, html=""),
+        Answer(404, body={"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}}),
+    ],
+    ids=["refused token", "text", "JSON", "nothing", "unknown call"],
+)
+def test_only_the_api_itself_says_that_a_deployment_is_deleted(end, status, emulator, answer):
+    emulator.faults.add(Fault(answer, method="GET", times=None))
+    with pytest.raises((errors.TrifactaError, AirflowFailException)):
+        end(ConfirmGroupOperator)
+    assert status("state") != ("deleted",)
 
 
 def test_a_deployment_that_is_deleted_at_the_very_end(end, status, fails, emulator):
