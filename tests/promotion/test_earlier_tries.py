@@ -12,6 +12,7 @@ from trifacta_emulator import Answer, Fault, LateActivation, LateCommit, Reset
 from airflow_provider_trifacta.client.errors import (
     BadRequestError,
     ConnectionLostError,
+    GatewayPageError,
     JournalUnavailableError,
     PermissionDeniedError,
     RateLimitError,
@@ -56,8 +57,9 @@ def test_a_deleted_release_of_the_run_proves_that_a_person_acted(promote, undone
     assert len(uploads()) == 2
 
 
+@pytest.mark.parametrize("error", [BadRequestError("includeDeleted"), GatewayPageError("403", status=403)])
 def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person_acted(
-    promote, undone, live, monkeypatch, uploads
+    promote, undone, live, monkeypatch, uploads, error
 ):
     baseline, old = undone()
     read = Releases.list
@@ -65,7 +67,7 @@ def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person
     def without_deleted(self, deployment_id, *, include_deleted=False, **options):
         """Answer as a server that does not know the parameter."""
         if include_deleted:
-            raise BadRequestError("includeDeleted")
+            raise error
         return read(self, deployment_id, **options)
 
     monkeypatch.setattr(Releases, "list", without_deleted)

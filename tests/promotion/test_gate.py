@@ -8,6 +8,8 @@ from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fau
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
+    APIError,
+    AuthenticationError,
     ConnectionLostError,
     NotFoundError,
     PermissionDeniedError,
@@ -180,6 +182,21 @@ def test_several_problems_are_all_told(run, emulator):
 def test_a_dry_run_that_may_not_be_made_is_an_error(run, emulator, status, error):
     emulator.faults.add(Fault(Answer(status), **DRY_RUN))
     with pytest.raises(error):
+        run()
+
+
+@pytest.mark.parametrize("html", ["<html>Closed</html>", "404 page not found", ""])
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 407, 411, 413, 414, 422, 431])
+def test_the_words_of_a_gateway_are_no_verdict_on_a_package(run, emulator, status, html):
+    emulator.faults.add(Fault(Answer(status, html=html), **DRY_RUN, times=None))
+    with pytest.raises(APIError, check=lambda error: not error.from_api):
+        run()
+
+
+def test_a_refused_token_is_no_verdict_on_a_package(run, emulator):
+    said = {"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}}
+    emulator.faults.add(Fault(Answer(400, body=said), **DRY_RUN))
+    with pytest.raises(AuthenticationError):
         run()
 
 
@@ -365,6 +382,14 @@ def test_what_the_server_says_still_counts_where_connections_cannot_be_read(run,
     emulator.faults.add(Fault(Answer(403), **CONNECTIONS))
     report = run(DEV)
     assert len(report.problems) == len(report.warnings) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+@pytest.mark.parametrize("what", [RULES, CONNECTIONS])
+def test_what_a_gateway_never_lets_through_is_a_warning(run, emulator, what, status):
+    emulator.faults.add(Fault(Answer(status, html="Closed"), **what, times=None))
+    report = run(DEV)
+    assert (report.problems, len(report.warnings)) == ([], 1)
 
 
 @pytest.mark.parametrize("what", [RULES, CONNECTIONS])

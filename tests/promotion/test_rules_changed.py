@@ -65,14 +65,14 @@ def test_no_rules_change_nothing(client, release, caplog):
     assert caplog.text == ""
 
 
-UNREADABLE = [Answer(404), Answer(403), Answer(200, body={"rules": []})]
+UNREADABLE = [Answer(404), Answer(403), Answer(200, body={"rules": []}), Answer(403, html="Closed")]
 
 
 @pytest.mark.parametrize("effect", UNREADABLE)
 @kinds
 def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(client, emulator, release, kind, effect, caplog):
     client.import_rules.replace(1, kind, [RULES[kind]])
-    emulator.faults.add(Fault(effect, path=PATHS[kind]))
+    emulator.faults.add(Fault(effect, path=PATHS[kind], method="GET", times=None))
     assert not rules_changed_since(client.import_rules, 1, release)
     (told,) = [one for one in caplog.records if one.name.endswith("promotion.rules")]
     assert (told.levelname, told.args[:2]) == ("WARNING", (1, release.id))
@@ -82,7 +82,7 @@ def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(client, emulator,
 @pytest.mark.parametrize(("unreadable", "kind"), [("object", "value"), ("value", "object")])
 def test_a_newer_rule_counts_where_the_other_kind_is_unreadable(client, emulator, release, unreadable, kind, effect):
     client.import_rules.replace(1, kind, [RULES[kind]])
-    emulator.faults.add(Fault(effect, path=PATHS[unreadable]))
+    emulator.faults.add(Fault(effect, path=PATHS[unreadable], method="GET", times=None))
     assert rules_changed_since(client.import_rules, 1, release)
 
 
