@@ -110,6 +110,13 @@ def _tokens_enabled(a: Answers) -> bool:
     return works or a["token"].status != 403 or "disabled" not in str(a["token"].body)
 
 
+def _bad_token(a: Answers) -> Any:
+    stranger = a["stranger"]
+    # The API gives a 401 without its own words, too; a 400 without them may be of a gateway.
+    need(stranger.by_api or stranger.status == 401, f"HTTP {stranger.status}")
+    return a.by_status("stranger", {401: 401, 400: 400})
+
+
 def _users_make_tokens(a: Answers) -> Any:
     need(_tokens_enabled(a), "access tokens are off")
     need("admin" not in roles_of(a), "this user is an administrator")
@@ -200,9 +207,7 @@ OPTIONS = (
     Item("export_enabled", "?", "flows can be exported; else 403", (True, False), by("export", _OK)),
     Item("unauthorized_body", "?", "body of a 401", ("json", "text"),
         lambda a: a.by_status("stranger", {401: "json" if a["stranger"].is_json else "text"})),
-    Item("bad_token_status", "P", "status for an unknown access token", (401, 400),
-        lambda a: (need(a["stranger"].is_json or a["stranger"].status == 401, "not the API"),
-            a.by_status("stranger", {401: 401, 400: 400}))[1]),
+    Item("bad_token_status", "P", "status for an unknown access token", (401, 400), _bad_token),
     Item("unknown_id_status", "P", "status for an unknown id", (404, 403, 400),
         lambda a: a["unknown_group" if a["deployments"].refused else "unknown"].status),
     Item("unknown_flow_status", "P", "status for an unknown flow", (403, 404, 400), status("unknown_flow")),
