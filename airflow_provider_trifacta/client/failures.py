@@ -96,15 +96,15 @@ _NO_DEPLOYMENT_MANAGER = (
 )
 
 
-def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> errors.APIError:
+def api_error(answer: Answer, request: Request, redact: Redactor) -> errors.APIError:
     """Return the error of an answer with an error status.
 
     :param answer: the answer
-    :param method: HTTP method of the request
-    :param path: path of the request
+    :param request: the request
     :param redact: takes secrets out of the answer's words
     :returns: the error, in the class that fits
     """
+    method, path = request.method, request.path
     name, words, from_api = _api_words(answer)
     request_id = answer.headers.get("x-trifacta-request-id")
     said = f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}"
@@ -117,7 +117,7 @@ def api_error(answer: Answer, method: str, path: str, redact: Redactor) -> error
         advice = f"{advice} {_MAYBE_NOT_THE_API}"
     elif from_api and name == ROUTE_NOT_FOUND:
         advice = _UNKNOWN_ROUTE
-    elif from_api and _refuses_id(status, method, path):
+    elif from_api and _refuses_id(status, request):
         kind, advice = errors.NotFoundError, _advice(404, path)
     happened = f"{method} {path} answered {answer.status}{said}{where}".rstrip(".")
     return kind(
@@ -150,9 +150,13 @@ def _is_of_a_gateway(status: int, from_api: bool) -> bool:
     return not from_api and 400 <= status < 500 and status not in _OF_ANY_SENDER
 
 
-def _refuses_id(status: int, method: str, path: str) -> bool:
-    """Tell a 400 that can only be about the id: the API documents this status for what does not exist, too."""
-    return status == 400 and method == "GET" and _READ_BY_ID.fullmatch(path) is not None
+def _refuses_id(status: int, request: Request) -> bool:
+    """Tell a 400 that can only be about the id: the API documents this status for what does not exist, too.
+
+    With query parameters it may be about one of them.
+    """
+    sends_only_an_id = request.method == "GET" and not request.params
+    return status == 400 and sends_only_an_id and _READ_BY_ID.fullmatch(request.path) is not None
 
 
 def _advice(status: int, path: str) -> str:

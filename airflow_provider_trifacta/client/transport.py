@@ -308,7 +308,7 @@ class Transport:
         if answer.status >= 400:
             from .failures import api_error
 
-            raise api_error(answer, request.method, request.path, self.redact)
+            raise api_error(answer, request, self.redact)
         return answer.json(request, self.config, lambda: self.redact) if request.parse else None
 
     def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:

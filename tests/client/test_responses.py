@@ -102,6 +102,7 @@ def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect
         (lambda client: client.deployments.list(), REFUSAL),
         (lambda client: client.import_rules.list(7, "object"), REFUSAL),
         (lambda client: client.flows.export(7, io.BytesIO(), comment="Told"), REFUSAL),
+        (lambda client: client.deployments._transport.read("/v4/deployments/7", {"embed": "releases"}), REFUSAL),
     ],
 )
 def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body):
