@@ -151,6 +151,19 @@ def _release_list(a: Answers) -> str:
     listed = a.by_status("releases", {200: True, 404: False})
     embedded = a.by_status("embedded", {200: True, 400: False})
     return {(True, True): "both", (False, True): "embed", (True, False): "plain"}[listed, embedded]
+def _release_uuid(a: Answers) -> str:
+    package: Package = need(a.package, "no package")
+    shown = a.body("first")["release"]["packageUuid"]
+    return "package" if shown.lower() == package.uuid else "own"
+
+
+def _touches(a: Answers) -> bool:
+    """Tell whether the second import touched the first release, which it replaced."""
+    before, after = a.body("first")["release"]["updatedAt"], a.body("first_after")["updatedAt"]
+    if before != after:
+        return True
+    need(a.body("second")["release"]["createdAt"] != before, "both imports show the same time")
+    return False
 
 
 def _run_answer(a: Answers) -> str:
@@ -238,6 +251,8 @@ OPTIONS = (
     Item("unknown_rule_target", "?", "a rule to an unknown connection", ("refuse", "ignore"), _unknown_target),
     Item("dry_run_errors", "?", "where a dry run tells an error", ("status", "body"),
         lambda a: a.by_status("dry_broken", {400: "status", 200: "body" if a["dry_broken"].refused else "other"})),
+    Item("package_uuid", "I", "`packageUuid` of a new release", ("package", "own"), _release_uuid),
+    Item("replacing_touches_updated_at", "I", "a replaced release gets a new `updatedAt`", (True, False), _touches),
     Item("release_notes", "I", "`notes` of a new release", ("comment", "flow_name"), _notes),
     Item("run_without_output", "?", "a run without an active release", ("refuse", "empty"),
         allowed("run", "empty", "refuse", after="created")),

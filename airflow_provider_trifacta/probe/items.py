@@ -156,8 +156,6 @@ ASSUMPTIONS = (
     _assume("import_status", "R", "status of POST releases", status("first"), 201),
     _fields("release_fields", "R", "fields of a new release", _RELEASE, of("first", "release")),
     _assume("hash_accepted", "?", "the hash of a package is not checked", _hash_accepted),
-    _assume("package_uuid", "I", "`packageUuid` is the uuid of the package",
-        lambda a: a.body("first")["release"]["packageUuid"].lower() == need(a.package, "no package").uuid),
     _assume("active_at_once", "R", "a new release is active", lambda a: a.body("first")["release"]["active"] is True),
     _assume("updated_at_import", "I", "`updatedAt` of a new release is its `createdAt`",
         lambda a: a.body("first")["release"]["updatedAt"] == a.body("first")["release"]["createdAt"]),

@@ -157,6 +157,10 @@ class EmulatorOptions:
     :param unknown_rule_target: an object rule matches, but maps to no local connection or to several: ``refuse`` the
         import with 400, or ``ignore`` the rule
     :param dry_run_errors: a dry run that finds an error answers 400 (``status``), or 200 with the same body (``body``)
+    :param package_uuid: ``packageUuid`` of a release: that of its ``package`` [I], or a new one of its ``own``, of the
+        time of the import. No recorded pair of a package and its release exists, so ``own`` is our choice [?]
+    :param replacing_touches_updated_at: a release that another one replaces gets a new ``updatedAt`` [I]. Off is our
+        choice [?]: only the release that a request names gets one
     :param release_notes: ``comment`` = the package's comment, or the primary flow's name without one; ``flow_name`` =
         always that name [I]
     :param run_without_output: run of a deployment without an active release or manual output, or of a flow without a
@@ -214,6 +218,8 @@ class EmulatorOptions:
     unmapped_connections: Literal["keep", "clear", "refuse"] = "keep"
     unknown_rule_target: Literal["refuse", "ignore"] = "refuse"
     dry_run_errors: Literal["status", "body"] = "status"
+    package_uuid: Literal["package", "own"] = "package"
+    replacing_touches_updated_at: bool = True
     release_notes: Literal["comment", "flow_name"] = "comment"
     run_without_output: Literal["refuse", "empty"] = "refuse"
     run_answer: Literal["v4", "jobs", "flow_run"] = "v4"

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from trifacta_emulator.errors import MissingObjectError, ValidationError
+from trifacta_emulator.packages.builder import new_uuid
 from trifacta_emulator.packages.definition import Package
 from trifacta_emulator.packages.imports import IdSequences, ImportedPackage, import_package
 from trifacta_emulator.records import ImportRule, Release
@@ -50,7 +51,7 @@ class Releases:
             made = Release(
                 id=ids.next("releases"),
                 deployment_id=deployment_id,
-                package_uuid=package.uuid,
+                package_uuid=package.uuid if state.options.package_uuid == "package" else new_uuid(now),
                 # [I] from the export's ``comment``, "displayed when flow is imported in a deployment package".
                 notes=package.comment if by_comment else package.primary_flow_name,
                 active=activate,
@@ -193,7 +194,9 @@ class Releases:
     def _deactivate_current(self, deployment_id: int, now: datetime, user_id: int) -> None:
         current = self.active(deployment_id)
         if current is not None:
-            self._state.releases.put(replace(current, active=False, updated_at=now, updater=user_id))
+            touched = self._state.options.replacing_touches_updated_at
+            at = now if touched else current.updated_at
+            self._state.releases.put(replace(current, active=False, updated_at=at, updater=user_id))
             self._state.log(now, user_id, "release deactivated", deployment_id=deployment_id, release_id=current.id)
 
     def _drop(self, release: Release, user_id: int) -> None:
