@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,6 +20,8 @@ _LARGEST_ID = 10**30  # Python does not write very large numbers
 #: Characters of a time; the parser is slow with long texts.
 _LONGEST_TIME = 64
 _INNER_CAPITAL = re.compile(r"(?<=.)(?=[A-Z])")
+#: A package is exported at least this long before its import.
+_SHORTEST_TRIP = timedelta(seconds=1)
 #: The states of a job group that has not ended.
 RUNNING = ("Created", "Pending", "InProgress")
 
@@ -99,12 +102,6 @@ def comment_of(text: str | None) -> str | None:
     """Return the comment of a package, if any. 7.6 writes ``undefined`` for none [P], and a template ``None``."""
     words = (text or "").strip()
     return None if words in ("", "None", "undefined") else words
-
-
-def exported_before(package: str, other: str | None) -> bool:
-    """Compare two version-1 uuids by the export times that they carry. Other uuids do not compare."""
-    first, second = uuid_time(package), uuid_time(other)
-    return first is not None and second is not None and first < second
 
 
 def parse_time(value: object) -> pendulum.DateTime | None:
@@ -216,6 +213,18 @@ class Release(_Row):
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     updated_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "updatedAt"))
     deleted: bool = field(default=False, metadata=_by(bool, "deleted_at", "deletedAt"))
+
+    @property
+    def exported_at(self) -> pendulum.DateTime | None:
+        """When its package was exported; None if its uuid does not show that.
+
+        An instance may give a release an uuid of its own, which carries the time of the import. So an uuid counts only
+        if its time is more than a second before the import.
+        """
+        time = uuid_time(self.package_uuid)
+        if time is None or self.created_at is None:
+            return None
+        return time if self.created_at - time > _SHORTEST_TRIP else None
 
     @property
     def untouched(self) -> bool:

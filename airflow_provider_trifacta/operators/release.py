@@ -148,6 +148,7 @@ class CreateReleaseOperator(PackageOperator):
                 "settle_timeout": self.settle_timeout,
                 "progress": self.progress,
                 "before_upload": partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None,
+                "on_release": partial(_tell_release, attempt),
             }
             promoter = Promoter if self.activate else StagedPromoter
             promotion = promoter(client, deployment_id, package, **options).run()
@@ -161,12 +162,9 @@ class CreateReleaseOperator(PackageOperator):
         refuse_problems(report, self.on_warnings, deployment_id)
 
     def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> None:
-        """Tell what was promoted, and fail if it is not live as it should be."""
+        """Tell what was promoted, and fail if another import may have replaced it."""
         release, imported = promotion.release, promotion.imported
-        replaced = not (release.active or promotion.overrun) and promotion.replaced
         attempt.tell(
-            release_id=release.id,
-            primary_flow_ids=imported.primary_flow_ids if imported else None,
             flows=imported.flows if imported else None,
             previous_release_id=promotion.previous_release_id,
             import_rule_changes=imported.rule_changes if imported else None,
@@ -175,7 +173,7 @@ class CreateReleaseOperator(PackageOperator):
         deployment_id = attempt.facts["deployment_id"]
         # A try before this one may have made it live and told Airflow nothing.
         made_live = promotion.outcome != "reused" or attempt.number > 1
-        if self.activate and made_live and not replaced:
+        if self.activate and made_live and release.active:
             attempt.announce_live(
                 client,
                 deployment_id,
@@ -192,13 +190,6 @@ class CreateReleaseOperator(PackageOperator):
                 f"{list(promotion.overrun)}). Either it or release {release.id} of this task may have replaced the "
                 "other. Check which of them is live, and activate the right one. Promotions to one deployment must "
                 "not overlap.",
-                **fields,
-            )
-        if replaced and self.activate:
-            raise errors.ReleaseNotLiveError(
-                f"Release {release.id} of deployment {deployment_id} was made of the package, and is not live: another "
-                "release, or none, has been activated in the meantime. A retry does not undo that. To make release "
-                f"{release.id} live, activate it.",
                 **fields,
             )
 
@@ -247,3 +238,8 @@ class CreateReleaseOperator(PackageOperator):
         if self.on_deleted_objects == "fail":
             raise errors.DroppedObjectsError(message, deployment_id=release.deployment_id, release_id=release.id)
         self.log.warning("%s", message)
+
+
+def _tell_release(attempt: Attempt, release_id: int, primary_flow_ids: list[int] | None) -> None:
+    """Push which release it is before anything can fail: a rollback, a run or a person needs it then."""
+    attempt.tell(release_id=release_id, primary_flow_ids=primary_flow_ids)

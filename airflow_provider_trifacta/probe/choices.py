@@ -151,6 +151,8 @@ def _release_list(a: Answers) -> str:
     listed = a.by_status("releases", {200: True, 404: False})
     embedded = a.by_status("embedded", {200: True, 400: False})
     return {(True, True): "both", (False, True): "embed", (True, False): "plain"}[listed, embedded]
+
+
 def _release_uuid(a: Answers) -> str:
     package: Package = need(a.package, "no package")
     shown = a.body("first")["release"]["packageUuid"]

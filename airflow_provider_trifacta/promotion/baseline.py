@@ -31,6 +31,8 @@ class Baseline:
     #: When the live release was changed last. If a retry reads another time, a person may have gone back to that
     #: release. None if no release was live, or the server did not show the time.
     active_updated_at: pendulum.DateTime | None = None
+    #: When it was read, by the clock of Airflow. None in a baseline of an earlier version.
+    read_at: pendulum.DateTime | None = field(default=None, compare=False)
     #: For logs only. None if the baseline was not recorded by a task.
     deployment_name: str | None = field(default=None, compare=False)
 
@@ -55,7 +57,8 @@ class Baseline:
         :param now: how it stands
         """
         changed = now.live.updated_at if now.live else None
-        return cls(now.deployment_id, now.live_id, now.newest_id or None, changed)
+        read_at = pendulum.now("UTC")
+        return cls(now.deployment_id, now.live_id, now.newest_id or None, changed, read_at)
 
     @classmethod
     def parse(cls, value: object, deployment_id: int | None = None) -> Baseline:
@@ -79,6 +82,7 @@ class Baseline:
             active_release_id=_optional_id(value["active_release_id"], "baseline['active_release_id']"),
             latest_release_id=_optional_id(value["latest_release_id"], "baseline['latest_release_id']"),
             active_updated_at=parse_time(value.get("active_updated_at")),
+            read_at=parse_time(value.get("read_at")),
             deployment_name=value.get("deployment_name"),
         )
         if deployment_id is not None:
@@ -129,8 +133,14 @@ class Baseline:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the form that goes through XCom."""
-        changed = self.active_updated_at
-        return {**asdict(self), "active_updated_at": changed.isoformat() if changed else None}
+        form = asdict(self)
+        for name in ("active_updated_at", "read_at"):
+            time = form[name]
+            form[name] = time.isoformat() if time else None
+        if self.read_at is None:
+            # A journal of an earlier version compares this form, and it has no such key.
+            del form["read_at"]
+        return form
 
 
 def _optional_id(value: object, field: str) -> int | None:

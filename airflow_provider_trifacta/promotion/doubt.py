@@ -1,8 +1,12 @@
-"""Doubt: an upload may have been applied although its answer was lost, in this try or in an earlier one.
+"""The releases of one package: which of a deployment's releases were made of it, and what a lost answer means.
 
-Why this needs a module. An upload is not idempotent: sent twice, it makes two releases. Its answer may get lost on the
-way, or the worker may be killed before it reads the answer. The next try then does not know whether there is a release.
-It must not upload a second time, and it must not undo what a person has decided in the meantime.
+An upload is not idempotent: sent twice, it makes two releases. Its answer may get lost on the way, or the worker may be
+killed before it reads the answer. The next try then does not know whether there is a release. It must not upload a
+second time, and it must not undo what a person has decided in the meantime.
+
+What the server said decides. A complete 201 names the release, and :meth:`Doubt.prove` reads it back by its id. What is
+inferred decides only where the answer was lost: that a release shows the uuid of its package. An instance may give its
+releases uuids of its own. So another uuid proves another package only where a release shows one that this task knows.
 
 The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. If that rule does
 not prove that nothing was done, :meth:`Doubt.settle` looks until the release shows or the time is up. If no release of
@@ -18,12 +22,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ..client.errors import AmbiguousSubmissionError, InvalidInputError, ReleaseNotLiveError, TrifactaError
+from ..client.errors import (
+    AmbiguousSubmissionError,
+    InvalidInputError,
+    PromotionNotProvenError,
+    ReleaseNotLiveError,
+    TrifactaError,
+)
 from ..client.models import uuid_time
 from ..client.retries import refuses_form
 from .baseline import Baseline
 from .journal import production_stands
-from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, Standing, look, shows_live
+from .standing import DEFAULT_SETTLE_TIMEOUT, INTERVAL, Standing, look, shows_live
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -35,6 +45,77 @@ log = logging.getLogger(__name__)
 #: A release that is older than the package's export by this much cannot be made of it. Clocks and time zones differ.
 _EXPORT_TOLERANCE = timedelta(days=1)
 _TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too, or set if_exists='create'."
+
+
+@dataclass(frozen=True)
+class Since:
+    """From where on a release may be one that an earlier try of this task made.
+
+    :param known: how the deployment stood before: the baseline, or what the earlier try noted; None if neither is there
+    :param began: when the run began, by which releases are told apart where nothing is known
+    """
+
+    known: Baseline | None
+    began: datetime | None
+
+    @classmethod
+    def of(cls, baseline: Baseline | None, earlier: Entry | None, began: datetime | None) -> Since:
+        """Take the best that is known.
+
+        :param baseline: what the deployment looked like before the run, if it was recorded
+        :param earlier: what the earlier try noted about its upload, if it did
+        :param began: when the run began
+        """
+        return cls(baseline or (Baseline.parse(earlier.before) if earlier else None), began)
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether anything is known by which releases of this run are told from older ones."""
+        return self.known is not None or self.began is not None
+
+    def counts(self, release: Release) -> bool:
+        """Tell whether a release may be the earlier try's. A release without a time may be."""
+        if self.known:
+            return release.id > (self.known.latest_release_id or 0)
+        return _is_after(release, self.began)
+
+    def counts_deleted(self, release: Release) -> bool:
+        """Tell the same of a deleted release. The newest that was known may be older than one that was deleted."""
+        if not self.counts(release):
+            return False
+        if self.known is None:
+            return True
+        # Every import changes the release that was live before it, and so does going back to that release. So a
+        # release of this run is never older than the last change that the baseline recorded.
+        times = (self.known.active_updated_at, self.known.read_at or self.began)
+        return all(_is_after(release, time) for time in times)
+
+    def oldest(self, seen: Standing) -> int:
+        """Return the id down to which a list has to be read.
+
+        :param seen: a list that was read before
+        """
+        if self.known:
+            return self.known.latest_release_id or 0
+        return max((release.id for release in seen if not self.counts(release)), default=0)
+
+
+def _is_after(release: Release, time: datetime | None) -> bool:
+    return time is None or release.created_at is None or release.created_at >= time
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a lost answer came to.
+
+    :param release: the release of the package, None if none shows
+    :param now: how the deployment stands
+    :param was_live: whether a list showed the release as live
+    """
+
+    release: Release | None
+    now: Standing
+    was_live: bool = False
 
 
 @dataclass(eq=False)
@@ -81,10 +162,15 @@ class Doubt:
             return f"release {self.release_id}"
         return f"a release of the package {self.uuid or 'unknown'}"
 
-    def find(self, release_id: int, releases: Iterable[Release]) -> Release | None:
-        """Return a release by its id, if it was made of the package, or the server does not tell its package."""
-        fitting = (one for one in releases if one.id == release_id and one.package_uuid in (None, self.uuid))
-        return next(fitting, None)
+    def not_proven_others(self, releases: Iterable[Release], listed: Iterable[Release]) -> list[Release]:
+        """Return those of some releases that are not proven to be made of another package.
+
+        :param releases: the releases in question
+        :param listed: all that were read. If one of them shows the package's uuid, this instance shows such uuids, and
+            another uuid proves another package
+        """
+        shows_package_uuids = any(release.package_uuid == self.uuid for release in listed)
+        return [release for release in releases if not shows_package_uuids or release.package_uuid in (None, self.uuid)]
 
     def read(self, latest: int | None, *, until: int | None = None) -> Standing:
         """Read the list as far down as it matters: the newest release, the live one, and all of this package.
@@ -105,38 +191,81 @@ class Doubt:
             return Standing(self.deployment_id, client.releases.list(self.deployment_id, until=enough))
 
         def shows(now: Standing) -> bool:
-            return until is not None and self.find(until, now.releases) is not None
+            return until in now
 
         return look(self.client, read, shows, seconds=self.settle_timeout) if until else read(self.client)
 
-    def look(self, seen: Standing, shows: Callable[[Standing], bool]) -> Standing:
-        """Look at all releases newer than those that were seen, until something shows or the time is up."""
-        lower, seconds = seen.newest_id, self.settle_timeout
-        return Standing.read(self.client, self.deployment_id, shows, down_to_id=lower, seconds=seconds)
+    def look(self, down_to_id: int, shows: Callable[[Standing], bool], *, seconds: float | None = None) -> Standing:
+        """Look at all releases newer than one, until something shows or the time is up.
 
-    def prove(self, release_id: int, seen: Standing) -> tuple[Release, tuple[int, ...]]:
+        :param down_to_id: the release down to which the list is read
+        :param shows: tells whether the awaited state is there
+        :param seconds: for how long; without it, for the settle timeout
+        """
+        time = self.settle_timeout if seconds is None else seconds
+        return Standing.read(self.client, self.deployment_id, shows, down_to_id=down_to_id, seconds=time)
+
+    def look_again(self, down_to_id: int) -> Standing:
+        """Look a second time, after a pause. An import writes its release first, and that may vanish.
+
+        :param down_to_id: the release down to which the list is read
+        """
+        self.client.clock.sleep(INTERVAL)
+        return self.look(down_to_id, lambda _: True)
+
+    def prove(self, made: Release, seen: Standing) -> tuple[Release, Standing]:
         """Read back a release that the server says it made. A list counts only if it shows that release as new.
 
-        :param release_id: the id in the answer
+        :param made: the release in the answer
         :param seen: the releases before the upload
-        :returns: the release in the list (where the id is wrong: the only new one of the package), and those of others
-        :raises AmbiguousSubmissionError: no such release is listed in this deployment, or several may be it
+        :returns: the release in the list, and how the deployment stands
+        :raises AmbiguousSubmissionError: the list does not show that release in this deployment
         :raises ReleaseNotLiveError: a third release was made live in the meantime
         :raises TrifactaError: the last look failed
         """
-        now = self.look(seen, lambda now: self.find(release_id, now.new_since(seen)) is not None)
-        new = now.new_since(seen)
-        found, fitting = self.find(release_id, new), [one for one in new if one.package_uuid in (None, self.uuid)]
-        if found is None and len(fitting) == 1 and fitting[0].package_uuid:
-            found = fitting[0]
+
+        def shown(now: Standing) -> Release | None:
+            return _release_of(now, made.id, made.package_uuid)
+
+        now = self.look(seen.newest_id, lambda now: shown(now) is not None)
+        found = shown(now)
         if found is None:
             raise self.ambiguous(
-                f"the server answered that it made release {release_id}, and the list of the deployment does not show "
-                "that release with this package",
-                release_id,
+                f"the server answered that it made release {made.id}, and the list of the deployment does not show "
+                "that release as the answer describes it",
+                made.id,
             )
         self.refuse_third(found, seen, now)
-        return found, now.made_since(seen, found.id)
+        return found, now
+
+    def await_live(self, release: Release, now: Standing, *, was_live: bool, retry: bool) -> tuple[Release, Standing]:
+        """Look until a release is live, or the time is up.
+
+        :param release: the release, as it was read
+        :param now: how the deployment stood then
+        :param was_live: whether the server said that it is live, or a list showed it
+        :param retry: whether an earlier try made the release
+        :returns: the release, and how the deployment stands. It may be not live yet where this try made it and nothing
+            has said that it was live
+        :raises ReleaseNotLiveError: it was live, and is not any more
+        :raises PromotionNotProvenError: an earlier try made it, and nothing shows that it ever was live
+        :raises TrifactaError: the last look failed
+        """
+        if now.live_id == release.id or not (was_live or retry):
+            return release, now
+        now = self.look(release.id, lambda now: now.live_id == release.id)
+        if now.live_id == release.id:
+            return _release_of(now, release.id) or release, now
+        if was_live:
+            raise self.not_live(release, now)
+        raise PromotionNotProvenError(
+            f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}), and is "
+            f"not live. Nothing shows that it ever was. {now.words} is live. Either the server has not activated "
+            f"release {release.id}, or a person has chosen what is live. A retry does not undo that. Nothing was "
+            "changed.",
+            advice=f"If release {release.id} should be live, activate it in Trifacta and mark this task as success.",
+            **now.about(release.id),
+        )
 
     def refuse_third(self, release: Release, seen: Standing, now: Standing) -> None:
         """Refuse a release if neither it nor what was live before it is live: a person chose another one.
@@ -160,28 +289,51 @@ class Doubt:
             **now.about(release.id),
         )
 
-    def ambiguous(self, why: str, release_id: int | None = None) -> AmbiguousSubmissionError:
+    def ambiguous(self, why: str, release_id: int | None = None, *, advice: str = "") -> AmbiguousSubmissionError:
         """Make the error for a doubt that only a person can end.
 
-        :param why: what cannot be told
+        :param why: what is unknown
         :param release_id: the release in question, if one is known
+        :param advice: what to do next, in place of the usual advice
         """
         return AmbiguousSubmissionError(
             f"It is unknown whether the package {self.uuid} became a release of deployment {self.deployment_id}: "
             f"{why}. This task sends nothing more.",
-            advice="Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
+            advice=advice
+            or "Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
             "this task as success. If it is not there, clear this task together with its baseline task. If the list "
             "never shows the package of a release, set if_exists='create'.",
             deployment_id=self.deployment_id,
             release_id=release_id,
         )
 
-    def settle_lost(self, seen: Standing, error: TrifactaError) -> tuple[Release, tuple[int, ...]]:
+    def refuse_not_proven(self, releases: Sequence[Release], words: str) -> None:
+        """Stop if an earlier upload may have made one of some releases.
+
+        :param releases: those that are not proven to be of another package
+        :param words: what is known of them, for the middle of a sentence
+        :raises AmbiguousSubmissionError: there is one
+        """
+        if not releases:
+            return
+        newest = max(releases, key=lambda release: release.id)
+        if newest.package_uuid == self.uuid:
+            raise self.ambiguous(f"release {newest.id} was made of it, and it is unknown in which run", newest.id)
+        shown = f"the uuid {newest.package_uuid}" if newest.package_uuid else "no uuid"
+        raise self.ambiguous(
+            f"release {newest.id} {words} and shows {shown}. The package has the uuid {self.uuid}",
+            newest.id,
+            advice=f"If this instance shows the package's uuid, release {newest.id} is another import: clear this task "
+            f"together with its baseline task. If it does not, activate release {newest.id} and mark this task as "
+            "success, or delete it and clear both.",
+        )
+
+    def settle_lost(self, seen: Standing, error: TrifactaError) -> tuple[Release, Settled]:
         """End the doubt about an upload of this try whose answer was lost.
 
         :param seen: the releases before the upload
         :param error: what the upload ended with
-        :returns: the release that it made, and the releases that others made in the meantime
+        :returns: the release that it made, and what else was found
         :raises AmbiguousSubmissionError: it cannot be told whether the upload made a release
         :raises ReleaseNotLiveError: it made one, and a third release was made live
         :raises TrifactaError: ``error``: no release showed, or the list cannot be read at the moment. A retry looks
@@ -196,7 +348,7 @@ class Doubt:
         unknown = f"It is unknown whether the package {self.uuid} became a release: look there first."
         with production_stands(lambda: unknown):
             try:
-                adopted, now = self.settle(seen)
+                settled = self.settle_new(seen)
             except (ReleaseNotLiveError, AmbiguousSubmissionError):
                 raise
             except TrifactaError as list_error:
@@ -205,25 +357,21 @@ class Doubt:
                     error.standing = unknown
                     raise error from list_error
                 raise self.ambiguous(f"its releases cannot be listed ({list_error})") from error
-        if adopted:
-            return adopted, now.made_since(seen, adopted.id)
+        if settled.release:
+            return settled.release, settled
         error.standing = (
             f"No release of the package {self.uuid} showed within {self.settle_timeout:g} s. "
-            f"{now.words} is live. A retry looks again before it uploads."
+            f"{settled.now.words} is live. A retry looks again before it uploads."
         )
         raise error
 
-    def settle_earlier(
-        self, seen: Standing, baseline: Baseline | None, earlier: Entry | None, began: datetime | None
-    ) -> tuple[Release | None, tuple[int, ...]]:
+    def settle_earlier(self, seen: Standing, since: Since, *, has_baseline: bool) -> Settled:
         """End the doubt about an upload of an earlier try.
 
         :param seen: the releases now
-        :param baseline: what the deployment looked like before the run, if it was recorded
-        :param earlier: what the earlier try noted about its upload, if it did
-        :param began: when the run began
-        :returns: the release that the upload made, None if it is safe to upload; and the releases that others made at
-            the same time
+        :param since: from where on a release may be the earlier try's
+        :param has_baseline: whether a later check compares the live release with the baseline
+        :returns: the release that the upload made, none if it is safe to upload
         :raises AmbiguousSubmissionError: it cannot be told whether the upload made a release
         :raises ReleaseNotLiveError: it made one, or may have made one, and a person has decided otherwise
         :raises TrifactaError: the list cannot be read
@@ -233,28 +381,34 @@ class Doubt:
             self.deployment_id,
             self.settle_timeout,
         )
-        adopted, now = self.settle(seen)
-        if adopted:
-            others = {*now.made_since(seen, adopted.id), *overrun_by(earlier, adopted, now)}
-            return adopted, tuple(sorted(others))
-        # Without a baseline, the state that the earlier try noted before its upload replaces it.
-        known = baseline or (Baseline.parse(earlier.before) if earlier else None)
-        self.refuse_undone(known, began, now)
-        if known and not baseline:
-            self._refuse_other_live(known, now)
-        return None, ()
 
-    def recall(self, release_id: int, latest: int | None) -> tuple[Release, Standing]:
+        def is_new(release: Release) -> bool:
+            return release.id > seen.newest_id
+
+        # Where nothing is known, a release that is there already may be older than this run, and is not adopted.
+        settled = self.settle(seen, since.counts if since.can_tell else is_new, since.oldest(seen))
+        if settled.release:
+            return settled
+        others = [release for release in settled.now if since.counts(release)]
+        not_proven = self.not_proven_others(others, [*seen, *settled.now])
+        self.refuse_not_proven(not_proven, "is newer than what was there before this run")
+        self.refuse_undone(since, settled.now)
+        if since.known and not has_baseline:
+            self._refuse_other_live(since.known, settled.now)
+        return settled
+
+    def recall(self, release_id: int, uuid: str | None, latest: int | None) -> tuple[Release, Standing]:
         """Read back a release that an earlier try of the task made and noted.
 
         :param release_id: the release
+        :param uuid: the uuid that the answer named, if it was noted
         :param latest: the newest release of the baseline, None without a baseline
         :returns: the release, and what the list showed
         :raises ReleaseNotLiveError: it is not there any more
         :raises TrifactaError: the list cannot be read
         """
         seen = self.read(latest, until=release_id)
-        found = self.find(release_id, seen.releases)
+        found = _release_of(seen, release_id, uuid)
         if found is None:
             raise ReleaseNotLiveError(
                 f"Release {release_id} of deployment {self.deployment_id}, which an earlier try of this task made "
@@ -266,22 +420,73 @@ class Doubt:
         log.info("An earlier try of this task made release %s of deployment %s", release_id, self.deployment_id)
         return found, seen
 
-    def settle(self, seen: Standing) -> tuple[Release | None, Standing]:
+    def settle_new(self, seen: Standing) -> Settled:
         """Look for a release of the package that was not there before, until it shows or the time is up.
 
         :param seen: the releases before the upload
-        :returns: the release, or None if none appeared; and the last list
+        :returns: the release, none if none appeared
         :raises ReleaseNotLiveError: it appeared, and a third release was made live
-        :raises AmbiguousSubmissionError: the new releases cannot be told apart
+        :raises AmbiguousSubmissionError: new releases appeared, and none shows the package's uuid, or several do
         :raises TrifactaError: the last look failed
         """
-        now = self.look(seen, lambda now: self._appeared(seen, now) is not None)
-        found = self._appeared(seen, now)
-        others = now.made_since(seen)
-        if found is None and others:
-            # Other imports ran at the same time. A later upload would replace them, so a person has to look first.
-            raise self.ambiguous(f"releases of other packages appeared in the meantime ({list(others)})")
-        return found, now
+        settled = self.settle(seen, lambda release: release.id > seen.newest_id, seen.newest_id)
+        if settled.release is None:
+            # Also where they are of other packages, a later upload would replace them. So a person has to look first.
+            self.refuse_not_proven(settled.now.new_since(seen), "appeared in the meantime")
+        return settled
+
+    def settle(self, seen: Standing, counts: Callable[[Release], bool], down_to_id: int) -> Settled:
+        """Look for a release of the package, until two looks show it or the time is up.
+
+        :param seen: how the deployment stood before
+        :param counts: tells whether a release may be the one
+        :param down_to_id: the release down to which lists are read
+        :returns: the release, none if none showed
+        :raises ReleaseNotLiveError: it showed, and a third release was made live
+        :raises AmbiguousSubmissionError: releases cannot be told apart, or the release vanished again
+        :raises TrifactaError: the last look failed
+        """
+        clock = self.client.clock
+        deadline = clock.monotonic() + self.settle_timeout
+        vanished: Release | None = None
+
+        def own(now: Standing) -> Release | None:
+            return self._only_one([release for release in now if counts(release)])
+
+        while True:
+            left = max(0.0, deadline - clock.monotonic())
+            now = self.look(down_to_id, lambda now: own(now) is not None, seconds=left)
+            first = own(now)
+            if first is None:
+                break
+            now = self.look_again(down_to_id)
+            second = own(now)
+            if second and second.id == first.id:
+                self.refuse_third(second, seen, now)
+                log.info(
+                    "The upload was applied: release %s of deployment %s was made of the package and is %s",
+                    second.id,
+                    self.deployment_id,
+                    "live" if second.active else "not live",
+                )
+                return Settled(second, now, first.active or second.active)
+            vanished = first
+            if clock.monotonic() >= deadline:
+                break
+        if vanished:
+            raise self.vanished(vanished)
+        return Settled(None, now)
+
+    def vanished(self, release: Release) -> AmbiguousSubmissionError:
+        """Make the error for a release that one look showed, and the next one did not.
+
+        :param release: the release
+        """
+        return self.ambiguous(
+            f"release {release.id} was made of it, and is not there any more. The server gave the import up, or a "
+            "person deleted the release",
+            release.id,
+        )
 
     def await_activation(self, made: Sequence[Release]) -> Standing:
         """Look at releases that are made and not live yet, until one of them is live or the time is up.
@@ -293,31 +498,16 @@ class Doubt:
         :raises TrifactaError: the last look failed
         """
         ids = {release.id for release in made}
-        seen = Standing(self.deployment_id, made)
-        return self.look(seen, lambda now: now.live_id in ids)
+        return self.look(max(ids), lambda now: now.live_id in ids)
 
-    def _appeared(self, seen: Standing, now: Standing) -> Release | None:
-        """Return the one new release of the package, which must be this task's."""
-        new = now.new_since(seen)
-        if now.releases and all(release.package_uuid is None for release in now.releases):
-            # The server shows no package at all, so "no release of the package" would prove nothing.
-            new = list(now.releases)
-        self.refuse_unidentified(new)
-        found = self.among(new)
+    def _only_one(self, releases: Sequence[Release]) -> Release | None:
+        """Return the one release of the package among some, which must be this task's."""
+        self.refuse_unidentified(releases)
+        found = self.among(releases)
         if len(found) > 1:
             ids = [release.id for release in found]
             raise self.ambiguous(f"several new releases were made of it ({ids})", max(ids))
-        if not found:
-            return None
-        (release,) = found
-        self.refuse_third(release, seen, now)
-        log.info(
-            "The upload was applied: release %s of deployment %s was made of the package and is %s",
-            release.id,
-            self.deployment_id,
-            "live" if release.active else "not live",
-        )
-        return release
+        return found[0] if found else None
 
     def refuse_unidentified(self, releases: Sequence[Release]) -> None:
         """Stop if the list does not show whether a release was made of the package.
@@ -329,31 +519,37 @@ class Doubt:
         if unknown:
             raise self.ambiguous("the list does not show which package a release was made of", unknown.id)
 
-    def refuse_undone(self, baseline: Baseline | None, began: datetime | None, now: Standing) -> None:
+    def refuse_undone(self, since: Since, now: Standing) -> None:
         """Stop a retry if a person has undone what an earlier try made.
 
         The old release is live, and no release of the package is there. That does not prove that the earlier try did
         nothing. It may have made its release, and a person may have gone back to the old one and deleted the new one.
-        Two traces show that: a deleted release of the package, and a live release that was changed since the baseline.
-        Some servers do not list deleted releases, so their absence proves nothing, and both traces are looked for.
+        Two traces show that: a deleted release that may be of the package, and a live release that was changed since
+        the baseline. Some servers do not list deleted releases, so their absence proves nothing, and both traces are
+        looked for.
 
-        :param baseline: what the deployment looked like before the run, if it was recorded
-        :param began: when the run began; it limits which deleted releases count
+        :param since: from where on a release may be the earlier try's
         :param now: how the deployment stands: this run made none of its releases
         :raises ReleaseNotLiveError: a person acted
+        :raises AmbiguousSubmissionError: a release was deleted that may be this package's
         :raises TrifactaError: the deleted releases cannot be read at the moment
         """
-        live = now.live
-        for one in self._deleted(baseline, began):
+        live, recorded = now.live, since.known
+        deleted = self._deleted(since)
+        own = self.among(deleted)
+        if own:
             raise ReleaseNotLiveError(
-                f"An earlier try of this task made release {one.id} of deployment {self.deployment_id} from this "
+                f"An earlier try of this task made release {own[0].id} of deployment {self.deployment_id} from this "
                 f"package ({self.uuid}), and that release was deleted. {now.words} is live. Nothing was "
                 "uploaded, because a retry does not undo a person's decision.",
                 advice=_TO_PROMOTE_AGAIN,
-                **now.about(one.id),
+                **now.about(own[0].id),
             )
-        recorded = baseline.active_updated_at if baseline and live and live.id == baseline.active_release_id else None
-        if live and recorded and live.updated_at and live.updated_at != recorded:
+        self.refuse_not_proven(self.not_proven_others(deleted, now), "was made since this run began, was deleted,")
+        if not (live and recorded) or live.id != recorded.active_release_id:
+            return
+        known = recorded.active_updated_at
+        if known and live.updated_at and live.updated_at != known:
             raise ReleaseNotLiveError(
                 f"Release {live.id} of deployment {self.deployment_id} is live and was changed after the baseline "
                 f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
@@ -379,30 +575,30 @@ class Doubt:
                 **now.about(),
             )
 
-    def _deleted(self, baseline: Baseline | None, began: datetime | None) -> list[Release]:
-        """Return the releases of the package that were made in this run and deleted since, if the server shows them."""
-        after = baseline.latest_release_id or 0 if baseline else 0
-        # Every import changes the release that was live before it, and so does going back to that release. So a release
-        # of this run is never older than the last change that the baseline recorded.
-        times = [began - CLOCK_TOLERANCE] if began else []
-        if baseline and baseline.active_updated_at:
-            times.append(baseline.active_updated_at)
-        if not baseline and not times:
+    def _deleted(self, since: Since) -> list[Release]:
+        """Return the releases that were made in this run and deleted since, if the server shows them."""
+        if not since.can_tell:
             return []
 
-        def in_this_run(one: Release) -> bool:
-            return one.id > after and all(one.created_at is not None and one.created_at >= since for since in times)
+        def is_older(releases: Sequence[Release]) -> bool:
+            return bool(releases) and not since.counts_deleted(releases[-1])
 
         try:
-            rows = self.client.releases.list(
-                self.deployment_id, until=lambda rows: not in_this_run(rows[-1]), include_deleted=True
-            )
+            releases = self.client.releases.list(self.deployment_id, until=is_older, include_deleted=True)
         except TrifactaError as error:
             if error.retryable and not refuses_form(error):
                 raise
             log.info("The server does not list deleted releases: %s", error)
             return []
-        return [one for one in self.among(rows) if one.deleted and in_this_run(one)]
+        return [release for release in releases if release.deleted and since.counts_deleted(release)]
+
+
+def _release_of(now: Standing, release_id: int, uuid: str | None = None) -> Release | None:
+    """Return a release by its id. A list or an answer that shows no uuid does not contradict."""
+    for release in now:
+        if release.id == release_id and (uuid is None or release.package_uuid in (None, uuid)):
+            return release
+    return None
 
 
 def overrun_by(earlier: Entry | None, made: Release, now: Standing) -> tuple[int, ...]:

@@ -1,7 +1,9 @@
 """One promotion: at most one release, and never a silent doubt.
 
-The API has no idempotency key and no compare-and-set. So a promotion is identified by the package's ``metadata.uuid``:
-it is new with every export, and the release shows it as its ``packageUuid``.
+The API has no idempotency key and no compare-and-set. The answer to the upload names the release, and that is the
+proof. Where the answer was lost, the release is looked for by the package's ``metadata.uuid``. It is new with every
+export, and most likely the release shows it as its ``packageUuid``. Where it does not, a lost answer is left to a
+person.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError
 from ..client.imports import ImportResult, first_dropped
-from ..client.models import exported_before
+from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
-from .doubt import Doubt, overrun_by
+from .doubt import Doubt, Settled, Since, overrun_by
 from .journal import Entry, Journal, production_stands
 from .rules import rules_changed_since
 from .standing import DEFAULT_SETTLE_TIMEOUT, Standing
@@ -54,12 +56,6 @@ class Promotion:
     overrun: tuple[int, ...] = ()
     recalled: bool = False
 
-    @property
-    def replaced(self) -> bool:
-        """Whether the release was live and is not any more. One that was not changed since may still go live."""
-        one = self.release
-        return not one.active and None not in (one.created_at, one.updated_at) and not one.untouched
-
 
 @dataclass(eq=False)
 class Promoter:
@@ -76,6 +72,8 @@ class Promoter:
     :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was lost
     :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
     :param before_upload: called right before the upload; an error that it raises prevents the upload
+    :param on_release: called once, with the release and the primary flows that the server named, as soon as the release
+        is known: before it is read back, where the server named it. The flows are None if no answer shows them
     :raises InvalidInputError: for an unknown mode
     """
 
@@ -91,6 +89,7 @@ class Promoter:
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
     progress: Callable[[int, int, float], None] | None = None
     before_upload: Callable[[], None] | None = None
+    on_release: Callable[[int, list[int] | None], None] | None = None
 
     def __post_init__(self) -> None:
         if self.if_exists not in IF_EXISTS:
@@ -101,6 +100,10 @@ class Promoter:
         self._read_to = self._latest if self.baseline else None
         #: What an earlier try of this task asked for, without a noted answer.
         self._earlier: Entry | None = None
+        #: Whether an earlier try may have sent the package.
+        self._may_have_sent = False
+        #: Whether the release was passed on.
+        self._is_named = False
         #: What the last upload ended with, if the server was busy and did nothing.
         self._busy: TrifactaError | None = None
         self._request: dict[str, Any] = {
@@ -118,8 +121,8 @@ class Promoter:
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
 
-        :raises ReleaseNotLiveError: the package was imported before, and another release has been activated in the
-            meantime
+        :raises ReleaseNotLiveError: the release was live, and another one has been activated in the meantime
+        :raises PromotionNotProvenError: an earlier try made the release, and nothing shows that it ever was live
         :raises UnexpectedLiveReleaseError: another release is live than the baseline recorded
         :raises OlderPackageError: the live release's package is newer
         :raises InvalidInputError: the settle timeout is not 0 or more seconds; no request was sent
@@ -132,39 +135,93 @@ class Promoter:
             self._earlier = self.journal.entry(**self._request)
             if self._earlier and self._earlier.answer.get("release_id"):
                 return self._recall(self._earlier)
-            if not self.journal.nothing_asked(**self._request) and (earlier := self._find_earlier()):
-                return earlier
+            if not self.journal.nothing_asked(**self._request):
+                self._may_have_sent = True
+                earlier = self._find_earlier()
+                if earlier:
+                    return earlier
         return repeating(self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
+
+    def _name_release(self, release_id: int, primary_flow_ids: list[int] | None = None) -> None:
+        """Pass on which release it is, once."""
+        if self.on_release and not self._is_named:
+            self._is_named = True
+            self.on_release(release_id, primary_flow_ids)
 
     def _recall(self, entry: Entry) -> Promotion:
         """Return what an earlier try made and noted, after it is read back."""
-        found, seen = self._releases.recall(int(entry.answer["release_id"]), self._read_to)
-        self._accept_recalled(found, seen)
-        previous, overrun = entry.answer.get("previous_release_id"), overrun_by(entry, found, seen)
-        if entry.answer.get("adopted"):
+        answer, release_id = entry.answer, int(entry.answer["release_id"])
+        primary_flow_ids = answer.get("primary_flow_ids")
+        self._name_release(release_id, primary_flow_ids)
+        found, seen = self._releases.recall(release_id, answer.get("release_uuid"), self._read_to)
+        was_live = found.active or bool(answer.get("was_live"))
+        found, seen = self._accept_recalled(found, seen, was_live)
+        previous, overrun = answer.get("previous_release_id"), overrun_by(entry, found, seen)
+        if answer.get("adopted"):
             return Promotion("adopted", found, None, previous, overrun, recalled=True)
-        ids, flows, dropped = (entry.answer.get(key) for key in ("primary_flow_ids", "flows", "dropped"))
-        imported = ImportResult(ids, flows or [], dropped or {}, found, entry.answer.get("rule_changes"))
+        flows, dropped = answer.get("flows") or [], answer.get("dropped") or {}
+        imported = ImportResult(primary_flow_ids, flows, dropped, found, answer.get("rule_changes"))
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
-    def _accept_recalled(self, release: Release, seen: Standing) -> None:
-        """Refuse a release of an earlier try that was replaced since. An unchanged one may still go live."""
-        if not release.active and not release.untouched:
-            raise self._releases.not_live(release, seen)
+    def _accept_recalled(self, release: Release, seen: Standing, was_live: bool) -> tuple[Release, Standing]:
+        """Wait for a release of an earlier try to be live."""
+        return self._accept(release, seen, was_live=was_live, retry=True)
+
+    def _accept(self, release: Release, now: Standing, *, was_live: bool, retry: bool) -> tuple[Release, Standing]:
+        """Read back that a release is live, as far as it must be, and note it."""
+        release, now = self._releases.await_live(release, now, was_live=was_live, retry=retry)
+        if release.active and (self._earlier or not retry):
+            # A retry that finds it replaced knows then that it was live.
+            self.journal.answered(was_live=True)
+        return release, now
 
     def _find_earlier(self) -> Promotion | None:
         """Look for a release that an earlier try may have made, and wait for it to show.
 
         :returns: the promotion, or None if it is safe to upload
         """
-        doubt, seen = self._releases, self._releases.read(self._read_to)
-        doubt.refuse_unidentified([release for release in seen.releases if release.id > self._latest])
+        releases, seen = self._releases, self._releases.read(self._read_to)
+        since = Since.of(self.baseline, self._earlier, self.began)
+        releases.refuse_unidentified([release for release in seen if since.counts(release)])
         reused = self._find_reusable(seen)
         if reused:
+            # The import of an earlier try may not have ended yet, and what it wrote may vanish.
+            seen = releases.look_again(min(reused.id, since.oldest(seen)))
+            if reused.id not in seen:
+                raise releases.vanished(reused)
+            reused = self._find_reusable(seen)
+        if reused:
+            self._name_release(reused.id)
+            if self._earlier:
+                self._note_adopted(reused, self._earlier.before.get("active_release_id"), was_live=reused.active)
             overrun = overrun_by(self._earlier, reused, seen)
             return Promotion("reused", reused, None, self._previous(None), overrun)
-        adopted, overrun = doubt.settle_earlier(seen, self.baseline, self._earlier, self.began)
-        return Promotion("adopted", adopted, None, self._previous(None), overrun) if adopted else None
+        settled = releases.settle_earlier(seen, since, has_baseline=self.baseline is not None)
+        if settled.release is None:
+            return None
+        others = {*settled.now.made_since(seen, settled.release.id)}
+        others |= set(overrun_by(self._earlier, settled.release, settled.now))
+        return self._adopt(settled.release, settled, self._previous(None), tuple(sorted(others)), retry=True)
+
+    def _note_adopted(self, release: Release, previous: int | None, *, was_live: bool) -> None:
+        self.journal.answered(
+            release_id=release.id,
+            release_uuid=release.package_uuid,
+            adopted=True,
+            was_live=was_live,
+            previous_release_id=previous,
+        )
+
+    def _adopt(
+        self, release: Release, settled: Settled, previous: int | None, overrun: tuple[int, ...], *, retry: bool
+    ) -> Promotion:
+        """Take a release whose answer was lost for the one that this task made."""
+        self._name_release(release.id)
+        if self._earlier or not retry:
+            self._note_adopted(release, previous, was_live=settled.was_live)
+        if not overrun:
+            release, _ = self._accept(release, settled.now, was_live=settled.was_live, retry=retry)
+        return Promotion("adopted", release, None, previous, overrun)
 
     def _decide(self) -> Promotion:
         """Reuse or upload, by what is there now. If the server is busy, this runs again from the start."""
@@ -172,6 +229,7 @@ class Promoter:
         if self.if_exists == "reuse":
             reused = self._find_reusable(seen)
             if reused:
+                self._name_release(reused.id)
                 return Promotion("reused", reused, None, self._previous(None))
             self._refuse_surprises(seen)
         if self.before_upload:
@@ -195,6 +253,9 @@ class Promoter:
                 self._releases.uuid,
             )
             return live
+        if of_this_run and self._may_have_sent:
+            # It may go live in a moment.
+            return None
         # With a baseline, an older release of the package may be live and is then imported once more. But if this run
         # has made a release, or another package's release replaced the older one, a person decided that.
         if of_this_run or (made and live not in made):
@@ -210,11 +271,26 @@ class Promoter:
                 "Nothing was uploaded.",
                 advice="Clear the baseline's task too to promote over it, or use if_exists='create'.",
             )
-        if live and not self.allow_older and exported_before(self._releases.uuid, live.package_uuid):
+        if live and not self.allow_older:
+            self._refuse_older(live, seen)
+
+    def _refuse_older(self, live: Release, seen: Standing) -> None:
+        """Refuse a package that was exported before the live one, if both show when they were exported."""
+        ours, theirs = uuid_time(self._releases.uuid), live.exported_at
+        if ours is None or theirs is None:
+            log.info(
+                "It is unknown whether the package %s is older than release %s, which is live: their uuids do not "
+                "both show when they were exported",
+                self._releases.uuid,
+                live.id,
+            )
+            return
+        if ours < theirs:
             raise OlderPackageError(
-                f"The package {self._releases.uuid} was exported before the package {live.package_uuid} of release "
-                f"{live.id}, which is live in deployment {self.deployment_id}. Nothing was uploaded. Promote a newer "
-                "export, activate the release you want, or set allow_older=True.",
+                f"The package {self._releases.uuid} was exported at {ours}, before the package {live.package_uuid} "
+                f"of release {live.id} (exported at {theirs}), which is live in deployment {self.deployment_id}. Or "
+                "the clock of an instance was wrong at an export. Nothing was uploaded.",
+                advice="Promote a newer export, activate the release you want, or set allow_older=True.",
                 **seen.about(),
             )
 
@@ -235,34 +311,68 @@ class Promoter:
             self._busy = error if may_repeat_write(error) else None
             raise
         if isinstance(result, TrifactaError):
-            adopted, overrun = self._releases.settle_lost(seen, result)
-            return Promotion("adopted", adopted, None, previous, overrun)
+            release, settled = self._releases.settle_lost(seen, result)
+            return self._adopt_new(release, settled, seen, previous)
         made = result.release
-        # An answer about another deployment is not noted. It is not the answer to this upload, and a retry must look.
-        if made.deployment_id in (None, self.deployment_id):
-            self.journal.answered(
-                release_id=made.id,
-                primary_flow_ids=result.primary_flow_ids,
-                flows=result.flows,
-                dropped=first_dropped(result.dropped),
-                rule_changes=result.rule_changes,
-                previous_release_id=previous,
-            )
         with production_stands(
             lambda: (
                 f"The server answered that it made release {made.id} of deployment {self.deployment_id} from the "
                 f"package, but it was not read back. It may be live in place of {seen.words.lower()}."
             )
         ):
-            found, overrun = self._releases.prove(made.id, seen)
-        if found.id != made.id:
-            # An answer with a wrong id proves nothing else either.
-            log.warning("The server answered that it made release %s, but it made release %s", made.id, found.id)
-            self.journal.answered(release_id=found.id, adopted=True, previous_release_id=previous)
-            return Promotion("adopted", found, None, previous, overrun)
-        if found.package_uuid is None:
-            log.warning("Release %s does not tell its package, so a retry could not recognise it", made.id)
+            # An answer about another deployment, or about a release that was there before, is not noted. It is not the
+            # answer to this upload, and a retry must look.
+            if made.deployment_id not in (None, self.deployment_id) or made.id <= seen.newest_id:
+                return self._settle_wrong(made, seen, previous)
+            self.journal.answered(
+                release_id=made.id,
+                release_uuid=made.package_uuid,
+                was_live=made.active,
+                primary_flow_ids=result.primary_flow_ids,
+                flows=result.flows,
+                dropped=first_dropped(result.dropped),
+                rule_changes=result.rule_changes,
+                previous_release_id=previous,
+            )
+            self._name_release(made.id, result.primary_flow_ids)
+            found, now = self._releases.prove(made, seen)
+        self._warn_of_uuid(found)
+        overrun = now.made_since(seen, found.id)
+        if not overrun:
+            was_live = made.active or found.active
+            found, now = self._accept(found, now, was_live=was_live, retry=False)
+            overrun = now.made_since(seen, found.id)
         return Promotion("created", found, result, previous, overrun)
+
+    def _settle_wrong(self, made: Release, seen: Standing, previous: int | None) -> Promotion:
+        """End the doubt that an answer about another release leaves."""
+        settled = self._releases.settle_new(seen)
+        if settled.release is None:
+            raise self._releases.ambiguous(
+                f"the server answered that it made release {made.id} of deployment {made.deployment_id or 'unknown'}, "
+                "which is no new release of this deployment, and no other is new",
+                made.id,
+            )
+        log.warning("The server answered that it made release %s, but it made release %s", made.id, settled.release.id)
+        return self._adopt_new(settled.release, settled, seen, previous)
+
+    def _adopt_new(self, release: Release, settled: Settled, seen: Standing, previous: int | None) -> Promotion:
+        """Adopt a release that an upload of this try made."""
+        overrun = settled.now.made_since(seen, release.id)
+        return self._adopt(release, settled, previous, overrun, retry=False)
+
+    def _warn_of_uuid(self, release: Release) -> None:
+        """Warn if a retry without a journal could not recognise the release."""
+        if release.package_uuid is None:
+            log.warning("Release %s does not show its package, so a retry could not recognise it", release.id)
+        elif release.package_uuid != self._releases.uuid:
+            log.warning(
+                "Release %s shows the uuid %s, and the package has the uuid %s: this instance gives releases uuids of "
+                "its own. So a retry that did not get the answer to its upload cannot recognise the release, and stops",
+                release.id,
+                release.package_uuid,
+                self._releases.uuid,
+            )
 
     def _previous(self, live: Release | None) -> int | None:
         """Return the release that was live before this run, by the baseline if there is one."""

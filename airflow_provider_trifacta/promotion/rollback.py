@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..client import errors
@@ -192,7 +192,15 @@ def roll_back(
     """
     target, latest = baseline.active_release_id, baseline.latest_release_id or 0
     package = _releases_of_run(client, baseline, package_uuid, release_id, settle_timeout)
-    now = _await_promotion(package, _read(package, baseline), baseline)
+    now = _read(package, baseline)
+    release_id = package.release_id
+    if release_id is not None and release_id not in now:
+        now = _await_release(package, release_id, now, baseline)
+    if release_id is None or release_id in now:
+        now = _await_promotion(package, now, baseline)
+    else:
+        # It was deleted, or the answer that named it was wrong. A release of the package is of this run too.
+        package = replace(package, release_id=None)
     live, ours = now.live, package.among(now, after=latest)
     if now.live_id == target:
         # There is nothing to do. But if an earlier try was cut off after its change, the change is reported.
@@ -264,12 +272,8 @@ def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> St
         package.deployment_id,
         package.settle_timeout,
     )
-    if package.release_id is not None:
-        # The server said that it made this release. If the list never shows it, it was deleted.
-        now = package.look(before, lambda now: now.live_id == package.release_id)
-        return before if now.live_id == target else _read(package, baseline)
     try:
-        now = package.await_activation(made) if made else package.settle(before)[1]
+        now = package.await_activation(made) if made else package.settle_new(before).now
     except (errors.AmbiguousSubmissionError, errors.ReleaseNotLiveError):
         # Whether the package became a release is in doubt. A rollback need not know that where another live release
         # shows its package: that release is not of this run in any case, and it stays.
@@ -284,13 +288,33 @@ def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> St
     return before if now.live_id == target else _read(package, baseline)
 
 
+def _await_release(package: Doubt, release_id: int, before: Standing, baseline: Baseline) -> Standing:
+    """Wait for a release that the server said it made to show in the list, which may lag behind."""
+    log.info(
+        "Release %s does not show in deployment %s. Waiting %s s for it",
+        release_id,
+        package.deployment_id,
+        package.settle_timeout,
+    )
+    package.look(before.newest_id, lambda now: release_id in now)
+    return _read(package, baseline)
+
+
 def _refuse_surprise(baseline: Baseline, package: Doubt, now: Standing, ours: Sequence[Release]) -> Release:
     """Return the live release, if this run made it."""
     if now.live is None or now.live not in ours:
+        where = f" and is not of this run ({package.words})"
+        newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
+        if package.uuid and package.release_id is None and now.live in package.not_proven_others(newer, now):
+            where = (
+                f" and shows the uuid {now.live.package_uuid if now.live else None}, while this run promoted "
+                f"{package.uuid or 'no package'}. It is of this run only if this instance gives releases uuids of its "
+                "own"
+            )
         raise baseline.another_is_live(
             now,
             "Nothing was changed. Activate the release that should be live in Trifacta.",
-            where=f" and is not of this run ({package.words})",
+            where=where,
             release_id=baseline.active_release_id,
         )
     return now.live

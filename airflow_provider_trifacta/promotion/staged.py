@@ -82,9 +82,6 @@ class StagedPromoter(Promoter):
         ):
             went_live = release.active or bool(promotion.imported and promotion.imported.release.active)
             releases = self._put_back(release, made_now=made_now, went_live=went_live)
-        if any(one.id == release.id and not one.untouched for one in releases):
-            # It was live and is not any more. If a later try finds it live, a person has activated it.
-            self.journal.answered(put_back=True)
         with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
             refuse_overlap(self.deployment_id, self._seen, releases, made=release.id)
         return promotion
@@ -110,6 +107,7 @@ class StagedPromoter(Promoter):
             )
         if now.live_id != release.id:
             if went_live:
+                self._note_put_back()
                 self._log_staged(release, "live again")
             else:
                 log.warning(
@@ -122,10 +120,15 @@ class StagedPromoter(Promoter):
                 )
             return now
         releases = set_live(self.client, self.deployment_id, self._before, now, shows=release.id)
+        self._note_put_back()
         window = _window(releases, release.id, self._before)
         known = "an unknown number of" if window is None else f"{window:.1f}"
         self._log_staged(release, f"live again, {known} s after the import")
         return releases
+
+    def _note_put_back(self) -> None:
+        """Note that the release was live and is not any more. If a later try finds it live, a person activated it."""
+        self.journal.answered(put_back=True)
 
     def _log_staged(self, release: Release, how: str) -> None:
         before = self._before or "none"
@@ -141,9 +144,14 @@ class StagedPromoter(Promoter):
         self._refuse_third(release, seen, made)
         return seen.live if seen.live in made else release
 
-    def _accept_recalled(self, release: Release, seen: Standing) -> None:
+    def _accept_recalled(self, release: Release, seen: Standing, was_live: bool) -> tuple[Release, Standing]:  # noqa: ARG002
         self._seen = seen
         self._refuse_third(release, seen, [release])
+        return release, seen
+
+    def _accept(self, release: Release, now: Standing, *, was_live: bool, retry: bool) -> tuple[Release, Standing]:  # noqa: ARG002
+        """Wait for nothing: a staged release is to be put back."""
+        return release, now
 
     def _refuse_third(self, release: Release, now: Standing, made: Sequence[Release]) -> None:
         """Refuse if neither a release of this run nor the baseline's release is live: a person chose another one."""
@@ -178,7 +186,9 @@ class StagedPromoter(Promoter):
         :returns: True to put the release before back; False to leave everything as it is
         :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was put back before
         """
-        if release.untouched:
+        entry = self.journal.entry(**self._request)
+        was_put_back = bool(entry and entry.answer.get("put_back"))
+        if release.untouched and not was_put_back:
             # It has been live since its import, or goes live in a moment.
             log.info(
                 "Release %s was not changed since its import: finishing what an earlier try of this task began",
@@ -188,8 +198,7 @@ class StagedPromoter(Promoter):
         if not release.active:
             log.info("Release %s of deployment %s is staged already", release.id, self.deployment_id)
             return False
-        entry = self.journal.entry(**self._request)
-        if entry and entry.answer.get("put_back"):
+        if was_put_back:
             log.info(
                 "An earlier try staged release %s of deployment %s, and a person has activated it since: it stays live",
                 release.id,

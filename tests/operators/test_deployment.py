@@ -43,6 +43,7 @@ def get(execute):
 
 def test_an_empty_deployment(get, emulator):
     result, ti = get(deployment_id="1")
+    assert pendulum.parse(result.pop("read_at")) <= pendulum.now()
     assert result == {
         "deployment_id": 1,
         "active_release_id": None,
@@ -65,6 +66,7 @@ def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
     emulator.store.update_release(ids[0], active=True)
     changed = iso(emulator.store.active_release(1).updated_at)
     result = get()[0]
+    assert pendulum.parse(result.pop("read_at")) <= pendulum.now()
     assert pendulum.parse(result.pop("active_updated_at")) == pendulum.parse(changed)
     ids = {"active_release_id": ids[0], "latest_release_id": ids[1]}
     assert result == {"deployment_id": 1, "deployment_name": "Orders", **ids}

@@ -77,8 +77,11 @@ def other_person(client, packages):
 
 @pytest.fixture
 def promote(client, packages):
+    began = datetime.now(timezone.utc)
+
     def run(letter="A", deployment_id=1, first_attempt=True, **options):
-        options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
+        # The run of a test begins with the test.
+        options = {"journal": Journal(None, 1 if first_attempt else 2), "began": began, **options}
         with open_package(packages(letter)) as package:
             return Promoter(client, deployment_id, package, **options).run()
 

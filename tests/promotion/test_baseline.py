@@ -14,7 +14,9 @@ def release(number, active=None):
 
 def test_it_records_the_live_and_the_latest_release():
     baseline = Baseline.of(Standing(1, [release(3), release(9), release(5, True)]))
+    assert baseline.read_at
     assert baseline.as_dict() == {
+        "read_at": baseline.read_at.isoformat(),
         "deployment_id": 1,
         "active_release_id": 5,
         "latest_release_id": 9,
@@ -26,9 +28,22 @@ def test_it_records_the_live_and_the_latest_release():
 
 def test_a_deployment_without_releases_has_nulls():
     baseline = Baseline.of(Standing(1, []))
+    assert baseline.read_at
     nothing = {"active_release_id": None, "latest_release_id": None, "active_updated_at": None, "deployment_name": None}
-    assert baseline.as_dict() == {"deployment_id": 1, **nothing}
+    assert baseline.as_dict() == {"deployment_id": 1, "read_at": baseline.read_at.isoformat(), **nothing}
     assert Baseline.parse(baseline.as_dict(), 1) == baseline
+
+
+def test_a_baseline_of_an_earlier_version_keeps_its_form():
+    """Its journal compares that form."""
+    form = {
+        "deployment_id": 1,
+        "active_release_id": 5,
+        "latest_release_id": 9,
+        "active_updated_at": "2024-05-06T00:00:00+00:00",
+        "deployment_name": "Orders",
+    }
+    assert Baseline.parse(form).as_dict() == form
 
 
 @pytest.mark.parametrize("value", ["text", 5, [], {}, {"deployment_id": 1}, {"release_id": 7, "deployment_id": 1}])

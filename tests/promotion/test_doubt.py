@@ -227,9 +227,8 @@ def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote,
     assert len(ids()) == 1
 
 
-def test_an_altered_uuid_is_no_proof_of_the_upload(promote, emulator):
-    other = "0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"
-    emulator.faults.add(Fault(PackageUuid(other), times=None))
+def test_a_release_of_the_id_in_the_answer_and_of_another_uuid_is_no_proof(promote, emulator):
+    emulator.faults.add(Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None))
     with pytest.raises(AmbiguousSubmissionError):
         promote()
 

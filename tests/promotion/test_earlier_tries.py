@@ -10,11 +10,13 @@ from request_patterns import CREATE
 from trifacta_emulator import Answer, Fault, LateActivation, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
+    AmbiguousSubmissionError,
     BadRequestError,
     ConnectionLostError,
     GatewayPageError,
     JournalUnavailableError,
     PermissionDeniedError,
+    PromotionNotProvenError,
     RateLimitError,
     ReleaseNotLiveError,
     ServerError,
@@ -221,7 +223,7 @@ def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
     with open_package(packages("A")) as package:
         theirs = client.releases.create(1, package.body()).release.id
     sent = len(uploads())
-    with pytest.raises(ReleaseNotLiveError):
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == theirs):
         promote("B", journal=journal())
     assert live() == theirs
     assert len(uploads()) == sent
@@ -246,12 +248,26 @@ def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, pa
     assert promote("B", journal=journal()).overrun == (theirs,)
 
 
-def test_a_release_of_an_earlier_try_that_goes_live_late_is_not_taken_for_replaced(promote, journal, emulator):
+def test_a_release_of_an_earlier_try_that_goes_live_late_is_waited_for(promote, journal, emulator, time):
     promote("A")
-    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    late = emulator.faults.add(Fault(LateActivation(), **CREATE))
     made = promote("B", journal=journal())
+    assert not made.release.active
+    time.during_sleep = [lambda: None, late.release]
     again = promote("B", journal=journal())
-    assert (again.outcome, again.release.id, again.replaced) == ("created", made.release.id, False)
+    assert (again.outcome, again.release.id, again.release.active) == ("created", made.release.id, True)
+
+
+def test_a_release_of_an_earlier_try_that_never_was_live_is_not_proven(promote, journal, emulator, time):
+    old = promote("A").release
+    emulator.faults.add(Fault(LateActivation(), **CREATE))
+    made = promote("B", journal=journal()).release
+    slept = sum(time.slept)
+    with pytest.raises(
+        PromotionNotProvenError, check=lambda error: (error.release_id, error.live_id) == (made.id, old.id)
+    ):
+        promote("B", journal=journal())
+    assert sum(time.slept) - slept == 60
 
 
 def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, journal):

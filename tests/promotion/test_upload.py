@@ -197,17 +197,35 @@ def answer_with(emulator, release_id):
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
 
 
-@pytest.mark.parametrize("wrong", [9999, "an old release of the package"])
-def test_a_wrong_id_is_corrected_by_the_list(promote, take_baseline, emulator, live, uploads, journal, wrong):
+def test_an_id_that_was_there_before_is_no_answer(promote, take_baseline, emulator, live, uploads, journal):
+    """The answer names an old release of the package, so the list has to show the new one."""
     old = promote("A").release
     baseline = take_baseline()
-    answer_with(emulator, 9999 if wrong == 9999 else old.id)
-    letter = "B" if wrong == 9999 else "A"
-    adopted = promote(letter, baseline=baseline, journal=journal())
+    answer_with(emulator, old.id)
+    letter, named = "A", []
+    adopted = promote(letter, baseline=baseline, journal=journal(), on_release=lambda *known: named.append(known))
+    assert named == [(adopted.release.id, None)]
     assert (adopted.outcome, adopted.release.id, adopted.imported, adopted.overrun) == ("adopted", live(), None, ())
     assert adopted.release.id > old.id
     again = promote(letter, baseline=baseline, journal=journal())
     assert (again.outcome, again.release.id, again.imported) == ("adopted", live(), None)
+    assert len(uploads()) == 2
+
+
+def test_an_id_that_does_not_show_is_named_and_nothing_else_is_taken_for_it(
+    promote, take_baseline, emulator, uploads, journal
+):
+    """The id was passed on already. A second one would contradict it."""
+    promote("A")
+    baseline = take_baseline()
+    answer_with(emulator, 9999)
+    named = []
+    options = {"baseline": baseline, "on_release": lambda *known: named.append(known)}
+    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == 9999):
+        promote("B", journal=journal(), **options)
+    with pytest.raises(ReleaseNotLiveError, check=lambda error: error.release_id == 9999):
+        promote("B", journal=journal(), **options)
+    assert named == [(9999, [77]), (9999, [77])]
     assert len(uploads()) == 2
 
 
