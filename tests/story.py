@@ -10,8 +10,10 @@ from story_tasks import Tasks
 from trifacta_emulator import (
     Emulator,
     EmulatorOptions,
+    Fault,
     PresetConnection,
     PresetFlow,
+    Reset,
     RunOutcome,
     build_package,
     read_package,
@@ -86,6 +88,7 @@ class Story(Tasks):
         self.cancel()
         self.roll_back(baseline, second, one, two)
         self.stage(self.export(), two)
+        self.lose_an_answer(self.export())
         self.run_nothing()
         self.unknown_ids(first)
         self.deleted_ids(one, first)
@@ -188,12 +191,13 @@ class Story(Tasks):
         if self.options.import_enabled:
             kept = self._new_store()
             made, retried = (self.does(CreateReleaseOperator, store=kept, try_number=n, **options) for n in (1, 2))
-            forgetful = self.does(CreateReleaseOperator, try_number=2, **options)
-            assert [one["outcome"] for one in (made, retried, forgetful)] == ["created", "created", "reused"]
-            assert {one["release_id"] for one in (made, retried, forgetful)} == {self.releases[-1]}
+            assert [one["outcome"] for one in (made, retried)] == ["created", "created"]
+            assert {one["release_id"] for one in (made, retried)} == {self.releases[-1]}
             release = self.store.release(made["release_id"])
-            told = made["previous_release_id"], made["package_uuid"], made["primary_flow_ids"]
-            assert told == (live, release.package_uuid, list(release.imported.primary_flow_ids))
+            told = made["previous_release_id"], made["primary_flow_ids"]
+            assert told == (live, list(release.imported.primary_flow_ids))
+            assert (made["package_uuid"] == release.package_uuid) == self.shows_package_uuids
+            self.retry_without_a_journal(made, release, options)
         else:
             self.fails(CreateReleaseOperator, errors.PermissionDeniedError, **options)
             assert self.releases == before
@@ -203,6 +207,35 @@ class Story(Tasks):
         assert self.live == (self.releases[-1] if activate else live)
         return self.releases[-1]
 
+    @property
+    def shows_package_uuids(self):
+        return self.options.package_uuid == "package"
+
+    def retry_without_a_journal(self, made, release, options):
+        """Nothing but the list shows what the first try did. Uuids of the instance's own do not show it."""
+        if self.shows_package_uuids:
+            forgetful = self.does(CreateReleaseOperator, try_number=2, **options)
+            assert (forgetful["outcome"], forgetful["release_id"]) == ("reused", made["release_id"])
+            return
+        words = self.fails(
+            CreateReleaseOperator, errors.AmbiguousSubmissionError, names=release.package_uuid, try_number=2, **options
+        )
+        assert made["package_uuid"] in words
+
+    def lose_an_answer(self, package):
+        """The answer to an upload is lost, and the upload is not made again."""
+        if not self.options.import_enabled:
+            return
+        before = self.releases
+        options = self.here(package_path=package, baseline=self.baseline())
+        self.emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+        if self.shows_package_uuids:
+            assert self.does(CreateReleaseOperator, **options)["outcome"] == "adopted"
+        else:
+            self.fails(CreateReleaseOperator, errors.AmbiguousSubmissionError, **options)
+            self.fails(CreateReleaseOperator, errors.AmbiguousSubmissionError, try_number=2, **options)
+        assert self.releases == [*before, self.live]
+
     def wait_for_releases(self, superseded, live):
         assert check(TrifactaHook().client.config, "prod")[0]
         self.waits(ReleaseActiveSensor, release_id=live)
@@ -211,6 +244,10 @@ class Story(Tasks):
     def roll_back(self, baseline, package, one, two):
         with open(package, "rb") as file:
             options = {"baseline": baseline, "package_uuid": read_package(file).uuid}
+        if not self.shows_package_uuids:
+            # Without the id, nothing shows whose release it is, and nothing is changed.
+            self.fails(RollbackDeploymentOperator, errors.UnexpectedLiveReleaseError, names=two, **options)
+            options["release_id"] = two
         undone = self.does(RollbackDeploymentOperator, **options)
         assert (undone["outcome"], undone["active_release_id"], self.live) == ("rolled_back", one, one)
         assert undone["rolled_back_release_id"] == two

@@ -33,10 +33,10 @@ class Tasks:
             assert ti.pushed == told
         return result
 
-    def fails(self, cls, *classes, names="", **options):
+    def fails(self, cls, *classes, names="", try_number=1, **options):
         """Run a task that must fail for good, with one of these errors whose text holds the name; return the text."""
         with pytest.raises(AirflowFailException) as caught:
-            self._execute(cls(task_id="task", **options))
+            self._execute(cls(task_id="task", **options), try_number=try_number)
         error = caught.value.__cause__
         # The trigger hands an error over in words, which begin with its class.
         words = str(error)
