@@ -85,10 +85,11 @@ def activate(world: World) -> Asked:
     return asked
 
 
-def roll_back(world: World, *, promoted: bool) -> Asked:
-    ours = package("ours")
+def roll_back(world: World, *, promoted: bool, by_id: bool) -> Asked:
+    ours, known = package("ours"), {}
     if promoted:
-        world.prod.store.create_release(world.deployment_id, ours.content, user_id=TASK)
+        made = world.prod.store.create_release(world.deployment_id, ours.content, user_id=TASK)
+        known = {"release_id": made.id} if by_id else {}
         world.clock.sleep(100)
         world.events_before = world.event_count()
     before = world.first_baseline["active_release_id"]
@@ -96,7 +97,11 @@ def roll_back(world: World, *, promoted: bool) -> Asked:
 
     def make() -> Any:
         return RollbackDeploymentOperator(
-            task_id="roll_back", baseline=world.first_baseline, package_uuid=ours.uuid, trigger_rule="all_done"
+            task_id="roll_back",
+            baseline=world.first_baseline,
+            package_uuid=ours.uuid,
+            trigger_rule="all_done",
+            **known,
         )
 
     asked.ended.append(run_task(world, "roll_back", make))

@@ -99,7 +99,13 @@ class Campaign:
 
     def _made(self, variant: Variant, planned: list[Planned]) -> tuple[World, Verdict]:
         world = World(
-            self.times, journal=variant.journal, fresh=variant.fresh, dev=variant.needs_dev, counts=variant.counts
+            self.times,
+            journal=variant.journal,
+            fresh=variant.fresh,
+            dev=variant.needs_dev,
+            counts=variant.counts,
+            own_uuids=variant.own_uuids,
+            touches=variant.touches,
         )
         world.wire.planned = planned
         self._world = world

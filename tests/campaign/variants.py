@@ -22,6 +22,8 @@ class Variant:
     fresh: bool = False
     options: tuple[tuple[str, Any], ...] = ()
     counts: bool = True  #: Whether the instance takes a request of the same execution id once.
+    own_uuids: bool = False  #: Whether the instance gives releases uuids of its own.
+    touches: bool = True  #: Whether a release that is replaced gets a new ``updatedAt``.
 
     @property
     def needs_dev(self) -> bool:
@@ -33,6 +35,8 @@ class Variant:
         words += [f"{name}={value}" for name, value in self.options if not isinstance(value, bool)]
         start = ["nothing live before"] if self.fresh else []
         start += [] if self.counts else ["ignores execution ids"]
+        start += ["own uuids"] if self.own_uuids else []
+        start += [] if self.touches else ["leaves updatedAt"]
         return f"{self.flow} ({', '.join([*start, *words, 'journal' if self.journal else 'no journal'])})"
 
 
@@ -55,7 +59,7 @@ def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
     elif flow == "import":
         options = {"dry_run": yes(0.3)}
     elif flow == "roll back":
-        options = {"promoted": yes(0.85)}
+        options = {"promoted": yes(0.85), "by_id": yes(0.5)}
     elif flow == "run":
         options = {"deferrable": yes(0.4), "fails": yes(0.1)}
     elif flow in ("run flow", "run recipe"):
@@ -68,7 +72,9 @@ def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
         options |= {"deferrable": yes(0.3), "roll_back": yes(0.8)}
     fresh = flow in ("create", "staged", "roll back", "rules", "group") and yes(0.2)
     counts = not flow.startswith("run ") or yes(0.7)
-    return Variant(flow, journal, fresh, tuple(options.items()), counts)
+    releases = flow in ("create", "staged", "roll back", "activate")
+    own_uuids, touches = releases and yes(0.25), not releases or yes(0.75)
+    return Variant(flow, journal, fresh, tuple(options.items()), counts, own_uuids, touches)
 
 
 _FLOWS: dict[str, Callable[..., Asked]] = {

@@ -97,9 +97,21 @@ class World:
     :param fresh: whether nothing was ever released in the deployment
     :param dev: whether there is an instance to export from
     :param counts: whether the instance takes a request of the same execution id once
+    :param own_uuids: whether the instance gives releases uuids of its own
+    :param touches: whether a release that is replaced gets a new ``updatedAt``
     """
 
-    def __init__(self, times: Times, *, journal: bool, fresh: bool, dev: bool, counts: bool = True) -> None:
+    def __init__(
+        self,
+        times: Times,
+        *,
+        journal: bool,
+        fresh: bool,
+        dev: bool,
+        counts: bool = True,
+        own_uuids: bool = False,
+        touches: bool = True,
+    ) -> None:
         self.clock = times.clock = Clock(MOST_SECONDS)
         self.journal, self.skew = journal, 0.0
         self.lines: list[str] = []
@@ -123,6 +135,8 @@ class World:
             "job_start_seconds": 5,
             "job_run_seconds": 60,
             "execution_ids": "count" if counts else "ignore",
+            "package_uuid": "own" if own_uuids else "package",
+            "replacing_touches_updated_at": touches,
         }
         self.prod = Emulator(EmulatorOptions(**options))
         flow = PresetFlow("Daily Orders", dataset_path="s3://lake/raw/in.csv")
