@@ -198,6 +198,9 @@ class Promoter:
             return Promotion("reused", reused, None, self._previous(None), overrun)
         settled = releases.settle_earlier(seen, since, has_baseline=self.baseline is not None)
         if settled.release is None:
+            if self._earlier and "wrong_release_id" in self._earlier.answer:
+                # The server said that it made a release. That none shows does not prove the contrary.
+                raise self._wrong_answer(self._earlier.answer["wrong_release_id"])
             return None
         others = {*settled.now.made_since(seen, settled.release.id)}
         others |= set(overrun_by(self._earlier, settled.release, settled.now))
@@ -346,15 +349,20 @@ class Promoter:
 
     def _settle_wrong(self, made: Release, seen: Standing, previous: int | None) -> Promotion:
         """End the doubt that an answer about another release leaves."""
+        self.journal.answered(wrong_release_id=made.id)
         settled = self._releases.settle_new(seen)
         if settled.release is None:
-            raise self._releases.ambiguous(
-                f"the server answered that it made release {made.id} of deployment {made.deployment_id or 'unknown'}, "
-                "which is no new release of this deployment, and no other is new",
-                made.id,
-            )
+            raise self._wrong_answer(made.id)
         log.warning("The server answered that it made release %s, but it made release %s", made.id, settled.release.id)
         return self._adopt_new(settled.release, settled, seen, previous)
+
+    def _wrong_answer(self, release_id: int) -> TrifactaError:
+        """Make the error for an upload that was answered with another release, and whose own does not show."""
+        return self._releases.ambiguous(
+            f"the server answered that it made release {release_id}, which is no new release of this deployment, and "
+            "no other is new",
+            release_id,
+        )
 
     def _adopt_new(self, release: Release, settled: Settled, seen: Standing, previous: int | None) -> Promotion:
         """Adopt a release that an upload of this try made."""

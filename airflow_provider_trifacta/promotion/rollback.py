@@ -297,7 +297,28 @@ def _await_release(package: Doubt, release_id: int, before: Standing, baseline: 
         package.settle_timeout,
     )
     package.look(before.newest_id, lambda now: release_id in now)
-    return _read(package, baseline)
+    now = _read(package, baseline)
+    if release_id not in now:
+        _refuse_hidden(package, release_id, now)
+    return now
+
+
+def _refuse_hidden(package: Doubt, release_id: int, now: Standing) -> None:
+    """Refuse a list that does not show a release which is there: it cannot show what is live either.
+
+    :raises UnexpectedResponseError: the release is there; a later try may read another list
+    """
+    try:
+        release = read_patiently(package.client, lambda reader: reader.releases.get(release_id))
+    except (errors.NotFoundError, errors.BadRequestError, errors.PermissionDeniedError):
+        return  # it was deleted
+    if release.deleted or release.deployment_id not in (None, package.deployment_id):
+        return
+    raise errors.UnexpectedResponseError(
+        f"Release {release_id} is there, and the list of the releases of deployment {package.deployment_id} does not "
+        "show it. So it is unknown which release is live. Nothing was changed.",
+        **now.about(release_id),
+    )
 
 
 def _refuse_surprise(baseline: Baseline, package: Doubt, now: Standing, ours: Sequence[Release]) -> Release:

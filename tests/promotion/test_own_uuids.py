@@ -17,6 +17,7 @@ from airflow_provider_trifacta.client.errors import (
     ReleaseNotLiveError,
     TrifactaError,
     UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
 )
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.packages.flow_package import open_package
@@ -376,3 +377,28 @@ def test_a_rollback_without_the_id_says_what_is_open(client, promote, take_basel
     assert made.package_uuid in str(caught.value)
     assert uuid in str(caught.value)
     assert live() == made.id
+
+
+def test_a_rollback_believes_no_list_without_the_runs_release(
+    client, promote, take_baseline, emulator, monkeypatch, live
+):
+    """An empty deployment looks as one in which there is nothing to go back from."""
+    baseline = take_baseline()
+    made = promote("A", baseline=baseline).release
+    monkeypatch.setattr(Releases, "list", lambda *_, **__: [])
+    with pytest.raises(UnexpectedResponseError, check=lambda error: error.release_id == made.id) as caught:
+        roll_back(client, baseline, None, release_id=made.id, settle_timeout=0)
+    assert caught.value.retryable
+    emulator.store.delete_release(made.id)
+    assert roll_back(client, baseline, None, release_id=made.id, settle_timeout=0) is None
+    assert live() is None
+
+
+def test_an_answer_about_another_deployment_stops_every_retry(promote, emulator, journal, uploads):
+    """The server said that it made something, and no list shows what."""
+    body = {"release": {"id": 7, "deployment": {"id": 2}}}
+    emulator.faults.add(Fault(Answer(201, body=body, when="after_body"), **CREATE))
+    for _ in range(3):
+        with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == 7):
+            promote("A", journal=journal())
+    assert len(uploads()) == 1
