@@ -219,7 +219,7 @@ class DroppedObjectsError(TrifactaError, code="dropped_objects"):
 
 
 class ReleaseNotLiveError(TrifactaError, code="release_not_live"):
-    """The package was imported before, and another release has been activated in the meantime."""
+    """The release was live, or the package was imported before, and another release is live now, or none."""
 
 
 class UnexpectedLiveReleaseError(TrifactaError, code="unexpected_live_release"):
@@ -227,7 +227,7 @@ class UnexpectedLiveReleaseError(TrifactaError, code="unexpected_live_release"):
 
 
 class PromotionNotProvenError(TrifactaError, code="promotion_not_proven"):
-    """A release was promoted, but the step that checks it did not: it was skipped, or did not run again."""
+    """A release was promoted, and nothing proves that it is live and good. The text says what is live."""
 
 
 class PromotionRolledBackError(PromotionNotProvenError, code="promotion_rolled_back"):

@@ -34,7 +34,7 @@ class GetDeploymentOperator(DeploymentOperator):
     :param deployment_name: its exact name, in place of the id (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None,
-        "active_updated_at": str | None, "deployment_name": str}``, the time as ISO 8601.
+        "active_updated_at": str | None, "read_at": str, "deployment_name": str}``, the times as ISO 8601.
         ``deployment_id`` and ``deployment_name`` are also pushed as XCom keys
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
