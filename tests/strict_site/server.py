@@ -133,14 +133,14 @@ class StrictServer:
 
     :param own_uuids: whether it gives releases uuids of its own, and not those of their packages
     :param has_list: whether it knows ``GET /v4/releases``, the form with release information only
-    :param tolerates: query parameters of no page, which it ignores and does not refuse
-    :param refuses: query parameters that it refuses although a page describes them
+    :param ignores: query parameters of no page, which it ignores; it refuses all others
+    :param refuses_by: what it answers to a request of no page: 404, as is recorded, or 400
     """
 
     own_uuids: bool = False
     has_list: bool = True
-    tolerates: frozenset[str] = frozenset()
-    refuses: frozenset[str] = frozenset()
+    ignores: frozenset[str] = frozenset()
+    refuses_by: int = 404
     #: How the next jobs end.
     end_of_jobs: str = "Complete"
     releases: dict[int, dict] = field(default_factory=dict)
@@ -148,8 +148,9 @@ class StrictServer:
     job_groups: dict[int, list[str]] = field(default_factory=dict)
     #: Method and target of each request.
     calls: list[tuple[str, str]] = field(default_factory=list)
-    #: The query parameters that requests had, with the path that had them.
-    parameters: set[tuple[str, str]] = field(default_factory=set)
+    #: Requests of no page, with ``:id`` for numbers; and the query parameters of no page, with the path that had them.
+    unknown_calls: set[str] = field(default_factory=set)
+    unknown_parameters: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.began = datetime.now(timezone.utc)
@@ -381,7 +382,6 @@ class Handler(BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         called, ids = self.find_route(server, target.path)
         query = parse_qsl(target.query, keep_blank_values=True)
-        server.parameters |= {(called.path.replace(r"(\d+)", ":id"), name) for name, _ in query}
         self.check_query(server, called, [name for name, _ in query])
         self.check_headers(called)
         request = Request(server, ids, dict(query), self.body_of(called, sent))
@@ -393,15 +393,20 @@ class Handler(BaseHTTPRequestHandler):
             known = server.has_list or candidate.path != "/v4/releases"
             if found and known and candidate.method == self.command:
                 return candidate, [int(number) for number in found.groups()]
-        raise Refusal(404, "RouteNotFoundException", f"Cannot {self.command} {self.path}")
+        if path == "/v4/releases":
+            raise Refusal(404, "RouteNotFoundException", f"Cannot {self.command} {self.path}")
+        server.unknown_calls.add(f"{self.command} {re.sub(r'/[0-9]+', '/:id', path)}")
+        name = "RouteNotFoundException" if server.refuses_by == 404 else "ApiValidationFailed"
+        raise Refusal(server.refuses_by, name, f"Cannot {self.command} {self.path}")
 
     def check_query(self, server: StrictServer, called: Route, names: list[str]) -> None:
         if len(set(names)) < len(names):
             raise malformed("a query parameter is given twice")
-        unknown = set(names) - set(called.query) - server.tolerates
-        refused = sorted(unknown | (set(names) & server.refuses))
-        if refused:
-            raise malformed(f"unknown query parameters: {refused}")
+        unknown = set(names) - set(called.query)
+        path = called.path.replace(r"(\d+)", ":id")
+        server.unknown_parameters |= {(path, name) for name in unknown}
+        if unknown - server.ignores:
+            raise malformed(f"unknown query parameters: {sorted(unknown)}")
 
     def check_headers(self, called: Route) -> None:
         unknown = {name.lower() for name in self.headers} - USUAL_HEADERS - set(called.headers)

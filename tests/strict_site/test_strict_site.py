@@ -34,8 +34,13 @@ FORMS = {
     "uuid of its own": {"own_uuids": True},
     "no list of releases": {"has_list": False},
 }
-#: What the provider asks for beyond the pages: the server's own choice is to refuse it.
-UNDOCUMENTED = {("/v4/releases", "sort"), ("/v4/deployments/:id", "sort")}
+#: The query parameter and the requests that the provider sends beyond the pages, for better words or fewer reads.
+SORT = frozenset({"sort"})
+UNDOCUMENTED = {
+    "GET /v4/jobGroups",
+    "GET /v4/jobGroups/:id",
+    "GET /v4/jobGroups/:id/jobs",
+}
 DAGS = Path(__file__).resolve().parent.parent / "dags" / "promotions.py"
 
 either_wait = pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
@@ -151,6 +156,21 @@ def test_a_retry_with_its_journal_sends_nothing(site, store):
     assert len(site.server.writes) == 1
 
 
+def test_a_retry_without_a_journal_sends_nothing(site):
+    baseline, created = site.promote(site.export()[0])
+    options = {"deployment_id": DEPLOYMENT, "baseline": baseline}
+    path = next(site.folder.iterdir())
+    retry = CreateReleaseOperator(task_id="task", package_path=str(path), **options)
+    if site.server.own_uuids:
+        with pytest.raises(AirflowFailException) as caught:
+            site.execute(retry, try_number=2)
+        assert isinstance(caught.value.__cause__, errors.AmbiguousSubmissionError)
+    else:
+        _, ti = site.execute(retry, try_number=2)
+        assert (ti.pushed["outcome"], ti.pushed["release_id"]) == ("reused", created["release_id"])
+    assert (len(site.server.writes), site.server.live) == (1, 1)
+
+
 @either_wait
 def test_the_wait_for_a_release_ends_as_it_is_live_or_replaced(site, deferrable):
     _, first = site.promote(site.export()[0])
@@ -224,24 +244,24 @@ def test_a_whole_group_promotes(site, airflow_db, monkeypatch, fails):  # noqa: 
 # What the provider asks for beyond the pages
 
 
+@pytest.mark.parametrize("ignores", [frozenset(), SORT], ids=["refused", "ignored"])
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-def test_a_server_may_ignore_what_no_page_describes(open_site, form):
-    site = open_site(tolerates=frozenset(name for _, name in UNDOCUMENTED), **form)
+def test_a_query_parameter_of_no_page_may_be_refused_or_ignored(open_site, form, ignores):
+    site = open_site(ignores=ignores, **form)
     site.run_fails_and_is_rolled_back()
-    asked = {
-        (path, name)
-        for path, name in site.server.parameters
-        if not any(name in one.query and one.path.replace(r"(\d+)", ":id") == path for one in strict.ROUTES)
-    }
-    assert asked == UNDOCUMENTED - ({("/v4/deployments/:id", "sort")} if form.get("has_list", True) else set())
+    path = "/v4/releases" if site.server.has_list else "/v4/deployments/:id"
+    assert site.server.unknown_parameters == {(path, name) for name in SORT}
 
 
-@pytest.mark.parametrize("name", ["sort", "limit", "offset", "includeDeleted", "fields"])
+@pytest.mark.parametrize("status", [404, 400])
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
-def test_a_server_may_refuse_each_query_parameter(open_site, form, name):
-    others = {other for _, other in UNDOCUMENTED} - {name}
-    site = open_site(refuses=frozenset({name}), tolerates=frozenset(others), **form)
+def test_a_request_of_no_page_may_be_refused(open_site, form, status):
+    site = open_site(refuses_by=status, **form)
+    # Many job groups are looked for in their list, and only the triggers do that.
+    many = [site.server.run()["id"] for _ in range(12)]
+    site.does(JobGroupSensor, job_group_ids=many, deferrable=True, poke_interval=0.001)
     site.run_fails_and_is_rolled_back()
+    assert site.server.unknown_calls == UNDOCUMENTED
 
 
 # The server itself
