@@ -1,13 +1,17 @@
-"""A strict server, written from the vendor's pages alone. It shares no code with the emulator or with the provider.
+"""A strict server, written from the vendor's pages alone.
 
-It answers what a promotion needs, in the form of these pages, and a request of any other form with an error:
+It shares no code with the emulator or with the provider. It answers what a promotion needs, in the
+form of these pages, and a request of any other form with an error:
 
 - API Releases Create v4, whose printed answer is copied here;
-- API Deployments Get Release List v4: a deployment with its releases, and the list with release information only;
-- API Releases Get v4 and Patch v4, API Deployments Run v4, API JobGroups Get Status v4, API Deployments Get List v4.
+- API Deployments Get Release List v4: a deployment with its releases, and the list with release
+  information only;
+- API Releases Get v4 and Patch v4, API Deployments Get List v4 and Run v4, API JobGroups Get Status
+  v4, and the person who is logged in.
 
-Two calls for the tasks around a promotion come from other pages: the export of a flow (API Flows Package Get v4), and
-the run of a flow (runFlow).
+Two calls for the tasks around a promotion come from other pages: the export of a flow (API Flows
+Package Get v4), and the run of a flow (runFlow). That a deployment can be read without its releases
+is inferred.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ EMAIL, PASSWORD = "admin@example.com", "admin-password"
 #: The one deployment, and the flow that can be exported.
 DEPLOYMENT, FLOW = 1, 9
 UNKNOWN = 987654
-#: Query parameters that the pages of the lists describe. ``sort`` and ``fields`` are not among them.
+#: Query parameters that the pages of the lists describe: not ``sort``, and not ``fields``.
 PAGING = ("limit", "offset", "noLimit", "includeCount", "includeDeleted")
 #: Headers that every HTTP client may send.
 USUAL_HEADERS = {
@@ -67,8 +71,13 @@ def not_found(details: str) -> Refusal:
 def uuid_of(moment: datetime) -> str:
     """Return a uuid of version 1 that carries a time, as real packages and releases have."""
     ticks = (moment - GREGORIAN) // timedelta(microseconds=1) * 10
-    fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0xFFF, 0x95, 0x23, 0x77F56ED58844)
-    return str(uuid.UUID(fields=fields, version=1))
+    time = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0xFFF)
+    return str(uuid.UUID(fields=(*time, 0x95, 0x23, 0x77F56ED58844), version=1))
+
+
+def text_of(moment: datetime) -> str:
+    """Return a time as the API writes it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def package_of(exported_at: datetime) -> bytes:
@@ -80,9 +89,10 @@ def package_of(exported_at: datetime) -> bytes:
         "primaryFlowIds": [FLOW],
     }
     flow = {"id": FLOW, "name": "2013 POS", "description": None}
+    definition = {"metadata": metadata, "data": {"flows": [flow]}}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("flow_9.json", json.dumps({"metadata": metadata, "data": {"flows": [flow]}}))
+        archive.writestr("flow_9.json", json.dumps(definition))
     return file.getvalue()
 
 
@@ -148,8 +158,9 @@ class StrictServer:
     job_groups: dict[int, list[str]] = field(default_factory=dict)
     #: Method and target of each request.
     calls: list[tuple[str, str]] = field(default_factory=list)
-    #: Requests of no page, with ``:id`` for numbers; and the query parameters of no page, with the path that had them.
+    #: Requests of no page, with ``:id`` for numbers.
     unknown_calls: set[str] = field(default_factory=set)
+    #: Query parameters of no page, with the path that had them.
     unknown_parameters: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -170,7 +181,8 @@ class StrictServer:
 
     @property
     def live(self) -> int | None:
-        return next((number for number, release in self.releases.items() if release["active"]), None)
+        live = [release["id"] for release in self.releases.values() if release["active"]]
+        return live[0] if live else None
 
     @property
     def writes(self) -> list[tuple[str, str]]:
@@ -183,7 +195,7 @@ class StrictServer:
 
     @property
     def timestamp(self) -> str:
-        return self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return text_of(self.now)
 
     def release(self, number: int) -> dict:
         if number not in self.releases:
@@ -205,18 +217,24 @@ class StrictServer:
 
 @route("GET", "/v4/people/current")
 def get_person(_request: Request) -> tuple[int, object]:
-    return 200, {"id": 7, "email": EMAIL, "name": "Administrator", "isDisabled": False, "state": "active"}
+    return 200, {"id": 7, "email": EMAIL, "isDisabled": False, "state": "active"}
 
 
 def deployment_of(server: StrictServer) -> dict:
-    times = server.began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    people = {"creator": {"id": 7}, "updater": {"id": 7}}
-    count = {"numReleases": len(server.releases)}
-    return {"id": DEPLOYMENT, "name": "Orders", "createdAt": times, "updatedAt": times, **count, **people}
+    began = text_of(server.began)
+    return {
+        "id": DEPLOYMENT,
+        "name": "Orders",
+        "createdAt": began,
+        "updatedAt": began,
+        "numReleases": len(server.releases),
+        "creator": {"id": 7},
+        "updater": {"id": 7},
+    }
 
 
 def page_of(rows: list, query: dict[str, str]) -> dict:
-    """Return a page of a list, in the order in which its rows were made: no page describes an order."""
+    """Return a part of a list, oldest row first: no page describes an order."""
     first = int(query.get("offset", 0))
     count = len(rows) if query.get("noLimit") == "true" else int(query.get("limit", 25))
     page = {"data": rows[first : first + count]}
@@ -293,7 +311,7 @@ def create_release(request: Request) -> tuple[int, object]:
     }
     flow, dataset, recipe = (next(server.new_ids) for _ in range(3))
     row = {"deleted_at": None, "createdAt": made, "updatedAt": made, "createdBy": 7, "updatedBy": 7}
-    flow_row = {"id": flow, "name": "2013 POS", "description": None, "cpProject": None, "workspaceId": 1, **row}
+    flow_row = {"id": flow, "name": "2013 POS", "description": None, "workspaceId": 1, **row}
     return 201, {
         "importRuleChanges": {"object": [], "value": []},
         "deletedObjects": {},
@@ -317,7 +335,7 @@ def run_deployment(request: Request) -> tuple[int, object]:
 
 
 def check_run_parameters(body: object) -> None:
-    """Refuse any other body than ``{"runParameters": {"overrides": {"data": [{"key": ..., "value": ...}]}}}``."""
+    """Refuse all but ``{"runParameters": {"overrides": {"data": [{"key": "", "value": ""}]}}}``."""
     try:
         pairs = body["runParameters"]["overrides"]["data"]
         rest = len(body), len(body["runParameters"]), len(body["runParameters"]["overrides"])
@@ -431,7 +449,7 @@ class Handler(BaseHTTPRequestHandler):
             raise malformed("the body is not JSON") from error
 
     def file_of(self, media_type: str, sent: bytes) -> bytes:
-        """Return the file of a form that has one part, ``data``, as ``curl -F data=@response.zip`` sends it."""
+        """Return the file of a form with one part, as ``curl -F data=@response.zip`` sends it."""
         form = re.fullmatch(r"multipart/form-data; ?boundary=([\w'()+,./:=?-]{1,70})", media_type)
         if not form:
             raise Refusal(415, "UnsupportedMediaType", "Content-Type is not multipart/form-data")
@@ -439,7 +457,7 @@ class Handler(BaseHTTPRequestHandler):
         if before or len(parts) != 1 or after not in (b"--", b"--\r\n"):
             raise malformed("the form has not exactly one part")
         head, _, content = parts[0].partition(b"\r\n\r\n")
-        if not re.search(rb'\r\nContent-Disposition: form-data; name="data"; filename="[^"]+"', head):
+        if b'\r\nContent-Disposition: form-data; name="data"; filename="' not in head:
             raise malformed("the part is not the file data")
         return content.removesuffix(b"\r\n")
 
