@@ -1,7 +1,8 @@
 """Waiting: one decision for each poll. Sensors in every mode, triggers and runs take it here.
 
 ``watch`` holds the decision that both waits share: which errors end a wait, and which are tolerated for how long.
-``release`` waits until a release is live. ``job_groups`` waits until job groups are Complete.
+``release`` waits until a release is live. ``job_groups`` waits until job groups are Complete. ``until`` waits in one
+process, and has the verdict on job groups at the end of a promotion.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from .release import ON_SUPERSEDED as ON_SUPERSEDED
 from .release import NewestReleases as NewestReleases
 from .release import OneRelease as OneRelease
 from .release import ReleaseWatch as ReleaseWatch
+from .until import JobsEnd as JobsEnd
+from .until import JobsVerdict as JobsVerdict
+from .until import wait_until as wait_until
 from .watch import POKE_INTERVAL as POKE_INTERVAL
 from .watch import TOLERATED_OUTAGE as TOLERATED_OUTAGE
 from .watch import Connect as Connect

@@ -89,6 +89,12 @@ class JobGroupsWatch(Watch):
         """The job groups that were not seen Complete yet."""
         return [one for one, state in self._states.items() if state != _COMPLETE]
 
+    @property
+    def failed(self) -> list[int]:
+        """The job groups that were seen to end otherwise than Complete."""
+        ended = {one: state for one, state in self._states.items() if state is not None and state not in RUNNING}
+        return [one for one, state in ended.items() if state != _COMPLETE]
+
     def _look(self) -> Steps[tuple[bool, str]]:
         for job_group_id in self.unfinished:
             state = yield from self._state_of(job_group_id)
