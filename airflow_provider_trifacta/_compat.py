@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # types are checked against the newest Airflow
     from airflow.sdk import Context as Context
     from airflow.sdk import TaskGroup as TaskGroup
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
+    from airflow.sdk.exceptions import AirflowRescheduleException as AirflowRescheduleException
     from airflow.sdk.exceptions import AirflowSensorTimeout as AirflowSensorTimeout
     from airflow.sdk.exceptions import AirflowSkipException as AirflowSkipException
     from airflow.sdk.exceptions import AirflowTaskTimeout as AirflowTaskTimeout
@@ -49,7 +50,7 @@ _PLACES = {
     ("airflow.sdk", "airflow.utils.task_group"): ("TaskGroup",),
     ("airflow.sdk.exceptions", "airflow.exceptions"): (
         *("AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException", "AirflowTaskTimeout"),
-        "TaskDeferralError",
+        *("TaskDeferralError", "AirflowRescheduleException"),
     ),
     ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"): ("XCom",),
     ("airflow.sdk.log", "airflow.utils.log.secrets_masker"): ("mask_secret",),

@@ -2,12 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ._compat import AirflowFailException, AirflowSkipException
+from ._compat import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 from .client.errors import FailedWaitError, TrifactaError, WaitOutageError
+from .client.texts import shown
+
+#: The XCom by which a step of a group says what it ended with: ``{"error": class name, "text": first sentence}``.
+ERROR_KEY = "error"
+#: The XCom of a wait for jobs that gave up: ``{"job_group_ids": [...], "why": "..."}``. A job's own
+#: bad end leaves none, and neither does a person who marks the task.
+GAVE_UP_KEY = "gave_up"
+_FIRST_SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
+_MOST_CHARACTERS = 300
+
+
+def in_short(error: BaseException) -> dict[str, str]:
+    """Return the class and the first sentence of an error, as the last task of a group shows them.
+
+    :param error: what a task ended with
+    """
+    cause = error.__cause__ if isinstance(error.__cause__, TrifactaError) else error
+    text = shown(str(cause), _MOST_CHARACTERS)
+    first = _FIRST_SENTENCE.match(text)
+    return {"error": type(cause).__name__, "text": first[0] if first else text}
+
+
+@contextmanager
+def reported(ti: Any, *, in_group: bool) -> Iterator[None]:
+    """Let a step of a group push what it ends with.
+
+    :param ti: the task instance
+    :param in_group: whether the task is a step of a group
+    """
+    try:
+        yield
+    except (AirflowSkipException, AirflowRescheduleException):
+        raise
+    except (Exception, AirflowTaskTimeout) as error:  # AirflowTaskTimeout is not an Exception
+        if in_group:
+            ti.xcom_push(key=ERROR_KEY, value=in_short(error))
+        raise
 
 
 @contextmanager

@@ -7,8 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
-from .operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
-from .operators.deployment import NAME_KEY, ROLLBACK_OUTAGE, GetDeploymentOperator, RunDeploymentOperator
+from .operators._group import (
+    ConfirmGroupOperator,
+    GroupBaselineOperator,
+    PromotionTasks,
+    RollbackGroupOperator,
+)
+from .operators.deployment import NAME_KEY, ROLLBACK_OUTAGE, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
@@ -35,22 +40,34 @@ _FIXED_ARGS = {
     "activate": True,
     # Only the last task announces that a release is live, because it may be rolled back before.
     "outlets": [],
+    # The last two tasks read what the others push.
+    "do_xcom_push": True,
 }
+#: Arguments of the last two tasks. A retry may find corrected credentials, or an instance that answers again.
+_END_ARGS: dict[str, Any] = {
+    # They also run if a step failed, because they read themselves how the steps ended.
+    "trigger_rule": "all_done",
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": False,
+    "max_retry_delay": None,
+}
+#: What the last two tasks may take beside their waits, for slow answers.
+_END_MARGIN = timedelta(minutes=30)
 
 
 # What the errors of the steps advise in the group, where clearing the failed task alone would not help.
 _PROMOTE_AGAIN = (
-    "The task 'promoted' of this group tells how production stands. To promote again, correct the cause and clear the "
-    "whole group."
+    "The task '{promoted}' of this group tells how production stands. To promote again, correct the cause and clear "
+    "the whole group."
 )
 _AFTER_ROLLBACK = (
-    "This group goes back to the release that was live before, and its task 'promoted' tells how production stands "
-    "then. To keep the promoted release after all, activate it in Trifacta and clear '{}'. To promote again, correct "
-    "the cause and clear the whole group."
+    "This group goes back to the release that was live before, unless the promoted one is proven. Its task "
+    "'{promoted}' tells how production stands then, and what to do next."
 )
 _WITHOUT_ROLLBACK = (
-    "This group does not go back by itself (roll_back=False). If the promoted release is right, clear '{}'. Otherwise "
-    "make the release live that was live before."
+    "This group does not go back by itself (roll_back=False). Its task '{promoted}' tells how production stands, and "
+    "what to do next."
 )
 
 
@@ -104,14 +121,17 @@ def promote_flow(
     ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs`` (waits for them). Then
     ``roll_back``, which is skipped if the promotion is kept, and ``promoted``.
 
-    ``promoted`` runs in every case, and tells how production stands: in its log, in its error, and as the XCom
-    ``promotion_status``, a dict of :class:`.PromotionStatus`. It reads back that the release is live. It is skipped if
-    the whole group was skipped. If the promotion was not kept, it fails, so that the run is red. So a failure callback
-    of this task (:attr:`PromotionGroup.promoted`) or of the DAG is enough for alerts. A task after the group with a
-    trigger rule such as ``all_done`` would hide that failure, unless the run has another leaf.
+    ``promoted`` runs in every case. It reads how production stands, and tells it: in its log, in its error, and as the
+    XCom ``promotion_status``, a dict of :class:`.PromotionStatus`. It is skipped if the whole group was skipped. If the
+    promotion was not kept, or a step failed, it fails, so that the run is red. So a failure callback of this task
+    (:attr:`PromotionGroup.promoted`) or of the DAG is enough for alerts. A task after the group with a trigger rule
+    such as ``all_done`` would hide that failure, unless the run has another leaf.
 
-    The promotion is kept if all steps succeeded. It is also kept if only the wait for the jobs failed and the jobs are
-    Complete. Jobs that are still running are waited for, up to ``tolerated_outage``; then the promotion is rolled back.
+    The promotion is kept if all steps from the upload on succeeded. It is also kept if only the wait for the jobs gave
+    up and the jobs are Complete, or if this run has proven the release before and no smoke run failed since. Steps and
+    jobs that still run are waited for, up to ``tolerated_outage``; then the promotion is rolled back.
+
+    A run of a backfill is refused, because it ignores ``max_active_runs``.
 
     The ``baseline`` tells what belongs to the run, so tasks that are retried or cleared find the release of this run.
     Clearing the whole group promotes once more. Promotions to one deployment must not overlap: give the DAG
@@ -149,14 +169,15 @@ def promote_flow(
     :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, or a timedelta. The rollback
         also waits that long for jobs that are still running
     :param rollback_outage: how long the rollback tries again if the instance does not answer, in seconds or as a
-        timedelta. If the promotion provably sent nothing, it does not wait
+        timedelta. If the promotion cannot have sent anything, it does not wait
     :param outlets: assets or aliases that get an event when the release is proven; never for one that is rolled back
     :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to one deployment. The
         tasks of a promotion that has begun run before those of one that has not
     :param default_args: for the tasks of the group. In a mapped group, ``map_index_template`` is the name of the
         deployment, if it is not among them. They override the group's own ``retries=2`` and ``retry_delay`` of
         a minute, which override the DAG's. They cannot change what keeps a promotion safe: before Airflow 3.3 the smoke
-        run has no retries, no wait fails softly, and each task needs the success of the one before
+        run has no retries, no wait fails softly, each task needs the success of the one before, and the last two tasks
+        have their own retries, timeout and trigger rule
     :returns: the group; ``.output`` is the promotion's result
     """
     waiting: dict[str, Any] = {
@@ -180,7 +201,7 @@ def promote_flow(
         label = f"{{{{ ({name} or ti.map_index) | string | truncate(100) }}}}"
         group.default_args = {"map_index_template": label, **group.default_args}
     with group:
-        baseline = GetDeploymentOperator(task_id="baseline", **where)
+        baseline = GroupBaselineOperator(task_id="baseline", **where)
         export = ExportFlowPackageOperator(
             task_id="export",
             flow_id=flow_id,
@@ -196,13 +217,10 @@ def promote_flow(
             steps.append(SetImportRulesOperator(task_id="import_rules", **package, **rules, **where))
         if dry_run:
             steps.append(DryRunReleaseOperator(task_id="dry_run", on_warnings=on_warnings, **package, **where))
-        gate = steps[-1]
-        create = CreateReleaseOperator(
-            task_id="create_release", baseline=baseline.output, advice=_PROMOTE_AGAIN, **package, **where
-        )
+        before = [step.task_id for step in steps]
+        create = CreateReleaseOperator(task_id="create_release", baseline=baseline.output, **package, **where)
         release_id = _item(create, "release_id")
-        then = _AFTER_ROLLBACK if roll_back else _WITHOUT_ROLLBACK
-        active = ReleaseActiveSensor(task_id="active", release_id=release_id, advice=then.format("active"), **waiting)
+        active = ReleaseActiveSensor(task_id="active", release_id=release_id, **waiting)
         steps += [create, active]
         run = jobs = None
         if smoke_run:
@@ -212,7 +230,6 @@ def promote_flow(
                 task_id="smoke_run",
                 release_id=release_id,
                 run_parameters=run_parameters,
-                advice=then.format("smoke_run"),
                 **tries,
                 **where,
             )
@@ -223,34 +240,57 @@ def promote_flow(
             jobs = JobGroupSensor(
                 task_id="smoke_jobs",
                 job_group_ids=_item(run, "job_group_ids"),
-                advice=then.format("smoke_run"),
                 **waiting,
             )
             steps += [run, jobs]
         tasks = PromotionTasks(
-            steps=tuple(step.task_id for step in steps),
-            gate=gate.task_id,
+            before=tuple(before),
+            create=create.task_id,
+            active=active.task_id,
             run=run.task_id if run else None,
             wait=jobs.task_id if jobs else None,
+            roll_back=group.child_id("roll_back") if roll_back else None,  # type: ignore[no-untyped-call, unused-ignore]
+            promoted=group.child_id("promoted"),  # type: ignore[no-untyped-call, unused-ignore]
         )
+        _advise(steps, tasks)
         end: dict[str, Any] = {
+            **_END_ARGS,
+            **where,
             "tasks": tasks,
             "patience": tolerated_outage,
-            "trifacta_conn_id": prod_conn_id,
-            # They also run if a step failed, because they read themselves how the steps ended.
-            "trigger_rule": "all_done",
+            "execution_timeout": _sum(tolerated_outage, rollback_outage) + _END_MARGIN,
         }
         undo = (
             RollbackGroupOperator(task_id="roll_back", tolerated_outage=rollback_outage, **end) if roll_back else None
         )
-        promoted = ConfirmGroupOperator(
-            task_id="promoted", rollback=undo.task_id if undo else None, outlets=list(outlets or ()), **end
-        )
-        for before, after in zip(steps, [*steps[1:], promoted], strict=True):
-            before.set_downstream(after)
+        promoted = ConfirmGroupOperator(task_id="promoted", outlets=list(outlets or ()), **end)
+        for step, after in zip(steps, [*steps[1:], promoted], strict=True):
+            step.set_downstream(after)
         if undo:
             steps[-1] >> undo >> promoted
     return group
+
+
+def _advise(steps: Sequence[Any], tasks: PromotionTasks) -> None:
+    """Let the errors of the steps advise what helps in the group."""
+    then = _AFTER_ROLLBACK if tasks.roll_back else _WITHOUT_ROLLBACK
+    for step in steps:
+        step.in_group = True
+        if step.task_id == tasks.create:
+            step.advice = _PROMOTE_AGAIN.format(promoted=tasks.promoted)
+        elif step.task_id in tasks.proof:
+            step.advice = then.format(promoted=tasks.promoted)
+
+
+def _sum(*times: float | timedelta) -> timedelta:
+    """Add lengths of time. One that cannot be read counts as nothing here: the task that uses it says so."""
+    total = timedelta()
+    for time in times:
+        if isinstance(time, timedelta):
+            total += time
+        elif isinstance(time, (int, float)):
+            total += timedelta(seconds=time)
+    return total
 
 
 def _item(operator: BaseOperator, key: str) -> Any:

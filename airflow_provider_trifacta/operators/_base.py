@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
 from .._compat import Asset, AssetAlias, BaseOperator
-from .._failures import airflow_failures
+from .._failures import airflow_failures, reported
 from ..client.errors import InvalidInputError
 from ..client.texts import called, parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
@@ -138,8 +138,10 @@ class TrifactaOperator(BaseOperator):
     template_fields: Sequence[str] = ("trifacta_conn_id",)
     operator_extra_links: Any = (TrifactaDeploymentLink(),)
     ui_color = "#e8f3ec"
-    #: What an error says to do next, in place of its own words. Some operators take it as an argument.
+    #: What an error says to do next, in place of its own words. A task group sets it for its steps.
     advice: str | None = None
+    #: Whether the task is a step of a group, whose last task shows what it ended with.
+    in_group: bool = False
 
     def __init__(self, *, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -148,7 +150,7 @@ class TrifactaOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Do what the task is for. Errors that a retry cannot fix end the task at once."""
         attempt = Attempt(self, context)
-        with airflow_failures(advice=self.advice):
+        with reported(context["ti"], in_group=self.in_group), airflow_failures(advice=self.advice):
             return self._act(attempt) or attempt.facts
 
     def _act(self, attempt: Attempt) -> dict[str, Any] | None:

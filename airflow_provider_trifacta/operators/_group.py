@@ -1,297 +1,646 @@
-"""The two last tasks of a promotion in a group: it is kept, or rolled back. Only ``promote_flow`` uses them."""
+"""The tasks of a promotion in a group that the group alone has: the baseline, the rollback and the end.
+
+Only ``promote_flow`` uses them. What decides is in :mod:`..promotion.ending`: these tasks read what it needs, and act.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from .._compat import AirflowFailException, AirflowSkipException, task_states
-from .._failures import airflow_failures
-from ..client.errors import TrifactaError, UnexpectedLiveReleaseError
+from .._compat import AirflowSkipException, task_states
+from .._failures import ERROR_KEY, GAVE_UP_KEY, airflow_failures, reported
+from ..client.errors import AmbiguousSubmissionError, AuthenticationError, InvalidInputError, TrifactaError
+from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
-from ..promotion.rollback import Verdict, verdict_of_jobs, what_is_live
-from ..promotion.status import PromotionStatus
-from ..waits import TOLERATED_OUTAGE, seconds
-from ..waits.watch import refusal_of_id
-from ._base import Attempt, TrifactaOperator
-from .activation import ConfirmPromotionOperator
-from .deployment import RollbackDeploymentOperator
-from .release import NOTHING_SENT
+from ..promotion.ending import (
+    End,
+    Live,
+    Steps,
+    Verdict,
+    judge,
+    whose_is_live,
+)
+from ..promotion.ending import PromotionTasks as PromotionTasks
+from ..promotion.rollback import Undone, outlast, roll_back
+from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, READ_PATIENCE, VERIFY_TIMEOUT, Standing
+from ..promotion.status import PromotionStatus, Story, place
+from ..promotion.switch import live_request
+from ..waits import TOLERATED_OUTAGE, JobsEnd, JobsVerdict, seconds, wait_until
+from ._base import Attempt, Target, TrifactaOperator
+from ._production import Production, is_gone, read_production
+from .deployment import ROLLBACK_OUTAGE, GetDeploymentOperator
 
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
-
-
-class PromotionTasks(NamedTuple):
-    """The ids of the tasks that decide how a promotion ends.
-
-    :param steps: all tasks before the two last ones, in their order
-    :param gate: the task before the promotion
-    :param run: the task that starts the smoke run, None without one
-    :param wait: the task that waits for its jobs, None without one
-    """
-
-    steps: tuple[str, ...]
-    gate: str
-    run: str | None
-    wait: str | None
-
-    @property
-    def baseline(self) -> str:
-        """A ``GetDeploymentOperator``."""
-        return self.steps[0]
-
-    @property
-    def export(self) -> str:
-        """An ``ExportFlowPackageOperator``."""
-        return self.steps[1]
-
-    @property
-    def promotion(self) -> str:
-        """A ``CreateReleaseOperator``: the step after the gate."""
-        return self.steps[self.steps.index(self.gate) + 1]
-
-
-class _Steps:
-    """How the steps of a promotion ended, and what they told.
-
-    :param context: the context of one of the two last tasks
-    :param tasks: the promotion's tasks
-    """
-
-    def __init__(self, context: Context, tasks: PromotionTasks) -> None:
-        self._ti: Any = context["ti"]
-        self._tasks = tasks
-        self.states = dict(zip(tasks.steps, task_states(context, list(tasks.steps)), strict=True))
-        failed = {step: state for step, state in self.states.items() if state != "success"}
-        self.failed = list(failed)
-        #: How the failed ones ended, in words.
-        self.words = ", ".join(f"{step} is {state}" for step, state in failed.items())
-
-    def told(self, task_id: str | None, key: str = "return_value") -> Any:
-        """Return what a task of the run pushed, in a mapped group at the same map index; None if it did not."""
-        return self._ti.xcom_pull(task_ids=task_id, key=key, map_indexes=self._ti.map_index) if task_id else None
-
-    @property
-    def package_uuid(self) -> str | None:
-        """The package of the run.
-
-        From the export and not from the promotion. An earlier try of the promotion may have promoted the package, and
-        its last try may have failed before it pushed an XCom.
-        """
-        uuid: str | None = (self.told(self._tasks.export) or {}).get("package_uuid")
-        return uuid
-
-    @property
-    def began(self) -> bool:
-        """Whether the promotion's task may have sent its package."""
-        return self.states[self._tasks.gate] == "success" and not self.told(self._tasks.promotion, NOTHING_SENT)
-
+    from ..promotion.journal import Journal
 
 #: The XCom that tells how production stands.
 STATUS_KEY = "promotion_status"
-#: The XCom that carries the verdict from the rollback to the end.
-_VERDICT = "verdict"
+#: The XCom by which the last two tasks hand on which release this run has proven. A task's XComs go when it starts.
+PROVEN_KEY = "proven_release_id"
+#: When the baseline was recorded, in its return value.
+_RECORDED_AT = "recorded_at"
+
+
+def is_backfill(context: Context) -> bool:
+    """Tell whether the run is one of a backfill."""
+    run: Any = context.get("dag_run")
+    kind = getattr(run, "run_type", None)
+    return str(getattr(kind, "value", kind)).startswith("backfill")
+
+
+class GroupBaselineOperator(GetDeploymentOperator):
+    """The first task of a promotion in a group: a ``GetDeploymentOperator`` that refuses a backfill.
+
+    A backfill ignores the DAG's ``max_active_runs``, and would promote today's flow once for every day.
+
+    :param deployment_id: as for :class:`.GetDeploymentOperator` (templated)
+    :param deployment_name: as for :class:`.GetDeploymentOperator` (templated)
+    :param trifacta_conn_id: as for :class:`.GetDeploymentOperator` (templated)
+    :returns: as :class:`.GetDeploymentOperator`, and ``recorded_at``
+    :raises AirflowFailException: as :class:`.GetDeploymentOperator`, or the run is one of a backfill
+    """
+
+    template_fields = GetDeploymentOperator.template_fields
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Record the baseline."""
+        with reported(context["ti"], in_group=self.in_group), airflow_failures():
+            if is_backfill(context):
+                raise InvalidInputError(
+                    "This run is part of a backfill. A backfill ignores max_active_runs, and would promote today's "
+                    "flow once for every day. Nothing was read and nothing was changed.",
+                    advice="Start one run of the DAG by hand.",
+                )
+        return {**super().execute(context), _RECORDED_AT: _now()}
+
+
+class _Session:
+    """The client of one try, which is made when it is needed first. After refused credentials it is made anew.
+
+    :param operator: the task's operator
+    """
+
+    def __init__(self, operator: _GroupEnd) -> None:
+        self._operator = operator
+        self._client: TrifactaClient | None = None
+
+    @property
+    def client(self) -> TrifactaClient:
+        """The client with the credentials that the Airflow connection held last."""
+        if self._client is None:
+            self._client = self._operator._client()
+        return self._client
+
+    def renew(self) -> TrifactaClient:
+        """Read the Airflow connection again."""
+        client = self._operator._client()
+        self.close()
+        self._client = client
+        return client.without_repetitions
+
+    def close(self) -> None:
+        """Close the client."""
+        if self._client is not None:
+            self._client.close()
 
 
 class _GroupEnd(TrifactaOperator):
-    """What the two last tasks share: they read how the steps before them ended.
+    """What the two last tasks share: they read what the steps say now, and judge.
 
     :param tasks: the promotion's tasks
-    :param patience: seconds to wait for jobs that are still running
+    :param deployment_id: the group's deployment, as the caller gave it
+    :param deployment_name: its name, in place of the id
+    :param patience: seconds to wait for steps and jobs that are still running
     """
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, *, tasks: PromotionTasks, patience: Any = TOLERATED_OUTAGE, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        tasks: PromotionTasks,
+        deployment_id: Any = None,
+        deployment_name: Any = None,
+        patience: float | timedelta = TOLERATED_OUTAGE,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.tasks = tasks
+        # They are no template fields: a value that an earlier task did not give must not end this task.
+        self.deployment_id = deployment_id
+        self.deployment_name = deployment_name
         self.patience = patience
 
-    def _judge(self, client: TrifactaClient, steps: _Steps) -> Verdict:
-        """Decide whether the promotion is kept.
-
-        The states of the steps decide. If only the wait for the jobs failed, the jobs themselves decide, because the
-        wait may have ended too early.
-        """
-        if not steps.failed:
-            return Verdict(True, "All steps succeeded.")
-        ids = steps.told(self.tasks.run, "job_group_ids")
-        if steps.failed == [self.tasks.wait] and ids:
-            verdict = verdict_of_jobs(client, ids, patience=seconds("patience", self.patience))
-            return replace(verdict, why=f"{steps.words}. {verdict.why}")
-        return Verdict(False, f"{steps.words}.")
-
-    def _deployment_is_gone(self, steps: _Steps) -> bool:
-        """Tell whether the server does not know the deployment any more."""
+    @contextmanager
+    def _try(self) -> Iterator[_Session]:
+        """Run a try. Refused credentials are red at once, and Airflow tries again: they may be corrected by then."""
+        session = _Session(self)
         try:
-            with self._client() as client:
-                client.without_repetitions.deployments.get(steps.told(self.tasks.baseline)["deployment_id"])
+            with airflow_failures():
+                try:
+                    yield session
+                except AuthenticationError as error:
+                    error.retryable = True
+                    raise
+        finally:
+            session.close()
+
+    def _target(self, context: Context) -> Target | None:
+        """Return the group's deployment, None if its value was not given."""
+        try:
+            number, name = (self.render_template(one, context) for one in (self.deployment_id, self.deployment_name))
+            return Target.of(number, name)
+        except Exception as error:  # what the value comes from raises errors of its own
+            self.log.info("The deployment of the group is not known: %s", error)
+            return None
+
+    def _baseline(self, context: Context) -> Baseline | None:
+        """Return the baseline, None if there is none.
+
+        :raises InvalidInputError: it is of another deployment: for example, a mapped list has changed
+        """
+        recorded = _pull(context, self.tasks.baseline)
+        if not recorded:
+            return None
+        baseline = Baseline.parse(recorded)
+        target = self._target(context)
+        if target is None:
+            return baseline
+        if target.deployment_id is None:
+            fits = target.deployment_name == baseline.deployment_name
+        else:
+            fits = target.deployment_id == baseline.deployment_id
+        if not fits:
+            raise InvalidInputError(
+                f"The baseline is of {baseline.where}, and this task promotes to {target}. This task changes nothing. "
+                "The list of the mapped group may have changed since the baseline was recorded.",
+                advice="Clear the whole group.",
+                deployment_id=baseline.deployment_id,
+            )
+        return baseline
+
+    def _steps(self, context: Context, baseline: Baseline | None, proven_by: str | None) -> Steps:
+        """Read what the steps say now.
+
+        :param proven_by: the task that hands on which release this run has proven
+        """
+        tasks, newest = self.tasks, (baseline.latest_release_id or 0) if baseline else 0
+        states = dict(zip(tasks.steps, task_states(context, tasks.steps), strict=True))
+
+        def release(task: str | None, key: str) -> int | None:
+            """Return a release that a task named, if it is of this run."""
+            named = _fact(context, task, key)
+            return named if baseline and isinstance(named, int) and named > newest else None
+
+        note = _pull(context, tasks.wait, GAVE_UP_KEY)
+        named = _fact(context, tasks.create, "package_uuid")
+        return Steps(
+            tasks,
+            states,
+            release_id=release(tasks.create, "release_id"),
+            package_uuid=named or _fact(context, tasks.export, "package_uuid"),
+            named=named is not None or _fact(context, tasks.create, "release_id") is not None,
+            proven_id=release(proven_by, PROVEN_KEY),
+            job_group_ids=tuple(_pull(context, tasks.run, "job_group_ids") or ()),
+            gave_up_on=tuple((note or {}).get("job_group_ids") or ()),
+        )
+
+    def _judge(
+        self, context: Context, session: _Session, baseline: Baseline | None, proven_by: str | None
+    ) -> tuple[Steps, Verdict]:
+        """Wait for steps and jobs that still run, and decide whether the promotion is kept.
+
+        :raises AuthenticationError: the server refuses the credentials, so that the jobs cannot be read
+        """
+        from ..client.client import Clock  # not at import: it loads requests
+
+        patience = seconds("patience", self.patience)
+        steps = self._steps(context, baseline, proven_by)
+        jobs: JobsVerdict | None = None
+        end = JobsEnd(None, "")
+
+        def poll() -> bool:
+            nonlocal steps, jobs, end
+            steps = self._steps(context, baseline, proven_by)
+            if steps.unfinished:
+                return False
+            if not steps.wait_gave_up:
+                end = JobsEnd(None, "")
+                return True
+            if jobs is None or jobs.job_group_ids != steps.job_group_ids:
+                jobs = self._jobs(session, steps, patience)
+            end = jobs.look()
+            return end.complete is not None
+
+        wait_until(
+            poll,
+            f"the steps {', '.join(self.tasks.proof)} and their jobs",
+            clock=Clock(),
+            seconds=patience,
+            pause=lambda usual: jobs.pause(usual) if jobs else usual,
+            failing=lambda: jobs.failing() if jobs else "",
+        )
+        return steps, judge(steps, end.complete, end.words)
+
+    def _jobs(self, session: _Session, steps: Steps, tolerated_outage: float) -> JobsVerdict:
+        return JobsVerdict(steps.job_group_ids, session.client, session.renew, tolerated_outage=tolerated_outage)
+
+
+class RollbackGroupOperator(_GroupEnd):
+    """The rollback of a promotion in a group. It is skipped if the promotion is kept, or nothing of it is live.
+
+    It judges by what the steps say now, so it needs the trigger rule ``all_done`` after the last step. A trigger rule
+    that waits for a failure would skip a task of a mapped group before Airflow has expanded it.
+
+    :param tolerated_outage: how long to try again if the instance does not answer, if something may have been sent
+    :param waiting: as for ``_GroupEnd``
+    :returns: ``deployment_id``, ``active_release_id``, ``rolled_back_release_id``, ``deployment_url`` and ``outcome``.
+        Each is also pushed as an XCom key of that name, unless it is None
+    :raises AirflowFailException: a rollback is due and cannot be made
+    :raises AirflowSkipException: there is nothing to roll back
+    """
+
+    template_fields = TrifactaOperator.template_fields
+    in_group = True
+
+    def __init__(self, *, tolerated_outage: float | timedelta = ROLLBACK_OUTAGE, **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.tolerated_outage = tolerated_outage
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Judge what the steps say, and roll back if necessary."""
+        attempt = Attempt(self, context)
+        with reported(context["ti"], in_group=True), self._try() as session:
+            return self._act_with(context, attempt, session)
+
+    def _act_with(self, context: Context, attempt: Attempt, session: _Session) -> dict[str, Any]:
+        patience = seconds("tolerated_outage", self.tolerated_outage)
+        baseline = self._baseline(context)
+        if baseline is None:
+            self._skip("There is no baseline, so nothing tells what to go back to.")
+        journal = attempt.open_journal()
+        undone = _own_change(session.client, baseline, journal) if attempt.is_retry else None
+        if undone is None:
+            steps, verdict = self._judge(context, session, baseline, self.tasks.promoted)
+            if verdict.kept:
+                self._keep(attempt, steps, verdict)
+            self.log.info("Will roll back %s, if necessary. %s", baseline.where, verdict.why)
+            undo = _Undo(self, context, attempt, session, baseline, journal, steps, patience)
+            undone = undo.run()
+        client, target = session.client, baseline.active_release_id
+        attempt.tell_deployment(client, baseline.deployment_id)
+        if undone is None:
+            self._skip(f"Nothing is rolled back: {_live_words(target)} of {baseline.where} is live, as recorded.")
+        self.log.info("Rolled back release %s of %s", undone.release_id, baseline.where)
+        attempt.tell(active_release_id=target, rolled_back_release_id=undone.release_id, outcome="rolled_back")
+        if target is not None:
+            event = {"release_id": target, "package_uuid": undone.restored_package}
+            attempt.announce_live(client, baseline.deployment_id, **event)
+        return attempt.facts
+
+    def _keep(self, attempt: Attempt, steps: Steps, verdict: Verdict) -> NoReturn:
+        """Hand on the proof, and end without a change."""
+        attempt.tell(**{PROVEN_KEY: steps.made_id})
+        self._skip(f"The promotion is kept. {verdict.why}")
+
+    def _skip(self, reason: str) -> NoReturn:
+        """End without a change. The reason is a line of the log, because Airflow's page shows no reason of a skip."""
+        self.log.info("Skipped: %s", reason)
+        raise AirflowSkipException(reason)
+
+
+class _Undo:
+    """One rollback of a try: it looks, and takes the release of this run back."""
+
+    def __init__(
+        self,
+        operator: RollbackGroupOperator,
+        context: Context,
+        attempt: Attempt,
+        session: _Session,
+        baseline: Baseline,
+        journal: Journal,
+        steps: Steps,
+        patience: float,
+    ) -> None:
+        self._operator = operator
+        self._context = context
+        self._attempt = attempt
+        self._session = session
+        self._baseline = baseline
+        self._journal = journal
+        self._steps = steps
+        # Only what may have been sent is worth a long outage.
+        self._patience = patience if steps.may_have_sent else 0.0
+        #: Whether this try may have changed something.
+        self._begun = False
+
+    def run(self) -> Undone | None:
+        """Roll back, and again as long as the instance does not answer.
+
+        :returns: what was rolled back, None if the recorded release is live
+        """
+        baseline = self._baseline
+        recorded = _live_words(baseline.active_release_id)
+        try:
+            return outlast(
+                self._session.client,
+                self._act,
+                retry=self._attempt.is_retry,
+                seconds=self._patience,
+                what=f"The rollback of {baseline.where} to {recorded} is owed",
+            )
+        except AuthenticationError:
+            raise
         except TrifactaError as error:
-            return refusal_of_id(error) is not None
-        return False
+            if not self._steps.may_have_sent:
+                self._operator._skip(f"This run sent nothing, and production cannot be read: {error.told}")
+            if self._is_gone():
+                # The task 'promoted' is red for it. A second red task would only hide that.
+                self._operator._skip("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")
+            raise
+
+    def _act(self, retry: bool) -> Undone | None:
+        client, baseline, steps = self._session.client, self._baseline, self._steps
+        if not self._begun:
+            self._look_at_jobs()
+        client = self._session.client
+        self._refuse_what_is_not_ours(client)
+        settle = DEFAULT_SETTLE_TIMEOUT if steps.may_have_sent else 0.0
+        try:
+            return roll_back(
+                client,
+                baseline,
+                steps.package_uuid if steps.may_have_sent else None,
+                release_id=steps.made_id,
+                retry=retry,
+                journal=self._journal,
+                settle_timeout=settle,
+            )
+        except TrifactaError as error:
+            # From the first change on, an error says how production stands.
+            self._begun = self._begun or bool(error.standing)
+            raise
+
+    def _look_at_jobs(self) -> None:
+        """Read the jobs once more with the client that is about to undo, because they may be Complete by now."""
+        if not self._steps.wait_gave_up:
+            return
+        end = self._operator._jobs(self._session, self._steps, 0.0).look()
+        verdict = judge(self._steps, end.complete, end.words)
+        if verdict.kept:
+            self._operator._keep(self._attempt, self._steps, verdict)
+
+    def _refuse_what_is_not_ours(self, client: TrifactaClient) -> None:
+        """End where the live release is not of this run, or it is unclear whether it is.
+
+        :raises AirflowSkipException: another release is live, so nothing of this run is
+        :raises AmbiguousSubmissionError: it is unclear
+        """
+        now = self._settled(client)
+        whose, baseline = whose_is_live(now, self._baseline, self._steps), self._baseline
+        if whose in (Live.OURS, Live.RECORDED):
+            return
+        live = f"{now.words} of {baseline.where} is live"
+        if whose is Live.UNCLEAR:
+            back = _live_words(baseline.active_release_id)
+            raise AmbiguousSubmissionError(
+                f"{live}. It was made after the baseline, and nothing tells whether this run made it. Nothing was "
+                "changed.",
+                advice=f"If it is of this run or not wanted, make {back} live in Trifacta by hand.",
+                **now.about(),
+            )
+        self._operator._skip(
+            f"Nothing of this run is live: {live}, and the baseline recorded {baseline.active_release_id or 'none'}."
+        )
+
+    def _settled(self, client: TrifactaClient) -> Standing:
+        """Read how the deployment stands. Where another release is live, wait for an upload that may still come."""
+        baseline, steps = self._baseline, self._steps
+        newest = baseline.latest_release_id or 0
+        known = [one for one in (newest, baseline.active_release_id) if one is not None]
+        lowest, read_for = min(known), READ_PATIENCE if steps.may_have_sent else 0.0
+        # Any list will do: whoever reads next looks again.
+        now = Standing.read(client, baseline.deployment_id, down_to_id=lowest, seconds=min(read_for, self._patience))
+        if now.live_id == baseline.active_release_id or now.newest_id > newest or not steps.may_have_sent:
+            return now
+
+        def came(later: Standing) -> bool:
+            return later.newest_id > newest
+
+        return Standing.read(client, baseline.deployment_id, came, down_to_id=lowest, seconds=DEFAULT_SETTLE_TIMEOUT)
+
+    def _is_gone(self) -> bool:
+        try:
+            return is_gone(self._session.client, self._baseline.deployment_id)
+        except TrifactaError:
+            return False
 
 
-class ConfirmGroupOperator(_GroupEnd, ConfirmPromotionOperator):
+def _own_change(client: TrifactaClient, baseline: Baseline, journal: Journal) -> Undone | None:
+    """Return the rollback that an earlier try of the task made and noted: it is neither judged nor made again.
+
+    :param client: the instance
+    :param baseline: how the deployment stood before
+    :param journal: what earlier tries noted
+    :returns: the rollback, None if none was made
+    """
+    target = baseline.active_release_id
+    entry = journal.entry(**live_request(baseline.deployment_id, target))
+    before = entry.before.get("live") if entry else None
+    if entry is None or not isinstance(before, int) or before <= (baseline.latest_release_id or 0):
+        return None
+
+    def done(now: Standing) -> bool:
+        return now.live_id == target
+
+    # A change whose answer was lost may be applied while this looks.
+    patience = 0.0 if entry.answer else VERIFY_TIMEOUT
+    now = Standing.read(client, baseline.deployment_id, done, down_to_id=target or before, seconds=patience)
+    if not done(now):
+        return None
+    return Undone(before, now.live.package_uuid if now.live else None)
+
+
+class ConfirmGroupOperator(_GroupEnd):
     """The last task of a promotion in a group. It runs in every case, so that no failed promotion leaves a green run.
 
-    It needs the trigger rule ``all_done``. If the whole group was skipped, it is skipped too. If a step failed and the
-    promotion was not kept, it fails without retry.
+    It needs the trigger rule ``all_done``. It judges for itself, reads how production stands, and says so. If the whole
+    group was skipped, it is skipped too.
 
-    :param tasks: the promotion's tasks
-    :param rollback: the id of the rollback's task, whose verdict counts; None without one
-    :param patience: seconds to wait for jobs that are still running, if there is no rollback
-    :param trifacta_conn_id: as for :class:`.ConfirmPromotionOperator` (templated)
-    :returns: as :class:`.ConfirmPromotionOperator`. In every case the XCom ``promotion_status`` tells how production
-        stands: the dict of :class:`.PromotionStatus`
-    :raises AirflowFailException: the promotion was not kept (the cause is a :class:`.PromotionNotProvenError`, a
-        :class:`.PromotionRolledBackError` or a :class:`.RollbackOwedError`), or as :class:`.ConfirmPromotionOperator`
+    :param waiting: as for ``_GroupEnd``
+    :returns: the dict of the promotion. Each item is also pushed as an XCom key of its name, unless
+        it is None. In every case the XCom ``promotion_status`` tells how production stands: the dict
+        of :class:`.PromotionStatus`
+    :raises AirflowFailException: the promotion does not end well. The cause is a :class:`.PromotionNotProvenError`, one
+        of its subclasses, or an :class:`.UnexpectedLiveReleaseError`
+    :raises PromotionNotProvenError: the same, where production could not be read and a retry may read it
     :raises AirflowSkipException: the whole group was skipped
     """
 
     template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, *, rollback: str | None, **kwargs: Any) -> None:
-        super().__init__(promotion=None, **kwargs)
-        self.rollback = rollback
-
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read how the steps before ended, and check that the release is live. Tell how production stands."""
-        steps = _Steps(context, self.tasks)
-        if set(steps.states.values()) == {"skipped"}:
-            self._tell(context, PromotionStatus("skipped", "All steps were skipped."))
-            raise AirflowSkipException("The group was skipped: nothing was promoted.")
-        with airflow_failures():
-            verdict = self._verdict(context, steps)
-            if not verdict.kept:
-                raise self._tell(context, self._not_kept(steps, verdict)).error()
-        self.log.info("The promotion is kept. %s", verdict.why)
-        self.promotion = steps.told(self.tasks.promotion)
-        try:
-            facts = super().execute(context)
-        except (AirflowFailException, TrifactaError) as error:
-            cause: Any = error.__cause__ or error
-            live = getattr(cause, "live_id", None)
-            state = "replaced" if isinstance(cause, UnexpectedLiveReleaseError) else "unproven"
-            if state == "replaced" and live is None and self._deployment_is_gone(steps):
-                state = "deleted"
-            # All steps succeeded, so only this task has to look again.
-            self._tell(context, self._status(steps, state, verdict, live, clear=[self.task_id]))
-            raise
-        self._tell(context, self._status(steps, "live", verdict, facts["release_id"]))
-        return facts
+        """Judge what the steps say, read how production stands, and tell it."""
+        attempt = Attempt(self, context)
+        with self._try() as session:
+            return self._end(context, attempt, session)
 
-    def _tell(self, context: Context, status: PromotionStatus) -> PromotionStatus:
+    def _end(self, context: Context, attempt: Attempt, session: _Session) -> dict[str, Any]:
+        # The first of the errors that a retry may not meet again, or that left something unread.
+        trouble: TrifactaError | None = None
+        proven_by = self.tasks.roll_back
+        baseline: Baseline | None = None
+        try:
+            baseline = self._baseline(context)
+            steps, verdict = self._judge(context, session, baseline, proven_by)
+        except TrifactaError as error:
+            trouble = error
+            steps = self._steps(context, baseline, proven_by)
+            verdict = Verdict(False, f"{steps.words}. {error.told}".removeprefix(". "))
+        if steps.skipped:
+            self._tell(attempt, Story(End(steps, verdict), "").status())
+            raise AirflowSkipException("The group was skipped: nothing was promoted.")
+        rolled_back = _pull(context, self.tasks.roll_back, "rolled_back_release_id")
+        newest = (baseline.latest_release_id or 0) if baseline else 0
+        if not isinstance(rolled_back, int) or rolled_back <= newest:
+            rolled_back = None
+        where = self._where(context, baseline)
+        production, unread = self._read(session, where.deployment_id, baseline, steps, rolled_back)
+        trouble = trouble or unread
+        end = End(
+            steps,
+            verdict,
+            baseline,
+            production.now if production else None,
+            production.deployment_gone if production else False,
+            production.deleted if production else frozenset(),
+            rolled_back,
+        )
+        story = Story(
+            end,
+            place(where.deployment_id, where.deployment_name),
+            read_at=_now() if production else None,
+            unread=unread.told if unread else "",
+            recorded_at=(_pull(context, self.tasks.baseline) or {}).get(_RECORDED_AT),
+            backfill=is_backfill(context),
+        )
+        status = story.status(
+            deployment_id=where.deployment_id,
+            deployment_name=where.deployment_name,
+            deployment_url=self._url(session, where.deployment_id),
+            cause=self._cause(context, steps),
+            rollback_error=self._rollback_error(context),
+        )
+        self._tell(attempt, status)
+        if verdict.kept:
+            proven = status.release_id if status.state == "live" else steps.proven_id
+            attempt.tell(**{PROVEN_KEY: proven})
+        if status.state == "live" and verdict.green:
+            return self._confirm(context, attempt, session, status)
+        attempt.tell(**{DEPLOYMENT_URL_KEY: status.deployment_url})
+        if status.deployment_url:
+            attempt.show(status.deployment_url)
+        again = trouble is not None and (trouble.retryable or isinstance(trouble, AuthenticationError))
+        raise status.error(kept=verdict.kept, retryable=again) from trouble
+
+    def _where(self, context: Context, baseline: Baseline | None) -> Target:
+        """Return the deployment: of the baseline, or else of the group."""
+        if baseline is not None:
+            return Target(baseline.deployment_id, baseline.deployment_name)
+        return self._target(context) or Target(None, None)
+
+    def _read(
+        self,
+        session: _Session,
+        deployment_id: int | None,
+        baseline: Baseline | None,
+        steps: Steps,
+        rolled_back: int | None,
+    ) -> tuple[Production | None, TrifactaError | None]:
+        """Read how production stands, with the client of this try.
+
+        :returns: what was read, or the error why it was not
+        """
+        if deployment_id is None:
+            return None, None
+        known = [steps.made_id, rolled_back]
+        if baseline is not None:
+            known += [baseline.active_release_id, baseline.latest_release_id]
+        expected = [one for one in known if one is not None]
+        try:
+            return read_production(session.client, deployment_id, expected, not_live=rolled_back), None
+        except TrifactaError as error:
+            return None, error
+
+    def _url(self, session: _Session, deployment_id: int | None) -> str | None:
+        """Return the page of the deployment, None if the Airflow connection cannot be read."""
+        if deployment_id is None:
+            return None
+        try:
+            return session.client.deployment_url(deployment_id)
+        except TrifactaError:
+            return None
+
+    def _cause(self, context: Context, steps: Steps) -> dict[str, str] | None:
+        """Return the first red step, and what it said."""
+        red = next((task for task in steps.tasks.steps if steps.states[task] == "failed"), None)
+        return {"task": red, **(_pull(context, red, ERROR_KEY) or {})} if red else None
+
+    def _rollback_error(self, context: Context) -> dict[str, str] | None:
+        """Return what the rollback said last, if it failed."""
+        task = self.tasks.roll_back
+        if task is None or task_states(context, [task]) != ["failed"]:
+            return None
+        said: dict[str, str] | None = _pull(context, task, ERROR_KEY)
+        return said
+
+    def _tell(self, attempt: Attempt, status: PromotionStatus) -> None:
         """Log how production stands, and push it for callbacks and tasks after the group."""
         self.log.info("How production stands: %s %s", status.text, status.advice)
-        Attempt(self, context).tell(**{STATUS_KEY: status.as_dict()})
-        return status
+        attempt.tell(**{STATUS_KEY: status.as_dict()})
 
-    def _verdict(self, context: Context, steps: _Steps) -> Verdict:
-        if self.rollback:
-            found = steps.told(self.rollback, _VERDICT)
-            if found:
-                return Verdict(**found)
-            # The rollback pushes its verdict before it changes anything. Without a verdict it did not get that far, and
-            # only the steps tell how the promotion ended.
-            (state,) = task_states(context, [self.rollback])
-            if steps.failed:
-                return Verdict(False, f"{self.rollback} is {state}.")
-        with self._client() as client:
-            return self._judge(client, steps)
-
-    def _status(self, steps: _Steps, state: str, verdict: Verdict, live: int | None, **known: Any) -> PromotionStatus:
-        """Put together what the tasks before told."""
-        made, before = (steps.told(one) or {} for one in (self.tasks.promotion, self.tasks.baseline))
-        return PromotionStatus(
-            state,
-            verdict.why,
-            deployment_id=before.get("deployment_id"),
-            deployment_name=before.get("deployment_name"),
-            release_id=known.pop("release_id", None) or made.get("release_id"),
-            live_release_id=live,
-            previous_release_id=before.get("active_release_id"),
-            package_uuid=steps.package_uuid,
-            **known,
-        )
-
-    def _not_kept(self, steps: _Steps, verdict: Verdict) -> PromotionStatus:
-        """Find out how a promotion that was not kept left production. Only if no task has told it, it is read."""
-        first = steps.failed[:1]
-        recorded = steps.told(self.tasks.baseline)
-        live = (recorded or {}).get("active_release_id")
-        if not recorded or not steps.began:
-            # Not a single request could have changed anything. After the export the package may be the cause, and then
-            # only the whole group helps.
-            clear = [one for one in first if one in self.tasks.steps[:2]]
-            return self._status(steps, "unchanged", verdict, live, clear=clear)
-        made, outcome = steps.told(self.rollback, "rolled_back_release_id"), steps.told(self.rollback, "outcome")
-        clear = [] if self.tasks.promotion in steps.failed else first
-        if clear == [self.tasks.wait] and self.tasks.run:
-            # The jobs of the smoke run have ended, so only another run can prove the release.
-            clear = [self.tasks.run]
-        if outcome == "rolled_back":
-            return self._status(steps, outcome, verdict, live, release_id=made, clear=clear)
-        if outcome == "unchanged":
-            return self._status(steps, outcome, verdict, live)
-        undo = [self.rollback] if self.rollback else clear
-        if self._deployment_is_gone(steps):
-            return self._status(steps, "deleted", verdict, None, clear=undo)
-        owed = "rollback_owed" if self.rollback else "unproven"
-        try:
-            with self._client() as client:
-                now, made = what_is_live(client, Baseline.parse(recorded), steps.package_uuid)
-        except TrifactaError as error:
-            unknown = f"What is live cannot be read: {error}"
-            return self._status(steps, owed, verdict, None, clear=undo, unknown=unknown)
-        if now == live:
-            return self._status(steps, "unchanged", verdict, live)
-        if now is not None and now == made:
-            return self._status(steps, owed, verdict, now, release_id=made, clear=undo)
-        return self._status(steps, "replaced", verdict, now, release_id=made, clear=clear)
+    def _confirm(
+        self, context: Context, attempt: Attempt, session: _Session, status: PromotionStatus
+    ) -> dict[str, Any]:
+        """Return the promotion that was read back, and announce it."""
+        assert status.deployment_id is not None  # the state is "live"  # noqa: S101
+        made = _pull(context, self.tasks.create)
+        promotion = dict(made) if isinstance(made, Mapping) else {"package_uuid": status.package_uuid}
+        promotion |= {
+            "release_id": status.release_id,
+            "deployment_id": status.deployment_id,
+            DEPLOYMENT_URL_KEY: status.deployment_url,
+        }
+        attempt.tell(**promotion)
+        known = {key: promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}
+        attempt.announce_live(session.client, status.deployment_id, **known)
+        return promotion
 
 
-class RollbackGroupOperator(_GroupEnd, RollbackDeploymentOperator):
-    """The rollback of a promotion in a group. It is skipped if the promotion is kept, or never began.
+def _pull(context: Context, task_id: str | None, key: str = "return_value") -> Any:
+    """Return what a task of the run pushed, in a mapped group at the same map index; None if it did not."""
+    ti: Any = context["ti"]
+    return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index) if task_id else None
 
-    It reads the states of the steps itself, so it needs the trigger rule ``all_done`` after the last step. A trigger
-    rule that waits for a failure would skip a task of a mapped group before Airflow has expanded it.
 
-    :param tasks: the promotion's tasks
-    :param patience: seconds to wait for jobs of the smoke run that are still running or cannot be read
-    :param tolerated_outage: as for :class:`.RollbackDeploymentOperator`
-    :param settle_timeout: as for :class:`.RollbackDeploymentOperator`
-    :param trifacta_conn_id: as for :class:`.RollbackDeploymentOperator` (templated)
-    :returns: as :class:`.RollbackDeploymentOperator`. The XCom ``verdict`` tells whether the promotion is kept, and why
-    :raises AirflowFailException: as :class:`.RollbackDeploymentOperator`
-    :raises AirflowSkipException: there is nothing to roll back, or the deployment was deleted
-    """
+def _fact(context: Context, task_id: str | None, key: str) -> Any:
+    """Return a fact that a task pushed under its own key or returned."""
+    pushed = _pull(context, task_id, key)
+    returned = _pull(context, task_id)
+    if pushed is None and isinstance(returned, Mapping):
+        return returned.get(key)
+    return pushed
 
-    template_fields = TrifactaOperator.template_fields
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(baseline=None, package_uuid=None, **kwargs)
+def _live_words(release_id: int | None) -> str:
+    return f"release {release_id}" if release_id else "no release"
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Read how the steps before ended, and roll back if necessary."""
-        steps, attempt = _Steps(context, self.tasks), Attempt(self, context)
-        if not steps.began:
-            # The promotion's task sent nothing, so the live release is not of this run.
-            attempt.tell(**{_VERDICT: asdict(Verdict(False, f"Nothing was promoted: {steps.words}."))})
-            raise AirflowSkipException("Nothing was promoted, so there is nothing to roll back.")
-        with airflow_failures(), self._client() as client:
-            verdict = self._judge(client, steps)
-        attempt.tell(**{_VERDICT: asdict(verdict)})
-        if verdict.kept:
-            raise AirflowSkipException(f"The promotion is kept. {verdict.why}")
-        self.log.info("Will roll back, because the promotion is not kept. %s", verdict.why)
-        self.baseline = steps.told(self.tasks.baseline)
-        self.package_uuid = steps.package_uuid
-        try:
-            return super().execute(context)
-        except (AirflowFailException, TrifactaError):
-            if not self._deployment_is_gone(steps):
-                raise
-        # The task 'promoted' is red for it. A second red task would only hide that.
-        raise AirflowSkipException("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -51,7 +51,6 @@ class RunningOperator(TrifactaOperator):
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         cancel_on_kill: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        advice: str | None = None,
         package_path: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -66,7 +65,6 @@ class RunningOperator(TrifactaOperator):
         self.tolerated_outage = tolerated_outage
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
-        self.advice = advice
         self.package_path = package_path
         self._asked = False
         self._retry_joins = self._runs_once

@@ -35,9 +35,6 @@ __all__ = [
 #: Characters of the dropped objects that the error shows.
 _DROPPED_EXCERPT = 1000
 
-#: The XCom of a promotion that failed and provably sent nothing.
-NOTHING_SENT = "nothing_sent"
-
 
 class CreateReleaseOperator(PackageOperator):
     """Makes a flow package the live release of a deployment.
@@ -68,7 +65,6 @@ class CreateReleaseOperator(PackageOperator):
     :param on_deleted_objects: what to do when the import left objects of the package out, so that the release is live
         without them: ``"fail"`` (no retry) or ``"warn"``
     :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or ``"fail"``
-    :param advice: what an error says to do next, in place of its own words
     :returns: a dict with ``release_id``, ``primary_flow_ids``, ``flows`` (all new flows: dicts with ``id``, ``name``
         and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``, ``previous_release_id``,
         ``import_rule_changes`` (what import rules changed: their ``count``, and the first ``objects`` as texts) and
@@ -92,7 +88,6 @@ class CreateReleaseOperator(PackageOperator):
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         on_deleted_objects: str = "fail",
         on_warnings: str = "log",
-        advice: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(package_path=package_path, **kwargs)
@@ -105,7 +100,6 @@ class CreateReleaseOperator(PackageOperator):
         self.settle_timeout = settle_timeout
         self.on_deleted_objects = on_deleted_objects
         self.on_warnings = on_warnings
-        self.advice = advice
 
     def _act(self, attempt: Attempt) -> None:
         """Check the package, promote it, and return the ids."""
@@ -116,13 +110,7 @@ class CreateReleaseOperator(PackageOperator):
         self.log.info("Will import %s into %s as its %s release", self.package_path, str(target), end)
         # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
         journal = attempt.open_journal()
-        try:
-            self._promote(target, attempt, journal)
-        except errors.TrifactaError:
-            if journal.never_asked:
-                # A rollback need not wait for the instance then.
-                attempt.tell(**{NOTHING_SENT: True})
-            raise
+        self._promote(target, attempt, journal)
 
     def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> None:
         baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None

@@ -60,7 +60,6 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     :param cancel_on_kill: whether to cancel the jobs when Airflow kills the task (cleared, marked, timed out). While
         the task is deferred this needs Airflow 3.3, and a person who clears or marks it. It has no effect when the
         process dies
-    :param advice: what an error says to do next, in place of its own words
     :param package_path: the package of what runs. Only OpenLineage reads it, and only if the instance does not tell
         what a job read (templated)
     :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``

@@ -123,8 +123,10 @@ class Steps:
     @property
     def words(self) -> str:
         """How the bad steps ended."""
-        ends = [f"{task} has no state" if self.states[task] is None else f"{task} is {self.states[task]}"
-                for task in self.bad]
+        ends = [
+            f"{task} has no state" if self.states[task] is None else f"{task} is {self.states[task]}"
+            for task in self.bad
+        ]
         return ", ".join(ends)
 
     @property
@@ -182,8 +184,9 @@ class Verdict:
 def judge(steps: Steps, jobs: bool | None = None, jobs_words: str = "") -> Verdict:
     """Decide whether a promotion is kept.
 
-    A step before the upload never decides that. A release that this run has proven is only given up for a smoke run that
-    failed since. One that was never proven is given up for every step that did not succeed.
+    A step before the upload never decides that. A release that this run has proven is only given up
+    for a smoke run that failed since. One that was never proven is given up for every step that did
+    not succeed.
 
     :param steps: what the steps say
     :param jobs: whether the jobs are all Complete, as they were just read; None if they were not

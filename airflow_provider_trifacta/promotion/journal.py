@@ -106,11 +106,6 @@ class Journal:
         return self._is_proof and self.entry(**request) is None
 
     @property
-    def never_asked(self) -> bool:
-        """Whether it is proven that no try of the task, this one included, has asked for anything."""
-        return self._is_proof and not self.last_request
-
-    @property
     def _is_proof(self) -> bool:
         """Whether every earlier try opened this journal, so that it means something if nothing is noted."""
         return set(range(1, self._try_number)) <= set(self._document["opened"])

@@ -1,15 +1,15 @@
-"""The end of a promotion: the verdict whether it is kept, and the way back to the baseline if it is not."""
+"""The way back to the baseline, if a promotion is not kept."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..client import errors
-from ..client.models import RUNNING, canonical_uuid
-from ..client.texts import sentence, shown
+from ..client.models import canonical_uuid
+from ..client.texts import sentence
 from .baseline import Baseline
 from .doubt import Doubt
 from .journal import Journal
@@ -17,7 +17,6 @@ from .standing import (
     DEFAULT_SETTLE_TIMEOUT,
     Standing,
     down_to,
-    look,
     read_patiently,
 )
 from .switch import live_request, refuse_overlap, set_live
@@ -28,74 +27,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_COMPLETE = "Complete"
-#: Seconds between two looks at jobs that are still running, and before the second try of a rollback.
+#: Seconds before the second try of a rollback.
 _INTERVAL = 10.0
 #: Seconds between two tries of a rollback in a long outage.
 _LONGEST_INTERVAL = 60.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a promotion is kept.
-
-    :param kept: whether it is
-    :param why: the reason, as a sentence
-    :param job_group_ids: the job groups that the reason is about, if it is about any
-    """
-
-    kept: bool
-    why: str
-    job_group_ids: list[int] = field(default_factory=list)
-
-
-def verdict_of_jobs(client: TrifactaClient, job_group_ids: Sequence[int], *, patience: float) -> Verdict:
-    """Judge a promotion by the job groups of its smoke run, and not by the task that waited for them.
-
-    A wait may fail although the jobs succeed, for example in an outage. So the jobs themselves are read. If all are
-    Complete, the promotion is kept. If one has another end, it is not. If jobs are still running or cannot be read,
-    this waits for them. After that the promotion is not kept, because nothing proves that it works.
-
-    :param client: the instance
-    :param job_group_ids: the job groups
-    :param patience: seconds to wait
-    """
-
-    def read(reader: TrifactaClient) -> dict[int, object]:
-        try:
-            states = {one: reader.job_groups.status(one) for one in job_group_ids}
-        except errors.TrifactaError as error:
-            # Refused credentials are waited for too, because they may be renewed in the meantime.
-            raise errors.UnexpectedResponseError(str(error), job_group_ids=list(job_group_ids)) from error
-        for one, state in states.items():
-            # An unknown word is an end. Anything that is not a word comes from a proxy or gateway, and may pass.
-            if not isinstance(state, str) or not state.strip():
-                raise errors.UnexpectedResponseError(
-                    f"The status of job group {one} is not a word: {str(state)[:80]!r}.", job_group_ids=[one]
-                )
-        return states
-
-    def decided(states: dict[int, object]) -> bool:
-        return not any(state in RUNNING for state in states.values()) or bool(_ended_badly(states))
-
-    try:
-        states = look(client, read, decided, seconds=patience, interval=_INTERVAL)
-    except errors.TrifactaError as error:
-        return Verdict(False, f"The state of the job groups cannot be read: {error}", list(job_group_ids))
-    bad = _ended_badly(states)
-    if bad:
-        words = ", ".join(f"{one} is {shown(states[one])}" for one in bad)
-        return Verdict(False, f"Job group {words}.", bad)
-    running = [one for one, state in states.items() if state != _COMPLETE]
-    if running:
-        return Verdict(False, f"Job groups {running} are still running after {patience:g} s.", running)
-    return Verdict(True, f"All job groups are Complete: {list(job_group_ids)}.", list(job_group_ids))
-
-
-def _ended_badly(states: dict[int, object]) -> list[int]:
-    return [one for one, state in states.items() if state != _COMPLETE and state not in RUNNING]
 
 
 @dataclass(frozen=True)
@@ -138,24 +75,6 @@ def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, se
             log.warning("%s. Trying again in %.0f s, for %.0f s more at most: %s", what, pause, left, error)
         clock.sleep(pause)
         pause = min(2 * pause, _LONGEST_INTERVAL)
-
-
-def what_is_live(
-    client: TrifactaClient, baseline: Baseline, package_uuid: str | None, *, release_id: int | None = None
-) -> tuple[int | None, int | None]:
-    """Read how a promotion left a deployment.
-
-    :param client: the instance
-    :param baseline: what the deployment looked like before the run
-    :param package_uuid: the package that the run promoted, None if it had none
-    :param release_id: the release that the run made, as for :func:`roll_back`
-    :returns: the live release, and the newest release that the run made of the package; None for none
-    :raises TrifactaError: the releases cannot be read
-    """
-    package = _releases_of_run(client, baseline, package_uuid, release_id)
-    now = _read(package, baseline)
-    made = package.among(now, after=baseline.latest_release_id or 0)
-    return now.live_id, max((one.id for one in made), default=None)
 
 
 def roll_back(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
-from .._failures import airflow_failures, check_event
+from .._failures import airflow_failures, check_event, reported
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Watch, seconds
 from ..waits.watch import MOST_REFUSALS
@@ -32,6 +32,10 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
 
     template_fields: Sequence[str] = ("trifacta_conn_id",)
     ui_color = "#e8f3ec"
+    #: What an error says to do next, in place of its own words. A task group sets it for its steps.
+    advice: str | None = None
+    #: Whether the task is a step of a group, whose last task shows what it ended with.
+    in_group: bool = False
     #: The XCom that the operator's link reads.
     _link_key = ""
 
@@ -41,12 +45,10 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         trifacta_conn_id: str = TrifactaHook.default_conn_name,
         tolerated_outage: float | timedelta = TOLERATED_OUTAGE,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        advice: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.trifacta_conn_id = trifacta_conn_id
-        self.advice = advice
         self.tolerated_outage = tolerated_outage
         self.deferrable = deferrable
         self._linked = False
@@ -67,6 +69,19 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
 
     def execute(self, context: Context) -> Any:
         """Wait. A deferrable sensor polls once before it defers, because what is there already needs no triggerer."""
+        with self._reporting(context):
+            return self._begin(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the triggerer. If it lost the wait, that ends it here."""
+        with self._reporting(context):
+            return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
+
+    def _reporting(self, context: Context) -> AbstractContextManager[None]:
+        """Return what sees how the wait ends, in each of its processes."""
+        return reported(context["ti"], in_group=self.in_group)
+
+    def _begin(self, context: Context) -> Any:
         began = time.time()
         try:
             if not self.deferrable:

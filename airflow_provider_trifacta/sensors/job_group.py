@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..client.texts import parse_ids
+from .._compat import AirflowRescheduleException, AirflowSkipException, AirflowTaskTimeout
+from .._failures import GAVE_UP_KEY
+from ..client.errors import TrifactaError
+from ..client.texts import parse_ids, shown
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..waits import JobGroupsWatch
 from ._watching import WatchSensor
@@ -29,6 +33,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     and goes on if it holds new credentials. At its timeout the sensor polls once more.
 
     API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_urls``, their pages.
+    If the wait ends otherwise than by the end of a job, it pushes ``gave_up`` too: the job groups, and why.
 
     :param job_group_ids: one id, or a list of them: ints, strings of digits, or an XComArg such as
         ``run.output["job_group_ids"]`` (templated)
@@ -36,7 +41,6 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
         ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
         is the only limit
-    :param advice: what an error says to do next, in place of its own words
     :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
         ``default_deferrable``
     """
@@ -48,6 +52,44 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     def __init__(self, *, job_group_ids: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_group_ids = job_group_ids
+        self._jobs_failed = False
+
+    def _reporting(self, context: Context) -> AbstractContextManager[None]:
+        return self._noting(context)
+
+    @contextmanager
+    def _noting(self, context: Context) -> Iterator[None]:
+        """Note every end of the wait but a job's own bad end. An end by a signal is a person's, and leaves no note."""
+        try:
+            with super()._reporting(context):
+                yield
+        except (AirflowSkipException, AirflowRescheduleException):
+            raise
+        except (Exception, AirflowTaskTimeout) as error:  # AirflowTaskTimeout is not an Exception
+            if not self._failed_jobs():
+                self._note(context, error)
+            raise
+
+    def _failed_jobs(self) -> bool:
+        """Tell whether a job group was seen to end otherwise than Complete."""
+        return self._jobs_failed or bool(self._watching and self._watching.failed)
+
+    def _note(self, context: Context, error: BaseException) -> None:
+        try:
+            ids = parse_ids(self.job_group_ids, "job_group_ids")
+        except TrifactaError:
+            return  # there was nothing to wait for
+        why = f"{type(error).__name__}: {shown(str(error))}"
+        context["ti"].xcom_push(key=GAVE_UP_KEY, value={"job_group_ids": ids, "why": why})
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
+        """Finish after the trigger.
+
+        :param context: the context of the task
+        :param event: as :class:`.WatchTrigger` describes it
+        """
+        self._jobs_failed = bool((event or {}).get("failed"))
+        super().execute_complete(context, event)
 
     def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:  # noqa: ARG002
         ids = parse_ids(self.job_group_ids, "job_group_ids")

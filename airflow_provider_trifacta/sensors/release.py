@@ -36,7 +36,6 @@ class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
     :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
         ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
         is the only limit
-    :param advice: what an error says to do next, in place of its own words
     :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
         ``default_deferrable``
     """

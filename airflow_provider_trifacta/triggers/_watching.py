@@ -114,8 +114,8 @@ class WatchTrigger(BaseTrigger):
     When the trigger is canceled, it only stops. A restart of the triggerer cancels it too.
 
     The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``. An error has
-    ``advice`` too: what to do next. The status ``needs_worker`` has ``deadline``: the wait has not ended, and goes on
-    in a worker until then.
+    ``advice`` too: what to do next. The event of job groups has ``failed``: those that ended otherwise than Complete. The
+    status ``needs_worker`` has ``deadline``: the wait has not ended, and goes on in a worker until then.
 
     All arguments except the awaited ids have defaults. So a wait that an older version deferred goes on after an
     upgrade.
@@ -187,7 +187,11 @@ class WatchTrigger(BaseTrigger):
         except TrifactaError as error:
             told = f"{type(error).__name__}: {error.told}"
             event = {"status": "error", "message": told, "advice": error.advice, "retryable": error.retryable}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
+        yield TriggerEvent({**event, **self._more()})  # type: ignore[no-untyped-call, unused-ignore]
+
+    def _more(self) -> dict[str, Any]:
+        """Return what else the event has."""
+        return {}
 
     async def _wait(self) -> dict[str, Any]:
         watch = self._watch(

@@ -31,9 +31,14 @@ class JobGroupTrigger(WatchTrigger):
         super().__post_init__()
         self.job_group_ids = list(self.job_group_ids)
         self._job_groups = len(self.job_group_ids)
+        self._watching: JobGroupsWatch | None = None
 
     def _watch(self, **waiting: Any) -> JobGroupsWatch:
-        return JobGroupsWatch(self.job_group_ids, **waiting)
+        self._watching = JobGroupsWatch(self.job_group_ids, **waiting)
+        return self._watching
+
+    def _more(self) -> dict[str, Any]:
+        return {"failed": self._watching.failed if self._watching else []}
 
     async def on_kill(self) -> None:
         """Cancel the job groups, if ``cancel_on_kill`` says so. Airflow 3.3 calls this and gives it about a second."""
