@@ -120,9 +120,10 @@ class GroupRun:
                 self.states[task_id] = "success"
             elif isinstance(error, AirflowSkipException):
                 self.states[task_id] = "skipped"
-            elif isinstance(error, (AirflowFailException, AirflowSensorTimeout)):
-                self.states[task_id] = "failed"
-            elif self.tried[task_id] > self.max_tries[task_id]:
+            elif (
+                isinstance(error, (AirflowFailException, AirflowSensorTimeout))
+                or self.tried[task_id] > self.max_tries[task_id]
+            ):
                 self.states[task_id] = "failed"
             else:
                 if name in self.between:
@@ -135,9 +136,7 @@ class GroupRun:
         self.xcoms[task_id] = {}
         ti = GroupInstance(self, task_id, self.tried[task_id])
         context = {"ti": ti, "task_instance": ti, "params": {}, "dag": self.dag, "run_id": "run"}
-        context["dag_run"] = SimpleNamespace(
-            start_date=None, run_type=self.run_type, get_task_instance=self._instance
-        )
+        context["dag_run"] = SimpleNamespace(start_date=None, run_type=self.run_type, get_task_instance=self._instance)
         if self.stores:
             context["task_state_store"] = self.stores[task_id]
         operator = task.prepare_for_execution()

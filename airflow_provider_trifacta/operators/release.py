@@ -141,7 +141,8 @@ class CreateReleaseOperator(PackageOperator):
             promoter = Promoter if self.activate else StagedPromoter
             promotion = promoter(client, deployment_id, package, **options).run()
             name = (baseline and baseline.deployment_name) or self.deployment_name
-            self._report(promotion, called("deployment", deployment_id, name))
+            before = promotion.previous_release_id or ("none" if baseline else "unknown or none")
+            self._report(promotion, called("deployment", deployment_id, name), before)
             self._finish(client, attempt, promotion)
 
     def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
@@ -181,7 +182,7 @@ class CreateReleaseOperator(PackageOperator):
                 **fields,
             )
 
-    def _report(self, promotion: Promotion, where: str) -> None:
+    def _report(self, promotion: Promotion, where: str, before: int | str) -> None:
         release, imported = promotion.release, promotion.imported
         if imported:
             self._report_contents(imported)
@@ -191,7 +192,7 @@ class CreateReleaseOperator(PackageOperator):
             where,
             ("live" if release.active else "not live") if self.activate else "staged and not live",
             promotion.outcome,
-            promotion.previous_release_id or "unknown or none",
+            before,
             imported.primary_flow_ids if imported else "unknown",
         )
         if self.activate and not release.active:

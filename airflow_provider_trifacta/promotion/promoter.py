@@ -300,6 +300,8 @@ class Promoter:
     def _upload(self, seen: Standing) -> Promotion:
         previous = self._previous(seen.live)
         body = self.package.body(self.progress)
+        began = self.client.clock.monotonic()
+        log.info("Uploading the package %s to deployment %s", self._releases.uuid, self.deployment_id)
         try:
             # The client does not repeat it: a person may decide something while a busy server makes us wait. So each
             # repetition begins with a new look at what is live.
@@ -313,6 +315,9 @@ class Promoter:
         except TrifactaError as error:
             self._busy = error if may_repeat_write(error) else None
             raise
+        finally:
+            seconds = self.client.clock.monotonic() - began
+            log.info("The upload to deployment %s ended after %.0f s", self.deployment_id, seconds)
         if isinstance(result, TrifactaError):
             release, settled = self._releases.settle_lost(seen, result)
             return self._adopt_new(release, settled, seen, previous)

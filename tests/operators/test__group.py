@@ -1,24 +1,44 @@
-"""The end of a promotion: green only for what is read back, and rolled back where it was not seen through."""
+"""The group from its first task to its last: what people do to it, and that its end is true."""
 
 from __future__ import annotations
 
-import json
+import io
+import logging
+import re
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Answer, Fault, read_package
+from group_run import GROUP, GroupRun
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    PresetFlow,
+    RunOutcome,
+    build_package,
+    read_package,
+)
 
-from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
+from airflow_provider_trifacta._compat import KEEPS_STATE, AirflowSkipException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.client.releases import Releases
-from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from airflow_provider_trifacta.operators._group import ConfirmGroupOperator, PromotionTasks, RollbackGroupOperator
-from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
+from airflow_provider_trifacta.operators._group import GroupBaselineOperator, RollbackGroupOperator
+from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
 from airflow_provider_trifacta.operators.release import ConfirmPromotionOperator
-from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.status import STATES, PromotionStatus
 
 pytestmark = pytest.mark.every_airflow
+
+JOB_STATUS = {"method": "GET", "path": "/v4/jobGroups/*/status"}
+PATCH = {"method": "PATCH", "path": "/v4/releases/*"}
+DRY_RUN = {"method": "POST", "path": "/v4/deployments/*/releases/dryRun"}
+CREATE = {"method": "POST", "path": "/v4/deployments/*/releases"}
+LIST = {"method": "GET", "path": "/v4/releases"}
+UNAVAILABLE = Answer(503)
+
+
+# What a single ConfirmPromotionOperator does
 
 
 @pytest.fixture
@@ -73,327 +93,6 @@ def test_bad_input_ends_before_any_request(emulator, confirm, promotion, fails):
     assert list(emulator.calls) == []
 
 
-STEPS = ("baseline", "export", "dry_run", "create_release", "smoke_run", "smoke_jobs")
-TASKS = PromotionTasks(tuple(f"g.{name}" for name in STEPS), "g.dry_run", "g.smoke_run", "g.smoke_jobs")
-
-
-#: Nothing was live before.
-BASELINE = {"deployment_id": 1, "active_release_id": None, "latest_release_id": None}
-
-
-@pytest.fixture
-def jobs(monkeypatch):
-    """Return a function that makes job groups of these states; it returns their ids."""
-
-    def make(*states):
-        by_id = dict(enumerate(states, 16001))
-        monkeypatch.setattr(JobGroups, "status", lambda _, one: by_id[one])
-        return list(by_id)
-
-    return make
-
-
-@pytest.fixture
-def end(execute, promotion):
-    """Return a function that runs one of the last two tasks of a group, after all went well but for the keywords."""
-    returned = {
-        "baseline": BASELINE,
-        "export": {"package_uuid": promotion["package_uuid"]},
-        "dry_run": {"problems": []},
-        "create_release": promotion,
-    }
-
-    def run(operator_class, *, job_group_ids=None, rollback=None, told=None, returns=None, **states):
-        # What a task returned in an earlier try, which was cleared, is there until it begins again.
-        values = {**returned, **(returns or {})}
-        others = {f"g.{name}": (states.get(name, "success"), values.get(name)) for name in STEPS}
-        others |= {"g.smoke_run:job_group_ids": (None, job_group_ids)}
-        others |= {f"g.{key}": (None, value) for key, value in (told or {}).items()}
-        options = {}
-        if operator_class is ConfirmGroupOperator:
-            options["rollback"] = "g.roll_back" if rollback else None
-            for key, value in (rollback or {}).items():
-                others[f"g.roll_back:{key}"] = (None, value)
-            others["g.roll_back"] = (states.get("roll_back", "success"), None)
-        operator = operator_class(task_id="end", tasks=TASKS, patience=60, **options)
-        return execute(operator, others=others)
-
-    return run
-
-
-def test_what_was_seen_through_is_confirmed_and_kept(end, execute, promotion, emulator):
-    assert end(ConfirmGroupOperator)[0] == promotion
-    with pytest.raises(AirflowSkipException, match="The promotion is kept"):
-        end(RollbackGroupOperator)
-    assert execute.ti.pushed["verdict"]["kept"]
-    assert emulator.store.active_release(1).id == promotion["release_id"]
-
-
-@pytest.mark.parametrize("state", ["failed", "upstream_failed"])
-def test_what_was_not_seen_through_is_rolled_back(end, execute, promotion, emulator, state):
-    result, _ = end(RollbackGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
-    assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
-    assert not execute.ti.pushed["verdict"]["kept"]
-    assert emulator.store.active_release(1) is None
-
-
-def test_a_promotion_that_failed_after_it_promoted_is_rolled_back(end, promotion):
-    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
-    result, _ = end(RollbackGroupOperator, create_release="failed", **later)
-    assert (result["outcome"], result["rolled_back_release_id"]) == ("rolled_back", promotion["release_id"])
-
-
-@pytest.mark.parametrize("state", ["skipped", None, "failed"])
-def test_what_was_not_seen_through_is_not_confirmed(end, state, fails):
-    with fails(f"PromotionNotProvenError: g.smoke_run is {state}"):
-        end(ConfirmGroupOperator, smoke_run=state, smoke_jobs="upstream_failed")
-
-
-@pytest.mark.parametrize("gate", ["failed", "upstream_failed", "skipped"])
-def test_where_the_gate_never_opened_nothing_is_rolled_back(end, execute, emulator, make_package, gate):
-    """Not even if a person promoted something else in the meantime."""
-    with open_package(make_package()) as package, TrifactaHook().client as client:
-        other = client.releases.create(1, package.body()).release.id
-    emulator.calls.clear()
-    later = dict.fromkeys(("create_release", "smoke_run", "smoke_jobs"), "upstream_failed")
-    with pytest.raises(AirflowSkipException):
-        end(RollbackGroupOperator, dry_run=gate, **later)
-    assert emulator.store.active_release(1).id == other
-    assert list(emulator.calls) == []
-    assert not execute.ti.pushed["verdict"]["kept"]
-
-
-def test_a_group_that_was_skipped_as_a_whole_is_no_failure(end, emulator):
-    skipped = dict.fromkeys(STEPS, "skipped")
-    for operator_class in (ConfirmGroupOperator, RollbackGroupOperator):
-        with pytest.raises(AirflowSkipException):
-            end(operator_class, **skipped)
-    assert list(emulator.calls) == []
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_that_was_skipped_alone_leaves_no_green_run(end, step, fails):
-    with fails("PromotionNotProvenError"):
-        end(ConfirmGroupOperator, **{step: "skipped"})
-
-
-# What the jobs say
-
-
-def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(end, execute, jobs, promotion):
-    ids = jobs("Complete", "Complete")
-    with pytest.raises(AirflowSkipException):
-        end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)
-    verdict = execute.ti.pushed["verdict"]
-    assert (verdict["kept"], verdict["job_group_ids"]) == (True, ids)
-    assert end(ConfirmGroupOperator, smoke_jobs="failed", rollback={"verdict": verdict})[0] == promotion
-    assert end(ConfirmGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0] == promotion, "without a rollback too"
-
-
-@pytest.mark.parametrize("status", ["Failed", "Canceled"])
-def test_jobs_that_failed_are_rolled_back(end, execute, jobs, status):
-    ids = jobs("Complete", status, "InProgress")
-    assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
-    assert execute.ti.pushed["verdict"]["job_group_ids"] == ids[1:2]
-
-
-def test_jobs_that_still_run_are_waited_for_and_named(end, execute, jobs, virtual_time):
-    ids = jobs("InProgress", "Complete")
-    assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
-    assert sum(virtual_time.slept) == 60
-    assert execute.ti.pushed["verdict"]["job_group_ids"] == ids[:1]
-
-
-def test_jobs_that_cannot_be_read_are_waited_for(end, emulator, virtual_time):
-    emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/jobGroups/*/status", times=None))
-    ids = [16001]
-    assert end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)[0]["outcome"] == "rolled_back"
-    assert sum(virtual_time.slept) == 60
-
-
-# How production stands
-
-
-NOT_KEPT = {"verdict": {"kept": False, "why": "g.smoke_jobs is failed."}}
-
-
-@pytest.fixture
-def status(execute):
-    """Return a function that returns some of what the last task told."""
-    return lambda *keys: tuple(execute.ti.pushed["promotion_status"][key] for key in keys)
-
-
-def test_a_release_that_is_kept(end, status, promotion):
-    end(ConfirmGroupOperator)
-    made = promotion["release_id"]
-    keys = ("state", "deployment_id", "release_id", "live_release_id", "package_uuid", "clear", "advice")
-    assert status(*keys) == ("live", 1, made, made, promotion["package_uuid"], [], "")
-
-
-def test_a_release_that_was_rolled_back(end, status, promotion, fails):
-    told = {"outcome": "rolled_back", "deployment_id": 1, "rolled_back_release_id": promotion["release_id"]}
-    with fails("PromotionRolledBackError: g.smoke_run", deployment_id=1, release_id=promotion["release_id"]):
-        end(ConfirmGroupOperator, smoke_jobs="failed", rollback={**NOT_KEPT, **told})
-    # Another wait for jobs that failed would fail again.
-    assert status("state", "previous_release_id", "clear") == ("rolled_back", None, ["g.smoke_run"])
-
-
-def test_a_release_that_could_not_be_waited_for_is_waited_for_again(end, status, fails):
-    told = {"outcome": "rolled_back", "deployment_id": 1, "rolled_back_release_id": 1}
-    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
-    with fails("PromotionRolledBackError"):
-        end(ConfirmGroupOperator, smoke_run="failed", smoke_jobs="upstream_failed", rollback={**NOT_KEPT, **told})
-    assert status("clear") == (["g.smoke_run"],)
-    with fails("PromotionRolledBackError"):
-        end(ConfirmGroupOperator, create_release="failed", **later, rollback={**NOT_KEPT, **told})
-    assert status("clear") == ([],), "clearing the promotion alone would find the release that was rolled back"
-
-
-@pytest.mark.parametrize("verdict", [NOT_KEPT, {"other": None}])
-def test_a_rollback_that_failed_is_owed(end, status, fails, promotion, verdict):
-    made = promotion["release_id"]
-    with fails("RollbackOwedError: g.roll_back", deployment_id=1, release_id=made, live_id=made):
-        end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback=verdict)
-    assert status("state", "live_release_id", "clear") == ("rollback_owed", made, ["g.roll_back"])
-
-
-@pytest.mark.usefixtures("virtual_time")
-def test_a_rollback_is_owed_where_nothing_can_be_read(end, status, fails, emulator, promotion):
-    emulator.faults.add(Fault(Answer(503), path="/v4/releases", times=None))
-    with fails("RollbackOwedError: 503", release_id=promotion["release_id"], live_id=None):
-        end(ConfirmGroupOperator, smoke_jobs="failed", roll_back="failed", rollback=NOT_KEPT)
-    assert status("state", "live_release_id", "clear") == ("rollback_owed", None, ["g.roll_back"])
-
-
-def test_without_a_rollback_the_release_stays_unproven(end, status, fails, promotion):
-    with fails("PromotionNotProvenError", live_id=promotion["release_id"]):
-        end(ConfirmGroupOperator, smoke_run="failed", smoke_jobs="upstream_failed")
-    assert status("state", "clear") == ("unproven", ["g.smoke_run"])
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_release_that_a_person_replaced(end, status, fails, emulator, make_package, promotion, kept):
-    with make_package().open("rb") as file:
-        live = emulator.store.create_release(1, read_package(file)).id
-    steps = {} if kept else {"smoke_jobs": "failed", "roll_back": "failed"}
-    error = "UnexpectedLiveReleaseError" if kept else "PromotionNotProvenError"
-    with fails(error, live_id=live):
-        end(ConfirmGroupOperator, **steps, rollback={"verdict": {"kept": kept, "why": "So."}})
-    assert status("state", "live_release_id", "release_id") == ("replaced", live, promotion["release_id"])
-    assert status("clear") == (["end" if kept else "g.smoke_run"],)
-
-
-@pytest.mark.parametrize("roll_back", [True, False])
-def test_a_deleted_deployment_makes_no_second_task_red(end, status, fails, emulator, promotion, roll_back):
-    before = {**BASELINE, "active_release_id": 1}
-    options = {"returns": {"baseline": before}, "smoke_run": "failed", "smoke_jobs": "upstream_failed"}
-    emulator.store.delete_deployment(1)
-    if roll_back:
-        with pytest.raises(AirflowSkipException):
-            end(RollbackGroupOperator, **options)
-        options |= {"roll_back": "skipped", "rollback": NOT_KEPT}
-    with fails("PromotionNotProvenError", deployment_id=1, live_id=None):
-        end(ConfirmGroupOperator, **options)
-    clear = ["g.roll_back" if roll_back else "g.smoke_run"]
-    assert status("state", "release_id", "clear") == ("deleted", promotion["release_id"], clear)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(400, body={"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}}),
-        Answer(404, html="404 page not found", headers={"Content-Type": "text/plain"}),
-        Answer(404, body={"message": "no Route matched with those values"}),
-        Answer(410, html=""),
-        Answer(404, body={"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}}),
-    ],
-    ids=["refused token", "text", "JSON", "nothing", "unknown call"],
-)
-def test_only_the_api_itself_says_that_a_deployment_is_deleted(end, status, emulator, answer):
-    emulator.faults.add(Fault(answer, method="GET", times=None))
-    with pytest.raises((errors.TrifactaError, AirflowFailException)):
-        end(ConfirmGroupOperator)
-    assert status("state") != ("deleted",)
-
-
-def test_a_deployment_that_is_deleted_at_the_very_end(end, status, fails, emulator):
-    emulator.store.delete_deployment(1)
-    with fails("UnexpectedLiveReleaseError", live_id=None):
-        end(ConfirmGroupOperator)
-    assert status("state", "live_release_id") == ("deleted", None)
-
-
-def test_nothing_is_owed_where_a_person_left_no_release_live(end, status, fails, emulator, promotion):
-    """The promotion is not known to have made a release, the baseline had one, and none is live now."""
-    emulator.store.update_release(promotion["release_id"], active=False)
-    before = promotion["release_id"]
-    told = {"baseline": {**BASELINE, "active_release_id": before, "latest_release_id": before}, "create_release": None}
-    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
-    with fails("PromotionNotProvenError", live_id=None):
-        end(ConfirmGroupOperator, returns=told, create_release="failed", **later, roll_back="failed", rollback=NOT_KEPT)
-    assert status("state", "live_release_id", "clear") == ("replaced", None, [])
-
-
-@pytest.mark.usefixtures("virtual_time")
-def test_a_release_that_cannot_be_read_back(end, status, emulator, promotion):
-    emulator.faults.add(Fault(Answer(503), path="/v4/releases", times=None))
-    with pytest.raises(errors.ServerError):
-        end(ConfirmGroupOperator)
-    assert status("state", "release_id", "live_release_id") == ("unproven", promotion["release_id"], None)
-
-
-@pytest.mark.parametrize("gate", ["failed", "success"])
-def test_what_was_never_sent_is_not_rolled_back_and_not_waited_for(end, execute, status, emulator, fails, gate):
-    later = dict.fromkeys(("smoke_run", "smoke_jobs"), "upstream_failed")
-    states = {"dry_run": gate, "create_release": "upstream_failed" if gate == "failed" else "failed", **later}
-    sent = {"create_release:nothing_sent": True} if gate == "success" else {}
-    with pytest.raises(AirflowSkipException):
-        end(RollbackGroupOperator, told=sent, **states)
-    verdict = execute.ti.pushed["verdict"]
-    with fails("PromotionNotProvenError", deployment_id=1):
-        end(ConfirmGroupOperator, told=sent, **states, roll_back="skipped", rollback={"verdict": verdict})
-    # Another package may be needed, so clearing the failed step alone may lead nowhere.
-    assert status("state", "clear") == ("unchanged", [])
-    assert list(emulator.calls) == []
-
-
-def test_a_group_that_was_skipped_says_so(end, status):
-    with pytest.raises(AirflowSkipException):
-        end(ConfirmGroupOperator, **dict.fromkeys(STEPS, "skipped"))
-    assert status("state", "deployment_id", "advice") == ("skipped", None, "")
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_each_state_has_words(state):
-    known = PromotionStatus(state, "So.", 1, 7, 7, 6, None, ["g.task"])
-    assert known.text.endswith(".")
-    assert bool(known.advice) == (state not in ("live", "skipped"))
-    assert json.loads(json.dumps(known.as_dict()))["text"] == known.text
-
-
-def test_without_a_baseline_nothing_is_said_of_a_release(end, status, fails):
-    later = dict.fromkeys(STEPS[1:], "upstream_failed")
-    with fails("PromotionNotProvenError", deployment_id=None, live_id=None):
-        end(ConfirmGroupOperator, told={"baseline": None}, baseline="failed", **later)
-    assert status("state", "deployment_id", "clear") == ("unchanged", None, ["g.baseline"])
-
-
-def test_an_error_advises_what_helps_in_a_group(execute, emulator, fails):
-    emulator.store.create_deployment("Orders")
-    operator = RunDeploymentOperator(task_id="smoke_run", deployment_id=2, advice="Clear the whole group.")
-    with fails("RunNotStartedError", advice="Clear the whole group."):
-        execute(operator)
-
-
-@pytest.mark.parametrize("state", [None, {}, {"status": "Complete"}, "", 7, []])
-def test_a_state_that_is_no_word_is_looked_at_again(end, execute, jobs, monkeypatch, state):
-    ids, states = jobs("Complete"), [state, state, "Complete"]
-    monkeypatch.setattr(JobGroups, "status", lambda _self, _one: states.pop(0))
-    with pytest.raises(AirflowSkipException, match="The promotion is kept"):
-        end(RollbackGroupOperator, smoke_jobs="failed", job_group_ids=ids)
-    assert execute.ti.pushed["verdict"]["kept"]
-
-
 def test_a_list_that_lags_behind_is_looked_at_again(confirm, promotion, monkeypatch):
     read, looks = Releases.list, []
 
@@ -403,3 +102,533 @@ def test_a_list_that_lags_behind_is_looked_at_again(confirm, promotion, monkeypa
 
     monkeypatch.setattr(Releases, "list", lagging)
     assert confirm(promotion)[0] == promotion
+
+
+# The group
+
+
+@pytest.fixture
+def dev(use_connection):
+    with Emulator(EmulatorOptions(flows=(PresetFlow("Orders"),))) as dev:
+        use_connection(dev.url, "trifacta_dev")
+        yield dev
+
+
+@pytest.fixture
+def prod(use_connection):
+    """An instance with one deployment, whose release 1 is older and whose release 2 is live."""
+    with Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0)) as prod:
+        use_connection(prod.url, "trifacta_prod")
+        prod.store.create_deployment("Orders")
+        prod.older, prod.recorded = (add_release(prod) for _ in range(2))
+        yield prod
+
+
+def add_release(prod):
+    """Make another release, as a person does."""
+    return prod.store.create_release(1, read_package(io.BytesIO(build_package())))
+
+
+@pytest.fixture
+def make(dev, prod, store, tmp_path, monkeypatch):
+    """Return a function that makes a run of the group."""
+    # Sensors pause in real time.
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def group(**options):
+        options = {
+            "flow_id": dev.store.flows()[0].id,
+            "deployment_id": 1,
+            "package_path": str(tmp_path / "package.zip"),
+            "smoke_run": True,
+            "deferrable": False,
+            "poke_interval": 0.01,
+            **options,
+        }
+        made = GroupRun(type(store), **options)
+        made.prod = prod
+        return made
+
+    return group
+
+
+def live_of(prod):
+    release = prod.store.active_release(1)
+    return release and release.id
+
+
+def made_of(prod):
+    """The newest release, deleted or not: that of the run."""
+    return max(release.id for release in prod.store.releases(1, include_deleted=True))
+
+
+def check(run, state, live, *, roll_back=None, promoted="failed", error=None):
+    """Compare what the last task says with production."""
+    status, prod = run.status, run.prod
+    seen = f"{run.states} {status} {run.errors}"
+    assert status["state"] == state, seen
+    assert live_of(prod) == live, seen
+    read = state not in ("unknown", "skipped", "deployment_deleted")
+    assert status["live_release_id"] == (live if read else None), seen
+    assert bool(status["read_at"]) == (state not in ("unknown", "skipped")), seen
+    assert run.state_of("promoted") == promoted, seen
+    if roll_back:
+        assert run.state_of("roll_back") == roll_back, seen
+    if error:
+        cause = run.cause("promoted")
+        assert type(cause) is getattr(errors, error), seen
+        assert (cause.live_id, cause.release_id) == (status["live_release_id"], status["release_id"])
+    if promoted == "failed" and status["deployment_id"]:
+        assert run.pushed("promoted", "deployment_url") == status["deployment_url"]
+    for said in re.findall(r"[Rr]elease (\d+) of deployment 'Orders' \(1\) is live", status["text"]):
+        assert int(said) == live, seen
+
+
+def fail_the_smoke_run(prod):
+    prod.runs.add(RunOutcome(message="Path does not exist"))
+
+
+def test_a_promotion_that_is_kept(make, prod):
+    run = make().go()
+    made = made_of(prod)
+    check(run, "live", made, roll_back="skipped", promoted="success")
+    promoted = run.pushed("promoted", "return_value")
+    assert promoted == run.pushed("create_release", "return_value")
+    assert promoted["release_id"] == made
+    assert run.pushed("roll_back", "proven_release_id") == run.pushed("promoted", "proven_release_id") == made
+    assert not [call for call in prod.calls if call.method == "PATCH"]
+
+
+def test_what_is_kept_sends_nothing(make, prod):
+    run = make().go(until="roll_back")
+    before = len(prod.calls)
+    run.go(until="promoted")
+    assert run.state_of("roll_back") == "skipped"
+    assert len(prod.calls) == before
+
+
+def test_a_smoke_run_that_fails_is_rolled_back(make, prod):
+    fail_the_smoke_run(prod)
+    run = make().go()
+    check(run, "rolled_back", prod.recorded.id, roll_back="success", error="PromotionRolledBackError")
+    assert run.status["cause"]["task"] == f"{GROUP}.smoke_jobs"
+    assert run.status["cause"]["error"] == "JobFailedError"
+    assert run.status["cause"]["text"].endswith(".")
+    assert run.status["clear"] == [f"{GROUP}.smoke_run"]
+
+
+# The scenarios: what people do, and how it ends
+
+
+def test_an_older_release_is_activated_before_the_upload(make, prod):
+    run = make()
+    run.before["create_release"] = lambda: prod.store.update_release(prod.older.id, active=True)
+    check(run.go(), "replaced", prod.older.id, roll_back="skipped", error="PromotionNotProvenError")
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "jobs", "state", "promoted"),
+    [
+        ("running", "Failed", "rolled_back", "failed"),
+        ("running", "Complete", "live", "success"),
+        ("success", "Complete", "live", "success"),
+        (None, "Complete", "live", "success"),
+        ("failed", "Complete", "live", "failed"),
+        ("failed", "Failed", "rolled_back", "failed"),
+    ],
+)
+def test_only_the_dry_run_is_cleared_while_the_jobs_run(make, prod, dry_run, jobs, state, promoted):
+    if jobs == "Failed":
+        fail_the_smoke_run(prod)
+    run = make().go(until="smoke_jobs")
+    run.go(until="roll_back")
+    run.mark("dry_run", dry_run)
+    for end in ("roll_back", "promoted"):
+        run._run(end, run.tasks[end])
+    live = made_of(prod) if state == "live" else prod.recorded.id
+    check(run, state, live, roll_back="skipped" if state == "live" else "success", promoted=promoted)
+
+
+@pytest.mark.parametrize("step", ["dry_run", "create_release", "active"])
+def test_a_green_run_whose_step_is_cleared_and_fails_keeps_its_release(make, prod, step):
+    run = make().go()
+    made = made_of(prod)
+    run.clear(step)
+    run.before[step] = lambda: run.mark(step, "failed")
+    check(run.go(), "live", made, roll_back="skipped", error="PromotionNotProvenError")
+    assert run.status["advice"]
+    # And once more: each of the last two hands the proof on.
+    run.clear(step)
+    run.before[step] = lambda: run.mark(step, "failed")
+    check(run.go(), "live", made, roll_back="skipped")
+
+
+@pytest.mark.parametrize("smoke", ["smoke_run", "smoke_jobs"])
+def test_a_smoke_run_that_fails_later_ends_the_proof(make, prod, smoke):
+    run = make().go()
+    made = made_of(prod)
+    run.clear(smoke)
+    run.before[smoke] = lambda: run.mark(smoke, "failed")
+    prod.faults.add(Fault(UNAVAILABLE, **PATCH, times=None))
+    run.go()
+    check(run, "rollback_owed", made, roll_back="failed", error="RollbackOwedError")
+    assert run.status["rollback_error"]["error"] == "ServerError"
+    prod.faults.clear()
+    run.clear("dry_run")
+    run.before["dry_run"] = lambda: run.mark("dry_run", "failed")
+    check(run.go(), "rolled_back", prod.recorded.id, roll_back="success")
+
+
+def test_an_owed_rollback_is_made_in_a_later_pass(make, prod):
+    fail_the_smoke_run(prod)
+    prod.faults.add(Fault(UNAVAILABLE, **PATCH, times=None))
+    run = make(rollback_outage=60).go()
+    check(run, "rollback_owed", made_of(prod), roll_back="failed", error="RollbackOwedError")
+    prod.faults.clear()
+    prod.faults.add(Fault(Answer(400), **DRY_RUN, times=None))
+    run.clear("dry_run")
+    check(run.go(), "rolled_back", prod.recorded.id, roll_back="success")
+
+
+def test_a_rollback_that_cannot_start_is_owed(make, prod):
+    run = make().go()
+    fail_the_smoke_run(prod)
+    run.clear("smoke_run")
+    run.before["roll_back"] = lambda: run.mark("roll_back", "failed")
+    check(run.go(), "rollback_owed", made_of(prod), error="RollbackOwedError")
+    assert run.pushed("promoted", "proven_release_id") is None
+
+
+def test_a_wait_that_a_person_marks_is_not_overruled(make, prod):
+    run = make()
+    run.before["smoke_jobs"] = lambda: run.mark("smoke_jobs", "failed")
+    check(run.go(), "rolled_back", prod.recorded.id, roll_back="success")
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_the_password_is_changed_while_the_jobs_run(make, prod, use_connection, mended):
+    token = prod.auth.create_token(prod.auth.people[0], -1)
+    use_connection(prod.url, "trifacta_prod", login=None, password=token.value)
+    run = make()
+
+    def correct():
+        if mended:
+            use_connection(prod.url, "trifacta_prod")
+
+    run.before["smoke_jobs"] = lambda: prod.auth.delete_token(token.id, prod.auth.people[0])
+    run.between["roll_back"] = correct
+    run.go(until="promoted")
+    refused = [call for call in prod.calls if call.status == 401]
+    assert len(refused) < 10, "accounts may lock"
+    if mended:
+        assert run.state_of("smoke_jobs") == "failed"
+        check(run.go(), "live", made_of(prod), roll_back="skipped", promoted="success")
+        return
+    assert run.state_of("roll_back") == "failed"
+    assert run.tried[f"{GROUP}.roll_back"] == 3
+    run.go()
+    assert run.tried[f"{GROUP}.promoted"] == 3
+    check(run, "unknown", made_of(prod), error="PromotionNotProvenError")
+    assert run.cause("promoted").retryable
+
+
+@pytest.mark.parametrize("live_before", [True, False])
+def test_the_promoted_release_is_deleted_while_the_jobs_run(make, prod, live_before):
+    if not live_before:
+        prod.store.update_release(prod.recorded.id, active=False)
+    run = make()
+    run.before["smoke_jobs"] = lambda: prod.store.delete_release(made_of(prod))
+    check(run.go(), "nothing_live", None, roll_back="skipped", error="UnexpectedLiveReleaseError")
+    assert f"release {made_of(prod)}" not in run.status["advice"]
+    assert "another release has been activated" not in str(run.cause("promoted"))
+
+
+# The wait for steps and jobs
+
+
+@pytest.mark.parametrize("answer", [Answer(403), Answer(401), UNAVAILABLE])
+def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(make, prod, answer):
+    run = make(tolerated_outage=0)
+    armed = []
+    run.before["smoke_jobs"] = lambda: armed.append(prod.faults.add(Fault(answer, **JOB_STATUS, times=None)))
+    run.go(until="roll_back")
+    note = run.pushed("smoke_jobs", "gave_up")
+    assert note["job_group_ids"] == run.pushed("smoke_run", "job_group_ids")
+    prod.faults.clear()
+    check(run.go(), "live", made_of(prod), roll_back="skipped", promoted="success")
+
+
+@pytest.mark.parametrize("roll_back", [True, False])
+def test_jobs_that_still_run_are_waited_for_and_are_no_proof(make, use_connection, virtual_time, roll_back):
+    with Emulator(EmulatorOptions(job_run_seconds=3600)) as prod:
+        use_connection(prod.url, "trifacta_prod")
+        prod.store.create_deployment("Orders")
+        prod.recorded = add_release(prod)
+        run = make(timeout=0.05, tolerated_outage=60, roll_back=roll_back)
+        run.prod = prod
+        run.go()
+        assert "still running" in run.status["why"]
+        assert sum(virtual_time.slept) >= 60
+        if roll_back:
+            check(run, "rolled_back", prod.recorded.id, roll_back="success")
+        else:
+            check(run, "unproven", made_of(prod), error="PromotionNotProvenError")
+            assert "no rollback" in run.status["text"]
+
+
+def test_before_anything_is_undone_the_jobs_are_read_once_more(make, prod):
+    """They cannot be read until the time is up, and are Complete right before the rollback."""
+    run = make(tolerated_outage=30).go(until="smoke_jobs")
+    run.before["smoke_jobs"] = lambda: prod.faults.add(Fault(Answer(403), **JOB_STATUS))
+    run.go(until="roll_back")
+    prod.faults.add(Fault(Answer(403), **JOB_STATUS))
+    check(run.go(), "live", made_of(prod), roll_back="skipped", promoted="success")
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "deferred", "up_for_retry"])
+@pytest.mark.parametrize("step", ["active", "smoke_run", "smoke_jobs"])
+def test_a_step_that_still_runs_is_waited_for(make, virtual_time, prod, step, state):
+    run = make().go(until="roll_back")
+    run.mark(step, state)
+    virtual_time.during_sleep.append(lambda: run.mark(step, "success"))
+    check(run.go(), "live", made_of(prod), roll_back="skipped", promoted="success")
+
+
+# The rollback
+
+
+def test_a_retried_rollback_asks_its_journal_first(make, prod, monkeypatch):
+    """The try that rolled back is killed before it says so. The next one neither judges nor changes anything."""
+    if not KEEPS_STATE:
+        pytest.skip("there is no journal")
+    from airflow_provider_trifacta.operators import _group
+
+    fail_the_smoke_run(prod)
+    run = make().go(until="roll_back")
+    undo = _group.roll_back
+
+    def killed(*args, **options):
+        monkeypatch.setattr(_group, "roll_back", undo)
+        undo(*args, **options)
+        raise errors.ConnectionLostError("killed")
+
+    # Outside of what tries again.
+    monkeypatch.setattr(_group, "outlast", lambda _client, act, **_: act(False))
+    monkeypatch.setattr(_group, "roll_back", killed)
+    # A retry that judged would keep the promotion now.
+    run.between["roll_back"] = lambda: run.mark("smoke_jobs", "success")
+    run.go()
+    assert run.tried[f"{GROUP}.roll_back"] == 2
+    assert run.pushed("roll_back", "rolled_back_release_id") == made_of(prod)
+    assert len([call for call in prod.calls if call.method == "PATCH"]) == 1
+    assert live_of(prod) == prod.recorded.id
+    assert run.status["state"] == "rolled_back"
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(410)])
+def test_a_deployment_that_is_deleted(make, prod, answer):  # noqa: ARG001
+    run = make()
+    run.before["active"] = lambda: prod.store.delete_deployment(1)
+    check(run.go(), "deployment_deleted", None, roll_back="skipped", error="PromotionNotProvenError")
+    assert run.status["deployment_id"] == 1
+
+
+def test_the_recorded_release_is_deleted(make, prod):
+    fail_the_smoke_run(prod)
+    run = make()
+    run.before["smoke_jobs"] = lambda: prod.store.delete_release(prod.recorded.id)
+    check(run.go(), "unproven", made_of(prod), roll_back="failed", error="PromotionNotProvenError")
+    assert f"release {prod.recorded.id}" not in run.status["advice"]
+    assert run.status["clear"] != [f"{GROUP}.roll_back"]
+
+
+def test_a_release_that_may_be_of_this_run_is_left_to_a_person(make, prod):
+    """The upload may have been sent, and a new release without a uuid of the run is live."""
+    run = make()
+    run.before["create_release"] = lambda: (run.mark("create_release", "failed"), add_release(prod))
+    check(run.go(), "unproven", made_of(prod), roll_back="failed", error="PromotionNotProvenError")
+    assert run.status["clear"] == []
+    assert f"activate release {prod.recorded.id}" in run.status["advice"]
+    assert not [call for call in prod.calls if call.method == "PATCH"]
+
+
+@pytest.mark.parametrize("what", ["another is live", "away"])
+def test_a_rollback_of_what_was_not_sent_is_skipped(make, prod, virtual_time, what):
+    prod.faults.add(Fault(Answer(400), **DRY_RUN, times=None))
+    run = make().go(until="roll_back")
+    slept = sum(virtual_time.slept)
+    if what == "away":
+        prod.faults.add(Fault(UNAVAILABLE, **LIST, times=None))
+    else:
+        other = add_release(prod)
+    run.go(until="promoted")
+    assert run.state_of("roll_back") == "skipped"
+    assert sum(virtual_time.slept) - slept < 60, "it is no reason to wait"
+    prod.faults.clear()
+    if what == "away":
+        check(run.go(), "unchanged", prod.recorded.id, error="PromotionNotProvenError")
+    else:
+        check(run.go(), "replaced", other.id, error="PromotionNotProvenError")
+
+
+def test_a_skip_has_its_reason_in_the_log(make, caplog, monkeypatch):
+    # caplog sees this one on every Airflow version
+    monkeypatch.setattr(RollbackGroupOperator, "log", logging.getLogger("task"), raising=False)
+    with caplog.at_level(logging.INFO):
+        run = make().go()
+    assert isinstance(run.errors["roll_back"], AirflowSkipException)
+    assert f"Skipped: {run.errors['roll_back']}" in caplog.text
+
+
+def test_an_upload_that_is_still_under_way_is_waited_for(make, prod, virtual_time):
+    run = make()
+    exported = {}
+
+    def killed():
+        run.mark("create_release", "failed")
+        package = run.pushed("export", "path")
+        with open(package, "rb") as file:
+            exported["package"] = read_package(file)
+        virtual_time.during_sleep.append(lambda: prod.store.create_release(1, exported["package"]))
+
+    run.before["create_release"] = killed
+    check(run.go(), "rolled_back", prod.recorded.id, roll_back="success")
+
+
+def test_a_baseline_of_another_deployment_is_refused(make, prod):
+    """A mapped list that shrank gives a map index another flow."""
+    run = make().go()
+    prod.store.create_deployment("Other")
+    made = made_of(prod)
+    run.tasks["roll_back"].deployment_id = run.tasks["promoted"].deployment_id = 2
+    run.mark("smoke_run", "failed")
+    for end in ("roll_back", "promoted"):
+        run._run(end, run.tasks[end])
+    assert type(run.cause("roll_back")) is errors.InvalidInputError
+    assert live_of(prod) == made
+    assert run.status["state"] == "unknown"
+    assert run.state_of("promoted") == "failed"
+
+
+def test_without_a_baseline_nothing_is_rolled_back(make, prod):
+    prod.faults.add(Fault(Answer(403), method="GET", path="/v4/deployments/1", times=None))
+    run = make().go()
+    assert run.state_of("roll_back") == "skipped"
+    assert (run.status["state"], run.status["clear"]) == ("unknown", [f"{GROUP}.baseline"])
+    assert run.status["live_release_id"] == prod.recorded.id, "it is read in every case"
+
+
+def test_a_group_that_was_skipped_as_a_whole(make, prod):
+    run = make()
+    for name in list(run.tasks)[:-2]:
+        run.mark(name, "skipped")
+    run.go()
+    assert (run.state_of("roll_back"), run.state_of("promoted")) == ("skipped", "skipped")
+    assert run.status["state"] == "skipped"
+    assert list(prod.calls) == []
+
+
+# What is read
+
+
+@pytest.mark.parametrize("live", ["recorded", "none", "another"])
+def test_what_a_person_made_live_at_the_very_end(make, prod, live):
+    run = make().go(until="promoted")
+    made = made_of(prod)
+    if live == "recorded":
+        prod.store.update_release(prod.recorded.id, active=True)
+        expected = "unchanged", prod.recorded.id
+    elif live == "none":
+        prod.store.update_release(made, active=False)
+        expected = "nothing_live", None
+    else:
+        expected = "replaced", add_release(prod).id
+    check(run.go(), *expected, roll_back="skipped", error="UnexpectedLiveReleaseError")
+    assert run.status["release_id"] == made
+    assert str(made) in run.status["text"]
+
+
+def test_what_cannot_be_read_is_not_said(make, prod):
+    fail_the_smoke_run(prod)
+    run = make().go(until="promoted")
+    prod.faults.add(Fault(UNAVAILABLE, **LIST, times=None))
+    check(run.go(), "unknown", prod.recorded.id, error="PromotionNotProvenError")
+    assert run.tried[f"{GROUP}.promoted"] == 3, "a retry may read it"
+    text = run.status["text"]
+    assert "could not be read" in text
+    assert f"the baseline recorded {prod.recorded.id} at 20" in text
+    assert run.status["previous_release_id"] == prod.recorded.id
+
+
+def test_a_release_that_is_deleted_is_not_said_to_be_replaced(make, prod):
+    run = make().go(until="promoted")
+    made = made_of(prod)
+    prod.store.update_release(prod.recorded.id, active=True)
+    prod.store.delete_release(made)
+    check(run.go(), "release_deleted", prod.recorded.id, error="UnexpectedLiveReleaseError")
+    assert "activated" not in str(run.cause("promoted"))
+    assert f"release {made}" not in run.status["advice"]
+
+
+def test_a_rollback_that_told_nothing_is_unchanged_with_both_releases(make, prod):
+    """It was killed, and there is no journal."""
+    fail_the_smoke_run(prod)
+    run = make().go(until="promoted")
+    run.xcoms[f"{GROUP}.roll_back"] = {}
+    run.mark("roll_back", "failed")
+    check(run.go(), "unchanged", prod.recorded.id, error="PromotionNotProvenError")
+    assert run.status["release_id"] == made_of(prod)
+    assert str(made_of(prod)) in run.status["text"]
+
+
+def test_what_the_rollback_said_counts_only_if_the_read_agrees(make, prod):
+    fail_the_smoke_run(prod)
+    run = make().go(until="promoted")
+    prod.store.update_release(made_of(prod), active=True)
+    check(run.go(), "rollback_owed", made_of(prod), error="RollbackOwedError")
+
+
+# The DAG's habits
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_the_last_tasks_do_not_take_over_the_habits_of_the_dag(make):
+    habits = {
+        "execution_timeout": timedelta(minutes=10),
+        "do_xcom_push": False,
+        "retries": 0,
+        "retry_delay": timedelta(hours=3),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(days=1),
+        "trigger_rule": "one_failed",
+    }
+    run = make(default_args=habits, rollback_outage=timedelta(hours=2), tolerated_outage=600)
+    for name, task in run.tasks.items():
+        assert task.do_xcom_push, name
+        if name in ("roll_back", "promoted"):
+            assert (task.retries, task.retry_delay) == (2, timedelta(minutes=1))
+            assert not task.retry_exponential_backoff
+            assert task.execution_timeout >= timedelta(hours=2, minutes=10)
+            assert str(task.trigger_rule).rpartition(".")[2].lower() == "all_done"
+        else:
+            assert task.execution_timeout == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("kind", ["backfill", SimpleNamespace(value="backfill")])
+def test_a_backfill_is_refused_before_any_request(make, dev, prod, kind):
+    run = make()
+    run.run_type = kind
+    run.go(until="promoted")
+    assert type(run.cause("baseline")) is errors.InvalidInputError
+    assert [*dev.calls, *prod.calls] == []
+    run.go()
+    assert run.status["state"] == "unknown"
+    assert run.status["clear"] == []
+    assert "by hand" in run.status["advice"]
+
+
+def test_a_single_baseline_does_not_refuse_a_backfill(execute, emulator):  # noqa: ARG001
+    baseline = GetDeploymentOperator(task_id="baseline", deployment_id=1)
+    assert execute(baseline, dag_run=SimpleNamespace(run_type="backfill", start_date=None))[0]
+    refused = GroupBaselineOperator(task_id="baseline", deployment_id=1)
+    assert execute(refused, dag_run=SimpleNamespace(run_type="manual", start_date=None))[0]["recorded_at"]

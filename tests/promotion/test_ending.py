@@ -68,7 +68,9 @@ NOTE = {"gave_up_on": (2, 1)}
         # What was proven in this run is given up only for a smoke run.
         pytest.param(PROVEN, {"dry_run": "failed", "create": "upstream_failed", **LATER}, None, True, False, id="kept"),
         pytest.param(PROVEN, {"create": "failed", **LATER}, None, True, False, id="proven, the upload failed"),
-        pytest.param(PROVEN, {"active": "failed", "run": "skipped", "wait": None}, None, True, False, id="proven, active"),
+        pytest.param(
+            PROVEN, {"active": "failed", "run": "skipped", "wait": None}, None, True, False, id="proven, active"
+        ),
         pytest.param(PROVEN, {"run": "failed", "wait": "upstream_failed"}, None, False, False, id="proven, no run"),
         pytest.param(PROVEN, {"wait": "failed"}, None, False, False, id="proven, the jobs failed"),
         pytest.param({**PROVEN, **NOTE}, {"wait": "failed"}, True, True, True, id="proven, the wait gave up"),
@@ -77,7 +79,9 @@ NOTE = {"gave_up_on": (2, 1)}
             {**PROVEN, **NOTE}, {"active": "failed", "wait": "failed"}, True, True, False, id="proven, and active"
         ),
         pytest.param({"proven_id": 8}, {"active": "failed"}, None, False, False, id="another release was proven"),
-        pytest.param({"proven_id": 8, "release_id": None}, {"create": "failed"}, None, True, False, id="proven, unnamed"),
+        pytest.param(
+            {"proven_id": 8, "release_id": None}, {"create": "failed"}, None, True, False, id="proven, unnamed"
+        ),
     ],
 )
 def test_a_promotion_is_kept(said, states, jobs, kept, green):
@@ -119,7 +123,13 @@ def standing(live, *ids, uuids=None):
     def release(number):
         uuid = (uuids or {}).get(number)
         return Release(
-            id=number, deployment_id=1, active=number == live, package_uuid=uuid, notes=None, created_at=None, updated_at=None
+            id=number,
+            deployment_id=1,
+            active=number == live,
+            package_uuid=uuid,
+            notes=None,
+            created_at=None,
+            updated_at=None,
         )
 
     return Standing(1, [release(number) for number in sorted(ids or (5, 6, 7), reverse=True)])
