@@ -275,7 +275,7 @@ class Story:
         state, end = self.state, self.end
         tasks = " and ".join(f"'{task}'" for task in self.clear)
         made, again = _name(self.made_id), "To promote again, correct the cause and clear the whole group."
-        keep = f"To keep {made}, activate it in Trifacta and clear {tasks}. " if tasks else ""
+        keep = f"To keep the promoted release, activate {made} in Trifacta and clear {tasks}. " if tasks else ""
         if state == "skipped" or (state == "live" and end.verdict.green):
             return ""
         if state == "unknown":

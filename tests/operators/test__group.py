@@ -16,6 +16,7 @@ from trifacta_emulator import (
     EmulatorOptions,
     Fault,
     PresetFlow,
+    Reset,
     RunOutcome,
     build_package,
     read_package,
@@ -425,8 +426,7 @@ def test_a_retried_rollback_asks_its_journal_first(make, prod, monkeypatch):
     assert run.status["state"] == "rolled_back"
 
 
-@pytest.mark.parametrize("answer", [Answer(404), Answer(410)])
-def test_a_deployment_that_is_deleted(make, prod, answer):  # noqa: ARG001
+def test_a_deployment_that_is_deleted(make, prod):
     run = make()
     run.before["active"] = lambda: prod.store.delete_deployment(1)
     check(run.go(), "deployment_deleted", None, roll_back="skipped", error="PromotionNotProvenError")
@@ -586,6 +586,190 @@ def test_what_the_rollback_said_counts_only_if_the_read_agrees(make, prod):
     run = make().go(until="promoted")
     prod.store.update_release(made_of(prod), active=True)
     check(run.go(), "rollback_owed", made_of(prod), error="RollbackOwedError")
+
+
+# What is advised, helps
+
+
+def with_fault(effect, request, **options):
+    def prepare(run, prod):
+        prod.faults.add(Fault(effect, **request, **{"times": None, **options}))
+        return run.go()
+
+    return prepare
+
+
+def smoke_fails(run, prod):
+    fail_the_smoke_run(prod)
+    return run.go()
+
+
+def rollback_is_owed(run, prod):
+    prod.faults.add(Fault(UNAVAILABLE, **PATCH, times=None))
+    return smoke_fails(run, prod)
+
+
+def older_before_the_upload(run, prod):
+    run.before["create_release"] = lambda: prod.store.update_release(prod.older.id, active=True)
+    return run.go()
+
+
+def goes_back_at_the_end(run, prod):
+    run.before["promoted"] = lambda: prod.store.update_release(prod.recorded.id, active=True)
+    return run.go()
+
+
+def deactivates_at_the_end(run, prod):
+    run.before["promoted"] = lambda: prod.store.update_release(made_of(prod), active=False)
+    return run.go()
+
+
+def imports_at_the_end(run, prod):
+    run.before["promoted"] = lambda: add_release(prod)
+    return run.go()
+
+
+def deletes_while_the_jobs_run(run, prod):
+    run.before["smoke_jobs"] = lambda: prod.store.delete_release(made_of(prod))
+    return run.go()
+
+
+def deletes_after_going_back(run, prod):
+    def act():
+        made = made_of(prod)
+        prod.store.update_release(prod.recorded.id, active=True)
+        prod.store.delete_release(made)
+
+    run.before["promoted"] = act
+    return run.go()
+
+
+def deletes_the_recorded_one(run, prod):
+    run.before["smoke_jobs"] = lambda: prod.store.delete_release(prod.recorded.id)
+    return smoke_fails(run, prod)
+
+
+def a_new_release_that_may_be_ours(run, prod):
+    run.before["create_release"] = lambda: (run.mark("create_release", "failed"), add_release(prod))
+    return run.go()
+
+
+def green_then_the_dry_run_fails(run, prod):
+    run.go().clear("dry_run")
+    return with_fault(Answer(400), DRY_RUN)(run, prod)
+
+
+def green_then_the_upload_fails(run, _prod):
+    run.go().clear("create_release")
+    run.before["create_release"] = lambda: run.mark("create_release", "failed")
+    return run.go()
+
+
+def unread_at_the_end(run, prod):
+    run.before["promoted"] = lambda: prod.faults.add(Fault(UNAVAILABLE, **LIST, times=None))
+    return run.go()
+
+
+def away_after_the_upload(run, prod):
+    run.before["active"] = lambda: prod.faults.add(Fault(Reset(), times=None))
+    return run.go()
+
+
+INCIDENTS = {
+    "the baseline fails": with_fault(Answer(403), {"method": "GET", "path": "/v4/deployments/1"}),
+    "the dry run fails": with_fault(Answer(400), DRY_RUN),
+    "the upload is refused": with_fault(Answer(403), CREATE),
+    "the smoke run fails": smoke_fails,
+    "the smoke run does not start": with_fault(Answer(403), {"method": "POST", "path": "/v4/deployments/*/run"}),
+    "a rollback is owed": rollback_is_owed,
+    "an older release before the upload": older_before_the_upload,
+    "a person goes back at the end": goes_back_at_the_end,
+    "a person deactivates at the end": deactivates_at_the_end,
+    "another import at the end": imports_at_the_end,
+    "the release is deleted": deletes_while_the_jobs_run,
+    "the release is deleted and another is live": deletes_after_going_back,
+    "the recorded release is deleted": deletes_the_recorded_one,
+    "a release that may be ours": a_new_release_that_may_be_ours,
+    "green, then the dry run fails": green_then_the_dry_run_fails,
+    "green, then the upload fails": green_then_the_upload_fails,
+    "unread at the end": unread_at_the_end,
+    "away after the upload": away_after_the_upload,
+}
+#: What a sentence asks for.
+ACTIVATES = re.compile(r"activate (release \d+(?: or release \d+)?)", re.IGNORECASE)
+CLEARS = re.compile(r"clear '([\w.]+)'", re.IGNORECASE)
+#: Arguments that the group does not have, and what only a single operator can advise.
+NOT_IN_A_GROUP = ("allow_older", "if_exists", "activate=", "on_superseded", "settle_timeout", "release_id=")
+
+
+@pytest.fixture(params=INCIDENTS)
+def incident(request, make, prod):
+    """Return a function that makes a red run."""
+    # Sensors wait in real time, so that no outage is waited for.
+    return lambda **options: INCIDENTS[request.param](make(tolerated_outage=0, **options), prod)
+
+
+@pytest.mark.parametrize("roll_back", [True, False])
+def test_each_advice_helps(incident, dev, prod, roll_back):
+    run = incident(roll_back=roll_back)
+    if run.state_of("promoted") == "success":
+        pytest.skip("nothing is red without a rollback")
+    advice, before = run.status["advice"], run.status["state"]
+    sentences = [one for one in re.split(r"(?<=[.]) ", advice) if CLEARS.search(one) or ACTIVATES.search(one)]
+    whole = [one for one in re.split(r"(?<=[.]) ", advice) if "clear the whole group" in one]
+    assert sentences or whole, advice
+    made, recorded = made_of(prod), prod.recorded.id
+    releases = {release.id for release in prod.store.releases(1)}
+    for sentence in sentences:
+        dev.faults.clear()
+        prod.faults.clear()
+        prod.runs.clear()
+        named = ACTIVATES.search(sentence)
+        wanted = [int(number) for number in re.findall(r"\d+", named[1])] if named else []
+        assert set(wanted) <= releases, f"a deleted release is advised: {sentence}"
+        cleared = CLEARS.search(sentence)
+        if wanted:
+            prod.store.update_release(wanted[0], active=True)
+        if cleared is None:
+            assert live_of(prod) == wanted[0]
+            continue
+        name = cleared[1].partition(".")[2]
+        assert name in run.tasks, f"no such task: {sentence}"
+        run.clear(name).go()
+        state = run.status["state"]
+        if "live again" in sentence:
+            assert (state, live_of(prod)) == ("rolled_back", recorded), sentence
+        elif before == "unknown" and run.state_of("promoted") == "failed":
+            assert state in ("rolled_back", "unchanged", "rollback_owed"), (sentence, run.status)
+        else:
+            assert live_of(prod) == (wanted or [made_of(prod)])[0], sentence
+    if whole:
+        dev.faults.clear()
+        prod.faults.clear()
+        prod.runs.clear()
+        run.clear("baseline").go()
+        assert (run.status["state"], run.state_of("promoted")) == ("live", "success"), run.errors
+        assert live_of(prod) == made_of(prod) > recorded
+    assert made
+
+
+def test_no_error_of_a_step_names_what_the_group_does_not_have(incident):
+    run = incident()
+    for name in run.tasks:
+        text = str(run.errors.get(name) or "")
+        assert not [word for word in NOT_IN_A_GROUP if word in text], (name, text)
+        for task in CLEARS.findall(text):
+            assert task.partition(".")[2] in run.tasks, text
+        if "in the meantime" in text:
+            assert run.status["state"] in ("replaced", "unchanged"), text
+
+
+@pytest.mark.parametrize("uuid", ["older"])
+def test_an_older_package_names_no_argument_in_a_group(make, prod, uuid):  # noqa: ARG001
+    prod.store.create_release(1, read_package(io.BytesIO(build_package(uuid="ffffffff-ffff-1fff-bfff-ffffffffffff"))))
+    run = make().go()
+    assert type(run.cause("create_release")) is errors.OlderPackageError
+    assert "allow_older" not in str(run.errors["create_release"])
 
 
 # The DAG's habits
