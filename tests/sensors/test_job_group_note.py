@@ -97,7 +97,7 @@ def run_jobs(emulator):
 def ended_by(execute, monkeypatch, error):
     """Run a wait whose process is ended by an error of Airflow."""
 
-    def poke(self, context):
+    def poke(_self, _context):
         raise error
 
     monkeypatch.setattr(JobGroupSensor, "poke", poke)
@@ -119,8 +119,8 @@ def test_a_process_that_is_ended_by_a_signal_leaves_none(execute, monkeypatch, e
     assert "gave_up" not in ended_by(execute, monkeypatch, error)
 
 
-@pytest.mark.parametrize("error", [TaskDeferralError("Trigger failure"), TaskDeferralTimeout("Trigger timeout")])
-def test_a_triggerer_that_lost_the_wait_leaves_a_note(execute, monkeypatch, error):
+@pytest.mark.parametrize("error", ["Trigger failure", "Trigger timeout"])
+def test_a_triggerer_that_lost_the_wait_leaves_a_note(error):
     pushed = {}
 
     class Instance:
@@ -128,11 +128,6 @@ def test_a_triggerer_that_lost_the_wait_leaves_a_note(execute, monkeypatch, erro
             pushed[key] = value
 
     sensor = JobGroupSensor(task_id="wait", job_group_ids=[7], deferrable=True)
-
-    def lost(*_args):
-        raise error
-
-    monkeypatch.setattr(sensor, "execute_complete", lost)
-    with pytest.raises((TaskDeferralError, AirflowSensorTimeout)):
-        sensor.resume_execution("execute_complete", {"event": {}}, {"ti": Instance()})
+    with pytest.raises((TaskDeferralError, TaskDeferralTimeout, AirflowSensorTimeout)):
+        sensor.resume_execution("__fail__", {"error": error}, {"ti": Instance()})
     assert pushed["gave_up"]["job_group_ids"] == [7]
