@@ -9,9 +9,20 @@ import io
 import json
 import socketserver
 import threading
+from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome, read_package
+from conftest import ROOT
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    PresetFlow,
+    RunOutcome,
+    build_package,
+    read_package,
+)
 
 PASSWORDS = ("admin-password", "webhook-token", "mail-password")
 HAS_SLACK = importlib.util.find_spec("airflow.providers.slack") is not None
@@ -97,3 +108,35 @@ def test_slack_and_a_mailbox_learn_how_production_stands(example_dag, use_connec
     for text in texts:
         assert f"{status['text']} {status['advice']}" in text
         assert not [secret for secret in PASSWORDS if secret in text]
+
+
+@pytest.mark.every_airflow
+@pytest.mark.parametrize("live", ["a release", "none", "unreadable"])
+def test_a_run_that_timed_out_tells_which_release_is_live(use_connection, mails, live):
+    """Airflow gives the callback of a DAG no XComs on 3.0, so it reads what is live itself."""
+    spec = importlib.util.spec_from_file_location("promotion_timeout", ROOT / "example_dags" / "promotion_timeout.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with Emulator(EmulatorOptions()) as prod:
+        use_connection(prod.url, "trifacta_prod", extra={"read_retries": 0})
+        prod.store.create_deployment("Orders")
+        release = prod.store.create_release(1, read_package(io.BytesIO(build_package())))
+        if live == "none":
+            prod.store.update_release(release.id, active=False)
+        if live == "unreadable":
+            prod.faults.add(Fault(Answer(503), times=None))
+        context = {"reason": "timed_out", "dag": SimpleNamespace(dag_id="promotion_timeout"), "run_id": "r"}
+        callbacks = module.dag.on_failure_callback
+        callback = callbacks[0] if isinstance(callbacks, list) else callbacks
+        callback(context)
+        assert {call.method for call in prod.calls} == {"GET"}
+    [mail] = mails
+    html = mail.get_body(("html",)).get_content()
+    words = {
+        "a release": f"Release {release.id} is live",
+        "none": "No release is live",
+        "unreadable": "could not be read",
+    }
+    assert words[live] in html
+    assert "timed_out" in html
+    assert not [secret for secret in PASSWORDS if secret in html]

@@ -326,6 +326,7 @@ def test_examples_are_there_from_their_airflow_on():
         "promote_orders_weekly": (2, 11),
         "promote_package": (2, 11),
         "promotion_alerts": (2, 11),
+        "promotion_timeout": (2, 11),
         "release_events_consume": (3, 0),
         "release_events_promote": (3, 0),
         "rollback": (2, 11),

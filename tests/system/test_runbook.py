@@ -178,6 +178,14 @@ def older_release(case):
     held.release()
 
 
+def run_marked_failed(case):
+    held = case.hold("GET", "/v4/jobGroups/*/status")
+    yield "smoke"
+    case.wait(held)
+    case.airflow.call("PATCH", f"/dags/{case.dag_id}/dagRuns/{case.run_id}", {"state": "failed"})
+    held.release()
+
+
 def smoke_run_fails(case):
     case.prod.runs.add(RunOutcome(message="disk full"))
     yield "smoke"
@@ -203,6 +211,7 @@ INCIDENTS = {
     "another-release-was-activated": older_release,
     "the-smoke-run-failed": smoke_run_fails,
     "a-worker-was-killed": worker_killed,
+    "the-run-was-marked-as-failed": run_marked_failed,
 }
 #: Rows that are followed on each line of Airflow.
 CORE = (server_away, older_release, smoke_run_fails, worker_killed)
