@@ -1,8 +1,8 @@
 """Promote a flow within six hours, and tell a mailbox which release is live if the run takes longer.
 
-``dagrun_timeout`` ends the running tasks and skips the rest, the rollback and ``promoted`` too. So an unproven release may
-stay live, and no task says so. Only the DAG's own callback runs. It runs in the DAG processor, and on Airflow 3.0 it cannot
-read XComs. So it takes the deployment and the connection from its own arguments, and reads which release is live.
+``dagrun_timeout`` ends the running tasks and skips the rest, the rollback and ``promoted`` too. So an unproven release
+may stay live, and no task says so. Only the DAG's own callback runs. It runs in the DAG processor, and on Airflow 3.0 it
+cannot read XComs. So it takes the deployment and the connection from its own arguments, and reads which release is live.
 
 Needs ``apache-airflow-providers-smtp``, which Airflow brings, and a connection ``smtp_default`` whose extra has
 ``from_email``. A person who marks the run as failed causes no callback.
@@ -21,7 +21,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.providers.smtp.hooks.smtp import SmtpHook
 
 from airflow_provider_trifacta.task_groups import promote_flow
 
@@ -45,11 +45,11 @@ def tell_what_is_live(context, *, conn_id: str, deployment_id: int, to: str) -> 
     # The reason is "timed_out" where dagrun_timeout ended the run. Other failures have the alert of their task too.
     reason = context.get("reason") or "unknown"
     run = f"{context['dag'].dag_id}, run {context.get('run_id')}"
-    # Everything is given as it is: a notifier would render it as a template.
+    # The hook sends it as it is, and a notifier would render it as a template.
     body = f"{run} failed ({reason}), and may have promoted a release that nothing has proven. {text}"
-    notifier = SmtpNotifier(to=to, subject="A promotion was ended", html_content="")
-    notifier.html_content = body.replace("&", "&amp;").replace("<", "&lt;")
-    notifier.notify(context)
+    html = body.replace("&", "&amp;").replace("<", "&lt;")
+    with SmtpHook("smtp_default") as smtp:
+        smtp.send_email_smtp(to=to, subject="A promotion failed or was ended", html_content=html)
 
 
 with DAG(
