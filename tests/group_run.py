@@ -139,6 +139,7 @@ class GroupRun:
         self.xcoms[task_id] = {}
         ti = GroupInstance(self, task_id, self.tried[task_id])
         context = {"ti": ti, "task_instance": ti, "params": {}, "dag": self.dag, "run_id": "run"}
+        context["expanded_ti_count"] = None  # Airflow 2 reads it where an XComArg is resolved
         context["dag_run"] = SimpleNamespace(start_date=None, run_type=self.run_type, get_task_instance=self._instance)
         if self.stores:
             context["task_state_store"] = self.stores[task_id]
