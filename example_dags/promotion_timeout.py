@@ -1,8 +1,8 @@
 """Promote a flow within six hours, and tell a mailbox which release is live if the run takes longer.
 
 ``dagrun_timeout`` ends the running tasks and skips the rest, the rollback and ``promoted`` too. So an unproven release
-may stay live, and no task says so. Only the DAG's own callback runs, in the DAG processor. On Airflow 3.0 it cannot read
-XComs. So it takes the deployment and the connection from its own arguments, and reads which release is live.
+may stay live, and no task says so. Only the DAG's own callback runs, in the DAG processor. On Airflow 3.0 it cannot
+read XComs. So it takes the deployment and the connection from its own arguments, and reads which release is live.
 
 Needs ``apache-airflow-providers-smtp``, which Airflow brings, and a connection ``smtp_default`` whose extra has
 ``from_email``. A person who marks the run as failed causes no callback.
