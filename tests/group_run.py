@@ -44,7 +44,7 @@ class GroupInstance:
     def get_task_states(self, *, task_ids, run_ids, **_):
         return {run_ids[0]: {one: self._run.states[one] for one in task_ids}}
 
-    def get_relevant_upstream_map_indexes(self, **_):
+    def get_relevant_upstream_map_indexes(self, *_args, **_options):
         """Airflow 2 asks for it where an XComArg is resolved."""
 
     def get_first_reschedule_date(self, _context):
