@@ -114,8 +114,8 @@ class WatchTrigger(BaseTrigger):
     When the trigger is canceled, it only stops. A restart of the triggerer cancels it too.
 
     The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``. An error has
-    ``advice`` too: what to do next. The event of job groups has ``failed``: those that ended otherwise than Complete. The
-    status ``needs_worker`` has ``deadline``: the wait has not ended, and goes on in a worker until then.
+    ``advice`` too: what to do next. The event of job groups has ``failed``: those that ended otherwise than Complete.
+    The status ``needs_worker`` has ``deadline``: the wait has not ended, and goes on in a worker until then.
 
     All arguments except the awaited ids have defaults. So a wait that an older version deferred goes on after an
     upgrade.

@@ -560,6 +560,23 @@ def test_what_cannot_be_read_is_not_said(make, prod):
     assert run.status["previous_release_id"] == prod.recorded.id
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400, body={"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}}),
+        Answer(404, html="404 page not found", headers={"Content-Type": "text/plain"}),
+        Answer(404, body={"message": "no Route matched with those values"}),
+        Answer(410, html=""),
+        Answer(404, body={"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}}),
+    ],
+    ids=["refused token", "text", "JSON", "nothing", "unknown call"],
+)
+def test_only_the_api_itself_says_that_a_deployment_is_deleted(make, prod, answer):
+    run = make().go(until="promoted")
+    prod.faults.add(Fault(answer, method="GET", times=None))
+    check(run.go(), "unknown", made_of(prod), error="PromotionNotProvenError")
+
+
 def test_a_release_that_is_deleted_is_not_said_to_be_replaced(make, prod):
     run = make().go(until="promoted")
     made = made_of(prod)
@@ -764,14 +781,6 @@ def test_no_error_of_a_step_names_what_the_group_does_not_have(incident):
             assert task.partition(".")[2] in run.tasks, text
         if "in the meantime" in text:
             assert run.status["state"] in ("replaced", "unchanged"), text
-
-
-@pytest.mark.parametrize("uuid", ["older"])
-def test_an_older_package_names_no_argument_in_a_group(make, prod, uuid):  # noqa: ARG001
-    prod.store.create_release(1, read_package(io.BytesIO(build_package(uuid="ffffffff-ffff-1fff-bfff-ffffffffffff"))))
-    run = make().go()
-    assert type(run.cause("create_release")) is errors.OlderPackageError
-    assert "allow_older" not in str(run.errors["create_release"])
 
 
 # The DAG's habits
