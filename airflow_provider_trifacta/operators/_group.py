@@ -25,7 +25,7 @@ from ..promotion.ending import (
 )
 from ..promotion.ending import PromotionTasks as PromotionTasks
 from ..promotion.rollback import Undone, outlast, roll_back
-from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, READ_PATIENCE, VERIFY_TIMEOUT, Standing
+from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, Standing
 from ..promotion.status import PromotionStatus, Story, place
 from ..promotion.switch import live_request
 from ..waits import TOLERATED_OUTAGE, JobsEnd, JobsVerdict, seconds, wait_until
@@ -424,9 +424,9 @@ class _Undo:
         baseline, steps = self._baseline, self._steps
         newest = baseline.latest_release_id or 0
         known = [one for one in (newest, baseline.active_release_id) if one is not None]
-        lowest, read_for = min(known), READ_PATIENCE if steps.may_have_sent else 0.0
-        # Any list will do: whoever reads next looks again.
-        now = Standing.read(client, baseline.deployment_id, down_to_id=lowest, seconds=min(read_for, self._patience))
+        lowest = min(known)
+        # One look: what calls this repeats it through an outage.
+        now = Standing.read(client, baseline.deployment_id, down_to_id=lowest, seconds=0)
         if now.live_id == baseline.active_release_id or now.newest_id > newest or not steps.may_have_sent:
             return now
 

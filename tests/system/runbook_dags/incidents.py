@@ -11,11 +11,14 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
+from airflow_provider_trifacta import task_groups
 from airflow_provider_trifacta.promotion import standing
 from airflow_provider_trifacta.task_groups import promote_flow
 
 # An outage that a read tolerates by itself takes minutes.
 standing.READ_PATIENCE = 0.5
+# The last two tasks wait a minute for each of their retries.
+task_groups._END_ARGS["retry_delay"] = timedelta(seconds=5)
 
 #: The groups differ in what they do between the upload and the end, so that no row runs tasks that it does not need.
 GROUPS = {
