@@ -203,6 +203,7 @@ class Story(Tasks):
             assert self.releases == before
             with open(package, "rb") as file:
                 self.store.create_release(self.deployment, read_package(file), activate=activate)
+            self.pass_lag()
         assert self.releases[:-1] == before
         assert self.live == (self.releases[-1] if activate else live)
         return self.releases[-1]
