@@ -10,7 +10,7 @@ from operator import gt, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .calls import MultipartFile
-from .errors import APIError, NotFoundError, UnexpectedResponseError
+from .errors import APIError, BadRequestError, NotFoundError, UnexpectedResponseError
 from .imports import ImportResult
 from .models import Release, object_of, optional_id, within
 from .resources import Resource, list_all
@@ -168,7 +168,13 @@ class Releases(Resource):
                     raise
                 log.info("This instance has no list of releases, so they are read with their deployment")
                 self.source.embedded = True
-        return self._read_form(_ListForm(deployment_id, deleted, embedded=True), until)
+        form = _ListForm(deployment_id, deleted, embedded=True)
+        try:
+            return self._read_form(form, until)
+        except BadRequestError:
+            # It may be about the id or about the embed. A read that sends only the id shows which.
+            self._transport.read(form.path)
+            raise
 
     def _read_form(self, form: _ListForm, until: _Until | None) -> tuple[builtins.list[Release], bool, bool]:
         whole = True
