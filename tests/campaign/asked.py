@@ -22,6 +22,7 @@ class Asked:
     :param runs: how many runs of the deployment, of flows or of a recipe it may start: one of each
     :param imports: how many packages it may import as plain flows
     :param waits: the tasks that only wait
+    :param proves_end: whether a green end must be as wanted now; else that was checked at its time
     :param forgets: whether nothing tells a retry what the first try found: no baseline, and no journal
     """
 
@@ -32,6 +33,7 @@ class Asked:
     runs: int = 0
     imports: int = 0
     waits: tuple[str, ...] = ()
+    proves_end: bool = True
     forgets: bool = False
     ended: list[Ended] = field(default_factory=list)
 

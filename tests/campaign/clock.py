@@ -26,6 +26,8 @@ class Clock:
 
     def __init__(self, most: float) -> None:
         self.now = 0.0
+        #: Called after each sleep: it may end the process that slept.
+        self.woken: Callable[[], object] = lambda: None
         self._most = most
         self._number = itertools.count()
         self._events: list[tuple[float, int, Callable[[], object]]] = []
@@ -44,6 +46,7 @@ class Clock:
         self.now = max(self.now, end)
         if self.now > self._most:
             raise TooLongError(f"more than {self._most:.0f} s")
+        self.woken()
 
     def datetime(self, skew: float = 0.0) -> datetime:
         """Return the time of day, by a clock that is so many seconds ahead."""

@@ -1,51 +1,109 @@
-"""The whole group of tasks from a source instance to production, without a scheduler."""
+"""The whole group of tasks from a source instance to production, by a scheduler, with people beside it."""
 
 from __future__ import annotations
 
-from campaign.asked import Asked, own_jobs, the_one
+import functools
+from typing import Any
+
+from campaign.acts import People
+from campaign.asked import Asked
+from campaign.ends import Ends
 from campaign.flows import VALUE_RULES
 from campaign.project import DAG, RunOutcome, promote_flow
-from campaign.tasks import run_task
+from campaign.scheduler import Run, Task
+from campaign.statements import Statements
+from campaign.tasks import Ended
+from campaign.wire import Process
 from campaign.world import State, World, package
 
 
-def promote(world: World, *, smoke_run: bool, rules: bool, fails: bool, deferrable: bool, roll_back: bool) -> Asked:
-    """Run the tasks in their order, as their trigger rules say."""
-    assert world.dev
-    if fails:
-        world.prod.runs.add(RunOutcome(message="no such table"))
+@functools.cache
+def group_of(
+    *,
+    journal: bool,
+    deployment_id: int,
+    flow_id: int,
+    smoke_run: bool,
+    rules: bool,
+    deferrable: bool,
+    roll_back: bool,
+    timeout: float,
+    outage: float,
+) -> tuple[Any, list[Any]]:
+    """Make the group; it is the same for all runs with the same options.
+
+    :returns: its DAG, and its tasks in their order
+    """
     with DAG("campaign", schedule=None) as dag:
         group = promote_flow(
-            journal=world.journal,
+            journal=journal,
             group_id="g",
-            flow_id=world.dev.store.flows()[0].id,
-            deployment_id=world.deployment_id,
+            flow_id=flow_id,
+            deployment_id=deployment_id,
             package_path=str(package("ours").path.with_name("group.zip")),
             prod_conn_id="trifacta_default",
             smoke_run=smoke_run,
             value_rules=VALUE_RULES if rules else None,
             deferrable=deferrable,
             roll_back=roll_back,
+            timeout=timeout,
+            tolerated_outage=outage,
         )
+    return dag, list(group.children.values())
 
+
+def promote(world: World, *, fails: str, **options: Any) -> Asked:
+    """Run the group until nothing more happens.
+
+    :param fails: which smoke run fails: ``none``, ``first`` or ``second``
+    :param options: as for :func:`group_of`
+    """
+    assert world.dev
+    dag, operators = group_of(
+        journal=world.journal,
+        deployment_id=world.deployment_id,
+        flow_id=world.dev.store.flows()[0].id,
+        **options,
+    )
+    if fails == "second":
+        world.prod.runs.add(RunOutcome(status="Complete"))
+    if fails != "none":
+        world.prod.runs.add(RunOutcome(message="no such table"))
+    run = Run(world, operators, dag)
+    statements = Statements(run, rolls_back=options["roll_back"])
+    ends, people = Ends(run, statements), People(run, world.acts, world.chance)
+
+    def on_start(task: Task, process: Process) -> None:
+        statements.passes.setdefault(run.pass_number, process.began)
+        ends.on_start(task, process)
+        people.on_request()
+
+    def on_end(task: Task, process: Process) -> None:
+        ends.on_end(task, process)
+        people.on_end(task.name)
+
+    run.on_start, run.on_end, run.on_push = on_start, on_end, statements.on_push
+    run.on_text = lambda process, text: statements.check(process, text, "its error")
+    run.on_idle, world.on_request, world.on_line = people.on_idle, people.on_request, statements.on_line
+    run.run()
+    return _asked(world, run, ends, people)
+
+
+def _asked(world: World, run: Run, ends: Ends, people: People) -> Asked:
     def wanted(state: State) -> bool:
-        jobs = own_jobs(world)
-        ran = not smoke_run or (len(jobs) == 1 and (jobs[0].id, "Complete") in state.jobs)
-        return ran and state.live is not None and state.live == the_one(world)
+        return ends.is_kept(state)
 
-    asked = Asked(wanted, releases=1, runs=int(smoke_run), waits=("g.active", "g.smoke_jobs"))
-    stopped = False
-    for task_id, operator in group.children.items():
-        if stopped and operator.trigger_rule != "all_done":
-            world.states[task_id] = "upstream_failed"
-            continue
-        ended = run_task(
-            world,
-            task_id,
-            lambda one=operator: one,
-            retries=operator.retries,
-            render={"dag": dag, "run_id": "campaign"},
-        )
-        asked.ended.append(ended)
-        stopped = stopped or ended.state != "success"
+    asked = Asked(wanted, releases=run.pass_number, runs=0, waits=("g.active", "g.smoke_jobs"))
+    smoke_run = run.task("smoke_run")
+    asked.runs = smoke_run.clears + 1 if smoke_run else 0
+    asked.ended = [_ended(task) for task in run.tasks.values()]
+    # What is green after a clear of some steps alone was decided before that clear.
+    asked.proves_end = not people.acted
     return asked
+
+
+def _ended(task: Task) -> Ended:
+    """Return how a task ended; its state is the one of now."""
+    last = task.ended
+    state = task.state if task.state in ("success", "skipped") else "failed"
+    return Ended(task.task_id, state, last and last.value, last and last.error, task.try_number)

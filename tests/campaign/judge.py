@@ -62,7 +62,8 @@ def judge(world: World, asked: Asked, *, away: bool) -> Verdict:
     _errors_are_true(world, changes)
     state, disturbed = world.state(), _disturbed(world, changes)
     if asked.green:
-        _green_is_proven(world, asked, disturbed)
+        if asked.proves_end:
+            _green_is_proven(world, asked, disturbed)
         end = GREEN
     elif any(one.doubts for one in asked.ended):
         end = DOUBT
@@ -117,7 +118,8 @@ def _count(world: World, asked: Asked, changes: list[_Change]) -> None:
     # "run started ...", "run 7 of flow 3 started ...", "run of recipe 5 started ..."
     started = [_STARTED.match(one.what) for one in done]
     ran = [one["what"] for one in started if one]
-    if len(ran) > asked.runs or len(set(ran)) < len(ran):
+    again = len(set(ran)) < len(ran) and asked.releases < 2 and asked.proves_end
+    if len(ran) > asked.runs or again:
         world.wrong(f"jobs were started {len(ran)} times: {ran}")
     imported = [one.what for one in done if one.what.endswith(" imported")]
     if len(imported) > asked.imports:
@@ -156,6 +158,9 @@ def _decisions_stay(world: World, asked: Asked, changes: list[_Change]) -> None:
             continue
         # What was done before the run looked first is what it found.
         begun = next(one for one in reads if not asked.forgets or one.try_number == call.try_number).events[1]
+        # A new baseline, and a person who clears a task, found what was done before.
+        passes = [one.events[1] for one in reads if one.process.pass_number == call.process.pass_number]
+        begun = max([begun, call.process.cleared, *passes[:1]])
         known, last = before[-1].events[1], None
         for one in changes:
             if begun <= one.index < known and one.event.what.startswith(_LIVE):
@@ -164,7 +169,7 @@ def _decisions_stay(world: World, asked: Asked, changes: list[_Change]) -> None:
             continue
         live = before[-1].shown.live
         ours = live in {one.id for one in own_releases(world)}
-        if ours and "roll_back" in call.task and call.try_number == 1:
+        if ours and "roll_back" in call.task and call.process.first:
             continue  # as documented: the first try rolls back what is live of its run
         world.wrong(f"request {call.number} changed what is live ({what}) over another's decision: {last.event.what}")
 

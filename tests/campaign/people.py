@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 
 def act(world: World, call: Call, chance: random.Random) -> None:
+    """Let a person do something that makes a difference, before a request."""
+    decide(world, chance)
+
+
+def decide(world: World, chance: random.Random) -> None:
     """Let a person do something that makes a difference."""
     what, do = chance.choice(_choices(world, chance))
     world.say(f"    a person {what}")

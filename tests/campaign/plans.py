@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from campaign.acts import Act, draw_acts
 from campaign.clock import Times, TooLongError
 from campaign.faults import KINDS, Planned
 from campaign.judge import Verdict, judge
@@ -32,6 +34,7 @@ class Plan:
     seed: int
     variant: Variant
     faults: tuple[tuple[str, int], ...]
+    acts: tuple[Act, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class Campaign:
             Planned(name, at, random.Random(f"{seed} {number}")) for number, (name, at) in enumerate(plan.faults)
         ]
         random.seed(seed)  # the pauses of the code under test
-        world, verdict = self._made(plan.variant, planned)
-        lines = [f"seed {seed}: {plan.variant}", *map(str, planned), *world.lines]
+        world, verdict = self._made(plan.variant, planned, plan.acts, random.Random(f"{seed} acts"))
+        lines = [f"seed {seed}: {plan.variant}", *map(str, planned), *map(str, plan.acts), *world.lines]
         return Result(plan, verdict, tuple(lines))
 
     def plan_of(self, seed: int) -> Plan:
@@ -88,7 +91,17 @@ class Campaign:
             at = chance.choice(among).number
             # A second fault may come where only the first one leads.
             faults.append((name, at + (chance.choice([0, 1, 1, 2, 3, 5]) if faults else 0)))
-        return Plan(seed, variant, tuple(faults))
+        return Plan(seed, variant, tuple(faults), self._acts(variant, calls, chance))
+
+    def _acts(self, variant: Variant, calls: Sequence[Call], chance: random.Random) -> tuple[Act, ...]:
+        """Choose what people do to a run of the group, which other flows do not have."""
+        if variant.flow != "group":
+            return ()
+        names = [call.task.rpartition(".")[2] for call in calls]
+        tasks = list(dict.fromkeys(names))
+        if dict(variant.options)["roll_back"] and "roll_back" not in tasks:
+            tasks.insert(-1, "roll_back")  # it makes no requests where nothing goes wrong
+        return draw_acts(chance, tasks, Counter(names))
 
     def _rehearsed(self, variant: Variant) -> tuple[Call, ...]:
         random.seed(0)
@@ -97,7 +110,13 @@ class Campaign:
             raise AssertionError(f"without any fault, {variant}: {verdict}\n" + "\n".join(world.lines))
         return tuple(world.wire.calls)
 
-    def _made(self, variant: Variant, planned: list[Planned]) -> tuple[World, Verdict]:
+    def _made(
+        self,
+        variant: Variant,
+        planned: list[Planned],
+        acts: Sequence[Act] = (),
+        chance: random.Random | None = None,
+    ) -> tuple[World, Verdict]:
         world = World(
             self.times,
             journal=variant.journal,
@@ -107,7 +126,8 @@ class Campaign:
             own_uuids=variant.own_uuids,
             touches=variant.touches,
         )
-        world.wire.planned = planned
+        world.wire.planned, world.acts = planned, acts
+        world.chance = chance or world.chance
         self._world = world
         with world.running():
             try:

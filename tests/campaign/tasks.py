@@ -20,7 +20,7 @@ from campaign.project import (
     TrifactaError,
     VirtualLoop,
 )
-from campaign.wire import KilledError
+from campaign.wire import KilledError, Process
 from campaign.world import Store
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from campaign.world import World
 
 #: Seconds until Airflow notices that a task's process is gone, and between two tries.
-_NOTICED_AFTER, _RETRY_DELAY = 300.0, 60.0
+NOTICED_AFTER, _RETRY_DELAY = 300.0, 60.0
 _OURS = (TrifactaError, AirflowFailException, AirflowSkipException, AirflowSensorTimeout)
 
 
@@ -65,9 +65,13 @@ class TaskInstance:
 
     def __init__(self, world: World, task_id: str, try_number: int, retries: int) -> None:
         self._world, self.task_id, self.try_number, self.max_tries = world, task_id, try_number, retries
+        #: The ``retries`` of the operator, by which it tells a retry from a clear.
+        self.retries = retries
         self.dag_id, self.run_id, self.map_index = "campaign", "campaign", -1
         self.first_look: datetime | None = None
         self.pushed: dict[str, Any] = {}
+        #: Whether the triggerer ends its wait with an error of its own.
+        self.loses_trigger = False
 
     def xcom_push(self, key: str, value: Any) -> None:
         self._world.wire.check_alive()
@@ -81,6 +85,12 @@ class TaskInstance:
 
     def get_task_states(self, *, task_ids: list[str], run_ids: list[str], **_: Any) -> dict[str, Any]:
         return {run_ids[0]: {one: self._world.states.get(one) for one in task_ids}}
+
+    def moves(self, state: str) -> None:
+        """Take a state that other tasks of the run may read."""
+
+    def says(self, text: str) -> None:
+        """End with an error."""
 
     def get_first_reschedule_date(self, context: object) -> datetime | None:
         return self.first_look
@@ -101,36 +111,63 @@ def run_task(
         if number > 1:
             world.clock.sleep(_RETRY_DELAY)
         ti = TaskInstance(world, task_id, number, retries)
-        world.wire.task, world.wire.try_number, world.wire.dead = task_id, number, False
-        context: dict[str, Any] = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": world.dag_run}
-        context |= render or {}
-        if world.journal:
-            context["task_state_store"] = store
-        ended.tries, ended.error = number, None
-        try:
-            ended.value = _execute(world, make, ti, context, rendered=render is not None)
-            ended.state = "success"
-        except KilledError:
-            world.clock.sleep(_NOTICED_AFTER)
-            continue
-        except AirflowSkipException as error:
-            ended.state, ended.error = "skipped", error
-        except Exception as error:
-            _note(world, ti, error)
-            ended.error = error
-            if not isinstance(error, (AirflowFailException, AirflowSensorTimeout)):
-                continue
-        world.xcoms[task_id] = dict(ti.pushed)
-        if ended.state == "success":
-            world.given.append(json.dumps(ended.value))
-            world.xcoms[task_id]["return_value"] = json.loads(json.dumps(ended.value))
-        break
-    else:
-        world.xcoms[task_id] = dict(ti.pushed)
+        ended = run_try(world, ti, make, Process(task_id, number, first=number == 1), render=render)
+        if ended.state == "killed":
+            world.clock.sleep(NOTICED_AFTER)
+        elif ended.state != "retry":
+            break
+    world.xcoms[task_id] = dict(ti.pushed)
+    if ended.state == "success":
+        world.xcoms[task_id]["return_value"] = json.loads(json.dumps(ended.value))
+    ended.state = "failed" if ended.state in ("killed", "retry") else ended.state
     world.states[task_id] = ended.state
     world.given += store.kept.values()
     said = f": {ended.error}" if ended.error else ""
     world.say(f"{task_id} ends as {ended.state} after {ended.tries} tries{said}")
+    return ended
+
+
+def run_try(
+    world: World,
+    ti: TaskInstance,
+    make: Callable[[], Any],
+    process: Process,
+    *,
+    render: dict[str, Any] | None = None,
+    dag_run: Any = None,
+) -> Ended:
+    """Run one try of a task.
+
+    :param ti: the task instance
+    :param make: makes the operator, again for each process
+    :param process: the process that runs it
+    :param render: what its templates need, if they are to be rendered
+    :param dag_run: the run, if it is not the world's
+    :returns: how it ended: beside the states of :class:`Ended` also ``retry``, if Airflow may try again, and ``killed``
+    """
+    before, world.wire.process = world.wire.process, process
+    ended = Ended(ti.task_id, "retry", tries=ti.try_number)
+    context: dict[str, Any] = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": dag_run or world.dag_run}
+    context |= render or {}
+    if world.journal:
+        context["task_state_store"] = world.stores.setdefault(ti.task_id, Store(world))
+    try:
+        ended.value = _execute(world, make, ti, context, rendered=render is not None)
+        ended.state = "success"
+        world.given.append(json.dumps(ended.value))
+    except KilledError:
+        ended.state = "killed"
+    except AirflowSkipException as error:
+        ended.state, ended.error = "skipped", error
+        ti.says(str(error))
+    except Exception as error:
+        ended.error = error
+        ti.says(str(error))
+        _note(world, ti, error)
+        if isinstance(error, (AirflowFailException, AirflowSensorTimeout)):
+            ended.state = "failed"
+    finally:
+        world.wire.process = before
     return ended
 
 
@@ -152,16 +189,22 @@ def _execute(
         operator = make()
         if rendered:
             operator = operator.prepare_for_execution()
-        operator.retries = ti.max_tries  # by which an operator tells a retry from a clear
+        operator.retries = ti.retries
         if rendered:
             operator.render_template_fields(context)
         first = world.clock.datetime()
         try:
             return operator.execute(context)
         except TaskDeferred as deferred:
-            event = _event_of(world, deferred.trigger.serialize())
-            keywords = {**(deferred.kwargs or {}), "event": event}
-            return operator.resume_execution(deferred.method_name, keywords, context)
+            ti.moves("deferred")
+            method, keywords = deferred.method_name, dict(deferred.kwargs or {})
+            if ti.loses_trigger:
+                method, keywords = "__fail__", {"error": "Trigger failure"}
+                world.say("    the triggerer loses the wait")
+            else:
+                keywords["event"] = _event_of(world, deferred.trigger.serialize())
+            ti.moves("running")
+            return operator.resume_execution(method, keywords, context)
         except AirflowRescheduleException as again:
             # A process of its own each time; it keeps the try.
             ti.first_look = ti.first_look or first
@@ -171,7 +214,7 @@ def _execute(
 
 def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
     """Run a trigger until its event; a triggerer that is killed is started again, and runs it from its keywords."""
-    path, keywords = serialized[0], json.dumps(serialized[1])
+    process, path, keywords = world.wire.process, serialized[0], json.dumps(serialized[1])
     world.given.append(keywords)
     while True:
         loop = VirtualLoop(world.clock)
@@ -181,14 +224,16 @@ def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
             try:
                 found = loop.run_until_complete(_first(trigger))
             except BaseException:
-                if not world.wire.dead:
+                if not process.dead:
                     raise
             loop.run_until_complete(loop.shutdown_default_executor())
-        if not world.wire.dead:
+        if not process.dead:
             world.given.append(json.dumps(found.payload))
             return json.loads(json.dumps(found.payload))
-        world.clock.sleep(_NOTICED_AFTER)
-        world.wire.dead = False
+        if process.ended:
+            raise KilledError
+        process.dead = False
+        world.clock.sleep(NOTICED_AFTER)
 
 
 async def _first(trigger: Any) -> Any:

@@ -68,8 +68,10 @@ def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
     elif flow.endswith("sensor"):
         options = {"mode": chance.choice(["poke", "reschedule", "deferrable"]), "there": yes(0.3)}
     elif flow == "group":
-        options = {"smoke_run": yes(0.7), "rules": yes(0.3), "fails": yes(0.1)}
-        options |= {"deferrable": yes(0.3), "roll_back": yes(0.8)}
+        fails = chance.choices(["none", "first", "second"], [6, 2, 2])[0]
+        options = {"smoke_run": yes(0.75), "rules": yes(0.3), "fails": fails}
+        options |= {"deferrable": yes(0.3), "roll_back": yes(0.85)}
+        options |= {"timeout": 30.0 if yes(0.2) else 3600.0, "outage": 120.0 if yes(0.2) else 900.0}
     fresh = flow in ("create", "staged", "roll back", "rules", "group") and yes(0.2)
     counts = not flow.startswith("run ") or yes(0.7)
     releases = flow in ("create", "staged", "roll back", "activate")

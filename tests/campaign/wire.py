@@ -42,16 +42,40 @@ def outside() -> Iterator[None]:
 
 
 @dataclass
+class Process:
+    """A process of a task, from its start to its end or to the end of its deferral.
+
+    :param pass_number: which pass of the group it belongs to: each new baseline begins one
+    :param began: how many events the instance knew when it started
+    :param cleared: how many events the instance knew when a person cleared the task last
+    :param first: whether it is the first try, or the first one since a person cleared the task
+    :param dead: whether the process is gone: nothing of it gets out any more
+    :param ended: whether a person ended it, so that nothing continues it
+    :param requests: how many requests it has made
+    """
+
+    task: str = ""
+    try_number: int = 1
+    pass_number: int = 0
+    began: int = 0
+    cleared: int = 0
+    first: bool = True
+    dead: bool = False
+    ended: bool = False
+    requests: int = 0
+
+
+@dataclass
 class Call:
     """One request of a task.
 
+    :param process: the process that made it
     :param events: how many events the instance knew before it, and after it
     :param shown: what the instance showed truthfully, if the task got that
     """
 
     number: int
-    task: str
-    try_number: int
+    process: Process
     method: str
     path: str
     query: str
@@ -59,6 +83,16 @@ class Call:
     fault: str = ""
     end: str = ""
     shown: Any = None
+
+    @property
+    def task(self) -> str:
+        """The id of the task that made it."""
+        return self.process.task
+
+    @property
+    def try_number(self) -> int:
+        """The number of the try that made it."""
+        return self.process.try_number
 
     @property
     def writes(self) -> bool:
@@ -87,9 +121,8 @@ class Wire:
         self._world = world
         self.calls: list[Call] = []
         self.planned: list[Planned] = []
-        self.task, self.try_number = "", 1
-        #: Whether the task's process is dead: nothing of it gets out any more.
-        self.dead = False
+        #: The process that runs now.
+        self.process = Process()
         #: What every answer passes on its way: a function of the call and the answer.
         self.filters: list[Callable[[Call, requests.Response], requests.Response]] = []
 
@@ -100,12 +133,12 @@ class Wire:
 
     def check_alive(self) -> None:
         """Let nothing more come from a process that is gone."""
-        if self.dead:
+        if self.process.dead:
             raise KilledError
 
     def death(self) -> KilledError:
         """Let the task's process be gone, by an error that nothing of it may catch."""
-        self.dead = True
+        self.process.dead = True
         return KilledError()
 
     def truthful(self, call: Call, response: Any) -> requests.Response:
@@ -120,11 +153,14 @@ class Wire:
             return real_send(adapter, request, **keywords)
         self.check_alive()
         parts = urlsplit(request.url)
-        call = Call(self.count, self.task, self.try_number, request.method, parts.path, parts.query)
+        call = Call(self.count, self.process, request.method, parts.path, parts.query)
         if call.number >= MOST_REQUESTS:
             raise TooLongError(f"more than {MOST_REQUESTS} requests")
         self.calls.append(call)
         world = self._world
+        call.process.requests += 1
+        world.on_request()
+        self.check_alive()
         for one in self.planned:
             one.before(world, call)
         call.events.append(world.event_count())
@@ -133,6 +169,7 @@ class Wire:
         def real() -> Any:
             return real_send(adapter, request, **keywords)
 
+        world.passwords.translate(request)
         try:
             fault = next((one for one in self.planned if one.hits(world, call)), None)
             if fault:

@@ -9,8 +9,9 @@ import io
 import json
 import logging
 import os
+import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -113,6 +114,7 @@ class World:
         touches: bool = True,
     ) -> None:
         self.clock = times.clock = Clock(MOST_SECONDS)
+        self.clock.woken = lambda: self.wire.check_alive()
         self.journal, self.skew = journal, 0.0
         self.lines: list[str] = []
         self.violations: list[str] = []
@@ -126,7 +128,14 @@ class World:
         self.store_away_until = 0.0
         self.kill_at_note = ""
         self.about_rules = False
+        #: What people are to do to a run of the group, and what decides what is left open of that.
+        self.acts: Sequence[Any] = ()
+        self.chance = random.Random(0)
         self.login = (_USERS[0].email, PASSWORD)
+        self.passwords = Passwords(self)
+        #: Called before each request of a task, and with each line that a task logs: its level and its text.
+        self.on_request: Callable[[], object] = lambda: None
+        self.on_line: Callable[[int, str], object] = lambda level, text: None
         self.wire = Wire(self)
         self.dag_run = SimpleNamespace(start_date=self.clock.datetime(), run_id="campaign")
         options: dict[str, Any] = {
@@ -177,6 +186,7 @@ class World:
             stack.callback(root.setLevel, root.level)
             root.setLevel(logging.INFO)
             stack.enter_context(mock.patch.object(root, "handlers", [_Handler(self)]))
+            self.passwords.url = self.prod.url
             yield self
 
     def say(self, line: str) -> None:
@@ -227,8 +237,49 @@ class World:
 
     def secrets(self) -> list[str]:
         """Return what must not appear anywhere."""
-        pair = ":".join(self.login)
-        return [PASSWORD, base64.b64encode(pair.encode()).decode()]
+        passwords = [PASSWORD, *self.passwords.later]
+        pairs = [f"{self.login[0]}:{password}" for password in passwords]
+        return [*passwords, *(base64.b64encode(pair.encode()).decode() for pair in pairs)]
+
+
+class Passwords:
+    """The password of the tasks' user in the production instance, which may be changed.
+
+    The instance keeps the first one. So a later one that is right is sent as the first one, and one that is out of date
+    is sent as a wrong one.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.url = ""
+        #: All passwords after the first one.
+        self.later: list[str] = []
+
+    def change(self, corrected_after: float | None) -> None:
+        """Change the password in the instance; the Airflow connection is corrected so many seconds later, or never."""
+        password = f"{PASSWORD}-{len(self.later)}"
+        self.later.append(password)
+        self._world.say("    the password is changed")
+        if corrected_after is not None:
+            self._world.clock.at(corrected_after, lambda: self._correct(password))
+
+    def _correct(self, password: str) -> None:
+        self._world.say("    the Airflow connection is corrected")
+        os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"] = _connection(self.url, self._world.login[0], password)
+
+    def translate(self, request: Any) -> None:
+        """Let a request carry what the instance takes, if its password is the one of now."""
+        if not self.later or not request.url.startswith(self.url):
+            return
+        login = self._world.login[0]
+        if request.headers.get("Authorization") == _basic(login, self.later[-1]):
+            request.headers["Authorization"] = _basic(login, PASSWORD)
+        elif request.headers.get("Authorization") == _basic(login, PASSWORD):
+            request.headers["Authorization"] = _basic(login, "out-of-date")
+
+
+def _basic(login: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
 
 
 def _connection(url: str, login: str, password: str) -> str:
@@ -246,3 +297,4 @@ class _Handler(logging.Handler):
         self._world.given.append(text)
         if not record.name.startswith(_NOISE) and "outside of the Task Runner" not in text:
             self._world.say(text)
+            self._world.on_line(record.levelno, record.getMessage())

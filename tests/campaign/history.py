@@ -1,0 +1,129 @@
+"""What happened in the deployment, as the production instance itself knows it: which release was live when, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from campaign.world import TASK
+
+if TYPE_CHECKING:
+    from campaign.wire import Process
+    from campaign.world import World
+
+#: Events that may change which release is live.
+LIVE_EVENTS = (
+    "release created and activated",
+    "release activated",
+    "release deactivated",
+    "release deleted",
+)
+#: Faults by which an answer says what is not so.
+LIES = ("wrong ids", "a list that lags", "lagging list")
+
+
+def live_ids(world: World, since: int) -> list[int | None]:
+    """Return which releases were live from an event on: the one before it, and one for each change since.
+
+    :param since: how many events had happened then
+    """
+    live: int | None = None
+    found: list[int | None] = []
+    events = world.prod.store.events()
+    for index, event in enumerate(events):
+        if index == since:
+            found.append(live)
+        if event.deployment_id != world.deployment_id:
+            continue
+        if event.what.startswith(LIVE_EVENTS[:2]):
+            live = event.release_id
+        elif event.what.startswith(LIVE_EVENTS[2:]) and event.release_id == live:
+            following = events[index + 1] if index + 1 < len(events) else None
+            # An activation deactivates the release before in the same step.
+            if following is None or following.at != event.at or not following.what.startswith(LIVE_EVENTS[:2]):
+                live = None
+            else:
+                continue
+        if index >= since and (not found or found[-1] != live):
+            found.append(live)
+    return found or [live]
+
+
+def last_read(world: World, process: Process) -> int | None:
+    """Return how many events had happened when a process began its last read of the releases; None if it has not."""
+    reads = [call for call in world.wire.calls if call.lists and call.process is process and call.end == "200"]
+    return reads[-1].events[0] if reads else None
+
+
+def was_lied_to(world: World, process: Process) -> bool:
+    """Tell whether an answer to a process, or to an earlier one, said what is not so."""
+    return any(call.fault in LIES for call in world.wire.calls)
+
+
+def made_by_run(world: World, newest_before: int) -> set[int]:
+    """Return the releases that the run's tasks made, also deleted ones.
+
+    :param newest_before: the newest release that was there before
+    """
+    return {
+        event.release_id
+        for event in _own_events(world)
+        if event.what.startswith("release created") and (event.release_id or 0) > newest_before
+    }
+
+
+def deleted_ids(world: World) -> set[int | None]:
+    """Return the releases that were deleted."""
+    return {event.release_id for event in world.prod.store.events() if event.what.startswith("release deleted")}
+
+
+def others_changed(world: World, since: int) -> bool:
+    """Tell whether others changed which release is live.
+
+    :param since: how many events had happened then
+    """
+    return any(
+        event.user_id != TASK
+        and event.deployment_id == world.deployment_id
+        and event.what.startswith(LIVE_EVENTS)
+        for event in world.prod.store.events()[since:]
+    )
+
+
+def changed_by(world: World, name: str, since: int = 0) -> list[Any]:
+    """Return what a task changed about which release is live.
+
+    :param name: the task's name in the group
+    :param since: how many events had happened then
+    """
+    events = world.prod.store.events()
+    found = []
+    for call in world.wire.calls:
+        if not call.task.endswith(f".{name}") or not call.writes or not call.events:
+            continue
+        end = call.events[1] if len(call.events) > 1 else len(events)
+        found += [
+            event
+            for index, event in enumerate(events[call.events[0] : end], call.events[0])
+            if index >= since and event.user_id == TASK and event.what.startswith(LIVE_EVENTS)
+        ]
+    return found
+
+
+def changed_anything(world: World, process: Process) -> bool:
+    """Tell whether a try changed anything in the production instance, as far as the instance has done it by now."""
+    for call in world.wire.calls:
+        of_try = (call.task, call.try_number) == (process.task, process.try_number)
+        if not of_try or not call.writes or not call.events:
+            continue
+        end = call.events[1] if len(call.events) > 1 else None
+        if any(event.user_id == TASK for event in world.prod.store.events()[call.events[0] : end]):
+            return True
+    return False
+
+
+def _own_events(world: World) -> list[Any]:
+    return [
+        event
+        for event in world.prod.store.events()[world.events_before :]
+        if event.user_id == TASK and event.deployment_id == world.deployment_id
+    ]
