@@ -54,15 +54,16 @@ class Ends:
         return state.live in self._made() and self._jobs_complete()
 
     def _after_rollback(self, task: Task, process: Process) -> None:
-        undone = [event.release_id for event in history.changed_by(self._world, "roll_back", process.began)]
+        changes = history.changed_by(self._world, "roll_back", process.began)
+        undone = [event.release_id for event in changes if event.what == "release deactivated"]
         keeps = self._keeps()
         for release_id in undone:
             if release_id in self._proven and "failed" not in self._smoke_states():
                 self._wrong(f"release {release_id} was proven before, no smoke run failed, and it was rolled back")
-            elif keeps is True:
+            elif keeps is True and not self._jobs_were_unreadable(process):
                 self._wrong(f"release {release_id} was rolled back, though every step proves it: {self._states()}")
         live, quiet = self._live(), not history.others_changed(self._world, process.began)
-        ours = live in self._made() and live not in self._proven
+        ours = self._statements.baseline and live in self._made() and live not in self._proven
         if ours and quiet and keeps is False and task.state in ("success", "skipped"):
             self._wrong(f"a rollback of release {live} is owed, and roll_back is {task.state}: {self._states()}")
 
@@ -116,6 +117,15 @@ class Ends:
         states = dict(self._world.state().jobs)
         return all(states.get(one) == "Complete" for one in ids)
 
+    def _jobs_were_unreadable(self, process: Process) -> bool:
+        """Tell whether the last thing that a process read well before its change was not the jobs, and it tried."""
+        reads = [call for call in self._world.wire.calls if call.process is process and call.method == "GET"]
+        change = next(call for call in self._world.wire.calls if call.process is process and call.writes)
+        before = [call for call in reads if call.number < change.number]
+        jobs = [call for call in before if "/jobGroups/" in call.path]
+        # A later read that went well shows that it could have looked at the jobs once more.
+        return bool(jobs and jobs[-1].fault and all(call.fault for call in before if call.number > jobs[-1].number))
+
     def _states(self) -> dict[str, str | None]:
         return {task.name: task.state for task in self._run.tasks.values() if task.name not in ("roll_back", "promoted")}
 
@@ -127,6 +137,8 @@ class Ends:
         return any(task is not None and task.marked is not None for task in tasks)
 
     def _made(self) -> set[int | None]:
+        if self._statements.baseline is None:
+            return set()
         return set(history.made_by_run(self._world, self._statements.newest_before))
 
     def _live(self) -> int | None:

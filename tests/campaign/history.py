@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from campaign.world import TASK
 
 if TYPE_CHECKING:
-    from campaign.wire import Process
+    from campaign.wire import Call, Process
     from campaign.world import World
 
 #: Events that may change which release is live.
@@ -59,14 +59,15 @@ def was_lied_to(world: World, process: Process) -> bool:
     return any(call.fault in LIES for call in world.wire.calls)
 
 
-def made_by_run(world: World, newest_before: int) -> set[int]:
+def made_by_run(world: World, newest_before: int, since: int = 0) -> set[int]:
     """Return the releases that the run's tasks made, also deleted ones.
 
     :param newest_before: the newest release that was there before
+    :param since: how many events had happened then
     """
     return {
         event.release_id
-        for event in _own_events(world)
+        for event in _own_events(world, since)
         if event.what.startswith("release created") and (event.release_id or 0) > newest_before
     }
 
@@ -89,41 +90,47 @@ def others_changed(world: World, since: int) -> bool:
     )
 
 
+def call_of(world: World, index: int) -> Call | None:
+    """Return the request that made one of the run's events; a late effect counts for the request before it.
+
+    :param index: the number of the event
+    """
+    asking = [call for call in world.wire.calls if call.writes and call.events]
+    for call in asking:
+        if len(call.events) == 2 and call.events[0] <= index < call.events[1]:
+            return call
+    earlier = [call for call in asking if call.events[0] <= index]
+    return earlier[-1] if earlier else None
+
+
 def changed_by(world: World, name: str, since: int = 0) -> list[Any]:
     """Return what a task changed about which release is live.
 
     :param name: the task's name in the group
     :param since: how many events had happened then
     """
-    events = world.prod.store.events()
     found = []
-    for call in world.wire.calls:
-        if not call.task.endswith(f".{name}") or not call.writes or not call.events:
-            continue
-        end = call.events[1] if len(call.events) > 1 else len(events)
-        found += [
-            event
-            for index, event in enumerate(events[call.events[0] : end], call.events[0])
-            if index >= since and event.user_id == TASK and event.what.startswith(LIVE_EVENTS)
-        ]
+    for index, event in enumerate(world.prod.store.events()):
+        if index >= since and event.user_id == TASK and event.what.startswith(LIVE_EVENTS):
+            call = call_of(world, index)
+            if call and call.task.endswith(f".{name}"):
+                found.append(event)
     return found
 
 
 def changed_anything(world: World, process: Process) -> bool:
     """Tell whether a try changed anything in the production instance, as far as the instance has done it by now."""
-    for call in world.wire.calls:
-        of_try = (call.task, call.try_number) == (process.task, process.try_number)
-        if not of_try or not call.writes or not call.events:
-            continue
-        end = call.events[1] if len(call.events) > 1 else None
-        if any(event.user_id == TASK for event in world.prod.store.events()[call.events[0] : end]):
-            return True
+    for index, event in enumerate(world.prod.store.events()):
+        if index >= process.began and event.user_id == TASK:
+            call = call_of(world, index)
+            if call and (call.task, call.try_number) == (process.task, process.try_number):
+                return True
     return False
 
 
-def _own_events(world: World) -> list[Any]:
+def _own_events(world: World, since: int) -> list[Any]:
     return [
         event
-        for event in world.prod.store.events()[world.events_before :]
+        for event in world.prod.store.events()[max(since, world.events_before) :]
         if event.user_id == TASK and event.deployment_id == world.deployment_id
     ]

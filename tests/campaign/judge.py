@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from campaign import history
 from campaign.asked import Asked, own_releases
 from campaign.wire import Call
 from campaign.world import TASK, World
@@ -67,7 +68,7 @@ def judge(world: World, asked: Asked, *, away: bool) -> Verdict:
         end = GREEN
     elif any(one.doubts for one in asked.ended):
         end = DOUBT
-    elif asked.wanted(state) and not disturbed and not away and asked.ended[-1].error:
+    elif asked.wanted(state) and asked.proves_end and not disturbed and not away and asked.ended[-1].error:
         end = FALSE_RED
     else:
         end = RIGHT
@@ -86,12 +87,7 @@ def _changes(world: World) -> list[_Change]:
     for index, event in enumerate(world.prod.store.events()):
         if index < world.events_before:
             continue
-        call = None
-        if event.user_id == TASK:
-            asking = [one for one in world.wire.calls if one.writes]
-            within = [one for one in asking if len(one.events) == 2 and one.events[0] <= index < one.events[1]]
-            earlier = [one for one in asking if one.events[0] <= index]
-            call = next(iter([*within, *earlier[-1:]]), None)
+        call = history.call_of(world, index) if event.user_id == TASK else None
         found.append(_Change(index, event, call))
     return found
 

@@ -23,7 +23,9 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferralError,
     TaskDeferred,
+    XComNotFound,
 )
 from trifacta_emulator import (
     Answer,
@@ -93,11 +95,13 @@ __all__ = [
     "RunJobGroupOperator",
     "RunOutcome",
     "SetImportRulesOperator",
+    "TaskDeferralError",
     "TaskDeferred",
     "TrifactaError",
     "Truncate",
     "User",
     "VirtualLoop",
+    "XComNotFound",
     "build_package",
     "installed",
     "open_package",

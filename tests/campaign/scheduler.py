@@ -18,8 +18,8 @@ from campaign.wire import Process
 if TYPE_CHECKING:
     from campaign.world import World
 
-#: Seconds until the scheduler looks again after a person did something, and between two tries.
-_SCHEDULED_AFTER, _RETRY_DELAY = 2.0, 60.0
+#: Seconds between two tasks, until the scheduler looks after a person did something, and between two tries.
+_LOOP, _SCHEDULED_AFTER, _RETRY_DELAY = 1.0, 2.0, 60.0
 #: States in which nothing more happens by itself.
 ENDED = ("success", "failed", "skipped", "upstream_failed")
 
@@ -136,17 +136,17 @@ class Run:
             self.world.wire.process = sleeping
 
     def _tick(self) -> None:
-        again = True
-        while again:
-            again = False
-            for task in self.tasks.values():
-                decision = self._decide(task)
-                if decision == "run":
-                    self._run(task)
-                elif decision:
-                    self._say(task, decision)
-                    task.state = decision
-                again = again or bool(decision)
+        while True:
+            decisions = [(task, self._decide(task)) for task in self.tasks.values()]
+            task, decision = next(((task, found) for task, found in decisions if found), (None, None))
+            if task is None:
+                return
+            if decision == "run":
+                self._run(task)
+                self.world.clock.sleep(_LOOP)
+            else:
+                self._say(task, f"is {decision}")
+                task.state = decision
 
     def _decide(self, task: Task) -> str | None:
         """Return ``run``, the state that a task takes without running, or None if it stays as it is."""

@@ -102,8 +102,9 @@ class Statements:
                 found.append("this try changed something")
         if "Nothing was promoted" in sentence:
             self.count += 1
-            if history.made_by_run(world, self.newest_before):
-                found.append("this run made a release")
+            began = self.passes[process.pass_number]
+            if made := history.made_by_run(world, self.newest_before, began):
+                found.append(f"this pass made release {sorted(made)}")
         if _OTHERS.search(sentence):
             self.count += 1
             if not history.others_changed(world, self.passes[process.pass_number]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import pkgutil
@@ -16,9 +17,11 @@ from campaign.project import (
     AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferralError,
     TaskDeferred,
     TrifactaError,
     VirtualLoop,
+    XComNotFound,
 )
 from campaign.wire import KilledError, Process
 from campaign.world import Store
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 #: Seconds until Airflow notices that a task's process is gone, and between two tries.
 NOTICED_AFTER, _RETRY_DELAY = 300.0, 60.0
 _OURS = (TrifactaError, AirflowFailException, AirflowSkipException, AirflowSensorTimeout)
+#: What Airflow itself raises for a task: its trigger is lost, or what it is to get was never pushed.
+_AIRFLOWS = (TaskDeferralError, XComNotFound)
 
 
 @dataclass
@@ -177,7 +182,7 @@ def _note(world: World, ti: TaskInstance, error: BaseException) -> None:
     world.say(f"    {type(error).__name__}: {error}")
     cause = error.__cause__ if isinstance(error, AirflowFailException) else error
     ours = isinstance(error, _OURS) and (cause is None or isinstance(cause, _OURS))
-    if not ours:
+    if not ours and not isinstance(error, _AIRFLOWS):
         world.wrong(f"{ti.task_id} ends with {type(error).__name__}: {str(error)[:200]}")
 
 
@@ -226,6 +231,8 @@ def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
             except BaseException:
                 if not process.dead:
                     raise
+                # Its process is gone, so nothing of it gets out any more.
+                loop.run_until_complete(_cancel_all())
             loop.run_until_complete(loop.shutdown_default_executor())
         if not process.dead:
             world.given.append(json.dumps(found.payload))
@@ -234,6 +241,13 @@ def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
             raise KilledError
         process.dead = False
         world.clock.sleep(NOTICED_AFTER)
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _first(trigger: Any) -> Any:
