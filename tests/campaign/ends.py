@@ -26,7 +26,7 @@ class Ends:
 
     def __init__(self, run: Run, statements: Statements) -> None:
         self._run, self._world, self._statements = run, run.world, statements
-        #: The releases that a green end proved, as long as nothing said otherwise.
+        #: The releases that one of the two tasks kept rightly, as long as nothing said otherwise.
         self._proven: set[int] = set()
         #: How the steps were when each of the two tasks began.
         self._begun: dict[str, dict[str, str | None]] = {}
@@ -49,6 +49,19 @@ class Ends:
             else:
                 self._after_all(task, process)
 
+    def check_releases(self) -> None:
+        """Check that each pass made at most one release of a package; only a new export is another package."""
+        found: dict[tuple[int, str | None], list[int]] = {}
+        for release, call in history.releases_made(self._world):
+            found.setdefault((call.process.pass_number, release.package_uuid), []).append(release.id)
+        # Without a journal nothing is left of a process that a person ended. If the server takes longer with its
+        # upload than it may, the next try cannot know of it.
+        uploads = [call for call in self._world.wire.calls if call.uploads and call.process.ended]
+        lost = any(call.fault == "slow commit" for call in uploads) and not self._world.journal
+        for (number, _), ids in found.items():
+            if len(ids) > 1 + lost:
+                self._wrong(f"pass {number} made the releases {ids} of one package")
+
     def is_kept(self, state: State) -> bool:
         """Tell whether a state is what the group promises when it is green."""
         return state.live in self._made() and self._jobs_complete()
@@ -63,6 +76,8 @@ class Ends:
             elif keeps is True and not self._jobs_were_unreadable(process):
                 self._wrong(f"release {release_id} was rolled back, though every step proves it: {self._states()}")
         live, quiet = self._live(), not history.others_changed(self._world, process.began)
+        if task.state == "skipped" and keeps is True and live in self._made():
+            self._proven.add(live or 0)
         ours = self._statements.baseline and live in self._made() and live not in self._proven
         if ours and quiet and keeps is False and task.state in ("success", "skipped"):
             self._wrong(f"a rollback of release {live} is owed, and roll_back is {task.state}: {self._states()}")
@@ -80,6 +95,8 @@ class Ends:
             if self._keeps() is False and live not in self._proven:
                 self._wrong(f"promoted is green, and nothing proves release {live}: {self._states()}")
             return
+        if self._keeps() is True and live in self._made():
+            self._proven.add(live or 0)
         if task.ended is None or task.ended.error is None:
             return  # it was killed, and said nothing
         if status is None:
@@ -95,8 +112,10 @@ class Ends:
         before = [state for name, state in states.items() if name in _PROOF and name != "smoke_jobs"]
         if set(before) - {"success"}:
             return False
-        if self._marked("smoke_run", "smoke_jobs"):
+        if self._marked("smoke_jobs"):
             return None if wait is None or wait.state == "success" else False
+        if self._marked("smoke_run"):
+            return None
         if wait is None or wait.state == "success":
             return jobs or None
         if wait.state != "failed":

@@ -93,7 +93,10 @@ def _asked(world: World, run: Run, ends: Ends, people: People) -> Asked:
     def wanted(state: State) -> bool:
         return ends.is_kept(state)
 
-    asked = Asked(wanted, releases=run.pass_number, runs=0, waits=("g.active", "g.smoke_jobs"))
+    # How many releases there may be depends on what was cleared, so it is checked here.
+    most = len(world.prod.store.releases(world.deployment_id, include_deleted=True))
+    asked = Asked(wanted, releases=most, runs=0, waits=("g.active", "g.smoke_jobs"))
+    ends.check_releases()
     smoke_run = run.task("smoke_run")
     asked.runs = smoke_run.clears + 1 if smoke_run else 0
     asked.ended = [_ended(task) for task in run.tasks.values()]

@@ -21,15 +21,16 @@ LIVE_EVENTS = (
 LIES = ("wrong ids", "a list that lags", "lagging list")
 
 
-def live_ids(world: World, since: int) -> list[int | None]:
+def live_ids(world: World, since: int, until: int | None = None) -> list[int | None]:
     """Return which releases were live from an event on: the one before it, and one for each change since.
 
     :param since: how many events had happened then
+    :param until: how many events had happened at the end of that time; None for now
     """
     live: int | None = None
     found: list[int | None] = []
     events = world.prod.store.events()
-    for index, event in enumerate(events):
+    for index, event in enumerate(events[:until]):
         if index == since:
             found.append(live)
         if event.deployment_id != world.deployment_id:
@@ -90,6 +91,18 @@ def others_changed(world: World, since: int) -> bool:
     )
 
 
+def releases_made(world: World) -> list[tuple[Any, Call]]:
+    """Return the releases that the run's tasks made, also deleted ones, and the requests that did."""
+    releases = {one.id: one for one in world.prod.store.releases(world.deployment_id, include_deleted=True)}
+    found = []
+    for index, event in enumerate(world.prod.store.events()):
+        made = event.user_id == TASK and event.what.startswith("release created")
+        call = call_of(world, index) if made and index >= world.events_before else None
+        if call and event.release_id in releases:
+            found.append((releases[event.release_id], call))
+    return found
+
+
 def call_of(world: World, index: int) -> Call | None:
     """Return the request that made one of the run's events; a late effect counts for the request before it.
 
@@ -115,6 +128,19 @@ def changed_by(world: World, name: str, since: int = 0) -> list[Any]:
             call = call_of(world, index)
             if call and call.task.endswith(f".{name}"):
                 found.append(event)
+    return found
+
+
+def undone_by(world: World, name: str, since: int = 0) -> set[int | None]:
+    """Return the releases that a task may say that it took back: those that were live when it asked for a change.
+
+    :param name: the task's name in the group
+    :param since: how many events had happened then
+    """
+    found: set[int | None] = set()
+    for call in world.wire.calls:
+        if call.writes and call.task.endswith(f".{name}") and call.events and call.events[0] >= since:
+            found |= set(live_ids(world, call.process.began, call.events[0]))
     return found
 
 

@@ -69,7 +69,7 @@ class Campaign:
             Planned(name, at, random.Random(f"{seed} {number}")) for number, (name, at) in enumerate(plan.faults)
         ]
         random.seed(seed)  # the pauses of the code under test
-        world, verdict = self._made(plan.variant, planned, plan.acts, random.Random(f"{seed} acts"))
+        world, verdict = self.made(plan.variant, planned, plan.acts, random.Random(f"{seed} acts"))
         lines = [f"seed {seed}: {plan.variant}", *map(str, planned), *map(str, plan.acts), *world.lines]
         return Result(plan, verdict, tuple(lines))
 
@@ -105,18 +105,25 @@ class Campaign:
 
     def _rehearsed(self, variant: Variant) -> tuple[Call, ...]:
         random.seed(0)
-        world, verdict = self._made(variant, [])
+        world, verdict = self.made(variant, [])
         if verdict.violations:
             raise AssertionError(f"without any fault, {variant}: {verdict}\n" + "\n".join(world.lines))
         return tuple(world.wire.calls)
 
-    def _made(
+    def made(
         self,
         variant: Variant,
         planned: list[Planned],
         acts: Sequence[Act] = (),
         chance: random.Random | None = None,
     ) -> tuple[World, Verdict]:
+        """Make a run that is given in full.
+
+        :param variant: the flow with its options
+        :param planned: what goes wrong
+        :param acts: what people do to a run of the group
+        :param chance: decides what the acts leave open
+        """
         world = World(
             self.times,
             journal=variant.journal,

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from campaign.world import World
 
 STATUS_KEY = "promotion_status"
-#: "Release 5 of deployment 1 'Orders' is live", "no release is live", and what may stand between.
+#: "Release 5 of deployment 'Orders' (1) is live", "no release is live", and what may stand between.
 _LIVE = re.compile(
-    r"\b(?:release (?P<id>\d+)|(?P<none>no release))(?: of (?:the )?deployment \d*(?: ?'[^']*')?)?"
+    r"\b(?:release (?P<id>\d+)|(?P<none>no release))(?: of (?:the )?deployment(?: \d+| '[^']*' \(\d+\)))?"
     r"(?:, which this run made,)? (?P<verb>is|stays) (?P<no>not )?live\b",
     re.IGNORECASE,
 )
@@ -93,8 +93,7 @@ class Statements:
                 found.append(f"release {match[1]} was not deleted")
         for match in _ROLLED_BACK.finditer(sentence):
             self.count += 1
-            undone = {event.release_id for event in history.changed_by(world, "roll_back")}
-            if int(match[1]) not in undone:
+            if int(match[1]) not in history.undone_by(world, "roll_back"):
                 found.append(f"release {match[1]} was not rolled back by the group")
         if _NOTHING.search(sentence):
             self.count += 1
@@ -147,15 +146,15 @@ class Statements:
     ) -> None:
         """Check the state: the first one that fits what the instance knows."""
         state, before = status["state"], baseline["active_release_id"]
-        began = self.passes[process.pass_number]
-        undone = bool(history.changed_by(self._world, "roll_back", began))
-        was_live = before is not None or bool(made & set(history.live_ids(self._world, began)))
-        if live is None and before is None and undone:
-            fitting = {"rolled_back", "unchanged"}
-        elif live is None and was_live:
+        undone = bool(history.undone_by(self._world, "roll_back", self.passes[process.pass_number]))
+        if live is None and before is None and made:
+            fitting = self._with_none_before(made, undone=undone)
+        elif live is None and before is not None:
             fitting = {"nothing_live"}
         elif made and made <= history.deleted_ids(self._world):
             fitting = {"release_deleted"} | ({"rolled_back"} if undone and live == before else set())
+            # Nothing names a release that the upload's task never knew.
+            fitting |= {"unchanged" if live == before else "replaced"} if not self._is_named(made) else set()
         elif live == before:
             fitting = {"rolled_back", "unchanged"} if undone else {"unchanged"}
         elif live in made:
@@ -166,6 +165,22 @@ class Statements:
         self.count += 1
         if state not in fitting | {"unknown"}:
             self._wrong(process, f"the state is {state}, and {' or '.join(sorted(fitting))} fits")
+
+    def _with_none_before(self, made: set[int], *, undone: bool) -> set[str]:
+        """Return the states that fit where none is live, none was before, and the run made a release."""
+        deleted = {"release_deleted"} if made <= history.deleted_ids(self._world) else set()
+        rollback, active = self._run.task("roll_back"), self._run.task("active")
+        if undone and rollback and rollback.state == "success":
+            return {"rolled_back", "unchanged"}
+        if undone or not active or active.state != "success":
+            # After a clear nothing tells that the rollback went back to none, or that the release was live at all.
+            return {"unchanged", "nothing_live", *deleted} | ({"rolled_back"} if undone else set())
+        return {"nothing_live"}
+
+    def _is_named(self, made: set[int]) -> bool:
+        """Tell whether the upload's task named one of these releases."""
+        task = self._run.task("create_release")
+        return bool(task and self._world.xcoms.get(task.task_id, {}).get("release_id") in made)
 
     @property
     def baseline(self) -> Mapping[str, Any] | None:
