@@ -12,9 +12,14 @@ has the table of one campaign.
 ``hits``       how it happens
 ``people``     what others do at the same time
 ``tasks``      runs an operator as Airflow does: tries, retries, deferral, XComs, the journal
+``scheduler``  runs the tasks of the group as Airflow does: trigger rules, clears, marks, states
+``acts``       what people do to a run of the group
 ``asked``      what a run was to reach, and what it made
 ``flows``      what is asked for: operators and sensors
 ``group``      the same with the whole group of tasks
+``history``    what happened in the deployment, as the instance knows it
+``statements`` whether what the group says is true
+``ends``       whether what is proven stays, and what is not goes back
 ``variants``   the flows with their options
 ``judge``      compares what is there with what was asked for and with what the run says
 ``plans``      what a seed stands for, and how it is run

@@ -31,7 +31,7 @@ class Ends:
         #: How the steps were when each of the two tasks began.
         self._begun: dict[str, dict[str, str | None]] = {}
 
-    def on_start(self, task: Task, process: Process) -> None:
+    def on_start(self, task: Task) -> None:
         """Keep how the steps are when one of the last two tasks begins."""
         if task.name == "baseline":
             self._proven.clear()
@@ -42,7 +42,7 @@ class Ends:
         if task.name in ("smoke_run", "smoke_jobs") and task.state == "failed":
             self._proven.clear()
         if task.name in ("roll_back", "promoted") and task.state in ("success", "skipped", "failed"):
-            if self._begun[task.task_id] != self._states() or history.was_lied_to(self._world, process):
+            if self._begun[task.task_id] != self._states() or history.was_lied_to(self._world):
                 return  # somebody changed a step meanwhile, or the instance said what is not so
             if task.name == "roll_back":
                 self._after_rollback(task, process)
@@ -101,9 +101,10 @@ class Ends:
             return  # it was killed, and said nothing
         if status is None:
             self._wrong(f"promoted is {task.state}, and does not say how production stands")
-        elif quiet and live in self._made() and live not in self._proven and self._keeps() is False:
-            if status["state"] not in ("rollback_owed", "unproven", "unknown"):
-                self._wrong(f"release {live} is live and not proven, and promoted says {status['state']}")
+            return
+        unproven = live in self._made() and live not in self._proven and self._keeps() is False
+        if quiet and unproven and status["state"] not in ("rollback_owed", "unproven", "unknown"):
+            self._wrong(f"release {live} is live and not proven, and promoted says {status['state']}")
 
     def _keeps(self) -> bool | None:
         """Tell whether the steps prove the release, as they are now: None if that may be seen in either way."""
@@ -146,7 +147,9 @@ class Ends:
         return bool(jobs and jobs[-1].fault and all(call.fault for call in before if call.number > jobs[-1].number))
 
     def _states(self) -> dict[str, str | None]:
-        return {task.name: task.state for task in self._run.tasks.values() if task.name not in ("roll_back", "promoted")}
+        return {
+            task.name: task.state for task in self._run.tasks.values() if task.name not in ("roll_back", "promoted")
+        }
 
     def _smoke_states(self) -> list[str | None]:
         return [self._states().get(name) for name in ("smoke_run", "smoke_jobs")]

@@ -75,7 +75,7 @@ def promote(world: World, *, fails: str, **options: Any) -> Asked:
 
     def on_start(task: Task, process: Process) -> None:
         statements.passes.setdefault(run.pass_number, process.began)
-        ends.on_start(task, process)
+        ends.on_start(task)
         people.on_request()
 
     def on_end(task: Task, process: Process) -> None:

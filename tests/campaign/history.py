@@ -55,8 +55,8 @@ def last_read(world: World, process: Process) -> int | None:
     return reads[-1].events[0] if reads else None
 
 
-def was_lied_to(world: World, process: Process) -> bool:
-    """Tell whether an answer to a process, or to an earlier one, said what is not so."""
+def was_lied_to(world: World) -> bool:
+    """Tell whether an answer of the instance said what is not so."""
     return any(call.fault in LIES for call in world.wire.calls)
 
 
@@ -84,9 +84,7 @@ def others_changed(world: World, since: int) -> bool:
     :param since: how many events had happened then
     """
     return any(
-        event.user_id != TASK
-        and event.deployment_id == world.deployment_id
-        and event.what.startswith(LIVE_EVENTS)
+        event.user_id != TASK and event.deployment_id == world.deployment_id and event.what.startswith(LIVE_EVENTS)
         for event in world.prod.store.events()[since:]
     )
 

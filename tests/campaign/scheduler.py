@@ -98,10 +98,10 @@ class Run:
         #: How many baselines were begun.
         self.pass_number = 0
         #: Called when a process starts, pushes an XCom, says something, and when it has ended.
-        self.on_start: Callable[[Task, Process], object] = lambda task, process: None
-        self.on_push: Callable[[Process, str, Any], object] = lambda process, key, value: None
-        self.on_text: Callable[[Process, str], object] = lambda process, text: None
-        self.on_end: Callable[[Task, Process], object] = lambda task, process: None
+        self.on_start: Callable[[Task, Process], object] = lambda *_: None
+        self.on_push: Callable[[Process, str, Any], object] = lambda *_: None
+        self.on_text: Callable[[Process, str], object] = lambda *_: None
+        self.on_end: Callable[[Task, Process], object] = lambda *_: None
         #: Called when nothing happens any more; tells whether something may happen now.
         self.on_idle: Callable[[], bool] = lambda: False
         self._timers = 0

@@ -17,7 +17,6 @@ from campaign import history
 if TYPE_CHECKING:
     from campaign.scheduler import Run
     from campaign.wire import Process
-    from campaign.world import World
 
 STATUS_KEY = "promotion_status"
 #: "Release 5 of deployment 'Orders' (1) is live", "no release is live", and what may stand between.
@@ -51,8 +50,8 @@ class Statements:
         self.count = 0
 
     def on_line(self, level: int, text: str) -> None:
-        """Check a warning or an error of the log."""
-        if level >= logging.WARNING and threading.current_thread().name != "rival":
+        """Check a line of the log."""
+        if level >= logging.INFO and threading.current_thread().name != "rival":
             self.check(self._world.wire.process, text, "the log")
 
     def on_push(self, process: Process, key: str, value: Any) -> None:
@@ -60,7 +59,7 @@ class Statements:
         if key != STATUS_KEY:
             return
         self.check(process, str(value.get("text")), "the status")
-        if not history.was_lied_to(self._world, process):
+        if not history.was_lied_to(self._world):
             self._check_fields(process, value)
 
     def check(self, process: Process, text: str, where: str) -> None:
@@ -69,7 +68,7 @@ class Statements:
         :param process: the process that says it
         :param where: where it says it
         """
-        if history.was_lied_to(self._world, process):
+        if history.was_lied_to(self._world):
             return
         for sentence in re.split(r"(?<=[.;])\s+|: (?=[A-Z])", text):
             for problem in self._problems(process, sentence):

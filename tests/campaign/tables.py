@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from campaign.acts import KINDS as ACTS
 from campaign.faults import KINDS
 from campaign.judge import DOUBT, FALSE_RED, GREEN, RIGHT
 from campaign.plans import Result
@@ -52,6 +53,8 @@ class Table:
         results = self._results
         flows = [(flow, [one for one in results if one.plan.variant.flow == flow]) for flow in FLOWS]
         kinds = [(kind, [one for one in results if kind in dict(one.plan.faults)]) for kind in KINDS]
+        groups = [one for one in results if one.plan.variant.flow == "group"]
+        acts = [(kind, [one for one in groups if kind in {act.kind for act in one.plan.acts}]) for kind in ACTS]
         whole = ("all", results)
         journal = [
             (f"{words} journal", [one for one in results if one.plan.variant.journal == has])
@@ -60,6 +63,7 @@ class Table:
         parts = [
             _rows("flow", [*flows, *journal, whole]),
             _rows("fault", [*kinds, whole]),
+            _rows("act", [*acts, ("none", [one for one in groups if not one.plan.acts])]),
             self._matrix(),
             self._reasons(seeds=seeds),
             self.summary(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from campaign.acts import KINDS as ACTS
 from campaign.faults import KINDS, OF_A_GATEWAY
 from campaign.judge import DOUBT, FALSE_RED, GREEN
 from campaign.plans import Campaign
@@ -13,8 +14,10 @@ from campaign.variants import FLOWS
 
 #: Split, so that two workers share them.
 PARTS, RUNS = 4, 75
+#: Runs of the whole group with people beside it, which other flows do not have.
+GROUP_RUNS = 40
 #: One for all tests of a process, since it remembers its rehearsals.
-CAMPAIGN = Campaign()
+CAMPAIGN, GROUPS = Campaign(), Campaign(["group"])
 
 
 @pytest.fixture
@@ -40,9 +43,31 @@ def test_no_promise_is_broken(campaign, part, tell):
     tell(table.summary())
 
 
-def test_a_seed_makes_the_same_run_each_time(campaign):
-    first, second = (campaign.run(7).verdict for _ in range(2))
+def test_no_promise_of_a_group_is_broken_by_what_people_do(tell):
+    table = Table()
+    with installed(GROUPS.times, GROUPS.send):
+        for seed in range(1, 1 + GROUP_RUNS):
+            result = GROUPS.run(seed)
+            table.add(result)
+            again = f"scripts/campaign --flow group --replay {seed}"
+            assert not result.verdict.violations, "\n".join([*result.lines, again])
+    tell(table.summary())
+
+
+@pytest.mark.parametrize(("flows", "seed"), [(FLOWS, 7), (["group"], 3)])
+def test_a_seed_makes_the_same_run_each_time(flows, seed):
+    runner = Campaign(flows)
+    with installed(runner.times, runner.send):
+        first, second = (runner.run(seed).verdict for _ in range(2))
     assert first == second
+
+
+def test_seeds_lead_to_everything_that_people_do():
+    with installed(GROUPS.times, GROUPS.send):
+        plans = [GROUPS.plan_of(seed) for seed in range(1, 1 + GROUP_RUNS)]
+    acts = [act for plan in plans for act in plan.acts]
+    assert {act.kind for act in acts} == set(ACTS)
+    assert {act.alone for act in acts if act.kind == "clear"} == {True, False}
 
 
 def test_seeds_lead_to_every_flow_and_every_fault(campaign):

@@ -135,7 +135,7 @@ class World:
         self.passwords = Passwords(self)
         #: Called before each request of a task, and with each line that a task logs: its level and its text.
         self.on_request: Callable[[], object] = lambda: None
-        self.on_line: Callable[[int, str], object] = lambda level, text: None
+        self.on_line: Callable[[int, str], object] = lambda *_: None
         self.wire = Wire(self)
         self.dag_run = SimpleNamespace(start_date=self.clock.datetime(), run_id="campaign")
         options: dict[str, Any] = {
