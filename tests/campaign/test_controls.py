@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import io
-import random
-from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from campaign import scheduler
-from campaign.acts import AT_THE_END, Act
-from campaign.plans import Campaign
-from campaign.project import AirflowFailException, AirflowSkipException, installed, read_package
+from campaign.acts import Act
+from campaign.cases import StandIn, act_of, run_case
+from campaign.project import AirflowFailException, AirflowSkipException, read_package
 from campaign.scheduler import GroupInstance
-from campaign.tasks import Ended
-from campaign.variants import Variant
 from campaign.world import PERSON, TASK, World, package
-
-CAMPAIGN = Campaign(["group"])
-OPTIONS: dict[str, Any] = {
-    "smoke_run": True,
-    "rules": False,
-    "fails": "none",
-    "deferrable": False,
-    "roll_back": True,
-    "timeout": 3600.0,
-    "outage": 900.0,
-}
-#: What stands for a task: gets the world and its instance, and returns what the task returns.
-StandIn = Callable[[World, Any], Any]
 
 
 def run_group(stand_ins: dict[str, StandIn], acts: tuple[Act, ...] = (), **options: Any) -> tuple[str, ...]:
     """Run a group in which some tasks are replaced, and return the violations."""
-    variant = Variant("group", journal=True, options=tuple({**OPTIONS, **options}.items()))
-    real = scheduler.run_try
-
-    def run_try(world: World, ti: Any, make: Any, process: Any, **keywords: Any) -> Ended:
-        name = ti.task_id.rpartition(".")[2]
-        if name not in stand_ins:
-            return real(world, ti, make, process, **keywords)
-        operator = make()
-        stand_in = mock.Mock(retries=operator.retries)
-        stand_in.prepare_for_execution.return_value = stand_in
-        stand_in.execute = lambda context: stand_ins[name](world, ti)
-        return real(world, ti, lambda: stand_in, process, **keywords)
-
-    with installed(CAMPAIGN.times, CAMPAIGN.send), mock.patch.object(scheduler, "run_try", run_try):
-        return CAMPAIGN.made(variant, [], acts, random.Random(1))[1].violations
+    return run_case(stand_ins, acts, **options)[1].violations
 
 
 def run_with_status(**lies: Any) -> tuple[str, ...]:
@@ -156,8 +124,8 @@ def test_a_rollback_of_what_was_proven_before_is_found():
         went.append(ti.try_number)
         return go_back(world, ti) if len(went) > 1 else skip(world, ti)
 
-    mark = _act("mark failed", "create_release")
-    clear = _act("clear", "roll_back")
+    mark = act_of("mark failed", "create_release")
+    clear = act_of("clear", "roll_back")
     violations = run_group({"roll_back": stand_in}, (mark, clear))
     assert any("was proven before, no smoke run failed, and it was rolled back" in one for one in violations)
 
@@ -200,7 +168,3 @@ def test_a_retry_that_undoes_what_a_person_decided_is_found():
 
     violations = run_group({"roll_back": stand_in}, fails="first")
     assert any("over another's decision" in violation for violation in violations)
-
-
-def _act(kind: str, task: str) -> Act:
-    return Act(kind, AT_THE_END, request=0, delay=0.0, task=task, alone=False, dies_after=0.0)

@@ -211,9 +211,9 @@ class World:
         """Return what there is in the deployment now."""
         store = self.prod.store
         live = store.active_release(self.deployment_id)
-        rules = {
-            kind: [one.rule for one in store.import_rules(self.deployment_id, kind)] for kind in ("object", "value")
-        }
+        # A deployment that was deleted has none.
+        kinds = ("object", "value") if any(one.id == self.deployment_id for one in store.deployments()) else ()
+        rules = {kind: [one.rule for one in store.import_rules(self.deployment_id, kind)] for kind in kinds}
         return State(
             live.id if live else None,
             frozenset(one.id for one in store.releases(self.deployment_id)),
@@ -271,15 +271,13 @@ class Passwords:
         """Let a request carry what the instance takes, if its password is the one of now."""
         if not self.later or not request.url.startswith(self.url):
             return
-        login = self._world.login[0]
-        if request.headers.get("Authorization") == _basic(login, self.later[-1]):
-            request.headers["Authorization"] = _basic(login, PASSWORD)
-        elif request.headers.get("Authorization") == _basic(login, PASSWORD):
-            request.headers["Authorization"] = _basic(login, "out-of-date")
+        login, sent = self._world.login[0], request.headers["Authorization"]
+        right = sent == _basic(login, self.later[-1])
+        request.headers["Authorization"] = _basic(login, PASSWORD if right else "out-of-date")
 
 
-def _basic(login: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+def _basic(login: str, password: str) -> bytes:
+    return b"Basic " + base64.b64encode(f"{login}:{password}".encode())
 
 
 def _connection(url: str, login: str, password: str) -> str:
