@@ -111,7 +111,7 @@ class Baseline:
         then: str,
         *,
         where: str = "",
-        when: str = "in the meantime",
+        when: str = "since then",
         release_id: int | None = None,
         advice: str = "",
     ) -> UnexpectedLiveReleaseError:
@@ -120,13 +120,13 @@ class Baseline:
         :param now: how the deployment stands
         :param then: what was and was not changed, and what to do next
         :param where: what else is known of the live release
-        :param when: when the other release was activated
+        :param when: when what is live changed
         :param release_id: the release of this run, if there is one
         :param advice: what to do next, if a task group may replace it
         """
         return UnexpectedLiveReleaseError(
             f"{now.words} of deployment {self.deployment_id} is live{where}, but the baseline recorded "
-            f"{self.active_release_id or 'none'}: another release has been activated {when}. {then}",
+            f"{self.active_release_id or 'none'}: what is live has changed {when}. {then}",
             advice=advice,
             **now.about(release_id),
         )

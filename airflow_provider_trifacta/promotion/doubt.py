@@ -283,8 +283,8 @@ class Doubt:
         """
         return ReleaseNotLiveError(
             f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
-            f"not live. {now.words} is live: another release has been activated in the meantime, and a retry "
-            "does not undo that.",
+            f"not live. {now.words} is live: what is live has changed since, and this task does not "
+            "undo that.",
             advice=f"Activate release {release.id} in Trifacta, or import the package again with if_exists='create'.",
             **now.about(release.id),
         )
