@@ -32,7 +32,7 @@ FLOORS = (
 GROUND = ("checks", "clock", "errors", "options")
 
 PUBLIC = {
-    *("Emulator", "EmulatorOptions", "User", "PresetConnection", "PresetFlow", "PresetToken"),
+    *("Emulator", "EmulatorOptions", "User", "PresetConnection", "PresetFlow", "PresetToken", "ServerOptions"),
     *("Fault", "ArmedFault", "Answer", "Delay", "Hold", "Reset", "Truncate", "PackageUuid"),
     *("LateActivation", "LateCommit", "RunOutcome", "Call"),
     *("build_package", "read_package", "Package", "Connection"),

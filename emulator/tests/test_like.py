@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+from trifacta_emulator import __main__ as command
 from trifacta_emulator.__main__ import emulator_of
 
 
@@ -54,6 +56,46 @@ def test_other_arguments_win(like):
     assert (options.cancel_status, options.product_version, options.inactive_value) == (200, "9.7.0", False)
     assert [user.email for user in options.users] == ["me@example.com"]
     assert [flow.name for flow in options.flows] == ["A"]
+
+
+EVIL = "\x1b]0;owned\x07\u202e"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"options": {EVIL: 1}, "scene": {}},
+        {"options": {"product_version": EVIL}, "scene": {}},
+        {"options": {}, "scene": {"roles": [EVIL * 10_000]}},
+        {"options": {"cancel_status": [EVIL] * 10_000}, "scene": {}},
+        "[" * 100_000,
+    ],
+)
+def test_nothing_of_a_file_reaches_the_terminal_raw(like, capsys, report):
+    with pytest.raises(SystemExit):
+        like(report)
+    shown = capsys.readouterr().err
+    assert all(one.isprintable() or one == "\n" for one in shown)
+    assert len(shown.rpartition("error:")[2]) < 1000
+
+
+def test_a_version_is_announced_without_control_characters(like, capsys):
+    with like({"options": {"product_version": f"9.7.0+{EVIL}"}, "scene": {}}) as emulator:
+        command._announce(emulator)
+    shown = capsys.readouterr().out
+    assert "9.7.0+" in shown
+    assert all(one.isprintable() or one == "\n" for one in shown)
+
+
+def test_no_file_that_blocks_or_is_huge(tmp_path, capsys):
+    fifo, huge = tmp_path / "fifo", tmp_path / "huge"
+    os.mkfifo(fifo)
+    with huge.open("wb") as file:
+        file.truncate(65 * 1024 * 1024)
+    for path in (fifo, huge, tmp_path):
+        with pytest.raises(SystemExit):
+            emulator_of(["--like", str(path)])
+    assert capsys.readouterr().err.count("error: argument --like") == 3
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 import requests
+import trustme
 from trifacta_emulator import __main__ as command
 
 MODULE = "trifacta_emulator"
@@ -100,6 +103,77 @@ def test_no_such_port(capsys, port):
 def test_a_url_file_that_cannot_be_written(capsys, tmp_path):
     assert command.main(["--port", "0", "--url-file", str(tmp_path / "no" / "url")]) == 1
     assert "Cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", " "], "name of the instance is empty"),
+        (["--admin-token", ""], "admin token"),
+        (["--allow-host", " "], "allowed host is empty"),
+        (["--edition", "dataprap"], "edition must be one of Enterprise, Premium, Dataprep, SaaS"),
+        (["--state", "nowhere.json"], "is not a file"),
+    ],
+)
+def test_wrong_arguments_of_the_server(capsys, arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["dataprep", "DATAPREP", "saas", "SaaS"])
+def test_an_edition_in_any_case(word):
+    options = command.emulator_of(["--port", "0", "--edition", word]).options
+    assert (options.has_deployments, options.edition in ("Dataprep", "SaaS")) == (False, True)
+
+
+def test_a_state_file_is_what_the_emulator_shows(tmp_path):
+    file = tmp_path / "state.json"
+    first = command.emulator_of(["--port", "0", "--deployment", "Orders", "--flow", "Daily"])
+    file.write_text(json.dumps(first.state()))
+    second = command.emulator_of(["--port", "0", "--state", str(file), "--deployment", "Other"])
+    assert [one.name for one in second.store.deployments()] == ["Other", "Orders"]
+    second.store.delete_deployment(2)
+    assert second.state()["flows"] == first.state()["flows"]
+    file.write_text('{"flows": [{}]}')
+    with pytest.raises(SystemExit):
+        command.emulator_of(["--port", "0", "--state", str(file)])
+
+
+def test_a_log_with_one_line_for_each_call(tmp_path):
+    """Over TLS, with a token, in a process of its own; a secret of the query does not show."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    ca, cert, key = (str(tmp_path / name) for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority.cert_pem.write_to_path(ca)
+    certificate.private_key_pem.write_to_path(key)
+    certificate.cert_chain_pems[0].write_to_path(cert)
+    arguments = ["--port", "0", "--log", "--tls", cert, key, "--admin-token", "open-sesame", "--name", "Prod"]
+    with subprocess.Popen([sys.executable, "-m", MODULE, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[-1].replace("127.0.0.1", "localhost")
+        while "Ctrl-C" not in process.stdout.readline():
+            pass
+        assert url.startswith("https://localhost:")
+        health = requests.get(f"{url}/emulator/health", verify=ca, timeout=30).json()
+        assert health["name"] == "Prod"
+        assert requests.get(f"{url}/v4/flows?token=canary&limit=1", verify=ca, timeout=30).status_code == 401
+        assert requests.get(f"{url}/v4/%1b[31m", verify=ca, timeout=30).status_code == 401
+        process.terminate()
+        lines = process.stdout.read().splitlines()
+        assert process.wait(30) == 0
+    assert len(lines) == 2
+    assert re.fullmatch(r"\S+ GET /v4/flows\?token=\*\*\*&limit=1 401 0>\d+", lines[0])
+    assert "/v4/%1b" in lines[1].lower()
+
+
+def test_tls_files_that_are_no_certificates(tmp_path, capsys):
+    (tmp_path / "cert").write_text("x")
+    cert = str(tmp_path / "cert")
+    assert command.main(["--port", "0", "--tls", cert, cert]) == 1
+    assert "for TLS" in capsys.readouterr().err
+    assert command.main(["--port", "0", "--tls", f"{cert}x", cert]) == 1
+    assert "for TLS" in capsys.readouterr().err
 
 
 def test_help(capsys):

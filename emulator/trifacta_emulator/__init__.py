@@ -46,7 +46,14 @@ if TYPE_CHECKING:
     )
     from trifacta_emulator.faults.matching import ArmedFault, Fault
     from trifacta_emulator.http.connection import Call
-    from trifacta_emulator.options import EmulatorOptions, PresetConnection, PresetFlow, PresetToken, User
+    from trifacta_emulator.options import (
+        EmulatorOptions,
+        PresetConnection,
+        PresetFlow,
+        PresetToken,
+        ServerOptions,
+        User,
+    )
     from trifacta_emulator.packages.builder import build_package
     from trifacta_emulator.packages.definition import Connection, Package
     from trifacta_emulator.packages.reader import read_package
@@ -70,7 +77,7 @@ _MODULES = {
     ),
     "faults.matching": ("ArmedFault", "Fault"),
     "http.connection": ("Call",),
-    "options": ("EmulatorOptions", "PresetConnection", "PresetFlow", "PresetToken", "User"),
+    "options": ("EmulatorOptions", "PresetConnection", "PresetFlow", "PresetToken", "ServerOptions", "User"),
     "packages.builder": ("build_package",),
     "packages.definition": ("Connection", "Package"),
     "packages.reader": ("read_package",),
@@ -100,6 +107,7 @@ __all__ = [
     "PresetToken",
     "Reset",
     "RunOutcome",
+    "ServerOptions",
     "Truncate",
     "User",
     "ValidationError",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trifacta_emulator.checks import shown
 
 if TYPE_CHECKING:
     from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, User
@@ -29,8 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    if parsed.log:
+        _log_calls()
     try:
         emulator.start()
+    except ssl.SSLError as error:
+        print(f"Cannot use {' and '.join(parsed.tls)} for TLS: {error}", file=sys.stderr)
+        return 1
+    except FileNotFoundError as error:
+        print(f"Cannot read a file for TLS: {error}", file=sys.stderr)
+        return 1
     except (OSError, OverflowError) as error:
         print(f"Cannot listen on {parsed.host}:{parsed.port}: {error}", file=sys.stderr)
         return 1
@@ -54,7 +66,7 @@ def emulator_of(arguments: Sequence[str] | None) -> Emulator:
     :param arguments: command line; default is that of the process
     :returns: the emulator, which does not serve yet
     """
-    from trifacta_emulator import Emulator
+    from trifacta_emulator import Emulator, ServerOptions
     from trifacta_emulator.errors import ApiError
 
     parser = _parser()
@@ -65,13 +77,18 @@ def emulator_of(arguments: Sequence[str] | None) -> Emulator:
             # The options of the report are defaults: those of the command line win.
             _take_over(parser, like.options)
             parsed = parser.parse_args(arguments)
-        emulator = Emulator(_options(parsed), host=parsed.host, port=parsed.port)
+        server = ServerOptions(name=parsed.name, admin_token=parsed.admin_token, allowed_hosts=tuple(parsed.allow_host))
+        emulator = Emulator(
+            _options(parsed), host=parsed.host, port=parsed.port, tls=parsed.tls and tuple(parsed.tls), server=server
+        )
         if like:
             like.furnish(emulator.store)
+        if parsed.state:
+            emulator.load_state(parsed.state)
         for name in parsed.deployment:
             emulator.store.create_deployment(name)
     except (ValueError, ApiError) as error:
-        parser.error(str(error))
+        parser.error(shown(error))
     return emulator
 
 
@@ -91,6 +108,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="0 = any free port (default: %(default)s)")
+    parser.add_argument(
+        "--tls", nargs=2, metavar=("CERT", "KEY"), help="serve HTTPS with this certificate and key, PEM files"
+    )
+    parser.add_argument("--name", help="name of the instance, for people")
+    parser.add_argument(
+        "--admin-token",
+        metavar="TOKEN",
+        help="who sends it (Authorization: Bearer TOKEN) may use /emulator/..., from any machine; "
+        "without it, changes come from this machine only",
+    )
+    _add_repeated(parser, "--allow-host", "NAME", "a name or address in Host that is served beside this machine's own")
+    parser.add_argument("--log", action="store_true", help="print one line for each call")
     parser.add_argument("--product-version", default=defaults.product_version, help="default: %(default)s")
     parser.add_argument("--edition", default=defaults.edition, help="default: %(default)s")
     parser.add_argument(
@@ -128,6 +157,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="be like the instance of this report (python -m airflow_provider_trifacta.probe CONN_ID --json FILE); "
         "other arguments win",
+    )
+    parser.add_argument(
+        "--state", type=_state, metavar="FILE", help="start with this state, as GET /emulator/state shows it"
     )
     parser.add_argument(
         "--url-file", type=Path, metavar="PATH", help="write the URL to this file when the emulator serves"
@@ -172,8 +204,25 @@ def _like(text: str) -> Likeness:
 
     try:
         return Likeness(Path(text))
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(shown(error)) from error
+
+
+def _state(text: str) -> Any:
+    from trifacta_emulator.like import read_json
+
+    try:
+        return read_json(Path(text))
+    except (OSError, ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(shown(error)) from error
+
+
+def _log_calls() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    calls = logging.getLogger("trifacta_emulator.http.connection")
+    calls.addHandler(handler)
+    calls.setLevel(logging.INFO)
 
 
 def _name(text: str) -> str:
@@ -222,16 +271,23 @@ def _written(value: Any) -> str:
 
 def _announce(emulator: Emulator) -> None:
     url, options = emulator.url, emulator.options
-    print(f"Trifacta emulator ({options.edition} {options.product_version}): {url}")
-    print(f"Page for people: {url}/")
-    for user in options.users:
-        print(f"User: {user.email}  password: {user.password}  roles: {', '.join(user.roles) or 'none'}")
+    lines = [
+        f"Trifacta emulator ({options.edition} {options.product_version}): {url}",
+        f"Page for people: {url}/",
+    ]
+    for person in emulator.auth.people:
+        user = person.user
+        roles = ", ".join(user.roles) or "none"
+        lines.append(f"User: {user.email}  password: {user.password}  roles: {roles}")
     for connection in emulator.store.connections():
-        print(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
-    for flow in emulator.store.flows():
-        print(f"Flow: {flow.name}  id: {flow.id}")
-    for deployment in emulator.store.deployments()[::-1]:
-        print(f"Deployment: {deployment.name}  id: {deployment.id}")
+        lines.append(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
+    lines += [f"Flow: {flow.name}  id: {flow.id}" for flow in emulator.store.flows()]
+    lines += [
+        f"Deployment: {deployment.name}  id: {deployment.id}" for deployment in emulator.store.deployments()[::-1]
+    ]
+    # Names and versions come from files of others too: --like and --state.
+    for line in lines:
+        print(shown(line))
     print("Stop with Ctrl-C.", flush=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -36,10 +38,11 @@ from trifacta_emulator.errors import (
 from trifacta_emulator.faults.matching import Faults
 from trifacta_emulator.faults.middleware import FaultMiddleware
 from trifacta_emulator.http.connection import ASKED_PATH, CLIENT_GONE, Call, ConnectionMiddleware
-from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.http.hosts import HostMiddleware
+from trifacta_emulator.options import EmulatorOptions, ServerOptions
 from trifacta_emulator.state.people import Authenticator
 from trifacta_emulator.state.store import Store
-from trifacta_emulator.ui import admin, page
+from trifacta_emulator.ui import admin, control, page
 
 #: All calls of the API. The options decide which of them exist.
 ENDPOINTS = (
@@ -60,7 +63,13 @@ ENDPOINTS = (
 
 
 def create_app(
-    options: EmulatorOptions, store: Store, auth: Authenticator, calls: list[Call], faults: Faults
+    options: EmulatorOptions,
+    store: Store,
+    auth: Authenticator,
+    calls: list[Call],
+    faults: Faults,
+    server: ServerOptions,
+    reset: Callable[[], None],
 ) -> ASGIApp:
     """Make the application.
 
@@ -69,6 +78,8 @@ def create_app(
     :param auth: its users and tokens
     :param calls: the log of requests
     :param faults: the list of faults
+    :param server: the server's own options
+    :param reset: puts everything back as it was at the start
     """
     served = tuple(
         endpoint
@@ -80,16 +91,17 @@ def create_app(
         routes=[
             *routes(served),
             Route("/", page.show, methods=["GET"]),
-            Route("/deployments/{id}", page.show_deployment, methods=["GET"]),
-            Route("/jobs/{id}", page.show_job_group, methods=["GET"]),
+            Route("/deployments/{id:int}", page.show_deployment, methods=["GET"]),
+            Route("/jobs/{id:int}", page.show_job_group, methods=["GET"]),
             *admin.ROUTES,
+            *control.ROUTES,
         ],
         exception_handlers=dict.fromkeys(_HANDLED, _on_error),
     )
     app.router.redirect_slashes = False
-    app.state.context = Context(options, store, auth, served, faults)
+    app.state.context = Context(options, store, auth, served, faults, server, calls, reset)
     faulty = FaultMiddleware(AuthMiddleware(app, auth, options), faults, store.activate_late)
-    return ConnectionMiddleware(faulty, calls)
+    return ConnectionMiddleware(HostMiddleware(faulty, server.allowed_hosts), calls, options.clock)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -95,3 +95,13 @@ def build(kind: type[_Built], arguments: Mapping[str, Any]) -> _Built:
         required = one.default is MISSING and one.default_factory is MISSING
         check(not required or name in arguments, f"{name} is required")
     return kind(**arguments)
+
+
+def shown(text: object, most: int = 300) -> str:
+    """Write a foreign text for a terminal: without control characters, and not too long.
+
+    :param text: the text
+    :param most: longest result
+    """
+    cut = str(text)[:most]
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)[:most]

@@ -24,6 +24,20 @@ from trifacta_emulator.state.store import Store
 #: What a scene counts, and the largest number.
 _COUNTS = ("flows", "deployments", "releases", "job_groups")
 _MOST = 100
+#: Longest file: a state document holds the flows of all releases.
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that somebody else may have written.
+
+    :param path: the file
+    :raises OSError: it cannot be read
+    :raises ValueError: it is no regular file, is too long, or is not JSON
+    """
+    check(path.is_file(), f"{path} is not a file")
+    check(path.stat().st_size <= _MOST_BYTES, f"{path} has more than {_MOST_BYTES} bytes")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 class Likeness:
@@ -35,7 +49,7 @@ class Likeness:
     """
 
     def __init__(self, path: Path) -> None:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = read_json(path)
         parts = [report.get(name) if isinstance(report, dict) else None for name in ("options", "scene")]
         check(all(isinstance(one, dict) for one in parts), f"{path} is not a report of the probe")
         #: Options by name. Their values are checked when they are used.

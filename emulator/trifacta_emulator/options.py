@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -84,6 +84,8 @@ class PresetFlow:
 
 #: Editions whose documents list no deployments. The words are those of real packages [P: VC].
 CLOUD_EDITIONS = ("Dataprep", "SaaS")
+#: All editions. ``Premium`` is [M]; the others are words of real packages [P: VC].
+EDITIONS = ("Enterprise", "Premium", *CLOUD_EDITIONS)
 _ROLES = ("admin", "deployment", "wrangler", "dataAdmin", "user")
 DEFAULT_USERS = (
     User("admin@example.com", "admin-password", ("admin", "deployment")),
@@ -101,8 +103,9 @@ class EmulatorOptions:
     :param product_version: release of the instance. It decides which packages can be imported and the shape of the
         answer to an import. Packages before 6.8 need the same release and build. Later packages need the same or a
         later release [R: SMC97 import-flow]. A build may follow: ``6.0.1+235.20190426172824.493d6f8``
-    :param edition: edition of the instance. ``Dataprep`` and ``SaaS``, the cloud editions, have no Deployment Manager:
-        their documents list no such call [I]. Imports compare it before 6.8 only
+    :param edition: edition of the instance, in any case of letters: one of :data:`EDITIONS`. ``Dataprep`` and
+        ``SaaS``, the cloud editions, have no Deployment Manager: their documents list no such call [I]. Imports compare
+        it before 6.8 only
     :param deployment_manager: off = an instance without Deployment Manager, in any edition. It does not know the paths
         of deployments and releases [P: AYX]
     :param instance_type: who may use deployments: ``dev`` no user, ``prod`` every user, ``both`` users with the
@@ -241,13 +244,9 @@ class EmulatorOptions:
         if self.whole_seconds:
             object.__setattr__(self, "clock", WholeSeconds(self.clock))
         check(all(self.missing_paths), "a missing path is empty")
+        object.__setattr__(self, "edition", edition_of(self.edition))
+        check_users(self.users)
         known = {user.email for user in self.users}
-        for role in (role for user in self.users for role in user.roles):
-            check_choice("a role", role, _ROLES)
-        if not self.users:
-            raise ValueError("at least one user is needed")
-        if len(known) < len(self.users):
-            raise ValueError("two users have the same email")
         for token in self.tokens:
             if token.email not in known:
                 raise ValueError(f"token of an unknown user: {token.email}")
@@ -271,6 +270,53 @@ class EmulatorOptions:
     def has_release_list(self) -> bool:
         """Whether GET releases lists releases."""
         return self.release_list != "embed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """What a server does beside the emulated instance.
+
+    :param name: of the instance, for people; ``None`` = its address alone
+    :param admin_token: who sends it as ``Authorization: Bearer`` may change the emulator, from any machine. ``None`` =
+        everybody on this machine may
+    :param allowed_hosts: names and addresses in ``Host`` that it serves beside this machine's own
+    """
+
+    name: str | None = None
+    admin_token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check(self.name is None or self.name.strip(), "the name of the instance is empty")
+        token = self.admin_token
+        usable = token is None or (token.isascii() and token.isprintable() and token.strip() == token != "")
+        check(usable, "the admin token must be printable ASCII without spaces around it")
+        check(all(host.strip() == host != "" for host in self.allowed_hosts), "an allowed host is empty")
+
+
+def edition_of(word: str) -> str:
+    """Find an edition by its name in any case.
+
+    :param word: the name
+    :raises ValueError: it is not the name of an edition
+    """
+    names = {name.lower(): name for name in EDITIONS}
+    check(word.lower() in names, f"edition must be one of {', '.join(EDITIONS)}, not {word!r}")
+    return names[word.lower()]
+
+
+def check_users(users: Sequence[User]) -> None:
+    """Check the users of an instance.
+
+    :param users: the users
+    :raises ValueError: there is none, two have the same email, or a role is unknown
+    """
+    for user in users:
+        for role in user.roles:
+            check_choice("a role", role, _ROLES)
+    check(users, "at least one user is needed")
+    emails = {user.email for user in users}
+    check(len(emails) == len(users), "two users have the same email")
 
 
 def choices() -> dict[str, tuple[Any, ...]]:

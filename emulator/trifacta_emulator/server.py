@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import threading
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,8 +19,10 @@ from trifacta_emulator.app import create_app
 from trifacta_emulator.faults.matching import Faults
 from trifacta_emulator.http.connection import Call, Protocol
 from trifacta_emulator.http.loopback import is_loopback
-from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.options import EmulatorOptions, ServerOptions
+from trifacta_emulator.state.document import read_state, write_state
 from trifacta_emulator.state.people import Authenticator
+from trifacta_emulator.state.snapshot import Snapshot, put_back, take_snapshot
 from trifacta_emulator.state.store import Store
 
 log = logging.getLogger(__name__)
@@ -83,6 +87,7 @@ class Emulator:
     :param host: address to listen on
     :param port: port to listen on; ``0`` (default) = a free one, new at each start
     :param tls: paths of the certificate and key files, to serve HTTPS; ``None`` = HTTP
+    :param server: its name, its admin token and its host names; default ``ServerOptions()``
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: tuple[str | Path, str | Path] | None = None,
+        server: ServerOptions | None = None,
     ) -> None:
         self.options = options or EmulatorOptions()
         #: All state. Tests may read and change it at any time.
@@ -104,6 +110,8 @@ class Emulator:
         self.faults = Faults()
         #: The requests answered so far, oldest first.
         self.calls: list[Call] = []
+        self._server_options = server or ServerOptions()
+        self._start_state: Snapshot | None = None
         self._host = host
         self._port = port
         self._tls = tls
@@ -131,8 +139,10 @@ class Emulator:
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
+        server_options = replace(self._server_options, allowed_hosts=(*self._server_options.allowed_hosts, self._host))
+        self._start_state = take_snapshot(self.store.state, self.auth)
         config = uvicorn.Config(
-            create_app(self.options, self.store, self.auth, self.calls, self.faults),
+            create_app(self.options, self.store, self.auth, self.calls, self.faults, server_options, self.reset),
             # The same in every environment, regardless of optional packages.
             http=Protocol,
             ws="none",
@@ -174,6 +184,42 @@ class Emulator:
         self._server.stop()
         self._thread.join()
         self._server = self._thread = self._bound_port = None
+
+    def reset(self) -> None:
+        """Put everything back as it was at the last start: state, users, tokens, faults, run outcomes and calls.
+
+        :raises RuntimeError: it was never started
+        """
+        if self._start_state is None:
+            raise RuntimeError("the emulator was never started")
+        self.faults.clear()
+        put_back(self._start_state, self.store.state, self.auth)
+        self.calls.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Write all state as one JSON document, as ``GET /emulator/state`` does."""
+        return write_state(self.store.state, self.auth)
+
+    def load_state(self, document: Mapping[str, Any]) -> None:
+        """Replace all state, as ``PUT /emulator/state`` does. A document that is wrong changes nothing.
+
+        :param document: as :meth:`state` returns it, or by hand
+        :raises ValueError: the document is wrong; the text says where
+        """
+        read_state(document, self.store.state, self.auth)
+
+    def airflow_connection(self, email: str | None = None) -> str:
+        """Write the value of an ``AIRFLOW_CONN_...`` variable for this emulator, as JSON.
+
+        :param email: the user to sign in; ``None`` = the first one
+        :raises ValueError: there is no such user
+        :raises RuntimeError: not started
+        """
+        for person in self.auth.people:
+            if email in (None, person.user.email):
+                login = {"login": person.user.email, "password": person.user.password}
+                return json.dumps({"conn_type": "trifacta", "host": self.url, **login})
+        raise ValueError(f"there is no user {email!r}")
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
         """Let the next successful import report dropped objects; see :meth:`Releases.drop_on_next_import`.

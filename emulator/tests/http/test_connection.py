@@ -26,7 +26,7 @@ def dial(api):
         connection = socket.create_connection((host, int(port)), timeout=30)
         opened.append(connection)
         head = (
-            f"POST /v4/deployments HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {LOGIN}\r\n"
+            f"POST /v4/deployments HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {LOGIN}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         )
         connection.sendall(head.encode())

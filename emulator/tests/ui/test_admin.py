@@ -185,7 +185,7 @@ def test_edit_flow(api, admin, clock):
         ("flows/1001", {"adhoc_output": "yes"}, 400),
         ("flows/1001", [], 400),
         ("flows/1002", {"name": "x"}, 404),
-        ("flows/x", {"name": "x"}, 400),
+        ("flows/x", {"name": "x"}, 404),
     ],
 )
 def test_wrong_edits(api, admin, path, body, status):

@@ -42,7 +42,7 @@ def test_no_active_release(api, package):
 
 def test_everything_is_escaped(start):
     evil = "<script>alert('x')</script>&\""
-    api = start(edition=evil)
+    api = start()
     api.deployment(evil)
     api.release(1, build_package(evil, comment=evil, uuid=evil))
     text = page(api)

@@ -6,6 +6,7 @@ handlers in ``ENDPOINTS``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -21,13 +22,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trifacta_emulator.errors import AccessError, ApiError, ValidationError, error_response
 from trifacta_emulator.faults.matching import Faults
-from trifacta_emulator.options import EmulatorOptions
+from trifacta_emulator.http.connection import Call
+from trifacta_emulator.options import EmulatorOptions, ServerOptions
 from trifacta_emulator.packages.definition import Package
 from trifacta_emulator.packages.reader import check_answerable, read_package
 from trifacta_emulator.state.people import Authenticator, Person
 from trifacta_emulator.state.store import Store
 
 Handler = Callable[[Request], Awaitable[Response]]
+#: Longest JSON body of a call. No call of the API needs more.
+MOST_JSON_BYTES = 1024 * 1024
 _ACCEPTABLE = {"*/*", "application/*", "application/json"}
 
 
@@ -65,6 +69,9 @@ class Context:
     auth: Authenticator
     endpoints: tuple[Endpoint, ...]
     faults: Faults
+    server: ServerOptions
+    calls: list[Call]
+    reset: Callable[[], None]
 
 
 class AuthMiddleware:
@@ -110,7 +117,18 @@ def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    return [Route(_lower_case(path), _dispatch(methods), methods=list(methods)) for path, methods in by_path.items()]
+    return [
+        Route(number_id(_lower_case(path)), _dispatch(methods), methods=list(methods))
+        for path, methods in by_path.items()
+    ]
+
+
+def number_id(path: str) -> str:
+    """Let ``{id}`` of a path be a number. Another path is not known, so its answer is the recorded 404 [P: AYX].
+
+    :param path: the path of a route
+    """
+    return path.replace("{id}", "{id:int}")
 
 
 def context_of(request: Request) -> Context:
@@ -133,38 +151,47 @@ def path_id(request: Request) -> int:
     """Read the ``{id}`` of the path.
 
     :param request: the request
-    :raises ValidationError: it is not a number. The status 400 is our choice [?]
     """
-    text = request.path_params["id"]
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise ValidationError(f"id must be a number, not {text!r}")
-    return int(text)
+    return int(request.path_params["id"])
 
 
-async def json_object(request: Request) -> dict[str, Any]:
+async def json_object(request: Request, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
     """Read a body that must be a JSON object.
 
     :param request: the request
-    :raises ApiError: 415 for another Content-Type [P: AAC25]
+    :param most_bytes: longest body
+    :raises ApiError: 415 for another Content-Type [P: AAC25]; 413 for a longer body
     :raises ValidationError: it is not a JSON object
     """
-    body = await json_value(request)
+    body = await json_value(request, most_bytes)
     if not isinstance(body, dict):
         raise ValidationError("The body must be a JSON object")
     return body
 
 
-async def json_value(request: Request) -> Any:
+async def optional_object(request: Request) -> dict[str, Any]:
+    """Read a body that must be a JSON object or empty.
+
+    :param request: the request
+    :returns: the object; an empty one for an empty body
+    :raises ApiError: 415 for another Content-Type [P: AAC25]; 413 for a body that is too long
+    :raises ValidationError: it is not a JSON object
+    """
+    return await json_object(request) if await _body(request, MOST_JSON_BYTES) else {}
+
+
+async def json_value(request: Request, most_bytes: int = MOST_JSON_BYTES) -> Any:
     """Read a body that must be JSON.
 
     :param request: the request
-    :raises ApiError: 415 for another Content-Type [P: AAC25]
+    :param most_bytes: longest body
+    :raises ApiError: 415 for another Content-Type [P: AAC25]; 413 for a longer body
     :raises ValidationError: it is not JSON
     """
     if _media_type(request) != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
     try:
-        value = await request.json()
+        value = json.loads(await _body(request, most_bytes))
         check_answerable(value)
         return value
     # A UnicodeDecodeError is a ValueError too.
@@ -200,6 +227,19 @@ async def uploaded_package(request: Request) -> Package:
         return await run_in_threadpool(read_package, parts[0].file)
     finally:
         await form.close()
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """Read the body, but no more than ``most`` bytes of it."""
+    if not hasattr(request.state, "body"):
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                # Name and message are those of Express [I]. The limit is our choice [?].
+                raise ApiError(413, f"The body has more than {most} bytes", name="PayloadTooLargeError")
+        request.state.body = bytes(body)
+    return cast("bytes", request.state.body)
 
 
 def _media_type(request: Request) -> str:

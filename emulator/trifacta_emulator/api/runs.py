@@ -9,7 +9,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    json_object,
+    optional_object,
+    path_id,
+    person_of,
+)
 from trifacta_emulator.api.job_groups import job_group_rows
 from trifacta_emulator.api.people import require_access
 from trifacta_emulator.api.query import embeds, list_answer, select_fields
@@ -49,7 +57,7 @@ async def run_deployment(request: Request) -> Response:
     """POST with no body or with run parameters: 201, one element for each job group [R: D64 API Deployments Run v4]."""
     context, deployment_id = context_of(request), path_id(request)
     context.store.deployment(deployment_id)
-    body = await json_object(request) if await request.body() else {}
+    body = await optional_object(request)
     # Only the documented nesting is accepted: our choice [?]. A public script has another one, commented out:
     # {"overrides": {"runParameters"}} [P: VC].
     _check_fields(body, {"runParameters"})
@@ -87,7 +95,7 @@ async def run_flow(request: Request) -> Response:
     """
     context, flow_id = context_of(request), path_id(request)
     require_access(request, flow_id)
-    body = await json_object(request) if await request.body() else {}
+    body = await optional_object(request)
     _check_fields(body, _FLOW_FIELDS)
     made = context.store.run_flow(
         flow_id,

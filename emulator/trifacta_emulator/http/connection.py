@@ -7,15 +7,21 @@ an answer. This layer logs them and carries them out on the transport.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from trifacta_emulator.http.secrets import harmless, without_secrets
 
 #: Type of a message: reset the connection. Unsent data is lost.
 RESET = "emulator.reset"
@@ -30,7 +36,11 @@ CLIENT_GONE = 499
 
 _TRANSPORT = "emulator.transport"
 _NO_ANSWER = 0
-_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie"}
+#: A server that runs for weeks keeps the newest calls only.
+_MOST_CALLS = 20_000
+_JSON, _JSON_UTF_8 = "application/json", "application/json; charset=utf-8"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Call:
 
     :param method: HTTP method
     :param path: as sent, without the query
-    :param query: query string as sent, without ``?``
+    :param query: query string as sent, without ``?`` and without credentials
     :param status: status of the answer; 499 = the client went away before it sent everything; 0 = the connection
         was reset without an answer
     :param headers: request headers without credentials; names in lower case
@@ -75,15 +85,17 @@ class ConnectionMiddleware:
 
     :param app: the next ASGI application
     :param calls: the log of calls
+    :param clock: gives the ``Date`` of answers
     """
 
-    def __init__(self, app: ASGIApp, calls: list[Call]) -> None:
+    def __init__(self, app: ASGIApp, calls: list[Call], clock: Callable[[], datetime]) -> None:
         self._app = app
         self._calls = calls
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
-        exchange = _Exchange(scope, receive, send, self._calls)
+        exchange = _Exchange(scope, receive, send, self._calls, self._clock)
         path = scope["path"].lower().rstrip("/") or "/"
         changed = {"path": path, "raw_path": path.encode(), ASKED_PATH: scope["raw_path"].decode("latin-1")}
         await self._app({**scope, **changed}, exchange.receive, exchange.send)
@@ -92,7 +104,10 @@ class ConnectionMiddleware:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, calls: list[Call]) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, calls: list[Call], clock: Callable[[], datetime]
+    ) -> None:
+        self._clock = clock
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -110,7 +125,11 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._answered = True
             headers = MutableHeaders(scope=message)
+            headers.setdefault("date", format_datetime(self._clock().astimezone(timezone.utc), usegmt=True))
             if not message.get(FROM_PROXY):
+                if headers.get("content-type") == _JSON:
+                    # As Express writes it [I].
+                    headers["content-type"] = _JSON_UTF_8
                 # Every answer of the API has one [P: AAC25].
                 headers["x-trifacta-request-id"] = str(uuid.uuid4())
             self._log(message["status"], int(headers.get("content-length", "0")))
@@ -126,17 +145,26 @@ class _Exchange:
         if scope["path"].lower().startswith("/emulator/"):
             # Calls that control the emulator are not calls of the API.
             return
-        headers = {name: value for name, value in Headers(scope=scope).items() if name not in _SECRET_HEADERS}
-        self._calls.append(
-            Call(
-                method=scope["method"],
-                path=scope["path"],
-                query=scope["query_string"].decode("latin-1"),
-                status=status,
-                headers=headers,
-                request_bytes=self._received,
-                response_bytes=response_bytes,
-            )
+        call = Call(
+            method=scope["method"],
+            path=scope["path"],
+            query=without_secrets(scope["query_string"].decode("latin-1")),
+            status=status,
+            headers=harmless(Headers(scope=scope)),
+            request_bytes=self._received,
+            response_bytes=response_bytes,
+        )
+        self._calls.append(call)
+        del self._calls[:-_MOST_CALLS]
+        path = scope["raw_path"].decode("latin-1")
+        log.info(
+            "%s %s %s %s %d>%d",
+            self._clock().isoformat(timespec="milliseconds"),
+            call.method,
+            f"{path}?{call.query}" if call.query else path,
+            status or "reset",
+            self._received,
+            response_bytes,
         )
 
     async def _end(self, *, reset: bool) -> None:

@@ -36,8 +36,10 @@ _FIRST_IDS = {
     "jobs": 17001,
     "flowruns": 18001,
 }
-# By table: which column refers to which table.
-_REFERENCES = {
+#: Kinds of objects that have a sequence of ids.
+SEQUENCES = tuple(_FIRST_IDS)
+#: By table of a flow: which column refers to which table.
+REFERENCES = {
     "flows": {},
     "flownodes": {
         "scriptId": "recipes",
@@ -59,7 +61,7 @@ _REFERENCES = {
 
 
 #: The tables of a flow.
-TABLES = tuple(_REFERENCES)
+TABLES = tuple(REFERENCES)
 
 
 class IdSequences:
@@ -78,6 +80,19 @@ class IdSequences:
         """
         self._last[table] = self._last.get(table, _FIRST_IDS[table] - 1) + 1
         return self._last[table]
+
+    @property
+    def last(self) -> dict[str, int]:
+        """The last id of each table that has one."""
+        return dict(self._last)
+
+    def reserve(self, table: str, number: int) -> None:
+        """Let the next id be greater than a number.
+
+        :param table: plural name of the objects
+        :param number: an id that is in use
+        """
+        self._last[table] = max(number, self._last.get(table, _FIRST_IDS[table] - 1))
 
     def copy(self) -> IdSequences:
         """Make independent sequences that continue from here, for a dry run."""
@@ -125,9 +140,9 @@ def import_package(
     :param user_id: who imports
     :param deleted_objects: objects to report as dropped
     """
-    mapping = {table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in _REFERENCES}
+    mapping = {table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in REFERENCES}
     tables: Tables = {}
-    for table, references in _REFERENCES.items():
+    for table, references in REFERENCES.items():
         tables[table] = [
             _remapped(row, mapping[table][row["id"]], references, mapping) for row in package.tables[table]
         ]

@@ -7,6 +7,7 @@ import binascii
 import secrets
 import threading
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -42,6 +43,14 @@ class Token:
     last_used: datetime | None = None
 
 
+def people_of(users: Iterable[User]) -> tuple[Person, ...]:
+    """Give users their ids.
+
+    :param users: the users, in their order
+    """
+    return tuple(Person(number, user) for number, user in enumerate(users, 1))
+
+
 class Authenticator:
     """Knows the users and their tokens. Every request carries its credentials; there is no login [R: D64].
 
@@ -51,19 +60,37 @@ class Authenticator:
     def __init__(self, options: EmulatorOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self.people = tuple(Person(number, user) for number, user in enumerate(options.users, 1))
-        self._by_email = {person.user.email: person for person in self.people}
-        self._tokens: dict[str, Token] = {}
-        for preset in options.tokens:
-            token = Token(
+        people = people_of(options.users)
+        by_email = {person.user.email: person for person in people}
+        tokens = [
+            Token(
                 id=str(uuid.uuid4()),
                 value=preset.value,
-                person=self._by_email[preset.email],
+                person=by_email[preset.email],
                 description="preset",
                 created_at=options.clock(),
                 expires_at=preset.expires_at,
             )
-            self._tokens[token.id] = token
+            for preset in options.tokens
+        ]
+        self.replace(people, tokens)
+
+    def replace(self, people: tuple[Person, ...], tokens: Iterable[Token]) -> None:
+        """Replace all users and all tokens.
+
+        :param people: the users, in the order of their ids
+        :param tokens: the tokens of these users
+        """
+        with self._lock:
+            self.people = people
+            self._by_email = {person.user.email: person for person in people}
+            self._tokens = {token.id: token for token in tokens}
+
+    @property
+    def all_tokens(self) -> tuple[Token, ...]:
+        """The tokens of all users, oldest first."""
+        with self._lock:
+            return tuple(self._tokens.values())
 
     def authenticate(self, header: str) -> Person | None:
         """Find the person for an ``Authorization`` header, ``Basic`` or ``Bearer`` [R: D64 API Authentication].

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -72,6 +72,19 @@ class RunOutcomes:
         """List the outcomes that are not used up."""
         with self._lock:
             return tuple(outcome for outcome, _ in self._waiting)
+
+    def counted(self) -> tuple[tuple[RunOutcome, int], ...]:
+        """List the outcomes that are not used up, each with the number of job groups that it is left for."""
+        with self._lock:
+            return tuple(self._waiting)
+
+    def replace(self, counted: Iterable[tuple[RunOutcome, int]]) -> None:
+        """Replace all outcomes.
+
+        :param counted: as :meth:`counted` returns them
+        """
+        with self._lock:
+            self._waiting = list(counted)
 
     def take(self, deployment_id: int | None, flow_id: int | None = None) -> RunOutcome | None:
         """Use one outcome for a job group that starts now.

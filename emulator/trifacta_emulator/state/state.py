@@ -7,7 +7,7 @@ holds the lock, so that a reader never sees half a change.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -122,6 +122,15 @@ class Table(Generic[_Record]):
                 known.append((now, record))
             return record
 
+    def replace(self, records: Iterable[_Record]) -> None:
+        """Replace all records. Lists show the new ones at once.
+
+        :param records: the records in their order, with deleted ones
+        """
+        with self._lock:
+            self._rows = {record.id: record for record in records}
+            self.settle()
+
     def settle(self) -> None:
         """Let lists show all records now, as those that exist from the start."""
         self._earlier = {number: [(_ALWAYS, record)] for number, record in self._rows.items() if self._lag}
@@ -163,6 +172,14 @@ class State:
         """List everything that happened, oldest first."""
         with self.lock:
             return tuple(self._events)
+
+    def replace_events(self, events: Iterable[Event]) -> None:
+        """Replace the history.
+
+        :param events: the events, oldest first
+        """
+        with self.lock:
+            self._events = list(events)
 
     def log(
         self,

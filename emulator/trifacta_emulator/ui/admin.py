@@ -1,46 +1,23 @@
-"""``/emulator/...``: faults, run outcomes and edits of flows over HTTP. Not part of the product; no login is needed.
-
-A change needs a JSON body and must come from this machine. So no web page can make a browser change the emulator.
-"""
+"""``/emulator/...``: faults, run outcomes and edits of flows over HTTP. Not part of the product."""
 
 from __future__ import annotations
-
-import re
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from trifacta_emulator.api.endpoint import Handler, context_of, json_object, path_id
-from trifacta_emulator.errors import ApiError, ValidationError
+from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.faults.matching import Fault
 from trifacta_emulator.faults.waiting import WaitingKind
-from trifacta_emulator.http.loopback import is_loopback
 from trifacta_emulator.state.runs import RunOutcome
+from trifacta_emulator.ui.guard import change, reading
 
-#: The ``Host`` header: a name or address, and perhaps a port.
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?")
 _LOGIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in</title></head>
 <body><h1>Sign in</h1><form method="post"><input name="user"><input name="password" type="password"></form></body>
 </html>
 """
-
-
-def _local(handler: Handler) -> Handler:
-    """Accept changes only with a JSON object as body, from this machine and under a name of this machine."""
-
-    async def guarded(request: Request) -> Response:
-        if request.method != "GET":
-            # The name counts too: a web page can make its own name resolve to this machine.
-            name = _HOST.fullmatch(request.headers.get("host", ""))
-            client = request.client.host if request.client else ""
-            if not (is_loopback(client) and name and is_loopback(name[1].strip("[]"))):
-                raise ApiError(403, "Only this machine may change the emulator, as localhost or 127.0.0.1")
-            await json_object(request)
-        return await handler(request)
-
-    return guarded
 
 
 async def _add(request: Request) -> Response:
@@ -115,15 +92,15 @@ async def _login(_: Request) -> Response:
 
 
 ROUTES = (
-    Route("/emulator/faults", _local(_add), methods=["POST"]),
-    Route("/emulator/faults", _local(_list), methods=["GET"]),
-    Route("/emulator/faults", _local(_clear), methods=["DELETE"]),
-    Route("/emulator/flows/{id}", _local(_edit_flow), methods=["PATCH"]),
-    Route("/emulator/runs", _local(_add_outcome), methods=["POST"]),
-    Route("/emulator/runs", _local(_list_outcomes), methods=["GET"]),
-    Route("/emulator/runs", _local(_clear_outcomes), methods=["DELETE"]),
-    Route("/emulator/release-held", _local(_finisher("held")), methods=["POST"]),
-    Route("/emulator/commit-late", _local(_finisher("commit")), methods=["POST"]),
-    Route("/emulator/activate-late", _local(_finisher("activation")), methods=["POST"]),
+    Route("/emulator/faults", change(_add), methods=["POST"]),
+    Route("/emulator/faults", reading(_list), methods=["GET"]),
+    Route("/emulator/faults", change(_clear), methods=["DELETE"]),
+    Route("/emulator/flows/{id:int}", change(_edit_flow), methods=["PATCH"]),
+    Route("/emulator/runs", change(_add_outcome), methods=["POST"]),
+    Route("/emulator/runs", reading(_list_outcomes), methods=["GET"]),
+    Route("/emulator/runs", change(_clear_outcomes), methods=["DELETE"]),
+    Route("/emulator/release-held", change(_finisher("held")), methods=["POST"]),
+    Route("/emulator/commit-late", change(_finisher("commit")), methods=["POST"]),
+    Route("/emulator/activate-late", change(_finisher("activation")), methods=["POST"]),
     Route("/login", _login, methods=["GET", "POST"]),
 )
