@@ -60,7 +60,7 @@ BASES = (ROOT, ROOT / "emulator", ROOT / "emulator" / "trifacta_emulator")
 FOLDERS = r"tests|scripts|docs|benchmarks|example_dags|constraints|airflow_provider_trifacta|emulator|\.github|\.ci"
 FILE = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w")
 #: Files that a reader writes.
-TO_WRITE = {"tests/api/test_output_objects.py", "tests/test_promote_orders.py"}
+TO_WRITE = {"tests/api/test_output_objects.py", "tests/conftest.py", "tests/test_promote_orders.py"}
 DOTTED = re.compile(r"(?<![\w/])(?:airflow_provider_trifacta|operators|sensors|task_groups|links)(?:\.(?!py\b)\w+)+")
 CLASS = re.compile(r"`(\w+(?:Operator|Sensor|Error|Hook|Link|Options))\b")
 OF_AIRFLOW = {"BaseOperator", "TriggerDagRunOperator"}
