@@ -54,6 +54,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "isAdhoc": "bool",
         "flownode": "object",
     },
+    "outputObjectList": {"data*": ["outputObject"], "count": "int"},
     "writeSetting": {
         "id*": "int",
         "path": "str",

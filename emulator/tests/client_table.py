@@ -21,7 +21,15 @@ SCRIPTS = (
     "flow_run_prod.sh",
     "recipe_run_dev.sh",
 )
-CLIENTS = (GOOGLE, SDK, *(f"trifacta-api-flows: {one}" for one in SCRIPTS))
+OTHERS = (
+    "Composer DAG export_flow_move_to_prod3",
+    "google-data-catalog-dataprep",
+    "trifacta-scripts: run_api.sh",
+    "trifacta-autolaunch",
+    "dataprep-explorer",
+    "Saagie: job/trifacta",
+)
+CLIENTS = (GOOGLE, SDK, *(f"trifacta-api-flows: {one}" for one in SCRIPTS), *OTHERS)
 
 _ROW = re.compile(r"\| ([^|]+) \| `([A-Z]+ /v4/[^`|]+)` \| ([^|]+) \|")
 

@@ -23,6 +23,7 @@ A mark may name its sources, as in [R: SEED, D60]:
 * GR: a public Airflow plug-in; GA: the operators of apache-airflow-providers-google; SAAGIE: a public connector
 * DBT: the vendor's profiler for dbt
 * CMP: a public DAG that promotes flows of Dataprep; VDC: a public client that reads its flows into a data catalog
+* SAA: the history of that connector; SO: an answer on Stack Overflow with an answer of Dataprep
 * NZ: a public audit of a live tenant; AYX: public probes of two live tenants
 """
 

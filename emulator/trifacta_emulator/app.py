@@ -21,6 +21,7 @@ from trifacta_emulator.api import (
     import_rules,
     job_groups,
     open_api,
+    output_objects,
     people,
     recipes,
     releases,
@@ -57,6 +58,7 @@ ENDPOINTS = (
     *flows.ENDPOINTS,
     *flow_writes.ENDPOINTS,
     *recipes.ENDPOINTS,
+    *output_objects.ENDPOINTS,
     *runs.ENDPOINTS,
     *job_groups.ENDPOINTS,
 )

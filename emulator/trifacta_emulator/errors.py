@@ -85,21 +85,21 @@ class ValidationError(ApiError):
     """A 400 ``ApiValidationFailed`` for a body [P: AYX]; the same for a parameter or a package [I].
 
     :param details: what is wrong with the input, with the name of the field
+    :param name: name of the exception, where another one is recorded
     """
 
-    def __init__(self, details: str) -> None:
-        super().__init__(400, details)
+    def __init__(self, details: str, name: str | None = None) -> None:
+        super().__init__(400, details, name=name)
 
 
 class EmbedError(ValidationError):
-    """A 400 ``ValidationFailed``, which stays for embeds [P: AAC25].
+    """A 400 ``ValidationFailed`` for an embed [P: AAC25].
 
     :param details: what cannot be embedded, and what can be
     """
 
     def __init__(self, details: str) -> None:
-        super().__init__(details)
-        self.name = "ValidationFailed"
+        super().__init__(details, "ValidationFailed")
 
 
 class MissingObjectError(Exception):

@@ -177,6 +177,10 @@ class EmulatorOptions:
         ``refuse`` answers 403
     :param execution_ids: whether a run of a flow or a recipe counts its ``x-execution-id``, and the description of the
         API names that header [P: AAC25]; or ``ignore`` it, as a release that does not know it may do [?]
+    :param flow_run_name: name of the run of a flow in a job group: ``flowrun`` [P: AAC25] or ``flowRun`` [P: SO]
+    :param release_row: whether a release is in lists ``with_import``, or ``before_import``: while the rest of its
+        package is still imported, for 0.24 s [P: SEED], inactive and without its flows. If the import is refused then,
+        it vanishes. Whether an import is one transaction is not known [?]
     :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is imported:
         ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
     """
@@ -231,6 +235,8 @@ class EmulatorOptions:
     job_error_shape: Literal["text", "object"] = "text"
     run_release_flows: Literal["allow", "refuse"] = "allow"
     execution_ids: Literal["count", "ignore"] = "count"
+    flow_run_name: Literal["flowrun", "flowRun"] = "flowrun"
+    release_row: Literal["with_import", "before_import"] = "with_import"
     import_hold_up: Literal["from_ui", "always"] = "from_ui"
 
     def __post_init__(self) -> None:

@@ -98,7 +98,7 @@ def test_what_clients_embed(run, clock):
     path = f"/v4/jobGroups/{body['data'][0]['id']}"
     assert api.json(path, embed="creator")["creator"] == {"id": 1, "email": "admin@example.com", "name": "admin"}
     recipe = api.json(path, embed="wrangledDataset")["wrangledDataset"]
-    assert (recipe["id"], recipe["flow"]) == (2001, {"id": 1001, "name": "Orders"})
+    assert (recipe["id"], recipe["flow"]) == (2001, {"id": 1001, "name": "Orders", "cpProject": None})
     assert recipe["recipe"].keys() == {"id"}
     whole = api.json(path, embed="wrangledDataset.recipe")["wrangledDataset"]["recipe"]
     assert whole["name"] == "Orders recipe"

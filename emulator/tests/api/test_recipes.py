@@ -41,7 +41,7 @@ def test_one(dev):
             **people,
         },
         "referencedFlowNode": None,
-        "flow": {"id": 1001, "name": "Daily Orders"},
+        "flow": {"id": 1001, "name": "Daily Orders", "cpProject": None},
         "outputObjects": {
             "data": [
                 {

@@ -29,6 +29,7 @@ READS = (
     ("/v4/jobGroups/16002/inputs", {}, "jobGroupInputs"),
     ("/v4/jobGroups/16001/outputs", {}, "jobGroupOutputs"),
     ("/v4/jobGroups/16003/outputs", {}, "jobGroupOutputs"),
+    ("/v4/outputObjects", {"includeCount": "true"}, "outputObjectList"),
     ("/v4/flowRuns/18001", {}, "flowRun"),
     ("/v4/flowRuns/18001/jobGroups", {}, "jobGroupList"),
 )
@@ -55,6 +56,11 @@ WITHOUT_MODEL = {
     *("/v4/open-api-spec", "/v4/apiAccessTokens/{tokenId}"),
     *("/v4/flows/{id}/package", "/v4/flows/{id}/package/dryRun"),
     *("/v4/jobGroups/{id}/profile", "/v4/jobGroups/{id}/profileResults", "/v4/jobGroups/{id}/pdfResults"),
+    *("/v4/jobGroups/{id}/logs", "/v4/connections/{id}/status"),
+    *(
+        f"/v4/{name}/count"
+        for name in ("connections", "wrangledDatasets", "outputObjects", "writeSettings", "schedules")
+    ),
     *("/v4/jobGroups/{id}/status", "/v4/jobs/{id}/status", "/v4/flowRuns/{id}/status"),
 }
 

@@ -143,4 +143,4 @@ def test_documented_examples():
         assert effect == expected
         seen.add(type(effect))
     assert seen == set(EFFECTS.values())
-    assert len(rows) == page.count('{"type": ') - page.count('{"effect": {"type": ')
+    assert len(rows) == page.count('{"type": ') - sum(map(page.count, ('{"effect": {"type": ', '{"rule": {"type": ')))

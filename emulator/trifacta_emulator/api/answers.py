@@ -15,7 +15,8 @@ from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Row, Vers
 from trifacta_emulator.packages.imports import ImportedPackage
 
 _WORKSPACE_ID = 1
-_LATEST_SHAPE = (8, 0, 0)
+#: From here on answers have the names of the description of 2025.
+LATEST_SHAPE = (8, 0, 0)
 _DATASOURCE_FLAGS = (
     "isDynamicOrConverted",
     "isSchematized",
@@ -40,7 +41,7 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
     if product.release < NEW_FLOW_DEFINITION:
         return answer | _flat_lists(imported)
     tables = imported.tables
-    latest = product.release >= _LATEST_SHAPE
+    latest = product.release >= LATEST_SHAPE
     flow = _latest_flow if latest else _flat_flow
     answer |= {
         "flows": [flow(imported, row) for row in tables["flows"]],

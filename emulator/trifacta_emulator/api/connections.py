@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.endpoint import Endpoint, context_of, path_id
 from trifacta_emulator.api.people import PEOPLE, embed_people
-from trifacta_emulator.api.query import embeds, list_answer, select_fields
+from trifacta_emulator.api.query import count_answer, embeds, list_answer, select_fields
 from trifacta_emulator.clock import iso
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import LocalConnection
@@ -28,6 +28,17 @@ async def read(request: Request) -> Response:
     wanted = embeds(params, "connections", PEOPLE)
     [body] = select_fields([embed_people(context, _body(connection), wanted)], params)
     return JSONResponse(body)
+
+
+async def count(request: Request) -> Response:
+    """GET the number of connections in the list [P: AYX]."""
+    return count_answer(context_of(request).store.state.connections.listed())
+
+
+async def status(request: Request) -> Response:
+    """GET whether a connection works: a bare JSON string [P: AYX]. Each one does [?]."""
+    context_of(request).store.state.connections.read(path_id(request))
+    return JSONResponse("SUCCESS")
 
 
 def _body(connection: LocalConnection) -> Row:
@@ -61,5 +72,7 @@ def _body(connection: LocalConnection) -> Row:
 
 ENDPOINTS = (
     Endpoint("GET", "/v4/connections", "listConnections", list_all),
+    Endpoint("GET", "/v4/connections/count", "countConnections", count),
     Endpoint("GET", "/v4/connections/{id}", "getConnection", read),
+    Endpoint("GET", "/v4/connections/{id}/status", "getConnectionStatus", status),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,15 +20,18 @@ from trifacta_emulator.errors import ApiError, MissingObjectError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Job, JobGroup
 
-#: Embeds that public clients use [P: SDK, NZ]. The product has more of them.
+#: Embeds that public clients use [P: SDK, NZ, CMP, VDC]. The product has more of them.
 _EMBEDS = (
     "jobs",
+    "jobs.errorMessage",
     "jobs.scriptResults",
+    "jobs.scriptResults.storageLocation",
     "jobs.fileWriterJob",
     "jobs.fileWriterJob.writeSetting",
     "wrangledDataset",
     "wrangledDataset.flow",
     "wrangledDataset.recipe",
+    "jobGroupDataflowOptions",
     *PEOPLE,
 )
 #: A document without a page. Nothing is computed here.
@@ -122,6 +128,33 @@ async def pdf(request: Request) -> Response:
     return Response(_PDF, media_type="application/pdf")
 
 
+async def logs(request: Request) -> Response:
+    """GET the logs, a ZIP [P: SAA]. Each job has a file whose name ends in ``job.log``.
+
+    A line begins with a time of 23 characters [P: SAA]. The words are our choice [?].
+    """
+    group = context_of(request).store.job_group(path_id(request))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for job in group.jobs:
+            archive.writestr(f"jobs/{job.id}/job.log", _log_of(group, job))
+    name = f"jobGroup_{group.id}_logs.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(buffer.getvalue(), media_type="application/zip", headers=headers)
+
+
+def _log_of(group: JobGroup, job: Job) -> str:
+    state = _job_status(group, job)
+    lines = [f"{iso(group.created_at)[:23]} INFO Job {job.id} ({job.type}) of job group {group.id} was created"]
+    if state != "Created":
+        lines.append(f"{iso(group.starts_at)[:23]} INFO Job {job.id} started")
+    if group.finished and state != "Created":
+        lines.append(f"{iso(group.updated_at)[:23]} INFO Job {job.id} ended: {state}")
+    if state == "Failed" and group.message:
+        lines.append(f"{iso(group.updated_at)[:23]} ERROR {' '.join(group.message.splitlines())}")
+    return "".join(f"{line}\n" for line in lines)
+
+
 def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping[str, str]) -> list[Row]:
     """Write job groups with what ``embed`` asks for.
 
@@ -133,7 +166,7 @@ def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping
     roots = {name.partition(".")[0] for name in wanted}
     rows = []
     for group in groups:
-        row = _body(group)
+        row = _body(context, group)
         if "jobs" in roots:
             jobs = [_job_body(context, group, job, wanted) for job in group.jobs]
             row["jobs"] = embedded_list(jobs, wanted.get("jobs", {}), "status")
@@ -141,6 +174,9 @@ def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping
             # Its flow comes with it [R: D60 API JobGroups Get List v4].
             whole = ("flow", *(("recipe",) if "wrangledDataset.recipe" in wanted else ()))
             row["wrangledDataset"] = recipe_body(group.recipe, whole)
+        if "jobGroupDataflowOptions" in roots:
+            # Nothing runs on Dataflow here [?].
+            row["jobGroupDataflowOptions"] = {"data": []}
         rows.append(embed_people(context, row, roots))
     return rows
 
@@ -151,7 +187,7 @@ def _no_profile(group: JobGroup) -> ApiError:
     return ApiError(400, details, name="ProfilingDataNotFoundException", message="Profiling data not found")
 
 
-def _body(group: JobGroup) -> Row:
+def _body(context: Context, group: JobGroup) -> Row:
     # [R: D64 API JobGroups Get v4] [P: AAC25, NZ]
     return {
         "id": group.id,
@@ -169,7 +205,7 @@ def _body(group: JobGroup) -> Row:
         "updater": {"id": group.creator},
         "snapshot": {"id": group.id},
         "wrangledDataset": {"id": group.recipe.id},
-        "flowrun": None if group.flow_run_id is None else {"id": group.flow_run_id},
+        context.options.flow_run_name: None if group.flow_run_id is None else {"id": group.flow_run_id},
     }
 
 
@@ -193,14 +229,28 @@ def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[st
         # The id at the engine in the cloud, e.g. Dataflow. There is no such engine here [?].
         "cpJobId": None,
     }
-    if "jobs.scriptResults" in wanted:
-        # One result of each file that was written; only its id is known [P: SDK].
-        written = job.setting is not None and state == "Complete"
-        body["scriptResults"] = {"data": [{"id": job.id}] if written else []}
+    if {"jobs.scriptResults", "jobs.scriptResults.storageLocation"} & set(wanted):
+        results = _script_results(group, job) if state == "Complete" else []
+        if "jobs.scriptResults.storageLocation" not in wanted:
+            results = [{key: value for key, value in row.items() if key != "storageLocation"} for row in results]
+        body["scriptResults"] = {"data": results}
     if {"jobs.fileWriterJob", "jobs.fileWriterJob.writeSetting"} & set(wanted):
         whole = "jobs.fileWriterJob.writeSetting" in wanted
         body["fileWriterJob"] = job.setting and {"id": job.id, "writeSetting": _setting(job.setting, whole)}
     return body
+
+
+def _script_results(group: JobGroup, job: Job) -> list[Row]:
+    # A file has its result at the job that writes it [P: SDK], and a table at the one that makes it [P: VDC].
+    if job.setting is not None:
+        place = {"type": "file", "container": None, "path": job.setting.get("path")}
+    elif job is group.jobs[0] and group.outputs["tables"]:
+        table = group.outputs["tables"][0]
+        # The path is a list, written as text [P: VDC].
+        place = {"type": "jdbc", "container": table["table"], "path": json.dumps(table["relationalPath"])}
+    else:
+        return []
+    return [{"id": job.id, "isPrimaryOutput": True, "storageLocation": {"id": job.id, **place}}]
 
 
 def _setting(setting: Row, whole: bool) -> Row:
@@ -229,5 +279,6 @@ ENDPOINTS = (
     Endpoint("GET", f"{_GROUP}/profile", "getProfilingInformationForJobGroup", profile),
     Endpoint("GET", f"{_GROUP}/profileResults", "getProfilingInformationForJobGroupConsistent", profile),
     Endpoint("GET", f"{_GROUP}/pdfResults", "getJobGroupPdfResults", pdf, produces="application/pdf"),
+    Endpoint("GET", f"{_GROUP}/logs", "getJobGroupLogs", logs, produces="application/zip"),
     Endpoint("GET", "/v4/jobs/{id}/status", "getJobStatus", job_status),
 )

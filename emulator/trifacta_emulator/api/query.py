@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.errors import EmbedError, ValidationError
 from trifacta_emulator.packages.definition import Row
@@ -70,6 +72,14 @@ def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = 
     if flag(params, "includeCount"):
         answer["count"] = len(rows)
     return answer
+
+
+def count_answer(rows: Sequence[object]) -> Response:
+    """Answer a request for the number of rows of a list. That the path exists is [P: AYX]; the body is [M].
+
+    :param rows: all rows
+    """
+    return JSONResponse({"count": len(rows)})
 
 
 def embedded_list(rows: list[Row], options: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from trifacta_emulator.api.answers import edge_row, flownode_row, output_row, recipe_row
 from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
 from trifacta_emulator.api.people import has_access, require_access
-from trifacta_emulator.api.query import embeds, list_answer, select_fields
+from trifacta_emulator.api.query import count_answer, embeds, list_answer, select_fields
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
@@ -33,6 +33,14 @@ async def list_all(request: Request) -> Response:
     found = sorted(context.store.recipes(), key=lambda one: one.id, reverse=True)
     rows = [recipe_body(one, wanted) for one in found if one.home.flow_id in flows]
     return JSONResponse(list_answer(rows, request.query_params))
+
+
+async def count(request: Request) -> Response:
+    """GET the number of recipes in the list [P: AYX]."""
+    person, state = person_of(request), context_of(request).store.state
+    flows = {flow.id for flow in state.flows.listed() if has_access(person, flow)}
+    found = context_of(request).store.recipes()
+    return count_answer([one for one in found if one.home.flow_id in flows])
 
 
 async def read(request: Request) -> Response:
@@ -88,11 +96,13 @@ def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
     :param recipe: the recipe
     :param wanted: what to show whole: ``flow``, ``recipe``, ``outputObjects``
     """
-    home, stamp = recipe.home, _stamp(recipe.home)
+    home, stamp = recipe.home, stamp_of(recipe.home)
     # A public client reads a name [P: SAAGIE]; it is the name of the recipe [I].
     body: Row = {**flownode_row(recipe.node, stamp), "name": recipe.name}
     if "flow" in wanted:
-        body["flow"] = {"id": home.flow_id, "name": home.flow_name}
+        [flow] = [row for row in home.tables["flows"] if row["id"] == home.flow_id]
+        # The project at Google [P: VDC].
+        body["flow"] = {"id": home.flow_id, "name": home.flow_name, "cpProject": flow.get("cpProject")}
     if "recipe" in wanted:
         body["recipe"] = recipe_row({**recipe.script, "id": recipe.node["scriptId"]}, stamp)
     if "outputObjects" in wanted:
@@ -113,11 +123,15 @@ def flow_embeds(home: Home, wanted: Collection[str]) -> Row:
         body["flowNodes"] = {"data": [recipe_body(node, whole) for node in nodes_of(home)]}
     if "flowEdges" in wanted:
         edges = [row for row in home.tables["flowedges"] if row["flowId"] == home.flow_id]
-        body["flowEdges"] = {"data": [edge_row(row, _stamp(home)) for row in edges]}
+        body["flowEdges"] = {"data": [edge_row(row, stamp_of(home)) for row in edges]}
     return body
 
 
-def _stamp(home: Home) -> Row:
+def stamp_of(home: Home) -> Row:
+    """Write the times and people of what belongs to a flow.
+
+    :param home: the flow
+    """
     # What belongs to a flow has its times and people: our choice [?].
     people = {"creator": {"id": home.user_id}, "updater": {"id": home.user_id}}
     return {"createdAt": iso(home.at), "updatedAt": iso(home.at), **people}
@@ -126,6 +140,7 @@ def _stamp(home: Home) -> Row:
 _RECIPES = "/v4/wrangledDatasets"
 ENDPOINTS = (
     Endpoint("GET", _RECIPES, "listWrangledDatasets", list_all),
+    Endpoint("GET", f"{_RECIPES}/count", "countWrangledDatasets", count),
     Endpoint("POST", _RECIPES, "createWrangledDataset", create),
     Endpoint("GET", f"{_RECIPES}/{{id}}", "getWrangledDataset", read),
 )

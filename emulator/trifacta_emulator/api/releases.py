@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -21,11 +22,13 @@ from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
 from trifacta_emulator.clock import iso, iso_or_none
 from trifacta_emulator.errors import ValidationError, error_response
-from trifacta_emulator.faults.middleware import ACTIVATE_LATER
+from trifacta_emulator.faults.middleware import ACTIVATE_LATER, PAUSE_IMPORT
 from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Deployment, Flow, Release
 
+#: Seconds between a release and the rows of its package [P: SEED].
+_ROWS_LATER = 0.24
 _EMBEDS = ("deployment", *PEOPLE)
 
 
@@ -35,15 +38,33 @@ async def create(request: Request) -> Response:
     context.store.deployment(deployment_id)
     package = await uploaded_package(request)
     activate_later = request.scope["state"].get(ACTIVATE_LATER)
-    # One call, so that concurrent uploads never leave two active releases.
-    release = context.store.create_release(
-        deployment_id, package, person_of(request).id, activate=activate_later is None
-    )
+    announced = None
+    if context.options.release_row == "before_import":
+        announced = context.store.announce_release(deployment_id, package, person_of(request).id)
+    try:
+        await _pause(request, seconds=_ROWS_LATER if announced else 0)
+        # One call, so that concurrent uploads never leave two active releases.
+        release = context.store.create_release(
+            deployment_id, package, person_of(request).id, activate=activate_later is None, announced=announced
+        )
+    except BaseException:
+        if announced:
+            context.store.withdraw_release(announced.id)
+        raise
     if activate_later is not None:
         activate_later(release.id)
     answer = import_answer(release.imported, context.store.state.product)
     answer["release"] = release_body(context.options, release)
     return JSONResponse(answer, status_code=201)
+
+
+async def _pause(request: Request, seconds: float) -> None:
+    """Wait between the release and the rows of its package: for a fault, and as long as the product takes."""
+    pause = request.scope["state"].get(PAUSE_IMPORT)
+    if pause is not None:
+        await pause()
+    elif seconds:
+        await asyncio.sleep(seconds)
 
 
 async def dry_run(request: Request) -> Response:

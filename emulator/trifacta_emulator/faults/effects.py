@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from trifacta_emulator.checks import build, check, check_choice, check_int, check_int_or_none, check_seconds
 
 When = Literal["before_body", "after_body", "after_commit"]
+WaitWhen = Literal["before_body", "after_body", "in_import", "after_commit"]
 ResetWhen = Literal["before_body", "in_body", "after_body", "after_commit"]
 UuidAnswer = Literal["list", "read", "create"]
 
@@ -118,16 +119,17 @@ class Delay:
 
     :param seconds: longest time; releasing held requests ends it earlier
     :param when: ``before_body`` = before the body is read; ``after_body`` = after the body is read, so that the
-        request is handled even if the client has gone; ``after_commit`` = before the answer
+        request is handled even if the client has gone; ``in_import`` = after the package of an upload is read, and
+        before it is imported; ``after_commit`` = before the answer
     """
 
     seconds: float
     _: KW_ONLY
-    when: When = "before_body"
+    when: WaitWhen = "before_body"
 
     def __post_init__(self) -> None:
         check_seconds("seconds", self.seconds)
-        check_choice("when", self.when, get_args(When))
+        check_choice("when", self.when, get_args(WaitWhen))
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,10 @@ class Hold:
     :param when: see :class:`Delay`
     """
 
-    when: When = "before_body"
+    when: WaitWhen = "before_body"
 
     def __post_init__(self) -> None:
-        check_choice("when", self.when, get_args(When))
+        check_choice("when", self.when, get_args(WaitWhen))
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ from trifacta_emulator.http.connection import CLIENT_GONE, CLOSE, FROM_PROXY, RE
 
 #: In a request's state: a function to call with the id of the new release, which the upload must leave inactive.
 ACTIVATE_LATER = "emulator.activate_later"
+#: In a request's state: a coroutine function that an upload awaits before it imports its package.
+PAUSE_IMPORT = "emulator.pause_import"
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 64 * 1024
 
@@ -116,6 +118,9 @@ class _Exchange:
 
     async def _wait(self, effect: Delay | Hold) -> None:
         seconds = effect.seconds if isinstance(effect, Delay) else None
+        if effect.when == "in_import":
+            await self._pause_import(seconds)
+            return
         receive, answered = self.receive, None
         if effect.when == "after_body":
             body = await self._read_body()
@@ -130,6 +135,23 @@ class _Exchange:
             await self.handle(self.scope, receive, self.send)
         else:
             await answered.send(self.send)
+
+    async def _pause_import(self, seconds: float | None) -> None:
+        going_on = True
+
+        async def pause() -> None:
+            nonlocal going_on
+            going_on = await hold(self.room, self.armed.id, seconds)
+            if not going_on:
+                raise ApiError(503, "The emulator is stopping")
+
+        answered = _Answered()
+        state = {**self.scope["state"], PAUSE_IMPORT: pause}
+        await self.handle({**self.scope, "state": state}, self.receive, answered.collect)
+        if going_on:
+            await answered.send(self.send)
+        else:
+            await self.send({"type": RESET})
 
     async def _truncate(self, effect: Truncate) -> None:
         answered = await self._kept_back()

@@ -63,6 +63,8 @@ def write_state(state: State, auth: Authenticator) -> dict[str, Any]:
     tables = now.tables
     releases: dict[int, list[Row]] = {}
     for release in tables["releases"]:
+        if not release.imported.primary_flow_ids:  # its import goes on
+            continue
         releases.setdefault(release.deployment_id, []).append(_release(release))
     document = {
         "version": VERSION,

@@ -166,7 +166,9 @@ class JobGroups:
         if not recipe.node.get("wrangled"):
             raise ValidationError(f"wrangledDatasets {recipe.id} is a dataset without a recipe")
         if output.is_empty:
-            raise ValidationError(f"wrangledDatasets {recipe.id} has no manual output; overrides must define one")
+            # The name is recorded [P: SAA].
+            details = f"wrangledDatasets {recipe.id} has no manual output; overrides must define one"
+            raise ValidationError(details, "ValidationFailed")
         return output
 
     def all(self, deployment_id: int | None = None) -> tuple[JobGroup, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from trifacta_emulator.errors import MissingObjectError, ValidationError
 from trifacta_emulator.packages.builder import new_uuid
-from trifacta_emulator.packages.definition import Package
-from trifacta_emulator.packages.imports import IdSequences, ImportedPackage, import_package
+from trifacta_emulator.packages.definition import Package, Tables
+from trifacta_emulator.packages.imports import TABLES, IdSequences, ImportedPackage, import_package
 from trifacta_emulator.records import ImportRule, Release
 from trifacta_emulator.rules.apply import apply_rules, changed_objects
 from trifacta_emulator.state.state import State
@@ -25,7 +25,38 @@ class Releases:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def create(self, deployment_id: int, package: Package, user_id: int = 1, *, activate: bool = True) -> Release:
+    def announce(self, deployment_id: int, package: Package, user_id: int = 1) -> Release:
+        """List a release while the rest of its package is still imported: inactive, and without its flows [?].
+
+        :param deployment_id: id of the deployment
+        :param package: the package, as ``read_package`` returns it
+        :param user_id: who imports it; default the first user
+        :raises MissingObjectError: deployment unknown or deleted
+        """
+        state = self._state
+        with state.lock:
+            state.deployments.find(deployment_id)
+            nothing: Tables = {table: [] for table in TABLES}
+            imported = ImportedPackage(nothing, (), {}, state.options.clock(), user_id)
+            made = self._made(state.ids.next("releases"), deployment_id, package, imported, activate=False)
+            return state.releases.put(made)
+
+    def withdraw(self, release_id: int) -> None:
+        """Forget an announced release, whose import was refused.
+
+        :param release_id: its id
+        """
+        self._state.releases.discard(release_id)
+
+    def create(
+        self,
+        deployment_id: int,
+        package: Package,
+        user_id: int = 1,
+        *,
+        activate: bool = True,
+        announced: Release | None = None,
+    ) -> Release:
         """Import a package as a new release, which becomes the active one [R: SEED, SMC104].
 
         :param deployment_id: id of the deployment
@@ -33,6 +64,7 @@ class Releases:
         :param user_id: who imports it; default the first user
         :param activate: ``False`` leaves the release inactive and the current one active, for the fault
             *late activation*
+        :param announced: the same release, as it is listed already
         :raises MissingObjectError: deployment unknown or deleted
         :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it
         """
@@ -47,20 +79,16 @@ class Releases:
             now = imported.at
             if activate:
                 self._deactivate_current(deployment_id, now, user_id)
-            by_comment = state.options.release_notes == "comment" and package.comment
-            made = Release(
-                id=ids.next("releases"),
-                deployment_id=deployment_id,
-                package_uuid=package.uuid if state.options.package_uuid == "package" else new_uuid(now),
-                # [I] from the export's ``comment``, "displayed when flow is imported in a deployment package".
-                notes=package.comment if by_comment else package.primary_flow_name,
-                active=activate,
-                created_at=now,
-                updated_at=now,
-                creator=user_id,
-                updater=user_id,
-                imported=imported,
-            )
+            release_id = announced.id if announced else ids.next("releases")
+            made = self._made(release_id, deployment_id, package, imported, activate=activate)
+            if announced:
+                # The row is older than the rows of its flows [P: SEED].
+                made = replace(
+                    made,
+                    package_uuid=announced.package_uuid,
+                    created_at=announced.created_at,
+                    updated_at=announced.updated_at,
+                )
             what = "release created and activated" if activate else "release created"
             if rules:
                 what += f"; objects changed by import rules: {changed_objects(imported.rule_changes)}"
@@ -176,6 +204,24 @@ class Releases:
         with self._state.lock:
             for release in self.all(deployment_id):
                 self._drop(release, user_id)
+
+    def _made(
+        self, release_id: int, deployment_id: int, package: Package, imported: ImportedPackage, *, activate: bool
+    ) -> Release:
+        by_comment = self._state.options.release_notes == "comment" and package.comment
+        return Release(
+            id=release_id,
+            deployment_id=deployment_id,
+            package_uuid=package.uuid if self._state.options.package_uuid == "package" else new_uuid(imported.at),
+            # [I] from the export's ``comment``, "displayed when flow is imported in a deployment package".
+            notes=package.comment if by_comment else package.primary_flow_name,
+            active=activate,
+            created_at=imported.at,
+            updated_at=imported.at,
+            creator=imported.user_id,
+            updater=imported.user_id,
+            imported=imported,
+        )
 
     def _import(
         self, deployment_id: int, package: Package, rules: Sequence[ImportRule], ids: IdSequences, user_id: int

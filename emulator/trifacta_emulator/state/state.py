@@ -122,6 +122,15 @@ class Table(Generic[_Record]):
                 known.append((now, record))
             return record
 
+    def discard(self, object_id: int) -> None:
+        """Forget a record, as if it had never been there.
+
+        :param object_id: its id
+        """
+        with self._lock:
+            self._rows.pop(object_id, None)
+            self._earlier.pop(object_id, None)
+
     def replace(self, records: Iterable[_Record]) -> None:
         """Replace all records. Lists show the new ones at once.
 

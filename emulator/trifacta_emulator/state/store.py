@@ -65,6 +65,8 @@ class Store:
         self.replace_import_rules = deployments.replace_rules
 
         releases = Releases(state)
+        self.announce_release = releases.announce
+        self.withdraw_release = releases.withdraw
         self.create_release = releases.create
         self.preview_import = releases.preview
         self.drop_on_next_import = releases.drop_on_next_import
