@@ -268,6 +268,8 @@ OPTIONS = (
     Item("run_answer", "P", "answer to a run, by open-api-spec", ("v4", "jobs", "flow_run"), _run_answer),
     Item("execution_ids", "P", "runs count x-execution-id, by open-api-spec", ("count", "ignore"),
         lambda a: "count" if takes_key(a, "/jobGroups") else "ignore"),
+    Item("flow_run_name", "P", "name of the run of a flow in a job group", ("flowrun", "flowRun"),
+        lambda a: next(key for row in a.rows("job_groups") for key in row if key.lower() == "flowrun")),
     Item("canceled_word", "P", "spelling of Canceled", ("Canceled", "Cancelled"), _canceled),
     Item("cancel_status", "M", "status of a cancellation, by open-api-spec", (200, 202),
         lambda a: next(int(one) for one in of_spec(a, "post", "/jobGroups/{id}/cancel", "responses") if one[0] == "2")),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from trifacta_emulator import EmulatorOptions, PresetConnection, PresetFlow, PresetToken, User
-from trifacta_emulator.options import choices
+from trifacta_emulator.options import SETTLED_BY, choices
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,7 @@ def test_every_choice_takes_all_its_values():
 
 def test_every_option_is_documented():
     assert all(f":param {name}:" in EmulatorOptions.__doc__ for name in EmulatorOptions.__dataclass_fields__)
+
+
+def test_each_choice_names_what_would_settle_it():
+    assert SETTLED_BY.keys() == choices().keys()

@@ -93,11 +93,12 @@ def emulator_of(arguments: Sequence[str] | None) -> Emulator:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from trifacta_emulator.options import EmulatorOptions, choices
+    from trifacta_emulator.options import SETTLED_BY, EmulatorOptions, choices
 
     defaults, allowed = EmulatorOptions(), choices()
     listed = "; ".join(
-        f"{name} = {' | '.join(map(_written, values))} (default {_written(getattr(defaults, name))})"
+        f"{name} = {' | '.join(map(_written, values))} (default {_written(getattr(defaults, name))}; "
+        f"settled by {SETTLED_BY.get(name, 'an observation of an instance')})"
         for name, values in allowed.items()
         if name != "instance_type"
     )
@@ -218,11 +219,12 @@ def _state(text: str) -> Any:
 
 
 def _log_calls() -> None:
+    from trifacta_emulator.http.connection import CALL_LOG
+
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    calls = logging.getLogger("trifacta_emulator.http.connection")
-    calls.addHandler(handler)
-    calls.setLevel(logging.INFO)
+    CALL_LOG.addHandler(handler)
+    CALL_LOG.setLevel(logging.INFO)
 
 
 def _name(text: str) -> str:

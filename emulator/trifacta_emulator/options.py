@@ -336,3 +336,45 @@ def choices() -> dict[str, tuple[Any, ...]]:
         elif get_origin(hint) is Literal:
             allowed[option.name] = get_args(hint)
     return allowed
+
+
+#: By choice: the one observation of a real instance that would settle it, so that the choice can be deleted.
+SETTLED_BY: Mapping[str, str] = {
+    "deployment_manager": "nothing: instances with and without it exist, so it stays",
+    "instance_type": "nothing: it is a setting of the product, so it stays",
+    "api_tokens_enabled": "nothing: it is a setting of the product, so it stays",
+    "user_tokens_allowed": "nothing: it is a setting of the product, so it stays",
+    "import_enabled": "the status of an upload where the setting Import is off",
+    "export_enabled": "the status of an export where the setting Export is off",
+    "unauthorized_body": "the body of a 401 for a wrong password, on a self-managed instance",
+    "whole_seconds": "times of several rows of one list",
+    "unknown_id_status": "GET of deployment 999999999",
+    "unknown_flow_status": "GET of flow 999999999",
+    "deleted_id_status": "GET of a release after its DELETE",
+    "inactive_value": "GET of a release that is not live",
+    "flow_patch_body": "the body of the answer to PATCH of a flow",
+    "file_inputs": "GET of the inputs of a job group that read a file",
+    "releases_order": "GET of the releases of a deployment that has two",
+    "latest_release": "GET of a deployment that has a release",
+    "counts_on_create": "the answer to POST of a deployment",
+    "unique_deployment_names": "POST of a second deployment of the same name",
+    "delete_active_release": "DELETE of the live release of a deployment that nobody uses",
+    "releases_need_deployment_id": "GET /v4/releases without deploymentId",
+    "list_releases_route": "GET /v4/deployments/:id/releases",
+    "embed_paging": "embed=releases(limit=1) of a deployment that has two",
+    "import_rules_readable": "GET of the import rules of a deployment",
+    "unmapped_connections": "a dry run of a package whose connection no rule maps",
+    "unknown_rule_target": "a dry run with a rule to a connection that does not exist",
+    "dry_run_errors": "a dry run of a file that is no package",
+    "release_notes": "an import of a package with a comment",
+    "run_without_output": "a run of a deployment that has no release",
+    "run_answer": "the answer to a run of a deployment, or its open-api-spec",
+    "canceled_word": "a canceled job group",
+    "cancel_status": "the answer to a cancellation, or its open-api-spec",
+    "job_error_shape": "the jobs of a failed job group",
+    "run_release_flows": "a run of the flow of a release",
+    "execution_ids": "two runs with the same x-execution-id",
+    "flow_run_name": "GET of a job group",
+    "release_row": "lists of releases, asked ten times in a second while a large package is imported",
+    "import_hold_up": "a dry run of a package whose connection is unknown, without fromUI",
+}

@@ -40,7 +40,9 @@ _NO_ANSWER = 0
 _MOST_CALLS = 20_000
 _JSON, _JSON_UTF_8 = "application/json", "application/json; charset=utf-8"
 
-log = logging.getLogger(__name__)
+#: One line for each call. It is silent until somebody sets its level, as ``--log`` does.
+CALL_LOG = logging.getLogger("trifacta_emulator.calls")
+CALL_LOG.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class _Exchange:
         self._calls.append(call)
         del self._calls[:-_MOST_CALLS]
         path = scope["raw_path"].decode("latin-1")
-        log.info(
+        CALL_LOG.info(
             "%s %s %s %s %d>%d",
             self._clock().isoformat(timespec="milliseconds"),
             call.method,
