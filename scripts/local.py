@@ -31,7 +31,15 @@ class Emulator:
         self._log = home / f"{name}.log"
         self._url_file = home / f"{name}-url"
         command = [sys.executable, "-m", "trifacta_emulator", "--port", "0"]
-        command += ["--url-file", str(self._url_file), "--user", f"{LOGIN}:{PASSWORD}:deployment", *arguments]
+        command += [
+            "--name",
+            name.capitalize(),
+            "--url-file",
+            str(self._url_file),
+            "--user",
+            f"{LOGIN}:{PASSWORD}:deployment",
+            *arguments,
+        ]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
