@@ -375,6 +375,10 @@ SETTLED_BY: Mapping[str, str] = {
     "run_release_flows": "a run of the flow of a release",
     "execution_ids": "two runs with the same x-execution-id",
     "flow_run_name": "GET of a job group",
+    "bad_token_status": "GET /v4/people/current with an expired access token",
+    "package_uuid": "an import of a package, and metadata.uuid in its JSON",
+    "replacing_touches_updated_at": "GET of the release that an import replaces, before and after",
+    "release_list": "GET /v4/releases?deploymentId=, and embed=releases of the same deployment",
     "release_row": "lists of releases, asked ten times in a second while a large package is imported",
     "import_hold_up": "a dry run of a package whose connection is unknown, without fromUI",
 }
