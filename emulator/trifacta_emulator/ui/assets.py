@@ -23,7 +23,8 @@ tbody th { font-weight: normal; }
 td.state { white-space: nowrap; }
 td.code { font-family: ui-monospace, monospace; font-size: 13px; }
 tr.active { background: #eaf7ef; }
-.badge { display: inline-block; white-space: nowrap; overflow-wrap: normal; border-radius: 10px; padding: 2px 10px; font-size: 12px; background: #e8edf2; color: #3d4956; }
+.badge { display: inline-block; white-space: nowrap; overflow-wrap: normal; border-radius: 10px;
+  padding: 2px 10px; font-size: 12px; background: #e8edf2; color: #3d4956; }
 .badge.active { background: #17693a; color: #fff; font-weight: 600; }
 .badge.failed { background: #b3261e; color: #fff; font-weight: 600; }
 button { font: inherit; font-size: 13px; padding: 3px 10px; margin-left: 8px; border: 1px solid #17324d;
