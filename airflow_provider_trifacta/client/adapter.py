@@ -24,6 +24,7 @@ from urllib3.util import parse_url
 from .calls import exchange
 from .errors import ConfigurationError, RedirectError
 from .responses import Answer, BoundedResponse, read_answer
+from .tls import refuse_special_files
 
 if TYPE_CHECKING:
     from .calls import Request
@@ -72,10 +73,17 @@ def prepared(url: str) -> str:
 
 
 def may_follow(old: Server | None, new: Server | None) -> bool:
-    """Tell whether the credentials may go from one server to the other: it is the same, or the same over https."""
+    """Tell whether the credentials may go from one server to the other: it is the same, or the same over https.
+
+    Another port of a host belongs to another program. The usual ports of http and https belong to one.
+    """
     if not old or not new or old.host != new.host:
         return False
-    return old == new or (old.scheme, new.scheme) == ("http", "https")
+    if old == new:
+        return True
+    if (old.scheme, new.scheme) != ("http", "https"):
+        return False
+    return old.port == new.port or (old.port, new.port) == (_PORTS["http"], _PORTS["https"])
 
 
 class _Connection(HTTPConnection):
@@ -224,6 +232,7 @@ class Session:
         sent.headers["Authorization"] = self._credentials
         server = url[: url.index("/", 8)]
         if server not in self._settings:  # the environment's proxies and CA bundle are looked up once
+            refuse_special_files(config)
             merge = requests.Session().merge_environment_settings
             self._settings[server] = merge(url, dict(config.proxies), True, config.verify, config.cert)
         response = self.adapter.send(sent, timeout=timeout, **self._settings[server])

@@ -1,6 +1,7 @@
 """What is wrong with TLS, and what helps: the server's certificate, the client's, and the files on this host.
 
-Only a request that failed enters this module. No error here quotes a path or the content of a file.
+A request that succeeds enters this module only if its connection names files. No error here quotes a path or the
+content of a file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import TLSError
+from .errors import ConfigurationError, TLSError
+from .files import SpecialFileError, open_regular, refuse_special
 
 if TYPE_CHECKING:
     from .config import ClientConfig
@@ -74,6 +76,7 @@ _UNREADABLE: dict[type[Exception], str] = {
     FileNotFoundError: "does not exist on this host. Save it on every worker, or correct the path",
     PermissionError: "cannot be read by the user of this process. Correct its permissions",
     IsADirectoryError: "is a directory, and must be a file",
+    SpecialFileError: "is a pipe, a socket or a device, and must be a file",
 }
 #: Bytes of a file that are looked at.
 _LARGEST_FILE = 64 * 1024 * 1024
@@ -121,12 +124,52 @@ def file_problem(config: ClientConfig) -> tuple[str, str] | None:
     return _bundle_problem(config) or _certificate_problem(config)
 
 
+def refuse_special_files(config: ClientConfig) -> None:
+    """Refuse a connection that names a pipe, a socket or a device, before a library waits for it without end.
+
+    :param config: names the files
+    :raises ConfigurationError: it names such a file
+    """
+    for path, label in (_bundle(config), *_certificate_files(config)):
+        try:
+            if path and not Path(path).is_dir():
+                refuse_special(Path(path).stat())
+        except SpecialFileError:
+            raise ConfigurationError(
+                f"The connection's TLS files cannot be used, so nothing was sent. {label} "
+                f"{_UNREADABLE[SpecialFileError]}."
+            ) from None
+        except (OSError, ValueError):
+            continue  # the library that opens it fails, and then the problem is looked up
+
+
+def _bundle(config: ClientConfig) -> tuple[str, str]:
+    """Return the path of the CA bundle, empty if there is none, and what an error calls it."""
+    if isinstance(config.verify, str):
+        return config.verify, "The CA bundle in the extra 'verify'"
+    if not config.verify:
+        return "", ""
+    # requests takes the environment's bundle then
+    name = next((one for one in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(one)), "")
+    return os.environ.get(name, ""), f"The CA bundle in the environment variable {name}"
+
+
+def _certificate_files(config: ClientConfig) -> list[tuple[str, str]]:
+    """Return the paths of the client certificate and of its key, and what an error calls them."""
+    if not config.cert:
+        return []
+    if isinstance(config.cert, str):
+        return [(config.cert, "The file in the extra 'cert'")] * 2
+    certificate, key = config.cert
+    return [
+        (certificate, "The certificate's file in the extra 'cert'"),
+        (key, "The key's file in the extra 'cert'"),
+    ]
+
+
 def _bundle_problem(config: ClientConfig) -> tuple[str, str] | None:
-    path, what = config.verify, "The CA bundle in the extra 'verify'"
-    if path is True:  # requests takes the environment's bundle then
-        name = next((one for one in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(one)), "")
-        path, what = os.environ.get(name, ""), f"The CA bundle in the environment variable {name}"
-    if not isinstance(path, str) or not path or Path(path).is_dir():
+    path, what = _bundle(config)
+    if not path or Path(path).is_dir():
         return None
     content = _content(path)
     if isinstance(content, str):
@@ -141,18 +184,14 @@ def _bundle_problem(config: ClientConfig) -> tuple[str, str] | None:
 def _certificate_problem(config: ClientConfig) -> tuple[str, str] | None:
     if not config.cert:
         return None
-    one_file = isinstance(config.cert, str)
-    certificate, key = (config.cert, config.cert) if isinstance(config.cert, str) else config.cert
-    files = (
-        (certificate, "The file" if one_file else "The certificate's file", b"-----BEGIN CERTIFICATE", "certificate"),
-        (key, "The file" if one_file else "The key's file", b"PRIVATE KEY-----", "private key"),
-    )
-    for path, what, mark, needed in files:
+    certificate, key = config.cert if isinstance(config.cert, tuple) else (config.cert, config.cert)
+    marks = ((b"-----BEGIN CERTIFICATE", "certificate"), (b"PRIVATE KEY-----", "private key"))
+    for (path, label), (mark, needed) in zip(_certificate_files(config), marks, strict=True):
         content = _content(path)
         if isinstance(content, str):
-            return "unreadable_file", f"{what} in the extra 'cert' {content}."
+            return "unreadable_file", f"{label} {content}."
         if mark not in content:
-            return "unreadable_file", f"{what} in the extra 'cert' holds no {needed} in PEM form."
+            return "unreadable_file", f"{label} holds no {needed} in PEM form."
         if b"ENCRYPTED" in content and needed == "private key":
             return "key_encrypted", _TLS_ADVICE["key_encrypted"]
     try:
@@ -167,7 +206,7 @@ def _certificate_problem(config: ClientConfig) -> tuple[str, str] | None:
 def _content(path: str) -> bytes | str:
     """Return the content of a file, or words that tell why it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return file.read(_LARGEST_FILE)
     except (OSError, ValueError) as error:
         return _UNREADABLE.get(type(error), "cannot be read. Correct the path")

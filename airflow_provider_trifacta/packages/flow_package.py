@@ -7,7 +7,6 @@ import logging
 import lzma
 import os
 import socket
-import stat
 import struct
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 from ..client.calls import MultipartFile
 from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
+from ..client.files import SpecialFileError, open_regular
 from ..client.texts import listed, shown
 from .contents import Contents, read_contents
 from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
@@ -99,11 +99,15 @@ class FlowPackage:
         return digest.hexdigest()
 
     def _ensure_unchanged(self) -> None:
-        now = os.fstat(self._file.fileno())
-        if (now.st_size, now.st_mtime_ns) != (self.size, self._opened.st_mtime_ns):
+        now, before = os.fstat(self._file.fileno()), self._opened
+        written = (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
+        # A program can write and then set the old time of change, but not the time of that setting. A file that was
+        # replaced as a whole loses its name, which sets that time too, and is still the file that was checked.
+        touched = now.st_ctime_ns != before.st_ctime_ns and now.st_nlink == before.st_nlink
+        if written or touched:
             raise PackageChangedError(
-                f"The package {self.name} was changed after it was checked. Nothing was imported. Retry, and do not "
-                "write to a package while it is promoted."
+                f"The package {self.name} was changed after it was checked: its content, its mode or its name. "
+                "Nothing was imported. Retry, and do not write to a package while it is promoted."
             )
 
 
@@ -123,11 +127,10 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         )
     there = f"{text} on host {socket.gethostname()}"
     try:
-        # The type is checked before the file is opened, because opening a named pipe waits without end.
-        if not stat.S_ISREG(Path(text).stat().st_mode):
-            words = f"{there} is not a regular file but a folder or device. Nothing was sent."
-            raise PackageNotFoundError(f"{words} Give the path of the ZIP.")
-        file = Path(text).open("rb")  # noqa: SIM115 - closed by FlowPackage
+        file = open_regular(text)
+    except (IsADirectoryError, SpecialFileError) as error:
+        words = f"{there} is not a regular file but {error}. Nothing was sent."
+        raise PackageNotFoundError(f"{words} Give the path of the ZIP.") from None
     except FileNotFoundError:
         advice = "Workers may not share a disk: put the package where every worker can read it."
         raise PackageNotFoundError(f"There is no file {there}. Nothing was sent. {advice}") from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
@@ -97,7 +100,37 @@ def test_a_file_that_may_not_be_read_is_told_as_that(folder, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "hush")
 
-    monkeypatch.setattr("pathlib.Path.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     _, words = file_problem(config(folder, cert="both.pem"))
     assert "permissions" in words
     assert "hush" not in words
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+@pytest.mark.parametrize("field", ["verify", "REQUESTS_CA_BUNDLE", "cert", "certificate", "key"])
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(special, kind, field, folder, monkeypatch):
+    """Opening a pipe waits without end, in a triggerer for everybody."""
+    path, good = special[kind], str(folder / "both.pem")
+    fields = {
+        "verify": {"verify": path},
+        "REQUESTS_CA_BUNDLE": {},
+        "cert": {"cert": path},
+        "certificate": {"cert": (path, good)},
+        "key": {"cert": (good, path)},
+    }[field]
+    if field == "REQUESTS_CA_BUNDLE":
+        monkeypatch.setenv(field, path)
+    transport = Transport(ClientConfig("https://localhost:9", "long-secret", read_retries=0, **fields))
+    with pytest.raises(ConfigurationError, match="is a pipe, a socket or a device") as caught:
+        transport.read("/v4/x")
+    assert caught.value.unsent
+    assert path not in str(caught.value)
+
+
+@pytest.fixture
+def special(tmp_path):
+    """Return the paths of files that are not regular, by their kind."""
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        yield {"pipe": str(tmp_path / "pipe"), "socket": str(tmp_path / "socket"), "device": "/dev/zero"}

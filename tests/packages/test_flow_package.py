@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+import time
 import zipfile
 from datetime import datetime, timezone
 
@@ -266,6 +267,21 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
             open_package(path)
 
 
+@pytest.mark.parametrize("seen", ["regular", "gone"])
+def test_a_pipe_that_is_swapped_in_is_refused_without_waiting(tmp_path, monkeypatch, seen):
+    """What is at the path may change after the look at it."""
+    pipe, regular = tmp_path / "pipe", tmp_path / "regular"
+    regular.touch()
+    if seen == "regular":
+        os.mkfifo(pipe)
+    looked_at = regular.stat()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.stat", lambda *_, **__: looked_at)
+        with pytest.raises(PackageNotFoundError) as caught:
+            open_package(pipe)
+    assert ("not a regular file" in str(caught.value)) is (seen == "regular")
+
+
 @pytest.mark.parametrize("path", ["", "  ", None, "None", 5, ["a.zip"]])
 def test_a_path_that_is_none_is_explained(path):
     with pytest.raises(PackageNotFoundError, match="package_path must be the path"):
@@ -291,6 +307,27 @@ def test_what_was_inspected_is_what_is_sent(write):
         body = b"".join(package.body())
     assert content in body
     assert len(body) == len(package.body())
+
+
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_a_rewrite_in_place_is_noticed_though_its_time_is_set_back(write, rewritten):
+    """As programs do that copy the times of a file too."""
+    path = write(build_package(uuid=UUID))
+    before = path.stat()
+    with open_package(path) as package:
+        if not rewritten:
+            package.sha256()
+            return
+        time.sleep(0.02)  # the clock of a file system has steps
+        with path.open("r+b") as file:
+            file.write(b"x")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        now = path.stat()
+        assert (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+        with pytest.raises(PackageChangedError):
+            package.sha256()
+        with pytest.raises(PackageChangedError):
+            b"".join(package.body())
 
 
 @pytest.mark.parametrize("change", ["truncate", "append", "rewrite"])
