@@ -59,14 +59,16 @@ make_line() {
   make_env "$1" "$extra"
 }
 
-# make_tools NAME REQUIREMENT...: makes .build/env-NAME with these programs and neither project. Sets $bin. Fails where
-# they cannot be installed.
+# make_tools NAME: makes .build/env-NAME with the programs of constraints/tools/NAME.txt, by their hashes, and neither
+# project. Nothing is built, because that would bring more programs. Sets $bin. Fails where they cannot be installed.
 make_tools() {
-  local name=$1 python
-  shift
-  bin=$build/env-$name/bin
-  [[ -f $bin/../stamp && $(<"$bin/../stamp") == "$*" ]] && return
+  local pins=$root/constraints/tools/$1.txt python stamp
+  bin=$build/env-$1/bin
+  stamp=$(cksum <"$pins")
+  [[ -f $bin/../stamp && $(<"$bin/../stamp") == "$stamp" ]] && return
   rm -rf "${bin%/bin}"
   python=$(find_python 10 14) || { echo "No Python 3.10 to 3.14 found." >&2; return 1; }
-  "$python" -m venv "${bin%/bin}" && "$bin/pip" install --quiet --quiet "$@" >&2 && echo "$*" >"$bin/../stamp"
+  "$python" -m venv "${bin%/bin}" &&
+    "$bin/pip" install --quiet --quiet --only-binary :all: --require-hashes --requirement "$pins" >&2 &&
+    echo "$stamp" >"$bin/../stamp"
 }

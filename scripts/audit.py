@@ -3,6 +3,8 @@
 Airflow, and what Airflow alone depends on, is the choice of those who install it and is left out. A known vulnerability
 on the newest line that a newer version fixes is a failure. Everything else is printed only: what an older Airflow pins
 cannot be changed here, and neither can a dependency without a fixed version.
+
+It ends with 1 for a failure, and else with 3 if no database answered for a line.
 """
 
 from __future__ import annotations
@@ -21,21 +23,26 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("airflow-provider-trifacta", "trifacta-emulator")
+#: The exit status where nothing is known of a line.
+UNANSWERED = 3
 #: The second is asked where the first does not answer, or knows none of the packages: pip-audit's own, and OSV.
 SOURCES: dict[str, list[str]] = {"the package index": [], "OSV": ["--vulnerability-service", "osv"]}
 
 
 def main(environment: Path, newest: str, *older: str) -> int:
     names = _runtime_dependencies(environment)
-    failed = False
+    failed = unanswered = False
     for line in (newest, *older):
         pins = {name: version for name, version in _pins(line) if name in names}
         audited = _audit(pins)
         if isinstance(audited, str):
-            print(f"SKIPPED: no advisory database answers, so no dependency was audited ({audited}).")
-            return 0
-        failed |= _report(line, audited, fail_on_fixable=line == newest)
-    return int(failed)
+            print(f"Airflow {line}: NOT AUDITED, because no database answers ({audited})")
+            unanswered = True
+        else:
+            failed |= _report(line, audited, fail_on_fixable=line == newest)
+    if failed:
+        return 1
+    return UNANSWERED if unanswered else 0
 
 
 def _runtime_dependencies(environment: Path) -> set[str]:

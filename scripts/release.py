@@ -8,6 +8,7 @@ documentation. Airflow's Providers page takes its link from there.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import re
 import shutil
@@ -79,7 +80,8 @@ def main() -> int:
     addresses = _addresses(repository, ref, options.documentation)
     for project in PROJECTS:
         _write_addresses(project, repository, ref, addresses)
-        _run(sys.executable, "-m", "build", "--outdir", str(DIST), str(project.path))
+        # Without isolation: the build tool that is pinned by its hash, and not the newest of the index.
+        _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), str(project.path))
     files = sorted(DIST.iterdir())
     _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
     problems = [problem for file in files for problem in _problems(file, addresses)]
@@ -88,15 +90,25 @@ def main() -> int:
     if problems:
         print(*problems, sep="\n", file=sys.stderr)
         return 1
+    digests = _digests(files)
     _install(version)
+    if _digests(files) != digests:
+        sys.exit("What was built changed while it was installed: do not publish it.")
+    for name, digest in digests.items():
+        print(f"{digest}  {name}")
     print(
         f"\nVersion {version} is built and checked. Upload in this order; the provider's extra asks for the emulator:"
     )
     for number, project in enumerate(PROJECTS, 1):
         stem = project.name.replace("-", "_")
         print(f"  {number}. twine upload {DIST.relative_to(ROOT)}/{stem}-{version}*")
-    print(f"Then tag the commit: git tag v{version}")
+    print(f"Then tag the commit, which must be on the main branch: git tag v{version}")
     return 0
+
+
+def _digests(files: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file by its name."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _copy_tree() -> None:

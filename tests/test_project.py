@@ -19,6 +19,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = [ROOT / "scripts" / name for name in ("release", "test")]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -42,6 +43,27 @@ def test_both_projects_know_the_same_markers_of_a_mode():
     assert {"fuzz", "slow", "system"} <= of_provider & of_emulator
 
 
+TOOLS = sorted((ROOT / "constraints" / "tools").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.stem)
+def test_tools_are_pinned_by_their_hashes_and_name_no_index(path):
+    requirements = path.read_text().replace("\\\n", "").splitlines()
+    pinned = re.compile(r"[a-z0-9-]+==\S+(?: ; [^#]+?)?(?: +--hash=sha256:[0-9a-f]{64})+")
+    assert [line for line in requirements if not pinned.fullmatch(line)] == []
+    wanted = set(re.findall(r"^[a-z-]+$", path.with_suffix(".in").read_text(), re.M))
+    assert wanted <= {line.partition("==")[0] for line in requirements}
+    assert wanted
+
+
+def test_the_scripts_install_tools_by_their_hashes_alone():
+    """And nothing is built for them, because that would bring tools without a hash."""
+    text = (ROOT / "scripts" / "_env.sh").read_text().partition("make_tools() {")[2]
+    assert "--only-binary :all: --require-hashes" in text
+    named = {name for script in SCRIPTS for name in re.findall(r"make_tools (\w+)", script.read_text())}
+    assert named == {path.stem for path in TOOLS} - {"publish"}
+
+
 def test_constraints_name_no_index():
     for path in (ROOT / "constraints").glob("*.txt"):
         lines = path.read_text().splitlines()
@@ -53,12 +75,48 @@ def test_workflows_are_read_ask_for_little_and_pin_their_actions(path):
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    for action in [step["uses"] for step in steps if "uses" in step]:
-        assert re.search(r"@(v\d+|release/v\d+)$", action)
     text = path.read_text()
+    for action in [step["uses"] for step in steps if "uses" in step]:
+        assert re.search(r"@[0-9a-f]{40}$", action)
+        assert re.search(rf"{action} # v\d+\.\d+\.\d+$", text, re.M)  # the bot renews the version too
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
     assert "secrets." not in text
     help_text = (ROOT / "scripts" / "test").read_text()
     assert all(f"scripts/test {mode} " in help_text for mode in re.findall(r"scripts/test (--\w+)", text))
+
+
+def test_an_action_has_one_digest_in_all_workflows():
+    text = "".join(path.read_text() for path in WORKFLOWS)
+    pins = set(re.findall(r"uses: ([\w-]+/[\w-]+)@(\w+) # (\S+)", text))
+    assert len(pins) == len({name for name, *_ in pins})
+    (update,) = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert update["package-ecosystem"] == "github-actions"
+
+
+@pytest.mark.parametrize("name", ["release", "site"])
+def test_what_publishes_takes_nothing_from_a_cache(name):
+    text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text()
+    assert not re.search(r"actions/cache|^ +cache:|enable-cache", text, re.M)
+
+
+def test_a_release_is_of_main_and_is_attested():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    build, publish = jobs["build"], jobs["publish"]
+    commands = [step.get("run") for step in build["steps"]]
+    main = next(place for place, command in enumerate(commands) if "merge-base --is-ancestor" in str(command))
+    made = next(place for place, command in enumerate(commands) if "scripts/release" in str(command))
+    assert main < made
+    assert build["steps"][0]["with"]["fetch-depth"] == 0  # without history nothing is an ancestor
+    assert "permissions" not in build  # what runs the project's code may read alone
+    assert publish["permissions"] == {"contents": "read", "id-token": "write", "attestations": "write"}
+    done = [step.get("uses", step.get("run")).partition("@")[0] for step in publish["steps"]]
+    provenance, signed, uploaded = (
+        next(place for place, step in enumerate(done) if word in step)
+        for word in ("attest-build-provenance", "pypi-attestations sign", "uv publish")
+    )
+    assert provenance < signed < uploaded
+    assert any("--require-hashes" in step for step in done)
 
 
 def test_hosted_tests_run_on_every_line():

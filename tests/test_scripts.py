@@ -110,6 +110,35 @@ def test_an_audit_fails_where_something_can_be_done(capsys, fixes, newest, faile
     assert "requests 2.32: CVE-1, " in out
 
 
+@pytest.mark.parametrize(
+    ("answers", "ended"),
+    [
+        (["no answer", "no answer"], 3),
+        ([[], "no answer"], 3),
+        ([[], []], 0),
+        (["no answer", []], 3),
+    ],
+)
+def test_an_audit_without_an_answer_does_not_end_as_a_good_one(monkeypatch, capsys, answers, ended):
+    audit = load("audit")
+    monkeypatch.setattr(audit, "_runtime_dependencies", lambda _environment: set())
+    monkeypatch.setattr(audit, "_pins", lambda _line: [])
+    replies = iter(answers)
+    monkeypatch.setattr(audit, "_audit", lambda _pins: next(replies))
+    assert audit.main(Path("."), "3.3", "3.2") == ended
+    assert capsys.readouterr().out.count("NOT AUDITED") == answers.count("no answer")
+
+
+def test_a_known_failure_of_one_line_survives_a_database_that_goes_away(monkeypatch):
+    audit = load("audit")
+    monkeypatch.setattr(audit, "_runtime_dependencies", lambda _environment: set())
+    monkeypatch.setattr(audit, "_pins", lambda _line: [])
+    vulnerable = {"name": "requests", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+    replies = iter([[vulnerable], "no answer"])
+    monkeypatch.setattr(audit, "_audit", lambda _pins: next(replies))
+    assert audit.main(Path("."), "3.3", "3.2") == 1
+
+
 def test_missing_parts_of_a_site_are_named():
     """Nothing is installed or started then."""
     script, nowhere = SCRIPTS / "distributed", {"PATH": "/nowhere", "PG_BIN": "/nowhere"}

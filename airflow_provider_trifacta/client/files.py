@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import BinaryIO
 
 #: Without waiting for a writer, and without a terminal that would steer this process.
@@ -26,7 +27,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     :raises OSError: it cannot be opened
     :raises ValueError: it cannot be a path
     """
-    refuse_special(os.stat(path))
+    refuse_special(Path(path).stat())
     descriptor = os.open(path, _FLAGS)
     try:
         refuse_special(os.fstat(descriptor))

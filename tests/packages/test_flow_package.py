@@ -276,7 +276,7 @@ def test_a_pipe_that_is_swapped_in_is_refused_without_waiting(tmp_path, monkeypa
         os.mkfifo(pipe)
     looked_at = regular.stat()
     with monkeypatch.context() as patch:
-        patch.setattr("os.stat", lambda *_, **__: looked_at)
+        patch.setattr("pathlib.Path.stat", lambda *_, **__: looked_at)
         with pytest.raises(PackageNotFoundError) as caught:
             open_package(pipe)
     assert ("not a regular file" in str(caught.value)) is (seen == "regular")
