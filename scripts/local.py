@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "demo"
+LOOPBACK = "127.0.0.1"
 LOGIN, PASSWORD = "admin@example.com", "admin-password"
 
 
@@ -73,8 +74,10 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        # Its login is printed here, and its tasks run as the person who started it: no other machine may reach it.
+        "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{port}/execution/",
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         **environment,
@@ -90,7 +93,7 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
 def free_port() -> int:
     """Find a port that is free now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
@@ -125,7 +128,7 @@ def output_to(path: Path) -> Iterator[None]:
 @contextmanager
 def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
     """Start ``airflow standalone`` and print where it is; it ends with the block."""
-    url = f"http://localhost:{os.environ['AIRFLOW__API__PORT']}"
+    url = f"http://{LOOPBACK}:{os.environ['AIRFLOW__API__PORT']}"
     with (HOME / "airflow.log").open("w") as log:
         airflow = subprocess.Popen(
             [sys.executable, "-m", "airflow", "standalone"],

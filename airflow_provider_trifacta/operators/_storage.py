@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import re
 import shutil
@@ -16,8 +18,11 @@ from uuid import uuid4
 from .._compat import object_storage_path, redact
 from ..client import errors
 from ..client.config import DEFAULT_MAX_PACKAGE_SIZE
+from ..client.files import refuse_special
 from ..client.texts import shown
 from ..packages.flow_package import FlowPackage, open_package
+
+log = logging.getLogger(__name__)
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
@@ -26,6 +31,29 @@ _PART_SIZE = 8 * 1024 * 1024
 _S3_PARTS = {"chunksize": _PART_SIZE, "max_concurrency": 4}
 #: Bytes copied at a time.
 _BLOCK_SIZE = 1024 * 1024
+#: How a folder answers that does not know a call, such as a bucket that is mounted.
+_UNKNOWN_CALL = (errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP)
+#: The same for ``fsync``.
+_UNKNOWN_SYNC = (*_UNKNOWN_CALL, errno.EINVAL)
+#: What helps, by the cause.
+_LET_WRITE = "Let the user of the worker enter the folder and write to it, or give another path."
+_MAKE_ROOM = "Free some space there, or give another path."
+_MOUNT = "Check whether the folder is mounted on this worker and can be written to."
+_HELP = {
+    errno.EACCES: _LET_WRITE,
+    errno.EPERM: _LET_WRITE,
+    errno.EROFS: _MOUNT,
+    errno.ENOENT: _MOUNT,
+    errno.EIO: _MOUNT,
+    errno.ESTALE: _MOUNT,
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.ENAMETOOLONG: "Give a shorter name: most file systems take 255 bytes.",
+    errno.ENOTDIR: "A part of the path before the last one is a file. Correct the path.",
+    errno.ELOOP: "The path has symbolic links that lead to each other. Correct them.",
+}
+#: Causes that no retry removes.
+_LASTING = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
 #: Characters of a storage's own words in an error.
 _EXCERPT = 600
 
@@ -70,7 +98,8 @@ def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
         name = _fetch(text, file, most)
         return FlowPackage(file, name)
     except BaseException:
-        file.close()
+        with contextlib.suppress(OSError):  # it tries again to write what could not be written
+            file.close()
         raise
 
 
@@ -109,23 +138,45 @@ def check_destination(path: Any, *, make_folders: bool = False) -> str:
     :param make_folders: whether the local folder may be missing, because :func:`save` makes it
     :returns: the same as text; a ``file://`` URL as its local path
     :raises InvalidInputError: it is not a path, or the path of a folder
-    :raises DestinationError: the local folder does not exist, as a share that is not mounted
+    :raises DestinationError: the local folder does not exist, as a share that is not mounted, or may not be entered,
+        or the name is too long
     """
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise errors.InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
     text = _without_file_scheme(text)
     _check_url(text)
-    if text.endswith("/") or (not _is_url(text) and Path(text).is_dir()):
+    if text.endswith("/") or (not _is_url(text) and _is_folder(text, text)):
         raise errors.InvalidInputError(f"package_path must name a file, and {text} is a folder.")
     if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
         raise errors.InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
-    if not make_folders and not _is_url(text) and not Path(text).parent.is_dir():
+    if not make_folders and not _is_url(text) and not _is_folder(str(Path(text).parent), text):
         raise errors.DestinationError(
             f"The package cannot be saved as {text}: the folder {Path(text).parent} does not exist on this worker. "
             "Nothing was sent. Make or mount it, or set create_intermediate_dirs=True if the task should make it."
         )
     return text
+
+
+def _is_folder(path: str, destination: str) -> bool:
+    try:
+        return stat.S_ISDIR(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        raise _destination_error(error, destination, "Nothing was sent.") from error
+
+
+def _destination_error(error: Exception, path: str, state: str) -> errors.DestinationError:
+    """Return the error of a file that cannot be written: the cause, what was done, and what helps."""
+    number = error.errno if isinstance(error, OSError) else None
+    lines = (
+        f"The package cannot be saved as {shown(path, _EXCERPT)}: {_storage_words(error)}. {state}",
+        _HELP.get(number or 0, "") if not _is_url(path) else "",
+        _needs(path),
+    )
+    words = " ".join(line.strip() for line in lines if line)
+    return errors.DestinationError(words, retryable=_is_url(path) or number not in _LASTING)
 
 
 def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
@@ -134,6 +185,9 @@ def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     The file is written beside its place and then moved there. It gets the mode of the file that it replaces. A new
     file can be read by its owner and group, as far as the umask allows. An object is uploaded as a whole, which object
     stores do in one step, and its size is read back.
+
+    A folder without a move, such as a bucket that is mounted, gets the file in its place. Only there a failure may
+    leave a part of it, and the error says so.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
@@ -151,27 +205,89 @@ def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     except errors.TrifactaError:
         raise
     except Exception as error:  # each kind of storage has its own errors
-        raise errors.DestinationError(
-            f"The package cannot be saved as {path}: {_storage_words(error)}. The instance was not changed."
-            f"{_needs(path)}"
-        ) from error
+        raise _destination_error(error, path, "The instance was not changed.") from error
 
 
 def _save_local(file: BinaryIO, path: Path) -> None:
     # In the same folder, because a move is one step only within a file system.
-    part = path.with_name(_part_of(path.name))
+    part = path.with_name(_part_name())
+    start = file.tell()
     try:
-        # A package holds paths, queries and names of connections, so not every user of the machine may read it.
-        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o640)) as whole:
-            with contextlib.suppress(OSError):  # there is no file to replace, or the file system has no modes
-                os.fchmod(whole.fileno(), stat.S_IMODE(path.stat().st_mode))
-            shutil.copyfileobj(file, whole)
-            whole.flush()
-            os.fsync(whole.fileno())
-        part.replace(path)
+        _write(file, part, path, os.O_EXCL)
+        moved = _move(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise
+    if moved:
+        return
+    _remove(part)
+    file.seek(start)
+    with _in_place(str(path)):
+        _write(file, path, path, os.O_TRUNC)
+        size, saved = file.tell() - start, path.stat().st_size
+        if saved != size:
+            raise OSError(f"the file has {saved} bytes and not {size}")
+
+
+def _write(file: BinaryIO, target: Path, replaced: Path, flag: int) -> None:
+    """Write a file into another one, with the mode of the file that it replaces."""
+    # A package holds paths, queries and names of connections, so not every user of the machine may read it.
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | flag, 0o640)
+    whole = os.fdopen(descriptor, "wb")
+    try:
+        refuse_special(os.fstat(descriptor))
+        with contextlib.suppress(OSError):  # there is no file to replace, or the file system has no modes
+            os.fchmod(descriptor, stat.S_IMODE(replaced.stat().st_mode))
+        shutil.copyfileobj(file, whole)
+        whole.flush()
+        _sync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):  # it tries again to write what could not be written
+            whole.close()
+        raise
+    whole.close()
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNKNOWN_SYNC:
+            raise
+
+
+def _move(part: Path, path: Path) -> bool:
+    """Move a file to its place; tell whether the folder knows that call."""
+    try:
+        part.replace(path)
+    except OSError as error:
+        if error.errno not in _UNKNOWN_CALL:
+            raise
+        return False
+    return True
+
+
+def _remove(part: Path) -> None:
+    """Remove what is left beside the place. It never raises: there is a reason before it, or the file is saved."""
+    try:
+        part.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("The hidden file %s stays: %s", shown(str(part)), _storage_words(error))
+
+
+@contextlib.contextmanager
+def _in_place(path: str) -> Iterator[None]:
+    log.info("Writing %s in its place, because its folder does not know how to move a file", shown(path))
+    try:
+        yield
+    except errors.TrifactaError:
+        raise
+    except Exception as error:  # each kind of storage has its own errors
+        state = (
+            "The instance was not changed. The folder cannot move files, so the package was written in its place: "
+            "what is there now may be incomplete. Do not promote it."
+        )
+        raise _destination_error(error, path, state) from error
 
 
 def _save_object(file: BinaryIO, path: str) -> None:
@@ -181,33 +297,61 @@ def _save_object(file: BinaryIO, path: str) -> None:
     if scheme in _OBJECT_STORES:
         _put(file, system, place, _S3_PARTS if scheme in ("s3", "s3a") else {})
         return
-    folder, _, name = place.rpartition("/")
-    part = f"{folder}/{_part_of(name)}"
+    folder = place.rpartition("/")[0]
+    part = f"{folder}/{_part_name()}"
+    start = file.tell()
     system.makedirs(folder, exist_ok=True)
     try:
         _put(file, system, part)
-        system.mv(part, place)
+        moved = _move_object(system, part, place)
     except BaseException:
-        with contextlib.suppress(Exception):
-            system.rm_file(part)
+        _remove_object(system, part)
         raise
+    if moved:
+        return
+    _remove_object(system, part)
+    file.seek(start)
+    with _in_place(path):
+        _put(file, system, place)
+
+
+def _move_object(system: Any, part: str, place: str) -> bool:
+    """Move a file of a storage to its place; tell whether the storage knows that call."""
+    try:
+        system.mv(part, place)
+    except NotImplementedError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNKNOWN_CALL:
+            raise
+        return False
+    return True
+
+
+def _remove_object(system: Any, part: str) -> None:
+    with contextlib.suppress(Exception):
+        system.rm_file(part)
 
 
 def _put(file: BinaryIO, system: Any, place: str, options: dict[str, int] | None = None) -> None:
     with _temporary_space():
         named = tempfile.NamedTemporaryFile(prefix="trifacta-package-")  # noqa: SIM115 - closed by the next line
-    with named:
+    try:
         _copy(file, cast(BinaryIO, named))
         size = named.tell()
         system.put_file(named.name, place, **(options or {}))
+    finally:
+        with contextlib.suppress(OSError):  # it tries again to write what could not be written
+            named.close()
     system.invalidate_cache()
     saved = system.info(place).get("size")
     if saved != size:
         raise OSError(f"the object has {saved} bytes and not {size}")
 
 
-def _part_of(name: str) -> str:
-    return f".{name}.{uuid4().hex}.part"
+def _part_name() -> str:
+    # Without the name of the file, which may be as long as a name may be.
+    return f".trifacta-package-{uuid4().hex}.part"
 
 
 def temporary_file() -> BinaryIO:

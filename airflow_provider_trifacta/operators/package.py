@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,8 @@ class ExportFlowPackageOperator(TrifactaOperator):
                 client.flows.export(flow_id, file, comment=self.comment)
             package = FlowPackage(file, f"of flow {flow_id}")
         except BaseException:
-            file.close()
+            with suppress(OSError):  # it tries again to write what could not be written
+                file.close()
             raise
         with package:
             digest, info = package.sha256(), package.info

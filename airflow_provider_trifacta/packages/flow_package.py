@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -73,7 +74,8 @@ class FlowPackage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what was only read is whole, and another reason goes first
+            self._file.close()
 
     def body(
         self, progress: Callable[[int, int, float], None] | None = None, fields: Mapping[str, str] | None = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+import resource
+import shutil
 import stat
 from pathlib import Path
 
@@ -316,6 +319,150 @@ def test_a_real_package_comes_through_as_it_is(export, scripted, use_connection,
     use_connection(scripted(lambda _: (200, {"Content-Type": "application/zip"}, content)).url)
     export(13)
     assert (tmp_path / "made" / "flow.zip").read_bytes() == content
+
+
+def raising(number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+UNKNOWN_CALLS = [errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP]
+
+
+@pytest.mark.parametrize("number", UNKNOWN_CALLS, ids=errno.errorcode.get)
+@pytest.mark.parametrize("before", [None, b"an older and much longer package" * 1000])
+def test_a_folder_without_a_move_gets_the_file_in_its_place(export, flow_id, tmp_path, monkeypatch, number, before):
+    """As a mounted bucket, which may not remove files either."""
+    path = tmp_path / "flow.zip"
+    if before:
+        path.write_bytes(before)
+        path.chmod(0o600)
+    monkeypatch.setattr("pathlib.Path.replace", raising(number))
+    result, _ = export(flow_id, path)
+    assert path.stat().st_size == result["size"]
+    assert not before or stat.S_IMODE(path.stat().st_mode) == 0o600
+    with open_package(path) as package:
+        assert package.sha256() == result["sha256"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [*UNKNOWN_CALLS, errno.EINVAL], ids=errno.errorcode.get)
+def test_a_folder_that_does_not_know_fsync_takes_the_file(export, flow_id, tmp_path, monkeypatch, number):
+    monkeypatch.setattr("os.fsync", raising(number))
+    result, _ = export(flow_id, tmp_path / "flow.zip")
+    assert (tmp_path / "flow.zip").stat().st_size == result["size"]
+
+
+def test_a_disk_that_loses_what_it_took_is_no_success(export, flow_id, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", raising(errno.EIO))
+    with pytest.raises(DestinationError, match="Input/output error") as caught:
+        export(flow_id, tmp_path / "flow.zip")
+    assert caught.value.retryable
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_in_the_place_says_that_the_file_may_be_incomplete(tmp_path, monkeypatch):
+    path, real = tmp_path / "flow.zip", shutil.copyfileobj
+    path.write_bytes(b"from before")
+    copies = []
+
+    def copy(source, target, *_):
+        copies.append(target)
+        real(source, target)
+        if len(copies) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(destination.shutil, "copyfileobj", copy)
+    monkeypatch.setattr("pathlib.Path.replace", raising(errno.ENOSYS))
+    with pytest.raises(DestinationError, match="may be incomplete") as caught:
+        destination.save(io.BytesIO(bytes(5000)), str(path))
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pipe_is_never_written_to_in_its_place(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "flow.zip")
+    monkeypatch.setattr("pathlib.Path.replace", raising(errno.ENOSYS))
+    with pytest.raises(DestinationError):
+        destination.save(io.BytesIO(b"abc"), str(tmp_path / "flow.zip"))
+
+
+CLEAN_UPS = ["pathlib.Path.unlink", "os.unlink", "os.remove"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOENT, errno.EIO], ids=errno.errorcode.get)
+@pytest.mark.parametrize("name", CLEAN_UPS)
+def test_a_clean_up_that_fails_does_not_hide_the_reason(tmp_path, monkeypatch, number, name):
+    """The disk is really full here: the file that is closed tries once more to write."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(name, raising(number))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(DestinationError) as caught:
+            destination.save(io.BytesIO(bytes(5000)), str(tmp_path / "flow.zip"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert caught.value.__cause__.errno == errno.EFBIG
+
+
+def test_a_clean_up_that_fails_does_not_end_a_good_export(export, flow_id, tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.replace", raising(errno.ENOSYS))
+    monkeypatch.setattr("pathlib.Path.unlink", raising(errno.EPERM))
+    result, _ = export(flow_id, tmp_path / "flow.zip")
+    assert (tmp_path / "flow.zip").stat().st_size == result["size"]
+
+
+@pytest.mark.parametrize("options", [{}, {"create_intermediate_dirs": False}])
+@pytest.mark.parametrize("below", ["flow.zip", "more/flow.zip"])
+def test_a_folder_that_may_not_be_entered_is_refused_before_any_request(dev, tmp_path, options, below):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    path = str(closed / below)
+    user = os.geteuid()
+    if user == 0:  # everything is open to root
+        tmp_path.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        with pytest.raises(DestinationError, match=r"(?i)permission denied.* Let the user") as caught:
+            destination.check_destination(path, make_folders=not options)
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o700)
+    assert caught.value.retryable
+    assert list(dev.calls) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"create_intermediate_dirs": False}])
+@pytest.mark.parametrize("name", ["a" * 300, "ä" * 150 + ".zip", "a" * 300 + "/flow.zip"], ids=len)
+def test_a_name_that_is_too_long_is_refused_before_any_request(export, flow_id, dev, tmp_path, options, name, fails):
+    with fails("DestinationError") as caught:
+        export(flow_id, tmp_path / name, **options)
+    assert "Give a shorter name" in str(caught.value)
+    assert list(dev.calls) == list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ä" * 127], ids=len)
+def test_the_longest_name_of_a_file_system_is_taken(export, flow_id, tmp_path, name):
+    export(flow_id, tmp_path / name)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.usefixtures("fragile")
+@pytest.mark.parametrize(
+    "error", [NotImplementedError(), *(OSError(number, "x") for number in UNKNOWN_CALLS)], ids=repr
+)
+def test_a_storage_without_a_move_gets_the_file_in_its_place(export, flow_id, tmp_path, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Fragile, "mv", refuse)
+    result, _ = export(flow_id, f"fragile://{tmp_path}/packages/flow.zip")
+    with open_package(tmp_path / "packages" / "flow.zip") as package:
+        assert package.sha256() == result["sha256"]
+    assert [file.name for file in (tmp_path / "packages").iterdir()] == ["flow.zip"]
 
 
 def test_saving_rewinds_nothing_it_was_not_given(tmp_path):
