@@ -16,6 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "demo"
 LOOPBACK = "127.0.0.1"
+#: The parts of ``airflow standalone``. That one also starts two servers of logs, which listen on all addresses.
+PARTS = (
+    "airflow dag-processor & airflow scheduler --skip-serve-logs & airflow triggerer --skip-serve-logs & "
+    "exec airflow api-server"
+)
 LOGIN, PASSWORD = "admin@example.com", "admin-password"
 
 
@@ -67,7 +72,7 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
     """
     port = free_port()
     os.environ |= {
-        # "airflow standalone" starts its parts by this name
+        # the parts of Airflow are started by this name
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "AIRFLOW_HOME": str(HOME / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -78,8 +83,6 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{port}/execution/",
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         **environment,
     }
     _airflow("db", "migrate")
@@ -127,11 +130,11 @@ def output_to(path: Path) -> Iterator[None]:
 
 @contextmanager
 def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
-    """Start ``airflow standalone`` and print where it is; it ends with the block."""
+    """Start all parts of Airflow, on this machine alone, and print where it is; it ends with the block."""
     url = f"http://{LOOPBACK}:{os.environ['AIRFLOW__API__PORT']}"
     with (HOME / "airflow.log").open("w") as log:
         airflow = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "standalone"],
+            ["bash", "-c", PARTS],
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

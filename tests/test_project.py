@@ -119,6 +119,27 @@ def test_a_release_is_of_main_and_is_attested():
     assert any("--require-hashes" in step for step in done)
 
 
+ACTORS = (
+    *("instance", "package's author", "DAG's author", "trigger a run", "edit XComs", "edit connections", "approver"),
+    *("tenant of a triggerer", "local user", "neighbour of the emulator"),
+)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_the_threats_are_written_down_by_actor(actor):
+    """What each can do, what is held against it, and what is left."""
+    lines = (ROOT / "SECURITY.md").read_text().splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("|") and actor in line.split("|")[1]]
+    assert [[bool(cell.strip()) for cell in row] for row in rows] == [[True] * 4]
+
+
+def test_no_snippet_writes_to_a_folder_that_all_users_share():
+    snippets = [path for folder in ("docs/snippets", "example_dags") for path in (ROOT / folder).rglob("*.*")]
+    texts = {path.name: path.read_text() for path in snippets if path.suffix in (".py", ".sh")}
+    assert texts
+    assert [name for name, text in texts.items() if re.search(r"/(var/)?tmp\b|/dev/shm", text)] == []
+
+
 def test_hosted_tests_run_on_every_line():
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
     lines = {row["line"] for row in jobs["tests"]["strategy"]["matrix"]["include"]}

@@ -110,6 +110,22 @@ def test_an_audit_fails_where_something_can_be_done(capsys, fixes, newest, faile
     assert "requests 2.32: CVE-1, " in out
 
 
+def test_the_airflow_of_the_demo_is_for_this_machine_alone(tmp_path, monkeypatch):
+    local = load("local")
+    monkeypatch.setattr(local, "HOME", tmp_path)
+    monkeypatch.setattr(local, "_airflow", lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(local.os, "environ", dict(local.os.environ))
+        local.configure_airflow({"trifacta_dev": "http://127.0.0.1:1"})
+        settings = local.os.environ
+        assert settings["AIRFLOW__API__HOST"] == "127.0.0.1"
+        assert settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].startswith("http://127.0.0.1:")
+    # The servers of logs have no setting for their address.
+    parts = [part for part in local.PARTS.split("&") if " scheduler" in part or " triggerer" in part]
+    assert len(parts) == 2
+    assert all("--skip-serve-logs" in part for part in parts)
+
+
 @pytest.mark.parametrize(
     ("answers", "ended"),
     [

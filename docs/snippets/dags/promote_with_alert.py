@@ -8,7 +8,7 @@ from airflow.sdk import DAG
 from airflow_provider_trifacta.task_groups import promote_flow
 
 PACKAGES = os.environ.get("TRIFACTA_PACKAGES", "/packages")
-ALERTS = os.environ.get("ALERTS", "/tmp/alerts.txt")
+ALERTS = os.environ.get("ALERTS", PACKAGES + "/alerts.txt")
 
 
 def alert(context):
