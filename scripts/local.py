@@ -16,10 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "demo"
 LOOPBACK = "127.0.0.1"
-#: The parts of ``airflow standalone``. That one also starts two servers of logs, which listen on all addresses.
+#: The parts of ``airflow standalone``. That one also starts two servers of logs, which listen on
+#: all addresses.
 PARTS = (
-    "airflow dag-processor & airflow scheduler --skip-serve-logs & airflow triggerer --skip-serve-logs & "
-    "exec airflow api-server"
+    "airflow dag-processor & airflow scheduler --skip-serve-logs & "
+    "airflow triggerer --skip-serve-logs & exec airflow api-server"
 )
 LOGIN, PASSWORD = "admin@example.com", "admin-password"
 
@@ -79,7 +80,8 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
-        # Its login is printed here, and its tasks run as the person who started it: no other machine may reach it.
+        # Its login is printed here, and its tasks run as the person who started it: no other machine
+        # may reach it.
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{port}/execution/",
@@ -130,7 +132,10 @@ def output_to(path: Path) -> Iterator[None]:
 
 @contextmanager
 def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
-    """Start all parts of Airflow, on this machine alone, and print where it is; it ends with the block."""
+    """Start all parts of Airflow, for this machine alone, and print where it is.
+
+    It ends with the block.
+    """
     url = f"http://{LOOPBACK}:{os.environ['AIRFLOW__API__PORT']}"
     with (HOME / "airflow.log").open("w") as log:
         airflow = subprocess.Popen(

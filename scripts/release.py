@@ -80,8 +80,9 @@ def main() -> int:
     addresses = _addresses(repository, ref, options.documentation)
     for project in PROJECTS:
         _write_addresses(project, repository, ref, addresses)
-        # Without isolation: the build tool that is pinned by its hash, and not the newest of the index.
-        _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), str(project.path))
+        # Without isolation: the build tool that is pinned by its hash, not the newest of the index.
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST)]
+        _run(*command, str(project.path))
     files = sorted(DIST.iterdir())
     _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
     problems = [problem for file in files for problem in _problems(file, addresses)]

@@ -73,9 +73,10 @@ def prepared(url: str) -> str:
 
 
 def may_follow(old: Server | None, new: Server | None) -> bool:
-    """Tell whether the credentials may go from one server to the other: it is the same, or the same over https.
+    """Tell whether the credentials may go to another server: it is the same, or the same over https.
 
-    Another port of a host belongs to another program. The usual ports of http and https belong to one.
+    Another port of a host belongs to another program. The usual ports of http and https belong to
+    one.
     """
     if not old or not new or old.host != new.host:
         return False

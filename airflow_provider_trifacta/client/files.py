@@ -12,7 +12,7 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class SpecialFileError(OSError):
-    """A path names a pipe, a socket or a device: opening it may wait without end, or do something."""
+    """A path names a pipe, a socket or a device. Opening it may wait without end, or act."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:

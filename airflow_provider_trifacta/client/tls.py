@@ -1,7 +1,7 @@
 """What is wrong with TLS, and what helps: the server's certificate, the client's, and the files on this host.
 
-A request that succeeds enters this module only if its connection names files. No error here quotes a path or the
-content of a file.
+A request that succeeds enters this module only for a look at the files that the connection names.
+No error here quotes a path or the content of a file.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def file_problem(config: ClientConfig) -> tuple[str, str] | None:
 
 
 def refuse_special_files(config: ClientConfig) -> None:
-    """Refuse a connection that names a pipe, a socket or a device, before a library waits for it without end.
+    """Refuse a connection that names a pipe, a socket or a device, before a library waits for it.
 
     :param config: names the files
     :raises ConfigurationError: it names such a file
@@ -150,7 +150,8 @@ def _bundle(config: ClientConfig) -> tuple[str, str]:
     if not config.verify:
         return "", ""
     # requests takes the environment's bundle then
-    name = next((one for one in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(one)), "")
+    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    name = next((variable for variable in variables if os.environ.get(variable)), "")
     return os.environ.get(name, ""), f"The CA bundle in the environment variable {name}"
 
 

@@ -138,8 +138,8 @@ def check_destination(path: Any, *, make_folders: bool = False) -> str:
     :param make_folders: whether the local folder may be missing, because :func:`save` makes it
     :returns: the same as text; a ``file://`` URL as its local path
     :raises InvalidInputError: it is not a path, or the path of a folder
-    :raises DestinationError: the local folder does not exist, as a share that is not mounted, or may not be entered,
-        or the name is too long
+    :raises DestinationError: the local folder does not exist, as a share that is not mounted, or
+        may not be entered, or the name is too long
     """
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
@@ -168,7 +168,7 @@ def _is_folder(path: str, destination: str) -> bool:
 
 
 def _destination_error(error: Exception, path: str, state: str) -> errors.DestinationError:
-    """Return the error of a file that cannot be written: the cause, what was done, and what helps."""
+    """Return the error of a file that cannot be written: the cause, what was done, what helps."""
     number = error.errno if isinstance(error, OSError) else None
     lines = (
         f"The package cannot be saved as {shown(path, _EXCERPT)}: {_storage_words(error)}. {state}",
@@ -186,8 +186,8 @@ def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     file can be read by its owner and group, as far as the umask allows. An object is uploaded as a whole, which object
     stores do in one step, and its size is read back.
 
-    A folder without a move, such as a bucket that is mounted, gets the file in its place. Only there a failure may
-    leave a part of it, and the error says so.
+    A folder without a move, such as a bucket that is mounted, gets the file in its place. Only there
+    a failure may leave a part of it, and the error says so.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
@@ -231,12 +231,15 @@ def _save_local(file: BinaryIO, path: Path) -> None:
 
 def _write(file: BinaryIO, target: Path, replaced: Path, flag: int) -> None:
     """Write a file into another one, with the mode of the file that it replaces."""
-    # A package holds paths, queries and names of connections, so not every user of the machine may read it.
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | flag, 0o640)
+    # A package holds paths, queries and names of connections, so not every user of the machine may
+    # read it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | flag
+    descriptor = os.open(target, flags, 0o640)
     whole = os.fdopen(descriptor, "wb")
     try:
         refuse_special(os.fstat(descriptor))
-        with contextlib.suppress(OSError):  # there is no file to replace, or the file system has no modes
+        # There may be no file to replace, and a file system may have no modes.
+        with contextlib.suppress(OSError):
             os.fchmod(descriptor, stat.S_IMODE(replaced.stat().st_mode))
         shutil.copyfileobj(file, whole)
         whole.flush()
@@ -268,7 +271,10 @@ def _move(part: Path, path: Path) -> bool:
 
 
 def _remove(part: Path) -> None:
-    """Remove what is left beside the place. It never raises: there is a reason before it, or the file is saved."""
+    """Remove what is left beside the place.
+
+    It never raises: there is a reason before it, or the file is saved.
+    """
     try:
         part.unlink(missing_ok=True)
     except OSError as error:
@@ -277,15 +283,15 @@ def _remove(part: Path) -> None:
 
 @contextlib.contextmanager
 def _in_place(path: str) -> Iterator[None]:
-    log.info("Writing %s in its place, because its folder does not know how to move a file", shown(path))
+    log.info("Writing %s in its place, because its folder cannot move a file", shown(path))
     try:
         yield
     except errors.TrifactaError:
         raise
     except Exception as error:  # each kind of storage has its own errors
         state = (
-            "The instance was not changed. The folder cannot move files, so the package was written in its place: "
-            "what is there now may be incomplete. Do not promote it."
+            "The instance was not changed. The folder cannot move files, so the package was "
+            "written in its place: what is there now may be incomplete. Do not promote it."
         )
         raise _destination_error(error, path, state) from error
 

@@ -103,13 +103,15 @@ class FlowPackage:
     def _ensure_unchanged(self) -> None:
         now, before = os.fstat(self._file.fileno()), self._opened
         written = (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
-        # A program can write and then set the old time of change, but not the time of that setting. A file that was
-        # replaced as a whole loses its name, which sets that time too, and is still the file that was checked.
+        # A program can write and then set the old time of change, but not the time of that setting.
+        # A file that was replaced as a whole loses its name, which sets that time too. It is still
+        # the file that was checked.
         touched = now.st_ctime_ns != before.st_ctime_ns and now.st_nlink == before.st_nlink
         if written or touched:
             raise PackageChangedError(
-                f"The package {self.name} was changed after it was checked: its content, its mode or its name. "
-                "Nothing was imported. Retry, and do not write to a package while it is promoted."
+                f"The package {self.name} was changed after it was checked: its content, its mode or "
+                "its name. Nothing was imported. Retry, and do not write to a package while it is "
+                "promoted."
             )
 
 
