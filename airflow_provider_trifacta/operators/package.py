@@ -29,6 +29,9 @@ _PROVENANCE = "Exported by Airflow: DAG {{ dag.dag_id }}, run {{ run_id }}"
 class ExportFlowPackageOperator(TrifactaOperator):
     """Exports a flow of the source instance as a package, and saves the whole file or none of it.
 
+    A folder that cannot move files, such as a bucket that is mounted, gets the file in its place. If
+    that fails, the error says that the file may be incomplete.
+
     The task checks that the answer is a flow package before it saves it. **Keep the file**: the API cannot return the
     package of a release. Put the run's id into the path to keep one file for each run.
 
