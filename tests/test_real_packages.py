@@ -11,8 +11,8 @@ import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, read_package
 from trifacta_emulator.packages.reader import deep_recursion
 
+from airflow_provider_trifacta.client.structure import structure_of
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
-from airflow_provider_trifacta.packages.definition import structure_of
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on
 
@@ -60,7 +60,7 @@ def path(request, real_package, tmp_path):
     content = real_package.read_bytes()
     if request.param == "deep":
         content = deepened(content)
-        assert structure_of(definition_text(content).encode()).depth > 2 * DEPTH
+        assert structure_of(definition_text(content).encode(), 700_000).depth > 2 * DEPTH
     path = tmp_path / real_package.name
     path.write_bytes(content)
     return path
@@ -100,7 +100,7 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
     assert list(map(kept, again.inputs)) == list(map(kept, report.inputs))
     # Before 6.8 steps stand in tables of their own, which the emulator does not keep.
     if not report.product_version.startswith("6.0"):
-        before, after = (structure_of(definition_text(one).encode()) for one in (path.read_bytes(), exported))
+        before, after = (structure_of(definition_text(one).encode(), 700_000) for one in (path.read_bytes(), exported))
         assert after.depth == before.depth
 
 

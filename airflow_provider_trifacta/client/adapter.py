@@ -29,6 +29,7 @@ from .tls import refuse_special_files
 if TYPE_CHECKING:
     from .calls import Request
     from .config import ClientConfig
+    from .limits import Claim
 
 #: Seconds that one block of an upload may take to leave, if the connect timeout is shorter.
 _UPLOAD_BLOCK_TIMEOUT = 60.0
@@ -210,12 +211,13 @@ class Session:
         #: How the URLs of this server begin. A slash ends the host for every parser.
         self._origin = "/".join(base.split("/", 3)[:3]) + "/"
 
-    def exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
+    def exchange(self, request: Request, url: str, params: Mapping[str, Any] | None, claim: Claim) -> Answer:
         """Send a request, and read its answer. Redirects are left to the caller.
 
         :param request: what is sent
         :param url: where it goes
         :param params: query parameters
+        :param claim: takes the room that the answer needs in the memory of the process
         :raises TrifactaError: the call is out of time, or the request would go to another server
         """
         config, body = self._config, request.body
@@ -237,4 +239,4 @@ class Session:
             merge = requests.Session().merge_environment_settings
             self._settings[server] = merge(url, dict(config.proxies), True, config.verify, config.cert)
         response = self.adapter.send(sent, timeout=timeout, **self._settings[server])
-        return read_answer(response, request.budget, config, request.file)
+        return read_answer(response, request, config, claim)

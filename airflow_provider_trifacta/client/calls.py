@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import Any, BinaryIO, Final
 
 from .errors import PackageChangedError, RequestTimeoutError
+from .limits import MOST_KEPT, MOST_OF_A_CALL, ROW, Limit
 
 #: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
 BLOCK_SIZE = 256 * 1024
@@ -30,15 +31,17 @@ class Budget:
 
     :param seconds: how long the call may take in all
     :param option: the extra that sets this time, for the error
-    :param bytes_left: bytes that all its answers may still have together
     :param end: when the time is over, by the monotonic clock
+    :param bytes_left: bytes that all its answers may still have together
+    :param kept_left: bytes of texts that may still be kept of the rows of a list
     :param pages: how many pages of a list were read
     """
 
     seconds: float
     option: str
-    bytes_left: float
     end: float
+    bytes_left: int = MOST_OF_A_CALL
+    kept_left: int = MOST_KEPT
     pages: int = 0
 
     def left(self) -> float:
@@ -151,7 +154,11 @@ class MultipartFile:
 
 @dataclass
 class Request:
-    """What is sent, and where its answer goes."""
+    """What is sent, and where its answer goes.
+
+    ``limit`` says what the answer may hold. ``build`` makes models of it, before the next answer of any request is
+    parsed.
+    """
 
     method: str
     path: str
@@ -163,6 +170,8 @@ class Request:
     slow: bool = False
     parse: bool = True
     execution_id: str | None = None
+    limit: Limit = ROW
+    build: Callable[[object], Any] | None = None
 
     @property
     def headers(self) -> dict[str, str]:

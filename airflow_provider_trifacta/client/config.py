@@ -64,7 +64,6 @@ class ClientConfig:
     :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None for 5 times
         ``read_timeout``, and at least 300
     :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times ``upload_timeout``
-    :param max_answer_size: bytes that an answer of JSON may have
     :param max_package_size: bytes that a package may have that is exported, or copied from object storage
     :raises ConfigurationError: there are no usable credentials, or a value cannot be used
     """
@@ -82,7 +81,6 @@ class ClientConfig:
     user_agent: str = f"airflow-provider-trifacta/{__version__}"
     total_timeout: float | None = None
     upload_total_timeout: float | None = None
-    max_answer_size: int = 8 * 1024 * 1024
     max_package_size: int = DEFAULT_MAX_PACKAGE_SIZE
 
     def __post_init__(self) -> None:
@@ -220,6 +218,8 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
         raise ConfigurationError(
             "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
         )
+    # The libraries raise a raw error for half of a surrogate pair.
+    _refuse(text != text.encode("utf-8", "replace").decode(), f"host {shown(text)!r} is not a host or URL.")
     has_scheme = "://" in text
     name = text.partition("://")[2] if has_scheme else text
     if _HALF_A_SCHEME.match(name) or (has_scheme and name.startswith("/")):

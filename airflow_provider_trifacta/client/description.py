@@ -8,6 +8,7 @@ from typing import Any
 
 from .calls import EXECUTION_ID
 from .errors import UnexpectedResponseError
+from .limits import DESCRIPTION
 from .models import rows_within, within
 from .resources import Resource
 
@@ -25,16 +26,21 @@ class Description(Resource):
         :returns: whether its parameters name the header; False if the description cannot be read as JSON
         """
         try:
-            body = self._transport.read("/v4/open-api-spec")
+            return self._transport.read(
+                "/v4/open-api-spec", build=lambda body: _takes_the_header(body, path), limit=DESCRIPTION
+            )
         except UnexpectedResponseError:
             return False
-        for found, item in within(body, "paths").items():
-            if not re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):
-                continue
-            rows = [*rows_within(item, "parameters"), *rows_within(within(item, "post"), "parameters")]
-            if any(_is_the_header(_resolved(body, row)) for row in rows):
-                return True
-        return False
+
+
+def _takes_the_header(body: object, path: str) -> bool:
+    for found, item in within(body, "paths").items():
+        if not re.sub(r"\{[^}]*\}", "{}", found).rstrip("/").endswith(path):
+            continue
+        rows = [*rows_within(item, "parameters"), *rows_within(within(item, "post"), "parameters")]
+        if any(_is_the_header(_resolved(body, row)) for row in rows):
+            return True
+    return False
 
 
 def _is_the_header(row: Mapping[str, Any]) -> bool:

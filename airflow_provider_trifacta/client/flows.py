@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 from .calls import MultipartFile
 from .errors import APIError, InvalidInputError, TrifactaError, UnexpectedResponseError
 from .imports import FlowImport
+from .limits import IMPORT, PAGE
 from .models import Flow, Recipe, comment_of, object_of
 from .resources import Resource, list_all, only, run_parameters
 from .retries import did_nothing, refuses_form
@@ -45,8 +46,7 @@ class Flows(Resource):
             compare the names
         :returns: the flows, in the server's order, which is newest first
         """
-        rows = list_all(self._transport, "/v4/flows", {**_ALL, "filter": name or None})
-        return list(map(Flow.from_json, rows))
+        return list_all(self._transport, "/v4/flows", Flow.from_json, {**_ALL, "filter": name or None})
 
     def newest(self, *, include_deleted: bool = False) -> builtins.list[Flow]:
         """Return the newest flows that the user can see, one page of them, newest first.
@@ -56,12 +56,12 @@ class Flows(Resource):
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
         query["includeDeleted"] = "true" if include_deleted else None
         try:
-            rows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget())
+            flows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget(), Flow.from_json)
         except APIError as error:
             if not include_deleted or not refuses_form(error):
                 raise
             return self.newest()
-        return sorted(map(Flow.from_json, rows), key=lambda flow: flow.id, reverse=True)
+        return sorted(flows, key=lambda flow: flow.id, reverse=True)
 
     def by_name(self, name: str) -> Flow:
         """Return the flow that has exactly this name.
@@ -85,7 +85,7 @@ class Flows(Resource):
         :param flow_id: its id
         :returns: the flow
         """
-        flow = Flow.from_json(self._transport.read(f"/v4/flows/{flow_id}"))
+        flow = self._transport.read(f"/v4/flows/{flow_id}", build=Flow.from_json)
         if flow.id != flow_id:
             raise UnexpectedResponseError(f"GET /v4/flows/{flow_id} answered flow {flow.id}.", flow_ids=[flow_id])
         return flow
@@ -129,9 +129,8 @@ class Flows(Resource):
         :param flow_id: the flow
         :returns: its recipes
         """
-        rows = self._with_recipe(lambda query: list_all(self._transport, _RECIPES, query))
-        found = [Recipe.from_json(row) for row in rows if row.get("wrangled") is not False]
-        return [recipe for recipe in found if recipe.flow_id == flow_id]
+        recipes = self._with_recipe(lambda query: list_all(self._transport, _RECIPES, Recipe.from_json, query))
+        return [recipe for recipe in recipes if recipe.flow_id == flow_id and not recipe.imported]
 
     @staticmethod
     def _with_recipe(read: Callable[[dict[str, str] | None], T]) -> T:
@@ -152,8 +151,9 @@ class Flows(Resource):
         :raises UnexpectedResponseError: the list and the recipe itself do not agree
         """
         recipe = only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
-        row = self._with_recipe(lambda query: self._transport.read(f"{_RECIPES}/{recipe.id}", query))
-        return _agreed(recipe, Recipe.from_json(row), "recipe")
+        path = f"{_RECIPES}/{recipe.id}"
+        read = self._with_recipe(lambda query: self._transport.read(path, query, build=Recipe.from_json))
+        return _agreed(recipe, read, "recipe")
 
     def import_package(self, package: MultipartFile, *, folder_id: int | None = None) -> FlowImport:
         """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
@@ -167,7 +167,8 @@ class Flows(Resource):
         :raises MissingMappingError: the server holds the import up; nothing was imported
         """
         params = {"folderId": folder_id or None}
-        return FlowImport.from_json(self._transport.write("POST", _PACKAGE, body=package, params=params))
+        answer = self._transport.write("POST", _PACKAGE, body=package, params=params, limit=IMPORT)
+        return FlowImport.from_json(answer)
 
     def import_dry_run(self, package: MultipartFile, *, folder_id: int | None = None) -> Mapping[str, Any]:
         """Try an import without making a flow (API Flows Package Post DryRun v4 [R]). It is sent again as a read is.
@@ -196,7 +197,9 @@ class Flows(Resource):
             ``ACCEPTED_BEFORE``
         """
         path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
-        return self._transport.write("POST", path, json=body, slow=True, execution_id=execution_id, again=again)
+        return self._transport.write(
+            "POST", path, json=body, slow=True, execution_id=execution_id, again=again, limit=PAGE
+        )
 
     def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
         """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.

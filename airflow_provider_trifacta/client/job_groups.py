@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from .errors import TrifactaError
-from .models import JobGroup, object_of, rows_within, within
+from .limits import PAGE, STATE, WHOLE_LIST
+from .models import Job, JobGroup, object_of, rows_within, within
 from .resources import Resource, list_all, rows_of, run_parameters
 from .texts import quoted
 from .transport import PAGE_SIZE
@@ -18,6 +18,10 @@ from .transport import PAGE_SIZE
 _WITH_FLOW = {"embed": "wrangledDataset"}
 #: How many outputs of a failed job group are named.
 _OUTPUTS_SHOWN = 3
+#: What is kept of an input or an output.
+_PLACE = ("uri", "vendor", "databaseConnectString", "relationalPath", "table", "query")
+
+T = TypeVar("T")
 
 
 class JobGroups(Resource):
@@ -29,7 +33,7 @@ class JobGroups(Resource):
         :param job_group_id: its id
         :returns: the answer
         """
-        return self._transport.read(f"/v4/jobGroups/{job_group_id}/status")
+        return self._transport.read(f"/v4/jobGroups/{job_group_id}/status", limit=STATE)
 
     def start(
         self,
@@ -61,8 +65,9 @@ class JobGroups(Resource):
 
         :param flows: whether each shows its flow too, which is an embed [P]
         """
-        found = map(JobGroup.from_json, self._newest({"limit": PAGE_SIZE, **(_WITH_FLOW if flows else {})}))
-        return sorted(found, key=lambda one: one.id, reverse=True)
+        query = {"limit": PAGE_SIZE, **(_WITH_FLOW if flows else {})}
+        job_groups = self._newest(query, lambda rows: list(map(JobGroup.from_json, rows)))
+        return sorted(job_groups, key=lambda job_group: job_group.id, reverse=True)
 
     def newest_states(self, limit: int) -> dict[int, object]:
         """Return the states of the newest job groups, as the list has them (``GET /v4/jobGroups`` [R]).
@@ -70,13 +75,16 @@ class JobGroups(Resource):
         :param limit: how many at most; the server may give fewer
         :returns: the states by id
         """
-        rows = self._newest({"limit": limit, "fields": "id;status"})
-        return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
+        return self._newest({"limit": limit, "fields": "id;status"}, _states)
 
-    def _newest(self, params: Mapping[str, Any]) -> builtins.list[Mapping[str, Any]]:
+    def _newest(self, params: Mapping[str, Any], build: Callable[[builtins.list[Mapping[str, Any]]], T]) -> T:
         """Read the beginning of the list, which the API gives newest first."""
-        rows = rows_of(self._transport.read("/v4/jobGroups", params), "/v4/jobGroups")
-        return [object_of(row, "A row of GET /v4/jobGroups") for row in rows]
+        path = "/v4/jobGroups"
+
+        def built(body: object) -> T:
+            return build([object_of(row, f"A row of GET {path}") for row in rows_of(body, path)])
+
+        return self._transport.read(path, params, build=built, limit=PAGE)
 
     def why_failed(self, job_group_id: int) -> str:
         """Return what failed in a job group: flow, recipe, output, and the words of its first failed job.
@@ -95,26 +103,20 @@ class JobGroups(Resource):
         path = f"/v4/jobGroups/{job_group_id}"
         words: builtins.list[str] = []
         with contextlib.suppress(TrifactaError):
-            recipe = within(self._transport.read(path, _WITH_FLOW), "wrangledDataset")
-            name = recipe.get("name") or within(recipe, "recipe").get("name")
-            words = [_named("flow", within(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
+            words = self._transport.read(path, _WITH_FLOW, build=_flow_and_recipe)
             uris = [one.get("uri") for one in self.outputs(job_group_id)]
             words += [f"output {quoted(one)}" for one in uris[:_OUTPUTS_SHOWN] if one]
         return self._transport.redact.excerpt(", ".join(filter(None, words)))
 
     def _message(self, job_group_id: int) -> str:
         try:
-            jobs = list_all(self._transport, f"/v4/jobGroups/{job_group_id}/jobs")
+            jobs = list_all(self._transport, f"/v4/jobGroups/{job_group_id}/jobs", Job.from_json)
         except TrifactaError as error:
             return f"its jobs could not be read: {error}"
-        failed = [job for job in jobs if job.get("status") == "Failed"]
+        failed = next((job for job in jobs if job.status == "Failed"), None)
         if not failed:
             return "none of its jobs says why"
-        words = failed[0].get("errorMessage")
-        if isinstance(words, Mapping):  # an object in some releases
-            words = words.get("message") or words
-        text = words if isinstance(words, str) else json.dumps(words, default=str) if words else "no message"
-        return self._transport.redact.excerpt(f"job {failed[0].get('id')} ({failed[0].get('jobType')}): {text}")
+        return self._transport.redact.excerpt(f"job {failed.id} ({failed.type}): {failed.message or 'no message'}")
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel`` [P]).
@@ -133,8 +135,11 @@ class JobGroups(Resource):
             ``table``, or ``query`` in place of the last
         """
         path = f"/v4/jobGroups/{job_group_id}/inputs"
-        flows = rows_of(self._transport.read(path), path)
-        return [row for flow in flows for row in rows_within(flow, "inputs")]
+
+        def places(body: object) -> builtins.list[Mapping[str, Any]]:
+            return [_place(row) for flow in rows_of(body, path) for row in rows_within(flow, "inputs")]
+
+        return self._transport.read(path, build=places, limit=WHOLE_LIST)
 
     def outputs(self, job_group_id: int) -> builtins.list[Mapping[str, Any]]:
         """Return what a job group writes (``GET /v4/jobGroups/:id/outputs`` [P]).
@@ -142,8 +147,26 @@ class JobGroups(Resource):
         :param job_group_id: its id
         :returns: files and tables, as :meth:`inputs` does
         """
-        body = self._transport.read(f"/v4/jobGroups/{job_group_id}/outputs")
-        return [*rows_within(body, "files"), *rows_within(body, "tables")]
+
+        def places(body: object) -> builtins.list[Mapping[str, Any]]:
+            return list(map(_place, [*rows_within(body, "files"), *rows_within(body, "tables")]))
+
+        path = f"/v4/jobGroups/{job_group_id}/outputs"
+        return self._transport.read(path, build=places, limit=WHOLE_LIST)
+
+
+def _place(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: row[key] for key in _PLACE if key in row}
+
+
+def _states(rows: list[Mapping[str, Any]]) -> dict[int, object]:
+    return {row["id"]: row.get("status") for row in rows if isinstance(row.get("id"), int)}
+
+
+def _flow_and_recipe(body: object) -> list[str]:
+    recipe = within(body, "wrangledDataset")
+    name = recipe.get("name") or within(recipe, "recipe").get("name")
+    return [_named("flow", within(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
 
 
 def _named(kind: str, row: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -15,7 +17,7 @@ import pendulum
 from .errors import UnexpectedResponseError
 from .texts import shown
 
-_Model = TypeVar("_Model", bound="_Row")
+Row = TypeVar("Row", bound="_Row")
 _LARGEST_ID = 10**30  # Python does not write very large numbers
 #: Characters of a time; the parser is slow with long texts.
 _LONGEST_TIME = 64
@@ -74,6 +76,11 @@ def _name(value: object) -> str | None:
     return _text(value.get("name") if isinstance(value, Mapping) else value)
 
 
+def _message(value: object) -> str | None:
+    words = within(value).get("message") or value  # an object in some releases
+    return words if isinstance(words, str) else json.dumps(words, default=str) if words else None
+
+
 def _uuid(value: object) -> str | None:
     return canonical_uuid(_text(value) or "") or None
 
@@ -126,7 +133,7 @@ class _Row:
     id: int
 
     @classmethod
-    def from_json(cls: type[_Model], body: object) -> _Model:
+    def from_json(cls: type[Row], body: object) -> Row:
         """Build it from a JSON value.
 
         :param body: the value
@@ -139,6 +146,11 @@ class _Row:
             found = [data.get(key) for key in one.metadata["keys"] or (one.name,)]
             known[one.name] = one.metadata["reader"](next(filter(None, found), found[0]))
         return cls(**known)
+
+
+def size_of_texts(row: _Row) -> int:
+    """Return the bytes of memory that the texts of a row take."""
+    return sum(sys.getsizeof(value) for value in vars(row).values() if isinstance(value, str))
 
 
 @dataclass(frozen=True)
@@ -176,6 +188,17 @@ class Recipe(_Row):
 
     name: str | None = field(metadata=_by(_name, "name", "recipe"))
     flow_id: int | None = field(metadata=_by(_id_of, "flow"))
+    #: Whether it is an imported dataset instead. Both are in one list.
+    imported: bool = field(metadata=_by(lambda value: value is False, "wrangled"))
+
+
+@dataclass(frozen=True)
+class Job(_Row):
+    """A job: one step of a job group (API JobGroups Get Jobs v4 [R])."""
+
+    status: str | None = field(metadata=_by(_text))
+    type: str | None = field(metadata=_by(_text, "jobType"))
+    message: str | None = field(metadata=_by(_message, "errorMessage"))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
 #: Characters of a text from outside (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
+#: Characters of it that are looked at.
+_LOOKED_AT = 64 * 1024
 
 
 class Redactor:
@@ -37,23 +39,32 @@ class Redactor:
 
     def excerpt(self, text: str) -> str:
         """Return the beginning of a text on one line, without secrets, also where one is cut in two."""
+        if len(text) > _LOOKED_AT:
+            longest = max(map(len, self._secrets), default=0)
+            text = self(text[:_LOOKED_AT])[: _LOOKED_AT - longest]  # the end may be the beginning of a secret
         return shown(self(" ".join(self(text).split())), _EXCERPT)
 
     def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
         """Return the kind of an answer's body and its beginning, for an error."""
         kind = self.excerpt(headers.get("Content-Type", "no content type").partition(";")[0])
-        text = self.excerpt(content.decode("utf-8", "replace"))
+        text = self.excerpt(content[: 2 * _LOOKED_AT].decode("utf-8", "replace"))
         return f"{kind} {text!r}" if text else "an empty body"
 
     def within(self, value: object) -> object:
-        """Return a JSON value with every secret in it replaced: a server may echo what it was sent."""
+        """Replace every secret in a JSON value, in its place, and return it: a server may echo what it was sent."""
         if isinstance(value, str):
             for secret in self._long:
                 value = value.replace(secret, "***")
             return value
+        if isinstance(value, list):
+            for number, entry in enumerate(value):
+                value[number] = self.within(entry)
         if isinstance(value, dict):
-            return {self.within(key): self.within(one) for key, one in value.items()}
-        return [self.within(one) for one in value] if isinstance(value, list) else value
+            for key, entry in value.items():
+                value[key] = self.within(entry)
+            if any(secret in key for key in value for secret in self._long):
+                return {self.within(key): entry for key, entry in value.items()}
+        return value
 
 
 def read_unusual_json(content: bytes, headers: Mapping[str, str], what: str, redact: Redactor) -> object:
@@ -67,6 +78,8 @@ def read_unusual_json(content: bytes, headers: Mapping[str, str], what: str, red
     :raises UnexpectedResponseError: the body is not JSON
     """
     try:
+        if b"\0" in content:  # of UTF-16 or UTF-32, whose parts were not counted
+            raise ValueError("it holds a NUL byte")
         return redact.within(parse(content))
     except (ValueError, RecursionError):
         raise UnexpectedResponseError(

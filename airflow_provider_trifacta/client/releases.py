@@ -6,12 +6,19 @@ import builtins
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import gt, itemgetter
+from operator import gt
 from typing import TYPE_CHECKING, Any
 
 from .calls import MultipartFile
-from .errors import APIError, BadRequestError, NotFoundError, UnexpectedResponseError
+from .errors import (
+    AnswerTooLargeError,
+    APIError,
+    BadRequestError,
+    NotFoundError,
+    UnexpectedResponseError,
+)
 from .imports import ImportResult
+from .limits import IMPORT, PAGE, WHOLE_LIST, Limit
 from .models import Release, object_of, optional_id, within
 from .resources import Resource, list_all
 from .retries import ROUTE_NOT_FOUND, refuses_form
@@ -63,6 +70,11 @@ class _ListForm:
         """The query. What is None is not sent."""
         form = {"embed": "releases"} if self.embedded else {"deploymentId": self.deployment_id}
         return {**form, "includeDeleted": "true" if self.deleted else None}
+
+    @property
+    def limit(self) -> Limit:
+        """What an answer may hold."""
+        return WHOLE_LIST if self.embedded else PAGE
 
     def page_of(self, body: object) -> tuple[object, object]:
         """Return the releases of an answer, and the count that came with them.
@@ -116,7 +128,7 @@ class Releases(Resource):
         :returns: the release and what was imported, as the server says it: read it back
         """
         path = f"/v4/deployments/{deployment_id}/releases"
-        return ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat))
+        return ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat, limit=IMPORT))
 
     def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
         """Try an import without making a release (API Releases Create DryRun v4 [R]).
@@ -186,8 +198,15 @@ class Releases(Resource):
 
         found = _newest_first(self._transport, form, enough)
         if not found:
-            rows = list_all(self._transport, form.path, form.params, page_of=form.page_of)
-            return form.own(map(Release.from_json, rows)), True, False
+            releases = list_all(
+                self._transport,
+                form.path,
+                Release.from_json,
+                form.params,
+                page_of=form.page_of,
+                limit=form.limit,
+            )
+            return form.own(releases), True, False
         releases, one_page = found
         return form.own(releases), whole, one_page
 
@@ -197,7 +216,7 @@ class Releases(Resource):
         :param release_id: its id
         :returns: the release
         """
-        release = Release.from_json(self._transport.read(f"/v4/releases/{release_id}"))
+        release = self._transport.read(f"/v4/releases/{release_id}", build=Release.from_json)
         if release.id != release_id:
             raise UnexpectedResponseError(f"GET /v4/releases/{release_id} answered release {release.id}.")
         return release
@@ -248,22 +267,28 @@ def _newest_first(
                     form.path,
                     {**query, "offset": offset},
                     budget,
+                    Release.from_json,
                     known=len(releases),
                     page_of=form.page_of,
+                    limit=form.limit,
                 )
+            except AnswerTooLargeError:
+                if releases or form.embedded or not transport.reads_longer_lists():
+                    raise
+                return None  # it does not page
             except APIError as error:
                 if releases or error.name == ROUTE_NOT_FOUND or not refuses_form(error):
                     raise
                 return None  # it does not take the parameters
-            ids: list[Any] = list(map(itemgetter("id"), page))
-            if str in map(type, ids) or not all(map(gt, ids, ids[1:])):
+            ids = [release.id for release in page]
+            if not all(map(gt, ids, ids[1:])):
                 return None  # it is not sorted
             if releases and releases[-1].id not in ids:
                 break
-            new = [row for row in page if not releases or row["id"] < releases[-1].id]
+            new = [release for release in page if not releases or release.id < releases[-1].id]
             if releases and not new and len(page) >= SERVERS_PAGE_SIZE:
                 return None  # it repeats itself
-            releases += map(Release.from_json, new)
+            releases += new
             is_last = len(page) < SERVERS_PAGE_SIZE
             if is_last or enough(releases) or (form.embedded and len(releases) == count):
                 return releases, len(page) == len(releases)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import AmbiguousNameError, InvalidInputError, UnexpectedResponseError
-from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe, within
+from .errors import AmbiguousNameError, AnswerTooLargeError, InvalidInputError, UnexpectedResponseError
+from .limits import PAGE, WHOLE_LIST, Limit
+from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe, Row, within
 from .texts import listed, quoted, shown
 from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE, PageOf, plain_page
 
@@ -29,38 +30,50 @@ RULE_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 def list_all(
     transport: Transport,
     path: str,
+    build: Callable[[object], Row],
     params: Mapping[str, Any] | None = None,
     *,
     page_of: PageOf = plain_page,
-) -> list[Mapping[str, Any]]:
+    limit: Limit = PAGE,
+) -> list[Row]:
     """Read every page of a list.
 
     All pages share the time and the size that one call has. The list ends with a page that is shorter than the API's
-    default. Some servers ignore ``offset`` and repeat themselves [I]. Their list is only taken if it is surely whole.
+    default. Some servers ignore ``offset`` and repeat themselves [I], or answer more than a page may hold. Their list
+    is then asked for as a whole, and only taken if it surely is that.
+
+    Each page becomes models before the next one is read.
 
     :param transport: what sends the requests
     :param path: path of the list
+    :param build: makes a model of a row
     :param params: further query parameters
     :param page_of: takes the rows and the count out of an answer
+    :param limit: what a page may hold
     :returns: the items, each once, in the server's order
     :raises UnexpectedResponseError: an answer is not a list, the list is too long, or it may not be whole. A caller
         that acts on a part of a list would not notice what is missing
     """
-    items: dict[object, Mapping[str, Any]] = {}
+    items: dict[int, Row] = {}
     budget = transport.budget()
     while True:
         query = {**(params or {}), "limit": PAGE_SIZE, "offset": len(items)}
-        page, _ = transport.read_page(path, query, budget, known=len(items), page_of=page_of)
+        try:
+            page, _ = transport.read_page(path, query, budget, build, known=len(items), page_of=page_of, limit=limit)
+        except AnswerTooLargeError:
+            if items or limit is not PAGE or not transport.reads_longer_lists():
+                raise
+            break
         before = len(items)
-        items.update((item["id"], item) for item in page if item["id"] not in items)
+        _add(items, page)
         if len(page) < SERVERS_PAGE_SIZE:
             return list(items.values())
         if len(items) == before:
             break
-    # A page came again. Where the server tells no count, a round number of items is a page and not a list.
+    # Where the server tells no count, a round number of items is a page and not a list.
     query = {**(params or {}), "noLimit": "true", "includeCount": "true"}
-    page, count = transport.read_page(path, query, budget, page_of=page_of)
-    items.update((item["id"], item) for item in page if item["id"] not in items)
+    page, count = transport.read_page(path, query, budget, build, page_of=page_of, limit=WHOLE_LIST)
+    _add(items, page)
     whole = len(items) == count if isinstance(count, int) else bool(len(items) % SERVERS_PAGE_SIZE)
     if not whole:
         raise UnexpectedResponseError(
@@ -68,6 +81,11 @@ def list_all(
             "its end."
         )
     return list(items.values())
+
+
+def _add(items: dict[int, Row], page: Iterable[Row]) -> None:
+    for row in page:
+        items.setdefault(row.id, row)
 
 
 def rows_of(body: object, path: str) -> list[Any]:
@@ -128,7 +146,7 @@ class People(Resource):
 
     def current(self) -> Person:
         """Return the authenticated user (``GET /v4/people/current`` [P])."""
-        return Person.from_json(self._transport.read("/v4/people/current"))
+        return self._transport.read("/v4/people/current", build=Person.from_json)
 
 
 class Connections(Resource):
@@ -136,7 +154,7 @@ class Connections(Resource):
 
     def list(self) -> list[Connection]:
         """Return the connections that the user can see."""
-        return [Connection.from_json(item) for item in list_all(self._transport, "/v4/connections")]
+        return list_all(self._transport, "/v4/connections", Connection.from_json)
 
 
 class Deployments(Resource):
@@ -157,7 +175,7 @@ class Deployments(Resource):
 
     def list(self) -> list[Deployment]:
         """Return all deployments that the user can see (API Deployments Get List v4 [R])."""
-        return [Deployment.from_json(item) for item in list_all(self._transport, "/v4/deployments")]
+        return list_all(self._transport, "/v4/deployments", Deployment.from_json)
 
     def find(self, name: str) -> Sequence[Deployment]:
         """Return the deployments of exactly this name. The server's own filter is fuzzy [I] and is not used.
@@ -180,8 +198,10 @@ class Deployments(Resource):
 
         :returns: the deployment, if there is one; a server that ignores the limit answers more
         """
-        rows = rows_of(self._transport.read("/v4/deployments", {"limit": 1}), "/v4/deployments")
-        return [Deployment.from_json(row) for row in rows]
+        path = "/v4/deployments"
+        return self._transport.read(
+            path, {"limit": 1}, build=lambda body: list(map(Deployment.from_json, rows_of(body, path))), limit=PAGE
+        )
 
     def get(self, deployment_id: int) -> Deployment:
         """Return one deployment (``GET /v4/deployments/:id`` [I]).
@@ -189,7 +209,7 @@ class Deployments(Resource):
         :param deployment_id: its id
         :returns: the deployment
         """
-        return Deployment.from_json(self._transport.read(f"/v4/deployments/{deployment_id}"))
+        return self._transport.read(f"/v4/deployments/{deployment_id}", build=Deployment.from_json)
 
     def run(self, deployment_id: int, parameters: Mapping[str, str]) -> object:
         """Run the live release of a deployment (API Deployments Run v4 [R]).
@@ -202,7 +222,7 @@ class Deployments(Resource):
         :returns: the answer; ``{"data": [{"id": <job group>, ...}]}`` if it is as documented
         """
         path, body = f"/v4/deployments/{deployment_id}/run", run_parameters(parameters) or None
-        return self._transport.write("POST", path, json=body, slow=True)
+        return self._transport.write("POST", path, json=body, slow=True, limit=PAGE)
 
 
 class ImportRules(Resource):
@@ -224,8 +244,12 @@ class ImportRules(Resource):
         name, keys = RULE_KINDS[kind]
         # Not paged: a list of rules is one object to the API.
         path = f"/v4/deployments/{deployment_id}/{name}"
-        body = self._transport.read(path, {"noLimit": "true"})
-        rules = [ImportRule.from_json(row, keys) for row in rows_of(body, path)]
+        rules = self._transport.read(
+            path,
+            {"noLimit": "true"},
+            build=lambda body: [ImportRule.from_json(row, keys) for row in rows_of(body, path)],
+            limit=WHOLE_LIST,
+        )
         if any(part is None for rule in rules for part in rule.rule.values()):
             raise UnexpectedResponseError(f"GET {path} answered rules without {', '.join(keys)}.")
         return rules
@@ -238,4 +262,5 @@ class ImportRules(Resource):
         :param rules: the whole new list; empty to have none
         """
         name, _ = RULE_KINDS[kind]
-        self._transport.write("PATCH", f"/v4/deployments/{deployment_id}/{name}", json=[dict(rule) for rule in rules])
+        path, rows = f"/v4/deployments/{deployment_id}/{name}", [dict(rule) for rule in rules]
+        self._transport.write("PATCH", path, json=rows, limit=WHOLE_LIST)

@@ -6,6 +6,7 @@ import errno
 import http.client
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -24,11 +25,14 @@ from .errors import (
     TemporarySpaceError,
     UnexpectedResponseError,
 )
+from .limits import ERROR_PAGE, FREE, MOST_OF_A_CALL, memory
+from .structure import holds_more_parts
 from .texts import MOST_LEVELS
 
 if TYPE_CHECKING:
-    from .calls import Budget, Request
+    from .calls import Request
     from .config import ClientConfig
+    from .limits import Claim
     from .redact import Redactor
 
 #: Bytes that may come before the body of an answer: interim answers, the status line and the headers.
@@ -37,9 +41,11 @@ _LARGEST_HEAD = 1024 * 1024
 _LONGEST_LINE = 64 * 1024
 #: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
-#: Bytes of an answer for each list or object in it: empty ones take much memory for few bytes.
-_BYTES_OF_A_CONTAINER = 32
-_LARGER_IN_A_WORKER = "In a worker, a larger extra 'max_answer_size' allows more. A triggerer reads at most 1 MiB."
+#: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes a character.
+_WIDE = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
+_FIRST_OF_WIDE = range(0xF0, 0xF5)
+#: A wide character in so many bytes is rare: then it is worth to write it as an escape.
+_BYTES_OF_A_RARE_ONE = 32
 
 
 class _Incoming(io.RawIOBase):
@@ -167,34 +173,49 @@ class Answer(NamedTuple):
         content = self.content
         if self.status == 204 or not content:
             return None
-        containers = content.count(b"[") + content.count(b"{")
-        if containers > max(config.max_answer_size // _BYTES_OF_A_CONTAINER, MOST_LEVELS):
+        if holds_more_parts(content, request.limit.parts):
             raise AnswerTooLargeError(
-                f"{request.method} {request.path} answered {containers} lists and objects, more than an answer may "
-                f"hold. {_LARGER_IN_A_WORKER}"
+                f"{request.method} {request.path} answered more than {request.limit.parts} objects, lists, commas and "
+                f"colons. That is more than is read of {request.limit.kind}."
             )
+        containers = content.count(b"[") + content.count(b"{")
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        unusual = b"\\" in content or containers > MOST_LEVELS
+        unusual = b"\\" in content or b"\0" in content or containers > MOST_LEVELS
         if not unusual and not any(one.encode("utf-8", "replace") in content for one in config.long_secrets):
             with suppress(ValueError):  # the error is made below
-                return json.loads(content)
+                return json.loads(_narrow(content))
         from .redact import read_unusual_json
 
         what = f"{request.method} {request.path} answered {self.status}"
-        return read_unusual_json(content, self.headers, what, redactor())
+        return read_unusual_json(_narrow(content), self.headers, what, redactor())
 
 
-def read_answer(
-    response: requests.Response, budget: Budget, config: ClientConfig, file: BinaryIO | None = None
-) -> Answer:
+def _narrow(content: bytes) -> bytes:
+    """Write rare wide characters of JSON as escapes: one emoji would make a text of 8 MiB take 32."""
+    if content.isascii() or len(content) <= FREE:
+        return content
+    count = sum(content.count(bytes([first])) for first in _FIRST_OF_WIDE)
+    if not 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE:
+        return content
+    return _WIDE.sub(_as_escape, content)
+
+
+def _as_escape(match: re.Match[bytes]) -> bytes:
+    try:
+        return json.dumps(match[0].decode())[1:-1].encode()
+    except UnicodeDecodeError:  # it is no character, and the parser says so
+        return match[0]
+
+
+def read_answer(response: requests.Response, request: Request, config: ClientConfig, claim: Claim) -> Answer:
     """Read the body of an answer, up to a limit.
 
     An error's body may break off, as with a server that refuses an upload and closes: its status is what matters.
 
     :param response: the answer, of which the head was read
-    :param budget: what the call may still cost
-    :param config: has the limits
-    :param file: where the body goes if a file was asked for; it does not go into the answer
+    :param request: what was asked. If it asks for a file, the body goes there, and not into the answer
+    :param config: has the limit of a file
+    :param claim: takes the room that the body needs in the memory of the process
     :returns: the answer
     :raises requests.RequestException: the body of a success broke off
     :raises DestinationError: the file cannot be written
@@ -204,20 +225,28 @@ def read_answer(
     :raises UnexpectedResponseError: it is packed in an unknown way
     """
     content = bytearray()
-    limit = min(config.max_answer_size, budget.bytes_left)
+    file, budget = request.file, request.budget
+    limit = request.limit if 200 <= response.status_code < 300 else ERROR_PAGE
+    most = min(limit.size, budget.bytes_left)
+    too_large = AnswerTooLargeError(
+        f"{request.method} {request.path} answered more than the {limit.size} bytes that are read of {limit.kind}, or "
+        f"more than {MOST_OF_A_CALL} bytes in all answers to this call."
+    )
     kind = response.headers.get("Content-Type", "").lower()
     try:
         # A page or a JSON text is an error in the place of the file.
         if file and response.status_code == 200 and "html" not in kind and "json" not in kind:
             _save(response, file, config.max_package_size)
             return Answer(response.status_code, response.headers, b"")
+        announced = _announced(response)
+        if response.status_code < 300 and announced is not None and announced > most:
+            raise too_large
         for block in _blocks(response):
+            if len(content) <= FREE < len(content) + len(block):
+                memory.take(claim, limit.size if announced is None else announced, exchange.left)
             content += block
-            if len(content) > limit:
-                raise AnswerTooLargeError(
-                    f"The answer is larger than {config.max_answer_size} bytes, or those to one call are larger "
-                    f"together than several such answers. {_LARGER_IN_A_WORKER}"
-                )
+            if len(content) > most:
+                raise too_large
     except (requests.RequestException, UnexpectedResponseError):
         if response.status_code < 400:
             raise
@@ -225,6 +254,14 @@ def read_answer(
         response.close()
         budget.bytes_left -= len(content)
     return Answer(response.status_code, response.headers, bytes(content))
+
+
+def _announced(response: requests.Response) -> int | None:
+    """Return how many bytes a body has, if the head of the answer says that."""
+    text = response.headers.get("Content-Length", "")[:20]
+    plain = response.headers.get("Content-Encoding", "").strip().lower() in ("", "identity")
+    chunked = getattr(response.raw, "chunked", False)
+    return int(text) if text.isdecimal() and plain and not chunked else None
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:

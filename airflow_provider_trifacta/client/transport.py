@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, overload
 
 from .calls import ACCEPTED_BEFORE, Budget, MultipartFile, Request, exchange
 from .config import ClientConfig
 from .errors import (
+    AnswerTooLargeError,
     APIError,
     AuthenticationError,
     DeploymentManagerMissingError,
@@ -24,7 +25,8 @@ from .errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
-from .models import within
+from .limits import DESCRIPTION, IMPORT, MOST_KEPT, PAGE, ROW, WHOLE_LIST, Claim, Limit, memory
+from .models import Row, size_of_texts, within
 from .retries import ROUTE_NOT_FOUND, WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
 if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
@@ -33,6 +35,8 @@ if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first req
     from .responses import Answer
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Items of a list that are asked for at a time.
 PAGE_SIZE = 100
@@ -44,8 +48,6 @@ MOST_ROWS = 25_000
 MOST_PAGES = 1_000
 #: Redirects of one read that are followed, within the same host.
 _MOST_REDIRECTS = 3
-#: How many of the largest answers one call may get, with its repetitions and pages.
-_ANSWERS_OF_A_CALL = 8
 #: The list that only an instance with Deployment Manager knows, and how the calls begin that belong to it.
 _DEPLOYMENTS = "/v4/deployments"
 _BELOW_DEPLOYMENTS = (_DEPLOYMENTS, "/v4/releases")
@@ -83,6 +85,7 @@ class Transport:
     :param connections: how many connections are kept open; as many as threads share it
     :param repeats: whether a failed read is sent again, as often as the configuration says
     :param learned: what is known about the instance
+    :param largest_answer: bytes that this process reads of any answer; a triggerer reads less than a worker
     """
 
     config: ClientConfig
@@ -90,6 +93,7 @@ class Transport:
     connections: int = field(default=1, kw_only=True)
     repeats: bool = field(default=True, kw_only=True)
     learned: Learned = field(default_factory=Learned, kw_only=True)
+    largest_answer: int = field(default=DESCRIPTION.size, kw_only=True)
 
     @cached_property
     def session(self) -> Session:
@@ -116,53 +120,94 @@ class Transport:
         :param slow: whether it is an upload, an export or a run
         :returns: its seconds and bytes
         """
-        size = self.config.max_answer_size * _ANSWERS_OF_A_CALL
         seconds = self.config.seconds_of_an_upload if slow else self.config.seconds_of_a_call
         option = "upload_total_timeout" if slow else "total_timeout"
-        return Budget(seconds, option, size, end=time.monotonic() + seconds)
+        return Budget(seconds, option, end=time.monotonic() + seconds)
 
-    def read(self, path: str, params: Mapping[str, Any] | None = None) -> object:
+    @overload
+    def read(self, path: str, params: Mapping[str, Any] | None = None, *, limit: Limit = ROW) -> object: ...
+
+    @overload
+    def read(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        build: Callable[[object], T],
+        limit: Limit = ROW,
+    ) -> T: ...
+
+    def read(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        build: Callable[[object], Any] | None = None,
+        limit: Limit = ROW,
+    ) -> object:
         """GET a path, again after transient errors.
 
         :param path: path below the base URL, starting with ``/v4``
         :param params: query parameters
-        :returns: the JSON body
+        :param build: makes what is kept of the JSON body; all of it is kept if it is left out
+        :param limit: what the answer may hold
+        :returns: what was built, or the JSON body
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        return self._read(Request("GET", path, self.budget(), params=params))
+        request = Request("GET", path, self.budget(), params=params, limit=limit, build=build)
+        answer: object = self._read(request)
+        return answer
 
     def read_page(
         self,
         path: str,
         params: Mapping[str, Any],
         budget: Budget,
+        build: Callable[[object], Row],
         known: int = 0,
         *,
         page_of: PageOf = plain_page,
-    ) -> tuple[list[Mapping[str, Any]], object]:
+        limit: Limit = PAGE,
+    ) -> tuple[list[Row], object]:
         """GET a page of a list, again after transient errors.
 
         :param path: path of the list
         :param params: query parameters
         :param budget: what the whole list may cost
+        :param build: makes a model of a row; nothing else of the row is kept
         :param known: how many of its rows are known by now
         :param page_of: takes the rows and the count out of an answer
+        :param limit: what the answer may hold
         :returns: the rows, and the count that came with them
         :raises UnexpectedResponseError: the answer is not a list of objects with ids, or the list is too long
+        :raises AnswerTooLargeError: an answer, or what is kept of all of them, is too large
         """
         budget.pages += 1
-        body = self._read(Request("GET", path, budget, params=params))
-        found, count = page_of(body)
-        rows: list[Any] = found if isinstance(found, list) else [None]
-        for row in rows:
-            one = within(row).get("id")
-            if not isinstance(one, (int, str)) or isinstance(one, bool):
-                raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
-        if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
-            raise UnexpectedResponseError(
-                f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
-            )
-        return rows, count
+
+        def rows_and_count(body: object) -> tuple[list[Row], object]:
+            page, count = page_of(body)
+            rows: list[Any] = page if isinstance(page, list) else [None]
+            for row in rows:
+                number = within(row).get("id")
+                if not isinstance(number, (int, str)) or isinstance(number, bool):
+                    raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
+            if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
+                raise UnexpectedResponseError(
+                    f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
+                )
+            built = list(map(build, rows))
+            budget.kept_left -= sum(map(size_of_texts, built))
+            if budget.kept_left < 0:
+                raise AnswerTooLargeError(f"GET {path} has rows whose texts take more than {MOST_KEPT} bytes.")
+            return built, count
+
+        request = Request("GET", path, budget, params=params, limit=limit, build=rows_and_count)
+        result: tuple[list[Row], object] = self._read(request)
+        return result
+
+    def reads_longer_lists(self) -> bool:
+        """Tell whether this process reads more of a list that is not paged than of a page."""
+        return WHOLE_LIST.within(self.largest_answer).size > PAGE.size
 
     def download(self, path: str, file: BinaryIO, params: Mapping[str, Any] | None = None) -> None:
         """GET a file, again and from its beginning after transient errors.
@@ -192,7 +237,8 @@ class Transport:
         :returns: the JSON body of the answer
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
-        return self._read(Request("POST", path, self.budget(slow=True), params=params, body=body, slow=True))
+        budget = self.budget(slow=True)
+        return self._read(Request("POST", path, budget, params=params, body=body, slow=True, limit=IMPORT))
 
     def write(
         self,
@@ -207,6 +253,7 @@ class Transport:
         parse: bool = True,
         execution_id: str | None = None,
         again: bool = False,
+        limit: Limit = ROW,
     ) -> object:
         """Send a change, again only if the server provably did nothing with it.
 
@@ -220,6 +267,7 @@ class Transport:
         :param parse: whether the answer has a body that counts; one that is not JSON is an error then
         :param execution_id: the key by which the server takes it once
         :param again: whether the server is known to do that, so that it is sent again after every transient error
+        :param limit: what the answer may hold
         :returns: the JSON body of the answer, None if it is not parsed; :data:`.ACCEPTED_BEFORE` if a request of this
             key was taken before
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
@@ -227,7 +275,8 @@ class Transport:
         self._warn()
         slow = slow or body is not None
         budget = self.budget(slow=slow)
-        request = Request(method, path, budget, params, json, body, slow=slow, parse=parse, execution_id=execution_id)
+        request = Request(method, path, budget, params, json, body, slow=slow, parse=parse, limit=limit)
+        request.execution_id = execution_id
         may_repeat = may_repeat_read if again else may_repeat_write
         attempt = partial(self._send, request)
         return repeating(attempt, may_repeat, WRITE_RETRIES if repeat else 0, self.sleep, left=request.budget.left)
@@ -245,8 +294,10 @@ class Transport:
 
     def _send(self, request: Request) -> object:
         """Send a request once, and follow its redirects."""
+        request.limit = request.limit.within(self.largest_answer)
         try:
-            return self._follow(request)
+            with memory.claim(self.config.base_url) as claim:
+                return self._follow(request, claim)
         except TrifactaError as error:
             # What was not sent as a whole has no effect, even if an answer says otherwise.
             error.unsent = not (request.body.sent_completely if request.body else exchange.begun)
@@ -276,7 +327,7 @@ class Transport:
         :param error: what made the question necessary; it becomes retryable if there is no answer
         """
         try:
-            self._send(Request("GET", _DEPLOYMENTS, self.budget(), params={"limit": 1}))
+            self._send(Request("GET", _DEPLOYMENTS, self.budget(), params={"limit": 1}, limit=PAGE))
         except DeploymentManagerMissingError:
             return  # it is noted by now
         except TrifactaError as answer:
@@ -286,11 +337,12 @@ class Transport:
                 return
         self.learned.has_deployments = True
 
-    def _follow(self, request: Request) -> object:
+    def _follow(self, request: Request, claim: Claim) -> object:
         base = self.config.base_url
         url, params = f"{base}{request.path}", request.params
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._exchange(request, url, params)
+            memory.give_back(claim)  # what the answer before took
+            answer = self._exchange(request, url, params, claim)
             if not (300 <= answer.status < 400 and answer.headers.get("Location")):
                 break
             from . import redirects
@@ -308,12 +360,17 @@ class Transport:
         if answer.status >= 400:
             from .failures import api_error
 
-            raise api_error(answer, request, self.redact)
-        return answer.json(request, self.config, lambda: self.redact) if request.parse else None
+            with memory.parsing:
+                raise api_error(answer, request, self.redact)
+        if not request.parse:
+            return None
+        with memory.parsing:
+            body = answer.json(request, self.config, lambda: self.redact)
+            return request.build(body) if request.build else body
 
-    def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None) -> Answer:
+    def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None, claim: Claim) -> Answer:
         try:
-            return self.session.exchange(request, url, params)
+            return self.session.exchange(request, url, params, claim)
         except TrifactaError:
             raise  # from the body's iterator, or of the connection
         except Exception as error:  # the libraries raise many kinds for an answer that they cannot read

@@ -156,6 +156,5 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "user_agent": _user_agent,
     "total_timeout": _seconds,
     "upload_total_timeout": _seconds,
-    "max_answer_size": _size,
     "max_package_size": _size,
 }

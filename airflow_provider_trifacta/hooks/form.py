@@ -29,7 +29,6 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
     "upload_total_timeout": _field(
         "Total upload timeout", "Seconds for a whole upload, export or run; default 3600", "integer"
     ),
-    "max_answer_size": _field("Largest answer", "Bytes that an answer may have; default 8388608 (8 MiB)", "integer"),
     "max_package_size": _field(
         "Largest package", "Bytes that an exported or copied package may have; default 268435456 (256 MiB)", "integer"
     ),

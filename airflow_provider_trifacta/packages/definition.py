@@ -6,14 +6,12 @@ Every value in it may be missing or odd. A table that is missing, or that has an
 from __future__ import annotations
 
 import json
-import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import pendulum
@@ -21,6 +19,7 @@ import pyjson5
 
 from ..client.errors import PackageFormatError, PackageTooLargeError
 from ..client.models import parse_time, rows_within
+from ..client.structure import structure_of
 from ..client.texts import quoted, shown
 
 #: What the errors of most packages end with.
@@ -35,26 +34,10 @@ MAX_SEPARATORS = 500_000
 MAX_DEPTH = 900
 #: Python's recursion limit while a definition is parsed. Both parsers recurse, and stop at this limit.
 _RECURSION_LIMIT = 6_000
-#: Texts and comments of JSON5: the punctuation in them does not count. One without an end reaches to the end of the
-#: file. No group repeats here, because Python's engine keeps a place in memory for each repetition. The bytes at the
-#: end of a line comment are U+2028 and U+2029 in UTF-8.
-_QUOTED = re.compile(
-    r"""
-    "[^"]*"?
-    | '[^']*'?
-    | //.*?(?:[\r\n]|\xe2\x80[\xa8\xa9]|\Z)
-    | /\*.*?(?:\*/|\Z)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-#: Escapes that hide the end of a text. They are replaced in this order.
-_ESCAPES = (rb"\\", rb"\"", rb"\'")
 #: Most texts and comments: as many as a definition may hold values.
 _MAX_QUOTED = MAX_CONTAINERS + MAX_SEPARATORS
 #: Characters of a text that are kept. Many rows may refer to one text, and each reader copies it.
 _LONGEST = 500
-_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 @dataclass(frozen=True)
@@ -98,15 +81,6 @@ class PackageInfo:
         return [flow.name for flow in self.flows if flow.name is not None]
 
 
-class Structure(NamedTuple):
-    """How much JSON a text holds: bracket levels, texts and comments, objects and lists, and commas and colons."""
-
-    depth: int
-    quoted: int
-    containers: int
-    separators: int
-
-
 def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     """Parse a flow definition, which is JSON or JSON5.
 
@@ -144,7 +118,7 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
 
 def _keep_budget(raw: bytes, where: str) -> None:
     """Refuse a definition that is too large or too deep for any flow, before it is parsed."""
-    found = structure_of(raw)
+    found = structure_of(raw, _MAX_QUOTED)
     if found.quoted > _MAX_QUOTED:
         what = f"more than {_MAX_QUOTED} texts and comments, more than any flow needs"
         raise PackageTooLargeError(f"{where} holds {what}. {EXPORT_AGAIN}")
@@ -158,25 +132,6 @@ def _keep_budget(raw: bytes, where: str) -> None:
             f"{where} is nested {found.depth} levels deep, and at most {MAX_DEPTH} are read. Nothing was sent. Split "
             "the formula of the recipe step that nests many functions or conditions, and export the flow again."
         )
-
-
-def structure_of(raw: bytes) -> Structure:
-    """Count what parsing a text of JSON or JSON5 would make, without parsing it.
-
-    :param raw: any bytes; the counts mean something for JSON and JSON5 in UTF-8
-    """
-    for escape in _ESCAPES:
-        raw = raw.replace(escape, b"__")
-    # In Latin-1 one byte is one character. All characters that count are ASCII.
-    text, quoted_parts = _QUOTED.subn("", raw.decode("latin-1"), count=_MAX_QUOTED + 1)
-    bare = text.encode("latin-1")
-    brackets = bare.translate(None, _NO_BRACKET)
-    return Structure(
-        depth=max(accumulate(map(_STEPS.__getitem__, brackets)), default=0),
-        quoted=quoted_parts,
-        containers=bare.count(b"[") + bare.count(b"{"),
-        separators=bare.count(b",") + bare.count(b":"),
-    )
 
 
 def _parse(text: str) -> object:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ..client import ClientConfig, TrifactaClient, TrifactaError
 from ..client.adapter import Session
 from ..client.calls import MultipartFile, Request
+from ..client.limits import DESCRIPTION, memory
 from ..client.transport import Transport
 from .answers import Answer, Answers, NotTestedError, need
 from .calls import CALLS, FOUND, NAMED, UNKNOWN, Call
@@ -27,8 +28,6 @@ _KINDS |= dict.fromkeys(("first", "second", "third"), "releases")
 _ID = re.compile(r"\w[\w-]{0,63}")
 #: Seconds that a person waits for an answer.
 _LONGEST_WAIT = 60.0
-#: Bytes of an answer that are read at least: a description of a whole API is long.
-_LARGEST_ANSWER = 32 * 1024 * 1024
 #: How times of whole seconds end, and seconds until they show that time went by.
 _WHOLE_SECOND, _NEXT_SECOND = ".000Z", 1.1
 
@@ -53,7 +52,6 @@ class Probe:
             config,
             read_timeout=min(config.read_timeout, _LONGEST_WAIT),
             read_retries=0,
-            max_answer_size=max(config.max_answer_size, _LARGEST_ANSWER),
         )
         self._config, self._transport = config, Transport(config)
         self.client = TrifactaClient(config, transport=self._transport)
@@ -165,8 +163,11 @@ class Probe:
 
     def _ask(self, method: str, path: str, session: Session | None = None, **parts: Any) -> Answer:
         slow = bool(parts.get("body"))
-        request = Request(method, path, self._transport.budget(slow=slow), slow=slow, **parts)
-        answer = (session or self._transport.session).exchange(request, f"{self._config.base_url}{path}", None)
+        budget = self._transport.budget(slow=slow)
+        request = Request(method, path, budget, slow=slow, limit=DESCRIPTION, **parts)  # the longest one
+        session = session or self._transport.session
+        with memory.claim(self._config.base_url) as claim:
+            answer = session.exchange(request, f"{self._config.base_url}{path}", None, claim)
         try:
             body, is_json = answer.json(request, self._config, lambda: self._transport.redact), True
         except TrifactaError:

@@ -14,10 +14,11 @@ import logging
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import AuthenticationError, RateLimitError, TrifactaError
+from ..client.limits import LARGEST_IN_A_TRIGGERER
 from ..client.models import RUNNING
 from ..waits import JobGroupStatus, NewestJobGroups, Read
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from ..client import ClientConfig
 
 log = logging.getLogger(__name__)
-
-#: Bytes of an answer that are read here. The waits of all users share this process and its memory, so one instance
-#: must not fill it. Workers read as much as the connection allows.
-LARGEST_ANSWER = 2**20
 
 #: Reads of one instance that run at the same time. A triggerer's default of 1,000 waits at 5 s keeps about 10 busy if
 #: the server answers in 50 ms. More threads only compete with the event loop.
@@ -131,8 +128,8 @@ class PollingInstance:
         self.users = 0
         #: How many job groups the waits on this instance wait for.
         self.job_groups = 0
-        bounded = replace(config, max_answer_size=min(config.max_answer_size, LARGEST_ANSWER))
-        self.client = TrifactaClient(bounded, transport=Transport(bounded, connections=THREADS))
+        transport = Transport(config, connections=THREADS, largest_answer=LARGEST_IN_A_TRIGGERER)
+        self.client = TrifactaClient(config, transport=transport)
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="trifacta-poll")
         #: What is asked now, or was within its interval: equal reads share an entry.
         self.questions: dict[Read, _Question] = {}

@@ -23,7 +23,7 @@ from asgiref.sync import sync_to_async
 from ..client.errors import AnswerTooLargeError, TrifactaError
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch
-from ._polling import LARGEST_ANSWER, Poll, PollingInstance
+from ._polling import Poll, PollingInstance
 
 if TYPE_CHECKING:
     from ..client import ClientConfig
@@ -259,11 +259,7 @@ class WatchTrigger(BaseTrigger):
                 poll.until = poll.latest + self._config.connect_timeout + self._config.read_timeout
                 given = await lease.instance.ask(step, poll)
                 answer, error = given.value, given.error
-                if (
-                    isinstance(error, AnswerTooLargeError)
-                    and self._config.max_answer_size > LARGEST_ANSWER
-                    and self._needs(step)
-                ):
+                if isinstance(error, AnswerTooLargeError) and self._needs(step):
                     raise _NeedsWorkerError(str(error))
 
     async def _look_up(self, poll: Poll, *, first: bool) -> ClientConfig:

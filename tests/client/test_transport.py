@@ -33,6 +33,7 @@ from airflow_provider_trifacta.client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
+from airflow_provider_trifacta.client.limits import ROW
 from airflow_provider_trifacta.client.retries import did_nothing
 from airflow_provider_trifacta.client.transport import Transport
 
@@ -587,11 +588,11 @@ def test_a_secret_is_not_shown_in_part_or_in_another_spelling(scripted, password
 def test_an_answer_that_is_too_large_is_not_kept(scripted, connect, status):
     server = scripted(lambda _: (status, {"Content-Type": "text/html"}, b"x" * 1_000_000))
     with pytest.raises(UnexpectedResponseError if status == 200 else ServerError):
-        connect(server.url, read_retries=0, max_answer_size=100_000).read("/v4/x")
+        connect(server.url, read_retries=0).read("/v4/x")
 
 
 def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
-    server = scripted(lambda _: (200, {}, b"[" * 200_000))
+    server = scripted(lambda _: (200, {}, b"[" * ROW.parts))
     with pytest.raises(UnexpectedResponseError, match="instead of JSON"):
         connect(server.url).read("/v4/x")
 

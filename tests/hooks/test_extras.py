@@ -76,7 +76,6 @@ def files(tmp_path, monkeypatch):
         ({}, "total_timeout", None),
         ({"total_timeout": "90"}, "total_timeout", 90.0),
         ({"upload_total_timeout": 7200}, "upload_total_timeout", 7200.0),
-        ({"max_answer_size": "1000000"}, "max_answer_size", 1_000_000),
         ({"max_package_size": 2**30}, "max_package_size", 2**30),
     ],
 )
@@ -99,7 +98,6 @@ def test_blank_extras_mean_the_default(blank):
         "user_agent",
         "total_timeout",
         "upload_total_timeout",
-        "max_answer_size",
         "max_package_size",
     ]
     assert config_from_connection(connection(dict.fromkeys(names, blank))) == config_from_connection(connection())
@@ -130,7 +128,6 @@ def test_blank_extras_mean_the_default(blank):
         ({"user_agent": "a\nb"}, "user_agent must be printable"),
         ({"total_timeout": 0}, "'total_timeout' must be more than 0"),
         ({"upload_total_timeout": "long"}, "'upload_total_timeout' must be a number"),
-        ({"max_answer_size": 0.5}, "'max_answer_size' must be a whole number of bytes"),
         ({"max_package_size": -1}, "'max_package_size' must be a whole number of bytes"),
         ("[1]", "extra is not a JSON object"),
     ],

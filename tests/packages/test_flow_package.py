@@ -19,8 +19,9 @@ from airflow_provider_trifacta.client.errors import (
     PackageNotFoundError,
     PackageTooLargeError,
 )
+from airflow_provider_trifacta.client.structure import Structure, structure_of
 from airflow_provider_trifacta.packages import flow_package as package_module
-from airflow_provider_trifacta.packages.definition import PackageConnection, Structure, structure_of
+from airflow_provider_trifacta.packages.definition import PackageConnection
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.packages.report import report_on
 
@@ -213,10 +214,10 @@ def test_recipes_are_read_however_many_functions_they_nest(write, generation, fu
 def test_what_stands_in_texts_and_comments_does_not_count():
     text = """{a: '[[[\\'[,', "b": "]]\\"[[[:", // [[[,
         c: [/* [[[ ' " :: */ {}]}"""
-    assert structure_of(text.encode()) == Structure(depth=3, quoted=5, containers=3, separators=5)
+    assert structure_of(text.encode(), 700_000) == Structure(depth=3, quoted=5, containers=3, separators=5)
     # What has no end is nothing that a parser takes, but it must not be slow either.
     for endless in (b"/*" * 200_000, b'"' + b"\\" * 200_001, b"'" + b"[" * 200_000):
-        found = structure_of(endless)
+        found = structure_of(endless, 700_000)
         assert (found.depth, found.containers, found.separators) == (0, 0, 0)
 
 
@@ -232,7 +233,7 @@ def test_what_stands_in_texts_and_comments_does_not_count():
     ],
 )
 def test_nothing_that_a_parser_reads_is_passed_over(text, containers):
-    assert structure_of(text.encode()).containers == containers
+    assert structure_of(text.encode(), 700_000).containers == containers
 
 
 def test_zip_bombs_are_refused_without_unpacking(write, monkeypatch):
