@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .errors import UnexpectedResponseError
+from .structure import text_of
 from .texts import MOST_LEVELS, shown
 
 if TYPE_CHECKING:
@@ -95,14 +96,14 @@ def parse(content: bytes) -> Any:
     :returns: its value
     :raises ValueError: it is not JSON
     """
+    text = text_of(content)
     try:
-        value = json.loads(content)
+        value = json.loads(text)
     except RecursionError:
         pass
     else:
         if content.count(b"[") + content.count(b"{") <= MOST_LEVELS or not _is_deep(value):
             return value
-    text = content.decode(json.detect_encoding(content), "surrogatepass")
     kept: list[str] = []
     depth = at = 0
     quoted = False

@@ -6,7 +6,6 @@ import errno
 import http.client
 import io
 import json
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -26,7 +25,7 @@ from .errors import (
     UnexpectedResponseError,
 )
 from .limits import ERROR_PAGE, FREE, MOST_OF_A_CALL, memory
-from .structure import holds_more_parts
+from .structure import holds_more_parts, text_of
 from .texts import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -41,11 +40,6 @@ _LARGEST_HEAD = 1024 * 1024
 _LONGEST_LINE = 64 * 1024
 #: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
-#: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes a character.
-_WIDE = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
-_FIRST_OF_WIDE = range(0xF0, 0xF5)
-#: A wide character in so many bytes is rare: then it is worth to write it as an escape.
-_BYTES_OF_A_RARE_ONE = 32
 
 
 class _Incoming(io.RawIOBase):
@@ -183,28 +177,11 @@ class Answer(NamedTuple):
         unusual = b"\\" in content or b"\0" in content or containers > MOST_LEVELS
         if not unusual and not any(one.encode("utf-8", "replace") in content for one in config.long_secrets):
             with suppress(ValueError):  # the error is made below
-                return json.loads(_narrow(content))
+                return json.loads(text_of(content))
         from .redact import read_unusual_json
 
         what = f"{request.method} {request.path} answered {self.status}"
-        return read_unusual_json(_narrow(content), self.headers, what, redactor())
-
-
-def _narrow(content: bytes) -> bytes:
-    """Write rare wide characters of JSON as escapes: one emoji would make a text of 8 MiB take 32."""
-    if content.isascii() or len(content) <= FREE:
-        return content
-    count = sum(content.count(bytes([first])) for first in _FIRST_OF_WIDE)
-    if not 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE:
-        return content
-    return _WIDE.sub(_as_escape, content)
-
-
-def _as_escape(match: re.Match[bytes]) -> bytes:
-    try:
-        return json.dumps(match[0].decode())[1:-1].encode()
-    except UnicodeDecodeError:  # it is no character, and the parser says so
-        return match[0]
+        return read_unusual_json(content, self.headers, what, redactor())
 
 
 def read_answer(response: requests.Response, request: Request, config: ClientConfig, claim: Claim) -> Answer:

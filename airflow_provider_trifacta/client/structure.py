@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import accumulate
 from typing import NamedTuple
@@ -22,6 +23,13 @@ _QUOTED = re.compile(
 _ESCAPES = (rb"\\", rb"\"", rb"\'")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+#: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes a character.
+_WIDE = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
+_FIRST_OF_WIDE = range(0xF0, 0xF5)
+#: A wide character in so many bytes is rare: then it is worth to write it as an escape.
+_BYTES_OF_A_RARE_ONE = 32
+#: Bytes of a text that may become four times as many.
+_SMALL = 64 * 1024
 
 
 class Structure(NamedTuple):
@@ -60,6 +68,27 @@ def holds_more_parts(raw: bytes, most: int) -> bool:
     bare, quoted = _without_quoted(raw, most + 1)
     # A comma or a colon stands between two texts, or the parser stops there.
     return quoted > most + 1 or _marks(bare) > most
+
+
+def text_of(content: bytes) -> str:
+    """Return the text of an answer of JSON. Where an emoji is rare it is an escape, so that the text stays small.
+
+    :param content: the bytes
+    :raises ValueError: they are no text
+    """
+    count = 0
+    if len(content) > _SMALL and not content.isascii():
+        count = sum(content.count(bytes([first])) for first in _FIRST_OF_WIDE)
+    if 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE:
+        content = _WIDE.sub(_as_escape, content)
+    return content.decode(json.detect_encoding(content), "surrogatepass")
+
+
+def _as_escape(match: re.Match[bytes]) -> bytes:
+    try:
+        return json.dumps(match[0].decode())[1:-1].encode()
+    except UnicodeDecodeError:  # it is no character, which the whole text shows too
+        return match[0]
 
 
 def _marks(raw: bytes) -> int:
