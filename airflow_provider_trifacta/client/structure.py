@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from itertools import accumulate
@@ -24,12 +25,12 @@ _ESCAPES = (rb"\\", rb"\"", rb"\'")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 #: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes a character.
-_WIDE = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
 _FIRST_OF_WIDE = range(0xF0, 0xF5)
-#: A wide character in so many bytes is rare: then it is worth to write it as an escape.
-_BYTES_OF_A_RARE_ONE = 32
-#: Bytes of a text that may become four times as many.
-_SMALL = 64 * 1024
+#: One in so many bytes makes the text too long if each is an escape.
+_BYTES_OF_A_RARE_ONE = 16
+#: Bytes that become a text at a time.
+_BLOCK = 64 * 1024
 
 
 class Structure(NamedTuple):
@@ -76,19 +77,19 @@ def text_of(content: bytes) -> str:
     :param content: the bytes
     :raises ValueError: they are no text
     """
+    encoding = json.detect_encoding(content)
     count = 0
-    if len(content) > _SMALL and not content.isascii():
+    if len(content) > _BLOCK and not content.isascii():
         count = sum(content.count(bytes([first])) for first in _FIRST_OF_WIDE)
-    if 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE:
-        content = _WIDE.sub(_as_escape, content)
-    return content.decode(json.detect_encoding(content), "surrogatepass")
+    if not 0 < count <= len(content) // _BYTES_OF_A_RARE_ONE:
+        return content.decode(encoding, "surrogatepass")
+    blocks = (content[at : at + _BLOCK] for at in range(0, len(content), _BLOCK))
+    texts = codecs.iterdecode(blocks, encoding, "surrogatepass")
+    return "".join(_WIDE.sub(_as_escape, text) for text in texts)
 
 
-def _as_escape(match: re.Match[bytes]) -> bytes:
-    try:
-        return json.dumps(match[0].decode())[1:-1].encode()
-    except UnicodeDecodeError:  # it is no character, which the whole text shows too
-        return match[0]
+def _as_escape(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
 
 
 def _marks(raw: bytes) -> int:

@@ -168,7 +168,7 @@ def test_an_emoji_does_not_make_a_long_text_four_times_as_long(scripted):
     assert peak < 40 * MIB
 
 
-@pytest.mark.parametrize("emoji", ["\U0001f600", "\u0100\U0001f600\U00010000"])
+@pytest.mark.parametrize("emoji", ["\U0001f600", "\u0100\U0001f600\U00010000", "x" * 65_520 + "\U0001f600"])
 @pytest.mark.parametrize("more", ["", "y" * 99_999])
 def test_an_emoji_is_read_as_it_was_sent(scripted, emoji, more):
     body = json.dumps({"id": 101, "name": emoji + more}, ensure_ascii=False).encode()
