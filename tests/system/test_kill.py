@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import pytest
 from airflow import __version__ as version
 from killing import clients_of, kill_client_of
-from trifacta_emulator import Emulator, EmulatorOptions, Fault, Hold, ManualClock, PresetFlow, read_package, utc_now
+from real_clock import AheadOfTime
+from trifacta_emulator import Emulator, EmulatorOptions, Fault, Hold, PresetFlow, read_package
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
 
-START = utc_now()
 PERSON = {"login": "admin@example.com", "password": "admin-password"}
 
 
@@ -51,16 +51,9 @@ def dev():
         yield emulator
 
 
-class AheadOfTime(ManualClock):
-    """The real time, and what the test goes ahead of it."""
-
-    def __call__(self):
-        return super().__call__() + (utc_now() - START)
-
-
 @pytest.fixture(scope="module")
 def clock():
-    return AheadOfTime(START)
+    return AheadOfTime()
 
 
 @pytest.fixture(scope="module")
