@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(not KEEPS_STATE, reason="the scenarios run on th
 GROUP = "promote_flow"
 LOGIN = {"login": "admin@example.com", "password": "admin-password"}
 #: Seconds for one step of a scenario on a busy machine.
-PATIENCE = 300
+PATIENCE = 600
 UNAVAILABLE = Answer(503)
 REFUSED = Answer(400)
 DRY_RUN = ("POST", "/v4/deployments/*/releases/dryRun")
@@ -106,7 +106,7 @@ class Scenario:
         self.airflow.call("PATCH", f"/connections/{self.conn_id}?update_mask=password", body)
 
     def open_pool(self, slots: int) -> None:
-        self.airflow.call("PATCH", "/pools/rollbacks", {"pool": "rollbacks", "slots": slots})
+        self.airflow.call("PATCH", "/pools/rollbacks?update_mask=slots", {"slots": slots})
 
     # What there is to see.
 
