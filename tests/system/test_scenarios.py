@@ -106,7 +106,8 @@ class Scenario:
         self.airflow.call("PATCH", f"/connections/{self.conn_id}?update_mask=password", body)
 
     def open_pool(self, slots: int) -> None:
-        self.airflow.call("PATCH", "/pools/rollbacks?update_mask=slots", {"slots": slots})
+        body = {"pool": "rollbacks", "slots": slots, "include_deferred": False}
+        self.airflow.call("PATCH", "/pools/rollbacks", body)
 
     # What there is to see.
 
