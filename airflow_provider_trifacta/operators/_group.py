@@ -198,6 +198,7 @@ class _GroupEnd(TrifactaOperator):
             return named if baseline and isinstance(named, int) and named > newest else None
 
         note = _pull(context, tasks.wait, GAVE_UP_KEY)
+        waited_for = _pull(context, tasks.wait, "job_group_ids")
         named = _fact(context, tasks.create, "package_uuid")
         return Steps(
             tasks,
@@ -208,6 +209,7 @@ class _GroupEnd(TrifactaOperator):
             proven_id=release(proven_by, PROVEN_KEY),
             job_group_ids=tuple(_pull(context, tasks.run, "job_group_ids") or ()),
             gave_up_on=tuple((note or {}).get("job_group_ids") or ()),
+            waited_for=None if waited_for is None else tuple(waited_for),
         )
 
     def _judge(
@@ -229,7 +231,7 @@ class _GroupEnd(TrifactaOperator):
             steps = self._steps(context, baseline, proven_by)
             if steps.unfinished:
                 return False
-            if not steps.wait_gave_up:
+            if not steps.jobs_decide:
                 end = JobsEnd(None, "")
                 return True
             if jobs is None or jobs.job_group_ids != steps.job_group_ids:
@@ -389,7 +391,7 @@ class _Undo:
 
     def _look_at_jobs(self) -> None:
         """Read the jobs once more with the client that is about to undo, because they may be Complete by now."""
-        if not self._steps.wait_gave_up:
+        if not self._steps.jobs_decide:
             return
         end = self._operator._jobs(self._session, self._steps, 0.0).look()
         verdict = judge(self._steps, end.complete, end.words)

@@ -90,6 +90,7 @@ class Steps:
     :param job_group_ids: the job groups that the smoke run named
     :param gave_up_on: the job groups that the wait names in its note that it gave up. It leaves that note at every end
         except a bad end of a job
+    :param waited_for: the job groups that the wait waited for; None if it named none
     """
 
     tasks: PromotionTasks
@@ -100,6 +101,7 @@ class Steps:
     proven_id: int | None = None
     job_group_ids: tuple[int, ...] = ()
     gave_up_on: tuple[int, ...] = ()
+    waited_for: tuple[int, ...] | None = None
 
     @property
     def skipped(self) -> bool:
@@ -118,16 +120,26 @@ class Steps:
         A step before the upload that has no state was cleared, and is to run again.
         """
         before = [task for task in self.tasks.before if self.states[task] in _BAD_ENDS]
-        return before + [task for task in self.tasks.proof if self.states[task] != "success"]
+        return before + [task for task in self.tasks.proof if not self.succeeded(task)]
 
     @property
     def words(self) -> str:
         """How the bad steps ended."""
-        ends = [
-            f"{task} has no state" if self.states[task] is None else f"{task} is {self.states[task]}"
-            for task in self.bad
-        ]
-        return ", ".join(ends)
+        return ", ".join(map(self._end_of, self.bad))
+
+    def _end_of(self, task: str) -> str:
+        state = self.states[task]
+        if state == "success":
+            return f"{task} waited for other job groups than those of now"
+        return f"{task} has no state" if state is None else f"{task} is {state}"
+
+    def succeeded(self, task: str) -> bool:
+        """Tell whether a task succeeded. The success of the wait counts for the job groups that it waited for.
+
+        :param task: the task
+        """
+        is_other_wait = task == self.tasks.wait and self.waited_for_others
+        return self.states[task] == "success" and not is_other_wait
 
     @property
     def may_have_sent(self) -> bool:
@@ -147,8 +159,11 @@ class Steps:
     @property
     def was_live(self) -> bool:
         """Whether the release of this run is known to have been live."""
+        if self.proven:
+            return True
         seen = [self.tasks.active, self.tasks.run, self.tasks.wait]
-        return self.proven or any(self.states[task] == "success" for task in seen if task)
+        # Without a release of this run, the states are of a pass before the baseline.
+        return self.release_id is not None and any(self.states[task] == "success" for task in seen if task)
 
     @property
     def wait_gave_up(self) -> bool:
@@ -165,6 +180,21 @@ class Steps:
             and self.job_group_ids
             and set(self.job_group_ids) == set(self.gave_up_on)
         )
+
+    @property
+    def waited_for_others(self) -> bool:
+        """Whether the wait succeeded for other job groups than those of now: a person cleared the smoke run."""
+        wait = self.tasks.wait
+        if wait is None or self.states[wait] != "success" or self.waited_for is None:
+            return False
+        return set(self.waited_for) != set(self.job_group_ids)
+
+    @property
+    def jobs_decide(self) -> bool:
+        """Whether the wait says nothing about the jobs of now, so that they decide themselves."""
+        run = self.tasks.run
+        has_jobs = bool(run and self.states[run] == "success" and self.job_group_ids)
+        return self.wait_gave_up or (has_jobs and self.waited_for_others)
 
 
 @dataclass(frozen=True)
@@ -193,15 +223,16 @@ def judge(steps: Steps, jobs: bool | None = None, jobs_words: str = "") -> Verdi
     :param jobs_words: how the jobs stand, as a sentence
     :returns: the verdict
     """
-    excused = {steps.tasks.wait} if steps.wait_gave_up and jobs else set()
-    open_steps = [task for task in steps.tasks.proof if steps.states[task] != "success" and task not in excused]
+    excused = {steps.tasks.wait} if steps.jobs_decide and jobs else set()
+    open_steps = [task for task in steps.tasks.proof if not steps.succeeded(task) and task not in excused]
     words = f"{steps.words}. {jobs_words}".strip() if steps.bad else ""
     if not open_steps:
         green = set(steps.bad) <= excused
         return Verdict(True, words or "All steps succeeded.", green)
     smoke = {steps.tasks.run, steps.tasks.wait} - excused
     failed = [task for task in open_steps if task in smoke and steps.states[task] == "failed"]
-    if steps.proven and not failed:
+    jobs_failed = steps.jobs_decide and jobs is False
+    if steps.proven and not failed and not jobs_failed:
         return Verdict(True, f"{words} Release {steps.proven_id} was proven before in this run.")
     return Verdict(False, words)
 

@@ -32,8 +32,9 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     the pause, and a 429 with it does not count as a failure. After a 401 the sensor reads the Airflow connection again,
     and goes on if it holds new credentials. At its timeout the sensor polls once more.
 
-    API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_urls``, their pages.
-    If the wait ends otherwise than by the end of a job, it pushes ``gave_up`` too: the job groups, and why.
+    API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_group_ids``, what it waits for, and
+    ``job_urls``, their pages. If the wait ends otherwise than by the end of a job, it pushes ``gave_up`` too: the job
+    groups, and why.
 
     :param job_group_ids: one id, or a list of them: ints, strings of digits, or an XComArg such as
         ``run.output["job_group_ids"]`` (templated)
@@ -91,8 +92,9 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         self._jobs_failed = bool((event or {}).get("failed"))
         super().execute_complete(context, event)
 
-    def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:  # noqa: ARG002
+    def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:
         ids = parse_ids(self.job_group_ids, "job_group_ids")
+        context["ti"].xcom_push(key="job_group_ids", value=ids)
         self.log.info("Will wait until job groups %s are Complete", ids)
         return JobGroupsWatch(ids, **waiting)
 

@@ -39,6 +39,7 @@ def steps_of(tasks=TASKS, *, said=None, **states):
 LATER = {"active": "upstream_failed", "run": "upstream_failed", "wait": "upstream_failed"}
 PROVEN = {"proven_id": MADE}
 NOTE = {"gave_up_on": (2, 1)}
+OTHERS = {"waited_for": (8, 9)}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,13 @@ NOTE = {"gave_up_on": (2, 1)}
         ),
         pytest.param(NOTE, {"run": "failed", "wait": "failed"}, True, False, False, id="the run was marked too"),
         pytest.param(NOTE, {"dry_run": "failed", "wait": "failed"}, True, True, False, id="and a step failed"),
+        # The success of the wait counts for what it waited for.
+        pytest.param({"waited_for": (2, 1)}, {}, None, True, True, id="it waited for these"),
+        pytest.param(OTHERS, {}, True, True, True, id="it waited for others, and these are Complete"),
+        pytest.param(OTHERS, {}, False, False, False, id="it waited for others, and these failed"),
+        pytest.param(OTHERS, {}, None, False, False, id="it waited for others, and these still run"),
+        pytest.param({**PROVEN, **OTHERS}, {}, False, False, False, id="proven, and the jobs of now failed"),
+        pytest.param({**PROVEN, **OTHERS}, {}, None, True, False, id="proven, and the jobs of now still run"),
         # What was proven in this run is given up only for a smoke run.
         pytest.param(PROVEN, {"dry_run": "failed", "create": "upstream_failed", **LATER}, None, True, False, id="kept"),
         pytest.param(PROVEN, {"create": "failed", **LATER}, None, True, False, id="proven, the upload failed"),
@@ -218,6 +226,12 @@ def test_without_a_rollback_none_is_owed():
 def test_nothing_was_live_and_nothing_is():
     """This run's release is not known to have been live."""
     steps = steps_of(create="failed", **LATER)
+    assert state_of(End(steps, NOT_KEPT, NONE_BEFORE, standing(None))) == "unchanged"
+
+
+def test_states_of_a_pass_before_the_baseline_say_nothing():
+    """The baseline was recorded again, and the release of the pass before is below it."""
+    steps = steps_of(said={"release_id": None, "named": False}, create="failed")
     assert state_of(End(steps, NOT_KEPT, NONE_BEFORE, standing(None))) == "unchanged"
 
 

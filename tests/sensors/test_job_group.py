@@ -60,7 +60,8 @@ def wait(execute):
 def test_it_waits_until_all_are_complete(wait, prod, started, mode):
     _, ti = wait(started, **mode)
     assert [one.status for one in prod.store.job_groups()] == ["Complete", "Complete"]
-    assert ti.pushed == {"job_urls": [f"{prod.url}/jobs/{one}" for one in started]}
+    urls = [f"{prod.url}/jobs/{job_group_id}" for job_group_id in started]
+    assert ti.pushed == {"job_group_ids": started, "job_urls": urls}
     assert {call.method for call in prod.calls} == {"GET"}
     assert len(prod.calls) > 2, "the first look was too early"
 
