@@ -105,6 +105,41 @@ def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
     return first or datetime.now(timezone.utc)
 
 
+#: Whether Airflow counts each clear of a run. Airflow 3.0 and 3.1 count only those of a run that has ended.
+COUNTS_EACH_CLEAR = not __version__.startswith(("3.0.", "3.1."))
+
+
+def was_cleared(context: Context) -> bool:
+    """Tell whether a person may have started this try by a clear.
+
+    Airflow 3 counts the clears of a run. Airflow 2 keeps the tries before, and a clear changes ``max_tries``.
+    """
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_task_states"):  # Airflow 3.0
+        run: Any = context.get("dag_run")
+        return (getattr(run, "clear_number", 0) or 0) > 0
+    before = _max_tries_of_the_try_before(ti)
+    return before is not None and before != ti.max_tries
+
+
+def _max_tries_of_the_try_before(ti: Any) -> int | None:
+    """Return the ``max_tries`` that Airflow 2 kept of the try before; None if it kept none."""
+    from airflow.models.taskinstancehistory import TaskInstanceHistory  # type: ignore[attr-defined, unused-ignore]
+    from airflow.utils.session import create_session
+
+    columns = TaskInstanceHistory
+    with create_session() as session:
+        earlier = session.query(columns.max_tries).filter(
+            columns.dag_id == ti.dag_id,
+            columns.run_id == ti.run_id,
+            columns.task_id == ti.task_id,
+            columns.map_index == ti.map_index,
+            columns.try_number == ti.try_number - 1,
+        )
+        max_tries: int | None = earlier.scalar()
+        return max_tries
+
+
 def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
     """Return the states of other tasks of the run; in a mapped group, of those at the same map index.
 

@@ -33,8 +33,8 @@ class TryFacts:
     :param number: the number of the try, from 1
     :param max_tries: Airflow's ``max_tries`` of the task, which a clear of an ended task raises
     :param retries: the ``retries`` of the operator in the DAG file of now
-    :param run_was_cleared: whether a task of the run was cleared; where Airflow keeps the earlier tries instead, whether
-        the one before had another ``max_tries``
+    :param run_was_cleared: whether a task of the run was cleared. Airflow 2 keeps the tries before
+        instead: whether the last one had another ``max_tries``
     """
 
     number: int
@@ -66,7 +66,7 @@ def kind_of(facts: TryFacts, noted: Mapping[int, int]) -> Kind:
 
 @dataclass(frozen=True)
 class Tries:
-    """This try of a task, and what earlier ones noted.
+    """What a task knows of its tries.
 
     :param kind: what started it
     :param number: its number, from 1
