@@ -33,6 +33,7 @@ from trifacta_emulator import build_package
 from airflow_provider_trifacta._compat import BaseSensorOperator
 from airflow_provider_trifacta.client import ClientConfig, Clock, TrifactaClient
 from airflow_provider_trifacta.promotion.journal import Journal
+from airflow_provider_trifacta.promotion.tries import Kind, Tries, TryFacts
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -189,6 +190,33 @@ def journal():
     return open_next
 
 
+@pytest.fixture
+def tries():
+    """Return a function that begins the next try of a task, as Airflow does: after the first one a retry, or a clear.
+
+    ``tries.forgotten`` begins one that no store remembers, and ``tries.skip`` is a try that died before it began.
+    ``tries.store`` is what they share.
+    """
+    now = SimpleNamespace(number=0, max_tries=1)
+
+    def facts(kind):
+        now.number += 1
+        is_clear = kind is Kind.CLEAR
+        now.max_tries += is_clear
+        retries = now.max_tries - now.number + 1 if is_clear else now.max_tries
+        return TryFacts(now.number, now.max_tries, retries, run_was_cleared=is_clear)
+
+    def begin(kind=Kind.RETRY, **options):
+        return Tries.begin(facts(kind), begin.store, **options)
+
+    def skip():
+        now.number += 1
+
+    begin.store, begin.skip = Store(), skip
+    begin.forgotten = lambda kind=Kind.RETRY: Tries.begin(facts(kind))
+    return begin
+
+
 class ScriptedServer:
     """A server that answers what a test tells it to, for what no faithful emulator would do."""
 
@@ -297,15 +325,20 @@ def execute(monkeypatch):
     The task instance of a failed run is ``execute.ti``.
     """
 
-    def run(operator, dag_run=None, store=None, **keywords):
+    def run(operator, dag_run=None, store=None, outlet_events=None, **keywords):
         run.ti = TaskInstance(**keywords)
         run.ti.first_look = run.first_look
+        # A clear raises max_tries, and Airflow counts it. A test of edited retries gives another count.
+        was_cleared = run.ti.max_tries > operator.retries
+        about_run = {"start_date": None, "clear_number": int(was_cleared), **vars(dag_run or SimpleNamespace())}
         # caplog sees this one on every Airflow version
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
         # Airflow 2 looks in its database for when a rescheduled sensor began.
         base = sys.modules[BaseSensorOperator.__module__]
         monkeypatch.setattr(base, "_orig_start_date", lambda **_: run.first_look, raising=False)
-        context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": dag_run}
+        context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": SimpleNamespace(**about_run)}
+        if outlet_events is not None:
+            context["outlet_events"] = outlet_events
         if store is not None:
             context["task_state_store"] = store
         try:

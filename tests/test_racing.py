@@ -40,7 +40,15 @@ class Task(threading.Thread):
         self.pushed[key] = value
 
     def run(self):
-        ti = SimpleNamespace(try_number=1, max_tries=0, xcom_push=self._push)
+        ti = SimpleNamespace(
+            dag_id="d",
+            run_id="r",
+            task_id=self.operator.task_id,
+            map_index=-1,
+            try_number=1,
+            max_tries=0,
+            xcom_push=self._push,
+        )
         if self._start_after:
             self._start_after.wait(30)
         # Airflow 2 wraps it in a check that works in its own thread only.

@@ -9,17 +9,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
-from .._compat import Asset, AssetAlias, BaseOperator
+from .._compat import COUNTS_EACH_CLEAR, Asset, AssetAlias, BaseOperator, was_cleared
 from .._failures import airflow_failures, reported
 from ..client.errors import InvalidInputError
 from ..client.texts import called, parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
-from ..promotion.journal import Journal
+from ..promotion.tries import Tries, TryFacts
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from .._compat import Context
     from ..client import TrifactaClient
 
@@ -198,29 +196,29 @@ class Attempt:
         #: All that was told so far, by XCom key. What is not known is None.
         self.facts: dict[str, Any] = {}
 
-    @property
-    def number(self) -> int:
-        """The number of the try, from 1."""
-        return int(self._ti.try_number)
+    def begin(self) -> Tries:
+        """Begin the try. Call this once, before any request and before any error that a retry may follow.
 
-    @property
-    def is_retry(self) -> bool:
-        """Whether Airflow started this try by itself, after a try that failed or was killed.
-
-        A person who clears a task has looked at production, and a retry has not. A clear raises ``max_tries``, which
-        shows the first try after it. A run may have begun when the task had other ``retries``, so that first try is
-        never taken to be before the first one of all.
+        :returns: what the task knows of its tries; before Airflow 3.3 there is no journal that remembers them
+        :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
         """
-        first = max(1, (self._ti.max_tries or 0) - (self._operator.retries or 0) + 1)
-        return self.number > first
+        number = int(self._ti.try_number)
+        facts = TryFacts(
+            number,
+            max_tries=self._ti.max_tries or 0,
+            retries=self._operator.retries or 0,
+            run_was_cleared=number > 1 and was_cleared(self._context),
+        )
+        return Tries.begin(
+            facts,
+            self._context.get("task_state_store"),
+            execution_id=self._execution_id,
+            run_began=getattr(self._context.get("dag_run"), "start_date", None),
+            counts_each_clear=COUNTS_EACH_CLEAR,
+        )
 
     @property
-    def run_began(self) -> datetime | None:
-        """When the DAG run started; None if that is not known."""
-        return getattr(self._context.get("dag_run"), "start_date", None)
-
-    @property
-    def execution_id(self) -> str:
+    def _execution_id(self) -> str:
         """The id by which a server takes a request of this task once, for every try between two clears.
 
         Airflow's ``max_tries`` tells these tries: it stays over retries, also if the task's ``retries`` are edited in
@@ -229,16 +227,6 @@ class Attempt:
         ti = self._ti
         tries = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries])
         return str(uuid5(_EXECUTION_IDS, tries))
-
-    def open_journal(self) -> Journal:
-        """Open the task's journal. Call this once, before any request.
-
-        :returns: the journal; before Airflow 3.3 it remembers nothing
-        :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
-        """
-        journal = Journal(self._context.get("task_state_store"), self.number)
-        journal.open()
-        return journal
 
     def tell(self, **facts: Any) -> None:
         """Note facts, and push each one to its XCom key at once, so that it is there if the task fails later.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
     from ..promotion.journal import Journal
+    from ..promotion.tries import Tries
 
 #: The XCom that tells how production stands.
 STATUS_KEY = "promotion_status"
@@ -285,14 +286,14 @@ class RollbackGroupOperator(_GroupEnd):
         baseline = self._baseline(context)
         if baseline is None:
             self._skip("There is no baseline, so nothing tells what to go back to.")
-        journal = attempt.open_journal()
-        undone = _own_change(session.client, baseline, journal) if attempt.is_retry else None
+        tries = attempt.begin()
+        undone = _own_change(session.client, baseline, tries.journal) if tries.is_retry else None
         if undone is None:
             steps, verdict = self._judge(context, session, baseline, self.tasks.promoted)
             if verdict.kept:
                 self._keep(attempt, steps, verdict)
             self.log.info("Will roll back %s, if necessary. %s", baseline.where, verdict.why)
-            undo = _Undo(self, context, attempt, session, baseline, journal, steps, patience)
+            undo = _Undo(self, context, attempt, session, baseline, tries, steps, patience)
             undone = undo.run()
         client, target = session.client, baseline.active_release_id
         attempt.tell_deployment(client, baseline.deployment_id)
@@ -326,7 +327,7 @@ class _Undo:
         attempt: Attempt,
         session: _Session,
         baseline: Baseline,
-        journal: Journal,
+        tries: Tries,
         steps: Steps,
         patience: float,
     ) -> None:
@@ -335,7 +336,7 @@ class _Undo:
         self._attempt = attempt
         self._session = session
         self._baseline = baseline
-        self._journal = journal
+        self._tries = tries
         self._steps = steps
         # Only what may have been sent is worth a long outage.
         self._patience = patience if steps.may_have_sent else 0.0
@@ -353,7 +354,7 @@ class _Undo:
             return outlast(
                 self._session.client,
                 self._act,
-                retry=self._attempt.is_retry,
+                self._tries,
                 seconds=self._patience,
                 what=f"The rollback of {baseline.where} to {recorded} is owed",
             )
@@ -367,7 +368,7 @@ class _Undo:
                 self._operator._skip("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")
             raise
 
-    def _act(self, retry: bool) -> Undone | None:
+    def _act(self, tries: Tries) -> Undone | None:
         client, baseline, steps = self._session.client, self._baseline, self._steps
         if not self._begun:
             self._look_at_jobs()
@@ -380,8 +381,7 @@ class _Undo:
                 baseline,
                 steps.package_uuid if steps.may_have_sent else None,
                 release_id=steps.made_id,
-                retry=retry,
-                journal=self._journal,
+                tries=tries,
                 settle_timeout=settle,
             )
         except TrifactaError as error:

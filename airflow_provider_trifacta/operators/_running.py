@@ -27,7 +27,7 @@ from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none, remember
 if TYPE_CHECKING:
     from .._compat import Context
     from ..client import TrifactaClient
-    from ..promotion import Run
+    from ..promotion import Run, Tries
 
 
 class RunningOperator(TrifactaOperator):
@@ -83,7 +83,9 @@ class RunningOperator(TrifactaOperator):
         """Find the ids of what runs, and tell them."""
 
     @abstractmethod
-    def _run(self, client: TrifactaClient, found: Any, parameters: Mapping[str, str], **options: Any) -> Run:
+    def _run(
+        self, client: TrifactaClient, found: Any, parameters: Mapping[str, str], release_id: int | None, tries: Tries
+    ) -> Run:
         """Start the jobs, or join those of an earlier try."""
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -115,15 +117,12 @@ class RunningOperator(TrifactaOperator):
         JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
         self._times()
         self._say(words, parameters)
-        journal = attempt.open_journal()
-        self._retry_joins |= journal.exists
+        tries = attempt.begin()
+        self._retry_joins |= tries.journal.exists
         with self._client() as client:
             found = self._find(client, checked, attempt)
-            once = {"execution_id": attempt.execution_id, "since": attempt.run_began} if self._runs_once else {}
             self._asked = True
-            run = self._run(
-                client, found, parameters, release_id=expected, journal=journal, retry=attempt.is_retry, **once
-            )
+            run = self._run(client, found, parameters, expected, tries)
             watch = self._tell(client, attempt, run)
             if not self.wait_for_completion:
                 return {**attempt.facts, "outcome": "started"}

@@ -67,7 +67,7 @@ class ActivateReleaseOperator(TrifactaOperator):
         baseline = Baseline.parse(self.baseline) if self._with_baseline else None
         guarded, expected = self._expected(baseline)
         self.log.info("Will make release %s the live one of its deployment", release_id)
-        journal = attempt.open_journal()
+        tries = attempt.begin()
         with self._client() as client:
             attempt.tell(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
@@ -80,7 +80,7 @@ class ActivateReleaseOperator(TrifactaOperator):
             if live == release_id:
                 self.log.info("Release %s of deployment %s is live already", release_id, deployment_id)
                 attempt.tell(previous_release_id=None, outcome="unchanged")
-                if attempt.is_retry:  # an earlier try may have made it live and told Airflow nothing
+                if tries.is_retry:  # an earlier try may have made it live and told Airflow nothing
                     attempt.announce_live(client, deployment_id, **event)
                 return
             if guarded and live != expected:
@@ -90,7 +90,7 @@ class ActivateReleaseOperator(TrifactaOperator):
                     "it with the live release as the expected one.",
                     **releases.about(release_id),
                 )
-            after = set_live(client, deployment_id, release_id, releases, journal=journal, retry=attempt.is_retry)
+            after = set_live(client, deployment_id, release_id, releases, tries=tries)
             refuse_overlap(deployment_id, releases, after)
             before = live or "none"
             self.log.info("Release %s of deployment %s is live; before: %s", release_id, deployment_id, before)
@@ -135,7 +135,7 @@ class DeactivateReleaseOperator(TrifactaOperator):
         """Deactivate the release, unless it is inactive."""
         release_id = parse_id(self.release_id, "release_id")
         self.log.info("Will make release %s inactive, so that it is not live", release_id)
-        journal = attempt.open_journal()
+        tries = attempt.begin()
         with self._client() as client:
             attempt.tell(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
@@ -143,8 +143,7 @@ class DeactivateReleaseOperator(TrifactaOperator):
                 self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                 attempt.tell(outcome="unchanged")
                 return
-            options: dict[str, Any] = {"shows": release_id, "journal": journal, "retry": attempt.is_retry}
-            after = set_live(client, deployment_id, None, releases, **options)
+            after = set_live(client, deployment_id, None, releases, shows=release_id, tries=tries)
             refuse_overlap(deployment_id, releases, after)
         self.log.info("Release %s is inactive; deployment %s has no live release", release_id, deployment_id)
         attempt.tell(outcome="deactivated")

@@ -13,6 +13,7 @@ from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
 from ..promotion.rollback import Undone, outlast, roll_back
 from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT
+from ..promotion.tries import Tries
 from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
 from .run import RunDeploymentOperator as RunDeploymentOperator
@@ -90,10 +91,9 @@ class CreateDeploymentOperator(TrifactaOperator):
         """Find the deployment, or create it."""
         name = check_name(self.name, "name")
         self.log.info("Will find the deployment %s, or create it", quoted(name))
-        journal = attempt.open_journal()
+        tries = attempt.begin()
         with self._client() as client:
-            cleared = attempt.number > 1 and not attempt.is_retry
-            deployment, outcome = create_once(client, name, journal=journal, cleared=cleared)
+            deployment, outcome = create_once(client, name, tries=tries)
             attempt.tell_deployment(client, deployment.id, outcome=outcome)
         self.log.info("%s %s", called("Deployment", deployment.id, deployment.name), outcome)
 
@@ -166,25 +166,24 @@ class RollbackDeploymentOperator(TrifactaOperator):
         deployment_id, target = baseline.deployment_id, baseline.active_release_id
         recorded = f"release {target}" if target else "no release"
         self.log.info("Will roll %s back to %s being live, if necessary", baseline.where, recorded)
-        journal = attempt.open_journal()
+        tries = attempt.begin()
         with self._client() as client:
             attempt.tell_deployment(client, deployment_id)
 
-            def go_back(retry: bool) -> Undone | None:
+            def go_back(tries: Tries) -> Undone | None:
                 return roll_back(
                     client,
                     baseline,
                     uuid,
                     release_id=release_id,
-                    retry=retry,
-                    journal=journal,
+                    tries=tries,
                     settle_timeout=self.settle_timeout,
                 )
 
             undone = outlast(
                 client,
                 go_back,
-                retry=attempt.is_retry,
+                tries,
                 seconds=patience,
                 what=f"The rollback of {baseline.where} to {recorded} is owed",
             )

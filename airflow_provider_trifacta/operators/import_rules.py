@@ -12,9 +12,10 @@ from ..client import errors
 from ..client.resources import RULE_KINDS
 from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
-from ..promotion.journal import Journal, digest_of, production_stands
+from ..promotion.journal import digest_of, production_stands
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
 from ..promotion.standing import VERIFY_TIMEOUT, look, read_patiently
+from ..promotion.tries import Tries
 from ._base import Attempt
 from ._packages import PackageOperator
 
@@ -79,7 +80,7 @@ class SetImportRulesOperator(PackageOperator):
         if not wanted:
             raise errors.InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
         self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), str(target))
-        journal = attempt.open_journal()
+        tries = attempt.begin()
         with self._client() as client:
             if "object" in wanted:
                 wanted["object"] = self._resolve(client, wanted["object"])
@@ -89,13 +90,13 @@ class SetImportRulesOperator(PackageOperator):
             pending = [one for one in lists if one.differs()]
             if pending:
                 request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
-                _refuse_after_interruption(attempt, journal, request, pending)
-                journal.asked(request, **{one.kind: one.state for one in lists})
+                _refuse_after_interruption(tries, request, pending)
+                tries.journal.asked(request, **{one.kind: one.state for one in lists})
             done: list[str] = []
             with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
                 for one in pending:
                     one.set(attempt)
-                    journal.answered(**{one.kind: True})
+                    tries.journal.answered(**{one.kind: True})
                     done.append(one.kind)
         attempt.tell(outcome="changed" if pending else "unchanged")
         self.log.info(
@@ -200,17 +201,15 @@ class _Rules:
                 )
 
 
-def _refuse_after_interruption(
-    attempt: Attempt, journal: Journal, request: dict[str, Any], pending: list[_Rules]
-) -> None:
+def _refuse_after_interruption(tries: Tries, request: dict[str, Any], pending: list[_Rules]) -> None:
     """Fail where an earlier try may have set the rules, and a person may have set other ones after that.
 
     The lists do not tell who set them. With a journal, a list that is not as it was before the earlier try counts as
     changed. Without one, a list with a rule that is newer than the run does.
     """
-    if not attempt.is_retry or journal.nothing_asked(**request):
+    if not tries.is_retry or tries.journal.nothing_asked(**request):
         return
-    entry, began = journal.entry(**request), attempt.run_began
+    entry, began = tries.journal.entry(**request), tries.run_began
     changed = [
         one.kind
         for one in pending
@@ -221,7 +220,8 @@ def _refuse_after_interruption(
         raise errors.InterruptedChangeError(
             f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
             f"{request['deployment_id']}. They have been changed in the meantime and are not as declared, so a person "
-            "may have set them. Nothing was written. If they should be as declared, clear this task.",
+            "may have set them. Nothing was written. If they should be as declared, clear this task. "
+            f"{tries.clear_again}".rstrip(),
             deployment_id=request["deployment_id"],
         )
 

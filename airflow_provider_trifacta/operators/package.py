@@ -176,15 +176,15 @@ class ImportFlowPackageOperator(PackageReader):
         """Check the package, import it once, and tell the new flows."""
         folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
         self.log.info("Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id)
-        journal = attempt.open_journal()
+        tries = attempt.begin()
         client = self._client()
         with client, self.open_package(client) as package:
             self.describe(package)
             attempt.tell(package_uuid=package.info.uuid)
             mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
-            noted: dict[str, Any] = {"journal": journal, "retry": attempt.is_retry, "began": attempt.run_began}
-            asked: dict[str, Any] = {"folder_id": folder_id, "progress": self.progress}
-            importer = WorkspaceImporter(client, package, mappings, **asked, **noted)
+            importer = WorkspaceImporter(
+                client, package, mappings, folder_id=folder_id, tries=tries, progress=self.progress
+            )
             outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
             self._finish(client, attempt, outcome, made)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.imports import ImportResult
     from ..packages.flow_package import FlowPackage
-    from ..promotion.journal import Journal
+    from ..promotion.tries import Tries
 
 __all__ = [
     "ActivateReleaseOperator",
@@ -109,10 +109,9 @@ class CreateReleaseOperator(PackageOperator):
         end = "live" if self.activate else "staged"
         self.log.info("Will import %s into %s as its %s release", self.package_path, str(target), end)
         # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
-        journal = attempt.open_journal()
-        self._promote(target, attempt, journal)
+        self._promote(target, attempt, attempt.begin())
 
-    def _promote(self, target: Target, attempt: Attempt, journal: Journal) -> None:
+    def _promote(self, target: Target, attempt: Attempt, tries: Tries) -> None:
         baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
         if not self.activate and baseline is None:
             raise errors.InvalidInputError(
@@ -127,30 +126,33 @@ class CreateReleaseOperator(PackageOperator):
                 words = f"deployment {quoted(target.deployment_name)} is {deployment_id}"
                 baseline.refuse_other(deployment_id, words)
             attempt.tell_deployment(client, deployment_id)
-            options: dict[str, Any] = {
-                "baseline": baseline,
-                "journal": journal,
-                "began": attempt.run_began,
-                "if_exists": self.if_exists,
-                "allow_older": self.allow_older,
-                "settle_timeout": self.settle_timeout,
-                "progress": self.progress,
-                "before_upload": partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None,
-                "on_release": partial(_tell_release, attempt),
-            }
-            promoter = Promoter if self.activate else StagedPromoter
-            promotion = promoter(client, deployment_id, package, **options).run()
+            before_upload = partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None
+            # Without a baseline there is no staged release, which was checked above.
+            promoter: Callable[..., Promoter] = Promoter if self.activate else StagedPromoter
+            promotion = promoter(
+                client,
+                deployment_id,
+                package,
+                baseline=baseline,
+                tries=tries,
+                if_exists=self.if_exists,
+                allow_older=self.allow_older,
+                settle_timeout=self.settle_timeout,
+                progress=self.progress,
+                before_upload=before_upload,
+                on_release=partial(_tell_release, attempt),
+            ).run()
             name = (baseline and baseline.deployment_name) or self.deployment_name
             before = promotion.previous_release_id or ("none" if baseline else "unknown or none")
             self._report(promotion, called("deployment", deployment_id, name), before)
-            self._finish(client, attempt, promotion)
+            self._finish(client, attempt, promotion, is_first_try=tries.is_first)
 
     def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
         report = dry_run(client, deployment_id, package)
         self.log.info("%s", report.as_text())
         refuse_problems(report, self.on_warnings, deployment_id)
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion) -> None:
+    def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion, *, is_first_try: bool) -> None:
         """Tell what was promoted, and fail if another import may have replaced it."""
         release, imported = promotion.release, promotion.imported
         attempt.tell(
@@ -161,7 +163,7 @@ class CreateReleaseOperator(PackageOperator):
         )
         deployment_id = attempt.facts["deployment_id"]
         # A try before this one may have made it live and told Airflow nothing.
-        made_live = promotion.outcome != "reused" or attempt.number > 1
+        made_live = promotion.outcome != "reused" or not is_first_try
         if self.activate and made_live and release.active:
             attempt.announce_live(
                 client,

@@ -15,7 +15,7 @@ from ._running import RunningOperator
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
-    from ..promotion import Run
+    from ..promotion import Run, Tries
 
 
 #: What an operator that imports a package returns the ids of the flows under that a run starts with.
@@ -91,8 +91,10 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
         attempt.tell_deployment(client, deployment_id)
         return deployment_id
 
-    def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
-        return run_deployment(client, found, parameters, **options)
+    def _run(
+        self, client: TrifactaClient, found: int, parameters: Mapping[str, str], release_id: int | None, tries: Tries
+    ) -> Run:
+        return run_deployment(client, found, parameters, release_id=release_id, tries=tries)
 
 
 class RunFlowOperator(RunningOperator):
@@ -145,8 +147,15 @@ class RunFlowOperator(RunningOperator):
         attempt.tell(flow_ids=ids)
         return ids
 
-    def _run(self, client: TrifactaClient, found: list[int], parameters: Mapping[str, str], **options: Any) -> Run:
-        return run_flows(client, found, parameters, **options)
+    def _run(
+        self,
+        client: TrifactaClient,
+        found: list[int],
+        parameters: Mapping[str, str],
+        release_id: int | None,
+        tries: Tries,
+    ) -> Run:
+        return run_flows(client, found, parameters, release_id=release_id, tries=tries)
 
 
 def _imported_flows(imported: Mapping[str, Any]) -> list[int]:
@@ -251,5 +260,7 @@ class RunJobGroupOperator(RunningOperator):
         attempt.tell(recipe_id=checked)
         return checked
 
-    def _run(self, client: TrifactaClient, found: int, parameters: Mapping[str, str], **options: Any) -> Run:
-        return run_recipe(client, found, parameters, overrides=self._overrides(), **options)
+    def _run(
+        self, client: TrifactaClient, found: int, parameters: Mapping[str, str], release_id: int | None, tries: Tries
+    ) -> Run:
+        return run_recipe(client, found, parameters, overrides=self._overrides(), release_id=release_id, tries=tries)

@@ -16,7 +16,6 @@ from __future__ import annotations
 from .baseline import Baseline as Baseline
 from .gate import DryRunReport as DryRunReport
 from .gate import dry_run as dry_run
-from .journal import Journal as Journal
 from .mappings import Mappings as Mappings
 from .new_deployment import create_once as create_once
 from .promoter import Promoter as Promoter
@@ -29,4 +28,6 @@ from .run import run_recipe as run_recipe
 from .run_once import Run as Run
 from .staged import StagedPromoter as StagedPromoter
 from .status import PromotionStatus as PromotionStatus
+from .tries import Tries as Tries
+from .tries import TryFacts as TryFacts
 from .workspace import WorkspaceImporter as WorkspaceImporter

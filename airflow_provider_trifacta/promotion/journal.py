@@ -11,6 +11,9 @@ The store has one key, :data:`KEY`, with this document:
     The numbers of the tries that opened the journal. If every earlier try is in this list and there is no entry, that
     proves that nothing was asked for. A try that is missing died while Airflow prepared it, or Airflow emptied the
     store (``[state_store] clear_on_success``, or the end of its retention).
+``max_tries``
+    Airflow's ``max_tries`` in each of these tries, by which a retry is told from a clear. Earlier versions of the
+    provider did not note it.
 ``asked``
     What the last request was for. Written before the request leaves. An entry counts only for exactly the same request,
     that is, if all keys are equal.
@@ -79,9 +82,10 @@ class Journal:
         self._try_number = try_number
         self._document: dict[str, Any] = {"opened": []}
 
-    def open(self) -> None:
+    def open(self, max_tries: int | None = None) -> None:
         """Read what earlier tries noted, and note that this one began.
 
+        :param max_tries: Airflow's ``max_tries`` in this try
         :raises JournalUnavailableError: the store cannot be read, or not written
         """
         if self._store is None:
@@ -96,7 +100,16 @@ class Journal:
         if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
             self._document = dict(found)
         self._document["opened"] = sorted({*self._document["opened"], self._try_number})
+        if max_tries is not None:
+            noted = {**self.noted_max_tries, self._try_number: max_tries}
+            self._document["max_tries"] = {str(number): value for number, value in noted.items()}
         self._write()
+
+    @property
+    def noted_max_tries(self) -> dict[int, int]:
+        """The ``max_tries`` of each try that noted it, by the number of the try. Earlier versions noted none."""
+        noted = self._document.get("max_tries") or {}
+        return {int(number): int(max_tries) for number, max_tries in noted.items()}
 
     def nothing_asked(self, **request: Any) -> bool:
         """Tell whether it is proven that no earlier try asked for this.

@@ -16,8 +16,9 @@ import pendulum
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
 from ..client.models import parse_time
 from ..client.texts import quoted
-from .journal import Journal, production_stands
+from .journal import production_stands
 from .standing import CLOCK_TOLERANCE, VERIFY_TIMEOUT, look, read_patiently
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -29,9 +30,7 @@ log = logging.getLogger(__name__)
 _LISTED = 10
 
 
-def create_once(
-    client: TrifactaClient, name: str, *, journal: Journal | None = None, cleared: bool = False
-) -> tuple[Deployment, str]:
+def create_once(client: TrifactaClient, name: str, *, tries: Tries | None = None) -> tuple[Deployment, str]:
     """Create a deployment unless one has exactly this name, and read back that no other one has it.
 
     If an earlier try may have asked for the deployment, this does not ask again. It looks for the deployment, and if it
@@ -39,14 +38,14 @@ def create_once(
 
     :param client: the instance
     :param name: display name
-    :param journal: what earlier tries of the task noted; without one, this is the first try
-    :param cleared: whether a person cleared the task after an earlier try, and so has looked
+    :param tries: the tries of the task; without them, this is a first try. A person who clears the task has looked
     :returns: the deployment, and ``created``, ``reused``, or ``adopted`` if the answer to its creation was lost
     :raises AmbiguousNameError: several have the name, or the new deployment does not show it
     :raises AmbiguousSubmissionError: it is unknown whether the deployment was made
     :raises TrifactaError: for the rest
     """
-    journal = journal or Journal()
+    tries = tries or Tries()
+    journal = tries.journal
     request: dict[str, Any] = {"what": "create_deployment", "name": name}
     found = _only(read_patiently(client, lambda reader: reader.deployments.find(name)), name)
     if found:
@@ -57,8 +56,9 @@ def create_once(
         if found:
             return found, "adopted"
         entry = journal.entry(**request)
-        if entry and not cleared:
-            raise _ambiguous(client, name, "an earlier try of this task asked for it.", entry.before.get("at"))
+        if entry and not tries.is_clear:
+            why = "an earlier try of this task asked for it."
+            raise _ambiguous(client, name, why, entry.before.get("at"), tries.clear_again)
     now = pendulum.now("UTC").isoformat()
     create = partial(client.deployments.create, name)
     made = journal.ask(request, {"at": now}, create, nothing=lambda: "No deployment was made.")
@@ -99,7 +99,9 @@ def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
     return _only(found, name)
 
 
-def _ambiguous(client: TrifactaClient, name: str, why: str, asked_at: str | None) -> AmbiguousSubmissionError:
+def _ambiguous(
+    client: TrifactaClient, name: str, why: str, asked_at: str | None, clear_again: str = ""
+) -> AmbiguousSubmissionError:
     """Make the error for a deployment that may have been made, with what a person has to look at."""
     since = parse_time(asked_at)
     try:
@@ -115,7 +117,8 @@ def _ambiguous(client: TrifactaClient, name: str, why: str, asked_at: str | None
     return AmbiguousSubmissionError(
         f"It is unknown whether the deployment {quoted(name)} was made: {why} This task does not ask for it again, "
         "because names are not unique and a second deployment could be made. Deployments that appeared since, newest "
-        f"first: {there}. If it is there, give its id or correct its name. If it is not there, clear this task."
+        f"first: {there}. If it is there, give its id or correct its name. If it is not there, clear this task. "
+        f"{clear_again}".rstrip()
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,10 @@ from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
 from .doubt import Doubt, Settled, Since, overrun_by
-from .journal import Entry, Journal, production_stands
+from .journal import Entry, production_stands
 from .rules import rules_changed_since
 from .standing import DEFAULT_SETTLE_TIMEOUT, Standing
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -65,8 +65,7 @@ class Promoter:
     :param deployment_id: the deployment
     :param package: the open package
     :param baseline: what the deployment looked like before this run, if it was recorded
-    :param journal: what earlier tries of the task noted; without one, this is the first try
-    :param began: when the run began; a retry without a baseline needs it
+    :param tries: the tries of the task; without them, this is a first try
     :param if_exists: ``"reuse"``, or ``"create"`` to upload in every case, which is not safe to retry
     :param allow_older: whether the package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was lost
@@ -82,8 +81,7 @@ class Promoter:
     package: FlowPackage
     _: KW_ONLY
     baseline: Baseline | None = None
-    journal: Journal = field(default_factory=Journal)
-    began: datetime | None = None
+    tries: Tries = field(default_factory=Tries)
     if_exists: str = "reuse"
     allow_older: bool = False
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
@@ -132,10 +130,10 @@ class Promoter:
         if self.if_exists == "reuse":
             # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
             # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
-            self._earlier = self.journal.entry(**self._request)
+            self._earlier = self.tries.journal.entry(**self._request)
             if self._earlier and self._earlier.answer.get("release_id"):
                 return self._recall(self._earlier)
-            if not self.journal.nothing_asked(**self._request):
+            if not self.tries.journal.nothing_asked(**self._request):
                 self._may_have_sent = True
                 earlier = self._find_earlier()
                 if earlier:
@@ -172,7 +170,7 @@ class Promoter:
         release, now = self._releases.await_live(release, now, was_live=was_live, retry=retry)
         if release.active and (self._earlier or not retry):
             # A retry that finds it replaced knows then that it was live.
-            self.journal.answered(was_live=True)
+            self.tries.journal.answered(was_live=True)
         return release, now
 
     def _find_earlier(self) -> Promotion | None:
@@ -181,7 +179,7 @@ class Promoter:
         :returns: the promotion, or None if it is safe to upload
         """
         releases, seen = self._releases, self._releases.read(self._read_to)
-        since = Since.of(self.baseline, self._earlier, self.began)
+        since = Since.of(self.baseline, self._earlier, self.tries.run_began)
         releases.refuse_unidentified([release for release in seen if since.counts(release)])
         reused = self._find_reusable(seen)
         if reused:
@@ -207,7 +205,7 @@ class Promoter:
         return self._adopt(settled.release, settled, self._previous(None), tuple(sorted(others)), retry=True)
 
     def _note_adopted(self, release: Release, previous: int | None, *, was_live: bool) -> None:
-        self.journal.answered(
+        self.tries.journal.answered(
             release_id=release.id,
             release_uuid=release.package_uuid,
             adopted=True,
@@ -305,7 +303,7 @@ class Promoter:
         try:
             # The client does not repeat it: a person may decide something while a busy server makes us wait. So each
             # repetition begins with a new look at what is live.
-            result = self.journal.ask(
+            result = self.tries.journal.ask(
                 self._request,
                 Baseline.of(seen).as_dict(),
                 partial(self.client.releases.create, self.deployment_id, body, repeat=False),
@@ -332,7 +330,7 @@ class Promoter:
             # answer to this upload, and a retry must look.
             if made.deployment_id not in (None, self.deployment_id) or made.id <= seen.newest_id:
                 return self._settle_wrong(made, seen, previous)
-            self.journal.answered(
+            self.tries.journal.answered(
                 release_id=made.id,
                 release_uuid=made.package_uuid,
                 was_live=made.active,
@@ -354,7 +352,7 @@ class Promoter:
 
     def _settle_wrong(self, made: Release, seen: Standing, previous: int | None) -> Promotion:
         """End the doubt that an answer about another release leaves."""
-        self.journal.answered(wrong_release_id=made.id)
+        self.tries.journal.answered(wrong_release_id=made.id)
         settled = self._releases.settle_new(seen)
         if settled.release is None:
             raise self._wrong_answer(made.id)

@@ -12,7 +12,6 @@ from ..client.models import canonical_uuid
 from ..client.texts import sentence
 from .baseline import Baseline
 from .doubt import Doubt
-from .journal import Journal
 from .standing import (
     DEFAULT_SETTLE_TIMEOUT,
     Standing,
@@ -20,6 +19,7 @@ from .standing import (
     read_patiently,
 )
 from .switch import live_request, refuse_overlap, set_live
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -47,12 +47,12 @@ class Undone:
     restored_package: str | None
 
 
-def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, seconds: float, what: str) -> T:
+def outlast(client: TrifactaClient, act: Callable[[Tries], T], tries: Tries, *, seconds: float, what: str) -> T:
     """Do something, and do it again as long as it fails with an error that may pass, until the time is up.
 
     :param client: the instance
-    :param act: what to do; it gets whether an earlier try may have changed something
-    :param retry: whether an earlier try of the task may have changed something
+    :param act: what to do; it gets the tries, which are those of a retry once it may have changed something
+    :param tries: the tries of the task
     :param seconds: for how long to try again
     :param what: what is waited for, for the log
     :raises TrifactaError: the last try failed, or a try failed for a reason that another try cannot help
@@ -61,7 +61,7 @@ def outlast(client: TrifactaClient, act: Callable[[bool], T], *, retry: bool, se
     deadline, pause = clock.monotonic() + seconds, _INTERVAL
     while True:
         try:
-            return act(retry or begun is not None)
+            return act(tries.as_retry() if begun else tries)
         except errors.TrifactaError as error:
             left = deadline - clock.monotonic()
             if begun and not error.retryable:
@@ -83,8 +83,7 @@ def roll_back(
     package_uuid: str | None,
     *,
     release_id: int | None = None,
-    retry: bool = False,
-    journal: Journal | None = None,
+    tries: Tries | None = None,
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
 ) -> Undone | None:
     """Make the baseline's live release live again, if a release of this run is live instead.
@@ -98,8 +97,7 @@ def roll_back(
     :param package_uuid: the package that the run promoted; None if the run ended before it had one
     :param release_id: the release that the run made, if it is known. One that the baseline knew already is of another
         run, and counts as unknown
-    :param retry: whether an earlier try may have rolled back already
-    :param journal: what earlier tries of the task noted
+    :param tries: the tries of the task; without them, this is a first try
     :param settle_timeout: seconds that the server has to finish or drop the upload of the package, if none of its
         releases shows
     :returns: what was rolled back, None if there was nothing to do
@@ -109,6 +107,7 @@ def roll_back(
     :raises InterruptedChangeError: a person may have undone the rollback of an earlier try
     :raises TrifactaError: for the rest
     """
+    tries = tries or Tries()
     target, latest = baseline.active_release_id, baseline.latest_release_id or 0
     package = _releases_of_run(client, baseline, package_uuid, release_id, settle_timeout)
     now = _read(package, baseline)
@@ -123,7 +122,7 @@ def roll_back(
     live, ours = now.live, package.among(now, after=latest)
     if now.live_id == target:
         # There is nothing to do. But if an earlier try was cut off after its change, the change is reported.
-        entry = journal.entry(**live_request(baseline.deployment_id, target)) if journal and retry else None
+        entry = tries.journal.entry(**live_request(baseline.deployment_id, target)) if tries.is_retry else None
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
     live = _refuse_surprise(baseline, package, now, ours)
@@ -136,9 +135,8 @@ def roll_back(
         )
     # A release that was not changed since its import was never rolled back. So no person can have undone a rollback,
     # and the change may be asked for as in a first try.
-    again = retry and not live.untouched
-    journal = journal or Journal()
-    after = set_live(client, baseline.deployment_id, target, now, shows=live.id, journal=journal, retry=again)
+    tries = tries.as_first() if live.untouched else tries
+    after = set_live(client, baseline.deployment_id, target, now, shows=live.id, tries=tries)
     refuse_overlap(baseline.deployment_id, now, after)
     restored = after.live
     return Undone(live.id, restored.package_uuid if restored else None)

@@ -11,6 +11,7 @@ from ..client.texts import parse_ids
 from .journal import digest_of
 from .run_once import Once, Order, Run
 from .standing import Standing
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -70,7 +71,7 @@ def run_deployment(
     parameters: Mapping[str, str],
     *,
     release_id: int | None = None,
-    **tries: Any,
+    tries: Tries | None = None,
 ) -> Run:
     """Run the live release of a deployment: one job group for each manual output of its primary flow.
 
@@ -81,7 +82,7 @@ def run_deployment(
     :param deployment_id: the deployment
     :param parameters: values by parameter name, which override the flow's own
     :param release_id: the release that must be live; any if it is left out
-    :param tries: ``journal`` and ``retry``, as for ``Once``
+    :param tries: the tries of the task; without them, this is a first try
     :returns: what runs
     :raises RunNotStartedError: no release is live, or the run started nothing
     :raises UnexpectedLiveReleaseError: another release is live than expected
@@ -99,7 +100,7 @@ def run_deployment(
     request = {"what": "run", "deployment_id": deployment_id, "release_id": live, "parameters": digest_of(parameters)}
     fields = {"deployment_id": deployment_id, "live_id": live}
     log.info("To run: live release %s of deployment %s, parameters %s", live, deployment_id, sorted(parameters))
-    return Once(client, request, [order], fields=fields, **tries).run(release_id=live)
+    return Once(client, request, [order], tries or Tries(), fields=fields).run(release_id=live)
 
 
 def run_flows(
@@ -108,7 +109,7 @@ def run_flows(
     parameters: Mapping[str, str],
     *,
     release_id: int | None = None,
-    **tries: Any,
+    tries: Tries | None = None,
 ) -> Run:
     """Run flows, one after the other: one job group for each manual output.
 
@@ -116,7 +117,7 @@ def run_flows(
     :param flow_ids: the flows
     :param parameters: values by parameter name, for each of them
     :param release_id: the release that must be live, else nothing is started
-    :param tries: ``journal``, ``retry``, ``execution_id`` and ``since``, as for ``Once``
+    :param tries: the tries of the task, with the execution id; without them, this is a first try that has none
     :returns: what runs
     :raises RunNotStartedError: a run started nothing
     :raises UnexpectedLiveReleaseError: the release is not live
@@ -140,7 +141,7 @@ def run_flows(
     request["parameters"] = digest_of(parameters)
     log.info("To run: flows %s, parameters %s", ids, sorted(parameters))
     orders, fields = [order(one) for one in ids], {"flow_ids": ids}
-    return Once(client, request, orders, fields=fields, **tries).run(release_id=release_id)
+    return Once(client, request, orders, tries or Tries(), fields=fields).run(release_id=release_id)
 
 
 def run_recipe(
@@ -150,7 +151,7 @@ def run_recipe(
     *,
     overrides: Mapping[str, Any],
     release_id: int | None = None,
-    **tries: Any,
+    tries: Tries | None = None,
 ) -> Run:
     """Run one recipe, as one job group.
 
@@ -176,7 +177,7 @@ def run_recipe(
     request = {"what": "run_recipe", "recipe_id": recipe_id, "release_id": release_id}
     request["parameters"] = digest_of([dict(parameters), dict(overrides)])
     log.info("To run: recipe %s, parameters %s", recipe_id, sorted(parameters))
-    return Once(client, request, [order], **tries).run(release_id=release_id)
+    return Once(client, request, [order], tries or Tries()).run(release_id=release_id)
 
 
 def _require_live(client: TrifactaClient, release_id: int | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -21,9 +20,9 @@ from ..client.calls import ACCEPTED_BEFORE
 from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
-from .journal import Journal
 from .run_found import Started, find, read_answer
 from .standing import CLOCK_TOLERANCE
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -75,23 +74,23 @@ class Once:
     :param client: the instance
     :param request: what the journal compares
     :param orders: the requests
-    :param journal: what earlier tries of the same task noted
-    :param retry: whether this is Airflow's own retry, and not a first try or a clear
-    :param execution_id: the id of the first request, the same in all tries between two clears; None if they take none
-    :param since: when an earlier try can have asked first, if nothing remembers it
+    :param tries: the tries of the task. Their execution id is that of the first request, if the calls take one
     :param fields: the error's fields that name what runs
     """
 
     client: TrifactaClient
     request: Mapping[str, Any]
     orders: Sequence[Order]
-    journal: Journal = field(default_factory=Journal, kw_only=True)
-    retry: bool = field(default=False, kw_only=True)
-    execution_id: str | None = field(default=None, kw_only=True)
-    since: datetime | None = field(default=None, kw_only=True)
+    tries: Tries
     fields: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
+        self.journal = self.tries.journal
+        takes_id = all(order.path for order in self.orders)
+        #: The execution id of the first request; None if the calls take none.
+        self._execution_id = self.tries.execution_id if takes_id else None
+        #: When an earlier try can have asked first.
+        self._since = self.tries.run_began
         self._known: list[Started] = []
         self._joined = False
         #: Whether the next order is noted already.
@@ -113,12 +112,12 @@ class Once:
 
     def _doubt(self) -> str:
         """Join what earlier tries started, and return why the next order may have been sent; empty if it was not."""
-        journal, retry, names = self.journal, self.retry, self._names()
+        journal, retry, names = self.journal, self.tries.is_retry, self._names()
         entry, why = journal.entry(**self.request), "an earlier try of this task asked for it."
         if entry:
             notes = [*(entry.before.get("started") or ()), entry.answer]
             known = [Started.of(one) for one in notes if one.get("job_group_ids")]
-            lost, self.since = len(known) < len(notes), parse_time(entry.before.get("at"))
+            lost, self._since = len(known) < len(notes), parse_time(entry.before.get("at"))
             if lost and not retry and not entry.answer.get("told"):
                 # A clear starts it again only after an error has told a person which job groups appeared.
                 raise self._ambiguous(self.orders[len(known)], why)
@@ -127,7 +126,7 @@ class Once:
                 log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
             if lost and retry:
                 self._noted = True
-                self.execution_id = entry.before.get("execution_id")
+                self._execution_id = entry.before.get("execution_id")
                 return why
             return ""
         if not retry:
@@ -136,7 +135,7 @@ class Once:
             raise self._interrupted(
                 f"An earlier try of this task ran {names}, with another live release or other parameters."
             )
-        if self.execution_id and not journal.exists:
+        if self._execution_id and not journal.exists:
             return "an earlier try of this task may have asked for it."
         # A try whose request the journal does not take stops. So no earlier try has sent one: the worker may have died
         # while Airflow prepared the task.
@@ -149,9 +148,9 @@ class Once:
         """
         before, key, cause = self.journal.entry(**self.request), self._key(), None
         if not self._noted:
-            self.since = (doubt and self.since) or pendulum.now("UTC")
-            noted: dict[str, Any] = {"at": self.since.isoformat()}
-            noted |= {"execution_id": self.execution_id} if key else {}
+            self._since = (doubt and self._since) or pendulum.now("UTC")
+            noted: dict[str, Any] = {"at": self._since.isoformat()}
+            noted |= {"execution_id": self._execution_id} if key else {}
             noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
             try:
                 self.journal.asked(self.request, **noted)
@@ -185,12 +184,12 @@ class Once:
                 raise self._ambiguous(order, doubt) from cause
             log.warning("It is unknown whether the run of %s started jobs: %s Looking for them", order.name, doubt)
             # The server may know the id only when the run exists, and may still work on the first request.
-            found = find(self.client, order.has, self.since)
+            found = find(self.client, order.has, self._since)
             log.info("Sending the request again with the execution id %s, by which the server takes it once", key)
             answer = order.send(key, True)
             if answer is not ACCEPTED_BEFORE:
                 return self._answered(read_answer(answer, order.name, order.needs, self.fields))
-            found = found or find(self.client, order.has, self.since)
+            found = found or find(self.client, order.has, self._since)
         except (errors.AmbiguousSubmissionError, errors.RunNotStartedError):
             raise
         except errors.TrifactaError as error:
@@ -209,7 +208,7 @@ class Once:
 
     def _key(self) -> str | None:
         """Return the execution id of the next order. It goes by its place, so a retry with other orders is noticed."""
-        number, first = len(self._known), self.execution_id
+        number, first = len(self._known), self._execution_id
         return str(uuid5(UUID(first), str(number))) if first and number else first
 
     def _answered(self, started: Started) -> Started:
@@ -235,14 +234,15 @@ class Once:
     def _interrupted(self, why: str) -> errors.InterruptedChangeError:
         return errors.InterruptedChangeError(
             f"{why} A retry does not run {self._names()} a second time. Nothing was started.",
-            advice="Look at the jobs in Trifacta, and clear this task if it should run once more.",
+            advice="Look at the jobs in Trifacta, and clear this task if it should run once more. "
+            f"{self.tries.clear_again}".rstrip(),
             **self.fields,
         )
 
     def _ambiguous(self, order: Order, why: str) -> errors.AmbiguousSubmissionError:
         """Make the error for a run that may have started, with the job groups that a person has to look at."""
         try:
-            since = self.since and self.since - CLOCK_TOLERANCE
+            since = self._since and self._since - CLOCK_TOLERANCE
             groups = self.client.without_repetitions.job_groups.newest()
             found = [one for one in groups if not since or not one.created_at or one.created_at >= since]
             listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
@@ -255,7 +255,7 @@ class Once:
         return errors.AmbiguousSubmissionError(
             f"It is unknown whether the run of {order.name} started jobs: {why} This task does not ask for it again, "
             f"because jobs might run twice. {what} {self._started_before()}".rstrip(),
-            advice="Look at them in Trifacta, and clear this task if it should run.",
+            advice=f"Look at them in Trifacta, and clear this task if it should run. {self.tries.clear_again}".rstrip(),
             job_group_ids=ids,
             **self.fields,
         )

@@ -128,7 +128,7 @@ class StagedPromoter(Promoter):
 
     def _note_put_back(self) -> None:
         """Note that the release was live and is not any more. If a later try finds it live, a person activated it."""
-        self.journal.answered(put_back=True)
+        self.tries.journal.answered(put_back=True)
 
     def _log_staged(self, release: Release, how: str) -> None:
         before = self._before or "none"
@@ -186,7 +186,7 @@ class StagedPromoter(Promoter):
         :returns: True to put the release before back; False to leave everything as it is
         :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was put back before
         """
-        entry = self.journal.entry(**self._request)
+        entry = self.tries.journal.entry(**self._request)
         was_put_back = bool(entry and entry.answer.get("put_back"))
         if release.untouched and not was_put_back:
             # It has been live since its import, or goes live in a moment.

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
-from .journal import Entry, Journal, production_stands
+from .journal import Entry, production_stands
 from .standing import Standing
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -28,7 +29,13 @@ _INTERVAL = 1.0
 
 
 def set_live(
-    client: TrifactaClient, deployment_id: int, target: int | None, seen: Iterable[Release], **options: Any
+    client: TrifactaClient,
+    deployment_id: int,
+    target: int | None,
+    seen: Iterable[Release],
+    *,
+    shows: int | None = None,
+    tries: Tries | None = None,
 ) -> Standing:
     """Make one release live in place of what is live, and read back that it is.
 
@@ -45,9 +52,8 @@ def set_live(
     :param deployment_id: the deployment
     :param target: the release to be live, None for none
     :param seen: the deployment's releases, as read just now
-    :param options: ``shows``, a release that a list must show to count: without it, a list that lags behind could show
-        an old state; ``journal``, what earlier tries of the task noted; and ``retry``, whether an earlier try may have
-        asked for the change already
+    :param shows: a release that a list must show to count. Without it, a list that lags behind could show an old state
+    :param tries: the tries of the task; without them, this is a first try
     :returns: how the deployment stands, as read back
     :raises InterruptedChangeError: an earlier try may have made the change, and another release is live now
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
@@ -56,8 +62,8 @@ def set_live(
     before = Standing(deployment_id, list(seen))
     if before.live_id == target:
         return before
-    change = _Change(client, before, target, **options)
-    applied = change.resume() if change.retry else None
+    change = _Change(client, before, target, shows, tries or Tries())
+    applied = change.resume() if change.tries.is_retry else None
     return applied or change.make()
 
 
@@ -73,10 +79,8 @@ class _Change:
     client: TrifactaClient
     before: Standing
     target: int | None
-    _: KW_ONLY
-    shows: int | None = None
-    journal: Journal = field(default_factory=Journal)
-    retry: bool = False
+    shows: int | None
+    tries: Tries
 
     def __post_init__(self) -> None:
         self._request = live_request(self.before.deployment_id, self.target)
@@ -90,8 +94,8 @@ class _Change:
         :returns: how the deployment stands, if the change was applied; None if it is safe to ask for it
         :raises InterruptedChangeError: it may have been applied, and what is live now may be a person's decision
         """
-        self._entry = self.journal.entry(**self._request)
-        if self.journal.nothing_asked(**self._request):
+        self._entry = self.tries.journal.entry(**self._request)
+        if self.tries.journal.nothing_asked(**self._request):
             return None
         if self._entry is None:
             raise self._interrupted(self.before)
@@ -112,7 +116,7 @@ class _Change:
         """Ask for the change, and read it back."""
         before = f"{self.before.words} of deployment {self.before.deployment_id}"
         # Noted before the request: a process that is killed during it can note nothing afterwards.
-        lost = self.journal.ask(
+        lost = self.tries.journal.ask(
             self._request,
             self.before.state(self.target),
             self._ask,
@@ -176,7 +180,7 @@ class _Change:
             raise
         counts = self._counts(now)
         if counts and now.live_id == self.target:
-            self.journal.answered(done=True)
+            self.tries.journal.answered(done=True)
             return now
         if now.live_id not in (self.target, before) and (now.live or counts):
             raise now.error(
@@ -200,7 +204,7 @@ class _Change:
             f"An earlier try of this task was cut off. It may have made {self._wanted} of deployment "
             f"{now.deployment_id} live already. {now.words} is live now, so another release may have been activated in "
             "the meantime. This try changed nothing. Look at the deployment, and clear this task if the change is "
-            "still wanted.",
+            f"still wanted. {self.tries.clear_again}".rstrip(),
             self.target,
         )
 

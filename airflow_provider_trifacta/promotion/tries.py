@@ -11,11 +11,17 @@ number that is computed from both is a hint and no proof.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
-from .journal import Journal
+from .journal import Journal, Store
+
+#: What a person does whose clear counted as a retry.
+_CLEAR_ONCE_MORE = "The clear of a task that still runs counts as a retry: then clear it once more."
+_CLEAR_AFTER_THE_RUN = (
+    "This version of Airflow counts a clear only if the run had ended: clear it again when the run has ended."
+)
 
 
 class Kind(Enum):
@@ -66,23 +72,51 @@ def kind_of(facts: TryFacts, noted: Mapping[int, int]) -> Kind:
 
 @dataclass(frozen=True)
 class Tries:
-    """What a task knows of its tries.
+    """What a task knows of its tries. Without arguments this is a first try that nothing remembers.
 
-    :param kind: what started it
-    :param number: its number, from 1
+    :param kind: what started this try
     :param journal: what earlier tries noted; without Airflow's task state store it remembers nothing
-    :param execution_id: the id by which a server takes a request once, the same in all tries between two clears
+    :param execution_id: the id by which a server takes a request once. It is the same in all tries between two clears
     :param run_began: when the DAG run began; None if that is not known
-    :param counts_when_cleared: when a clear counts as one, as a sentence
+    :param counts_when_cleared: what a person does whose clear looks like a retry, as a sentence
     """
 
     kind: Kind = Kind.FIRST
     _: KW_ONLY
-    number: int = 1
     journal: Journal = field(default_factory=Journal)
     execution_id: str | None = None
     run_began: datetime | None = None
     counts_when_cleared: str = ""
+
+    @classmethod
+    def begin(
+        cls,
+        facts: TryFacts,
+        store: Store | None = None,
+        *,
+        execution_id: str | None = None,
+        run_began: datetime | None = None,
+        counts_each_clear: bool = True,
+    ) -> Tries:
+        """Begin a try: open its journal, and decide what started it.
+
+        :param facts: what Airflow keeps of the try
+        :param store: Airflow's task state store, None before Airflow 3.3
+        :param execution_id: as for :class:`Tries`
+        :param run_began: as for :class:`Tries`
+        :param counts_each_clear: whether Airflow counts the clear of a run that has not ended
+        :raises JournalUnavailableError: the store cannot be read, or not written
+        """
+        journal = Journal(store, facts.number)
+        journal.open(facts.max_tries)
+        can_tell = journal.exists or counts_each_clear
+        return cls(
+            kind_of(facts, journal.noted_max_tries),
+            journal=journal,
+            execution_id=execution_id,
+            run_began=run_began,
+            counts_when_cleared=_CLEAR_ONCE_MORE if can_tell else _CLEAR_AFTER_THE_RUN,
+        )
 
     @property
     def is_first(self) -> bool:
@@ -98,3 +132,16 @@ class Tries:
     def is_clear(self) -> bool:
         """Whether a person asked for it."""
         return self.kind is Kind.CLEAR
+
+    @property
+    def clear_again(self) -> str:
+        """What an error says to a person whose clear may look like a retry; empty in a try that is none."""
+        return self.counts_when_cleared if self.is_retry else ""
+
+    def as_first(self) -> Tries:
+        """Return the same for a change that no earlier try can have asked for."""
+        return replace(self, kind=Kind.FIRST)
+
+    def as_retry(self) -> Tries:
+        """Return the same for a repetition within this try."""
+        return replace(self, kind=Kind.RETRY)

@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,10 @@ from ..client import errors
 from ..client.imports import FlowImport, first_dropped, new_flow
 from ..client.texts import listed, quoted
 from .gate import DryRunReport, Gate
-from .journal import Journal, digest_of, production_stands
+from .journal import digest_of, production_stands
 from .mappings import Mappings, mapping_to_write
 from .standing import CLOCK_TOLERANCE, DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, look, read_patiently
+from .tries import Tries
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -41,9 +41,7 @@ class WorkspaceImporter:
     :param package: the open package
     :param mappings: what the import maps
     :param folder_id: the folder of the new flows; None for none
-    :param journal: what earlier tries of the task noted; without one, this is the first try
-    :param retry: whether this is Airflow's own retry, and not a first try or a clear
-    :param began: when the run began; a retry that has no journal needs it
+    :param tries: the tries of the task; without them, this is a first try
     :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
     """
 
@@ -51,9 +49,7 @@ class WorkspaceImporter:
     package: FlowPackage
     mappings: Mappings = field(default_factory=Mappings)
     folder_id: int | None = field(default=None, kw_only=True)
-    journal: Journal = field(default_factory=Journal, kw_only=True)
-    retry: bool = field(default=False, kw_only=True)
-    began: datetime | None = field(default=None, kw_only=True)
+    tries: Tries = field(default_factory=Tries, kw_only=True)
     progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
 
     @property
@@ -95,7 +91,7 @@ class WorkspaceImporter:
         newest = read_patiently(self.client, lambda reader: reader.flows.newest())
         above = newest[0].id if newest else 0
         body = self.package.body(self.progress, self.mappings.fields)
-        made = self.journal.ask(
+        made = self.tries.journal.ask(
             self._request,
             {"above": above},
             partial(self.client.flows.import_package, body, folder_id=self.folder_id),
@@ -104,7 +100,7 @@ class WorkspaceImporter:
         )
         if isinstance(made, errors.TrifactaError):
             raise self._ambiguous(str(made), above) from made
-        self.journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
+        self.tries.journal.answered(**vars(replace(made, dropped=first_dropped(made.dropped))))
         try:
             return "created", self._proven(made, above)
         except (errors.NotFoundError, errors.PermissionDeniedError) as error:
@@ -112,14 +108,14 @@ class WorkspaceImporter:
 
     def _earlier(self) -> tuple[str, FlowImport] | None:
         """Return what an earlier try of this task made; None if it is safe to import."""
-        journal, uuid = self.journal, self.package.info.uuid
+        journal, uuid = self.tries.journal, self.package.info.uuid
         entry = journal.entry(**self._request)
         if entry is None:
-            if self.retry:
+            if self.tries.is_retry:
                 self._refuse_unknown()
             return None
         answer, above = entry.answer, int(entry.before["above"])
-        if answer.get("told") and not self.retry:
+        if answer.get("told") and not self.tries.is_retry:
             return None  # a person has read the error, and cleared the task
         if "flows" not in answer:
             raise self._ambiguous("an earlier try of this task asked for it.", above)
@@ -127,13 +123,13 @@ class WorkspaceImporter:
         try:
             imported = self._proven(made, above, proven=bool(answer.get("proven")))
         except (errors.NotFoundError, errors.PermissionDeniedError) as error:
-            if not self.retry:
+            if not self.tries.is_retry:
                 log.info("The flows that an earlier try of this task made are gone, so this one imports again")
                 return None
             raise errors.InterruptedChangeError(
                 f"An earlier try of this task made the flows {_ids(made)} of the package {uuid}, and they cannot be "
                 f"read any more: {error} Nothing was imported, because a retry does not undo a person's decision. "
-                "Clear this task to import the package once more.",
+                f"Clear this task to import the package once more. {self.tries.clear_again}".rstrip(),
                 flow_ids=_ids(made),
             ) from error
         log.info("An earlier try of this task made the flows %s of the package %s", _ids(made), uuid)
@@ -141,7 +137,7 @@ class WorkspaceImporter:
 
     def _refuse_unknown(self) -> None:
         """Stop a retry if an earlier try may have imported something that its journal does not tell."""
-        journal = self.journal
+        journal = self.tries.journal
         if not journal.exists:
             # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
             if appeared := self._appeared(None, DEFAULT_SETTLE_TIMEOUT):
@@ -150,7 +146,7 @@ class WorkspaceImporter:
             raise errors.InterruptedChangeError(
                 "An earlier try of this task imported another package, or used other arguments. A retry does not "
                 "import a second time. Nothing was imported. Look at the flows in Trifacta, and clear this task if it "
-                "should import."
+                f"should import. {self.tries.clear_again}".rstrip()
             )
 
     def _proven(self, made: FlowImport, above: int, *, proven: bool = False) -> FlowImport:
@@ -166,7 +162,7 @@ class WorkspaceImporter:
         fits = found and all(flow.id > above for flow in found) and any(map(self._is_ours, found))
         if not (fits or proven):
             raise self._ambiguous(f"the answer names the flows {ids}, which are not new flows of it.", above)
-        self.journal.answered(proven=True)
+        self.tries.journal.answered(proven=True)
         flows = [new_flow(flow.id, flow.name, made.primary_flow_ids) for flow in found]
         return FlowImport(made.primary_flow_ids, flows, made.dropped)
 
@@ -182,7 +178,8 @@ class WorkspaceImporter:
             tell, and a flow that a person deleted counts too
         :param seconds: how long to look
         """
-        since = self.began - CLOCK_TOLERANCE if self.began else None
+        began = self.tries.run_began
+        since = began - CLOCK_TOLERANCE if began else None
 
         def is_new(flow: Flow) -> bool:
             if above is not None:
@@ -205,12 +202,13 @@ class WorkspaceImporter:
     def _unknown(self, why: str, appeared: list[Flow]) -> errors.AmbiguousSubmissionError:
         """Make the error for an import that may have happened, with the flows that a person has to look at."""
         # A person can read the error from now on, so a clear may import again.
-        self.journal.answered(told=True)
+        self.tries.journal.answered(told=True)
         there = listed(f"{flow.id} ({quoted(flow.name)})" for flow in appeared) or "none"
         return errors.AmbiguousSubmissionError(
             f"It is unknown whether the package {self.package.info.uuid} was imported: {why} This task does not "
             f"import it again, because every import makes new flows. Flows that appeared since, newest first: {there}. "
-            "If they are complete, use them and mark this task as success. If not, delete them and clear this task.",
+            "If they are complete, use them and mark this task as success. If not, delete them and clear this task. "
+            f"{self.tries.clear_again}".rstrip(),
             flow_ids=[flow.id for flow in appeared],
         )
 

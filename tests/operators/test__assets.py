@@ -28,14 +28,13 @@ def alias():
 
 
 @pytest.fixture
-def events_of(alias):
+def events_of(alias, execute):
     """Return a function that runs an operator and returns the events that it adds, as (URI, extra)."""
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     def run(operator, try_number=1):
-        ti = SimpleNamespace(try_number=try_number, max_tries=operator.retries, xcom_push=lambda **_: None)
         outlet_events = OutletEventAccessors()
-        operator.execute({"ti": ti, "task_instance": ti, "params": {}, "outlet_events": outlet_events})
+        execute(operator, try_number=try_number, max_tries=operator.retries, outlet_events=outlet_events)
         return [(event.dest_asset_key.uri, event.extra) for event in outlet_events[alias].asset_alias_events]
 
     return run

@@ -116,5 +116,10 @@ def test_a_deleted_deployment_has_no_name(find, emulator):
 def test_a_clear_is_not_an_automatic_retry(try_number, max_tries, retries, automatic):
     operator = BaseOperator(task_id="t")
     operator.retries = retries
-    context = {"ti": SimpleNamespace(try_number=try_number, max_tries=max_tries)}
-    assert Attempt(operator, context).is_retry is automatic
+    ids = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
+    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, get_task_states=None, **ids)
+    for clear_number in (0, 1):
+        context = {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=clear_number)}
+        is_retry = Attempt(operator, context).begin().is_retry
+        # A clear needs both signs: a raised max_tries alone is what lowered retries look like.
+        assert is_retry is (automatic or (clear_number == 0 and try_number > 1))

@@ -61,17 +61,15 @@ def changes(emulator):
     return lambda: [call.path for call in emulator.calls if call.method != "GET"]
 
 
-def clear(operator):
-    """Run an operator as a person's clear does, after one attempt: (result, what was pushed)."""
-    pushed = {}
+@pytest.fixture
+def clear(execute):
+    """Return a function that runs an operator as a person's clear does, after one try: (result, what was pushed)."""
 
-    def push(key, value):
-        assert key not in pushed
-        assert value is not None
-        pushed[key] = value
+    def run(operator):
+        result, ti = execute(operator, try_number=2, max_tries=1 + operator.retries)
+        return result, ti.pushed
 
-    ti = SimpleNamespace(try_number=2, max_tries=1 + operator.retries, xcom_push=push)
-    return operator.execute({"ti": ti}), pushed
+    return run
 
 
 # Success
@@ -307,7 +305,7 @@ def test_a_retry_does_not_undo_a_persons_decision(
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_a_clear_changes_it_again(release_ids, live, retries):
+def test_a_clear_changes_it_again(clear, release_ids, live, retries):
     """A person who clears the task has looked."""
     first = release_ids[0]
     result, pushed = clear(ActivateReleaseOperator(task_id="activate", release_id=first, retries=retries))
@@ -318,7 +316,7 @@ def test_a_clear_changes_it_again(release_ids, live, retries):
     assert live() is None
 
 
-def test_a_clear_keeps_to_the_expected_release(release_ids, live, fails):
+def test_a_clear_keeps_to_the_expected_release(clear, release_ids, live, fails):
     first, second, third = release_ids
     operator = ActivateReleaseOperator(task_id="t", release_id=first, expected_active_release_id=second)
     with fails("UnexpectedLiveReleaseError"):
@@ -357,15 +355,14 @@ def test_the_constructors_only_assign():
         (2, 2, 1, False),  # cleared: the run before has told it
     ],
 )
-def test_an_event_tells_what_this_run_made_live(release_ids, emulator, index, try_number, max_tries, told):
+def test_an_event_tells_what_this_run_made_live(release_ids, execute, emulator, index, try_number, max_tries, told):
     events = []
     alias = AssetAlias("live")
     operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[index], outlets=[alias])
     outlet = SimpleNamespace(add=lambda asset, extra: events.append((asset, extra)))
-    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, xcom_push=lambda **_: None)
     # Not a dict: aliases cannot be hashed on Airflow 3.0.
     by_alias = type("Events", (), {"__getitem__": lambda _, key: {alias.name: outlet}[key.name]})()
-    operator.execute({"ti": ti, "outlet_events": by_alias})
+    execute(operator, try_number=try_number, max_tries=max_tries, outlet_events=by_alias)
     host = emulator.url.partition("://")[2]
     expected = (
         Asset(f"trifacta://{host}/deployments/1"),

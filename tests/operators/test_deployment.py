@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pendulum
 import pytest
@@ -19,8 +18,8 @@ from airflow_provider_trifacta.operators.deployment import (
     RollbackDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
-from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.new_deployment import create_once
+from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
 pytestmark = pytest.mark.every_airflow
 
@@ -360,7 +359,7 @@ def make_once(use_connection, emulator):
     def run(name="New", first_attempt=True, **options):
         use_connection(emulator.url, extra={"read_retries": 0})
         with TrifactaHook().client as client:
-            options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
+            options = {"tries": Tries.begin(TryFacts(1 if first_attempt else 2, 1, 1)), **options}
             return create_once(client, name, **options)
 
     return run
@@ -420,30 +419,29 @@ def test_a_look_that_is_refused_ends_at_once(make_once, emulator, time):
     assert time.now == 0
 
 
-def test_a_journal_proves_that_nothing_was_asked_for(make_once, time, journal, named):
-    journal()
-    assert make_once(journal=journal())[1] == "created"
+def test_a_journal_proves_that_nothing_was_asked_for(make_once, time, tries, named):
+    tries()
+    assert make_once(tries=tries())[1] == "created"
     assert time.now == 0
     assert len(named()) == 1
 
 
-def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once, emulator, journal, changes):
+def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once, emulator, tries, changes):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     for _ in range(2):
         with pytest.raises(errors.AmbiguousSubmissionError):
-            make_once(journal=journal())
+            make_once(tries=tries())
     assert len(changes()) == 1
 
 
-def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, emulator, store, named, changes, fails):
+def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, execute, emulator, store, named, changes, fails):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     for number in (1, 2):
         with fails("AmbiguousSubmissionError"):
             create(try_number=number, store=store)
     assert len(changes()) == 1
     operator = CreateDeploymentOperator(task_id="make", name="New")
-    cleared = SimpleNamespace(try_number=3, max_tries=2, xcom_push=lambda **_: None)
-    made = operator.execute({"ti": cleared, "task_state_store": store})
+    made = execute(operator, try_number=3, max_tries=2, store=store)[0]
     assert (made["outcome"], [made["deployment_id"]]) == ("created", named())
 
 
@@ -754,7 +752,7 @@ def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, liv
 
 
 def test_a_release_that_a_person_activated_again_stays_until_a_clear(
-    undo, get, promote, emulator, live, changes, fails
+    undo, get, promote, execute, emulator, live, changes, fails
 ):
     old = promote(0)["release_id"]
     baseline = get()[0]
@@ -767,8 +765,7 @@ def test_a_release_that_a_person_activated_again_stays_until_a_clear(
     assert live() == new
     assert changes() == done
     operator = RollbackDeploymentOperator(settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=UUIDS[1])
-    cleared = SimpleNamespace(try_number=2, max_tries=1, xcom_push=lambda **_: None)
-    assert operator.execute({"ti": cleared})["outcome"] == "rolled_back"
+    assert execute(operator, try_number=2, max_tries=1)[0]["outcome"] == "rolled_back"
     assert live() == old
 
 

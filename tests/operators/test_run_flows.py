@@ -279,8 +279,9 @@ def test_bad_input_ends_before_any_request(run, dev, kind, options, words, fails
 
 
 def key_of(**about):
-    ti = SimpleNamespace(**{"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "max_tries": 2, **about})
-    return Attempt(RunFlowOperator(task_id="t"), {"ti": ti}).execution_id
+    ids = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
+    ti = SimpleNamespace(**{"try_number": 1, "max_tries": 2, "get_task_states": None, **ids, **about})
+    return Attempt(RunFlowOperator(task_id="t"), {"ti": ti}).begin().execution_id
 
 
 def test_each_round_of_each_task_has_a_key_of_its_own():

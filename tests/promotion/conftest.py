@@ -9,8 +9,8 @@ from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
-from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.promoter import Promoter
+from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
@@ -79,9 +79,10 @@ def other_person(client, packages):
 def promote(client, packages):
     began = datetime.now(timezone.utc)
 
-    def run(letter="A", deployment_id=1, first_attempt=True, **options):
+    def run(letter="A", deployment_id=1, first_attempt=True, began=began, **options):
         # The run of a test begins with the test.
-        options = {"journal": Journal(None, 1 if first_attempt else 2), "began": began, **options}
+        tries = Tries.begin(TryFacts(1 if first_attempt else 2, 1, 1), run_began=began)
+        options = {"tries": tries, **options}
         with open_package(packages(letter)) as package:
             return Promoter(client, deployment_id, package, **options).run()
 

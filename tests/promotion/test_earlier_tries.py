@@ -108,171 +108,171 @@ def test_a_baseline_recorded_before_an_upgrade_is_still_read(promote, take_basel
 # The journal
 
 
-def test_a_retry_that_finds_no_entry_uploads_at_once(promote, journal, time):
-    journal()  # an earlier try that died before it asked
-    assert promote(journal=journal()).outcome == "created"
+def test_a_retry_that_finds_no_entry_uploads_at_once(promote, tries, time):
+    tries()  # an earlier try that died before it asked
+    assert promote(tries=tries()).outcome == "created"
     assert time.slept == []
 
 
-def test_a_retry_after_a_try_that_noted_nothing_waits(promote, journal, time):
-    journal.skip()
-    assert promote(journal=journal()).outcome == "created"
+def test_a_retry_after_a_try_that_noted_nothing_waits(promote, tries, time):
+    tries.skip()
+    assert promote(tries=tries()).outcome == "created"
     assert sum(time.slept) == 60
 
 
-def test_a_retry_that_finds_the_answer_returns_it_whole(promote, journal, take_baseline, uploads):
+def test_a_retry_that_finds_the_answer_returns_it_whole(promote, tries, take_baseline, uploads):
     promote("A")
     baseline = take_baseline()
-    first = promote("B", baseline=baseline, journal=journal())
-    again = promote("B", baseline=baseline, journal=journal())
+    first = promote("B", baseline=baseline, tries=tries())
+    again = promote("B", baseline=baseline, tries=tries())
     assert (again.outcome, again.release.id, again.recalled) == ("created", first.release.id, True)
     assert again.imported.primary_flow_ids == first.imported.primary_flow_ids
     assert again.previous_release_id == first.previous_release_id
     assert len(uploads()) == 2
 
 
-def test_a_retry_remembers_what_was_dropped(promote, journal, packages, client):
+def test_a_retry_remembers_what_was_dropped(promote, tries, packages, client):
     dropped = {"connections": [{"id": one} for one in range(1, 31)]}
 
-    first = journal()
+    first = tries()
     with open_package(packages("A")) as package:
-        promoter = Promoter(client, 1, package, journal=first)
+        promoter = Promoter(client, 1, package, tries=first)
         create = client.releases.create
         client.releases.create = lambda *a, **k: dataclasses.replace(create(*a, **k), dropped=dropped)
         promoter.run()
-    again = promote(journal=journal())
+    again = promote(tries=tries())
     assert again.imported.dropped["count"] == 30
     assert len(again.imported.dropped["objects"]) == 20
 
 
-def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(promote, journal, emulator, uploads):
-    made = promote(journal=journal()).release
+def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(promote, tries, emulator, uploads):
+    made = promote(tries=tries()).release
     emulator.store.delete_release(made.id)
     with pytest.raises(ReleaseNotLiveError):
-        promote(journal=journal())
+        promote(tries=tries())
     assert len(uploads()) == 1
 
 
-def test_a_release_of_an_earlier_try_that_was_replaced_is_not_made_live_again(promote, journal, client, live):
+def test_a_release_of_an_earlier_try_that_was_replaced_is_not_made_live_again(promote, tries, client, live):
     old = promote("A").release
-    promote("B", journal=journal())
+    promote("B", tries=tries())
     client.releases.activate(old.id)
     with pytest.raises(ReleaseNotLiveError):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     assert live() == old.id
 
 
-def test_an_entry_counts_for_the_same_baseline_only(promote, journal, take_baseline, ids):
-    promote("A", baseline=take_baseline(), journal=journal())
-    assert promote("A", baseline=take_baseline(), journal=journal()).outcome == "created"
+def test_an_entry_counts_for_the_same_baseline_only(promote, tries, take_baseline, ids):
+    promote("A", baseline=take_baseline(), tries=tries())
+    assert promote("A", baseline=take_baseline(), tries=tries()).outcome == "created"
     assert len(ids()) == 2
 
 
-def test_a_store_that_fails_before_the_upload_stops_it(promote, journal, uploads):
-    one = journal()
-    journal.store.broken = True
+def test_a_store_that_fails_before_the_upload_stops_it(promote, tries, uploads):
+    one = tries()
+    tries.store.broken = True
     with pytest.raises(JournalUnavailableError) as caught:
-        promote(journal=one)
+        promote(tries=one)
     assert caught.value.retryable
     assert uploads() == []
 
 
-def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, journal, caplog):
-    one = journal()
-    journal.store.breaks_after = 1
-    assert promote(journal=one).outcome == "created"
+def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, tries, caplog):
+    one = tries()
+    tries.store.breaks_after = 1
+    assert promote(tries=one).outcome == "created"
     assert "airflow_provider_trifacta.promotion.journal" in {one.name for one in caplog.records}
 
 
-def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, journal, emulator, time):
+def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, tries, emulator, time):
     emulator.faults.add(Fault(Answer(403), **CREATE))
     with pytest.raises(PermissionDeniedError) as caught:
-        promote(journal=journal())
+        promote(tries=tries())
     assert caught.value.standing == "Nothing was imported. No release is live."
-    assert promote(journal=journal()).outcome == "created"
+    assert promote(tries=tries()).outcome == "created"
     assert time.slept == []
 
 
-def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(promote, journal, emulator, live, uploads):
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(promote, tries, emulator, live, uploads):
     """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
     old = promote("A").release
     late = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     emulator.faults.add(Fault(Answer(403), **CREATE))
     with pytest.raises(PermissionDeniedError):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     late.release()
     made = live()
     emulator.store.update_release(old.id, active=True)
     emulator.store.delete_release(made)
     sent = len(uploads())
     with pytest.raises(ReleaseNotLiveError):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     assert live() == old.id
     assert len(uploads()) == sent
 
 
 def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
-    promote, journal, emulator, client, packages, live, uploads
+    promote, tries, emulator, client, packages, live, uploads
 ):
     promote("A")
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     with pytest.raises(ConnectionLostError):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     with open_package(packages("A")) as package:
         theirs = client.releases.create(1, package.body()).release.id
     sent = len(uploads())
     with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == theirs):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     assert live() == theirs
     assert len(uploads()) == sent
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_retry_tells_of_what_its_release_replaced(promote, journal, client, packages, emulator, answered):
+def test_a_retry_tells_of_what_its_release_replaced(promote, tries, client, packages, emulator, answered):
     """Another person imported while an earlier try did, which was killed before it could tell."""
     promote("A")
     held = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
-        promote("B", journal=journal(), settle_timeout=0)
+        promote("B", tries=tries(), settle_timeout=0)
     with open_package(packages("C")) as package:
         theirs = client.releases.create(1, package.body()).release.id
     held.release()
     if answered:
-        again = promote("B", journal=journal())
+        again = promote("B", tries=tries())
         assert (again.outcome, again.overrun) == ("reused", (theirs,))
-        one = journal()
+        one = tries().journal
         one.asked(one.last_request, **Baseline(1, 101, 101).as_dict())
         one.answered(release_id=again.release.id)
-    assert promote("B", journal=journal()).overrun == (theirs,)
+    assert promote("B", tries=tries()).overrun == (theirs,)
 
 
-def test_a_release_of_an_earlier_try_that_goes_live_late_is_waited_for(promote, journal, emulator, time):
+def test_a_release_of_an_earlier_try_that_goes_live_late_is_waited_for(promote, tries, emulator, time):
     promote("A")
     late = emulator.faults.add(Fault(LateActivation(), **CREATE))
-    made = promote("B", journal=journal())
+    made = promote("B", tries=tries())
     assert not made.release.active
     time.during_sleep = [lambda: None, late.release]
-    again = promote("B", journal=journal())
+    again = promote("B", tries=tries())
     assert (again.outcome, again.release.id, again.release.active) == ("created", made.release.id, True)
 
 
-def test_a_release_of_an_earlier_try_that_never_was_live_is_not_proven(promote, journal, emulator, time):
+def test_a_release_of_an_earlier_try_that_never_was_live_is_not_proven(promote, tries, emulator, time):
     old = promote("A").release
     emulator.faults.add(Fault(LateActivation(), **CREATE))
-    made = promote("B", journal=journal()).release
+    made = promote("B", tries=tries()).release
     slept = sum(time.slept)
     with pytest.raises(
         PromotionNotProvenError, check=lambda error: (error.release_id, error.live_id) == (made.id, old.id)
     ):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     assert sum(time.slept) - slept == 60
 
 
-def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, journal):
+def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, tries):
     old = promote("A").release
     emulator.faults.add(Fault(Answer.too_many_requests(), times=None, **CREATE))
     with pytest.raises(RateLimitError) as caught:
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     assert caught.value.standing == f"Nothing was imported. Release {old.id} is live."

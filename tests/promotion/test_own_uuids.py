@@ -95,10 +95,10 @@ def test_two_promotions_are_created(promote, take_baseline, live, ids, caplog, w
 
 
 @pytest.mark.parametrize("with_journal", [True, False])
-def test_a_retry_recalls_what_the_answer_named(promote, uuids, journal, live, uploads, with_journal):
-    first = promote("A", journal=journal())
+def test_a_retry_recalls_what_the_answer_named(promote, uuids, tries, live, uploads, with_journal):
+    first = promote("A", tries=tries())
     if with_journal:
-        again = promote("A", journal=journal())
+        again = promote("A", tries=tries())
         assert (again.outcome, again.release.id, again.recalled) == ("created", first.release.id, True)
         assert again.imported.primary_flow_ids == first.imported.primary_flow_ids
     elif uuids == "package":
@@ -120,19 +120,19 @@ def test_the_release_is_named_before_anything_can_fail(promote, emulator, uuids,
     assert named == [(made.id, list(made.imported.primary_flow_ids))]
 
 
-def test_a_read_back_that_failed_is_made_good_by_a_retry(promote, emulator, uuids, journal, uploads):  # noqa: ARG001
+def test_a_read_back_that_failed_is_made_good_by_a_retry(promote, emulator, uuids, tries, uploads):  # noqa: ARG001
     emulator.faults.add(Fault(Answer(502), **LIST, skip=1, times=None))
     with pytest.raises(TrifactaError):
-        promote("A", journal=journal())
+        promote("A", tries=tries())
     emulator.faults.clear()
-    again = promote("A", journal=journal())
+    again = promote("A", tries=tries())
     assert (again.outcome, len(uploads())) == ("created", 1)
 
 
 @pytest.mark.usefixtures("uuids")
-def test_the_journal_notes_the_uuid_that_the_answer_named(promote, emulator, journal):
-    promote("A", journal=journal())
-    entry = journal()
+def test_the_journal_notes_the_uuid_that_the_answer_named(promote, emulator, tries):
+    promote("A", tries=tries())
+    entry = tries().journal
     (made,) = emulator.store.releases(1)
     answer = entry._document["answer"]
     assert (answer["release_id"], answer["release_uuid"], answer["was_live"]) == (made.id, made.package_uuid, True)
@@ -171,7 +171,7 @@ def test_a_try_that_was_killed_after_its_answer_is_never_followed_by_a_second_up
     promote,
     die_after_the_answer,
     take_baseline,
-    journal,
+    tries,
     emulator,
     live,
     uploads,
@@ -187,10 +187,10 @@ def test_a_try_that_was_killed_after_its_answer_is_never_followed_by_a_second_up
     """
     baseline = {"baseline": take_baseline()} if with_baseline else {}
 
-    def tries(number):
-        return {"journal": journal()} if with_journal else {"first_attempt": number == 1}
+    def of_try(number):
+        return {"tries": tries()} if with_journal else {"first_attempt": number == 1}
 
-    die_after_the_answer(**baseline, **tries(1))
+    die_after_the_answer(**baseline, **of_try(1))
     made, sent = live(), len(uploads())
     if not is_live:
         if before:
@@ -206,11 +206,11 @@ def test_a_try_that_was_killed_after_its_answer_is_never_followed_by_a_second_up
         error = None
     for number in (2, 3):
         if error is None:
-            again = promote("B", **baseline, **tries(number))
+            again = promote("B", **baseline, **of_try(number))
             assert (again.outcome in ("reused", "adopted"), again.release.id) == (True, made)
         else:
             with pytest.raises(error, check=lambda error: error.release_id == made) as caught:
-                promote("B", **baseline, **tries(number))
+                promote("B", **baseline, **of_try(number))
         if uuids == "own":
             assert emulator.store.release(made).package_uuid in str(caught.value)
     assert live() == now
@@ -335,31 +335,31 @@ def test_a_release_that_vanishes_is_not_adopted(promote, emulator, time, uploads
 
 
 @pytest.mark.parametrize("seen_live", [True, False], ids=["seen as live", "never seen as live"])
-def test_a_recalled_release_is_green_only_where_it_is_live(promote, emulator, journal, client, time, uuids, seen_live):  # noqa: ARG001
+def test_a_recalled_release_is_green_only_where_it_is_live(promote, emulator, tries, client, time, uuids, seen_live):  # noqa: ARG001
     old = promote("A").release
     if not seen_live:
         emulator.faults.add(Fault(LateActivation(), **CREATE))
-    made = promote("B", journal=journal()).release
+    made = promote("B", tries=tries()).release
     assert made.active == seen_live
     if seen_live:
         client.releases.activate(old.id)
     slept = sum(time.slept)
     error = ReleaseNotLiveError if seen_live else PromotionNotProvenError
     with pytest.raises(error, check=lambda error: (error.release_id, error.live_id) == (made.id, old.id)):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
     assert sum(time.slept) - slept == 60
 
 
 @pytest.mark.parametrize("times", ["equal", "other"])
-def test_equal_times_excuse_nothing_that_was_read(promote, emulator, journal, client, times):
+def test_equal_times_excuse_nothing_that_was_read(promote, emulator, tries, client, times):
     """With ``replacing_touches_updated_at=False`` a release that was replaced looks as its import left it."""
     switch(emulator, replacing_touches_updated_at=times == "other")
     old = promote("A").release
-    made = promote("B", journal=journal()).release
+    made = promote("B", tries=tries()).release
     client.releases.activate(old.id)
     assert client.releases.get(made.id).untouched == (times == "equal")
     with pytest.raises(ReleaseNotLiveError):
-        promote("B", journal=journal())
+        promote("B", tries=tries())
 
 
 # The way back
@@ -394,11 +394,11 @@ def test_a_rollback_believes_no_list_without_the_runs_release(
     assert live() is None
 
 
-def test_an_answer_about_another_deployment_stops_every_retry(promote, emulator, journal, uploads):
+def test_an_answer_about_another_deployment_stops_every_retry(promote, emulator, tries, uploads):
     """The server said that it made something, and no list shows what."""
     body = {"release": {"id": 7, "deployment": {"id": 2}}}
     emulator.faults.add(Fault(Answer(201, body=body, when="after_body"), **CREATE))
     for _ in range(3):
         with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == 7):
-            promote("A", journal=journal())
+            promote("A", tries=tries())
     assert len(uploads()) == 1

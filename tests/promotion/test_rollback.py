@@ -15,6 +15,7 @@ from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.rollback import roll_back
+from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
 pytestmark = pytest.mark.every_airflow
 
@@ -43,8 +44,8 @@ def baseline(before, client):  # noqa: ARG001 - it is read after that release we
 @pytest.fixture
 def undo(client, baseline):
     def run(uuid=UUIDS["B"], interrupted=False):
-        journal = Journal(None, 1 + interrupted)
-        undone = roll_back(client, baseline, uuid, retry=interrupted, journal=journal, settle_timeout=0)
+        tries = Tries.begin(TryFacts(1 + interrupted, 1, 1))
+        undone = roll_back(client, baseline, uuid, tries=tries, settle_timeout=0)
         return undone and undone.release_id
 
     return run
@@ -167,7 +168,7 @@ def test_a_deleted_target_is_refused_and_never_guessed(client, upload, live, cha
     with pytest.raises(
         UnexpectedLiveReleaseError, check=lambda error: (error.release_id, error.live_id) == (recorded, new)
     ):
-        roll_back(client, baseline, UUIDS["B"], retry=interrupted, settle_timeout=0)
+        roll_back(client, baseline, UUIDS["B"], tries=Tries.begin(TryFacts(1 + interrupted, 1, 1)), settle_timeout=0)
     assert live() == new
     assert changes() == []
 
@@ -267,14 +268,14 @@ def test_a_promotion_that_did_not_begin_is_not_waited_for(client, baseline, live
     assert live() == before
 
 
-def test_a_retry_says_that_the_try_before_rolled_back(client, upload, baseline, live, before, journal, monkeypatch):
+def test_a_retry_says_that_the_try_before_rolled_back(client, upload, baseline, live, before, tries, monkeypatch):
     """It was killed after the change, before it could tell."""
     new = upload("B")
     monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        roll_back(client, baseline, UUIDS["B"], journal=journal())
+        roll_back(client, baseline, UUIDS["B"], tries=tries())
     monkeypatch.undo()
-    assert roll_back(client, baseline, UUIDS["B"], retry=True, journal=journal()).release_id == new
+    assert roll_back(client, baseline, UUIDS["B"], tries=tries()).release_id == new
     assert live() == before
 
 

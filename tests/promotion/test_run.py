@@ -28,6 +28,7 @@ from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.promotion import Run
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import check_parameters, run_deployment
+from airflow_provider_trifacta.promotion.tries import Kind
 
 
 @pytest.fixture
@@ -163,73 +164,73 @@ def test_older_job_groups_are_not_listed(run, prod):
 # The journal
 
 
-def test_a_retry_joins_what_an_earlier_try_started(run, prod, journal):
-    first = run({"region": "02"}, journal=journal())
-    again = run({"region": "02"}, journal=journal(), retry=True)
+def test_a_retry_joins_what_an_earlier_try_started(run, prod, tries):
+    first = run({"region": "02"}, tries=tries())
+    again = run({"region": "02"}, tries=tries())
     assert (again.job_group_ids, again.joined) == (first.job_group_ids, True)
     assert posts(prod) == 1
 
 
-def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, connect, journal, monkeypatch):
+def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, connect, tries, monkeypatch):
     states = iter(["InProgress", "Complete"])
     with connect(prod.url) as client:
-        first = run_deployment(client, 1, {}, journal=journal())
+        first = run_deployment(client, 1, {}, tries=tries())
         monkeypatch.setattr(client.job_groups, "status", lambda _: next(states))
-        assert run_deployment(client, 1, {}, journal=journal()).joined
-        new = run_deployment(client, 1, {}, journal=journal())
+        assert run_deployment(client, 1, {}, tries=tries(Kind.CLEAR)).joined
+        new = run_deployment(client, 1, {}, tries=tries(Kind.CLEAR))
     assert not new.joined
     assert new.job_group_ids != first.job_group_ids
     assert posts(prod) == 2
 
 
-def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, journal, monkeypatch):
+def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, tries, monkeypatch):
     """The process died between the answer and its note, and a person clears the task without having seen anything."""
     monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run(journal=journal())
+        run(tries=tries())
     monkeypatch.undo()
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(journal=journal())
+        run(tries=tries(Kind.CLEAR))
     assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
     assert posts(prod) == 1
-    run(journal=journal())
+    run(tries=tries(Kind.CLEAR))
     assert posts(prod) == 2
 
 
-def test_a_retry_after_a_lost_answer_never_asks_again(run, prod, journal):
+def test_a_retry_after_a_lost_answer_never_asks_again(run, prod, tries):
     prod.faults.add(Fault(Reset("after_commit"), **RUN))
     with pytest.raises(AmbiguousSubmissionError):
-        run(journal=journal())
+        run(tries=tries())
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(journal=journal(), retry=True)
+        run(tries=tries())
     assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
     assert posts(prod) == 1
-    run(journal=journal())  # a person cleared the task
+    run(tries=tries(Kind.CLEAR))
     assert posts(prod) == 2
 
 
 @pytest.mark.parametrize("what", ["parameters", "release"])
-def test_a_retry_never_runs_something_else(run, prod, journal, make_package, what):
-    run({"region": "01"}, journal=journal())
+def test_a_retry_never_runs_something_else(run, prod, tries, make_package, what):
+    run({"region": "01"}, tries=tries())
     if what == "release":
         with make_package().open("rb") as file:
             prod.store.create_release(1, read_package(file))
     with pytest.raises(InterruptedChangeError):
-        run({"region": "02" if what == "parameters" else "01"}, journal=journal(), retry=True)
+        run({"region": "02" if what == "parameters" else "01"}, tries=tries())
     assert posts(prod) == 1
-    run({"region": "02"}, journal=journal())
+    run({"region": "02"}, tries=tries(Kind.CLEAR))
     assert posts(prod) == 2
 
 
-def test_a_retry_that_finds_no_entry_starts_the_run(run, prod, journal):
-    journal()
-    assert not run(journal=journal(), retry=True).joined
+def test_a_retry_that_finds_no_entry_starts_the_run(run, prod, tries):
+    tries()
+    assert not run(tries=tries()).joined
     assert posts(prod) == 1
 
 
-def test_the_journal_keeps_no_value_of_a_parameter(run, journal):
-    run({"token": "very-secret"}, journal=journal())
-    assert "very-secret" not in str(journal.store.kept)
+def test_the_journal_keeps_no_value_of_a_parameter(run, tries):
+    run({"token": "very-secret"}, tries=tries())
+    assert "very-secret" not in str(tries.store.kept)
 
 
 def test_a_list_that_does_not_show_the_release_yet_is_looked_at_again(run, prod, lagging, make_package, time, connect):
@@ -316,7 +317,7 @@ def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
     assert str(value) not in str(caught.value).replace("1.10", "").replace("=True", "")
 
 
-def test_a_retry_after_a_try_that_was_killed_before_it_began_starts_the_run(run, prod, journal):
-    journal.skip()
-    assert not run(journal=journal(), retry=True).joined
+def test_a_retry_after_a_try_that_was_killed_before_it_began_starts_the_run(run, prod, tries):
+    tries.skip()
+    assert not run(tries=tries()).joined
     assert posts(prod) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from request_patterns import RUN_FLOW, RUN_RECIPE
@@ -32,6 +33,7 @@ from airflow_provider_trifacta.client.errors import (
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.promotion import run_flows, run_recipe
 from airflow_provider_trifacta.promotion.journal import Journal
+from airflow_provider_trifacta.promotion.tries import Kind, Tries, TryFacts
 
 KEYS = [str(uuid.UUID(int=one)) for one in range(3)]
 USERS = (
@@ -70,13 +72,19 @@ def dev(make):
 
 
 @pytest.fixture
+def retry():
+    """A retry that nothing remembers."""
+    return Tries.begin(TryFacts(2, 1, 1))
+
+
+@pytest.fixture
 def run(time):
-    def start(emulator, what="flow", parameters=None, *, flows=1, key=KEYS[0], **options):
+    def start(emulator, what="flow", parameters=None, *, flows=1, key=KEYS[0], tries=None, **options):
         config = ClientConfig(
             base_url=emulator.url, login="admin@example.com", password="admin-password", read_retries=0
         )
         with TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time) as client:
-            options = {"execution_id": key, **options}
+            options["tries"] = replace(tries or Tries(), execution_id=key)
             if what == "recipe":
                 recipe = emulator.store.recipes()[0].id
                 return run_recipe(client, recipe, parameters or {}, overrides={"profiler": False}, **options)
@@ -142,80 +150,80 @@ def test_a_server_that_ignores_keys_is_never_asked_again(run, make, what, effect
 
 @once
 @pytest.mark.parametrize("remembers", [True, False])
-def test_a_retry_joins_what_a_killed_try_started(run, dev, journal, monkeypatch, what, remembers):
+def test_a_retry_joins_what_a_killed_try_started(run, dev, tries, monkeypatch, what, remembers):
     """The process died between the answer and its note."""
-    open_next = journal if remembers else Journal
+    open_next = tries if remembers else tries.forgotten
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            run(dev, what, journal=open_next())
+            run(dev, what, tries=open_next())
     for _ in range(2):
-        result = run(dev, what, journal=open_next(), retry=True)
+        result = run(dev, what, tries=open_next())
         assert (result.job_group_ids, result.joined) == (ids(dev), True)
     assert len(ids(dev)) == 1
 
 
 @once
 @pytest.mark.parametrize("remembers", [True, False])
-def test_a_retry_that_cannot_know_starts_nothing(run, make, journal, monkeypatch, what, remembers):
-    emulator, open_next = make(execution_ids="ignore"), journal if remembers else Journal
+def test_a_retry_that_cannot_know_starts_nothing(run, make, tries, monkeypatch, what, remembers):
+    emulator, open_next = make(execution_ids="ignore"), tries if remembers else tries.forgotten
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            run(emulator, what, journal=open_next())
+            run(emulator, what, tries=open_next())
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(emulator, what, journal=open_next(), retry=True)
+        run(emulator, what, tries=open_next())
     assert caught.value.job_group_ids == ids(emulator)
     assert len(posts(emulator)) == 1
 
 
 @once
-def test_a_retry_after_a_note_needs_no_server_that_counts(run, make, journal, what):
+def test_a_retry_after_a_note_needs_no_server_that_counts(run, make, tries, what):
     emulator = make(execution_ids="ignore")
-    first = run(emulator, what, journal=journal())
-    again = run(emulator, what, journal=journal(), retry=True)
+    first = run(emulator, what, tries=tries())
+    again = run(emulator, what, tries=tries())
     assert (again.job_group_ids, again.flow_run_ids, again.joined) == (first.job_group_ids, first.flow_run_ids, True)
     assert len(posts(emulator)) == 1
 
 
-def test_a_retry_whose_journal_proves_that_nothing_was_asked_starts_at_once(run, make, journal):
+def test_a_retry_whose_journal_proves_that_nothing_was_asked_starts_at_once(run, make, tries):
     emulator = make(execution_ids="ignore")
-    journal()
-    assert not run(emulator, journal=journal(), retry=True).joined
+    tries()
+    assert not run(emulator, tries=tries()).joined
     assert len(emulator.calls) == 1
 
 
 @once
-def test_a_clear_joins_what_runs_and_starts_what_ended(run, dev, journal, what):
-    run(dev, what, journal=journal())
-    assert run(dev, what, journal=journal(), key=KEYS[1]).joined
+def test_a_clear_joins_what_runs_and_starts_what_ended(run, dev, tries, what):
+    run(dev, what, tries=tries())
+    assert run(dev, what, tries=tries(Kind.CLEAR), key=KEYS[1]).joined
     finish(dev)
-    result = run(dev, what, journal=journal(), key=KEYS[1])
+    result = run(dev, what, tries=tries(Kind.CLEAR), key=KEYS[1])
     assert (result.job_group_ids, result.joined) == (ids(dev)[1:], False)
     assert len(ids(dev)) == 2
 
 
-def test_a_clear_after_a_kill_first_lists_what_appeared(run, dev, journal, monkeypatch):
+def test_a_clear_after_a_kill_first_lists_what_appeared(run, dev, tries, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            run(dev, journal=journal())
+            run(dev, tries=tries())
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(dev, journal=journal(), key=KEYS[1])
+        run(dev, tries=tries(Kind.CLEAR), key=KEYS[1])
     assert caught.value.job_group_ids == ids(dev)
-    run(dev, journal=journal(), key=KEYS[1])
+    run(dev, tries=tries(Kind.CLEAR), key=KEYS[1])
     assert len(ids(dev)) == 2
 
 
-def test_a_refused_clear_leaves_no_trace_of_the_jobs_before(run, dev, journal):
+def test_a_refused_clear_leaves_no_trace_of_the_jobs_before(run, dev, tries):
     """The retry after it starts the run: it does not take the jobs of before the clear for its own."""
-    run(dev, journal=journal())
+    run(dev, tries=tries())
     finish(dev)
     dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN_FLOW, times=None))
     with pytest.raises(RateLimitError):
-        run(dev, journal=journal(), key=KEYS[1])
+        run(dev, tries=tries(Kind.CLEAR), key=KEYS[1])
     dev.faults.clear()
-    result = run(dev, journal=journal(), key=KEYS[1], retry=True)
+    result = run(dev, tries=tries(), key=KEYS[1])
     assert (result.job_group_ids, result.joined) == (ids(dev)[1:], False)
 
 
@@ -229,18 +237,18 @@ def test_a_key_that_was_used_elsewhere_proves_nothing(run, dev, what):
 
 
 @once
-def test_a_retry_never_runs_something_else(run, dev, journal, what):
-    run(dev, what, {"region": "01"}, journal=journal())
+def test_a_retry_never_runs_something_else(run, dev, tries, what):
+    run(dev, what, {"region": "01"}, tries=tries())
     with pytest.raises(InterruptedChangeError):
-        run(dev, what, {"region": "02"}, journal=journal(), retry=True)
+        run(dev, what, {"region": "02"}, tries=tries())
     assert len(posts(dev)) == 1
 
 
-def test_a_retry_without_a_journal_never_runs_another_flow(run, dev):
+def test_a_retry_without_a_journal_never_runs_another_flow(run, dev, retry):
     run(dev)
     dev.store.delete_flow(dev.store.flows()[0].id)
     with pytest.raises(AmbiguousSubmissionError):
-        run(dev, retry=True)
+        run(dev, tries=retry)
     assert len(ids(dev)) == 1
 
 
@@ -248,35 +256,35 @@ def test_a_retry_without_a_journal_never_runs_another_flow(run, dev):
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-def test_several_flows_run_once_each(run, dev, journal, remembers):
-    open_next = journal if remembers else Journal
-    first = run(dev, flows=2, journal=open_next())
+def test_several_flows_run_once_each(run, dev, tries, remembers):
+    open_next = tries if remembers else tries.forgotten
+    first = run(dev, flows=2, tries=open_next())
     assert first.job_group_ids == ids(dev)
     assert first.flow_run_ids == [one.flow_run_id for one in dev.store.job_groups()]
-    assert run(dev, flows=2, journal=open_next(), retry=True).job_group_ids == ids(dev)
+    assert run(dev, flows=2, tries=open_next()).job_group_ids == ids(dev)
     assert len(ids(dev)) == 2
 
 
-def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, journal):
+def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, tries):
     emulator = make(execution_ids="ignore")
     emulator.faults.add(
         Fault(Reset("after_commit"), method="POST", path=f"/v4/flows/{emulator.store.flows()[1].id}/run")
     )
-    for retry in (False, True):
+    for _ in range(2):
         with pytest.raises(AmbiguousSubmissionError) as caught:
-            run(emulator, flows=2, journal=journal(), retry=retry)
+            run(emulator, flows=2, tries=tries())
         assert f"Job groups {ids(emulator)[:1]} were started before it" in str(caught.value)
     assert len(posts(emulator)) == 2
 
 
-def test_the_second_flow_is_refused_and_a_retry_starts_it_alone(run, dev, journal):
+def test_the_second_flow_is_refused_and_a_retry_starts_it_alone(run, dev, tries):
     second = f"/v4/flows/{dev.store.flows()[1].id}/run"
     dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), method="POST", path=second, times=None))
     with pytest.raises(RateLimitError) as caught:
-        run(dev, flows=2, journal=journal())
+        run(dev, flows=2, tries=tries())
     assert f"Job groups {ids(dev)} were started before it" in str(caught.value)
     dev.faults.clear()
-    result = run(dev, flows=2, journal=journal(), retry=True)
+    result = run(dev, flows=2, tries=tries())
     assert result.job_group_ids == ids(dev)
     assert len(ids(dev)) == 2
 
@@ -314,7 +322,7 @@ def test_what_does_not_appear_is_a_doubt(run, dev, time):
 
 
 @pytest.mark.parametrize("path", ["/v4/open-api-spec", "/v4/flows/*/run", "/v4/jobGroups", "/v4/people/current"])
-def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run, dev, path):
+def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run, retry, dev, path):
     dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
     dev.faults.add(Fault(Answer(503), path=path, times=None))
     with pytest.raises(ServerError) as caught:
@@ -322,7 +330,7 @@ def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run, dev, path):
     assert caught.value.retryable
     assert "unknown" in caught.value.standing
     dev.faults.clear()
-    assert run(dev, retry=True).job_group_ids == ids(dev)
+    assert run(dev, tries=retry).job_group_ids == ids(dev)
     assert len(ids(dev)) == 1
 
 
@@ -346,12 +354,12 @@ def test_a_refusal_is_none(run, dev):
     assert len(posts(dev)) == 1
 
 
-def test_a_flow_without_a_manual_output(run, make, journal):
+def test_a_flow_without_a_manual_output(run, make, tries):
     emulator = make(run_without_output="empty")
     emulator.store.create_flow("Empty", adhoc_output=False)
     for key in KEYS[:2]:
         with pytest.raises(RunNotStartedError):
-            run(emulator, flows=3, journal=journal(), key=key)
+            run(emulator, flows=3, tries=tries(Kind.CLEAR), key=key)
     assert len(ids(emulator)) == 2
 
 
@@ -378,5 +386,5 @@ def test_a_flow_of_a_release_may_be_refused(make, make_package):
     (flow,) = release.imported.primary_flow_ids
     config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
     with TrifactaClient(config) as client, pytest.raises(PermissionDeniedError):
-        run_flows(client, [flow], {}, execution_id=KEYS[0])
+        run_flows(client, [flow], {}, tries=Tries(execution_id=KEYS[0]))
     assert ids(emulator) == []

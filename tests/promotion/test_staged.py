@@ -22,8 +22,8 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.staged import StagedPromoter
+from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
 pytestmark = pytest.mark.every_airflow
 
@@ -44,7 +44,7 @@ def upload(client, packages):
 @pytest.fixture
 def stage(client, packages):
     def run(letter="B", first_attempt=True, **options):
-        options = {"journal": Journal(None, 1 if first_attempt else 2), **options}
+        options = {"tries": Tries.begin(TryFacts(1 if first_attempt else 2, 1, 1)), **options}
         with open_package(packages(letter)) as package:
             return StagedPromoter(client, 1, package, **options).run()
 
@@ -175,27 +175,27 @@ def test_a_staged_release_that_is_live_is_never_green_without_proof(
 
 
 def test_what_a_person_activated_stays_live_and_is_green_where_the_journal_proves_it(
-    stage, baseline, live, sent, emulator, journal
+    stage, baseline, live, sent, emulator, tries
 ):
-    staged = stage(baseline=baseline, journal=journal()).release.id
+    staged = stage(baseline=baseline, tries=tries()).release.id
     emulator.store.update_release(staged, active=True)
     sent()
-    result = stage(baseline=baseline, journal=journal())
+    result = stage(baseline=baseline, tries=tries())
     assert (result.outcome, result.release.id) == ("created", staged)
     assert result.imported.primary_flow_ids
     assert live() == staged
     assert sent() == []
 
 
-def test_a_staged_release_whose_restore_is_not_proven_is_not_green(stage, baseline, live, emulator, journal):
+def test_a_staged_release_whose_restore_is_not_proven_is_not_green(stage, baseline, live, emulator, tries):
     """The change was lost, and a person activated the release: the journal does not know that it was put back."""
     emulator.faults.add(Fault(Answer(403), **CHANGE))
     with pytest.raises(PermissionDeniedError):
-        stage(baseline=baseline, journal=journal())
+        stage(baseline=baseline, tries=tries())
     staged = live()
     emulator.store.update_release(staged, notes="approved")
     with pytest.raises(InterruptedChangeError):
-        stage(baseline=baseline, journal=journal())
+        stage(baseline=baseline, tries=tries())
     assert live() == staged
 
 
@@ -506,7 +506,7 @@ def test_the_moment_in_between_is_real(stage, before, baseline, live, emulator):
     assert live() == before
 
 
-def test_a_retry_waits_for_a_release_that_goes_live_late(stage, before, baseline, live, emulator, time, journal):
+def test_a_retry_waits_for_a_release_that_goes_live_late(stage, before, baseline, live, emulator, time, tries):
     """The first try was killed after the import, and the server activates the release while the retry looks."""
     late = emulator.faults.add(Fault(LateActivation(), **CREATE))
 
@@ -515,27 +515,27 @@ def test_a_retry_waits_for_a_release_that_goes_live_late(stage, before, baseline
 
     time.during_sleep = [die]
     with pytest.raises(SystemExit):
-        stage(baseline=baseline, journal=journal())
+        stage(baseline=baseline, tries=tries())
     time.during_sleep = [late.release]
-    result = stage(baseline=baseline, journal=journal())
+    result = stage(baseline=baseline, tries=tries())
     assert live() == before
     assert not emulator.store.release(result.release.id).active
 
 
-def test_a_release_that_never_went_live_was_not_put_back(stage, baseline, emulator, journal, live):
+def test_a_release_that_never_went_live_was_not_put_back(stage, baseline, emulator, tries, live):
     late = emulator.faults.add(Fault(LateActivation(), **CREATE))
-    staged = stage(baseline=baseline, journal=journal()).release.id
+    staged = stage(baseline=baseline, tries=tries()).release.id
     late.release()
     assert live() == staged
     with pytest.raises(InterruptedChangeError):
-        stage(baseline=baseline, journal=journal())
+        stage(baseline=baseline, tries=tries())
 
 
-def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, baseline, live, emulator, journal):
+def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, baseline, live, emulator, tries):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
-    first = stage(baseline=baseline, journal=journal())
+    first = stage(baseline=baseline, tries=tries())
     assert first.outcome == "adopted"
-    again = stage(baseline=baseline, journal=journal())
+    again = stage(baseline=baseline, tries=tries())
     assert (again.outcome, again.release.id, again.recalled) == ("adopted", first.release.id, True)
     assert live() == before
 

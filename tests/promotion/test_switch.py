@@ -232,7 +232,7 @@ def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(change, emul
     assert live() == second
 
 
-def test_a_retry_compares_a_release_that_is_far_down(client, release_ids, emulator, make_package, live, journal):
+def test_a_retry_compares_a_release_that_is_far_down(client, release_ids, emulator, make_package, live, tries):
     with make_package().open("rb") as file:
         package = read_package(file)
     for _ in range(110):
@@ -240,24 +240,24 @@ def test_a_retry_compares_a_release_that_is_far_down(client, release_ids, emulat
     seen = client.releases.list(1)
     emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
     with pytest.raises(ConnectionLostError):
-        set_live(client, 1, release_ids[0], seen, journal=journal())
-    set_live(client, 1, release_ids[0], client.releases.list(1), journal=journal(), retry=True)
+        set_live(client, 1, release_ids[0], seen, tries=tries())
+    set_live(client, 1, release_ids[0], client.releases.list(1), tries=tries())
     assert live() == release_ids[0]
 
 
-def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(client, release_ids, emulator, live, changes, journal):
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(client, release_ids, emulator, live, changes, tries):
     """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
     first, last = release_ids[0], release_ids[2]
     emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
     with pytest.raises(ConnectionLostError):
-        set_live(client, 1, first, client.releases.list(1), journal=journal())
+        set_live(client, 1, first, client.releases.list(1), tries=tries())
     emulator.faults.add(Fault(Answer(403), **CHANGE))
     with pytest.raises(PermissionDeniedError):
-        set_live(client, 1, first, client.releases.list(1), journal=journal(), retry=True)
+        set_live(client, 1, first, client.releases.list(1), tries=tries())
     emulator.store.update_release(first, active=True)
     emulator.store.update_release(last, active=True)
     with pytest.raises(InterruptedChangeError):
-        set_live(client, 1, first, client.releases.list(1), journal=journal(), retry=True)
+        set_live(client, 1, first, client.releases.list(1), tries=tries())
     assert live() == last
     assert len(changes()) == 2
 

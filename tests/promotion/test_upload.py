@@ -197,23 +197,23 @@ def answer_with(emulator, release_id):
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
 
 
-def test_an_id_that_was_there_before_is_no_answer(promote, take_baseline, emulator, live, uploads, journal):
+def test_an_id_that_was_there_before_is_no_answer(promote, take_baseline, emulator, live, uploads, tries):
     """The answer names an old release of the package, so the list has to show the new one."""
     old = promote("A").release
     baseline = take_baseline()
     answer_with(emulator, old.id)
     letter, named = "A", []
-    adopted = promote(letter, baseline=baseline, journal=journal(), on_release=lambda *known: named.append(known))
+    adopted = promote(letter, baseline=baseline, tries=tries(), on_release=lambda *known: named.append(known))
     assert named == [(adopted.release.id, None)]
     assert (adopted.outcome, adopted.release.id, adopted.imported, adopted.overrun) == ("adopted", live(), None, ())
     assert adopted.release.id > old.id
-    again = promote(letter, baseline=baseline, journal=journal())
+    again = promote(letter, baseline=baseline, tries=tries())
     assert (again.outcome, again.release.id, again.imported) == ("adopted", live(), None)
     assert len(uploads()) == 2
 
 
 def test_an_id_that_does_not_show_is_named_and_nothing_else_is_taken_for_it(
-    promote, take_baseline, emulator, uploads, journal
+    promote, take_baseline, emulator, uploads, tries
 ):
     """The id was passed on already. A second one would contradict it."""
     promote("A")
@@ -222,9 +222,9 @@ def test_an_id_that_does_not_show_is_named_and_nothing_else_is_taken_for_it(
     named = []
     options = {"baseline": baseline, "on_release": lambda *known: named.append(known)}
     with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == 9999):
-        promote("B", journal=journal(), **options)
+        promote("B", tries=tries(), **options)
     with pytest.raises(ReleaseNotLiveError, check=lambda error: error.release_id == 9999):
-        promote("B", journal=journal(), **options)
+        promote("B", tries=tries(), **options)
     assert named == [(9999, [77]), (9999, [77])]
     assert len(uploads()) == 2
 
