@@ -72,12 +72,15 @@ class GroupRun:
         self.before = {}
         self.between = {}
         self.run_type = "manual"
+        #: How often Airflow counted a clear.
+        self.clear_number = 0
 
     # What people do.
 
     def clear(self, *names, downstream=True):
         """Clear tasks, and what comes after them."""
         order = list(self.tasks)
+        self.clear_number += 1
         for name in names:
             chosen = order[order.index(name) :] if downstream else [name]
             for one in chosen:
@@ -140,7 +143,12 @@ class GroupRun:
         ti = GroupInstance(self, task_id, self.tried[task_id])
         context = {"ti": ti, "task_instance": ti, "params": {}, "dag": self.dag, "run_id": "run"}
         context["expanded_ti_count"] = None  # Airflow 2 reads it where an XComArg is resolved
-        context["dag_run"] = SimpleNamespace(start_date=None, run_type=self.run_type, get_task_instance=self._instance)
+        context["dag_run"] = SimpleNamespace(
+            start_date=None,
+            run_type=self.run_type,
+            clear_number=self.clear_number,
+            get_task_instance=self._instance,
+        )
         if self.stores:
             context["task_state_store"] = self.stores[task_id]
         operator = task.prepare_for_execution()

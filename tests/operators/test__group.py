@@ -414,7 +414,7 @@ def test_a_retried_rollback_asks_its_journal_first(make, prod, monkeypatch):
         raise errors.ConnectionLostError("killed")
 
     # Outside of what tries again.
-    monkeypatch.setattr(_group, "outlast", lambda _client, act, **_: act(False))
+    monkeypatch.setattr(_group, "outlast", lambda _client, act, tries, **_: act(tries))
     monkeypatch.setattr(_group, "roll_back", killed)
     # A retry that judged would keep the promotion now.
     run.between["roll_back"] = lambda: run.mark("smoke_jobs", "success")
