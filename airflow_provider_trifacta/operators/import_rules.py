@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..client import errors
 from ..client.resources import RULE_KINDS
-from ..client.retries import did_nothing
 from ..client.texts import shown, shown_json
-from ..promotion.journal import digest_of, production_stands
+from ..promotion.journal import Entry, Journal, digest_of, production_stands
 from ..promotion.rules import Rule, check_rules, needs_names, refuses_to_show, resolve_names, same_rules
 from ..promotion.standing import VERIFY_TIMEOUT, look, read_patiently
 from ..promotion.tries import Tries
@@ -86,17 +85,23 @@ class SetImportRulesOperator(PackageOperator):
                 wanted["object"] = self._resolve(client, wanted["object"])
             deployment_id = target.find(client)
             attempt.tell_deployment(client, deployment_id)
-            lists = [_Rules(client, deployment_id, kind, wanted[kind]) for kind in RULE_KINDS if kind in wanted]
-            pending = [one for one in lists if one.differs()]
-            if pending:
-                request = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
-                _refuse_after_interruption(tries, request, pending)
-                tries.journal.asked(request, **{one.kind: one.state for one in lists})
+            # Versions before the parts noted both lists as one request.
+            as_one = {"what": "rules", "deployment_id": deployment_id, "rules": digest_of(wanted)}
+            noted_as_one = tries.journal.entry(**as_one)
+            kinds = [kind for kind in RULE_KINDS if kind in wanted]
+            lists = [
+                _Rules(client, deployment_id, kind, wanted[kind], tries.journal.part(kind), noted_as_one)
+                for kind in kinds
+            ]
+            pending = [rules for rules in lists if rules.differs()]
+            for rules in pending:
+                rules.settle_abandoned()
+            if tries.is_retry:
+                _refuse_after_interruption(tries, deployment_id, pending)
             done: list[str] = []
             with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
                 for one in pending:
                     one.set(attempt)
-                    tries.journal.answered(**{one.kind: True})
                     done.append(one.kind)
         attempt.tell(outcome="changed" if pending else "unchanged")
         self.log.info(
@@ -126,8 +131,11 @@ class _Rules:
     deployment_id: int
     kind: str
     wanted: list[Rule]
+    journal: Journal
+    noted_as_one: Entry | None
 
     def __post_init__(self) -> None:
+        self._request = {"what": "rules", "deployment_id": self.deployment_id, "rules": digest_of(self.wanted)}
         self._where = f"{self.kind} rules of deployment {self.deployment_id}"
         #: What was found; None if the server does not show it.
         self.found = self._read(partial(read_patiently, self.client))
@@ -155,11 +163,39 @@ class _Rules:
     @property
     def state(self) -> str | None:
         """A digest that changes when the list is replaced; None where the list could not be read."""
-        if self.found is None:
-            return None
-        return digest_of(
-            [[one.id, dict(one.rule), one.created_at.isoformat() if one.created_at else None] for one in self.found]
-        )
+        return _state_of(self.found)
+
+    def settle_abandoned(self) -> None:
+        """Wait for a list that an earlier try wrote with other rules, and whose answer was lost.
+
+        The server may still apply it. A list that does not show it in time proves that it will not: the process that
+        sent it is dead.
+        """
+        abandoned = self.journal.abandoned(self._request, "set")
+        if abandoned is None or self.found is None:
+            return
+        before = abandoned[1].before.get("state")
+
+        def is_changed(rules: list[ImportRule] | None) -> bool:
+            return _state_of(rules) != before
+
+        if not is_changed(self.found):
+            self.found = self._read(lambda read: look(self.client, read, is_changed, seconds=VERIFY_TIMEOUT))
+
+    def may_be_changed(self, tries: Tries) -> bool:
+        """Tell whether an earlier try may have set the list, and a person may have set another one after that.
+
+        The list does not tell who set it. With a journal, one that is not as it was before the earlier try counts as
+        changed. Without one, a list with a rule that is newer than the run does.
+        """
+        if entry := self.noted_as_one:
+            return bool(entry.answer.get(self.kind)) or self.state != entry.before.get(self.kind)
+        if last := self.journal.last_request:
+            entry = self.journal.entry(**last)
+            return entry is not None and (bool(entry.answer) or self.state != entry.before.get("state"))
+        if self.journal.nothing_asked(**self._request):
+            return False
+        return tries.run_began is not None and self.changed_since(tries.run_began)
 
     def changed_since(self, began: datetime) -> bool:
         """Tell whether the list has a rule that may be newer than a time."""
@@ -167,7 +203,7 @@ class _Rules:
 
     def set(self, attempt: Attempt) -> None:
         """Write the rules, and read them back."""
-        where, lost = self._where, None
+        where = self._where
         if self.found is None:
             log.warning("The %s are written unread: it is unknown what they replace", where)
         else:
@@ -176,18 +212,20 @@ class _Rules:
             # not the log.
             log.info("The %s are %s; replacing them by %s", where, _said(present), _said(self.wanted))
             attempt.tell(**{f"replaced_{self.kind}_rules": present})
-        try:
-            self.client.import_rules.replace(self.deployment_id, self.kind, self.wanted)
-        except errors.TrifactaError as error:
-            if did_nothing(error):
-                error.standing = f"The {where} were not changed."
-                raise
-            log.warning("The %s may have been written; reading them back: %s", where, error)
-            lost = error
+        lost = self.journal.ask(
+            self._request,
+            {"state": self.state},
+            partial(self.client.import_rules.replace, self.deployment_id, self.kind, self.wanted),
+            nothing=lambda: f"The {where} were not changed.",
+            earlier=self.journal.entry(**self._request),
+        )
+        if lost:
+            log.warning("The %s may have been written; reading them back: %s", where, lost)
         with production_stands(lambda: f"The {where} may have been written. Check them in Trifacta."):
             # A list that does not show yet what was written is read again.
             now = self._read(lambda read: look(self.client, read, self._as_declared, seconds=VERIFY_TIMEOUT))
             if self._as_declared(now):
+                self.journal.answered(set=True)
                 log.info("The %s are now %s", where, _said(self.wanted))
             elif lost:
                 raise lost
@@ -201,29 +239,26 @@ class _Rules:
                 )
 
 
-def _refuse_after_interruption(tries: Tries, request: dict[str, Any], pending: list[_Rules]) -> None:
-    """Fail where an earlier try may have set the rules, and a person may have set other ones after that.
-
-    The lists do not tell who set them. With a journal, a list that is not as it was before the earlier try counts as
-    changed. Without one, a list with a rule that is newer than the run does.
-    """
-    if not tries.is_retry or tries.journal.nothing_asked(**request):
-        return
-    entry, began = tries.journal.entry(**request), tries.run_began
-    changed = [
-        one.kind
-        for one in pending
-        if (entry and (entry.answer.get(one.kind) or one.state != entry.before.get(one.kind)))
-        or (not entry and began and one.changed_since(began))
-    ]
+def _refuse_after_interruption(tries: Tries, deployment_id: int, pending: list[_Rules]) -> None:
+    """Stop a retry where a person may have set other rules after an earlier try set them."""
+    changed = [rules.kind for rules in pending if rules.may_be_changed(tries)]
     if changed:
         raise errors.InterruptedChangeError(
             f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
-            f"{request['deployment_id']}. They have been changed in the meantime and are not as declared, so a person "
+            f"{deployment_id}. They have been changed in the meantime and are not as declared, so a person "
             "may have set them. Nothing was written. If they should be as declared, clear this task. "
             f"{tries.clear_again}".rstrip(),
-            deployment_id=request["deployment_id"],
+            deployment_id=deployment_id,
         )
+
+
+def _state_of(rules: list[ImportRule] | None) -> str | None:
+    """Return a digest that changes when a list is replaced; None where it could not be read."""
+    if rules is None:
+        return None
+    return digest_of(
+        [[rule.id, dict(rule.rule), rule.created_at.isoformat() if rule.created_at else None] for rule in rules]
+    )
 
 
 def _said(rules: list[Rule]) -> str:

@@ -22,6 +22,10 @@ The store has one key, :data:`KEY`, with this document:
 ``answer``
     What the server answered, as far as a retry needs it. Written after the answer; absent if the answer was lost.
 
+``parts``
+    The same three keys for each change of a task that makes several, by the name of the change. A task that makes one
+    change has no parts.
+
 The document holds ids, times and digests. It never holds a secret or the value of a run parameter.
 """
 
@@ -32,6 +36,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -81,6 +86,17 @@ class Journal:
         self.exists = store is not None
         self._try_number = try_number
         self._document: dict[str, Any] = {"opened": []}
+        #: The part of the document that holds the last request.
+        self._slot = self._document
+
+    def part(self, name: str) -> Journal:
+        """Return the journal of one of several changes that the task makes. Open this journal before.
+
+        :param name: the change
+        """
+        part = copy(self)
+        part._slot = self._document.setdefault("parts", {}).setdefault(name, {})
+        return part
 
     def open(self, max_tries: int | None = None) -> None:
         """Read what earlier tries noted, and note that this one began.
@@ -98,7 +114,7 @@ class Journal:
                 "Nothing was sent. Retry when Airflow's API server answers."
             ) from error
         if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
-            self._document = dict(found)
+            self._document = self._slot = dict(found)
         self._document["opened"] = sorted({*self._document["opened"], self._try_number})
         if max_tries is not None:
             noted = {**self.noted_max_tries, self._try_number: max_tries}
@@ -128,14 +144,29 @@ class Journal:
 
         :param request: the request
         """
-        if self._document.get("asked") != _plain(request):
+        if self._slot.get("asked") != _plain(request):
             return None
-        return Entry(self._document.get("before") or {}, self._document.get("answer") or {})
+        return Entry(self._slot.get("before") or {}, self._slot.get("answer") or {})
+
+    def abandoned(self, request: Mapping[str, Any], answered_by: str) -> tuple[Mapping[str, Any], Entry] | None:
+        """Return another request for the same deployment that was left without an answer, with its entry.
+
+        The server may still apply it. So it blocks the next request of the task, whatever that asks for.
+
+        :param request: what is to be asked for now
+        :param answered_by: the key of the answer that ends the doubt
+        """
+        last = self.last_request
+        is_same_kind = all(last.get(key) == request.get(key) for key in ("what", "deployment_id"))
+        entry = self.entry(**last)
+        if not is_same_kind or entry is None or last == _plain(request) or answered_by in entry.answer:
+            return None
+        return last, entry
 
     @property
     def last_request(self) -> Mapping[str, Any]:
         """The last request of an earlier try; empty if nothing is noted."""
-        return self._document.get("asked") or {}
+        return self._slot.get("asked") or {}
 
     def asked(self, request: Mapping[str, Any], **before: Any) -> None:
         """Note what is about to be asked for. Call it before the request leaves.
@@ -144,7 +175,7 @@ class Journal:
         :param before: the state of production now
         :raises JournalUnavailableError: the store does not take the note, so the request must not be sent
         """
-        self._document.update(asked=_plain(request), before=_plain(before), answer=None)
+        self._slot.update(asked=_plain(request), before=_plain(before), answer=None)
         self._write()
 
     def withdraw(self, request: Mapping[str, Any] | None = None, entry: Entry | None = None) -> None:
@@ -155,9 +186,9 @@ class Journal:
         :param request: what the earlier try asked for
         :param entry: what it noted
         """
-        self._document.update(asked=None, before=None, answer=None)
+        self._slot.update(asked=None, before=None, answer=None)
         if request and entry:
-            self._document.update(asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None)
+            self._slot.update(asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None)
         self._write("The journal does not take the note that nothing was done, so a retry looks for it: %s")
 
     def ask(
@@ -198,7 +229,7 @@ class Journal:
 
         :param answer: what a retry needs to know
         """
-        self._document["answer"] = {**(self._document.get("answer") or {}), **_plain(answer)}
+        self._slot["answer"] = {**(self._slot.get("answer") or {}), **_plain(answer)}
         self._write("The journal does not take the answer, so a retry has to look for what was done: %s")
 
     def _write(self, otherwise: str = "") -> None:

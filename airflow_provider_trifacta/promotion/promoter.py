@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError
+from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
@@ -100,6 +100,8 @@ class Promoter:
         self._earlier: Entry | None = None
         #: Whether an earlier try may have sent the package.
         self._may_have_sent = False
+        #: Whether an earlier try sent this package for another baseline, and got no answer.
+        self._same_is_abandoned = False
         #: Whether the release was passed on.
         self._is_named = False
         #: What the last upload ended with, if the server was busy and did nothing.
@@ -130,15 +132,65 @@ class Promoter:
         if self.if_exists == "reuse":
             # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
             # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
+            self._refuse_abandoned()
             self._earlier = self.tries.journal.entry(**self._request)
             if self._earlier and self._earlier.answer.get("release_id"):
                 return self._recall(self._earlier)
-            if not self.tries.journal.nothing_asked(**self._request):
+            if self._same_is_abandoned or not self.tries.journal.nothing_asked(**self._request):
                 self._may_have_sent = True
                 earlier = self._find_earlier()
                 if earlier:
                     return earlier
         return repeating(self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
+
+    def _refuse_abandoned(self) -> None:
+        """Settle an upload that an earlier try of this task began for another package or baseline.
+
+        A person may clear the whole group during an upload. The server may still finish it, and its release would go
+        live over the one that this try makes.
+
+        :raises UnexpectedLiveReleaseError: its release shows, and another package is wanted now
+        :raises TrifactaError: the list cannot be read
+        """
+        journal = self.tries.journal
+        abandoned = journal.abandoned(self._request, "release_id")
+        if abandoned is None:
+            return
+        request, entry = abandoned
+        is_new_baseline = self.baseline is None or request.get("baseline") != self._request["baseline"]
+        if self.tries.is_clear and entry.answer.get("told") and is_new_baseline:
+            return
+        uuid = str(request.get("package_uuid"))
+        if uuid == self._releases.uuid:
+            # Its release is one of this package, so the usual wait for an earlier try finds it.
+            self._same_is_abandoned = True
+            return
+        releases = Doubt(self.client, self.deployment_id, uuid, self.settle_timeout)
+        known = entry.before.get("latest_release_id") or 0
+
+        def made(now: Standing) -> list[Release]:
+            others = [release for release in now if release.id > known and release.package_uuid != self._releases.uuid]
+            return releases.not_proven_others(others, now)
+
+        log.info(
+            "An earlier try of this task uploaded the package %s and got no answer. Waiting %s s for its release",
+            uuid,
+            self.settle_timeout,
+        )
+        now = releases.look(known, lambda now: bool(made(now)))
+        unrecorded = [release for release in made(now) if release.id > self._latest]
+        if not unrecorded:
+            # It does not show, and the process that sent it is dead. Or the baseline was recorded after it.
+            return
+        journal.answered(told=True)
+        newest = max(release.id for release in unrecorded)
+        raise UnexpectedLiveReleaseError(
+            f"An earlier try of this task uploaded another package, {uuid}, and got no answer. Release {newest} of "
+            f"deployment {self.deployment_id} may be this task's own abandoned upload. {now.words} is live. This try "
+            "wants another package, and uploaded nothing.",
+            advice="Look at the deployment in Trifacta. To promote over it, clear the baseline's task too.",
+            **now.about(newest),
+        )
 
     def _name_release(self, release_id: int, primary_flow_ids: list[int] | None = None) -> None:
         """Pass on which release it is, once."""

@@ -13,6 +13,7 @@ from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.resources import ImportRules
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
+from airflow_provider_trifacta.promotion.journal import digest_of
 
 pytestmark = pytest.mark.every_airflow
 
@@ -633,3 +634,47 @@ def test_rules_that_show_late_are_waited_for(set_rules, emulator, kind, monkeypa
     assert rules_of(emulator, kind) == NEW[kind]
     assert len(writes(emulator)) == 1
     assert sum(time.slept) == 6
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_refused_second_list_does_not_take_back_what_is_noted_of_the_first(set_rules, emulator, store, fails, status):
+    """A person sets other rules of the first kind then: a retry leaves them alone."""
+    path = "/v4/deployments/1/valueImportRules"
+    emulator.faults.add(Fault(Answer(status), method="PATCH", path=path, times=None))
+    kind = errors.RateLimitError if status == 429 else AirflowFailException
+    with pytest.raises(kind) as caught:
+        set_rules(object_rules=NEW["object"], value_rules=[BUCKET], store=store)
+    assert "The object rules were set before." in str(caught.value)
+    assert "Nothing was changed" not in str(caught.value)
+    emulator.faults.clear()
+    set_rules(object_rules=[])
+    with fails("InterruptedChangeError", deployment_id=1):
+        set_rules(object_rules=NEW["object"], value_rules=[BUCKET], store=store, try_number=2)
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_other_rules_wait_for_those_that_an_earlier_try_left_without_an_answer(
+    set_rules, emulator, store, time, fails, is_late
+):
+    emulator.faults.add(Fault(Reset("after_body"), method="PATCH"))
+    with pytest.raises(errors.ConnectionLostError):
+        set_rules(value_rules=[BUCKET], store=store)
+    slept = time.now
+    other = [{**BUCKET, "with": "other"}]
+    if is_late:
+        time.during_sleep = [lambda: set_rules(value_rules=[BUCKET])]
+        with fails("InterruptedChangeError", deployment_id=1):
+            set_rules(value_rules=other, store=store, try_number=2)
+    else:
+        assert set_rules(value_rules=other, store=store, try_number=2)[0]["outcome"] == "changed"
+        assert time.now - slept == 30
+
+
+@pytest.mark.usefixtures("emulator")
+def test_notes_of_an_earlier_version_are_read(set_rules, store, fails):
+    """It noted both lists as one request."""
+    digest = digest_of({"value": [BUCKET]})
+    asked = {"what": "rules", "deployment_id": 1, "rules": digest}
+    store.set("trifacta_journal", {"opened": [1], "asked": asked, "before": {}, "answer": {"value": True}})
+    with fails("InterruptedChangeError", deployment_id=1):
+        set_rules(value_rules=[BUCKET], store=store, try_number=2)

@@ -20,11 +20,13 @@ from airflow_provider_trifacta.client.errors import (
     RateLimitError,
     ReleaseNotLiveError,
     ServerError,
+    UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
 from airflow_provider_trifacta.promotion.promoter import Promoter
+from airflow_provider_trifacta.promotion.tries import Kind
 
 pytestmark = pytest.mark.every_airflow
 
@@ -276,3 +278,53 @@ def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, tries):
     with pytest.raises(RateLimitError) as caught:
         promote("B", tries=tries())
     assert caught.value.standing == f"Nothing was imported. Release {old.id} is live."
+
+
+# An upload that was left behind
+
+
+@pytest.fixture
+def finish_late(promote, emulator, tries, take_baseline):
+    """Leave an upload of package B without an answer, and return a function that lets the server finish it."""
+    promote("A")
+    held = emulator.faults.add(Fault(LateCommit(), **CREATE))
+    with pytest.raises(ServerError):
+        promote("B", baseline=take_baseline(), tries=tries(), settle_timeout=0)
+    return held.release
+
+
+@pytest.mark.parametrize("kind", [Kind.RETRY, Kind.CLEAR])
+@pytest.mark.parametrize("with_baseline", [True, False])
+def test_an_abandoned_upload_stops_the_next_package(
+    promote, tries, take_baseline, finish_late, time, ids, uploads, kind, with_baseline
+):
+    """The whole group was cleared during the upload. The release must not go live over that of the new export."""
+    baseline = take_baseline() if with_baseline else None
+    sent = len(uploads())
+    time.during_sleep = [lambda: None, finish_late]
+    with pytest.raises(UnexpectedLiveReleaseError) as caught:
+        promote("C", baseline=baseline, tries=tries(kind))
+    theirs = ids()[-1]
+    assert (caught.value.release_id, caught.value.live_id, len(uploads())) == (theirs, theirs, sent)
+    assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR)).outcome == "created"
+
+
+def test_an_abandoned_upload_that_the_baseline_recorded_stops_nothing(promote, tries, take_baseline, finish_late, time):
+    finish_late()
+    assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR)).outcome == "created"
+    assert time.now == 0
+
+
+@pytest.mark.usefixtures("finish_late")
+def test_an_abandoned_upload_that_does_not_show_is_waited_for(promote, tries, take_baseline, time):
+    assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR), settle_timeout=60).outcome == "created"
+    assert time.now == 60
+    assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR)).outcome == "created"
+    assert time.now == 60, "it is settled"
+
+
+def test_an_abandoned_upload_of_the_same_package_is_adopted(promote, tries, take_baseline, finish_late, time, uploads):
+    baseline, sent = take_baseline(), len(uploads())
+    time.during_sleep = [lambda: None, finish_late]
+    assert promote("B", baseline=baseline, tries=tries(Kind.CLEAR)).outcome == "adopted"
+    assert len(uploads()) == sent
