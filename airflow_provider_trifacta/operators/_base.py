@@ -11,10 +11,11 @@ from uuid import UUID, uuid5
 
 from .._compat import COUNTS_EACH_CLEAR, Asset, AssetAlias, BaseOperator, was_cleared
 from .._failures import airflow_failures, reported
-from ..client.errors import InvalidInputError
+from ..client.errors import APIError, InvalidInputError, RedirectError, TransportError, TrifactaError
 from ..client.texts import called, parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
+from ..promotion.journal import production_stands
 from ..promotion.tries import Tries, TryFacts
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
 
 
+#: The errors of one call. A retry that ends with one, for example in an outage, has not read how production stands.
+_SAY_NOTHING_OF_PRODUCTION: tuple[type[TrifactaError], ...] = (APIError, RedirectError, TransportError)
 #: The namespace of the ids that a task gives to its requests.
 _EXECUTION_IDS = UUID("7c7f2b5e-6a0d-5c3c-9d0a-2f4f4f1f8a11")
 
@@ -148,7 +151,11 @@ class TrifactaOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Do what the task is for. Errors that a retry cannot fix end the task at once."""
         attempt = Attempt(self, context)
-        with reported(context["ti"], in_group=self.in_group), airflow_failures(advice=self.advice):
+        with (
+            reported(context["ti"], in_group=self.in_group),
+            airflow_failures(advice=self.advice),
+            production_stands(attempt.stands, kinds=_SAY_NOTHING_OF_PRODUCTION),
+        ):
             return self._act(attempt) or attempt.facts
 
     def _act(self, attempt: Attempt) -> dict[str, Any] | None:
@@ -193,6 +200,8 @@ class Attempt:
         self._operator = operator
         self._context: Any = context
         self._ti: Any = context["ti"]
+        #: What the task knows of its tries, once this one began.
+        self.tries: Tries | None = None
         #: All that was told so far, by XCom key. What is not known is None.
         self.facts: dict[str, Any] = {}
 
@@ -209,13 +218,22 @@ class Attempt:
             retries=self._operator.retries or 0,
             run_was_cleared=number > 1 and was_cleared(self._context),
         )
-        return Tries.begin(
+        self.tries = Tries.begin(
             facts,
             self._context.get("task_state_store"),
             execution_id=self._execution_id,
             run_began=getattr(self._context.get("dag_run"), "start_date", None),
             counts_each_clear=COUNTS_EACH_CLEAR,
         )
+        return self.tries
+
+    def stands(self) -> str:
+        """Tell how production stands if this try ends before it could read that, as a sentence; empty if unneeded."""
+        if self.tries is None or self.tries.is_first:
+            return ""
+        if self.tries.journal.never_asked:
+            return "No try of this task has asked for a change."
+        return "An earlier try of this task may have changed production, and this one could not read it: look there."
 
     @property
     def _execution_id(self) -> str:

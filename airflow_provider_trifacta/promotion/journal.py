@@ -135,6 +135,13 @@ class Journal:
         return self._is_proof and self.entry(**request) is None
 
     @property
+    def never_asked(self) -> bool:
+        """Whether it is proven that no try of the task, this one included, has asked for anything."""
+        parts = self._document.get("parts") or {}
+        slots = [self._document, *parts.values()]
+        return self._is_proof and not any(slot.get("asked") for slot in slots)
+
+    @property
     def _is_proof(self) -> bool:
         """Whether every earlier try opened this journal, so that it means something if nothing is noted."""
         return set(range(1, self._try_number)) <= set(self._document["opened"])
@@ -253,15 +260,21 @@ class Journal:
 
 
 @contextmanager
-def production_stands(words: Callable[[], str], *, also: bool = False) -> Iterator[None]:
+def production_stands(
+    words: Callable[[], str],
+    *,
+    also: bool = False,
+    kinds: type[TrifactaError] | tuple[type[TrifactaError], ...] = TrifactaError,
+) -> Iterator[None]:
     """Make every error that leaves the block say how production stands, unless it says so already.
 
     :param words: makes the sentence, when there is an error
     :param also: whether to add the sentence to what the error says already
+    :param kinds: the errors that are to say it
     """
     try:
         yield
-    except TrifactaError as error:
+    except kinds as error:
         if also or not error.standing:
             error.standing = f"{error.standing} {words()}".strip()
         raise

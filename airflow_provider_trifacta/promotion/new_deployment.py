@@ -50,21 +50,27 @@ def create_once(client: TrifactaClient, name: str, *, tries: Tries | None = None
     found = _only(read_patiently(client, lambda reader: reader.deployments.find(name)), name)
     if found:
         return found, "reused"
+    _refuse_abandoned(client, request, tries)
     if not journal.nothing_asked(**request):
         log.info("An earlier try may have asked for the deployment %s: waiting for it to show", quoted(name))
         found = _wait_for(client, name)
         if found:
             return found, "adopted"
         entry = journal.entry(**request)
-        if entry and not tries.is_clear:
+        if entry and not (tries.is_clear and entry.answer.get("told")):
             why = "an earlier try of this task asked for it."
+            journal.answered(told=True)
             raise _ambiguous(client, name, why, entry.before.get("at"), tries.clear_again)
     now = pendulum.now("UTC").isoformat()
     create = partial(client.deployments.create, name)
     made = journal.ask(request, {"at": now}, create, nothing=lambda: "No deployment was made.")
     if isinstance(made, TrifactaError):
         log.warning("The deployment %s may have been made, looking for it: %s", quoted(name), made)
-        return _adopt(client, name, made, now), "adopted"
+        try:
+            return _adopt(client, name, made, now), "adopted"
+        except AmbiguousSubmissionError:
+            journal.answered(told=True)
+            raise
     journal.answered(deployment_id=made.id)
     # Another person or run may have done the same at the same time, and the API takes both.
     with production_stands(lambda: f"The server answered that it made deployment {made.id}."):
@@ -77,6 +83,23 @@ def create_once(client: TrifactaClient, name: str, *, tries: Tries | None = None
             deployment_id=made.id,
         )
     return made, "created"
+
+
+def _refuse_abandoned(client: TrifactaClient, request: dict[str, Any], tries: Tries) -> None:
+    """Stop if an earlier try asked for a deployment of another name, which does not show.
+
+    No list proves that the server did nothing, so only a clear after this error ends the doubt.
+    """
+    abandoned = tries.journal.abandoned(request, "deployment_id")
+    if abandoned is None:
+        return
+    asked, entry = abandoned
+    other = str(asked.get("name"))
+    if (tries.is_clear and entry.answer.get("told")) or _wait_for(client, other):
+        return
+    tries.journal.answered(told=True)
+    why = "an earlier try of this task asked for it, and this try wants another name."
+    raise _ambiguous(client, other, why, entry.before.get("at"), tries.clear_again)
 
 
 def _adopt(client: TrifactaClient, name: str, error: TrifactaError, asked_at: str) -> Deployment:

@@ -130,6 +130,7 @@ class Once:
                 return why
             return ""
         if not retry:
+            self._refuse_abandoned()
             return ""
         if journal.last_request.get("what") == self.request["what"]:
             raise self._interrupted(
@@ -140,6 +141,17 @@ class Once:
         # A try whose request the journal does not take stops. So no earlier try has sent one: the worker may have died
         # while Airflow prepared the task.
         return ""
+
+    def _refuse_abandoned(self) -> None:
+        """Stop a clear where an earlier try asked for another run, and no error has told a person of it yet.
+
+        No list proves that the server did nothing, so only a person can end the doubt.
+        """
+        abandoned = self.journal.abandoned(self.request, "job_group_ids")
+        if abandoned is None or abandoned[1].answer.get("told"):
+            return
+        self._since = parse_time(abandoned[1].before.get("at"))
+        raise self._ambiguous(self.orders[0], "an earlier try of this task asked for another run, and got no answer.")
 
     def _start(self, order: Order, doubt: str) -> Started:
         """Send an order.

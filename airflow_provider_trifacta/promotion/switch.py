@@ -63,6 +63,7 @@ def set_live(
     if before.live_id == target:
         return before
     change = _Change(client, before, target, shows, tries or Tries())
+    change.settle_abandoned()
     applied = change.resume() if change.tries.is_retry else None
     return applied or change.make()
 
@@ -87,6 +88,24 @@ class _Change:
         self._wanted = f"release {self.target}" if self.target else "no release"
         #: What an earlier try noted about the same change.
         self._entry: Entry | None = None
+
+    def settle_abandoned(self) -> None:
+        """Wait for another change that an earlier try asked for, and whose answer was lost.
+
+        A list that does not show it in time proves that the server will not apply it: the process that asked is dead.
+
+        :raises InterruptedChangeError: it was applied just now, so what this change was decided by has changed
+        """
+        journal = self.tries.journal
+        abandoned = journal.abandoned(self._request, "done")
+        if abandoned is None:
+            return
+        target = abandoned[0].get("target")
+        now = self._look(lambda now: now.live_id == target, min(self._newest, target or self._newest))
+        if now.live_id == self.before.live_id:
+            return
+        journal.answered(done=True)
+        raise self._interrupted(now)
 
     def resume(self) -> Standing | None:
         """Tell whether a change that an earlier try may have asked for was applied.

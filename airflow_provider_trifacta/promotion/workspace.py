@@ -113,6 +113,11 @@ class WorkspaceImporter:
         if entry is None:
             if self.tries.is_retry:
                 self._refuse_unknown()
+            abandoned = journal.abandoned(self._request, "flows")
+            if abandoned and not abandoned[1].answer.get("told"):
+                # A person has read of no doubt yet, and no list proves that the server did nothing.
+                above = int(abandoned[1].before["above"])
+                raise self._ambiguous("an earlier try of this task asked for another import.", above)
             return None
         answer, above = entry.answer, int(entry.before["above"])
         if answer.get("told") and not self.tries.is_retry:

@@ -19,7 +19,7 @@ from airflow_provider_trifacta.operators.deployment import (
 )
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 from airflow_provider_trifacta.promotion.new_deployment import create_once
-from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
+from airflow_provider_trifacta.promotion.tries import Kind, Tries, TryFacts
 
 pytestmark = pytest.mark.every_airflow
 
@@ -432,6 +432,17 @@ def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once,
         with pytest.raises(errors.AmbiguousSubmissionError):
             make_once(tries=tries())
     assert len(changes()) == 1
+
+
+def test_another_name_waits_for_the_deployment_that_was_left_without_an_answer(make_once, emulator, tries, changes):
+    """No list proves that it will not be made, so a person has to look, and to clear the task."""
+    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
+    with pytest.raises(errors.AmbiguousSubmissionError):
+        make_once(tries=tries())
+    with pytest.raises(errors.AmbiguousSubmissionError):
+        make_once("Other", tries=tries())
+    assert len(changes()) == 1
+    assert make_once("Other", tries=tries(Kind.CLEAR))[1] == "created"
 
 
 def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, execute, emulator, store, named, changes, fails):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import read_package
+from trifacta_emulator import Answer, Fault, read_package
 
 from airflow_provider_trifacta import _compat
 from airflow_provider_trifacta._compat import AirflowFailException
+from airflow_provider_trifacta.client.errors import ServerError
 from airflow_provider_trifacta.operators import _base
 from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator
@@ -124,3 +125,21 @@ def test_airflow_2_compares_the_try_before(monkeypatch, before, is_retry):
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=2, max_tries=2)
     operator = ActivateReleaseOperator(task_id="t", release_id=1, retries=1)
     assert Attempt(operator, {"ti": ti, "dag_run": None}).begin().is_retry is is_retry
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("has_asked", [True, False])
+def test_a_later_try_that_ends_in_an_outage_says_how_production_stands(
+    execute, emulator, release_ids, store, number, has_asked
+):
+    operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[0], retries=2)
+    if number == 2:
+        if has_asked:
+            execute(operator, max_tries=2, store=store)
+        else:
+            store.set(KEY, {"opened": [1]})
+    emulator.faults.add(Fault(Answer(503), times=None))
+    with pytest.raises(ServerError) as caught:
+        execute(operator, try_number=number, max_tries=2, store=store)
+    assert bool(caught.value.standing) is (number == 2)
+    assert ("may have changed production" in caught.value.standing) is (number == 2 and has_asked)

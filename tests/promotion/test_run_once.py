@@ -388,3 +388,17 @@ def test_a_flow_of_a_release_may_be_refused(make, make_package):
     with TrifactaClient(config) as client, pytest.raises(PermissionDeniedError):
         run_flows(client, [flow], {}, tries=Tries(execution_id=KEYS[0]))
     assert ids(emulator) == []
+
+
+@once
+def test_a_clear_with_other_parameters_is_stopped_until_an_error_named_the_lost_run(run, dev, tries, monkeypatch, what):
+    """The process was killed in its request, so no person has read which job groups appeared."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(dev, what, {"region": "01"}, tries=tries())
+    with pytest.raises(AmbiguousSubmissionError) as caught:
+        run(dev, what, {"region": "02"}, tries=tries(Kind.CLEAR), key=KEYS[1])
+    assert caught.value.job_group_ids == ids(dev)
+    assert len(posts(dev)) == 1
+    assert not run(dev, what, {"region": "02"}, tries=tries(Kind.CLEAR), key=KEYS[2]).joined

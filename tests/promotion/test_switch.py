@@ -296,3 +296,23 @@ def test_a_look_that_keeps_failing_is_no_doubt(change, release_ids, emulator, ch
     assert "Nothing was changed" in caught.value.standing
     assert len(emulator.calls) - before <= 6
     assert len(changes()) == 1
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_another_change_waits_for_the_one_that_was_left_without_an_answer(
+    client, release_ids, emulator, live, changes, tries, time, is_late
+):
+    first, second, _ = release_ids
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(ConnectionLostError):
+        set_live(client, 1, first, client.releases.list(1), tries=tries())
+    asked, slept = len(changes()), time.now
+    if not is_late:
+        set_live(client, 1, second, client.releases.list(1), tries=tries())
+        assert live() == second
+        assert time.now - slept == 30
+        return
+    time.during_sleep = [lambda: emulator.store.update_release(first, active=True)]
+    with pytest.raises(InterruptedChangeError):
+        set_live(client, 1, second, client.releases.list(1), tries=tries())
+    assert (live(), len(changes())) == (first, asked)
