@@ -36,7 +36,6 @@ _FIXED_ARGS = {
     "never_fail": False,
     "on_superseded": "fail",
     "wait_for_completion": False,
-    "if_exists": "reuse",
     "activate": True,
     # Only the last task announces that a release is live, because it may be rolled back before.
     "outlets": [],

@@ -86,13 +86,14 @@ def run_operator(port: int, path: str) -> None:
     from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 
     class Instance:
-        try_number = 1
+        try_number, max_tries, map_index = 1, 0, -1
+        dag_id = run_id = task_id = "upload"
 
         def xcom_push(self, key: str, value: object) -> None:
             pass
 
     def upload(path: str) -> None:
-        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=path, if_exists="create")
+        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=path)
         operator.execute({"ti": Instance()})
 
     measure(upload, path)

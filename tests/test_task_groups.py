@@ -319,7 +319,6 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not():
         "depends_on_past": True,
         "wait_for_downstream": True,
         "on_superseded": "wait",
-        "if_exists": "create",
         "activate": False,
         "retries": 5,
     }
@@ -340,7 +339,6 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not():
         assert not children[f"{group}.active"].soft_fail
         assert not children[f"{group}.active"].never_fail
         assert children[f"{group}.active"].on_superseded == "fail"
-        assert children[f"{group}.create_release"].if_exists == "reuse"
         assert children[f"{group}.create_release"].activate
         assert not any(one.depends_on_past or one.wait_for_downstream for one in children.values())
         rules = {name.partition(".")[2]: task.trigger_rule for name, task in children.items()}

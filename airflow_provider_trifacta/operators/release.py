@@ -58,8 +58,6 @@ class CreateReleaseOperator(PackageOperator):
     :param activate: False to stage the release: what the baseline recorded as live is put back at once, and the new
         release waits until a person or a later task activates it. Needs a ``baseline``
     :param dry_run_first: whether to try the upload first, and to refuse it when that finds problems
-    :param if_exists: what to do when the package was imported before: ``"reuse"`` that release, or ``"create"`` another
-        one in every case, which is not safe to retry
     :param allow_older: whether the package may replace a live one that was exported after it
     :param settle_timeout: seconds to wait for the server to finish or drop an upload whose answer was lost
     :param on_deleted_objects: what to do when the import left objects of the package out, so that the release is live
@@ -83,7 +81,6 @@ class CreateReleaseOperator(PackageOperator):
         baseline: Any = NOT_GIVEN,
         activate: bool = True,
         dry_run_first: bool = False,
-        if_exists: str = "reuse",
         allow_older: bool = False,
         settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
         on_deleted_objects: str = "fail",
@@ -95,7 +92,6 @@ class CreateReleaseOperator(PackageOperator):
         self._with_baseline = baseline is not NOT_GIVEN
         self.activate = activate
         self.dry_run_first = dry_run_first
-        self.if_exists = if_exists
         self.allow_older = allow_older
         self.settle_timeout = settle_timeout
         self.on_deleted_objects = on_deleted_objects
@@ -135,7 +131,6 @@ class CreateReleaseOperator(PackageOperator):
                 package,
                 baseline=baseline,
                 tries=tries,
-                if_exists=self.if_exists,
                 allow_older=self.allow_older,
                 settle_timeout=self.settle_timeout,
                 progress=self.progress,

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 #: A release that is older than the package's export by this much cannot be made of it. Clocks and time zones differ.
 _EXPORT_TOLERANCE = timedelta(days=1)
-_TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too, or set if_exists='create'."
+_TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too."
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,8 @@ class Doubt:
             f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
             f"not live. {now.words} is live: what is live has changed since, and this task does not "
             "undo that.",
-            advice=f"Activate release {release.id} in Trifacta, or import the package again with if_exists='create'.",
+            advice=f"Activate release {release.id} in Trifacta. To import the package again, clear the baseline's "
+            "task too.",
             **now.about(release.id),
         )
 
@@ -301,8 +302,7 @@ class Doubt:
             f"{why}. This task sends nothing more.",
             advice=advice
             or "Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
-            "this task as success. If it is not there, clear this task together with its baseline task. If the list "
-            "never shows the package of a release, set if_exists='create'.",
+            "this task as success. If it is not there, clear this task together with its baseline task.",
             deployment_id=self.deployment_id,
             release_id=release_id,
         )
@@ -571,7 +571,7 @@ class Doubt:
                 f"may have uploaded the package {self.uuid}, found release {known.active_release_id or 'none'} "
                 "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
                 "not undo that.",
-                advice="Set if_exists='create' to promote the package all the same.",
+                advice="To promote the package all the same, give this task a baseline, and clear both tasks.",
                 **now.about(),
             )
 

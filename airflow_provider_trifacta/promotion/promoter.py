@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import InvalidInputError, OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
+from ..client.errors import OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from ..packages.flow_package import FlowPackage
 
 log = logging.getLogger(__name__)
-
-#: What to do with a package that was imported before.
-IF_EXISTS = ("reuse", "create")
 
 
 @dataclass(frozen=True)
@@ -66,14 +63,12 @@ class Promoter:
     :param package: the open package
     :param baseline: what the deployment looked like before this run, if it was recorded
     :param tries: the tries of the task; without them, this is a first try
-    :param if_exists: ``"reuse"``, or ``"create"`` to upload in every case, which is not safe to retry
     :param allow_older: whether the package may replace a live one that was exported after it
     :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was lost
     :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
     :param before_upload: called right before the upload; an error that it raises prevents the upload
     :param on_release: called once, with the release and the primary flows that the server named, as soon as the release
         is known: before it is read back, where the server named it. The flows are None if no answer shows them
-    :raises InvalidInputError: for an unknown mode
     """
 
     client: TrifactaClient
@@ -82,7 +77,6 @@ class Promoter:
     _: KW_ONLY
     baseline: Baseline | None = None
     tries: Tries = field(default_factory=Tries)
-    if_exists: str = "reuse"
     allow_older: bool = False
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT
     progress: Callable[[int, int, float], None] | None = None
@@ -90,8 +84,6 @@ class Promoter:
     on_release: Callable[[int, list[int] | None], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.if_exists not in IF_EXISTS:
-            raise InvalidInputError(f"if_exists must be one of {IF_EXISTS}, not {self.if_exists!r}.")
         #: The id above which a release belongs to this run. Without a baseline it is 0, and nothing tells runs apart.
         self._latest = (self.baseline.latest_release_id or 0) if self.baseline else 0
         #: The newest release of the baseline, down to which the list is read; None without a baseline.
@@ -129,18 +121,17 @@ class Promoter:
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
         :raises TrifactaError: for the rest, see :mod:`airflow_provider_trifacta.client.errors`
         """
-        if self.if_exists == "reuse":
-            # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
-            # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
-            self._refuse_abandoned()
-            self._earlier = self.tries.journal.entry(**self._request)
-            if self._earlier and self._earlier.answer.get("release_id"):
-                return self._recall(self._earlier)
-            if self._same_is_abandoned or not self.tries.journal.nothing_asked(**self._request):
-                self._may_have_sent = True
-                earlier = self._find_earlier()
-                if earlier:
-                    return earlier
+        # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
+        # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
+        self._refuse_abandoned()
+        self._earlier = self.tries.journal.entry(**self._request)
+        if self._earlier and self._earlier.answer.get("release_id"):
+            return self._recall(self._earlier)
+        if self._same_is_abandoned or not self.tries.journal.nothing_asked(**self._request):
+            self._may_have_sent = True
+            earlier = self._find_earlier()
+            if earlier:
+                return earlier
         return repeating(self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
 
     def _refuse_abandoned(self) -> None:
@@ -279,12 +270,11 @@ class Promoter:
     def _decide(self) -> Promotion:
         """Reuse or upload, by what is there now. If the server is busy, this runs again from the start."""
         seen = self._releases.read(self._read_to)
-        if self.if_exists == "reuse":
-            reused = self._find_reusable(seen)
-            if reused:
-                self._name_release(reused.id)
-                return Promotion("reused", reused, None, self._previous(None))
-            self._refuse_surprises(seen)
+        reused = self._find_reusable(seen)
+        if reused:
+            self._name_release(reused.id)
+            return Promotion("reused", reused, None, self._previous(None))
+        self._refuse_surprises(seen)
         if self.before_upload:
             self.before_upload()
         return self._upload(seen)
@@ -322,7 +312,7 @@ class Promoter:
             raise self.baseline.another_is_live(
                 seen,
                 "Nothing was uploaded.",
-                advice="Clear the baseline's task too to promote over it, or use if_exists='create'.",
+                advice="Clear the baseline's task too to promote over it.",
             )
         if live and not self.allow_older:
             self._refuse_older(live, seen)

@@ -165,7 +165,7 @@ class StagedPromoter(Promoter):
 
     def _upload(self, seen: Standing) -> Promotion:
         self._seen = seen
-        # Also with ``if_exists="create"``: the release that is put back must be the one that was live.
+        # The release that is put back must be the one that was live.
         self._refuse_surprise(seen, "Nothing was uploaded.")
         return super()._upload(seen)
 

@@ -124,7 +124,7 @@ def test_none_where_a_rollback_leaves_nothing_live(events_of, create, alias, emu
 @pytest.mark.usefixtures("emulator")
 def test_only_aliases_get_one(events_of, create):
     assert events_of(create(outlets=[Asset("trifacta://host/deployments/1")])) == []
-    assert events_of(create(outlets=[], if_exists="create")) == []
+    assert events_of(create(outlets=[])) == []
 
 
 def test_every_alias_gets_one(alias):

@@ -427,13 +427,11 @@ def test_none_is_made_where_the_upload_is_refused_anyway(create, execute, emulat
     assert posts(emulator) == []
 
 
-@pytest.mark.parametrize("options", [{"if_exists": "create"}, {"baseline": True}])
-def test_one_is_made_for_every_upload(create, execute, emulator, options):
+def test_one_is_made_for_every_upload(create, execute, emulator):
     create()
     emulator.calls.clear()
-    if options.get("baseline"):
-        options = {"baseline": execute(GetDeploymentOperator(task_id="baseline", deployment_id=1))[0]}
-    assert create(**options)[0]["outcome"] == "created"
+    baseline = execute(GetDeploymentOperator(task_id="baseline", deployment_id=1))[0]
+    assert create(baseline=baseline)[0]["outcome"] == "created"
     assert posts(emulator) == [DRY_RUN, CREATE]
 
 

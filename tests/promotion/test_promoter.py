@@ -56,26 +56,7 @@ def test_another_package_replaces_the_live_one(promote, ids, live):
     assert len(ids()) == 2
 
 
-# Line 1: if_exists="create"
-
-
-def test_create_uploads_in_every_state(promote, ids, client):
-    first = promote("A")
-    second = promote("A", if_exists="create")
-    assert second.outcome == "created"
-    client.releases.activate(first.release.id)
-    client.releases.deactivate(first.release.id)
-    assert promote("A", if_exists="create", first_attempt=False).outcome == "created"
-    assert len(ids()) == 3
-
-
-def test_create_ignores_the_baseline_and_the_age(promote, take_baseline):
-    baseline = take_baseline()
-    promote("B")
-    assert promote("A", if_exists="create", baseline=baseline).outcome == "created"
-
-
-# Line 2: one of N is live
+# Line 1: one of N is live
 
 
 def test_the_same_package_is_reused_without_a_baseline(promote, uploads, ids):
@@ -167,7 +148,7 @@ def test_import_rules_that_fail_in_passing_are_no_answer(promote, emulator):
         promote()
 
 
-# Line 3: P is not empty and none of it is live
+# Line 2: P is not empty and none of it is live
 
 
 @pytest.mark.parametrize("with_baseline", [False, True])
@@ -232,7 +213,7 @@ def test_releases_of_other_deployments_do_not_count(promote, emulator):
     assert promote("A", deployment_id=1).outcome == "created"
 
 
-# Line 4: refusals before the upload
+# Line 3: refusals before the upload
 
 
 def test_another_live_release_than_the_baselines_is_not_replaced(promote, take_baseline, live, uploads):
@@ -308,7 +289,7 @@ def test_uuids_without_a_time_are_not_compared(make_package, live_uuid, new_uuid
 
 @pytest.mark.parametrize(
     "options",
-    [{"if_exists": "fail"}, {"settle_timeout": -1}, {"settle_timeout": "60"}, {"settle_timeout": float("nan")}],
+    [{"settle_timeout": -1}, {"settle_timeout": "60"}, {"settle_timeout": float("nan")}],
 )
 def test_bad_options_are_named_before_any_request(promote, emulator, options):
     (name,) = options
