@@ -19,11 +19,11 @@ from ..client.imports import ImportResult, first_dropped
 from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .baseline import Baseline
-from .doubt import Doubt, Settled, Since, overrun_by
 from .journal import Entry, production_stands
 from .rules import rules_changed_since
 from .standing import DEFAULT_SETTLE_TIMEOUT, Standing
 from .tries import Tries
+from .uploads import PackageReleases, Settled, Since, overrun_by
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -106,9 +106,9 @@ class Promoter:
         }
 
     @cached_property
-    def _releases(self) -> Doubt:
+    def _releases(self) -> PackageReleases:
         """The releases of the deployment, seen from this package."""
-        return Doubt(self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout)
+        return PackageReleases(self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout)
 
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
@@ -156,7 +156,7 @@ class Promoter:
             # Its release is one of this package, so the usual wait for an earlier try finds it.
             self._same_is_abandoned = True
             return
-        releases = Doubt(self.client, self.deployment_id, uuid, self.settle_timeout)
+        releases = PackageReleases(self.client, self.deployment_id, uuid, self.settle_timeout)
         known = entry.before.get("latest_release_id") or 0
 
         def made(now: Standing) -> list[Release]:

@@ -11,7 +11,6 @@ from ..client import errors
 from ..client.models import canonical_uuid
 from ..client.texts import sentence
 from .baseline import Baseline
-from .doubt import Doubt
 from .standing import (
     DEFAULT_SETTLE_TIMEOUT,
     Standing,
@@ -20,6 +19,7 @@ from .standing import (
 )
 from .switch import live_request, refuse_overlap, set_live
 from .tries import Tries
+from .uploads import PackageReleases
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
@@ -148,15 +148,15 @@ def _releases_of_run(
     package_uuid: str | None,
     release_id: int | None,
     settle_timeout: float = DEFAULT_SETTLE_TIMEOUT,
-) -> Doubt:
+) -> PackageReleases:
     """Return the releases that the run made, by the id of its release or by its package."""
     if release_id is not None and release_id <= (baseline.latest_release_id or 0):
         release_id = None
     uuid = canonical_uuid(package_uuid or "")
-    return Doubt(client, baseline.deployment_id, uuid, settle_timeout, release_id)
+    return PackageReleases(client, baseline.deployment_id, uuid, settle_timeout, release_id)
 
 
-def _read(package: Doubt, baseline: Baseline) -> Standing:
+def _read(package: PackageReleases, baseline: Baseline) -> Standing:
     """Read all that is newer than the baseline, what is live, and what to go back to."""
     target, newer = baseline.active_release_id, down_to(baseline.latest_release_id or 0)
 
@@ -167,7 +167,7 @@ def _read(package: Doubt, baseline: Baseline) -> Standing:
     return Standing(package.deployment_id, rows)
 
 
-def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> Standing:
+def _await_promotion(package: PackageReleases, before: Standing, baseline: Baseline) -> Standing:
     """Wait for a release that the run may have uploaded right before the rollback.
 
     The task that promotes may have been killed in its upload. A rollback that looks too soon would find nothing to do,
@@ -205,7 +205,7 @@ def _await_promotion(package: Doubt, before: Standing, baseline: Baseline) -> St
     return before if now.live_id == target else _read(package, baseline)
 
 
-def _await_release(package: Doubt, release_id: int, before: Standing, baseline: Baseline) -> Standing:
+def _await_release(package: PackageReleases, release_id: int, before: Standing, baseline: Baseline) -> Standing:
     """Wait for a release that the server said it made to show in the list, which may lag behind."""
     log.info(
         "Release %s does not show in deployment %s. Waiting %s s for it",
@@ -220,7 +220,7 @@ def _await_release(package: Doubt, release_id: int, before: Standing, baseline: 
     return now
 
 
-def _refuse_hidden(package: Doubt, release_id: int, now: Standing) -> None:
+def _refuse_hidden(package: PackageReleases, release_id: int, now: Standing) -> None:
     """Refuse a list that does not show a release which is there: it cannot show what is live either.
 
     :raises UnexpectedResponseError: the release is there; a later try may read another list
@@ -238,7 +238,7 @@ def _refuse_hidden(package: Doubt, release_id: int, now: Standing) -> None:
     )
 
 
-def _refuse_surprise(baseline: Baseline, package: Doubt, now: Standing, ours: Sequence[Release]) -> Release:
+def _refuse_surprise(baseline: Baseline, package: PackageReleases, now: Standing, ours: Sequence[Release]) -> Release:
     """Return the live release, if this run made it."""
     if now.live is None or now.live not in ours:
         where = f" and is not of this run ({package.words})"

@@ -4,13 +4,15 @@ An upload is not idempotent: sent twice, it makes two releases. Its answer may g
 killed before it reads the answer. The next try then does not know whether there is a release. It must not upload a
 second time, and it must not undo what a person has decided in the meantime.
 
-What the server said decides. A complete 201 names the release, and :meth:`Doubt.prove` reads it back by its id. What is
-inferred decides only where the answer was lost: that a release shows the uuid of its package. An instance may give its
-releases uuids of its own. So another uuid proves another package only where a release shows one that this task knows.
+What the server said decides. A complete 201 names the release, and :meth:`PackageReleases.prove` reads it back by its
+id. What is inferred decides only where the answer was lost: that a release shows the uuid of its package. An instance
+may give its releases uuids of its own. So another uuid proves another package only where a release shows one that this
+task knows.
 
 The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. If that rule does
-not prove that nothing was done, :meth:`Doubt.settle` looks until the release shows or the time is up. If no release of
-an earlier try shows, one question is left: did a person remove it? :meth:`Doubt.refuse_undone` answers that.
+not prove that nothing was done, :meth:`PackageReleases.settle` looks until the release shows or the time is up. If no
+release of an earlier try shows, one question is left: did a person remove it?
+:meth:`PackageReleases.refuse_undone` answers that.
 """
 
 from __future__ import annotations
@@ -119,8 +121,8 @@ class Settled:
 
 
 @dataclass(eq=False)
-class Doubt:
-    """The question whether a package became a release of a deployment, and how it is answered.
+class PackageReleases:
+    """The releases of one package in a deployment, and the question whether it became one.
 
     :param client: the instance
     :param deployment_id: the deployment
