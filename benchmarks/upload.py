@@ -19,9 +19,11 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 import zipfile
 from pathlib import Path
 
+#: What each release shows: this instance gives releases uuids of its own.
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 SMALL = 64 * 1024
 
@@ -68,7 +70,8 @@ def make_package(path: Path, size: int) -> None:
     """Write a valid package whose one artifact makes it ``size`` bytes long."""
     definition = {
         "type": "flow",
-        "metadata": {"uuid": UUID, "primaryFlowIds": [1]},
+        # Another one for each package, so that no upload is taken for one of before.
+        "metadata": {"uuid": str(uuid.uuid4()), "primaryFlowIds": [1]},
         "data": {"flows": [{"id": 1, "name": "benchmark"}], "connections": []},
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
