@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from trifacta_emulator import Answer, Reset
+from trifacta_emulator import Answer, Reset, Truncate
 
 from contract.changes import Change
 from contract.world import BETWEEN_TRIES, Ended, Request, World
@@ -30,6 +30,18 @@ def lost_not_done(world: World, request: Request) -> None:
 
 def lost(world: World, request: Request) -> None:
     world.meet(request, Reset("after_commit"))
+
+
+def lost_by_504(world: World, request: Request) -> None:
+    world.meet(request, Answer.gateway_timeout())
+
+
+def cut_short(world: World, request: Request) -> None:
+    world.meet(request, Truncate())
+
+
+def not_done_504(world: World, request: Request) -> None:
+    world.meet(request, Answer.gateway_timeout(when="after_body"))
 
 
 def late(world: World, request: Request) -> None:
@@ -62,6 +74,9 @@ FAULTS = {
     "busy": busy,
     "lost and not done": lost_not_done,
     "lost": lost,
+    "504": lost_by_504,
+    "cut short": cut_short,
+    "504 and not done": not_done_504,
     "lost and late": late,
     "killed before": killed_before,
     "killed after": killed_after,
@@ -152,6 +167,9 @@ EVENTS = [
     Event("busy", "retry"),
     Event("lost and not done"),
     Event("lost"),
+    Event("504"),
+    Event("cut short"),
+    Event("504 and not done"),
     Event("lost and late"),
     *_second_tries(),
     Event("killed after", "two clears"),

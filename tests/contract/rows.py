@@ -5,7 +5,7 @@ switch or rules the number is 1 (2 for two lists) if production is as the task w
 try undid what a person had decided. After ``|`` comes the cell without the journal, if it is another one.
 
 A row without lowered ``retries`` is also the row of the event with them: a retry is no clear, whatever the DAG file
-says now.
+says now. However an answer is lost, the row is that of ``lost`` or of ``lost and not done``.
 """
 
 from __future__ import annotations
@@ -46,14 +46,25 @@ def cell_named(change: str, event: str, *, journal: bool) -> Cell:
     return Cell.of(with_journal if journal or not without else without)
 
 
+#: Events that have the row of another one.
+_SAME_AS = {"504": "lost", "cut short": "lost", "504 and not done": "lost and not done"}
+
+
+def _row_of(event: Event) -> str:
+    return str(replace(event, fault=_SAME_AS.get(event.fault, event.fault), lowered=False))
+
+
 def cell_of(change: str, event: Event, *, journal: bool) -> Cell:
     """Return a cell of the contract."""
-    return cell_named(change, str(replace(event, lowered=False)), journal=journal)
+    cell = cell_named(change, _row_of(event), journal=journal)
+    if event.fault == "504 and not done" and cell.ends == "ConnectionLostError":
+        return replace(cell, ends="ServerError")
+    return cell
 
 
 def has_row(change: str, event: Event) -> bool:
     """Tell whether an event can happen to a change: not each has a second request, jobs, or a read before it."""
-    return str(replace(event, lowered=False)) in ROWS[change]
+    return _row_of(event) in ROWS[change]
 
 
 def has_row_named(change: str, fault: str, then: str) -> bool:

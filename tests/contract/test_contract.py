@@ -42,8 +42,23 @@ def test_a_change_keeps_its_contract(start, store, name, event, journal):
     undone = event.person and not change.stands(world)
     ends = ended.outcome or type(ended.error).__name__
     assert Cell(ends, change.made(world), undone) == cell_of(name, event, journal=journal), ended.error
+    # A run pushes no outcome: it only returns it.
+    assert ended.pushed.get("outcome", ended.outcome) == ended.outcome
+    check_what_was_sent(world, change)
     if ended.error:
         check_error(world, change, event, ended)
+
+
+def check_what_was_sent(world, change):
+    """Check that no try sends a change twice, and that one that stops or finds it done sends nothing."""
+    # A request with an execution id is sent again: the server takes it once.
+    most = 2 if "execution_ids" not in change.options and change.name in ("flows", "recipe") else 1
+    assert all(one.sent <= most for one in world.tries)
+    last = world.tries[-1]
+    if last.outcome in ("unchanged", "reused", "joined"):
+        assert last.sent == 0
+    if isinstance(last.error, (errors.InterruptedChangeError, errors.ReleaseNotLiveError)):
+        assert last.sent == 0
 
 
 def check_error(world, change, event, ended):

@@ -76,6 +76,15 @@ class Request:
         return method == self.method and re.fullmatch(self.path, path) is not None
 
 
+@dataclass
+class Sent:
+    """A request that left, and the status of its answer; 0 if none came."""
+
+    method: str
+    path: str
+    status: int = 0
+
+
 class Wire:
     """Stands between the task and the instance.
 
@@ -88,6 +97,8 @@ class Wire:
         #: Whether no connection can be made.
         self.down = False
         self._outside = False
+        #: What the present try sent, and how it was answered.
+        self.answers: list[Sent] = []
 
     def arm(self, request: Request, fault: str) -> None:
         """Let a fault meet the next request that fits.
@@ -111,7 +122,10 @@ class Wire:
             raise KilledError
         if fault == "late":
             self._handle_later(request)
+        answer = Sent(request.method, request.path_url.partition("?")[0])
+        self.answers.append(answer)
         response = real_send(adapter, request, **keywords)
+        answer.status = response.status_code
         if fault == "killed after":
             response.close()
             raise KilledError
@@ -145,12 +159,16 @@ class Ended:
     :param error: the provider's own error; None if it succeeded, or its process was killed
     :param final: whether Airflow does not retry it
     :param killed: whether its process was killed
+    :param pushed: its XComs
+    :param sent: how often it sent the change, without what the server was too busy for
     """
 
     outcome: str | None = None
     error: TrifactaError | None = None
     final: bool = False
     killed: bool = False
+    pushed: dict[str, Any] = field(default_factory=dict)
+    sent: int = 0
 
 
 @dataclass
@@ -258,6 +276,7 @@ class World:
         operator.retries = self.retries
         dag_run = SimpleNamespace(start_date=self._began, clear_number=self.clears, run_id="r", run_type="manual")
         before = self.snapshot()
+        self.wire.answers.clear()
         ended = Ended()
         try:
             result, _ = self.execute(
@@ -270,6 +289,9 @@ class World:
             ended.error, ended.final = as_ours(failure.__cause__), True
         except TrifactaError as error:
             ended.error = error
+        ended.pushed = self.execute.ti.pushed
+        first, _ = change.requests(self)
+        ended.sent = len([one for one in self.wire.answers if first.fits(one.method, one.path) and one.status != 429])
         self.tries.append(ended)
         if ended.error:
             truth.check(self, ended.error, before)
