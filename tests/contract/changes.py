@@ -55,6 +55,10 @@ class Change:
         """Count what the task made."""
         raise NotImplementedError
 
+    def is_as_wanted(self, world: World) -> bool:  # noqa: ARG002
+        """Tell whether the right release is live after a success, if nobody else acted."""
+        return True
+
     def person(self, world: World) -> None:
         """Let a person undo the change, or decide otherwise."""
         raise NotImplementedError
@@ -94,6 +98,9 @@ class Create(Change):
     def made(self, world: World) -> int:
         return len([release for release in world.release_ids if release > world.facts["before"]])
 
+    def is_as_wanted(self, world: World) -> bool:
+        return world.live == max(world.release_ids)
+
     def person(self, world: World) -> None:
         world.server.update_release(world.facts["before"], active=True)
 
@@ -110,6 +117,9 @@ class Staged(Create):
         operator = super().operator(world)
         operator.activate = False
         return operator
+
+    def is_as_wanted(self, world: World) -> bool:
+        return world.live == world.facts["before"]
 
     def person(self, world: World) -> None:
         """Approve the release: activate it, after the one before was put back, by the task or by that person."""

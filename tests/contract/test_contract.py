@@ -45,6 +45,8 @@ def test_a_change_keeps_its_contract(start, store, name, event, journal):
     # A run pushes no outcome: it only returns it.
     assert ended.pushed.get("outcome", ended.outcome) == ended.outcome
     check_what_was_sent(world, change)
+    if ended.outcome and not event.person:
+        assert change.is_as_wanted(world)
     if ended.error:
         check_error(world, change, event, ended)
 

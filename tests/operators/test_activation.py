@@ -1,4 +1,4 @@
-"""Activating and deactivating a release, over HTTP: done, already done, refused, lost, tried again."""
+"""Activating and deactivating a release, over HTTP: done, already done, refused. The contract has the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from request_patterns import CHANGE
-from trifacta_emulator import Answer, Fault, Reset, Truncate
+from trifacta_emulator import Answer, Fault, Reset
 
 from airflow_provider_trifacta._compat import AirflowFailException, Asset, AssetAlias
 from airflow_provider_trifacta.client import errors
@@ -227,57 +227,6 @@ def test_a_release_whose_deployment_is_not_told_cannot_be_checked(request, emula
     assert changes() == []
 
 
-@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
-def test_a_change_that_is_refused_fails_without_retry(
-    request, emulator, release_ids, live, changes, operator, index, fails
-):
-    emulator.faults.add(Fault(Answer(403), **CHANGE))
-    with fails("PermissionDeniedError: PATCH"):
-        request.getfixturevalue(operator)(release_ids[index])
-    assert live() == release_ids[2]
-    assert len(changes()) == 1
-
-
-# Lost answers
-
-
-@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
-@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate()])
-def test_a_change_whose_answer_was_lost_is_read_back(
-    request, emulator, release_ids, live, changes, operator, index, effect
-):
-    armed = emulator.faults.add(Fault(effect, **CHANGE))
-    result, ti = request.getfixturevalue(operator)(release_ids[index])
-    assert result["outcome"] == ti.pushed["outcome"] == f"{operator}d"
-    assert armed.fired == 1
-    assert live() == (release_ids[0] if operator == "activate" else None)
-    assert len(changes()) == 1
-
-
-@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
-@pytest.mark.parametrize(
-    ("effect", "error"),
-    [
-        (Reset("after_body"), errors.ConnectionLostError),
-        (Answer.gateway_timeout(when="after_body"), errors.ServerError),
-    ],
-)
-def test_a_change_that_was_lost_is_not_repeated_without_a_person(
-    request, execute, emulator, release_ids, live, changes, operator, index, effect, error, fails
-):
-    """By the attempt itself, or by Airflow's retry: whether it was undone or never done cannot be told later."""
-    run, release_id = request.getfixturevalue(operator), release_ids[index]
-    emulator.faults.add(Fault(effect, **CHANGE))
-    with pytest.raises(error):
-        run(release_id)
-    assert "outcome" not in execute.ti.pushed
-    assert len(changes()) == 1
-    with fails("InterruptedChangeError"):
-        run(release_id, try_number=2)
-    assert live() == release_ids[2]
-    assert len(changes()) == 1
-
-
 # Tried again
 
 
@@ -287,21 +236,6 @@ def test_a_retry_after_a_kill_finds_what_was_done(activate, release_ids, emulato
     assert result["outcome"] == "unchanged"
     assert live() == release_ids[0]
     assert changes() == []
-
-
-@pytest.mark.parametrize(("operator", "index"), [("activate", 0), ("deactivate", 2)])
-def test_a_retry_does_not_undo_a_persons_decision(
-    request, emulator, release_ids, live, changes, operator, index, fails
-):
-    """An earlier try changed it and was killed, and a person changed it back."""
-    run, release_id = request.getfixturevalue(operator), release_ids[index]
-    run(release_id)
-    emulator.store.update_release(release_ids[2], active=True)
-    done = changes()
-    with fails("InterruptedChangeError"):
-        run(release_id, try_number=2)
-    assert live() == release_ids[2]
-    assert changes() == done
 
 
 @pytest.mark.parametrize("retries", [0, 2])

@@ -211,33 +211,6 @@ def test_a_lost_answer_to_a_staged_upload(promote, get, execute, emulator, live,
     assert len(changes()) == 3
 
 
-def test_a_retry_finishes_a_restore_that_was_cut_off(promote, get, emulator, live, changes):
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
-    with pytest.raises(errors.ConnectionLostError):
-        promote(1, activate=False, baseline=baseline)
-    staged = live()
-    assert staged > old
-    result = promote(1, activate=False, baseline=baseline, try_number=2)
-    assert (result["outcome"], result["release_id"]) == ("reused", staged)
-    assert live() == old
-    assert changes()[-1] == ("PATCH", f"/v4/releases/{old}")
-    assert len(emulator.store.releases(1)) == 2
-
-
-def test_a_retry_leaves_what_a_person_activated(promote, get, emulator, live, changes, fails):
-    promote(0)
-    baseline = get()[0]
-    staged = promote(1, activate=False, baseline=baseline)["release_id"]
-    emulator.store.update_release(staged, active=True)
-    done = changes()
-    with fails("InterruptedChangeError"):
-        promote(1, activate=False, baseline=baseline, try_number=2)
-    assert live() == staged
-    assert changes() == done
-
-
 # CreateDeploymentOperator
 
 
@@ -306,13 +279,6 @@ def test_a_bad_name_is_refused_before_any_request(create, emulator, name, fails)
     with fails("InvalidInputError: name"):
         create(name)
     assert emulator.calls == []
-
-
-def test_a_refusal_to_make_one_fails_without_retry(create, emulator, named, fails):
-    emulator.faults.add(Fault(Answer(403), **CREATE))
-    with fails("PermissionDeniedError: POST /v4/deployments answered 403"):
-        create()
-    assert named() == []
 
 
 def test_a_busy_server_leaves_no_doubt(emulator, named):
@@ -443,17 +409,6 @@ def test_another_name_waits_for_the_deployment_that_was_left_without_an_answer(m
         make_once("Other", tries=tries())
     assert len(changes()) == 1
     assert make_once("Other", tries=tries(Kind.CLEAR))[1] == "created"
-
-
-def test_a_clear_makes_the_deployment_that_a_retry_does_not(create, execute, emulator, store, named, changes, fails):
-    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
-    for number in (1, 2):
-        with fails("AmbiguousSubmissionError"):
-            create(try_number=number, store=store)
-    assert len(changes()) == 1
-    operator = CreateDeploymentOperator(task_id="make", name="New")
-    made = execute(operator, try_number=3, max_tries=2, store=store)[0]
-    assert (made["outcome"], [made["deployment_id"]]) == ("created", named())
 
 
 def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator):

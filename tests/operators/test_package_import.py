@@ -211,13 +211,6 @@ def test_a_killed_try_is_in_doubt_for_a_clear_too(run, prod, store, fails):
     assert imports(emulator) == 1
 
 
-def test_what_the_server_refuses_may_be_asked_again(run, prod, store):
-    emulator = prod()
-    emulator.faults.add(Fault(Answer.too_many_requests(), **IMPORT, times=1))
-    result, _ = run(store=store)
-    assert (result["outcome"], imports(emulator)) == ("created", 1)
-
-
 def test_a_broken_connection_before_the_request_may_be_retried(run, prod, store, use_connection):
     emulator = prod()
     use_connection("http://127.0.0.1:1", extra={"read_retries": 0})
