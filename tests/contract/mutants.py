@@ -6,11 +6,6 @@ whose text is gone is an error: correct it, or delete it with the code that it w
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +30,16 @@ class Mutant:
     new: str
     tests: tuple[str, ...]
 
-    def apply(self, folder: Path) -> None:
-        """Change a copy of the package.
+    def applied(self, root: Path = ROOT) -> str:
+        """Return the changed text of the module.
 
-        :raises LookupError: the text is not there exactly once
+        :param root: where the package is
+        :raises LookupError: the text to replace is not there exactly once
         """
-        path = folder / PACKAGE / self.file
-        text = path.read_text()
+        text = (root / PACKAGE / self.file).read_text()
         if text.count(self.old) != 1:
             raise LookupError(f"{self.name}: its text is {text.count(self.old)} times in {self.file}")
-        path.write_text(text.replace(self.old, self.new))
+        return text.replace(self.old, self.new)
 
 
 def _contract(words: str) -> tuple[str, ...]:
@@ -266,40 +261,3 @@ MUTANTS = [
         ("tests/client/test_transport.py", "-k", "test_credentials_never or test_no_redirect"),
     ),
 ]
-
-
-def main(names: list[str]) -> int:
-    """Run the mutants whose names contain one of some words, or all; print which are killed.
-
-    :param names: the words
-    :returns: the exit code: 1 if one survives, or does not run
-    """
-    chosen = [one for one in MUTANTS if not names or any(word.lower() in one.name.lower() for word in names)]
-    ends = []
-    for _number, mutant in enumerate(chosen, 1):
-        ends.append(_run(mutant))
-    killed = ends.count("killed")
-    return int(killed < len(chosen))
-
-
-def _run(mutant: Mutant) -> str:
-    """Apply a mutant to a copy of the package, and run its tests against that copy."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
-        mutant.apply(folder)
-        search = [name, str(ROOT / "emulator"), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search)), "MUTANT": name}
-        # The script, and not ``-m``: that would put the original package first.
-        pytest = [sys.executable, str(Path(sys.executable).with_name("pytest"))]
-        options = ["-x", "-q", "-p", "no:cacheprovider", "--no-header"]
-        ended = subprocess.run(
-            [*pytest, *options, *mutant.tests], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
-    if ended.returncode in (0, 1):
-        return "survived" if ended.returncode == 0 else "killed"
-    return "broken"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_trifacta.client import errors
 from contract.changes import CHANGES
 from contract.events import EVENTS, Event
+from contract.mutants import MUTANTS
 from contract.rows import FORGETS, PENDING, ROWS, Cell, cell_of, has_row
 from contract.table import PAGE, REASONS, block_of, differing, table
 from contract.truth import says_how_production_stands
@@ -118,3 +119,13 @@ def test_the_guide_has_the_table():
 
 def test_each_cell_that_differs_from_the_sentence_has_a_reason():
     assert set(REASONS) == differing()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_text_of_each_mutant_is_there(mutant):
+    """``scripts/mutants`` runs them."""
+    compile(mutant.applied(), mutant.file, "exec")
+
+
+def test_the_mutants_have_names_of_their_own():
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 25
