@@ -235,16 +235,11 @@ MUTANTS = [
         _contract("rules and lost"),
     ),
     Mutant(
-        "Every statement is true: a lost change says that nothing was changed",
-        "promotion/switch.py",
-        '        with production_stands(lambda: f"{before} was live before, and {asked}"):\n',
-        '        with production_stands(lambda: f"Nothing was changed. {before} is live.", also=True):\n',
-        (
-            "tests/promotion/test_switch.py",
-            "tests/contract",
-            "-k",
-            "person_made_live or going_on or (activate and lost)",
-        ),
+        "Every statement is true: the end tells what the baseline recorded as what is live",
+        "promotion/status.py",
+        "            live_release_id=end.now.live_id if end.now else None,\n",
+        "            live_release_id=self.recorded_id,\n",
+        ("tests/operators/test__group.py", "-k", "test_a_promotion_that_is_kept or test_what_a_person_made_live"),
     ),
     Mutant(
         "A waiting task changes nothing: a killed wait cancels the jobs unasked",
