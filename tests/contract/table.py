@@ -68,7 +68,7 @@ def word(change: Change, then: str, *, journal: bool) -> str:
         return _word_of_retry(change, plain, after_a_person)
     if any(cell.undone for cell in after_a_person):
         return AGAIN if all(cell.green for cell in [*plain, *after_a_person]) else STOPS_ONCE
-    return AS_A_RETRY
+    return AS_A_RETRY if all(cell.green for cell in plain) else STOPS_ONCE
 
 
 def _word_of_retry(change: Change, plain: list[Cell], after_a_person: list[Cell]) -> str:

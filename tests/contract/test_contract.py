@@ -117,6 +117,11 @@ def test_the_guide_has_the_table():
     assert block_of(PAGE.read_text()).strip() == table().strip()
 
 
+def test_what_stops_a_clear_stops_one_only():
+    for name in CHANGES:
+        assert cell_of(name, Event("killed after", "two clears"), journal=True).green
+
+
 def test_each_cell_that_differs_from_the_sentence_has_a_reason():
     assert set(REASONS) == differing()
 
