@@ -144,7 +144,7 @@ MUTANTS = [
         ("tests/operators/test__group.py", "-k", "test_a_wait_that_a_person_marks_is_not_overruled"),
     ),
     Mutant(
-        "What the rollback noted counts, whatever is live now",
+        "What the rollback noted counts, also if another release is live now",
         "promotion/ending.py",
         "    went_back = end.rolled_back_id is not None and whose is Live.RECORDED\n",
         "    went_back = end.rolled_back_id is not None\n",

@@ -4,8 +4,8 @@ A cell is the XCom ``outcome`` or the class of the error, then how many objects 
 switch or rules the number is 1 (2 for two lists) if production is as the task wants it. ``undone`` says that the last
 try undid what a person had decided. After ``|`` comes the cell without the journal, if it is another one.
 
-A row without lowered ``retries`` is also the row of the event with them: a retry is no clear, whatever the DAG file
-says now. However an answer is lost, the row is that of ``lost`` or of ``lost and not done``.
+A row without lowered ``retries`` is also the row of the event with them: a retry stays one when the DAG file is
+edited. In each way to lose an answer, the row is that of ``lost`` or of ``lost and not done``.
 """
 
 from __future__ import annotations

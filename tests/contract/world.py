@@ -225,7 +225,7 @@ class World:
         return path
 
     def import_release(self, name: str) -> None:
-        """Let somebody import a package as a release, and keep its id."""
+        """Import a package as a release, without the task, and keep its id."""
         with self.package(name).open("rb") as file:
             release = self.server.create_release(self.deployment_id, read_package(file))
         self.facts[name] = release.id
