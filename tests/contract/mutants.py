@@ -172,16 +172,16 @@ MUTANTS = [
     ),
     Mutant(
         "A retry takes itself for a clear",
-        "operators/_base.py",
-        "        return self.number > first\n",
-        "        return False\n",
-        _contract("activate and person and retry"),
+        "promotion/tries.py",
+        "        return Kind.RETRY if facts.max_tries in earlier else Kind.CLEAR\n",
+        "        return Kind.CLEAR if facts.looks_cleared else Kind.RETRY\n",
+        _contract("activate and lowered"),
     ),
     Mutant(
         "A clear takes itself for a retry",
-        "operators/_base.py",
-        "        return self.number > first\n",
-        "        return self.number > 1\n",
+        "promotion/tries.py",
+        "        return Kind.RETRY if facts.max_tries in earlier else Kind.CLEAR\n",
+        "        return Kind.RETRY\n",
         _contract("deactivate and person and clear"),
     ),
     Mutant(

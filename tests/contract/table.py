@@ -45,6 +45,7 @@ REASONS: dict[tuple[str, str, bool], str] = {
     ("staged", "clear", True): _UPLOAD,
     ("staged", "clear", False): _UPLOAD,
     ("new deployment", "retry", False): _FORGETS,
+    ("new deployment", "clear", True): _TOLD,
     ("import", "clear", True): f"{_TOLD} {_NEVER_TWICE}",
     ("run", "retry", False): _RUNS,
     ("run", "clear", True): f"{_TOLD} {_JOINS}",
