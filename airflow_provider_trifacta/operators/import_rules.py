@@ -81,11 +81,12 @@ class SetImportRulesOperator(PackageOperator):
                 for kind in kinds
             ]
             pending = [rules for rules in lists if rules.differs()]
-            settle_earlier(deployment_id, pending, tries)
+            settle_earlier(deployment_id, lists, pending, tries)
+            states = {rules.kind: rules.state for rules in lists}
             done: list[str] = []
             with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
                 for one in pending:
-                    one.set(attempt.tell)
+                    one.set(attempt.tell, states)
                     done.append(one.kind)
         attempt.tell(outcome="changed" if pending else "unchanged")
         self.log.info(

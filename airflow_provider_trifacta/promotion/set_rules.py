@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -94,19 +94,28 @@ class RuleList:
         if not is_changed(self.found):
             self.found = self._read(lambda read: look(self.client, read, is_changed, seconds=VERIFY_TIMEOUT))
 
-    def may_be_changed(self, tries: Tries) -> bool:
+    @property
+    def noted_states(self) -> dict[str, str | None]:
+        """What all lists of the task were when an earlier try decided to write this one, by their kinds."""
+        entry = self.journal.entry(**self.journal.last_request)
+        return dict(entry.before.get("states") or {}) if entry else {}
+
+    def may_be_changed(self, tries: Tries, noted: Mapping[str, str | None]) -> bool:
         """Tell whether an earlier try may have set the list, and a person may have set another one after that.
 
-        :param tries: the tries of the task
-
-        The list does not tell who set it. With a journal, one that is not as it was before the earlier try counts as
+        The list does not show who set it. With a journal, one that is not as it was before the earlier try counts as
         changed. Without one, a list with a rule that is newer than the run does.
+
+        :param tries: the tries of the task
+        :param noted: what the lists were when an earlier try decided to write one of them
         """
         if entry := self.noted_as_one:
             return bool(entry.answer.get(self.kind)) or self.state != entry.before.get(self.kind)
         if last := self.journal.last_request:
             entry = self.journal.entry(**last)
             return entry is not None and (bool(entry.answer) or self.state != entry.before.get("state"))
+        if self.kind in noted:
+            return self.state != noted[self.kind]
         if self.journal.nothing_asked(**self._request):
             return False
         return tries.run_began is not None and self.changed_since(tries.run_began)
@@ -118,10 +127,11 @@ class RuleList:
         """
         return any(rule.created_at is None or rule.created_at > began for rule in self.found or ())
 
-    def set(self, tell: Callable[..., None]) -> None:
+    def set(self, tell: Callable[..., None], states: Mapping[str, str | None]) -> None:
         """Write the rules, and read them back.
 
         :param tell: called with the rules that are replaced, before they are
+        :param states: what all lists of the task were when it decided to write
         :raises TrifactaError: they were not written, or it is unknown whether they were
         """
         where = self._where
@@ -135,7 +145,7 @@ class RuleList:
             tell(**{f"replaced_{self.kind}_rules": present})
         lost = self.journal.ask(
             self._request,
-            {"state": self.state},
+            {"state": self.state, "states": dict(states)},
             partial(self.client.import_rules.replace, self.deployment_id, self.kind, self.wanted),
             nothing=lambda: f"The {where} were not changed.",
             earlier=self.journal.entry(**self._request),
@@ -160,11 +170,12 @@ class RuleList:
                 )
 
 
-def settle_earlier(deployment_id: int, pending: list[RuleList], tries: Tries) -> None:
+def settle_earlier(deployment_id: int, lists: Sequence[RuleList], pending: Sequence[RuleList], tries: Tries) -> None:
     """Settle what earlier tries wrote, before anything is written.
 
     :param deployment_id: the deployment
-    :param pending: the lists that are not as declared
+    :param lists: the lists that the task declares
+    :param pending: those of them that are not as declared
     :param tries: the tries of the task
     :raises InterruptedChangeError: a retry, and a person may have set other rules after an earlier try set them
     """
@@ -172,7 +183,10 @@ def settle_earlier(deployment_id: int, pending: list[RuleList], tries: Tries) ->
         rules.settle_abandoned()
     if not tries.is_retry:
         return
-    changed = [rules.kind for rules in pending if rules.may_be_changed(tries)]
+    noted: dict[str, str | None] = {}
+    for rules in lists:
+        noted |= rules.noted_states
+    changed = [rules.kind for rules in pending if rules.may_be_changed(tries, noted)]
     if changed:
         raise errors.InterruptedChangeError(
             f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "

@@ -139,7 +139,7 @@ class _Change:
             self._request,
             self.before.state(self.target),
             self._ask,
-            nothing=lambda: f"Nothing was changed. {before} is live.",
+            nothing=lambda: f"What is live was not changed: {before} is live.",
             earlier=self._entry,
         )
         if lost:

@@ -202,7 +202,9 @@ class WorkspaceImporter:
         try:
             return self._unknown(why, self._appeared(above, VERIFY_TIMEOUT))
         except errors.TrifactaError as error:
-            return self._unknown(f"{why} The flows cannot be listed: {error}", [])
+            unknown = self._unknown(f"{why} The flows cannot be listed: {error}", [])
+            with production_stands(lambda: "What the workspace holds could not be read."):
+                raise unknown from error
 
     def _unknown(self, why: str, appeared: list[Flow]) -> errors.AmbiguousSubmissionError:
         """Make the error for an import that may have happened, with the flows that a person has to look at."""

@@ -440,18 +440,4 @@ ROWS: dict[str, dict[str, str]] = {
 }
 
 #: What today's code does not keep: the ids of the cells, by what is missing.
-PENDING: dict[str, tuple[str, ...]] = {
-    "a retry undoes the rules that a person set, if only the other list was noted": (
-        "rules: killed before, a person, retry, with the journal",
-        "rules: killed after, a person, retry, with the journal",
-        "rules: killed after, a person, retries lowered, retry, with the journal",
-    ),
-    "an outage that outlasts the tries does not say how production stands": (
-        "import: killed after, an outage, retry, with the journal",
-    ),
-    "the refused way back of a staged release says that nothing was changed": (
-        "staged: the second refused, with the journal",
-        "staged: the second refused, clear, with the journal",
-        "staged: the second refused, clear, without it",
-    ),
-}
+PENDING: dict[str, tuple[str, ...]] = {}

@@ -293,7 +293,7 @@ def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, li
     staged = live()
     assert staged != before
     assert caught.value.standing == (
-        f"Nothing was changed. Release {staged} of deployment 1 is live. "
+        f"What is live was not changed: Release {staged} of deployment 1 is live. "
         f"Release {staged} of deployment 1 was imported, and was not approved."
     )
 

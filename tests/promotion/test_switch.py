@@ -293,7 +293,7 @@ def test_a_look_that_keeps_failing_is_no_doubt(change, release_ids, emulator, ch
     emulator.faults.add(Fault(Answer(502, html="<h1>Bad</h1>"), method="GET", path="/v4/releases", times=None))
     with pytest.raises(TrifactaError) as caught:
         change(first, third)
-    assert "Nothing was changed" in caught.value.standing
+    assert "What is live was not changed" in caught.value.standing
     assert len(emulator.calls) - before <= 6
     assert len(changes()) == 1
 
