@@ -185,10 +185,13 @@ class _GroupEnd(TrifactaOperator):
             )
         return baseline
 
-    def _steps(self, context: Context, baseline: Baseline | None, proven_by: str | None) -> Steps:
+    def _steps(
+        self, context: Context, baseline: Baseline | None, proven_by: str | None, kept_id: int | None = None
+    ) -> Steps:
         """Read what the steps say now.
 
         :param proven_by: the task that hands on which release this run has proven
+        :param kept_id: the release that an earlier try of this task kept
         """
         tasks, newest = self.tasks, (baseline.latest_release_id or 0) if baseline else 0
         states = dict(zip(tasks.steps, task_states(context, tasks.steps), strict=True))
@@ -207,14 +210,19 @@ class _GroupEnd(TrifactaOperator):
             release_id=release(tasks.create, "release_id"),
             package_uuid=named or _fact(context, tasks.export, "package_uuid"),
             named=named is not None or _fact(context, tasks.create, "release_id") is not None,
-            proven_id=release(proven_by, PROVEN_KEY),
+            proven_id=release(proven_by, PROVEN_KEY) or kept_id,
             job_group_ids=tuple(_pull(context, tasks.run, "job_group_ids") or ()),
             gave_up_on=tuple((note or {}).get("job_group_ids") or ()),
             waited_for=None if waited_for is None else tuple(waited_for),
         )
 
     def _judge(
-        self, context: Context, session: _Session, baseline: Baseline | None, proven_by: str | None
+        self,
+        context: Context,
+        session: _Session,
+        baseline: Baseline | None,
+        proven_by: str | None,
+        kept_id: int | None = None,
     ) -> tuple[Steps, Verdict]:
         """Wait for steps and jobs that still run, and decide whether the promotion is kept.
 
@@ -223,13 +231,13 @@ class _GroupEnd(TrifactaOperator):
         from ..client.client import Clock  # not at import: it loads requests
 
         patience = seconds("patience", self.patience)
-        steps = self._steps(context, baseline, proven_by)
+        steps = self._steps(context, baseline, proven_by, kept_id)
         jobs: JobsVerdict | None = None
         end = JobsEnd(None, "")
 
         def poll() -> bool:
             nonlocal steps, jobs, end
-            steps = self._steps(context, baseline, proven_by)
+            steps = self._steps(context, baseline, proven_by, kept_id)
             if steps.unfinished:
                 return False
             if not steps.jobs_decide:
@@ -289,9 +297,12 @@ class RollbackGroupOperator(_GroupEnd):
         tries = attempt.begin()
         undone = _own_change(session.client, baseline, tries.journal) if tries.is_retry else None
         if undone is None:
-            steps, verdict = self._judge(context, session, baseline, self.tasks.promoted)
+            kept = _Kept(tries.journal, baseline)
+            steps, verdict = self._judge(context, session, baseline, self.tasks.promoted, kept.release_id)
             if verdict.kept:
+                kept.note(steps.made_id)
                 self._keep(attempt, steps, verdict)
+            kept.forget()
             self.log.info("Will roll back %s, if necessary. %s", baseline.where, verdict.why)
             undo = _Undo(self, context, attempt, session, baseline, tries, steps, patience)
             undone = undo.run()
@@ -442,6 +453,44 @@ class _Undo:
             return is_gone(self._session.client, self._baseline.deployment_id)
         except TrifactaError:
             return False
+
+
+class _Kept:
+    """The release that the rollback kept, as its journal notes it.
+
+    The rollback hands a proof on to the last task. If that task never ended and this one starts again, its own XCom is
+    gone by then. Without a journal nothing is noted.
+
+    :param journal: the task's journal
+    :param baseline: how the deployment stood before: a note belongs to one baseline
+    """
+
+    def __init__(self, journal: Journal, baseline: Baseline) -> None:
+        self._journal = journal.part("kept")
+        self._request = {
+            "what": "keep",
+            "deployment_id": baseline.deployment_id,
+            "latest_release_id": baseline.latest_release_id,
+        }
+
+    @property
+    def release_id(self) -> int | None:
+        """The release, None if none was kept."""
+        entry = self._journal.entry(**self._request)
+        return entry.answer.get("release_id") if entry else None
+
+    def note(self, release_id: int | None) -> None:
+        """Note which release is kept.
+
+        :param release_id: the release
+        """
+        self._journal.asked(self._request)
+        self._journal.answered(release_id=release_id)
+
+    def forget(self) -> None:
+        """End the proof, because the promotion is not kept."""
+        if self.release_id is not None:
+            self._journal.withdraw()
 
 
 def _own_change(client: TrifactaClient, baseline: Baseline, journal: Journal) -> Undone | None:

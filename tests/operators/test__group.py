@@ -264,6 +264,19 @@ def test_a_green_run_whose_step_is_cleared_and_fails_keeps_its_release(make, pro
     check(run.go(), "live", made, roll_back="skipped")
 
 
+@pytest.mark.skipif(not KEEPS_STATE, reason="only the journal keeps it")
+def test_what_the_rollback_kept_stays_although_the_last_task_never_ended(make, prod):
+    """Its own XCom goes when it starts again, and the last task has handed nothing on."""
+    run = make().go(until="promoted")
+    run.mark("promoted", "failed")
+    made = made_of(prod)
+    run.clear("dry_run")
+    prod.faults.add(Fault(Answer(400), path="/v4/deployments/1/releases/dryRun", times=None))
+    run.go()
+    assert run.state_of("create_release") == "upstream_failed"
+    check(run, "live", made, roll_back="skipped")
+
+
 @pytest.mark.parametrize("smoke", ["smoke_run", "smoke_jobs"])
 def test_a_smoke_run_that_fails_later_ends_the_proof(make, prod, smoke):
     run = make().go()
