@@ -81,7 +81,7 @@ MUTANTS = [
     ),
     Mutant(
         "The 201 proves a release only with the uuid of the package",
-        "promotion/doubt.py",
+        "promotion/uploads.py",
         "            return _release_of(now, made.id, made.package_uuid)\n",
         "            return _release_of(now, made.id, self.uuid)\n",
         ("tests/promotion/test_own_uuids.py", "-k", "test_two_promotions_are_created"),
@@ -95,7 +95,7 @@ MUTANTS = [
     ),
     Mutant(
         "Another uuid proves another package on every instance",
-        "promotion/doubt.py",
+        "promotion/uploads.py",
         "        shows_package_uuids = any(release.package_uuid == self.uuid for release in listed)\n",
         "        shows_package_uuids = True\n",
         ("tests/promotion/test_own_uuids.py", "-k", "killed_after_its_answer"),
@@ -109,14 +109,14 @@ MUTANTS = [
     ),
     Mutant(
         "A release is adopted after one look",
-        "promotion/doubt.py",
+        "promotion/uploads.py",
         "        self.client.clock.sleep(INTERVAL)\n        return self.look(down_to_id, lambda _: True)\n",
         "        return self.look(down_to_id, lambda _: True)\n",
         ("tests/promotion/test_own_uuids.py", "-k", "test_a_release_that_vanishes_is_not_adopted"),
     ),
     Mutant(
         "A release that was live and is not any more is a success",
-        "promotion/doubt.py",
+        "promotion/uploads.py",
         "        if was_live:\n            raise self.not_live(release, now)\n",
         "        if was_live:\n            return release, now\n",
         _contract("create and person and retry"),
@@ -132,8 +132,8 @@ MUTANTS = [
     Mutant(
         "A step before the upload gives a proven release up",
         "promotion/ending.py",
-        "    if steps.proven and not failed:\n",
-        "    if steps.proven and not failed and not steps.bad:\n",
+        "    if steps.proven and not failed and not jobs_failed:\n",
+        "    if steps.proven and not steps.bad:\n",
         ("tests/promotion/test_ending.py", "tests/operators/test__group.py", "-k", "proven or cleared_and_fails"),
     ),
     Mutant(
@@ -161,12 +161,12 @@ MUTANTS = [
     Mutant(
         "After the first of two lists of rules, a refusal says that nothing was changed and takes the note back",
         "operators/import_rules.py",
-        "                    one.set(attempt)\n",
+        "                    one.set(attempt.tell, states)\n",
         "                    try:\n"
-        "                        one.set(attempt)\n"
+        "                        one.set(attempt.tell, states)\n"
         "                    except errors.TrifactaError as error:\n"
         "                        error.standing = 'Nothing was changed.'\n"
-        "                        journal.withdraw()\n"
+        "                        tries.journal.part('object').withdraw()\n"
         "                        raise\n",
         _contract("rules and second"),
     ),
@@ -229,7 +229,7 @@ MUTANTS = [
     ),
     Mutant(
         "Green only for what was read back: rules are taken as written",
-        "operators/import_rules.py",
+        "promotion/set_rules.py",
         "            if self._as_declared(now):\n",
         "            if True:\n",
         _contract("rules and lost"),

@@ -22,10 +22,9 @@ from airflow import __version__ as version
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run these tests: two whole Airflows at a time starve each other on two cores."""
+    """Mark these tests. They run one after the other: two whole Airflows starve each other on two cores."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("airflow"))
             item.add_marker("whole_airflow")
             item.add_marker("slow")
 
