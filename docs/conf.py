@@ -40,11 +40,12 @@ nitpick_ignore_regex = [
     ("py:.*", r"(airflow|collections|logging|os|pendulum|typing|zipfile)\..*"),
     ("py:.*", r"AirflowFailException|BaseOperator|datetime(\..*)?|timedelta"),
     # Types of this project that only its own modules make, in the signature of something public.
-    ("py:class", r"(airflow_provider_trifacta\..*\.)?(Body|Entry|MultipartFile|Store|T|Transport)"),
+    ("py:class", r"(airflow_provider_trifacta\..*\.)?(Body|Entry|Journal|Kind|MultipartFile|ReleaseSource)"),
+    ("py:class", r"(airflow_provider_trifacta\..*\.)?(Standing|Store|T|Transport)"),
 ]
 
 #: What Airflow calls of operators, sensors and triggers, and not a user: it would hide what is worth reading.
-OF_AIRFLOW = {"execute", "resume_execution", "on_kill", "poke", "serialize", "run"}
+OF_AIRFLOW = {"execute", "execute_complete", "resume_execution", "on_kill", "poke", "serialize", "run"}
 
 #: Where files of the repository are that are no page of the site. A hosted build sets it to the repository's address.
 REPOSITORY = os.environ.get("DOCS_REPOSITORY") or ROOT.as_uri()
