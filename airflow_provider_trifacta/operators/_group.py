@@ -81,7 +81,7 @@ class GroupBaselineOperator(GetDeploymentOperator):
 
 
 class _Session:
-    """The client of one try, which is made when it is needed first. After refused credentials it is made anew.
+    """The client of one try, which is made when it is needed first. After refused credentials it is made again.
 
     :param operator: the task's operator
     """

@@ -158,7 +158,7 @@ class Journal:
     def abandoned(self, request: Mapping[str, Any], answered_by: str) -> tuple[Mapping[str, Any], Entry] | None:
         """Return another request for the same deployment that was left without an answer, with its entry.
 
-        The server may still apply it. So it blocks the next request of the task, whatever that asks for.
+        The server may still apply it. So it blocks the next request of the task, also another one.
 
         :param request: what is to be asked for now
         :param answered_by: the key of the answer that ends the doubt

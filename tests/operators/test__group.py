@@ -319,14 +319,14 @@ def test_a_wait_that_a_person_marks_is_not_overruled(make, prod):
     check(run.go(), "rolled_back", prod.recorded.id, roll_back="success")
 
 
-@pytest.mark.parametrize("mended", [True, False])
-def test_the_password_is_changed_while_the_jobs_run(make, prod, use_connection, mended):
+@pytest.mark.parametrize("corrected", [True, False])
+def test_the_password_is_changed_while_the_jobs_run(make, prod, use_connection, corrected):
     token = prod.auth.create_token(prod.auth.people[0], -1)
     use_connection(prod.url, "trifacta_prod", login=None, password=token.value)
     run = make()
 
     def correct():
-        if mended:
+        if corrected:
             use_connection(prod.url, "trifacta_prod")
 
     run.before["smoke_jobs"] = lambda: prod.auth.delete_token(token.id, prod.auth.people[0])
@@ -334,7 +334,7 @@ def test_the_password_is_changed_while_the_jobs_run(make, prod, use_connection, 
     run.go(until="promoted")
     refused = [call for call in prod.calls if call.status == 401]
     assert len(refused) < 10, "accounts may lock"
-    if mended:
+    if corrected:
         assert run.state_of("smoke_jobs") == "failed"
         check(run.go(), "live", made_of(prod), roll_back="skipped", promoted="success")
         return

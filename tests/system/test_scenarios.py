@@ -159,15 +159,21 @@ def an_older_release_is_activated(scenario):
     scenario.expect(run="failed", state="replaced", live=scenario.older, roll_back="skipped")
 
 
-def a_cleared_step_runs_while_the_jobs_fail(scenario):
-    """(2) Only the dry run is cleared, and it still runs when the jobs fail."""
-    scenario.prod.runs.add(RunOutcome())
-    yield
+def _clear_the_dry_run_and_hold_it(scenario):
+    """Clear the dry run while the jobs run, and let the jobs end while it is under way."""
     scenario.wait_for_jobs()
     held = scenario.hold(*DRY_RUN)
     scenario.clear("dry_run")
     scenario.wait_for_request(held)
     scenario.end_jobs()
+    return held
+
+
+def a_cleared_step_runs_while_the_jobs_fail(scenario):
+    """(2) Only the dry run is cleared, and it still runs when the jobs fail."""
+    scenario.prod.runs.add(RunOutcome())
+    yield
+    held = _clear_the_dry_run_and_hold_it(scenario)
     scenario.wait_for(promoted="failed")
     held.release()
     scenario.expect(run="failed", state="rolled_back", live=scenario.recorded, roll_back="success")
@@ -176,11 +182,7 @@ def a_cleared_step_runs_while_the_jobs_fail(scenario):
 def a_cleared_step_runs_while_the_jobs_end_well(scenario):
     """(3) The same, and the jobs become Complete."""
     yield
-    scenario.wait_for_jobs()
-    held = scenario.hold(*DRY_RUN)
-    scenario.clear("dry_run")
-    scenario.wait_for_request(held)
-    scenario.end_jobs()
+    held = _clear_the_dry_run_and_hold_it(scenario)
     scenario.wait_for(promoted="success")
     held.release()
     scenario.expect(run="success", state="live", live=scenario.promoted_release, roll_back="skipped")
