@@ -63,6 +63,9 @@ class TaskInstance:
     def __init__(self, try_number: int, run_id: str = "r") -> None:
         self.try_number, self.run_id = try_number, run_id
 
+    #: By this a task instance of Airflow 3 is known.
+    get_task_states = None
+
     def xcom_push(self, key: str, value: object) -> None:
         pass
 
