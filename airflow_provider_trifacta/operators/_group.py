@@ -304,7 +304,7 @@ class RollbackGroupOperator(_GroupEnd):
                 self._keep(attempt, steps, verdict)
             kept.forget()
             self.log.info("Will roll back %s, if necessary. %s", baseline.where, verdict.why)
-            undo = _Undo(self, context, attempt, session, baseline, tries, steps, patience)
+            undo = _Undo(self, attempt, session, baseline, tries, steps, patience)
             undone = undo.run()
         client, target = session.client, baseline.active_release_id
         attempt.tell_deployment(client, baseline.deployment_id)
@@ -334,7 +334,6 @@ class _Undo:
     def __init__(
         self,
         operator: RollbackGroupOperator,
-        context: Context,
         attempt: Attempt,
         session: _Session,
         baseline: Baseline,
@@ -343,7 +342,6 @@ class _Undo:
         patience: float,
     ) -> None:
         self._operator = operator
-        self._context = context
         self._attempt = attempt
         self._session = session
         self._baseline = baseline

@@ -105,7 +105,7 @@ def test_the_state_tells_which_release_is_live_as_far_as_it_was_read(scripted):
 
 
 class Unpaged(Deployment):
-    """It gives all releases whatever it is asked for, the oldest first, as an embed does."""
+    """It always gives all releases, the oldest first, as an embed does."""
 
     def __call__(self, request):
         if "?" not in request.path:
