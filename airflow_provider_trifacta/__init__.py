@@ -1,4 +1,6 @@
-"""Apache Airflow provider for Trifacta (Alteryx Designer Cloud, self-managed): promote flows to production."""
+"""Apache Airflow provider for Trifacta (Alteryx Designer Cloud, self-managed): promote flows to
+production.
+"""
 
 from __future__ import annotations
 

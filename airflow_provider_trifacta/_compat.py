@@ -1,4 +1,6 @@
-"""Names whose place differs between Airflow versions. Each is looked up by itself, as they moved at different times."""
+"""Names whose place differs between Airflow versions. Each is looked up by itself, as they moved at
+different times.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ def _first(name: str, *modules: str) -> Any:
     raise ImportError(f"This Airflow has no {name} in {' or '.join(modules)}.")
 
 
-#: What can be imported from here, by its places: that of the newest Airflow, and that of the older ones.
+#: What can be imported from here, by its places: that of the newest Airflow, and that of the older
+#: ones.
 _PLACES = {
     ("airflow.sdk", "airflow.models"): ("BaseOperator", "BaseOperatorLink", "Connection"),
     ("airflow.sdk", "airflow.hooks.base"): ("BaseHook",),
@@ -49,7 +52,12 @@ _PLACES = {
     ("airflow.sdk", "airflow.utils.context"): ("Context",),
     ("airflow.sdk", "airflow.utils.task_group"): ("TaskGroup",),
     ("airflow.sdk.exceptions", "airflow.exceptions"): (
-        *("AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException", "AirflowTaskTimeout"),
+        *(
+            "AirflowFailException",
+            "AirflowSensorTimeout",
+            "AirflowSkipException",
+            "AirflowTaskTimeout",
+        ),
         *("TaskDeferralError", "AirflowRescheduleException"),
     ),
     ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"): ("XCom",),
@@ -60,7 +68,9 @@ if not TYPE_CHECKING:
         globals().update({name: _first(name, *places) for name in names})
     try:
         Asset, AssetAlias = _first("Asset", "airflow.sdk"), _first("AssetAlias", "airflow.sdk")
-        TaskDeferralTimeout = _first("TaskDeferralTimeout", "airflow.sdk.exceptions", "airflow.exceptions")
+        TaskDeferralTimeout = _first(
+            "TaskDeferralTimeout", "airflow.sdk.exceptions", "airflow.exceptions"
+        )
     except ImportError:  # Airflow 2; the provider does not support its datasets
         Asset = AssetAlias = None
         TaskDeferralTimeout = TaskDeferralError
@@ -71,7 +81,9 @@ KEEPS_STATE = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
 def _masker(name: str) -> Any:
-    """Return a function of Airflow's module that knows the secrets and the names of secret fields."""
+    """Return a function of Airflow's module that knows the secrets and the names of
+    secret fields.
+    """
     # Airflow 3.1, Airflow 3.0, Airflow 2
     places = ("airflow.sdk._shared", "airflow.sdk.execution_time", "airflow.utils.log")
     return _first(name, *(f"{place}.secrets_masker" for place in places))
@@ -83,7 +95,9 @@ def looks_secret(name: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """Return a text without the secrets that Airflow knows: those of the connections that this process has read."""
+    """Return a text without the secrets that Airflow knows: those of the connections that this
+    process has read.
+    """
     return str(_masker("redact")(text))
 
 
@@ -105,14 +119,16 @@ def first_look(context: Context, operator: BaseSensorOperator) -> datetime:
     return first or datetime.now(timezone.utc)
 
 
-#: Whether Airflow counts each clear of a run. Airflow 3.0 and 3.1 count only those of a run that has ended.
+#: Whether Airflow counts each clear of a run. Airflow 3.0 and 3.1 count only those of a run that
+#: has ended.
 COUNTS_EACH_CLEAR = not __version__.startswith(("3.0.", "3.1."))
 
 
 def was_cleared(context: Context) -> bool:
     """Tell whether a person may have started this try by a clear.
 
-    Airflow 3 counts the clears of a run. Airflow 2 keeps the tries before, and a clear changes ``max_tries``.
+    Airflow 3 counts the clears of a run. Airflow 2 keeps the tries before, and a clear changes
+    ``max_tries``.
     """
     ti: Any = context["ti"]
     if hasattr(ti, "get_task_states"):  # Airflow 3.0
@@ -141,7 +157,8 @@ def _max_tries_of_the_try_before(ti: Any) -> int | None:
 
 
 def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
-    """Return the states of other tasks of the run; in a mapped group, of those at the same map index.
+    """Return the states of other tasks of the run; in a mapped group, of those at the same map
+    index.
 
     :param task_ids: the tasks
     :returns: their states in the same order, such as ``"success"``; None if a task has no state
@@ -161,12 +178,16 @@ def task_states(context: Context, task_ids: Sequence[str]) -> list[str | None]:
 
 
 def object_storage_path(url: str) -> Any:
-    """Return the ``ObjectStoragePath`` of a URL. It is imported late: it loads fsspec, which few DAG files need."""
+    """Return the ``ObjectStoragePath`` of a URL. It is imported late: it loads fsspec, which few
+    DAG files need.
+    """
     return _first("ObjectStoragePath", "airflow.sdk", "airflow.io.path")(url)
 
 
 def operator_lineage(**parts: Any) -> Any:
-    """Return what an operator tells OpenLineage. It is imported late, because its provider is optional."""
+    """Return what an operator tells OpenLineage. It is imported late, because its provider is
+    optional.
+    """
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     return OperatorLineage(**parts)

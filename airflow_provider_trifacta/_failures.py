@@ -16,7 +16,8 @@ from ._compat import (
 from .client.errors import FailedWaitError, TrifactaError, WaitOutageError
 from .client.texts import shown
 
-#: The XCom by which a step of a group says what it ended with: ``{"error": class name, "text": first sentence}``.
+#: The XCom by which a step of a group says what it ended with: ``{"error": class name, "text":
+#: first sentence}``.
 ERROR_KEY = "error"
 #: The XCom of a wait for jobs that gave up: ``{"job_group_ids": [...], "why": "..."}``. A job's own
 #: bad end leaves none, and neither does a person who marks the task.
@@ -54,10 +55,14 @@ def reported(ti: Any, *, in_group: bool) -> Iterator[None]:
 
 
 @contextmanager
-def airflow_failures(*, skip: bool = False, final: bool = False, advice: str | None = None) -> Iterator[None]:
-    """Make errors that a retry cannot fix end the task at once. Other errors stay as they are, and Airflow may retry.
+def airflow_failures(
+    *, skip: bool = False, final: bool = False, advice: str | None = None
+) -> Iterator[None]:
+    """Make errors that a retry cannot fix end the task at once. Other errors stay as they are, and
+    Airflow may retry.
 
-    The new error has the class name and the message of the old one. The old one, with its fields, is its cause.
+    The new error has the class name and the message of the old one. The old one, with its fields,
+    is its cause.
 
     :param skip: every error skips the task: a sensor's ``soft_fail`` or ``never_fail``
     :param final: every error ends the task, because a retry would repeat what was done already
@@ -94,4 +99,6 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     if status in ("error", "timeout"):
         kind = WaitOutageError if event.get("retryable") else FailedWaitError
         raise kind(message, advice=str(event.get("advice") or ""), **about)
-    raise FailedWaitError(f"The trigger reported something unknown: an event with the keys {sorted(event)}.", **about)
+    raise FailedWaitError(
+        f"The trigger reported something unknown: an event with the keys {sorted(event)}.", **about
+    )

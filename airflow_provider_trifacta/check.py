@@ -1,6 +1,8 @@
-"""``python -m airflow_provider_trifacta.check CONN_ID [--role dev|prod]``: test a connection from where the tasks run.
+"""``python -m airflow_provider_trifacta.check CONN_ID [--role dev|prod]``: test a connection from
+where the tasks run.
 
-Airflow's own Test button is off by default and runs in the API server, whose network may differ from the workers'.
+Airflow's own Test button is off by default and runs in the API server, whose network may differ
+from the workers'.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from .client.check import ROLES, check
 from .client.config import ClientConfig
 from .client.errors import ConfigurationError
 
-#: Airflow's setting for its database, and the value inside a task of Airflow 3, which has no database.
+#: Airflow's setting for its database, and the value inside a task of Airflow 3, which has no
+#: database.
 _DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _NO_DATABASE = "airflow-db-not-allowed"
 
@@ -28,14 +31,17 @@ def main(arguments: list[str] | None = None) -> int:
     A connection in the environment or in a secrets backend needs no database.
 
     :param arguments: the command line; the process's own if it is left out
-    :returns: 0 if the connection can work in the role (without one: in one of both), else 1. A command line that
-        cannot be read ends the process with 2
+    :returns: 0 if the connection can work in the role (without one: in one of both), else 1. A
+        command line that cannot be read ends the process with 2
     """
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_trifacta.check", description="Test an Airflow connection of type trifacta."
+        prog="python -m airflow_provider_trifacta.check",
+        description="Test an Airflow connection of type trifacta.",
     )
     parser.add_argument("conn_id", nargs="?", default="trifacta_default")
-    parser.add_argument("--role", choices=list(ROLES), help="what the instance is for; both are tried without it")
+    parser.add_argument(
+        "--role", choices=list(ROLES), help="what the instance is for; both are tried without it"
+    )
     given = parser.parse_args(arguments)
     try:
         ok, words = check(config_of(given.conn_id), given.role)
@@ -53,7 +59,9 @@ def config_of(conn_id: str) -> ClientConfig:
     :raises ConfigurationError: the connection cannot be found or used
     """
     connection = _look_up(conn_id)
-    from .hooks.trifacta import config_from_connection  # not at the top: it loads Airflow, see _without_database
+    from .hooks.trifacta import (
+        config_from_connection,
+    )  # not at the top: it loads Airflow, see _without_database
 
     return config_from_connection(connection)
 
@@ -61,13 +69,16 @@ def config_of(conn_id: str) -> ClientConfig:
 def _look_up(conn_id: str) -> Any:
     """Return a connection.
 
-    :raises ConfigurationError: it does not exist, or it may be in a database that cannot be read from here
+    :raises ConfigurationError: it does not exist, or it may be in a database that cannot be read
+        from here
     """
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     try:
         with _without_database(known=variable in os.environ):
             from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined, unused-ignore]
-            from airflow.models import Connection  # not the SDK's, which only finds what a task may see
+            from airflow.models import (
+                Connection,
+            )  # not the SDK's, which only finds what a task may see
     except Exception as error:  # importing Airflow opens its database
         raise _no_database(conn_id, variable, error) from None
     from .hooks.environment import problem_of_variable
@@ -90,9 +101,10 @@ def _look_up(conn_id: str) -> Any:
 def _no_database(conn_id: str, variable: str, error: Exception) -> ConfigurationError:
     # Without the error's own text, which may hold the database's URL and so its password.
     return ConfigurationError(
-        f"There is no connection {conn_id!r} in the environment or in a secrets backend, and Airflow's database cannot "
-        f"be read from here ({type(error).__name__}). Workers of Airflow 3 have no database. Set {variable} to the "
-        "connection, as JSON or a URI, or run this command where the database can be read."
+        f"There is no connection {conn_id!r} in the environment or in a secrets backend, and"
+        f" Airflow's database cannot be read from here ({type(error).__name__}). Workers of Airflow"
+        f" 3 have no database. Set {variable} to the connection, as JSON or a URI, or run this"
+        " command where the database can be read."
     )
 
 
@@ -114,7 +126,9 @@ def _without_database(*, known: bool) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide the traceback of a database that cannot be read, because the error says it in one sentence."""
+    """Hide the traceback of a database that cannot be read, because the error says it in one
+    sentence.
+    """
     logger = logging.getLogger("airflow.models.connection")
     before, logger.disabled = logger.disabled, True
     try:

@@ -8,16 +8,26 @@ from .hooks.form import CONN_FIELDS, UI_FIELD_BEHAVIOUR
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata. Airflow calls this at every start, so it imports very little."""
+    """Return the provider's metadata. Airflow calls this at every start, so it imports
+    very little.
+    """
     return {
         "package-name": "airflow-provider-trifacta",
         "name": "Trifacta",
-        "description": "Runs, moves and promotes flows of Trifacta, Dataprep, Designer Cloud and Alteryx One.",
+        "description": (
+            "Runs, moves and promotes flows of Trifacta, Dataprep, Designer Cloud and Alteryx One."
+        ),
         "integrations": [
-            {"integration-name": "Trifacta", "external-doc-url": "https://help.alteryx.com/", "tags": ["service"]},
+            {
+                "integration-name": "Trifacta",
+                "external-doc-url": "https://help.alteryx.com/",
+                "tags": ["service"],
+            },
         ],
         "hooks": _modules("hooks", "trifacta"),
-        "operators": _modules("operators", "deployment", "import_rules", "package", "release", "run"),
+        "operators": _modules(
+            "operators", "deployment", "import_rules", "package", "release", "run"
+        ),
         "sensors": _modules("sensors", "job_group", "release"),
         "triggers": _modules("triggers", "job_group", "release"),
         "extra-links": [

@@ -1,4 +1,6 @@
-"""``python -m airflow_provider_trifacta.package FILE``: shows what a flow package holds, from the file alone."""
+"""``python -m airflow_provider_trifacta.package FILE``: shows what a flow package holds, from the
+file alone.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,18 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.package",
-        description="Show what an exported Trifacta flow package holds, and what to do before it is promoted.",
+        description=(
+            "Show what an exported Trifacta flow package holds, and what to do before it is"
+            " promoted."
+        ),
     )
     parser.add_argument("file", help="the ZIP that Trifacta exported")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document instead of text"
+    )
     options = parser.parse_args(arguments)
-    # The report has the warnings of the reader. Without this handler Python would print them as well.
+    # The report has the warnings of the reader. Without this handler Python would print them as
+    # well.
     logging.getLogger(__package__).addHandler(logging.NullHandler())
     try:
         with open_package(options.file) as package:
@@ -42,8 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)}\n")
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know all characters of a name
-    sys.stdout.write(f"{json.dumps(report.as_dict(), indent=2) if options.json else as_text(report)}\n")
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a terminal may not know all characters of a name
+    sys.stdout.write(
+        f"{json.dumps(report.as_dict(), indent=2) if options.json else as_text(report)}\n"
+    )
     return 0
 
 
@@ -63,26 +75,46 @@ def as_text(report: PackageReport) -> str:
         ("SHA-256", report.sha256),
     ]
     lines = [shown(report.file), "", *_table([[name, value or "-"] for name, value in head])]
-    lines += _section("Flows", [[flow.name, "primary" if flow.primary else None] for flow in report.flows])
+    lines += _section(
+        "Flows", [[flow.name, "primary" if flow.primary else None] for flow in report.flows]
+    )
     inputs = [[one.kind, one.name, flows.get(one.flow_id), _place(one)] for one in report.inputs]
     lines += _section("Inputs", inputs)
     if any(one.parameterised for one in report.inputs):
-        lines += ["", "Import rules do not change parameterised inputs: production reads them where they are now"]
-    lines += _section("Recipes", [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes])
+        lines += [
+            "",
+            (
+                "Import rules do not change parameterised inputs: production reads them where they"
+                " are now"
+            ),
+        ]
+    lines += _section(
+        "Recipes", [[recipe.name, flows.get(recipe.flow_id)] for recipe in report.recipes]
+    )
     outputs = [
         [_kind(output.manual), output.recipe, flows.get(output.flow_id), *_target(target)]
         for output in report.outputs
-        for target in (output.targets or (None,))
+        for target in output.targets or (None,)
     ]
     lines += _section("Outputs", outputs, len(report.outputs))
     connections = [[one.name, one.type, one.vendor, one.uuid] for one in report.connections]
     lines += _section("Connections", connections)
     rules = [one.rule for one in report.connections if one.rule]
     if rules:
-        lines += ["", "Object import rules that map them, unless production has connections of the same uuids"]
+        lines += [
+            "",
+            (
+                "Object import rules that map them, unless production has connections of the same"
+                " uuids"
+            ),
+        ]
         lines += [f"  {json.dumps(shown_within(rule))}" for rule in rules[:_MOST_ROWS]]
     if report.warnings:
-        lines += ["", "Warnings", *(_entry(shown(warning, _LONGEST_ERROR)) for warning in report.warnings)]
+        lines += [
+            "",
+            "Warnings",
+            *(_entry(shown(warning, _LONGEST_ERROR)) for warning in report.warnings),
+        ]
     return "\n".join(lines)
 
 
@@ -98,7 +130,10 @@ def _kind(manual: bool | None) -> str:
 def _target(target: Target | None) -> list[str | None]:
     if target is None:
         return ["writes nothing", None]
-    return [target.kind, _at(target.path, target.format, target.action, _through(target.connection))]
+    return [
+        target.kind,
+        _at(target.path, target.format, target.action, _through(target.connection)),
+    ]
 
 
 def _through(connection: str | None) -> str | None:
@@ -110,7 +145,9 @@ def _at(path: str | None, *how: str | None) -> str:
     return f"{path or '?'} ({known})" if known else path or "?"
 
 
-def _section(title: str, rows: Sequence[Sequence[str | None]], count: int | None = None) -> Iterator[str]:
+def _section(
+    title: str, rows: Sequence[Sequence[str | None]], count: int | None = None
+) -> Iterator[str]:
     yield from ("", f"{title} ({len(rows) if count is None else count})")
     for line in _table(rows[:_MOST_ROWS]):
         yield f"  {line}"
@@ -129,7 +166,12 @@ def _table(rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
 
 def _entry(text: str) -> str:
     return textwrap.fill(
-        text, 100, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        text,
+        100,
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -42,7 +42,8 @@ _FIXED_ARGS = {
     # The last two tasks read what the others push.
     "do_xcom_push": True,
 }
-#: Arguments of the last two tasks. A retry may find corrected credentials, or an instance that answers again.
+#: Arguments of the last two tasks. A retry may find corrected credentials, or an instance that
+#: answers again.
 _END_ARGS: dict[str, Any] = {
     # They also run if a step failed, because they read themselves how the steps ended.
     "trigger_rule": "all_done",
@@ -55,23 +56,26 @@ _END_ARGS: dict[str, Any] = {
 _END_MARGIN = timedelta(minutes=30)
 
 
-# What the errors of the steps advise in the group, where clearing the failed task alone would not help.
+# What the errors of the steps advise in the group, where clearing the failed task alone would not
+# help.
 _PROMOTE_AGAIN = (
-    "The task '{promoted}' of this group tells how production stands. To promote again, correct the cause and clear "
-    "the whole group."
+    "The task '{promoted}' of this group tells how production stands. To promote again, correct the"
+    " cause and clear the whole group."
 )
 _AFTER_ROLLBACK = (
-    "This group goes back to the release that was live before, unless the promoted one is proven. Its task "
-    "'{promoted}' tells how production stands then, and what to do next."
+    "This group goes back to the release that was live before, unless the promoted one is proven."
+    " Its task '{promoted}' tells how production stands then, and what to do next."
 )
 _WITHOUT_ROLLBACK = (
-    "This group does not go back by itself (roll_back=False). Its task '{promoted}' tells how production stands, and "
-    "what to do next."
+    "This group does not go back by itself (roll_back=False). Its task '{promoted}' tells how"
+    " production stands, and what to do next."
 )
 
 
 class PromotionGroup(TaskGroup):
-    """What :func:`promote_flow` returns: the group, and its result. It can be placed before or after other tasks."""
+    """What :func:`promote_flow` returns: the group, and its result. It can be placed before or
+    after other tasks.
+    """
 
     @property
     def promoted(self) -> BaseOperator:
@@ -114,69 +118,80 @@ def promote_flow(
     pool: str | None = None,
     default_args: Mapping[str, Any] | None = None,
 ) -> PromotionGroup:
-    """Promote a flow from a source instance to a deployment of a production instance, and keep it only if it runs.
+    """Promote a flow from a source instance to a deployment of a production instance, and keep it
+    only if it runs.
 
-    The tasks, in their order: ``baseline`` (what is live), ``export``, ``import_rules``, ``dry_run``,
-    ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs`` (waits for them). Then
-    ``roll_back``, which is skipped if the promotion is kept, and ``promoted``.
+    The tasks, in their order: ``baseline`` (what is live), ``export``, ``import_rules``,
+    ``dry_run``, ``create_release``, ``active``, ``smoke_run`` (starts the jobs), ``smoke_jobs``
+    (waits for them). Then ``roll_back``, which is skipped if the promotion is kept, and
+    ``promoted``.
 
-    ``promoted`` runs in every case. It reads how production stands, and tells it: in its log, in its error, and as the
-    XCom ``promotion_status``, a dict of :class:`.PromotionStatus`. It is skipped if the whole group was skipped. If the
-    promotion was not kept, or a step failed, it fails, so that the run is red. So a failure callback of this task
-    (:attr:`PromotionGroup.promoted`) or of the DAG is enough for alerts. A task after the group with a trigger rule
-    such as ``all_done`` would hide that failure, unless the run has another leaf.
+    ``promoted`` runs in every case. It reads how production stands, and tells it: in its log, in
+    its error, and as the XCom ``promotion_status``, a dict of :class:`.PromotionStatus`. It is
+    skipped if the whole group was skipped. If the promotion was not kept, or a step failed, it
+    fails, so that the run is red. So a failure callback of this task
+    (:attr:`PromotionGroup.promoted`) or of the DAG is enough for alerts. A task after the group
+    with a trigger rule such as ``all_done`` would hide that failure, unless the run has another
+    leaf.
 
-    The promotion is kept if all steps from the upload on succeeded. It is also kept if only the wait for the jobs gave
-    up and the jobs are Complete, or if this run has proven the release before and no smoke run failed since. Steps and
-    jobs that still run are waited for, up to ``tolerated_outage``; then the promotion is rolled back.
+    The promotion is kept if all steps from the upload on succeeded. It is also kept if only the
+    wait for the jobs gave up and the jobs are Complete, or if this run has proven the release
+    before and no smoke run failed since. Steps and jobs that still run are waited for, up to
+    ``tolerated_outage``; then the promotion is rolled back.
 
     A run of a backfill is refused, because it ignores ``max_active_runs``.
 
-    The ``baseline`` tells what belongs to the run, so tasks that are retried or cleared find the release of this run.
-    Clearing the whole group promotes once more. Promotions to one deployment must not overlap: give the DAG
-    ``max_active_runs=1``, and use a ``pool`` for several DAGs. For several flows, call it in a loop with a ``group_id``
-    for each, or from a mapped task group. Each flow needs a path of its own: the group refuses another package at that
-    path than the exported one.
+    The ``baseline`` tells what belongs to the run, so tasks that are retried or cleared find the
+    release of this run. Clearing the whole group promotes once more. Promotions to one deployment
+    must not overlap: give the DAG ``max_active_runs=1``, and use a ``pool`` for several DAGs. For
+    several flows, call it in a loop with a ``group_id`` for each, or from a mapped task group. Each
+    flow needs a path of its own: the group refuses another package at that path than the exported
+    one.
 
-    The first task reads the deployment. So an instance without Deployment Manager fails before anything is exported.
-    ``docs/guides/workspaces.md`` has the way for those.
+    The first task reads the deployment. So an instance without Deployment Manager fails before
+    anything is exported. ``docs/guides/workspaces.md`` has the way for those.
 
-    :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
-    :param flow_name: its exact name, in place of the id (templated)
-    :param package_path: where to keep the package, which every worker must reach: a path, or any URL of Airflow's
-        object storage; with ``{{ run_id }}`` in it, each run keeps its own (templated)
-    :param deployment_id: the deployment in the production instance: an int, a string of digits, or an XComArg
+    :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg
         (templated)
+    :param flow_name: its exact name, in place of the id (templated)
+    :param package_path: where to keep the package, which every worker must reach: a path, or any
+        URL of Airflow's object storage; with ``{{ run_id }}`` in it, each run keeps its own
+        (templated)
+    :param deployment_id: the deployment in the production instance: an int, a string of digits, or
+        an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param dev_conn_id: the Airflow connection of the source instance (templated)
     :param prod_conn_id: the Airflow connection of the production instance (templated)
     :param group_id: name of the group, and the prefix of its tasks
-    :param object_rules: as for :class:`.SetImportRulesOperator`; names in ``onCondition`` are looked up in the package
-        (templated). Without any rules the deployment's rules stay as they are
+    :param object_rules: as for :class:`.SetImportRulesOperator`; names in ``onCondition`` are
+        looked up in the package (templated). Without any rules the deployment's rules stay as they
+        are
     :param value_rules: as for :class:`.SetImportRulesOperator` (templated)
     :param create_intermediate_dirs: as for :class:`.ExportFlowPackageOperator`
     :param dry_run: whether to try the import first
     :param on_warnings: ``"fail"`` to stop if the dry run has warnings, or ``"log"``
-    :param smoke_run: whether to run the deployment once, which writes to production as every run of it does. There is
-        no default, because only the caller can decide to run production
-    :param run_parameters: parameters of the smoke run, by name, for example an output path of its own (templated).
-        Tasks that they come from run before the group
+    :param smoke_run: whether to run the deployment once, which writes to production as every run of
+        it does. There is no default, because only the caller can decide to run production
+    :param run_parameters: parameters of the smoke run, by name, for example an output path of its
+        own (templated). Tasks that they come from run before the group
     :param roll_back: whether a failure makes the release live again that was live before
     :param deferrable: whether the waits are deferred; None for Airflow's ``default_deferrable``
     :param poke_interval: seconds between two polls of each wait
     :param timeout: seconds for each wait
-    :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, or a timedelta. The rollback
-        also waits that long for jobs that are still running
-    :param rollback_outage: how long the rollback tries again if the instance does not answer, in seconds or as a
-        timedelta. If the promotion cannot have sent anything, it does not wait
-    :param outlets: assets or aliases that get an event when the release is proven; never for one that is rolled back
-    :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to one deployment. The
-        tasks of a promotion that has begun run before those of one that has not
-    :param default_args: for the tasks of the group. In a mapped group, ``map_index_template`` is the name of the
-        deployment, if it is not among them. They override the group's own ``retries=2`` and ``retry_delay`` of
-        a minute, which override the DAG's. They cannot change what keeps a promotion safe: before Airflow 3.3 the smoke
-        run has no retries, no wait fails softly, each task needs the success of the one before, and the last two tasks
-        have their own retries, timeout and trigger rule
+    :param tolerated_outage: seconds of uninterrupted failures that each wait tolerates, or a
+        timedelta. The rollback also waits that long for jobs that are still running
+    :param rollback_outage: how long the rollback tries again if the instance does not answer, in
+        seconds or as a timedelta. If the promotion cannot have sent anything, it does not wait
+    :param outlets: assets or aliases that get an event when the release is proven; never for one
+        that is rolled back
+    :param pool: a pool with one slot that counts deferred tasks, shared by the DAGs that promote to
+        one deployment. The tasks of a promotion that has begun run before those of one that has not
+    :param default_args: for the tasks of the group. In a mapped group, ``map_index_template`` is
+        the name of the deployment, if it is not among them. They override the group's own
+        ``retries=2`` and ``retry_delay`` of a minute, which override the DAG's. They cannot change
+        what keeps a promotion safe: before Airflow 3.3 the smoke run has no retries, no wait fails
+        softly, each task needs the success of the one before, and the last two tasks have their own
+        retries, timeout and trigger rule
     :returns: the group; ``.output`` is the promotion's result
     """
     waiting: dict[str, Any] = {
@@ -187,10 +202,15 @@ def promote_flow(
     }
     if deferrable is not None:
         waiting["deferrable"] = deferrable
-    where = {"deployment_id": deployment_id, "deployment_name": deployment_name, "trifacta_conn_id": prod_conn_id}
+    where = {
+        "deployment_id": deployment_id,
+        "deployment_name": deployment_name,
+        "trifacta_conn_id": prod_conn_id,
+    }
     arguments: dict[str, Any] = {**_DEFAULT_ARGS, **(default_args or {}), **_FIXED_ARGS}
     if pool is not None:
-        # Later tasks get a higher priority, so that a promotion that has begun ends before another one begins.
+        # Later tasks get a higher priority, so that a promotion that has begun ends before another
+        # one begins.
         arguments |= {"pool": pool, "weight_rule": "upstream"}
     group: PromotionGroup = PromotionGroup(group_id, default_args=arguments)  # type: ignore[arg-type, unused-ignore]
     if next(group.iter_mapped_task_groups(), None):
@@ -209,21 +229,33 @@ def promote_flow(
             create_intermediate_dirs=create_intermediate_dirs,
             trifacta_conn_id=dev_conn_id,
         )
-        package = {"package_path": _item(export, "path"), "package_uuid": _item(export, "package_uuid")}
+        package = {
+            "package_path": _item(export, "path"),
+            "package_uuid": _item(export, "package_uuid"),
+        }
         steps: list[BaseOperator] = [baseline, export]
         if object_rules is not None or value_rules is not None:
             rules = {"object_rules": object_rules, "value_rules": value_rules}
-            steps.append(SetImportRulesOperator(task_id="import_rules", **package, **rules, **where))
+            steps.append(
+                SetImportRulesOperator(task_id="import_rules", **package, **rules, **where)
+            )
         if dry_run:
-            steps.append(DryRunReleaseOperator(task_id="dry_run", on_warnings=on_warnings, **package, **where))
+            steps.append(
+                DryRunReleaseOperator(
+                    task_id="dry_run", on_warnings=on_warnings, **package, **where
+                )
+            )
         before = [step.task_id for step in steps]
-        create = CreateReleaseOperator(task_id="create_release", baseline=baseline.output, **package, **where)
+        create = CreateReleaseOperator(
+            task_id="create_release", baseline=baseline.output, **package, **where
+        )
         release_id = _item(create, "release_id")
         active = ReleaseActiveSensor(task_id="active", release_id=release_id, **waiting)
         steps += [create, active]
         run = jobs = None
         if smoke_run:
-            # If nothing remembers the jobs of an earlier try, a second try would run production twice.
+            # If nothing remembers the jobs of an earlier try, a second try would run production
+            # twice.
             tries: dict[str, Any] = {} if KEEPS_STATE else {"retries": 0}
             run = RunDeploymentOperator(
                 task_id="smoke_run",
@@ -260,7 +292,9 @@ def promote_flow(
             "execution_timeout": _sum(tolerated_outage, rollback_outage) + _END_MARGIN,
         }
         undo = (
-            RollbackGroupOperator(task_id="roll_back", tolerated_outage=rollback_outage, **end) if roll_back else None
+            RollbackGroupOperator(task_id="roll_back", tolerated_outage=rollback_outage, **end)
+            if roll_back
+            else None
         )
         promoted = ConfirmGroupOperator(task_id="promoted", outlets=list(outlets or ()), **end)
         for step, after in zip(steps, [*steps[1:], promoted], strict=True):
@@ -282,7 +316,9 @@ def _advise(steps: Sequence[Any], tasks: PromotionTasks) -> None:
 
 
 def _sum(*times: float | timedelta) -> timedelta:
-    """Add lengths of time. One that cannot be read counts as nothing here: the task that uses it says so."""
+    """Add lengths of time. One that cannot be read counts as nothing here: the task that uses it
+    says so.
+    """
     total = timedelta()
     for time in times:
         if isinstance(time, timedelta):

@@ -1,7 +1,7 @@
 """Count the requests of each operator, on a deployment of 10 releases and on one of 3,000.
 
-Two emulators stand for Dev and Prod. The counts depend on no clock, so ``tests/test_requests.py`` asserts them with the
-functions of this module, and ``docs/performance.md`` shows them.
+Two emulators stand for Dev and Prod. The counts depend on no clock, so ``tests/test_requests.py``
+asserts them with the functions of this module, and ``docs/performance.md`` shows them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import (
+    ExportFlowPackageOperator,
+    ImportFlowPackageOperator,
+)
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DryRunReleaseOperator
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
@@ -78,7 +81,8 @@ class Notes(dict):
 
 
 class Site:
-    """Dev with a flow, and Prod with a deployment of many releases, one an hour; the newest is two days old.
+    """Dev with a flow, and Prod with a deployment of many releases, one an hour; the newest is two
+    days old.
 
     :param size: how many releases
     :param oldest_is_live: whether the oldest release is the live one, and not the newest
@@ -90,7 +94,9 @@ class Site:
         self._oldest_is_live = oldest_is_live
         self.folder = Path()
         self.dev = Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0))
-        self.prod = Emulator(EmulatorOptions(clock=self._clock, job_start_seconds=0, job_run_seconds=0))
+        self.prod = Emulator(
+            EmulatorOptions(clock=self._clock, job_start_seconds=0, job_run_seconds=0)
+        )
 
     def _clock(self) -> datetime:
         return utc_now() - self._age
@@ -110,7 +116,11 @@ class Site:
                 self.prod.store.create_release(self.deployment_id, of_its_own, activate=live)
             self._age = timedelta(0)
             connections = {_DEV: self.dev.url, _PROD: self.prod.url}
-            user = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password"}
+            user = {
+                "conn_type": "trifacta",
+                "login": "admin@example.com",
+                "password": "admin-password",
+            }
             environment = {
                 f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps({**user, "host": url})
                 for conn_id, url in connections.items()
@@ -143,13 +153,24 @@ class Site:
 
 
 def execute(
-    operator_class: type, *, try_number: int = 1, notes: Notes | None = None, run_id: str = "r", **arguments: Any
+    operator_class: type,
+    *,
+    try_number: int = 1,
+    notes: Notes | None = None,
+    run_id: str = "r",
+    **arguments: Any,
 ) -> Any:
     """Run an operator without Airflow's database, and return its result."""
     arguments = {"task_id": "t", "trifacta_conn_id": _PROD, "retries": 1, **arguments}
     ti = TaskInstance(try_number, run_id)
     began = SimpleNamespace(start_date=utc_now() - timedelta(minutes=1))
-    context = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": began, "task_state_store": notes}
+    context = {
+        "ti": ti,
+        "task_instance": ti,
+        "params": {},
+        "dag_run": began,
+        "task_state_store": notes,
+    }
     return operator_class(**arguments).execute(context)
 
 
@@ -157,7 +178,9 @@ class Looks:
     """A sensor that looks when it is told to."""
 
     def __init__(self, sensor_class: type, **arguments: Any) -> None:
-        self._sensor = sensor_class(task_id="t", trifacta_conn_id=_PROD, deferrable=False, **arguments)
+        self._sensor = sensor_class(
+            task_id="t", trifacta_conn_id=_PROD, deferrable=False, **arguments
+        )
         ti = TaskInstance(1)
         self._context = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": None}
 
@@ -168,7 +191,8 @@ class Looks:
 def measure(size: int) -> dict[str, int]:
     """Count the requests of each operator on a deployment of so many releases.
 
-    Call it with a clock that does not really sleep. The cases follow each other as in the life of a deployment.
+    Call it with a clock that does not really sleep. The cases follow each other as in the life of a
+    deployment.
 
     :param size: how many releases the deployment has
     :returns: number of requests by what was done
@@ -212,27 +236,47 @@ def measure(size: int) -> dict[str, int]:
         package = {"package_path": site.new_package(), **where}
         done("DryRunRelease", DryRunReleaseOperator, **package)
         before, notes = baseline(), Notes()
-        made = done("CreateRelease: created", CreateReleaseOperator, baseline=before, notes=notes, **package)
+        made = done(
+            "CreateRelease: created", CreateReleaseOperator, baseline=before, notes=notes, **package
+        )
         retry = {"baseline": before, "try_number": 2, **package}
         done("CreateRelease: retry, with the journal", CreateReleaseOperator, notes=notes, **retry)
         done("CreateRelease: retry, without a journal", CreateReleaseOperator, **retry)
         package["package_path"] = site.new_package()
         done("CreateRelease: created, without a baseline", CreateReleaseOperator, **package)
         package["package_path"] = site.new_package()
-        staged = done("CreateRelease: staged", CreateReleaseOperator, baseline=baseline(), activate=False, **package)
+        staged = done(
+            "CreateRelease: staged",
+            CreateReleaseOperator,
+            baseline=baseline(),
+            activate=False,
+            **package,
+        )
         waiting = {"release_id": staged["release_id"]}
         sensor = Looks(ReleaseActiveSensor, **waiting)
         counts["ReleaseActiveSensor: first look, not yet live"], _ = site.count(sensor.look)
         counts["ReleaseActiveSensor: each further look"], _ = site.count(sensor.look)
         done("ActivateRelease", ActivateReleaseOperator, release_id=staged["release_id"])
-        done("ActivateRelease: live already", ActivateReleaseOperator, release_id=staged["release_id"])
-        counts["ReleaseActiveSensor: first look, live"], _ = site.count(Looks(ReleaseActiveSensor, **waiting).look)
+        done(
+            "ActivateRelease: live already",
+            ActivateReleaseOperator,
+            release_id=staged["release_id"],
+        )
+        counts["ReleaseActiveSensor: first look, live"], _ = site.count(
+            Looks(ReleaseActiveSensor, **waiting).look
+        )
         run = done("RunDeployment, with one look", RunDeploymentOperator, **where)
         sensor = Looks(JobGroupSensor, job_group_ids=run["job_group_ids"])
         counts["JobGroupSensor: one look, one job group"], _ = site.count(sensor.look)
         flows, recipe = {"trifacta_conn_id": _DEV}, site.dev.store.recipes()[0]
         done("RunFlow, with one look", RunFlowOperator, flow_id=site.flow_id, **flows)
-        done("RunFlow: retry, without a journal", RunFlowOperator, flow_id=site.flow_id, try_number=2, **flows)
+        done(
+            "RunFlow: retry, without a journal",
+            RunFlowOperator,
+            flow_id=site.flow_id,
+            try_number=2,
+            **flows,
+        )
         done("RunFlow, by name", RunFlowOperator, flow_name="Orders", run_id="r2", **flows)
         with_release = {"flow_id": site.live_flow_ids(), "release_id": staged["release_id"]}
         done("RunFlow, if its release is live", RunFlowOperator, **with_release)
@@ -245,8 +289,15 @@ def measure(size: int) -> dict[str, int]:
         execute(ActivateReleaseOperator, release_id=made["release_id"])
 
         before = baseline()
-        done("RollbackDeployment: nothing to do", RollbackDeploymentOperator, baseline=before, package_uuid=None)
-        bad = execute(CreateReleaseOperator, baseline=before, package_path=site.new_package(), **where)
+        done(
+            "RollbackDeployment: nothing to do",
+            RollbackDeploymentOperator,
+            baseline=before,
+            package_uuid=None,
+        )
+        bad = execute(
+            CreateReleaseOperator, baseline=before, package_path=site.new_package(), **where
+        )
         undo = {"baseline": before, "package_uuid": bad["package_uuid"]}
         done("RollbackDeployment: rolled back", RollbackDeploymentOperator, **undo)
     return counts
@@ -267,7 +318,9 @@ def measure_far_back(size: int) -> dict[str, int]:
         count, bad = site.count(lambda: execute(CreateReleaseOperator, baseline=before, **package))
         counts["CreateRelease: created"] = count
         undo = {"baseline": before, "package_uuid": bad["package_uuid"]}
-        counts["RollbackDeployment: rolled back"], _ = site.count(lambda: execute(RollbackDeploymentOperator, **undo))
+        counts["RollbackDeployment: rolled back"], _ = site.count(
+            lambda: execute(RollbackDeploymentOperator, **undo)
+        )
     return {f"{what}, and the oldest release was live": count for what, count in counts.items()}
 
 
@@ -277,11 +330,16 @@ def promote(size: int) -> tuple[int, str]:
     :param size: how many releases the deployment has
     :returns: number of requests to both instances, and the state of the run
     """
-    bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(DAGS.parent)}}
+    bundle = {
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(DAGS.parent)},
+    }
     with Site(size).open() as site:
         environment = {
             # Airflow 3 only runs what is in one of its bundles.
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([{"name": "dags-folder", **bundle}]),
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+                [{"name": "dags-folder", **bundle}]
+            ),
             "TEST_FLOWS": json.dumps([[site.flow_id, site.deployment_id]]),
             "TEST_FOLDER": str(site.folder),
             "TEST_OPTIONS": json.dumps({"value_rules": RULES}),
@@ -316,8 +374,14 @@ def as_table(counts: dict[int, dict[str, int]]) -> str:
     :param counts: what :func:`measure` returned, by size
     """
     names = list(next(iter(counts.values())))
-    head = ["| What | " + " | ".join(f"{size:,} releases" for size in counts) + " |", "|---|" + "--:|" * len(counts)]
-    rows = [f"| {name} | {' | '.join(str(of_size[name]) for of_size in counts.values())} |" for name in names]
+    head = [
+        "| What | " + " | ".join(f"{size:,} releases" for size in counts) + " |",
+        "|---|" + "--:|" * len(counts),
+    ]
+    rows = [
+        f"| {name} | {' | '.join(str(of_size[name]) for of_size in counts.values())} |"
+        for name in names
+    ]
     return "\n".join(head + rows)
 
 
@@ -326,12 +390,18 @@ def main() -> None:
     import sys
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--no-promotion", action="store_true", help="leave out the whole promotion, which runs a DAG")
+    parser.add_argument(
+        "--no-promotion",
+        action="store_true",
+        help="leave out the whole promotion, which runs a DAG",
+    )
     options = parser.parse_args()
     with time_that_flies():
         counts = {size: measure(size) | measure_far_back(size) for size in SIZES}
         if not options.no_promotion:
-            subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True
+            )
             for size in SIZES:
                 counts[size][PROMOTION], _ = promote(size)
     print(as_table(counts))

@@ -1,11 +1,12 @@
 """Measure what hostile instances cost the process that reads their answers.
 
-First the calls: the largest answer to each kind of call, in each shape that parses to much memory, in a process of its
-own. Prints the most that the memory grew, in a worker and in a triggerer.
+First the calls: the largest answer to each kind of call, in each shape that parses to much memory,
+in a process of its own. Prints the most that the memory grew, in a worker and in a triggerer.
 
-Then a triggerer: an event loop with waits on a good instance, alone and beside 40 waits on a hostile one, for each kind
-of hostility. Prints how much more memory that took, how late the loop was (a ticker of 10 ms), and how many of the good
-waits ended, and when. The aims: at most 64 MiB, at most 200 ms, and all good waits, no later than an interval.
+Then a triggerer: an event loop with waits on a good instance, alone and beside 40 waits on a
+hostile one, for each kind of hostility. Prints how much more memory that took, how late the loop
+was (a ticker of 10 ms), and how many of the good waits ended, and when. The aims: at most 64 MiB,
+at most 200 ms, and all good waits, no later than an interval.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ HEAD = "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {
 
 def repeated(piece: str, size: int, parts: int, each: int) -> str:
     """Return a piece as often as so many bytes hold it, and so many parts, of which it has some."""
-    return ",".join(itertools.repeat(piece, min(size // (len(piece.encode()) + 1), parts // each) - 20))
+    return ",".join(
+        itertools.repeat(piece, min(size // (len(piece.encode()) + 1), parts // each) - 20)
+    )
 
 
 def numbered(piece: str, size: int, parts: int, each: int) -> str:
@@ -51,8 +54,12 @@ SHAPES = {
     "escapes": lambda size, _: '"' + "\\u0100" * (size // 6 - 100) + '"',
     "short texts": lambda size, parts: "[" + repeated('"\u0100"', size - 400, parts, 1) + "]",
     "empty lists": lambda size, parts: "[" + repeated("[]", size - 400, parts, 2) + "]",
-    "small objects": lambda size, parts: "[" + repeated('{"\u0100":1.5}', size - 400, parts, 3) + "]",
-    "many keys": lambda size, parts: "{" + numbered('"\u0100%d":"\u0101"', size - 400, parts, 2) + "}",
+    "small objects": lambda size, parts: (
+        "[" + repeated('{"\u0100":1.5}', size - 400, parts, 3) + "]"
+    ),
+    "many keys": lambda size, parts: (
+        "{" + numbered('"\u0100%d":"\u0101"', size - 400, parts, 2) + "}"
+    ),
     "deep": lambda size, parts: "[" * 900 + "]" * 900,  # noqa: ARG005
     "not JSON": lambda size, _: "x " * (size // 2 - 200),
 }
@@ -73,7 +80,11 @@ def body_of(call: str, shape: str, size: int, parts: int) -> bytes:
     elif call in ("object", "import", "spec", "error"):
         text = f'{{"id":101,"name":{value},"release":{{"id":101}},"paths":{{"/v4/x":{{}}}}}}'
     else:
-        text = f'{{"id":1,"releases":{{"data":[{rows}]}},"data":[' + (rows or f'{{"id":101,"name":{value}}}') + "]}"
+        text = (
+            f'{{"id":1,"releases":{{"data":[{rows}]}},"data":['
+            + (rows or f'{{"id":101,"name":{value}}}')
+            + "]}"
+        )
     return text.encode()
 
 
@@ -132,9 +143,15 @@ def calls() -> dict[str, tuple[str, object]]:
         "object": (limits.ROW, lambda client: client.flows.get(101)),
         "page": (limits.PAGE, lambda client: client.flows.newest()),
         "pages of a list": (limits.PAGE, lambda client: client.deployments.by_name("x")),
-        "list that is not paged": (limits.WHOLE_LIST, lambda client: client.import_rules.list(1, "value")),
+        "list that is not paged": (
+            limits.WHOLE_LIST,
+            lambda client: client.import_rules.list(1, "value"),
+        ),
         "embedded releases": (limits.WHOLE_LIST, embedded),
-        "import": (limits.IMPORT, lambda client: client.releases.create(1, package(), repeat=False)),
+        "import": (
+            limits.IMPORT,
+            lambda client: client.releases.create(1, package(), repeat=False),
+        ),
         "dry run": (limits.IMPORT, lambda client: client.releases.dry_run(1, package())),
         "spec": (limits.DESCRIPTION, lambda client: client.description.takes_execution_id("/x")),
         "error": (limits.Limit("an error", MIB), lambda client: client.flows.get(101)),
@@ -150,7 +167,8 @@ IN_A_TRIGGERER = ("state", "object", "page", "embedded releases", "error")
 
 
 def peak() -> float:
-    """Return the most MiB that this process had; what getrusage says includes the one that started it."""
+    """Return the most MiB that this process had; what getrusage says includes the one that started
+    it."""
     return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
@@ -161,7 +179,9 @@ def make_call(call: str, port: int, largest: int) -> None:
     from airflow_provider_trifacta.client.transport import Transport
 
     def client(path: str) -> TrifactaClient:
-        config = ClientConfig(base_url=f"http://127.0.0.1:{port}{path}", password="long-token", read_retries=0)
+        config = ClientConfig(
+            base_url=f"http://127.0.0.1:{port}{path}", password="long-token", read_retries=0
+        )
         return TrifactaClient(config, transport=Transport(config, largest_answer=largest))
 
     make = calls()[call][1]
@@ -177,7 +197,9 @@ def make_call(call: str, port: int, largest: int) -> None:
 def measure_calls() -> float:
     import threading
 
-    print(f"{'MiB by kind of call':<28}{'worker':>10}{'triggerer':>12}{'seconds':>10}  the most with")
+    print(
+        f"{'MiB by kind of call':<28}{'worker':>10}{'triggerer':>12}{'seconds':>10}  the most with"
+    )
     worst = 0.0
     for call, (limit, _) in calls().items():
         most: dict[str, tuple[float, float, str]] = {}
@@ -195,11 +217,20 @@ def measure_calls() -> float:
 
                 with Server(answer) as server:
                     threading.Thread(target=server.serve_forever, daemon=True).start()
-                    command = [sys.executable, __file__, "--call", call, str(server.server_address[1]), str(largest)]
+                    command = [
+                        sys.executable,
+                        __file__,
+                        "--call",
+                        call,
+                        str(server.server_address[1]),
+                        str(largest),
+                    ]
                     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                     server.shutdown()
                 memory, seconds, said = json.loads(out.stdout.splitlines()[-1])
-                most[where] = max(most.get(where, (0.0, 0.0, "")), (memory, seconds, f"{shape} ({said})"))
+                most[where] = max(
+                    most.get(where, (0.0, 0.0, "")), (memory, seconds, f"{shape} ({said})")
+                )
         worker, triggerer = most["worker"], most.get("triggerer")
         shown = f"{triggerer[0]:>12.1f}" if triggerer else f"{'-':>12}"
         print(f"{call:<28}{worker[0]:>10.1f}{shown}{worker[1]:>10.2f}  {worker[2]}", flush=True)
@@ -253,17 +284,36 @@ def hostile(kind: str):
         "8 MiB in chunks": lambda _: chunked(eight[: 64 * KIB], 128),
         "a drip": lambda _: drip(),
         "gzip of 50 MiB": lambda _: [
-            f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode(),
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n",
+            f"Content-Length: {len(packed)}\r\n\r\n".encode(),
             packed,
         ],
-        "headers of 1 MiB": lambda _: [f"HTTP/1.1 200 OK\r\n{lines}Content-Length: 2\r\n\r\n{{}}".encode()],
+        "headers of 1 MiB": lambda _: [
+            f"HTTP/1.1 200 OK\r\n{lines}Content-Length: 2\r\n\r\n{{}}".encode()
+        ],
         "an error of 8 MiB": lambda _: plain(eight, "500 Error"),
     }[kind]
 
 
 KINDS = (
-    *("8 MiB of short texts", "8 MiB in chunks", "a drip", "gzip of 50 MiB", "headers of 1 MiB", "an error of 8 MiB"),
-    *("short texts", "small objects", "many keys", "escapes", "text with an emoji", "many rows", "deep", "not JSON"),
+    *(
+        "8 MiB of short texts",
+        "8 MiB in chunks",
+        "a drip",
+        "gzip of 50 MiB",
+        "headers of 1 MiB",
+        "an error of 8 MiB",
+    ),
+    *(
+        "short texts",
+        "small objects",
+        "many keys",
+        "escapes",
+        "text with an emoji",
+        "many rows",
+        "deep",
+        "not JSON",
+    ),
 )
 
 
@@ -275,12 +325,18 @@ def good(ends: float):
         over = time.time() >= ends
         if path.startswith("/v4/releases?"):
             first = (numbers["deploymentId"] - 1) * 5
-            return plain(json.dumps({"data": [release(first + one, over) for one in (5, 4, 3, 2, 1)]}).encode())
+            return plain(
+                json.dumps(
+                    {"data": [release(first + one, over) for one in (5, 4, 3, 2, 1)]}
+                ).encode()
+            )
         if path.startswith("/v4/releases/"):
             return plain(json.dumps(release(int(path.rpartition("/")[2]), over)).encode())
         state = "Complete" if over else "InProgress"
         if path.startswith("/v4/jobGroups?"):
-            rows = [{"id": one, "status": state} for one in range(1000, 1000 - numbers["limit"], -1)]
+            rows = [
+                {"id": one, "status": state} for one in range(1000, 1000 - numbers["limit"], -1)
+            ]
             return plain(json.dumps({"data": rows}).encode())
         return plain(json.dumps(state).encode())
 
@@ -288,7 +344,12 @@ def good(ends: float):
 
 
 def release(number: int, over: bool) -> dict[str, object]:
-    return {"id": number, "active": over or None, "packageUuid": None, "deployment": {"id": (number - 1) // 5 + 1}}
+    return {
+        "id": number,
+        "active": over or None,
+        "packageUuid": None,
+        "deployment": {"id": (number - 1) // 5 + 1},
+    }
 
 
 def serve(kind: str, ends: float) -> None:
@@ -301,11 +362,17 @@ def trigger_of(number: int, conn_id: str, interval: float):
     from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger
     from airflow_provider_trifacta.triggers.release import ReleaseActiveTrigger
 
-    waiting = {"trifacta_conn_id": conn_id, "poke_interval": interval, "deadline": time.time() + 3600}
+    waiting = {
+        "trifacta_conn_id": conn_id,
+        "poke_interval": interval,
+        "deadline": time.time() + 3600,
+    }
     if number % 2:
         return JobGroupTrigger(job_group_ids=[number], **waiting)
     deployment = None if number % 4 else (number - 1) // 5 + 1
-    return ReleaseActiveTrigger(release_id=number, deployment_id=deployment, on_superseded="wait", **waiting)
+    return ReleaseActiveTrigger(
+        release_id=number, deployment_id=deployment, on_superseded="wait", **waiting
+    )
 
 
 async def triggerer(options: argparse.Namespace) -> dict[str, float]:
@@ -325,7 +392,9 @@ async def triggerer(options: argparse.Namespace) -> dict[str, float]:
     before = peak()
     tasks = [asyncio.ensure_future(good_wait(number + 1)) for number in range(options.good)]
     if "AIRFLOW_CONN_HOSTILE" in os.environ:
-        tasks += [asyncio.ensure_future(hostile_wait(number + 1)) for number in range(options.hostile)]
+        tasks += [
+            asyncio.ensure_future(hostile_wait(number + 1)) for number in range(options.hostile)
+        ]
     await asyncio.sleep(2)  # what a first wait loads
     lags: list[float] = []
     while time.time() < ends + 3 * interval and len(ended) < options.good:
@@ -354,11 +423,17 @@ def measure_triggerer(kind: str | None, options: argparse.Namespace) -> dict[str
                 command = [sys.executable, __file__, "--serve", answers, f"--ends={ends}"]
                 servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
                 port = servers[-1].stdout.readline().strip()
-                connection = {"conn_type": "trifacta", "host": f"http://127.0.0.1:{port}", "password": "long-token"}
+                connection = {
+                    "conn_type": "trifacta",
+                    "host": f"http://127.0.0.1:{port}",
+                    "password": "long-token",
+                }
                 environment[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(connection)
         shared = [f"--{name}={getattr(options, name)}" for name in ("good", "hostile", "interval")]
         command = [sys.executable, __file__, "--triggerer", f"--ends={ends}", *shared]
-        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        out = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=environment
+        )
         return json.loads(out.stdout.splitlines()[-1])
     finally:
         for server in servers:
@@ -389,7 +464,10 @@ def main() -> None:
         worst = measure_calls()
         print(f"  at most {worst:.0f} MiB for any read (aim: {MOST_MEMORY})\n")
     if options.only != "calls":
-        print(f"{options.good} good waits beside {options.hostile} hostile ones, {options.interval:g} s")
+        print(
+            f"{options.good} good waits beside {options.hostile} hostile ones,"
+            f" {options.interval:g} s"
+        )
         alone = measure_triggerer(None, options)
         show("alone", alone, alone)
         for kind in options.kind or KINDS:
@@ -402,7 +480,10 @@ def show(kind: str, result: dict[str, float], alone: dict[str, float]) -> None:
     if result is alone:
         print(f"{'':<24}" + "".join(f"{name:>12}" for name in result) + f"{'MiB more':>12}")
     more = result["MiB"] - alone["MiB"]
-    print(f"{kind:<24}" + "".join(f"{value:>12.1f}" for value in result.values()) + f"{more:>12.1f}", flush=True)
+    print(
+        f"{kind:<24}" + "".join(f"{value:>12.1f}" for value in result.values()) + f"{more:>12.1f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Upload a big package through CreateReleaseOperator, interleaved with ``curl -F`` and ``requests`` ``files=``.
+"""Upload a big package through CreateReleaseOperator, interleaved with ``curl -F`` and ``requests``
+``files=``.
 
-Prints wall time and peak memory of each, and the ratio to curl. Each run is a process of its own against a server in
-another one that counts the bytes and answers 201; the order is shuffled in every round.
+Prints wall time and peak memory of each, and the ratio to curl. Each run is a process of its own
+against a server in another one that counts the bytes and answers 201; the order is shuffled in
+every round.
 """
 
 from __future__ import annotations
@@ -56,13 +58,18 @@ def answer(connection: socket.socket, releases: list[dict[str, object]]) -> None
             left -= connection.recv_into(buffer, min(left, len(buffer)))
         answered: dict[str, object] = {"data": releases}
         if head.startswith(b"POST"):
-            made = {"id": len(releases) + 1, "active": True, "packageUuid": UUID, "deployment": {"id": 1}}
+            made = {
+                "id": len(releases) + 1,
+                "active": True,
+                "packageUuid": UUID,
+                "deployment": {"id": 1},
+            }
             releases[:] = [made, *({**one, "active": None} for one in releases)]
             answered = {"primaryFlowIds": [6], "deletedObjects": {}, "release": made}
         body = json.dumps(answered).encode()
         connection.sendall(
-            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (len(body), body)
+            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length:"
+            b" %d\r\n\r\n%s" % (len(body), body)
         )
 
 
@@ -84,7 +91,12 @@ def make_package(path: Path, size: int) -> None:
 
 def run_operator(port: int, path: str) -> None:
     os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"] = json.dumps(
-        {"conn_type": "trifacta", "host": f"http://127.0.0.1:{port}", "login": "me", "password": "long-secret"}
+        {
+            "conn_type": "trifacta",
+            "host": f"http://127.0.0.1:{port}",
+            "login": "me",
+            "password": "long-secret",
+        }
     )
     from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 
@@ -120,7 +132,9 @@ def measure(upload, path: str) -> None:
     started = time.perf_counter()
     upload(path)
     seconds = time.perf_counter() - started
-    print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
+    print(
+        json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024])
+    )
 
 
 def run_curl(port: int, path: str) -> list[float]:
@@ -138,7 +152,10 @@ def run(name: str, port: int, path: Path) -> list[float]:
     if name == "curl -F":
         return run_curl(port, str(path))
     out = subprocess.run(
-        [sys.executable, __file__, "--client", name, str(port), str(path)], check=True, capture_output=True, text=True
+        [sys.executable, __file__, "--client", name, str(port), str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return json.loads(out.stdout.splitlines()[-1])
 
@@ -157,7 +174,9 @@ def main() -> None:
         return {"operator": run_operator, "requests files=": run_files}[name](int(port), path)
     if not shutil.which("curl"):
         sys.exit("curl is needed for the comparison.")
-    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
+    )
     try:
         port = int(server.stdout.readline())
         with tempfile.TemporaryDirectory() as folder:
@@ -176,13 +195,20 @@ def report(port: int, path: Path, options: argparse.Namespace) -> None:
     for _ in range(options.rounds):
         for name in random.sample(names, len(names)):
             results[name].append(run(name, port, path))
-    print(f"{options.mib} MiB, {options.rounds} rounds, medians; ratios are medians of each round's ratio")
+    print(
+        f"{options.mib} MiB, {options.rounds} rounds, medians; ratios are medians of each round's"
+        " ratio"
+    )
     print(f"{'client':<18}{'seconds':>9}{'/ curl':>8}{'added MiB':>11}")
     for name in names:
         seconds = [row[0] for row in results[name]]
-        ratios = [row[0] / curl[0] for row, curl in zip(results[name], results["curl -F"], strict=True)]
+        ratios = [
+            row[0] / curl[0] for row, curl in zip(results[name], results["curl -F"], strict=True)
+        ]
         memory = max(row[1] for row in results[name])
-        print(f"{name:<18}{statistics.median(seconds):>9.2f}{statistics.median(ratios):>8.2f}{memory:>11.1f}")
+        print(
+            f"{name:<18}{statistics.median(seconds):>9.2f}{statistics.median(ratios):>8.2f}{memory:>11.1f}"
+        )
 
 
 if __name__ == "__main__":

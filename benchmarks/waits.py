@@ -1,9 +1,11 @@
-"""Wait 1,000 times in one event loop, as a triggerer does, next to one aiohttp session for each trigger.
+"""Wait 1,000 times in one event loop, as a triggerer does, next to one aiohttp session for each
+trigger.
 
-Three loads: 5 releases of one deployment, 1,000 releases in 200 deployments, 1,000 job groups. Every wait polls each
-5 s a server that takes 50 ms to answer. Prints how late the event loop was (a ticker of 10 ms), the polls that were
-decided of those that were due, requests, CPU, memory for each wait, and what ours costs of what the other costs. Runs
-are interleaved, each in a process of its own.
+Three loads: 5 releases of one deployment, 1,000 releases in 200 deployments, 1,000 job groups.
+Every wait polls each 5 s a server that takes 50 ms to answer. Prints how late the event loop was (a
+ticker of 10 ms), the polls that were decided of those that were due, requests, CPU, memory for each
+wait, and what ours costs of what the other costs. Runs are interleaved, each in a process of its
+own.
 """
 
 from __future__ import annotations
@@ -42,7 +44,13 @@ def deployment_of(release_id: int) -> int:
 def release(release_id: int) -> dict[str, object]:
     times = dict.fromkeys(("createdAt", "updatedAt"), "2019-02-13T20:39:41.764Z")
     deployment = {"id": deployment_of(release_id)}
-    return {"id": release_id, "active": None, "packageUuid": None, "deployment": deployment, **times}
+    return {
+        "id": release_id,
+        "active": None,
+        "packageUuid": None,
+        "deployment": deployment,
+        **times,
+    }
 
 
 def respond(path: str, waits: int) -> object:
@@ -75,7 +83,8 @@ async def serve(delay: float, waits: int) -> None:
                 body = respond(path, waits)
             text = json.dumps(body).encode()
             writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (len(text), text)
             )
 
     async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -135,7 +144,9 @@ async def session_each(load: str, number: int, port: int, interval: float) -> No
             await asyncio.sleep(interval)
 
 
-async def measure(wait, load: str, port: int, waits: int, interval: float, intervals: int) -> dict[str, float]:
+async def measure(
+    wait, load: str, port: int, waits: int, interval: float, intervals: int
+) -> dict[str, float]:
     import aiohttp
 
     async with aiohttp.ClientSession() as session:
@@ -147,10 +158,17 @@ async def measure(wait, load: str, port: int, waits: int, interval: float, inter
         await count()
         await asyncio.gather(*[_one_poll(wait, load, port)])
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        tasks = [asyncio.ensure_future(wait(load, number, port, interval)) for number in range(waits)]
+        tasks = [
+            asyncio.ensure_future(wait(load, number, port, interval)) for number in range(waits)
+        ]
         await asyncio.sleep(2 * interval)  # everyone has begun and polled
         lags: list[float] = []
-        first, before_it, cpu, started = await count(), decided, time.process_time(), time.perf_counter()
+        first, before_it, cpu, started = (
+            await count(),
+            decided,
+            time.process_time(),
+            time.perf_counter(),
+        )
         while time.perf_counter() - started < intervals * interval:
             due = time.perf_counter() + TICK
             await asyncio.sleep(TICK)
@@ -184,10 +202,21 @@ async def _one_poll(wait, load: str, port: int) -> None:
 
 def client(name: str, load: str, port: int, options: argparse.Namespace) -> None:
     os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"] = json.dumps(
-        {"conn_type": "trifacta", "host": f"http://127.0.0.1:{port}", "login": "me", "password": "long-secret"}
+        {
+            "conn_type": "trifacta",
+            "host": f"http://127.0.0.1:{port}",
+            "login": "me",
+            "password": "long-secret",
+        }
     )
     wait = {"ours": ours, "session each": session_each}[name]
-    print(json.dumps(asyncio.run(measure(wait, load, port, options.waits, options.interval, options.intervals))))
+    print(
+        json.dumps(
+            asyncio.run(
+                measure(wait, load, port, options.waits, options.interval, options.intervals)
+            )
+        )
+    )
 
 
 def main() -> None:
@@ -195,7 +224,9 @@ def main() -> None:
     parser.add_argument("--waits", type=int, default=1000)
     parser.add_argument("--interval", type=float, default=5.0)
     parser.add_argument("--intervals", type=int, default=4, help="how many to measure")
-    parser.add_argument("--delay", type=float, default=0.05, help="seconds that the server takes to answer")
+    parser.add_argument(
+        "--delay", type=float, default=0.05, help="seconds that the server takes to answer"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--load", action="append", choices=LOADS, help="only this one")
     parser.add_argument("--client", nargs=3, help=argparse.SUPPRESS)
@@ -205,7 +236,10 @@ def main() -> None:
         return asyncio.run(serve(options.delay, options.waits))
     if options.client:
         return client(options.client[0], options.client[1], int(options.client[2]), options)
-    print(f"{options.waits} waits, {options.interval} s, {options.rounds} rounds, medians (lag max: the worst)")
+    print(
+        f"{options.waits} waits, {options.interval} s, {options.rounds} rounds, medians (lag max:"
+        " the worst)"
+    )
     for load in options.load or LOADS:
         compare(load, options)
     return None
@@ -224,17 +258,27 @@ def compare(load: str, options: argparse.Namespace) -> None:
     values: dict[str, dict[str, float]] = {}
     for name in names:
         values[name] = {
-            key: (max if "max" in key else statistics.median)(row[key] for row in results[name]) for key in keys
+            key: (max if "max" in key else statistics.median)(row[key] for row in results[name])
+            for key in keys
         }
         print(f"  {name:<34}" + "".join(f"{value:>13.2f}" for value in values[name].values()))
     ratio = values["ours"]["core %"] / values["session each"]["core %"]
     lag = values["ours"]["lag p99 ms"]
-    print(f"  CPU: {ratio:.2f} times a session each (at most {most}); p99: {lag:.1f} ms (below {LONGEST_LAG:.0f})")
+    print(
+        f"  CPU: {ratio:.2f} times a session each (at most {most}); p99: {lag:.1f} ms (below"
+        f" {LONGEST_LAG:.0f})"
+    )
 
 
 def run(name: str, load: str, options: argparse.Namespace) -> dict[str, float]:
     server = subprocess.Popen(
-        [sys.executable, __file__, "--serve", f"--delay={options.delay}", f"--waits={options.waits}"],
+        [
+            sys.executable,
+            __file__,
+            "--serve",
+            f"--delay={options.delay}",
+            f"--waits={options.waits}",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -1,4 +1,6 @@
-"""The documentation as a site: ``scripts/test --docs`` builds it with Sphinx into ``.build/site``."""
+"""The documentation as a site: ``scripts/test --docs`` builds it with Sphinx into
+``.build/site``.
+"""
 
 from __future__ import annotations
 
@@ -40,20 +42,35 @@ nitpick_ignore_regex = [
     ("py:.*", r"(airflow|collections|logging|os|pendulum|typing|zipfile)\..*"),
     ("py:.*", r"AirflowFailException|BaseOperator|datetime(\..*)?|timedelta"),
     # Types of this project that only its own modules make, in the signature of something public.
-    ("py:class", r"(airflow_provider_trifacta\..*\.)?(Body|Entry|Journal|Kind|MultipartFile|ReleaseSource)"),
+    (
+        "py:class",
+        r"(airflow_provider_trifacta\..*\.)?(Body|Entry|Journal|Kind|MultipartFile|ReleaseSource)",
+    ),
     ("py:class", r"(airflow_provider_trifacta\..*\.)?(Standing|Store|T|Transport)"),
 ]
 
-#: What Airflow calls of operators, sensors and triggers, and not a user: it would hide what is worth reading.
-OF_AIRFLOW = {"execute", "execute_complete", "resume_execution", "on_kill", "poke", "serialize", "run"}
+#: What Airflow calls of operators, sensors and triggers, and not a user: it would hide what is
+#: worth reading.
+OF_AIRFLOW = {
+    "execute",
+    "execute_complete",
+    "resume_execution",
+    "on_kill",
+    "poke",
+    "serialize",
+    "run",
+}
 
-#: Where files of the repository are that are no page of the site. A hosted build sets it to the repository's address.
+#: Where files of the repository are that are no page of the site. A hosted build sets it to the
+#: repository's address.
 REPOSITORY = os.environ.get("DOCS_REPOSITORY") or ROOT.as_uri()
 _LINK = re.compile(r"(\]\()((?:\.\./)+[^)#\s]+)")
 
 
 def link_to_the_repository(app: Any, name: str, source: list[str]) -> None:
-    """Make links out of this folder absolute: GitHub follows them in the repository, but a site cannot."""
+    """Make links out of this folder absolute: GitHub follows them in the repository, but a site
+    cannot.
+    """
     folder = Path(app.srcdir, name).parent
 
     def absolute(match: re.Match[str]) -> str:
@@ -65,10 +82,16 @@ def link_to_the_repository(app: Any, name: str, source: list[str]) -> None:
     source[0] = _LINK.sub(absolute, source[0])
 
 
-def skip_what_airflow_calls(_app: Any, what: str, name: str, member: Any, skip: bool, _options: Any) -> bool | None:
+def skip_what_airflow_calls(
+    _app: Any, what: str, name: str, member: Any, skip: bool, _options: Any
+) -> bool | None:
     """Leave the methods out that only Airflow calls."""
     module = getattr(member, "__module__", "") or ""
-    of_airflow = name in OF_AIRFLOW and module.split(".")[1:2] in (["operators"], ["sensors"], ["triggers"])
+    of_airflow = name in OF_AIRFLOW and module.split(".")[1:2] in (
+        ["operators"],
+        ["sensors"],
+        ["triggers"],
+    )
     return True if what == "class" and of_airflow else skip or None
 
 

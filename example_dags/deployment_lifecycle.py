@@ -1,8 +1,9 @@
-"""The beginning and the end of a deployment: open one by name with its first release, and take one offline.
+"""The beginning and the end of a deployment: open one by name with its first release, and take one
+offline.
 
-``open_deployment`` can be run again: it finds the deployment by its name, and the release if the package is live.
-``take_offline`` deactivates the live release; a deployment without one cannot run. Clearing either task changes only
-what differs.
+``open_deployment`` can be run again: it finds the deployment by its name, and the release if the
+package is live. ``take_offline`` deactivates the live release; a deployment without one cannot run.
+Clearing either task changes only what differs.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ except ImportError:  # Airflow 2
     from airflow import DAG
     from airflow.models.param import Param
 
-from airflow_provider_trifacta.operators.deployment import CreateDeploymentOperator, GetDeploymentOperator
-from airflow_provider_trifacta.operators.release import CreateReleaseOperator, DeactivateReleaseOperator
+from airflow_provider_trifacta.operators.deployment import (
+    CreateDeploymentOperator,
+    GetDeploymentOperator,
+)
+from airflow_provider_trifacta.operators.release import (
+    CreateReleaseOperator,
+    DeactivateReleaseOperator,
+)
 
 with DAG(
     dag_id="open_deployment",
@@ -31,7 +38,9 @@ with DAG(
     tags=["trifacta", "example"],
     params={
         "deployment_name": Param("Orders", type="string", minLength=1),
-        "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+        "package_path": Param(
+            os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+        ),
     },
 ):
     deployment = CreateDeploymentOperator(task_id="deployment", name="{{ params.deployment_name }}")
@@ -50,7 +59,9 @@ with DAG(
     max_active_runs=1,
     tags=["trifacta", "example"],
     params={
-        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
+        "deployment_id": Param(
+            int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+        ),
     },
 ):
     live = GetDeploymentOperator(task_id="live", deployment_id="{{ params.deployment_id }}")

@@ -1,12 +1,13 @@
-"""Declare the import rules, check the import with a dry run, and upload only a package without problems.
+"""Declare the import rules, check the import with a dry run, and upload only a package without
+problems.
 
-Rules that are null stay as they are, and an empty list removes them all. Nothing is written if the deployment has the
-declared rules already. A DAG for one deployment would have its rules in its code, where they are reviewed. It would
-need neither the parameters nor ``rules_are_given``.
+Rules that are null stay as they are, and an empty list removes them all. Nothing is written if the
+deployment has the declared rules already. A DAG for one deployment would have its rules in its
+code, where they are reviewed. It would need neither the parameters nor ``rules_are_given``.
 
-Clearing ``set_rules`` declares the same rules again, and clearing ``dry_run`` checks again. Then ``create_release``
-finds the release that this run made, and uploads nothing. Rules act on later imports only: to import again with
-changed rules, clear ``baseline`` too.
+Clearing ``set_rules`` declares the same rules again, and clearing ``dry_run`` checks again. Then
+``create_release`` finds the release that this run made, and uploads nothing. Rules act on later
+imports only: to import again with changed rules, clear ``baseline`` too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from airflow_provider_trifacta.operators.release import CreateReleaseOperator, D
 
 with DAG(
     dag_id="gated_release",
-    description="Sets import rules, tries the import, and uploads the package if nothing would go wrong.",
+    description=(
+        "Sets import rules, tries the import, and uploads the package if nothing would go wrong."
+    ),
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     schedule=None,
     catchup=False,
@@ -39,20 +42,28 @@ with DAG(
     render_template_as_native_obj=True,
     tags=["trifacta", "example"],
     params={
-        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
-        "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+        "deployment_id": Param(
+            int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+        ),
+        "package_path": Param(
+            os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+        ),
         "object_rules": Param(
             None,
             type=["null", "array"],
             items={"type": "object"},
-            description='Connections, e.g. [{"onCondition": {"name": "orders dev"}, '
-            '"withCondition": {"name": "orders prod"}}]',
+            description=(
+                'Connections, e.g. [{"onCondition": {"name": "orders dev"}, '
+                '"withCondition": {"name": "orders prod"}}]'
+            ),
         ),
         "value_rules": Param(
             None,
             type=["null", "array"],
             items={"type": "object"},
-            description='Buckets and paths, e.g. [{"type": "s3Bucket", "on": "dev", "with": "prod"}]',
+            description=(
+                'Buckets and paths, e.g. [{"type": "s3Bucket", "on": "dev", "with": "prod"}]'
+            ),
         ),
     },
 ) as dag:

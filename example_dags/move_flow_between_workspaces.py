@@ -1,12 +1,14 @@
-"""Move a flow to production without Deployment Manager: export, import, run, and take the name over at the end.
+"""Move a flow to production without Deployment Manager: export, import, run, and take the name over
+at the end.
 
-Two connections: ``trifacta_dev``, whose user may export the flow, and ``trifacta_prod``, the workspace that it goes to.
-The cloud editions have no releases, so the name tells which flow is live: tasks that find it by its name run the new
-one from ``take_over`` on. Until then, and if a task before fails, the old flow keeps the name.
+Two connections: ``trifacta_dev``, whose user may export the flow, and ``trifacta_prod``, the
+workspace that it goes to. The cloud editions have no releases, so the name tells which flow is
+live: tasks that find it by its name run the new one from ``take_over`` on. Until then, and if a
+task before fails, the old flow keeps the name.
 
-Every import makes new flows, so ``import_flow`` imports once: a retry joins what an earlier try made. ``run`` starts
-the jobs once in the same way. ``take_over`` may be repeated. If the run fails, delete the new flow in Trifacta, correct
-the flow in Dev, and start a new run of this DAG.
+Every import makes new flows, so ``import_flow`` imports once: a retry joins what an earlier try
+made. ``run`` starts the jobs once in the same way. ``take_over`` may be repeated. If the run fails,
+delete the new flow in Trifacta, correct the flow in Dev, and start a new run of this DAG.
 """
 
 from __future__ import annotations
@@ -24,12 +26,18 @@ except ImportError:  # Airflow 2
     from airflow.models.param import Param
 
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import (
+    ExportFlowPackageOperator,
+    ImportFlowPackageOperator,
+)
 from airflow_provider_trifacta.operators.run import RunFlowOperator
 
 with DAG(
     dag_id="move_flow_between_workspaces",
-    description="Exports a flow, imports it into another workspace, runs it, and gives it the old flow's name.",
+    description=(
+        "Exports a flow, imports it into another workspace, runs it, and gives it the old flow's"
+        " name."
+    ),
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     schedule=None,
     catchup=False,
@@ -39,11 +47,15 @@ with DAG(
     render_template_as_native_obj=True,
     tags=["trifacta", "example"],
     params={
-        "flow_name": Param("Daily Orders", type="string", description="The flow's name, in both workspaces."),
+        "flow_name": Param(
+            "Daily Orders", type="string", description="The flow's name, in both workspaces."
+        ),
         "connections": Param(
             {},
             type="object",
-            description='Connections of production by those of the flow, e.g. {"orders dev": "orders"}.',
+            description=(
+                'Connections of production by those of the flow, e.g. {"orders dev": "orders"}.'
+            ),
         ),
         "folder": Param(os.environ.get("TRIFACTA_PACKAGES", "/packages"), type="string"),
     },
@@ -76,7 +88,8 @@ with DAG(
 
     @task(retries=2)
     def take_over(imported: dict[str, Any], params: dict[str, Any] | None = None) -> str:
-        """Give the new flow its name. The flow that had it before keeps existing under another name."""
+        """Give the new flow its name. The flow that had it before keeps existing under another
+        name."""
         name, (flow_id,) = (params or {})["flow_name"], imported["primary_flow_ids"]
         with TrifactaHook("trifacta_prod").client as client:
             for old in client.flows.list(name):

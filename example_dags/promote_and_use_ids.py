@@ -1,8 +1,9 @@
-"""Chain a task that takes single ids from XCom: ``create.output["key"]`` selects the XCom of that key.
+"""Chain a task that takes single ids from XCom: ``create.output["key"]`` selects the XCom of that
+key.
 
-This works for ``release_id``, ``outcome`` and everything else that is always known. ``primary_flow_ids`` and
-``previous_release_id`` may be unknown and then have no XCom: take the whole return value for those, as
-``promote_package`` does.
+This works for ``release_id``, ``outcome`` and everything else that is always known.
+``primary_flow_ids`` and ``previous_release_id`` may be unknown and then have no XCom: take the
+whole return value for those, as ``promote_package`` does.
 
 Without a baseline a second run with the same package reuses the release that is live already.
 """
@@ -31,8 +32,12 @@ with DAG(
     max_active_runs=1,
     tags=["trifacta", "example"],
     params={
-        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
-        "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+        "deployment_id": Param(
+            int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+        ),
+        "package_path": Param(
+            os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+        ),
     },
 ) as dag:
     create = CreateReleaseOperator(
@@ -46,4 +51,6 @@ with DAG(
         """Stand for the task that comes after a promotion."""
         return f"release {release_id} was {outcome}: {url}"
 
-    open_change_ticket(create.output["release_id"], create.output["outcome"], create.output["deployment_url"])
+    open_change_ticket(
+        create.output["release_id"], create.output["outcome"], create.output["deployment_url"]
+    )

@@ -1,10 +1,11 @@
-"""Promote a flow package to production: record the baseline, upload, wait until the release is active, use its ids.
+"""Promote a flow package to production: record the baseline, upload, wait until the release is
+active, use its ids.
 
-Needs the connection ``trifacta_default`` of the production instance. The parameters say what to promote and where. A
-DAG with a schedule would have fixed values instead.
+Needs the connection ``trifacta_default`` of the production instance. The parameters say what to
+promote and where. A DAG with a schedule would have fixed values instead.
 
-Each run makes a release of its own. Clearing ``create_release`` finds the release that its run made. Clearing
-``baseline`` too imports the package once more.
+Each run makes a release of its own. Clearing ``create_release`` finds the release that its run
+made. Clearing ``baseline`` too imports the package once more.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 with DAG(
     dag_id="promote_package",
-    description="Uploads a flow package as a release, waits until it is active, and hands its ids on.",
+    description=(
+        "Uploads a flow package as a release, waits until it is active, and hands its ids on."
+    ),
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     schedule=None,
     catchup=False,
@@ -35,8 +38,12 @@ with DAG(
     max_active_runs=1,
     tags=["trifacta", "example"],
     params={
-        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
-        "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+        "deployment_id": Param(
+            int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+        ),
+        "package_path": Param(
+            os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+        ),
     },
 ) as dag:
     baseline = GetDeploymentOperator(task_id="baseline", deployment_id="{{ params.deployment_id }}")
@@ -59,12 +66,18 @@ with DAG(
 
     @task
     def announce(release: dict[str, Any]) -> str:
-        """Use the ids: they are the production instance's, so a run or a notification can name them.
+        """Use the ids: they are the production instance's, so a run or a notification can name
+        them.
 
-        The flows' ids are unknown when the answer to the upload was lost, or its release was made before.
+        The flows' ids are unknown when the answer to the upload was lost, or its release was made
+        before.
         """
         flows = release["primary_flow_ids"]
-        named = f"primary flows {flows}" if flows is not None else "primary flows that Trifacta's page shows"
+        named = (
+            f"primary flows {flows}"
+            if flows is not None
+            else "primary flows that Trifacta's page shows"
+        )
         message = f"release {release['release_id']} ({release['outcome']}) is live with {named}"
         print(message)  # noqa: T201 - a task's output is its log
         return message

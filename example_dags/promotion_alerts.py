@@ -1,11 +1,14 @@
-"""Promote a flow, and tell a Slack channel and a mailbox how production stands when the promotion was not kept.
+"""Promote a flow, and tell a Slack channel and a mailbox how production stands when the promotion
+was not kept.
 
-The alerts belong to ``promotion.promoted``, the last task of the group. When it fails, the rollback has ended, so the
-message says what is live. A callback in ``default_args`` would fire when a step fails, before the rollback.
+The alerts belong to ``promotion.promoted``, the last task of the group. When it fails, the rollback
+has ended, so the message says what is live. A callback in ``default_args`` would fire when a step
+fails, before the rollback.
 
-Needs ``apache-airflow-providers-smtp``, which Airflow brings, and ``apache-airflow-providers-slack``. Without the
-latter this example only sends mail. Two more connections: ``smtp_default``, whose extra has ``from_email``, and
-``slack_default`` of the type Slack Incoming Webhook.
+Needs ``apache-airflow-providers-smtp``, which Airflow brings, and
+``apache-airflow-providers-slack``. Without the latter this example only sends mail. Two more
+connections: ``smtp_default``, whose extra has ``from_email``, and ``slack_default`` of the type
+Slack Incoming Webhook.
 """
 
 from __future__ import annotations
@@ -29,15 +32,22 @@ except ImportError:
 
 from airflow_provider_trifacta.task_groups import promote_flow
 
-#: The notifiers render each of their texts when the task has failed. This reads what the task pushed just before.
-STATUS = "{% set status = ti.xcom_pull(task_ids=ti.task_id, key='promotion_status', map_indexes=ti.map_index) or {} %}"
+#: The notifiers render each of their texts when the task has failed. This reads what the task
+#: pushed just before.
+STATUS = (
+    "{% set status = ti.xcom_pull(task_ids=ti.task_id, key='promotion_status',"
+    " map_indexes=ti.map_index) or {} %}"
+)
 #: The XCom is missing only if the task ended before it could read anything.
 STATE = STATUS + "{{ status.state or 'unknown' }}"
 TEXT = STATUS + "{{ status.text or 'How production stands is unknown.' }} {{ status.advice }}"
 
 with DAG(
     dag_id="promotion_alerts",
-    description="Exports a flow from Dev and promotes it to Prod. Slack and a mailbox get a message if that fails.",
+    description=(
+        "Exports a flow from Dev and promotes it to Prod. Slack and a mailbox get a message if that"
+        " fails."
+    ),
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     schedule=None,
     catchup=False,
@@ -46,7 +56,9 @@ with DAG(
     tags=["trifacta", "example"],
     params={
         "flow_id": Param(int(os.environ.get("TRIFACTA_FLOW_ID", "1")), type="integer", minimum=1),
-        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
+        "deployment_id": Param(
+            int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+        ),
         "folder": Param(os.environ.get("TRIFACTA_PACKAGES", "/packages"), type="string"),
     },
 ) as dag:
@@ -61,11 +73,18 @@ with DAG(
         SmtpNotifier(
             to="data-platform@example.com",
             subject="Promotion {{ dag.dag_id }}: " + STATE,
-            # A name in Trifacta may hold any characters, so what is HTML to a mail program is escaped.
-            html_content="{% filter e %}" + TEXT + "{% endfilter %}<p>{{ ti.task_id }}, run {{ run_id }}</p>",
+            # A name in Trifacta may hold any characters, so what is HTML to a mail program is
+            # escaped.
+            html_content="{% filter e %}"
+            + TEXT
+            + "{% endfilter %}<p>{{ ti.task_id }}, run {{ run_id }}</p>",
         )
     ]
     if SlackWebhookNotifier is not None:
-        words = "{% filter replace('&', '&amp;') | replace('<', '&lt;') %}" + TEXT + "{% endfilter %}"
-        alerts.append(SlackWebhookNotifier(text="*Promotion {{ dag.dag_id }}: " + STATE + "*\n" + words))
+        words = (
+            "{% filter replace('&', '&amp;') | replace('<', '&lt;') %}" + TEXT + "{% endfilter %}"
+        )
+        alerts.append(
+            SlackWebhookNotifier(text="*Promotion {{ dag.dag_id }}: " + STATE + "*\n" + words)
+        )
     promotion.promoted.on_failure_callback = alerts

@@ -1,14 +1,14 @@
 """Run other DAGs when a release goes live, by an asset event that carries its ids.
 
-An ``AssetAlias`` among the outlets gets an event only when the run made something live. A plain ``Asset`` gets one with
-every success of the task, also if the task had nothing to do.
+An ``AssetAlias`` among the outlets gets an event only when the run made something live. A plain
+``Asset`` gets one with every success of the task, also if the task had nothing to do.
 
-Airflow 3.1 and later. Airflow 3.0 starts the consumer too, but does not hand it the events when it is scheduled by an
-alias; there, schedule it by the asset, ``Asset("trifacta://HOST/deployments/ID")``. On Airflow 2 this file defines no
-DAG.
+Airflow 3.1 and later. Airflow 3.0 starts the consumer too, but does not hand it the events when it
+is scheduled by an alias; there, schedule it by the asset,
+``Asset("trifacta://HOST/deployments/ID")``. On Airflow 2 this file defines no DAG.
 
-Clearing ``create_release`` adds another event for the same release, so a consumer must tolerate the same event
-twice. Clearing the consumer's task reads the events of its run again.
+Clearing ``create_release`` adds another event for the same release, so a consumer must tolerate the
+same event twice. Clearing the consumer's task reads the events of its run again.
 """
 
 from __future__ import annotations
@@ -41,11 +41,17 @@ if AssetAlias is not None:
         max_active_runs=1,
         tags=["trifacta", "example"],
         params={
-            "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
-            "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+            "deployment_id": Param(
+                int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+            ),
+            "package_path": Param(
+                os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+            ),
         },
     ):
-        baseline = GetDeploymentOperator(task_id="baseline", deployment_id="{{ params.deployment_id }}")
+        baseline = GetDeploymentOperator(
+            task_id="baseline", deployment_id="{{ params.deployment_id }}"
+        )
 
         create = CreateReleaseOperator(
             task_id="create_release",
@@ -70,16 +76,23 @@ if AssetAlias is not None:
 
         @task
         def read_releases(triggering_asset_events: Any = None) -> list[str]:
-            """Use the ids. Several events may start one run; a run that a person starts has none."""
+            """Use the ids. Several events may start one run; a run that a person starts
+            has none.
+            """
             messages = []
             for event in triggering_asset_events.get(RELEASES, ()):
                 release = event.extra
-                # JSON text, because not every Airflow 3 takes a list here. Not there when the answer to the upload was
-                # lost, or the release was made by an earlier try.
-                flows = json.loads(release["primary_flow_ids"]) if "primary_flow_ids" in release else "unknown"
+                # JSON text, because not every Airflow 3 takes a list here. Not there when the
+                # answer to the upload was lost, or the release was made by an earlier try.
+                flows = (
+                    json.loads(release["primary_flow_ids"])
+                    if "primary_flow_ids" in release
+                    else "unknown"
+                )
                 messages.append(
-                    f"release {release['release_id']} of deployment {release['deployment_id']} is live: "
-                    f"package {release.get('package_uuid', 'unknown')}, primary flows {flows}"
+                    f"release {release['release_id']} of deployment {release['deployment_id']} is"
+                    f" live: package {release.get('package_uuid', 'unknown')}, primary flows"
+                    f" {flows}"
                 )
             print("\n".join(messages))  # noqa: T201 - a task's output is its log
             return messages

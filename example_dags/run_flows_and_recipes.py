@@ -1,7 +1,8 @@
 """Run flows and recipes, on any edition: no Deployment Manager is needed.
 
-``run_flow`` runs a flow by its name, then one recipe of it with another output. A retry joins the jobs of the try
-before it. ``promote_and_run`` runs the flows that a promotion brought, as long as their release is live.
+``run_flow`` runs a flow by its name, then one recipe of it with another output. A retry joins the
+jobs of the try before it. ``promote_and_run`` runs the flows that a promotion brought, as long as
+their release is live.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ with DAG(
     description="Runs a flow by its name, then one recipe of it with another output.",
     params={
         "flow_name": Param(os.environ.get("TRIFACTA_FLOW_NAME", "Orders"), type="string"),
-        "recipe_name": Param(os.environ.get("TRIFACTA_RECIPE_NAME", "Orders recipe"), type="string"),
+        "recipe_name": Param(
+            os.environ.get("TRIFACTA_RECIPE_NAME", "Orders recipe"), type="string"
+        ),
         "region": Param("02", type="string"),
         "path": Param("hdfs:///reports/orders.csv", type="string"),
     },
@@ -58,15 +61,21 @@ with DAG(
         retries=2,
         retry_delay=pendulum.duration(seconds=1),
     )
-    jobs = JobGroupSensor(task_id="jobs", job_group_ids=recipe.output["job_group_ids"], poke_interval=1)
+    jobs = JobGroupSensor(
+        task_id="jobs", job_group_ids=recipe.output["job_group_ids"], poke_interval=1
+    )
     flow >> recipe
 
 with DAG(
     dag_id="promote_and_run",
     description="Promotes a package, and runs the flows that it brought.",
     params={
-        "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
-        "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+        "deployment_id": Param(
+            int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+        ),
+        "package_path": Param(
+            os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+        ),
     },
     **COMMON,
 ) as promote_and_run:
@@ -77,7 +86,8 @@ with DAG(
     )
     RunFlowOperator(
         task_id="run",
-        # The whole return value: after a lost answer its flows are unknown, and the task says what to do.
+        # The whole return value: after a lost answer its flows are unknown, and the task says what
+        # to do.
         flow_id=create.output,
         # Nothing is started if another release is live by now.
         release_id=create.output["release_id"],

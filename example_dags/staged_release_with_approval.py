@@ -1,13 +1,17 @@
-"""Stage a release, ask a person in Airflow with the dry run's report before them, and activate it when they approve.
+"""Stage a release, ask a person in Airflow with the dry run's report before them, and activate it
+when they approve.
 
-Airflow 3.1 and later; before, this file defines no DAG. The question is under "Required Actions" of the run.
+Airflow 3.1 and later; before, this file defines no DAG. The question is under "Required Actions" of
+the run.
 
-Until a person answers, the next run waits. Rejecting skips ``activate``: the run ends green, the live release stays
-live, and the staged release stays in the deployment. ``activate`` refuses if another release has been activated in the
-meantime: only the release that the baseline recorded is replaced, or none if there was none.
+Until a person answers, the next run waits. Rejecting skips ``activate``: the run ends green, the
+live release stays live, and the staged release stays in the deployment. ``activate`` refuses if
+another release has been activated in the meantime: only the release that the baseline recorded is
+replaced, or none if there was none.
 
-Clearing ``create_release`` finds the staged release. Clearing ``approve`` asks again. Clearing ``activate`` does
-nothing if the release is live. If a person has gone back to the baseline's release, it activates the new one again.
+Clearing ``create_release`` finds the staged release. Clearing ``approve`` asks again. Clearing
+``activate`` does nothing if the release is live. If a person has gone back to the baseline's
+release, it activates the new one again.
 """
 
 from __future__ import annotations
@@ -38,8 +42,12 @@ if tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 1):
         max_active_runs=1,
         tags=["trifacta", "example"],
         params={
-            "deployment_id": Param(int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1),
-            "package_path": Param(os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"),
+            "deployment_id": Param(
+                int(os.environ.get("TRIFACTA_DEPLOYMENT_ID", "1")), type="integer", minimum=1
+            ),
+            "package_path": Param(
+                os.environ.get("TRIFACTA_PACKAGE", "/packages/flow.zip"), type="string"
+            ),
         },
     ) as dag:
         dry_run = DryRunReleaseOperator(
@@ -50,7 +58,9 @@ if tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 1):
             retry_delay=pendulum.duration(minutes=2),
         )
 
-        baseline = GetDeploymentOperator(task_id="baseline", deployment_id="{{ params.deployment_id }}")
+        baseline = GetDeploymentOperator(
+            task_id="baseline", deployment_id="{{ params.deployment_id }}"
+        )
 
         create = CreateReleaseOperator(
             task_id="create_release",
@@ -64,7 +74,9 @@ if tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 1):
 
         approve = ApprovalOperator(
             task_id="approve",
-            subject="Make release {{ ti.xcom_pull(task_ids='create_release', key='release_id') }} live?",
+            subject=(
+                "Make release {{ ti.xcom_pull(task_ids='create_release', key='release_id') }} live?"
+            ),
             # From XCom as it is: text of a package must not be rendered as a template.
             body=dry_run.output["report_text"],
         )
@@ -72,7 +84,8 @@ if tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 1):
         activate = ActivateReleaseOperator(
             task_id="activate",
             release_id=create.output["release_id"],
-            # An item of the returned dict, which .output[...] cannot select; None, for no live release, is one too.
+            # An item of the returned dict, which .output[...] cannot select; None, for no live
+            # release, is one too.
             baseline=baseline.output,
         )
 

@@ -1,8 +1,10 @@
-"""Ask advisory databases about the runtime dependencies of both projects, at the versions that the tests use.
+"""Ask advisory databases about the runtime dependencies of both projects, at the versions that the
+tests use.
 
-Airflow, and what Airflow alone depends on, is the choice of those who install it and is left out. A known vulnerability
-on the newest line that a newer version fixes is a failure. Everything else is printed only: what an older Airflow pins
-cannot be changed here, and neither can a dependency without a fixed version.
+Airflow, and what Airflow alone depends on, is the choice of those who install it and is left out. A
+known vulnerability on the newest line that a newer version fixes is a failure. Everything else is
+printed only: what an older Airflow pins cannot be changed here, and neither can a dependency
+without a fixed version.
 
 It ends with 1 for a failure, and else with 3 if no database answered for a line.
 """
@@ -25,7 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = ("airflow-provider-trifacta", "trifacta-emulator")
 #: The exit status where nothing is known of a line.
 UNANSWERED = 3
-#: The second is asked where the first does not answer, or knows none of the packages: pip-audit's own, and OSV.
+#: The second is asked where the first does not answer, or knows none of the packages: pip-audit's
+#: own, and OSV.
 SOURCES: dict[str, list[str]] = {"the package index": [], "OSV": ["--vulnerability-service", "osv"]}
 
 
@@ -46,9 +49,12 @@ def main(environment: Path, newest: str, *older: str) -> int:
 
 
 def _runtime_dependencies(environment: Path) -> set[str]:
-    """Return the names of what both projects depend on, directly or not, without what only Airflow brings."""
+    """Return the names of what both projects depend on, directly or not, without what only Airflow
+    brings."""
     (site_packages,) = environment.glob("lib/python*/site-packages")
-    installed = {canonicalize_name(one.name): one for one in distributions(path=[str(site_packages)])}
+    installed = {
+        canonicalize_name(one.name): one for one in distributions(path=[str(site_packages)])
+    }
     found: set[str] = set()
     waiting = [name for ours in OURS for name in _requirements(installed[ours])]
     while waiting:
@@ -79,12 +85,23 @@ def _audit(pins: dict[str, str]) -> list[dict[str, Any]] | str:
     requirements = "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
     for source, options in SOURCES.items():
         command = [sys.executable, "-m", "pip_audit", *options, "--format", "json"]
-        command += ["--progress-spinner", "off", "--no-deps", "--disable-pip", "--requirement", "/dev/stdin"]
-        done = subprocess.run(command, input=requirements, capture_output=True, text=True, check=False)
+        command += [
+            "--progress-spinner",
+            "off",
+            "--no-deps",
+            "--disable-pip",
+            "--requirement",
+            "/dev/stdin",
+        ]
+        done = subprocess.run(
+            command, input=requirements, capture_output=True, text=True, check=False
+        )
         try:
             rows: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
         except ValueError:
-            reasons.append(f"{source}: {(done.stderr.strip().splitlines() or ['no answer'])[-1][:150]}")
+            reasons.append(
+                f"{source}: {(done.stderr.strip().splitlines() or ['no answer'])[-1][:150]}"
+            )
             continue
         if any("vulns" in row for row in rows):
             return rows
@@ -101,7 +118,10 @@ def _report(line: str, rows: list[dict[str, Any]], *, fail_on_fixable: bool) -> 
     print(f"Airflow {line}: {len(rows)} dependencies, {len(found)} known vulnerabilities{unknown}")
     for row, vulnerability in found:
         fixes = ", ".join(vulnerability["fix_versions"])
-        print(f"  {row['name']} {row['version']}: {vulnerability['id']}, {f'fixed in {fixes}' if fixes else 'no fix'}")
+        print(
+            f"  {row['name']} {row['version']}: {vulnerability['id']},"
+            f" {f'fixed in {fixes}' if fixes else 'no fix'}"
+        )
         failed |= fail_on_fixable and bool(fixes)
     return failed
 

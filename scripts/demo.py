@@ -1,4 +1,5 @@
-"""The demo: two emulators, Dev and Prod, and a real Airflow, all living in .build/demo and removed at its end."""
+"""The demo: two emulators, Dev and Prod, and a real Airflow, all living in .build/demo and removed
+at its end."""
 
 from __future__ import annotations
 
@@ -18,11 +19,19 @@ DATASET, EDITED = "/dev/orders.csv", "/dev/returns.csv"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/demo", description="Promote a flow from Dev to Prod, in Airflow.")
-    parser.add_argument("package", nargs="?", type=Path, help="an exported flow package, to be promoted by itself")
-    parser.add_argument("--ui", action="store_true", help="start Airflow's pages with everything in place")
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo", description="Promote a flow from Dev to Prod, in Airflow."
+    )
     parser.add_argument(
-        "--workspace", action="store_true", help="move a flow between two workspaces without Deployment Manager"
+        "package", nargs="?", type=Path, help="an exported flow package, to be promoted by itself"
+    )
+    parser.add_argument(
+        "--ui", action="store_true", help="start Airflow's pages with everything in place"
+    )
+    parser.add_argument(
+        "--workspace",
+        action="store_true",
+        help="move a flow between two workspaces without Deployment Manager",
     )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -35,7 +44,14 @@ def main() -> int:
     with ExitStack() as stack:
         dev = stack.enter_context(Emulator("dev", "--flow", "Daily Orders", *product))
         prod = stack.enter_context(
-            Emulator("prod", "--deployment", "Orders", "--missing-path", EDITED.replace("dev", "prod"), *product)
+            Emulator(
+                "prod",
+                "--deployment",
+                "Orders",
+                "--missing-path",
+                EDITED.replace("dev", "prod"),
+                *product,
+            )
         )
         flow_id = _make_flow(dev)
         urls = {"trifacta_dev": dev.url, "trifacta_prod": prod.url, "trifacta_default": prod.url}
@@ -58,7 +74,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _package(given: Path | None) -> tuple[Path, str | None]:
-    """Return a package to promote and its version, checked, so that a wrong path ends here and not in a task's log."""
+    """Return a package to promote and its version, checked, so that a wrong path ends here and not
+    in a task's log."""
     from trifacta_emulator import build_package
 
     from airflow_provider_trifacta.client.errors import PackageError
@@ -70,7 +87,10 @@ def _package(given: Path | None) -> tuple[Path, str | None]:
     try:
         with open_package(path) as package:
             if given:
-                print(f"package      {path.name}: flows {package.info.flow_names}, uuid {package.info.uuid}")
+                print(
+                    f"package      {path.name}: flows {package.info.flow_names}, uuid"
+                    f" {package.info.uuid}"
+                )
             return path, package.info.product_version
     except PackageError as error:
         sys.exit(f"{error}")
@@ -90,7 +110,9 @@ def _edit(dev: Emulator, flow_id: int, dataset: str) -> None:
 def _api(emulator: Emulator, method: str, path: str, json: object = None) -> Any:
     import requests
 
-    answer = requests.request(method, f"{emulator.url}{path}", json=json, auth=(LOGIN, PASSWORD), timeout=10)
+    answer = requests.request(
+        method, f"{emulator.url}{path}", json=json, auth=(LOGIN, PASSWORD), timeout=10
+    )
     answer.raise_for_status()
     return answer.json() if answer.content else None
 
@@ -101,7 +123,11 @@ def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     first = _run("promote_flow_dev_to_prod", {})
     _print_tasks(first)
     before = _releases(prod)
-    print(f"\n2. Its author lets it read {EDITED}, which Prod does not have, and it is promoted again.", flush=True)
+    print(
+        f"\n2. Its author lets it read {EDITED}, which Prod does not have, and it is promoted"
+        " again.",
+        flush=True,
+    )
     _edit(dev, flow_id, EDITED)
     second = _run("promote_flow_dev_to_prod", {})
     _print_tasks(second)
@@ -117,14 +143,23 @@ def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
         print(f"  {release['id']:<8} {release['packageUuid']}  {states[0]:<16} {states[1]}")
     live = [[one["id"] for one in listed if one["active"] is True] for listed in (before, after)]
     runs = [str(run.state) for run, _ in (first, second)]
-    good = runs == ["success", "failed"] and len(before) == 1 and len(after) == 2 and live[0] == live[1] != []
-    print(f"\nThe runs ended as {runs[0]} and {runs[1]}; release {', '.join(map(str, live[1])) or 'none'} is live.")
+    good = (
+        runs == ["success", "failed"]
+        and len(before) == 1
+        and len(after) == 2
+        and live[0] == live[1] != []
+    )
+    print(
+        f"\nThe runs ended as {runs[0]} and {runs[1]}; release"
+        f" {', '.join(map(str, live[1])) or 'none'} is live."
+    )
     print("The promotion that failed was rolled back." if good else "It did NOT end as it should.")
     return 0 if good else 1
 
 
 def _move_between_workspaces() -> int:
-    """Move a flow twice between emulators of a cloud edition. The second time it does not run in Prod."""
+    """Move a flow twice between emulators of a cloud edition. The second time it does not run in
+    Prod."""
     cloud = ("--edition", "SaaS", "--flow", "Daily Orders")
     with Emulator("dev", *cloud) as dev, Emulator("prod", "--missing-path", EDITED, *cloud) as prod:
         flow_id = _make_flow(dev)
@@ -132,13 +167,18 @@ def _move_between_workspaces() -> int:
         configure_airflow(urls, TRIFACTA_PACKAGES=str(HOME / "packages"))
         before = _flows(prod)
         print(
-            f"\n1. The flow {flow_id} of Dev is imported into Prod, run there, and takes the old flow's name.",
+            f"\n1. The flow {flow_id} of Dev is imported into Prod, run there, and takes the old"
+            " flow's name.",
             flush=True,
         )
         first = _run("move_flow_between_workspaces", {})
         _print_tasks(first)
         moved = _flows(prod)
-        print(f"\n2. Its author lets it read {EDITED}, which Prod does not have, and it is moved again.", flush=True)
+        print(
+            f"\n2. Its author lets it read {EDITED}, which Prod does not have, and it is moved"
+            " again.",
+            flush=True,
+        )
         _edit(dev, flow_id, EDITED)
         second = _run("move_flow_between_workspaces", {})
         _print_tasks(second)
@@ -147,17 +187,25 @@ def _move_between_workspaces() -> int:
     print("  flow     before          after the 1st                      after the 2nd")
     for one in after:
         print(f"  {one:<8} {before.get(one, '-'):<15} {moved.get(one, '-'):<34} {after[one]}")
-    live = [[one for one, name in names.items() if name == "Daily Orders"] for names in (before, moved, after)]
+    live = [
+        [one for one, name in names.items() if name == "Daily Orders"]
+        for names in (before, moved, after)
+    ]
     runs = [str(run.state) for run, _ in (first, second)]
     good = runs == ["success", "failed"] and live[0] != live[1] == live[2] and len(after) == 3
-    print(f"\nThe runs ended as {runs[0]} and {runs[1]}; flow {', '.join(map(str, live[2]))} is called Daily Orders.")
+    print(
+        f"\nThe runs ended as {runs[0]} and {runs[1]}; flow {', '.join(map(str, live[2]))} is"
+        " called Daily Orders."
+    )
     print("The flow that failed did not get the name." if good else "It did NOT end as it should.")
     return 0 if good else 1
 
 
 def _flows(prod: Emulator) -> dict[int, str]:
     rows = _api(prod, "GET", "/v4/flows?flowsFilter=all")["data"]
-    return {int(flow["id"]): str(flow["name"]) for flow in sorted(rows, key=lambda one: int(one["id"]))}
+    return {
+        int(flow["id"]): str(flow["name"]) for flow in sorted(rows, key=lambda one: int(one["id"]))
+    }
 
 
 def _releases(prod: Emulator) -> list[dict[str, Any]]:
@@ -181,8 +229,14 @@ def _promote_package(prod: Emulator, package: Path) -> int:
     releases = _releases(prod)
     active = [release["id"] for release in releases if release["active"] is True]
     print(f"read back    {len(releases)} release(s), active: {active}")
-    green = str(run.state) == "success" and active == [created.xcom_pull(task_ids="create_release", key="release_id")]
-    print("\nThe package is the active release." if green else "\nThe promotion did NOT end as it should.")
+    green = str(run.state) == "success" and active == [
+        created.xcom_pull(task_ids="create_release", key="release_id")
+    ]
+    print(
+        "\nThe package is the active release."
+        if green
+        else "\nThe promotion did NOT end as it should."
+    )
     return 0 if green else 1
 
 
@@ -191,7 +245,10 @@ def _run(dag_id: str, conf: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from airflow.models import DagBag
 
     log = HOME / "dag.log"
-    print(f"airflow      running the DAG {dag_id}; its log goes to {log.relative_to(ROOT)}", flush=True)
+    print(
+        f"airflow      running the DAG {dag_id}; its log goes to {log.relative_to(ROOT)}",
+        flush=True,
+    )
     with output_to(log):
         dag = DagBag(str(ROOT / "example_dags" / f"{dag_id}.py")).dags[dag_id]
         run = dag.test(run_conf=conf)
@@ -209,10 +266,16 @@ def _print_tasks(result: tuple[Any, dict[str, Any]]) -> None:
 def _show_ui(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     try:
         with airflow_pages() as airflow:
-            print("             Open the DAG promote_flow_dev_to_prod, unpause it, and press Trigger.")
-            print("             Then let the flow read a file that Prod does not have, and trigger it again:")
             print(
-                f"             curl -X PATCH -H 'Content-Type: application/json' {dev.url}/emulator/flows/{flow_id} "
+                "             Open the DAG promote_flow_dev_to_prod, unpause it, and press Trigger."
+            )
+            print(
+                "             Then let the flow read a file that Prod does not have, and trigger it"
+                " again:"
+            )
+            print(
+                "             curl -X PATCH -H 'Content-Type: application/json'"
+                f" {dev.url}/emulator/flows/{flow_id} "
                 f'-d \'{{"dataset_path": "{EDITED}"}}\''
             )
             print(f"dev          {dev.url}  has the flow")

@@ -1,6 +1,8 @@
-"""Promotes many flows on a site of many machines, kills a worker in the middle, and tells what became of each flow.
+"""Promotes many flows on a site of many machines, kills a worker in the middle, and tells what
+became of each flow.
 
-The moment is the worst one: production has made a release, and the worker dies before it gets the answer.
+The moment is the worst one: production has made a release, and the worker dies before it gets the
+answer.
 """
 
 from __future__ import annotations
@@ -21,16 +23,25 @@ from distributed_site import BUCKET, SLOTS, Site
 from local import LOGIN, PASSWORD, ROOT, Emulator
 
 HOME = ROOT / ".build" / "distributed"
-#: Each flow with a number that this divides reads a file that production does not have, so it is rolled back.
+#: Each flow with a number that this divides reads a file that production does not have, so it is
+#: rolled back.
 BROKEN = 6
 UPLOADS = {"method": "POST", "path": "/v4/deployments/*/releases"}
-DAG, CREATE, PROMOTED = "promotions", "promote.promote_flow.create_release", "promote.promote_flow.promoted"
+DAG, CREATE, PROMOTED = (
+    "promotions",
+    "promote.promote_flow.create_release",
+    "promote.promote_flow.promoted",
+)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/distributed", description="Promote many flows, and lose a worker.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/distributed", description="Promote many flows, and lose a worker."
+    )
     parser.add_argument("--flows", type=int, default=12, help="how many (default: 12)")
-    parser.add_argument("--minutes", type=float, default=40, help="for all promotions together (default: 40)")
+    parser.add_argument(
+        "--minutes", type=float, default=40, help="for all promotions together (default: 40)"
+    )
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -53,7 +64,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _emulators(stack: ExitStack, names: list[str]) -> tuple[Instance, Instance]:
-    """Start Dev with the flows, and Prod with a deployment for each, whose first release is live."""
+    """Start Dev with the flows, and Prod with a deployment for each, whose first
+    release is live.
+    """
     flows = [word for name in names for word in ("--flow", name)]
     deployments = [word for name in names for word in ("--deployment", name)]
     jobs = ("--job-seconds", "15", "--missing-path", "/prod/returns.csv")
@@ -69,7 +82,9 @@ class Instance:
         self.url = url
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        answer = requests.request(method, f"{self.url}{path}", auth=(LOGIN, PASSWORD), timeout=60, **options)
+        answer = requests.request(
+            method, f"{self.url}{path}", auth=(LOGIN, PASSWORD), timeout=60, **options
+        )
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -89,7 +104,11 @@ class Instance:
 def _promote(site: Site, dev: Instance, prod: Instance, names: list[str], seconds: float) -> int:
     rows = _prepare(dev, prod, names)
     _make_bucket(site.s3_url)
-    print(f"airflow      starting, with PostgreSQL, Redis, S3 and 2 Celery workers of {SLOTS} slots ...", flush=True)
+    print(
+        f"airflow      starting, with PostgreSQL, Redis, S3 and 2 Celery workers of {SLOTS}"
+        " slots ...",
+        flush=True,
+    )
     site.start_airflow(_connections(site, dev, prod))
     for name in ("worker-1", "worker-2"):
         site.start_worker(name)
@@ -101,7 +120,9 @@ def _promote(site: Site, dev: Instance, prod: Instance, names: list[str], second
     for instance in (dev, prod):
         instance.count()
     started = time.monotonic()
-    run = site.call("POST", f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": {"flows": rows}})["dag_run_id"]
+    run = site.call(
+        "POST", f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": {"flows": rows}}
+    )["dag_run_id"]
     print(f"run          {run}: {len(rows)} flows, each to its own deployment", flush=True)
     site.wait_for(lambda: prod.faults()[0]["waiting"], "held upload", seconds)
     _lose_worker(site, prod, run, names, started)
@@ -110,7 +131,11 @@ def _promote(site: Site, dev: Instance, prod: Instance, names: list[str], second
     state = site.wait_for(lambda: _ended(site, run), "end of the run", seconds)
     print(f"{_after(started)}  the run has ended: {state}", flush=True)
     return _report(
-        site, dev, prod, run, [(name, row, before[row["deployment_id"]]) for name, row in zip(names, rows, strict=True)]
+        site,
+        dev,
+        prod,
+        run,
+        [(name, row, before[row["deployment_id"]]) for name, row in zip(names, rows, strict=True)],
     )
 
 
@@ -126,7 +151,9 @@ def _prepare(dev: Instance, prod: Instance, names: list[str]) -> list[dict[str, 
         path = "/dev/returns.csv" if number % BROKEN == 0 else "/dev/orders.csv"
         dev.call("PATCH", f"/emulator/flows/{flows[name]}", json={"dataset_path": path})
         package = f"s3://packages@{BUCKET}/{flows[name]}.zip"
-        rows.append({"flow_id": flows[name], "deployment_id": deployment["id"], "package_path": package})
+        rows.append(
+            {"flow_id": flows[name], "deployment_id": deployment["id"], "package_path": package}
+        )
     assert [deployment["name"] for deployment in prod.all("/v4/deployments")] == names
     return rows
 
@@ -156,7 +183,11 @@ def _connections(site: Site, dev: Instance, prod: Instance) -> dict[str, dict[st
     return {
         "trifacta_dev": {**trifacta, "host": dev.url},
         "trifacta_prod": {**trifacta, "host": prod.url},
-        "packages": {"conn_type": "aws", **user, "extra": {"endpoint_url": site.s3_url, "region_name": "us-east-1"}},
+        "packages": {
+            "conn_type": "aws",
+            **user,
+            "extra": {"endpoint_url": site.s3_url, "region_name": "us-east-1"},
+        },
     }
 
 
@@ -164,10 +195,14 @@ def _lose_worker(site: Site, prod: Instance, run: str, names: list[str], started
     """Kill the worker whose upload is held, with all of its tasks, and let the server go on."""
     running = [one for one in _tasks(site, run) if one["state"] == "running" and one["pid"]]
     # The held one is the upload that takes longest.
-    held = min((one for one in running if one["task_id"] == CREATE), key=lambda one: one["start_date"])
+    held = min(
+        (one for one in running if one["task_id"] == CREATE), key=lambda one: one["start_date"]
+    )
     worker, killed = site.kill_worker_of(held["pid"])
     lost = [one for one in running if one["pid"] in killed]
-    tasks = ", ".join(f"{one['task_id'].rpartition('.')[2]} of {names[one['map_index']]}" for one in lost)
+    tasks = ", ".join(
+        f"{one['task_id'].rpartition('.')[2]} of {names[one['map_index']]}" for one in lost
+    )
     print(f"{_after(started)}  {worker} is killed (SIGKILL). It ran: {tasks}", flush=True)
     prod.call("POST", "/emulator/release-held", json={})
 
@@ -175,7 +210,9 @@ def _lose_worker(site: Site, prod: Instance, run: str, names: list[str], started
 def _tasks(site: Site, run: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
-        page = site.call("GET", f"/dags/{DAG}/dagRuns/{run}/taskInstances?limit=100&offset={len(found)}")
+        page = site.call(
+            "GET", f"/dags/{DAG}/dagRuns/{run}/taskInstances?limit=100&offset={len(found)}"
+        )
         found += page["task_instances"]
         if len(found) >= page["total_entries"] or not page["task_instances"]:
             return found
@@ -190,29 +227,49 @@ def _releases(prod: Instance, deployment_id: int) -> list[dict[str, Any]]:
     return prod.all(f"/v4/releases?deploymentId={deployment_id}")
 
 
-def _report(site: Site, dev: Instance, prod: Instance, run: str, rows: list[tuple[str, dict[str, Any], int]]) -> int:
-    requests_of = {name: instance.faults()[-1]["seen"] for name, instance in (("Dev", dev), ("Prod", prod))}
+def _report(
+    site: Site, dev: Instance, prod: Instance, run: str, rows: list[tuple[str, dict[str, Any], int]]
+) -> int:
+    requests_of = {
+        name: instance.faults()[-1]["seen"] for name, instance in (("Dev", dev), ("Prod", prod))
+    }
     tasks = _tasks(site, run)
     states = {one["map_index"]: one["state"] for one in tasks if one["task_id"] == PROMOTED}
-    ran = [one["wrangledDataset"]["flow"]["name"] for one in prod.all("/v4/jobGroups?embed=wrangledDataset.flow")]
+    ran = [
+        one["wrangledDataset"]["flow"]["name"]
+        for one in prod.all("/v4/jobGroups?embed=wrangledDataset.flow")
+    ]
     promotions = []
     for index, (name, row, before) in enumerate(rows):
         entry = f"taskInstances/{PROMOTED}/xcomEntries/promotion_status?map_index={index}"
         status = (site.call("GET", f"/dags/{DAG}/dagRuns/{run}/{entry}") or {}).get("value")
         releases = _releases(prod, row["deployment_id"])
         promotions.append(
-            Promotion(name, row["deployment_id"], before, releases, ran.count(name), states.get(index), status)
+            Promotion(
+                name,
+                row["deployment_id"],
+                before,
+                releases,
+                ran.count(name),
+                states.get(index),
+                status,
+            )
         )
     print(f"\nProduction, as read back, and what each promotion says:\n\n{summary(promotions)}")
     again = [one for one in tasks if one["try_number"] > 1]
     for one in sorted(again, key=lambda one: (one["map_index"], one["task_id"])):
         name = rows[one["map_index"]][0] if one["map_index"] >= 0 else "all"
-        print(f"tried again  {one['task_id'].rpartition('.')[2]} of {name}: {one['try_number']} tries, {one['state']}")
+        print(
+            f"tried again  {one['task_id'].rpartition('.')[2]} of {name}: {one['try_number']}"
+            f" tries, {one['state']}"
+        )
     objects = _s3(site.s3_url).list_objects_v2(Bucket=BUCKET).get("KeyCount", 0)
     stray = list(HOME.rglob("*.zip"))
     print(f"packages     {objects} in S3, {len(stray)} on disks of workers")
     print(f"requests     {', '.join(f'{name} {count}' for name, count in requests_of.items())}")
-    print("memory       " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in site.memory().items()))
+    print(
+        "memory       " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in site.memory().items())
+    )
     return 1 if stray or any(one.problems for one in promotions) else 0
 
 

@@ -1,4 +1,5 @@
-"""The promotions of ``scripts/distributed``: one mapped group for each flow of the run's configuration."""
+"""The promotions of ``scripts/distributed``: one mapped group for each flow of the run's
+configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +11,12 @@ from airflow.sdk import DAG, get_current_context, task, task_group
 
 from airflow_provider_trifacta.task_groups import promote_flow
 
-with DAG(dag_id="promotions", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule=None, max_active_runs=1):
+with DAG(
+    dag_id="promotions",
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    schedule=None,
+    max_active_runs=1,
+):
 
     @task
     def flows() -> list[dict[str, Any]]:

@@ -58,27 +58,35 @@ class Promotion:
         if (self.state == "success") != (self.status["state"] == "live"):
             found.append(f"'promoted' is {self.state}, and says {self.status['state']}")
         if self.status["live_release_id"] not in (None, self.live):
-            found.append(f"it says that release {self.status['live_release_id']} is live, and {self.live} is")
+            found.append(
+                f"it says that release {self.status['live_release_id']} is live, and {self.live} is"
+            )
         if self.outcome == "promoted" and self.made != [self.live]:
             found.append(f"it says promoted; release {self.live} is live, and it made {self.made}")
         if self.outcome == "rolled back" and self.live != self.before:
-            found.append(f"it says rolled back; release {self.live} is live, and {self.before} was before")
+            found.append(
+                f"it says rolled back; release {self.live} is live, and {self.before} was before"
+            )
         return found
 
 
 def summary(promotions: list[Promotion]) -> str:
-    """Return a table with one line for each promotion, and the words of those that were not kept."""
+    """Return a table with one line for each promotion, and the words of those that were
+    not kept.
+    """
     rows = ["flow         deployment  before  made      live  smoke runs  what became of it"]
     for one in promotions:
         made = ", ".join(map(str, one.made)) or "-"
         rows.append(
-            f"{one.name:<13}{one.deployment_id:<12}{one.before:<8}{made:<10}{one.live or '-':<6}{one.job_groups:<12}"
-            f"{one.outcome}"
+            f"{one.name:<13}{one.deployment_id:<12}{one.before:<8}{made:<10}"
+            f"{one.live or '-':<6}{one.job_groups:<12}{one.outcome}"
         )
         if one.outcome not in ("promoted", "no word") and one.status:
             rows.append(f"             {one.status['why']} {one.status['text']}")
         rows += [f"             WRONG: {problem}" for problem in one.problems]
     counts = Counter(one.outcome for one in promotions)
     wrong = sum(bool(one.problems) for one in promotions)
-    total = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("promoted", "rolled back", "red", "no word"))
+    total = ", ".join(
+        f"{counts[outcome]} {outcome}" for outcome in ("promoted", "rolled back", "red", "no word")
+    )
     return "\n".join([*rows, "", f"{len(promotions)} promotions: {total}; {wrong or 'none'} wrong"])

@@ -1,4 +1,5 @@
-"""A site of many machines on one: PostgreSQL, Redis, S3, the parts of Airflow, and workers that share no folder."""
+"""A site of many machines on one: PostgreSQL, Redis, S3, the parts of Airflow, and workers that
+share no folder."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ class Site:
     def __exit__(self, *exception: object) -> None:
         print("Stopping everything ...", flush=True)
         # The stores last: the parts of Airflow say goodbye to them.
-        stores = [self._parts.pop(name) for name in ("redis", "postgres", "s3") if name in self._parts]
+        stores = [
+            self._parts.pop(name) for name in ("redis", "postgres", "s3") if name in self._parts
+        ]
         _stop(list(self._parts.values()))
         _stop(stores)
         _stop(psutil.Process().children())
@@ -79,16 +82,25 @@ class Site:
         for part in ("scheduler", "dag-processor", "triggerer"):
             self._airflow(part)
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-        self.wait_for(lambda: all(self._health().get(part) == "healthy" for part in parts), "healthy Airflow")
+        self.wait_for(
+            lambda: all(self._health().get(part) == "healthy" for part in parts), "healthy Airflow"
+        )
 
     def start_worker(self, name: str) -> None:
         """Start a Celery worker with a home, a temporary folder and DAGs of its own."""
         # Each machine would have a port for its logs; here no person reads them over the network.
-        options = ("--concurrency", str(SLOTS), "--celery-hostname", f"{name}@localhost", "--skip-serve-logs")
+        options = (
+            "--concurrency",
+            str(SLOTS),
+            "--celery-hostname",
+            f"{name}@localhost",
+            "--skip-serve-logs",
+        )
         self._airflow(name, "celery", "worker", *options)
 
     def kill_worker_of(self, pid: int) -> tuple[str, set[int]]:
-        """Kill the worker that runs a process, with everything that it started, as when its machine is lost.
+        """Kill the worker that runs a process, with everything that it started, as when its machine
+        is lost.
 
         :param pid: of a task
         :returns: the worker's name, and the processes that were killed
@@ -129,14 +141,17 @@ class Site:
             for name, part in self._parts.items():
                 if part.poll() is not None:
                     raise RuntimeError(
-                        f"{name} ended. Its log: {self._log(name)}\n{self._log(name).read_text()[-3000:]}"
+                        f"{name} ended. Its log:"
+                        f" {self._log(name)}\n{self._log(name).read_text()[-3000:]}"
                     )
             # A part that is busy may fail to answer once.
             with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 if value := condition():
                     return value
             if time.monotonic() > deadline:
-                raise TimeoutError(f"No {what} after {seconds:.0f} s. The logs are in {self._home / 'logs'}")
+                raise TimeoutError(
+                    f"No {what} after {seconds:.0f} s. The logs are in {self._home / 'logs'}"
+                )
             time.sleep(1)
 
     def memory(self) -> dict[str, float]:
@@ -151,10 +166,14 @@ class Site:
         return {part: found["status"] for part, found in answer.json().items()} if answer.ok else {}
 
     def _start_stores(self) -> None:
-        self._start("s3", [sys.executable, "-m", "moto.server", "-H", HOST, "-p", self.s3_url.rpartition(":")[2]])
+        self._start(
+            "s3",
+            [sys.executable, "-m", "moto.server", "-H", HOST, "-p", self.s3_url.rpartition(":")[2]],
+        )
         self._redis_port, self._postgres_port = free_port(), free_port()
         redis = (
-            f"bind {HOST}\nport {self._redis_port}\nrequirepass {self._secret}\nsave ''\ndir {self._folder('redis')}\n"
+            f"bind {HOST}\nport {self._redis_port}\nrequirepass {self._secret}\nsave ''\ndir"
+            f" {self._folder('redis')}\n"
         )
         # It reads its settings from here, so that no list of processes shows the password.
         self._start("redis", ["redis-server", "-"], stdin=redis)
@@ -169,7 +188,16 @@ class Site:
                 shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
         data = str(folder / "data")
         made = subprocess.run(
-            ["initdb", "-D", data, "-U", "airflow", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"],
+            [
+                "initdb",
+                "-D",
+                data,
+                "-U",
+                "airflow",
+                "--auth=scram-sha-256",
+                f"--pwfile={password}",
+                "--no-sync",
+            ],
             check=False,
             cwd=folder,
             capture_output=True,
@@ -189,13 +217,20 @@ class Site:
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._start("postgres", ["postgres", "-D", data, *options], cwd=folder, **_as(user))
-        self.wait_for(lambda: "ready to accept connections" in self._log("postgres").read_text(), "PostgreSQL")
+        self.wait_for(
+            lambda: "ready to accept connections" in self._log("postgres").read_text(), "PostgreSQL"
+        )
 
     def _run(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "airflow", *arguments]
-        done = subprocess.run(command, env=self._environment("cli"), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=self._environment("cli"), capture_output=True, text=True, check=False
+        )
         if done.returncode:
-            raise RuntimeError(f"airflow {' '.join(arguments[:2])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"airflow {' '.join(arguments[:2])}"
+                f" failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
 
     def _airflow(self, name: str, *arguments: str) -> None:
         """Start a part of Airflow. Its name is its command, if no other is given."""
@@ -209,7 +244,11 @@ class Site:
             (folder / own).mkdir(exist_ok=True)
         shutil.copy(self._dag, folder / "dags" / "promotions.py")
         postgres = f"airflow:{self._secret}@{HOST}:{self._postgres_port}"
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "XDG_"))}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AIRFLOW", "XDG_"))
+        }
         return {
             **kept,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -232,7 +271,8 @@ class Site:
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(free_port()),
             # A lost worker is noticed after a minute and not after five.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-            # What it had taken and not begun is given to another after three minutes and not after ten.
+            # What it had taken and not begun is given to another after three minutes and not after
+            # ten.
             "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "180",
         }
 
@@ -247,9 +287,15 @@ class Site:
     def _start(self, name: str, command: list[str], stdin: str = "", **options: Any) -> None:
         options = {"cwd": self._folder(name), **options}
         with self._log(name).open("w") as log:
-            # In a session of its own, so that Ctrl-C ends this script first, and the script ends the parts.
+            # In a session of its own, so that Ctrl-C ends this script first, and the script ends
+            # the parts.
             part = psutil.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **options,
             )
         part.stdin.write(stdin.encode())
         part.stdin.close()

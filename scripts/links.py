@@ -1,4 +1,5 @@
-"""Follow every link within a built site: the file must be there, and the element with the anchor's name in it."""
+"""Follow every link within a built site: the file must be there, and the element with the anchor's
+name in it."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def broken(site: Path) -> list[str]:
             if url.scheme or url.netloc:
                 continue
             target = (path.parent / unquote(url.path)).resolve() if url.path else path
-            missing = not target.is_file() or (url.fragment and unquote(url.fragment) not in read(target).anchors)
+            missing = not target.is_file() or (
+                url.fragment and unquote(url.fragment) not in read(target).anchors
+            )
             if missing and not (target.is_dir() or link == "#"):
                 found.append(f"{path.relative_to(site)}: {link}")
     return found

@@ -1,4 +1,5 @@
-"""What the demo runs on: emulators and an Airflow, as processes of their own that live in one folder."""
+"""What the demo runs on: emulators and an Airflow, as processes of their own that live in one
+folder."""
 
 from __future__ import annotations
 
@@ -80,8 +81,8 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
-        # Its login is printed here, and its tasks run as the person who started it: no other machine
-        # may reach it.
+        # Its login is printed here, and its tasks run as the person who started it: no other
+        # machine may reach it.
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{port}/execution/",
@@ -91,7 +92,9 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
     # The normal way: stored connections, visible and editable on Airflow's Connections page.
     stored = HOME / "connections.json"
     fields = {"conn_type": "trifacta", "login": LOGIN, "password": PASSWORD}
-    stored.write_text(json.dumps({conn_id: {**fields, "host": url} for conn_id, url in connections.items()}))
+    stored.write_text(
+        json.dumps({conn_id: {**fields, "host": url} for conn_id, url in connections.items()})
+    )
     _airflow("connections", "import", str(stored))
 
 
@@ -146,7 +149,9 @@ def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
         )
     try:
         _wait_for(url, airflow)
-        passwords = json.loads((HOME / "airflow" / "simple_auth_manager_passwords.json.generated").read_text())
+        passwords = json.loads(
+            (HOME / "airflow" / "simple_auth_manager_passwords.json.generated").read_text()
+        )
         print(f"airflow      {url}  login admin, password {passwords['admin']}")
         yield airflow
     finally:
@@ -160,7 +165,12 @@ def _wait_for(url: str, airflow: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and airflow.poll() is None:
         try:
-            if requests.get(f"{url}/api/v2/monitor/health", timeout=5).json()["scheduler"]["status"] == "healthy":
+            if (
+                requests.get(f"{url}/api/v2/monitor/health", timeout=5).json()["scheduler"][
+                    "status"
+                ]
+                == "healthy"
+            ):
                 return
         except (requests.RequestException, ValueError, KeyError):
             pass

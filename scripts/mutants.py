@@ -1,4 +1,5 @@
-"""Runs the mutants of tests/contract/mutants.py: each in a copy of the package, with the tests that must notice."""
+"""Runs the mutants of tests/contract/mutants.py: each in a copy of the package, with the tests that
+must notice."""
 
 from __future__ import annotations
 
@@ -20,7 +21,11 @@ def main(names: list[str]) -> int:
     :raises LookupError: the text of a mutant is gone
     """
     words = [word.lower() for word in names]
-    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name.lower() for word in words)]
+    chosen = [
+        mutant
+        for mutant in MUTANTS
+        if not words or any(word in mutant.name.lower() for word in words)
+    ]
     texts = [mutant.applied() for mutant in chosen]
     ends = []
     for number, (mutant, text) in enumerate(zip(chosen, texts, strict=True), 1):
@@ -43,7 +48,12 @@ def _run(mutant: Mutant, text: str) -> str:
         pytest = [sys.executable, str(Path(sys.executable).with_name("pytest"))]
         options = ["-x", "-q", "-p", "no:cacheprovider"]
         ended = subprocess.run(
-            [*pytest, *options, *mutant.tests], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            [*pytest, *options, *mutant.tests],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if ended.returncode == 0:
         return "survived"

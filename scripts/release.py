@@ -1,8 +1,9 @@
-"""Build wheels and source archives of both projects from the last commit, check them, and say what to upload.
+"""Build wheels and source archives of both projects from the last commit, check them, and say what
+to upload.
 
-The repository does not know its own address. This script is told it, and writes it into a copy: links of the README
-become absolute, so that they work on a package index, and the metadata lead to repository, changelog, issues and
-documentation. Airflow's Providers page takes its link from there.
+The repository does not know its own address. This script is told it, and writes it into a copy:
+links of the README become absolute, so that they work on a package index, and the metadata lead to
+repository, changelog, issues and documentation. Airflow's Providers page takes its link from there.
 """
 
 from __future__ import annotations
@@ -64,10 +65,18 @@ PROJECTS = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/release", description="Build and check what is published.")
-    parser.add_argument("--repository", required=True, help="address of the repository, such as https://github.com/o/p")
+    parser = argparse.ArgumentParser(
+        prog="scripts/release", description="Build and check what is published."
+    )
+    parser.add_argument(
+        "--repository",
+        required=True,
+        help="address of the repository, such as https://github.com/o/p",
+    )
     parser.add_argument("--ref", help="what links point at (default: the tag of this version)")
-    parser.add_argument("--documentation", help="address of the published docs/ (default: docs/ in the repository)")
+    parser.add_argument(
+        "--documentation", help="address of the published docs/ (default: docs/ in the repository)"
+    )
     options = parser.parse_args()
     repository = options.repository.rstrip("/")
     if not _REPOSITORY.fullmatch(repository):
@@ -87,7 +96,10 @@ def main() -> int:
     _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
     problems = [problem for file in files for problem in _problems(file, addresses)]
     if len(files) != 2 * len(PROJECTS):
-        problems.append(f"expected a wheel and a source archive of each project, found {[one.name for one in files]}")
+        problems.append(
+            "expected a wheel and a source archive of each project, found"
+            f" {[one.name for one in files]}"
+        )
     if problems:
         print(*problems, sep="\n", file=sys.stderr)
         return 1
@@ -98,7 +110,8 @@ def main() -> int:
     for name, digest in digests.items():
         print(f"{digest}  {name}")
     print(
-        f"\nVersion {version} is built and checked. Upload in this order; the provider's extra asks for the emulator:"
+        f"\nVersion {version} is built and checked. Upload in this order; the provider's extra asks"
+        " for the emulator:"
     )
     for number, project in enumerate(PROJECTS, 1):
         stem = project.name.replace("-", "_")
@@ -127,11 +140,15 @@ def _copy_tree() -> None:
 def _version() -> str:
     """Return the version of both projects, which are released together."""
     texts = [(project.path / project.package / "__init__.py").read_text() for project in PROJECTS]
-    versions = [version for text in texts for version in re.findall(r'^__version__ = "(.+)"$', text, re.M)]
+    versions = [
+        version for text in texts for version in re.findall(r'^__version__ = "(.+)"$', text, re.M)
+    ]
     if len(versions) != len(PROJECTS) or len(set(versions)) > 1:
         sys.exit(f"Both projects need one and the same version, and have {versions}")
     version = versions[0]
-    extra = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]["optional-dependencies"]["emulator"]
+    extra = tomllib.loads((TREE / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]["emulator"]
     major, minor = map(int, version.split(".")[:2])
     if extra != [f"trifacta-emulator>={major}.{minor},<{major}.{minor + 1}"]:
         sys.exit(f"The extra 'emulator' asks for {extra}, and the version is {version}")
@@ -148,7 +165,9 @@ def _addresses(repository: str, ref: str, documentation: str | None) -> dict[str
     }
 
 
-def _write_addresses(project: Project, repository: str, ref: str, addresses: Mapping[str, str]) -> None:
+def _write_addresses(
+    project: Project, repository: str, ref: str, addresses: Mapping[str, str]
+) -> None:
     folder = "" if project.folder == "." else f"{project.folder}/"
     readme = project.path / "README.md"
     readme.write_text(_absolute(readme.read_text(), repository, ref, folder))
@@ -161,7 +180,9 @@ def _write_addresses(project: Project, repository: str, ref: str, addresses: Map
 
 
 def _absolute(text: str, repository: str, ref: str, folder: str) -> str:
-    """Make each relative link absolute. Pictures need the file itself and not the page around it."""
+    """Make each relative link absolute. Pictures need the file itself and not the page
+    around it.
+    """
 
     def link(match: re.Match[str]) -> str:
         mark, words, target = match.groups()
@@ -178,7 +199,11 @@ def _problems(file: Path, addresses: Mapping[str, str]) -> list[str]:
     members = _members(file)
     found = [*_missing(file, members), *_stray(file, members)]
     here = (f"{ROOT}".encode(), f"{Path.home()}/".encode())
-    found += [f"a path of this machine in {name}" for name, body in members.items() if any(one in body for one in here)]
+    found += [
+        f"a path of this machine in {name}"
+        for name, body in members.items()
+        if any(one in body for one in here)
+    ]
     (metadata,) = [body.decode() for name, body in members.items() if METADATA.search(name)]
     urls = [f"Project-URL: {name}, {address}" for name, address in addresses.items()]
     found += [f"no {url!r} in the metadata" for url in urls if url not in metadata]
@@ -189,14 +214,19 @@ def _problems(file: Path, addresses: Mapping[str, str]) -> list[str]:
 def _missing(file: Path, names: Iterable[str]) -> list[str]:
     package = next(one.package for one in PROJECTS if file.name.startswith(one.package))
     wanted = (f"/{package}/py.typed", "/LICENSE")
-    return [f"no {end} in it" for end in wanted if not any(f"/{name}".endswith(end) for name in names)]
+    return [
+        f"no {end} in it" for end in wanted if not any(f"/{name}".endswith(end) for name in names)
+    ]
 
 
 def _stray(file: Path, names: Iterable[str]) -> list[str]:
-    """Return what does not belong there: hidden and made files, and in a wheel all but the package, tests too."""
+    """Return what does not belong there: hidden and made files, and in a wheel all but the package,
+    tests too."""
     package = file.name.split("-")[0]
     inside = (f"{package}/", f"{package}-") if file.suffix == ".whl" else ("",)
-    return [f"stray file {name}" for name in names if STRAY.search(name) or not name.startswith(inside)]
+    return [
+        f"stray file {name}" for name in names if STRAY.search(name) or not name.startswith(inside)
+    ]
 
 
 def _members(file: Path) -> dict[str, bytes]:
@@ -222,7 +252,10 @@ def _install(version: str) -> None:
     pins = ROOT / "constraints" / "airflow-3.3.txt"
     _run(*pip, str(provider), "--constraint", str(pins))
     for project in PROJECTS:
-        code = f"import {project.package}; print({project.package}.__version__, {project.package}.__file__)"
+        code = (
+            f"import {project.package}; print({project.package}.__version__,"
+            f" {project.package}.__file__)"
+        )
         # Not from here: the folder of the script would be in front of what is installed.
         found = _run(str(empty / "bin" / "python"), "-I", "-c", code, cwd=HOME).split()
         if found[0] != version or not found[1].startswith(str(empty)):
@@ -230,7 +263,9 @@ def _install(version: str) -> None:
 
 
 def _run(*command: str, cwd: Path = ROOT) -> str:
-    done = subprocess.run(command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command[:4])} failed:\n{done.stdout}")
     return done.stdout

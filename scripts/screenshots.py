@@ -1,4 +1,5 @@
-"""Drive ``scripts/demo --ui`` and the connection forms in a real browser and take the pictures in docs/images."""
+"""Drive ``scripts/demo --ui`` and the connection forms in a real browser and take the pictures in
+docs/images."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         _take_demo_pictures(browser)
         take_form_pictures(browser, IMAGES, airflow_2=sys.argv[1])
         browser.close()
@@ -39,13 +42,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _take_demo_pictures(browser: Browser) -> None:
     command = [sys.executable, "scripts/demo.py", "--ui"]
     # A session of its own: Ctrl-C reaches this script only, and the demo is asked to stop once.
-    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    demo = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         shown = _read_addresses(demo)
         session = _api_session(shown["airflow"], shown["password"])
         _run_dag(session, shown["airflow"], "success")
         # What the demo says to do: the flow reads a file that Prod does not have.
-        requests.patch(shown["edit"], json={"dataset_path": "/dev/returns.csv"}, timeout=30).raise_for_status()
+        requests.patch(
+            shown["edit"], json={"dataset_path": "/dev/returns.csv"}, timeout=30
+        ).raise_for_status()
         run_id = _run_dag(session, shown["airflow"], "failed")
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.goto(shown["prod"])
@@ -92,7 +99,9 @@ def _read_addresses(demo: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def _api_session(airflow: str, password: str) -> requests.Session:
-    login = requests.post(f"{airflow}/auth/token", json={"username": "admin", "password": password}, timeout=30)
+    login = requests.post(
+        f"{airflow}/auth/token", json={"username": "admin", "password": password}, timeout=30
+    )
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
     return session

@@ -1,4 +1,5 @@
-"""Fill in the connection form of two Airflows in a real browser, for docs/images, and see that what it stores works."""
+"""Fill in the connection form of two Airflows in a real browser, for docs/images, and see that what
+it stores works."""
 
 from __future__ import annotations
 
@@ -19,7 +20,11 @@ from playwright.sync_api import Browser, Locator, Page
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".build" / "screenshots"
 CONN_ID = "trifacta_default"
-EXAMPLE = {"host": "https://trifacta.example.com:3005", "login": "promoter@example.com", "password": "not-a-password"}
+EXAMPLE = {
+    "host": "https://trifacta.example.com:3005",
+    "login": "promoter@example.com",
+    "password": "not-a-password",
+}
 
 
 def take_form_pictures(browser: Browser, images: Path, airflow_2: str) -> None:
@@ -38,12 +43,19 @@ def take_form_pictures(browser: Browser, images: Path, airflow_2: str) -> None:
 def _airflow_2_11(browser: Browser, images: Path, python: str) -> None:
     home = HOME / "airflow-2.11"
     home.mkdir()
-    (home / "webserver_config.py").write_text('AUTH_ROLE_PUBLIC = "Admin"\n')  # no login: it listens on this host only
+    (home / "webserver_config.py").write_text(
+        'AUTH_ROLE_PUBLIC = "Admin"\n'
+    )  # no login: it listens on this host only
     # Tall enough for the whole form: the page's head stays in place and would cover a part of it.
     page = browser.new_page(viewport={"width": 1000, "height": 2600})
-    with _airflow(python, home, "webserver", "--workers", "1", "--hostname", "127.0.0.1") as (url, _):
+    with _airflow(python, home, "webserver", "--workers", "1", "--hostname", "127.0.0.1") as (
+        url,
+        _,
+    ):
         page.goto(f"{url}/connection/add")
-        page.select_option("#conn_type", "trifacta", force=True)  # hidden behind a widget that does not see the change
+        page.select_option(
+            "#conn_type", "trifacta", force=True
+        )  # hidden behind a widget that does not see the change
         page.evaluate("$('#conn_type').trigger('change')")
         page.fill("#conn_id", CONN_ID)
         for name, value in EXAMPLE.items():
@@ -51,7 +63,9 @@ def _airflow_2_11(browser: Browser, images: Path, python: str) -> None:
         page.locator("#extra__trifacta__max_package_size").wait_for()
         page.locator("#password").blur()
         page.wait_for_timeout(1000)
-        page.locator(".panel", has=page.locator("#model_form")).screenshot(path=images / "connection-2.11.png")
+        page.locator(".panel", has=page.locator("#model_form")).screenshot(
+            path=images / "connection-2.11.png"
+        )
     page.close()
 
 
@@ -76,8 +90,8 @@ def _airflow_3_3(browser: Browser, images: Path) -> None:
         _picture(form, images / "connection-3.3-extra.png")
         form.get_by_role("button", name="Standard Fields").click()
         server = urlsplit(emulator)
-        # The port on its own: Airflow 3.3.2 answers "Bad Request" to the Test button of a connection without one
-        # (apache/airflow#73298).
+        # The port on its own: Airflow 3.3.2 answers "Bad Request" to the Test button of a
+        # connection without one (apache/airflow#73298).
         _fill(form, host=f"{server.scheme}://{server.hostname}", port=str(server.port))
         _fill(form, login="admin@example.com", password="admin-password")
         _save(form)
@@ -119,9 +133,12 @@ def _test(page: Page, url: str, path: Path) -> None:
 
 @contextmanager
 def _airflow(python: str, home: Path, *server: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Run the part of Airflow that serves its pages; yield its address and the variables that lead to its database."""
+    """Run the part of Airflow that serves its pages; yield its address and the variables that lead
+    to its database."""
     port = str(free_port())
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | {
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")
+    } | {
         "PATH": os.pathsep.join([str(Path(python).parent), os.environ["PATH"]]),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -141,7 +158,15 @@ def _airflow(python: str, home: Path, *server: str) -> Iterator[tuple[str, dict[
 @contextmanager
 def _emulator() -> Iterator[str]:
     url_file, log = HOME / "emulator-url", str(HOME / "emulator.log")
-    command = [sys.executable, "-m", "trifacta_emulator", "--port", "0", "--url-file", str(url_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "trifacta_emulator",
+        "--port",
+        "0",
+        "--url-file",
+        str(url_file),
+    ]
     with _running(command, log, dict(os.environ)) as process:
         deadline = time.monotonic() + 60
         while not url_file.exists():
@@ -152,7 +177,9 @@ def _emulator() -> Iterator[str]:
 
 
 @contextmanager
-def _running(command: list[str], log: str, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    command: list[str], log: str, variables: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server, and stop it with all that it started."""
     with Path(log).open("a") as file:
         # A session of its own: Ctrl-C reaches this script only, which stops the servers in order.

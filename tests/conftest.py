@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import tempfile
 
-# Before Airflow is imported anywhere: each test process has an Airflow home, and so a database, of its own.
+# Before Airflow is imported anywhere: each test process has an Airflow home, and so a database, of
+# its own.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = os.path.join(
@@ -41,13 +42,17 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 # All servers of the tests are on this machine: the environment's proxy would answer in their place.
-for _name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
+for _name in [
+    name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")
+]:
     del os.environ[_name]
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Exported packages of real instances, which are not part of the repository. Not TRIFACTA_PACKAGES: that is where the
-#: example DAGs write theirs.
-REAL_FOLDER = Path(os.environ.get("TRIFACTA_REAL_PACKAGES") or ROOT.parent / "shared" / "packages").resolve()
+#: Exported packages of real instances, which are not part of the repository. Not TRIFACTA_PACKAGES:
+#: that is where the example DAGs write theirs.
+REAL_FOLDER = Path(
+    os.environ.get("TRIFACTA_REAL_PACKAGES") or ROOT.parent / "shared" / "packages"
+).resolve()
 REAL_PACKAGES = sorted(REAL_FOLDER.glob("*.zip"))
 NO_REAL_PACKAGES = f"no real packages in {REAL_FOLDER}"
 
@@ -58,7 +63,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the fuzzers, which ask for ``rounds``, and what needs an Airflow database, because it runs whole DAGs."""
+    """Mark the fuzzers, which ask for ``rounds``, and what needs an Airflow database, because it
+    runs whole DAGs."""
     for item in items:
         for fixture, marker in (("rounds", "fuzz"), ("airflow_db", "slow")):
             if fixture in getattr(item, "fixturenames", ()):
@@ -67,7 +73,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def read_real():
-    """Return a function that reads one of the real packages, or skips the test where they are not here."""
+    """Return a function that reads one of the real packages, or skips the test where they are not
+    here."""
 
     def read(name: str) -> bytes:
         path = REAL_FOLDER / name
@@ -80,24 +87,34 @@ def read_real():
 
 @pytest.fixture
 def rounds():
-    """Return a function that says how many rounds a fuzzer makes: the number given, times FUZZ_FACTOR."""
+    """Return a function that says how many rounds a fuzzer makes: the number given, times
+    FUZZ_FACTOR."""
     return lambda few: few * int(os.environ.get("FUZZ_FACTOR", "1"))
 
 
 @pytest.fixture
 def tell(request):
-    """Return a function that says something at the end of the test run, as a fuzzer does of what it tried."""
+    """Return a function that says something at the end of the test run, as a fuzzer does of what it
+    tried."""
     return lambda text: request.node.user_properties.append(("told", text))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    for report in [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])]:
+    for report in [
+        one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])
+    ]:
         for name, value in getattr(report, "user_properties", []):
             if name == "told" and report.when == "call":
                 terminalreporter.write_line(f"{report.nodeid}: {value}")
-    skipped = [one for one in terminalreporter.stats.get("skipped", []) if NO_REAL_PACKAGES in str(one.longrepr)]
+    skipped = [
+        one
+        for one in terminalreporter.stats.get("skipped", [])
+        if NO_REAL_PACKAGES in str(one.longrepr)
+    ]
     if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests skipped: {NO_REAL_PACKAGES} (TRIFACTA_REAL_PACKAGES)")
+        terminalreporter.write_line(
+            f"{len(skipped)} tests skipped: {NO_REAL_PACKAGES} (TRIFACTA_REAL_PACKAGES)"
+        )
 
 
 def pytest_unconfigure() -> None:
@@ -105,14 +122,18 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes ``real_package`` once for each real package, or skip it where there are none."""
+    """Run a test that takes ``real_package`` once for each real package, or skip it where there are
+    none."""
     if "real_package" in metafunc.fixturenames:
         missing = pytest.param(None, marks=pytest.mark.skip(reason=NO_REAL_PACKAGES))
-        metafunc.parametrize("real_package", REAL_PACKAGES or [missing], ids=lambda path: path and path.stem)
+        metafunc.parametrize(
+            "real_package", REAL_PACKAGES or [missing], ids=lambda path: path and path.stem
+        )
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name bytes by their parameter: those of a package differ in every process, and workers compare names."""
+    """Name bytes by their parameter: those of a package differ in every process, and workers
+    compare names."""
     return argname if isinstance(val, bytes) else None
 
 
@@ -177,7 +198,8 @@ def store():
 
 @pytest.fixture
 def journal():
-    """Return a function that opens the journal of the next try; ``journal.store`` is what they share."""
+    """Return a function that opens the journal of the next try; ``journal.store`` is what they
+    share."""
     tries = itertools.count(1)
 
     def open_next():
@@ -192,10 +214,11 @@ def journal():
 
 @pytest.fixture
 def tries():
-    """Return a function that begins the next try of a task, as Airflow does: after the first one a retry, or a clear.
+    """Return a function that begins the next try of a task, as Airflow does: after the first one a
+    retry, or a clear.
 
-    ``tries.forgotten`` begins one that no store remembers, and ``tries.skip`` is a try that died before it began.
-    ``tries.store`` is what they share.
+    ``tries.forgotten`` begins one that no store remembers, and ``tries.skip`` is a try that died
+    before it began. ``tries.store`` is what they share.
     """
     now = SimpleNamespace(number=0, max_tries=1)
 
@@ -230,7 +253,11 @@ class ScriptedServer:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 request = SimpleNamespace(
-                    method=self.command, path=self.path, headers=self.headers, length=length, handler=self
+                    method=self.command,
+                    path=self.path,
+                    headers=self.headers,
+                    length=length,
+                    handler=self,
                 )
                 request.read_body = lambda: self.rfile.read(length)
                 outer.seen.append(request)
@@ -260,7 +287,9 @@ class ScriptedServer:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         name = "localhost" if tls else "127.0.0.1"
         self.url = f"{'https' if tls else 'http'}://{name}:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -293,11 +322,20 @@ class TaskInstance:
     first_look: datetime | None = None
 
     def __init__(
-        self, try_number: int = 1, others: dict[str, tuple[str, object]] | None = None, max_tries: int = 0
+        self,
+        try_number: int = 1,
+        others: dict[str, tuple[str, object]] | None = None,
+        max_tries: int = 0,
     ) -> None:
         self.try_number = try_number
         self._others = others or {}
-        self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = max_tries, "d", "t", "r", -1
+        self.max_tries, self.dag_id, self.task_id, self.run_id, self.map_index = (
+            max_tries,
+            "d",
+            "t",
+            "r",
+            -1,
+        )
         self.pushed: dict[str, object] = {}
 
     def xcom_push(self, key: str, value: object) -> None:
@@ -310,7 +348,9 @@ class TaskInstance:
         name = task_ids if key == "return_value" else f"{task_ids}:{key}"
         return self._others.get(name, (None, None))[1]
 
-    def get_task_states(self, *, dag_id: str, map_index: int, task_ids: list[str], run_ids: list[str]) -> dict:
+    def get_task_states(
+        self, *, dag_id: str, map_index: int, task_ids: list[str], run_ids: list[str]
+    ) -> dict:
         assert (dag_id, map_index, run_ids) == (self.dag_id, self.map_index, [self.run_id])
         return {self.run_id: {one: self._others[one][0] for one in task_ids}}
 
@@ -320,7 +360,8 @@ class TaskInstance:
 
 @pytest.fixture
 def execute(monkeypatch):
-    """Return a function that runs an operator, deferred or not, without a database: (result, task instance).
+    """Return a function that runs an operator, deferred or not, without a database: (result, task
+    instance).
 
     The task instance of a failed run is ``execute.ti``.
     """
@@ -328,15 +369,25 @@ def execute(monkeypatch):
     def run(operator, dag_run=None, store=None, outlet_events=None, **keywords):
         run.ti = TaskInstance(**keywords)
         run.ti.first_look = run.first_look
-        # A clear raises max_tries, and Airflow counts it. A test of edited retries gives another count.
+        # A clear raises max_tries, and Airflow counts it. A test of edited retries gives another
+        # count.
         was_cleared = run.ti.max_tries > operator.retries
-        about_run = {"start_date": None, "clear_number": int(was_cleared), **vars(dag_run or SimpleNamespace())}
+        about_run = {
+            "start_date": None,
+            "clear_number": int(was_cleared),
+            **vars(dag_run or SimpleNamespace()),
+        }
         # caplog sees this one on every Airflow version
         monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
         # Airflow 2 looks in its database for when a rescheduled sensor began.
         base = sys.modules[BaseSensorOperator.__module__]
         monkeypatch.setattr(base, "_orig_start_date", lambda **_: run.first_look, raising=False)
-        context = {"ti": run.ti, "task_instance": run.ti, "params": {}, "dag_run": SimpleNamespace(**about_run)}
+        context = {
+            "ti": run.ti,
+            "task_instance": run.ti,
+            "params": {},
+            "dag_run": SimpleNamespace(**about_run),
+        }
         if outlet_events is not None:
             context["outlet_events"] = outlet_events
         if store is not None:
@@ -389,7 +440,9 @@ def emulator(trifacta_emulator, use_connection):
 @pytest.fixture
 def client(emulator):
     """A client of that emulator, as its administrator."""
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    config = ClientConfig(
+        base_url=emulator.url, login="admin@example.com", password="admin-password"
+    )
     with TrifactaClient(config) as client:
         yield client
 
@@ -421,17 +474,22 @@ def make_package(tmp_path):
 @pytest.fixture(scope="session")
 def airflow_db() -> None:
     """An Airflow database, for tests that run a whole DAG."""
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True
+    )
     with contextlib.suppress(ImportError):  # Airflow 2 runs tasks without an API
         from airflow.sdk.execution_time import supervisor
 
-        # One API for all tasks, as Airflow 3.3 has it; before that, each task waits a second for its own.
+        # One API for all tasks, as Airflow 3.3 has it; before that, each task waits a second for
+        # its own.
         supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
 
 
 @pytest.fixture
 def example_dag(airflow_db):  # noqa: ARG001
-    """Return a function that runs an example DAG and returns the run and its task instances by id."""
+    """Return a function that runs an example DAG and returns the run and its task
+    instances by id.
+    """
     from airflow.models import DagBag
 
     def run(name: str, conf: dict[str, object], dag_id: str | None = None):

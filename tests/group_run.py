@@ -1,4 +1,5 @@
-"""Runs the group of ``promote_flow`` without a scheduler: its tasks, their retries, and what people do to them."""
+"""Runs the group of ``promote_flow`` without a scheduler: its tasks, their retries, and what people
+do to them."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ class GroupRun:
     def __init__(self, make_store, **options):
         with DAG("group", schedule=None) as self.dag:
             self.group = promote_flow(group_id=GROUP, **options)
-        self.tasks = {task_id.partition(".")[2]: task for task_id, task in self.group.children.items()}
+        self.tasks = {
+            task_id.partition(".")[2]: task for task_id, task in self.group.children.items()
+        }
         ids = [task.task_id for task in self.tasks.values()]
         self.states = dict.fromkeys(ids)
         self.xcoms, self.errors = {}, {}
@@ -156,7 +159,9 @@ class GroupRun:
             operator.render_template_fields(context)
             value = operator.execute(context)
         except Exception as error:
-            logging.getLogger(__name__).info("%s ends with %s: %s", task_id, type(error).__name__, error)
+            logging.getLogger(__name__).info(
+                "%s ends with %s: %s", task_id, type(error).__name__, error
+            )
             return error
         if value is not None:
             self.xcoms[task_id]["return_value"] = json.loads(json.dumps(value))

@@ -63,8 +63,13 @@ def rows() -> dict[str, Row]:
 
 
 def index() -> list[tuple[str, set[str]]]:
-    """Return the rows of the first table: the anchor of the section, and the errors that lead there."""
-    lines = [line for line in PAGE.read_text().partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    """Return the rows of the first table: the anchor of the section, and the errors that lead
+    there."""
+    lines = [
+        line
+        for line in PAGE.read_text().partition("\n## ")[0].splitlines()
+        if line.startswith("| ")
+    ]
     found = [(_LINK.search(line), set(re.findall(r"`(\w+Error)`", line))) for line in lines]
     return [(link[1], errors) for link, errors in found if link]
 
@@ -72,7 +77,9 @@ def index() -> list[tuple[str, set[str]]]:
 def _row(text: str, found: dict[str, str]) -> Row:
     cells = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", text, re.M)
     table = {name: (find, after) for name, find, after in cells}
-    find, after = (_state({name: both[column] for name, both in table.items()}) for column in (0, 1))
+    find, after = (
+        _state({name: both[column] for name, both in table.items()}) for column in (0, 1)
+    )
     steps = text.partition("**Do**")[2]
     return Row(find, after, tuple(_code(step, found) for step in _STEP.findall(steps)))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 
-#: Runs commands in one process that has loaded Airflow. By itself each of them would load it, which takes seconds.
+#: Runs commands in one process that has loaded Airflow. By itself each of them would load it, which
+#: takes seconds.
 _PROGRAM = """
 import json, os, runpy, shlex, sys, tempfile, traceback
 answers = os.fdopen(os.dup(1), "w", buffering=1)

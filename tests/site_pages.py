@@ -29,7 +29,9 @@ def pages() -> list[Path]:
     """Return the pages, in the order of the index."""
     index = (DOCS / "index.md").read_text()
     lines = [line for tree in _TOCTREE.findall(index) for line in tree.splitlines()]
-    names = [re.sub(r"^.+<(.+)>$", r"\1", line) for line in lines if line and not line.startswith(":")]
+    names = [
+        re.sub(r"^.+<(.+)>$", r"\1", line) for line in lines if line and not line.startswith(":")
+    ]
     return [DOCS / f"{name}.md" for name in names]
 
 

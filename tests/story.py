@@ -1,6 +1,7 @@
 """One whole story of an instance: every operator and sensor, with what must hold after each step.
 
-Where an option of the instance makes a step impossible, the task must end with the error that says so.
+Where an option of the instance makes a step impossible, the task must end with the error that says
+so.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
+from airflow_provider_trifacta.operators.package import (
+    ExportFlowPackageOperator,
+    ImportFlowPackageOperator,
+)
 from airflow_provider_trifacta.operators.release import (
     ActivateReleaseOperator,
     CreateReleaseOperator,
@@ -41,7 +45,9 @@ from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 UNKNOWN = 987654
 RULES = {
-    "object_rules": [{"onCondition": {"name": "Warehouse"}, "withCondition": {"name": "Production"}}],
+    "object_rules": [
+        {"onCondition": {"name": "Warehouse"}, "withCondition": {"name": "Production"}}
+    ],
     "value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}],
 }
 REFUSED = (errors.NotFoundError, errors.BadRequestError, errors.PermissionDeniedError)
@@ -50,10 +56,11 @@ REFUSED = (errors.NotFoundError, errors.BadRequestError, errors.PermissionDenied
 class Story(Tasks):
     """Tells the story of an instance that is source and production at the same time.
 
-    It needs the connections ``Warehouse`` and ``Production``, a flow that reads the bucket ``dev`` over the first one,
-    and a flow without a manual output.
+    It needs the connections ``Warehouse`` and ``Production``, a flow that reads the bucket ``dev``
+    over the first one, and a flow without a manual output.
 
-    :param emulator: the instance; Airflow's connections ``by_token``, ``refused`` and ``bad_token`` lead to it too
+    :param emulator: the instance; Airflow's connections ``by_token``, ``refused`` and ``bad_token``
+        lead to it too
     :param execute: the fixture
     :param new_store: makes what the tries of one task share
     :param folder: where packages go
@@ -103,18 +110,30 @@ class Story(Tasks):
         assert TrifactaHook("refused").test_connection()[0] is False
         assert TrifactaHook("bad_token").test_connection()[0] is False
         for conn_id in ("refused", "bad_token"):
-            self.fails(GetDeploymentOperator, errors.AuthenticationError, **self.here(trifacta_conn_id=conn_id))
+            self.fails(
+                GetDeploymentOperator,
+                errors.AuthenticationError,
+                **self.here(trifacta_conn_id=conn_id),
+            )
 
     def unknown_flow(self):
         path = self._folder / "unknown.zip"
-        self.fails(ExportFlowPackageOperator, *REFUSED, names=UNKNOWN, flow_id=UNKNOWN, package_path=str(path))
+        self.fails(
+            ExportFlowPackageOperator,
+            *REFUSED,
+            names=UNKNOWN,
+            flow_id=UNKNOWN,
+            package_path=str(path),
+        )
         assert not path.exists()
 
     def export(self, flow_id=None):
         flow_id, path = flow_id or self.flow, self._folder / f"{len(self.emulator.calls)}.zip"
         options = {"flow_id": flow_id, "package_path": str(path), "comment": "Told"}
         if not self.options.export_enabled:
-            self.fails(ExportFlowPackageOperator, errors.PermissionDeniedError, names=flow_id, **options)
+            self.fails(
+                ExportFlowPackageOperator, errors.PermissionDeniedError, names=flow_id, **options
+            )
             return self._write(path, self.store.export_flow(flow_id))
         assert self.does(ExportFlowPackageOperator, **options)["size"] == path.stat().st_size
         return str(path)
@@ -122,10 +141,18 @@ class Story(Tasks):
     def import_into_workspace(self, package):
         before = [one.id for one in self.store.flows()]
         if not self.options.import_enabled:
-            self.fails(ImportFlowPackageOperator, errors.PermissionDeniedError, package_path=package)
+            self.fails(
+                ImportFlowPackageOperator, errors.PermissionDeniedError, package_path=package
+            )
         else:
-            kept, options = self._new_store(), {"package_path": package, "connections": {"Warehouse": "Production"}}
-            made, retried = (self.does(ImportFlowPackageOperator, store=kept, try_number=n, **options) for n in (1, 2))
+            kept, options = (
+                self._new_store(),
+                {"package_path": package, "connections": {"Warehouse": "Production"}},
+            )
+            made, retried = (
+                self.does(ImportFlowPackageOperator, store=kept, try_number=n, **options)
+                for n in (1, 2)
+            )
             assert [one["outcome"] for one in (made, retried)] == ["created", "joined"]
             assert made["flow_ids"] == retried["flow_ids"] == [self.store.flows()[-1].id]
             self.store.delete_flow(made["flow_ids"][0])
@@ -150,23 +177,40 @@ class Story(Tasks):
     def create_deployment(self):
         made = [self.does(CreateDeploymentOperator, name="Orders") for _ in range(2)]
         assert [one["outcome"] for one in made] == ["created", "reused"]
-        assert {one["deployment_id"] for one in made} == {one.id for one in self.store.deployments()}
+        assert {one["deployment_id"] for one in made} == {
+            one.id for one in self.store.deployments()
+        }
         self.deployment = made[0]["deployment_id"]
 
     def set_rules(self, package):
-        made = [self.does(SetImportRulesOperator, **self.here(package_path=package, **RULES)) for _ in range(2)]
+        made = [
+            self.does(SetImportRulesOperator, **self.here(package_path=package, **RULES))
+            for _ in range(2)
+        ]
         again = "unchanged" if self.options.import_rules_readable else "changed"
         assert [one["outcome"] for one in made] == ["changed", again]
-        assert [len(self.store.import_rules(self.deployment, kind)) for kind in ("object", "value")] == [1, 1]
+        assert [
+            len(self.store.import_rules(self.deployment, kind)) for kind in ("object", "value")
+        ] == [1, 1]
 
     def dry_run(self, package):
         self._gate(package, problems=False)
-        self._gate(self._write(self._folder / "later.zip", build_package(product_version="99.0.0")), problems=True)
-        same = {name: getattr(self.options, name) for name in ("product_version", "edition", "clock")}
+        self._gate(
+            self._write(self._folder / "later.zip", build_package(product_version="99.0.0")),
+            problems=True,
+        )
+        same = {
+            name: getattr(self.options, name) for name in ("product_version", "edition", "clock")
+        }
         flow = PresetFlow("Foreign", connections=("Elsewhere",))
-        source = Emulator(EmulatorOptions(connections=(PresetConnection("Elsewhere"),), flows=(flow,), **same)).store
-        foreign = self._write(self._folder / "foreign.zip", source.export_flow(source.flows()[0].id))
-        # Where rules cannot be read and the server takes the package, nothing shows that its connection is not mapped.
+        source = Emulator(
+            EmulatorOptions(connections=(PresetConnection("Elsewhere"),), flows=(flow,), **same)
+        ).store
+        foreign = self._write(
+            self._folder / "foreign.zip", source.export_flow(source.flows()[0].id)
+        )
+        # Where rules cannot be read and the server takes the package, nothing shows that its
+        # connection is not mapped.
         seen = self.options.import_rules_readable or self.options.unmapped_connections == "refuse"
         self._gate(foreign, problems=seen)
         nowhere = [{"onCondition": {"name": "Elsewhere"}, "withCondition": {"id": str(UNKNOWN)}}]
@@ -177,11 +221,20 @@ class Story(Tasks):
 
     def _gate(self, package, *, problems):
         if not self.options.import_enabled:
-            self.fails(DryRunReleaseOperator, errors.PermissionDeniedError, **self.here(package_path=package))
+            self.fails(
+                DryRunReleaseOperator,
+                errors.PermissionDeniedError,
+                **self.here(package_path=package),
+            )
         elif problems:
-            self.fails(DryRunReleaseOperator, errors.DryRunFailedError, **self.here(package_path=package))
+            self.fails(
+                DryRunReleaseOperator, errors.DryRunFailedError, **self.here(package_path=package)
+            )
         else:
-            assert self.does(DryRunReleaseOperator, **self.here(package_path=package))["problems"] == []
+            assert (
+                self.does(DryRunReleaseOperator, **self.here(package_path=package))["problems"]
+                == []
+            )
 
     # Releases
 
@@ -190,7 +243,10 @@ class Story(Tasks):
         options = self.here(package_path=package, baseline=self.baseline(), activate=activate)
         if self.options.import_enabled:
             kept = self._new_store()
-            made, retried = (self.does(CreateReleaseOperator, store=kept, try_number=n, **options) for n in (1, 2))
+            made, retried = (
+                self.does(CreateReleaseOperator, store=kept, try_number=n, **options)
+                for n in (1, 2)
+            )
             assert [one["outcome"] for one in (made, retried)] == ["created", "created"]
             assert {one["release_id"] for one in (made, retried)} == {self.releases[-1]}
             release = self.store.release(made["release_id"])
@@ -213,13 +269,18 @@ class Story(Tasks):
         return self.options.package_uuid == "package"
 
     def retry_without_a_journal(self, made, release, options):
-        """Nothing but the list shows what the first try did. Uuids of the instance's own do not show it."""
+        """Nothing but the list shows what the first try did. Uuids of the instance's own do not
+        show it."""
         if self.shows_package_uuids:
             forgetful = self.does(CreateReleaseOperator, try_number=2, **options)
             assert (forgetful["outcome"], forgetful["release_id"]) == ("reused", made["release_id"])
             return
         words = self.fails(
-            CreateReleaseOperator, errors.AmbiguousSubmissionError, names=release.package_uuid, try_number=2, **options
+            CreateReleaseOperator,
+            errors.AmbiguousSubmissionError,
+            names=release.package_uuid,
+            try_number=2,
+            **options,
         )
         assert made["package_uuid"] in words
 
@@ -229,28 +290,43 @@ class Story(Tasks):
             return
         before = self.releases
         options = self.here(package_path=package, baseline=self.baseline())
-        self.emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+        self.emulator.faults.add(
+            Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases")
+        )
         if self.shows_package_uuids:
             assert self.does(CreateReleaseOperator, **options)["outcome"] == "adopted"
         else:
             self.fails(CreateReleaseOperator, errors.AmbiguousSubmissionError, **options)
-            self.fails(CreateReleaseOperator, errors.AmbiguousSubmissionError, try_number=2, **options)
+            self.fails(
+                CreateReleaseOperator, errors.AmbiguousSubmissionError, try_number=2, **options
+            )
         assert self.releases == [*before, self.live]
 
     def wait_for_releases(self, superseded, live):
         assert check(TrifactaHook().client.config, "prod")[0]
         self.waits(ReleaseActiveSensor, release_id=live)
-        self.waits(ReleaseActiveSensor, errors.ReleaseSupersededError, names=superseded, release_id=superseded)
+        self.waits(
+            ReleaseActiveSensor,
+            errors.ReleaseSupersededError,
+            names=superseded,
+            release_id=superseded,
+        )
 
     def roll_back(self, baseline, package, one, two):
         with open(package, "rb") as file:
             options = {"baseline": baseline, "package_uuid": read_package(file).uuid}
         if not self.shows_package_uuids:
             # Without the id, nothing shows whose release it is, and nothing is changed.
-            self.fails(RollbackDeploymentOperator, errors.UnexpectedLiveReleaseError, names=two, **options)
+            self.fails(
+                RollbackDeploymentOperator, errors.UnexpectedLiveReleaseError, names=two, **options
+            )
             options["release_id"] = two
         undone = self.does(RollbackDeploymentOperator, **options)
-        assert (undone["outcome"], undone["active_release_id"], self.live) == ("rolled_back", one, one)
+        assert (undone["outcome"], undone["active_release_id"], self.live) == (
+            "rolled_back",
+            one,
+            one,
+        )
         assert undone["rolled_back_release_id"] == two
         assert self.does(RollbackDeploymentOperator, **options)["outcome"] == "unchanged"
         assert self.does(ActivateReleaseOperator, release_id=two)["outcome"] == "activated"
@@ -258,7 +334,9 @@ class Story(Tasks):
 
     def stage(self, package, live):
         staged = self.promote(package, activate=False)
-        made = self.does(ActivateReleaseOperator, release_id=staged, expected_active_release_id=live)
+        made = self.does(
+            ActivateReleaseOperator, release_id=staged, expected_active_release_id=live
+        )
         assert (made["previous_release_id"], self.live) == (live, staged)
 
     # Jobs
@@ -270,8 +348,13 @@ class Story(Tasks):
         # A job that finds no data fails in each run.
         failure = [errors.JobFailedError] if self.options.missing_paths else []
         self.waits_for_run(*failure, names="Path does not exist" if failure else "")
-        kept, start = self._new_store(), self.start(wait_for_completion=False, run_parameters={"region": "02"})
-        made, retried = (self.does(RunDeploymentOperator, store=kept, try_number=n, **start) for n in (1, 2))
+        kept, start = (
+            self._new_store(),
+            self.start(wait_for_completion=False, run_parameters={"region": "02"}),
+        )
+        made, retried = (
+            self.does(RunDeploymentOperator, store=kept, try_number=n, **start) for n in (1, 2)
+        )
         assert made["job_group_ids"] == retried["job_group_ids"] == [self.job_groups[-1].id]
         assert (made["release_id"], len(self.job_groups)) == (self.live, 3)
         self.waits(JobGroupSensor, *failure, job_group_ids=made["job_group_ids"])
@@ -280,9 +363,17 @@ class Story(Tasks):
     def waits_for_run(self, *classes, names=""):
         for deferrable in (False, True):
             if classes:
-                self.fails(RunDeploymentOperator, *classes, names=names, **self.start(deferrable=deferrable))
+                self.fails(
+                    RunDeploymentOperator,
+                    *classes,
+                    names=names,
+                    **self.start(deferrable=deferrable),
+                )
             else:
-                assert self.does(RunDeploymentOperator, **self.start(deferrable=deferrable))["outcome"] == "complete"
+                assert (
+                    self.does(RunDeploymentOperator, **self.start(deferrable=deferrable))["outcome"]
+                    == "complete"
+                )
 
     def runs_that_fail(self):
         self.emulator.runs.add(RunOutcome(message="disk full", times=2))
@@ -291,14 +382,21 @@ class Story(Tasks):
         self.waits_for_run(errors.JobFailedError, names="canceled")
 
     def cancel(self):
-        operator = RunDeploymentOperator(task_id="task", cancel_on_kill=True, **self.start(wait_for_completion=False))
+        operator = RunDeploymentOperator(
+            task_id="task", cancel_on_kill=True, **self.start(wait_for_completion=False)
+        )
         self._execute(operator)
         operator.on_kill()
         # The server's clock went on by a second for the cancellation.
         late = self.options.job_start_seconds + self.options.job_run_seconds <= 1
         if not late:
             assert self.job_groups[-1].status == self.options.canceled_word
-            self.waits(JobGroupSensor, errors.JobFailedError, names="canceled", job_group_ids=self.job_groups[-1].id)
+            self.waits(
+                JobGroupSensor,
+                errors.JobFailedError,
+                names="canceled",
+                job_group_ids=self.job_groups[-1].id,
+            )
 
     def run_nothing(self):
         known = self.job_groups
@@ -308,7 +406,9 @@ class Story(Tasks):
         live = self.live
         made = [self.does(DeactivateReleaseOperator, release_id=live)["outcome"] for _ in range(2)]
         assert (made, self.live) == (["deactivated", "unchanged"], None)
-        self.fails(RunDeploymentOperator, errors.RunNotStartedError, names=self.deployment, **self.start())
+        self.fails(
+            RunDeploymentOperator, errors.RunNotStartedError, names=self.deployment, **self.start()
+        )
         assert self.job_groups == known
 
     # What is not there
@@ -316,8 +416,18 @@ class Story(Tasks):
     def unknown_ids(self, package):
         before = self.releases, self.live, self.writes
         refused = self.unknown_is_refused
-        self.waits(ReleaseActiveSensor, *refused or (errors.ReleaseDeletedError,), names=UNKNOWN, release_id=UNKNOWN)
-        self.waits(JobGroupSensor, *refused or (errors.JobFailedError,), names=UNKNOWN, job_group_ids=UNKNOWN)
+        self.waits(
+            ReleaseActiveSensor,
+            *refused or (errors.ReleaseDeletedError,),
+            names=UNKNOWN,
+            release_id=UNKNOWN,
+        )
+        self.waits(
+            JobGroupSensor,
+            *refused or (errors.JobFailedError,),
+            names=UNKNOWN,
+            job_group_ids=UNKNOWN,
+        )
         for cls in (ActivateReleaseOperator, DeactivateReleaseOperator):
             self.fails(cls, *refused or (errors.NotFoundError,), names=UNKNOWN, release_id=UNKNOWN)
         assert (self.releases, self.live, self.writes) == before
@@ -332,10 +442,18 @@ class Story(Tasks):
     def deployment_is_missing(self, deployment_id, package):
         for cls, options, classes in (
             (GetDeploymentOperator, {}, (errors.NotFoundError, *self.unknown_is_refused)),
-            (RunDeploymentOperator, {}, (errors.NotFoundError, errors.RunNotStartedError, *self.unknown_is_refused)),
+            (
+                RunDeploymentOperator,
+                {},
+                (errors.NotFoundError, errors.RunNotStartedError, *self.unknown_is_refused),
+            ),
             # A 400 to what sends more than an id may be about that, so it stays a refusal.
             (SetImportRulesOperator, {"value_rules": RULES["value_rules"]}, REFUSED),
-            (DryRunReleaseOperator, {"package_path": package}, (*REFUSED, errors.DryRunFailedError)),
+            (
+                DryRunReleaseOperator,
+                {"package_path": package},
+                (*REFUSED, errors.DryRunFailedError),
+            ),
             (CreateReleaseOperator, {"package_path": package}, REFUSED),
         ):
             self.fails(cls, *classes, names=deployment_id, deployment_id=deployment_id, **options)
@@ -343,8 +461,12 @@ class Story(Tasks):
     def deleted_ids(self, release_id, package):
         self.store.delete_release(release_id)
         self.pass_lag()
-        self.waits(ReleaseActiveSensor, errors.ReleaseDeletedError, names=release_id, release_id=release_id)
-        self.fails(ActivateReleaseOperator, errors.NotFoundError, names=release_id, release_id=release_id)
+        self.waits(
+            ReleaseActiveSensor, errors.ReleaseDeletedError, names=release_id, release_id=release_id
+        )
+        self.fails(
+            ActivateReleaseOperator, errors.NotFoundError, names=release_id, release_id=release_id
+        )
         self.delete_the_live_release()
         self.store.delete_deployment(self.deployment)
         self.pass_lag()
@@ -358,12 +480,17 @@ class Story(Tasks):
     def delete_the_live_release(self):
         live = self.does(ActivateReleaseOperator, release_id=self.releases[-1])["release_id"]
         undo = {"baseline": self.baseline(), "package_uuid": None}
-        url, auth = f"{self.emulator.url}/v4/releases/{live}", ("admin@example.com", "admin-password")
+        url, auth = (
+            f"{self.emulator.url}/v4/releases/{live}",
+            ("admin@example.com", "admin-password"),
+        )
         deleted = requests.delete(url, auth=auth, timeout=30).ok
         self.pass_lag()
         assert deleted == (self.options.delete_active_release == "allow")
         self.baseline()
         if deleted:
-            self.fails(RollbackDeploymentOperator, errors.UnexpectedLiveReleaseError, names=live, **undo)
+            self.fails(
+                RollbackDeploymentOperator, errors.UnexpectedLiveReleaseError, names=live, **undo
+            )
         else:
             assert self.does(RollbackDeploymentOperator, **undo)["outcome"] == "unchanged"

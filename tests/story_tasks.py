@@ -6,7 +6,10 @@ import pytest
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RunDeploymentOperator
+from airflow_provider_trifacta.operators.deployment import (
+    GetDeploymentOperator,
+    RunDeploymentOperator,
+)
 from airflow_provider_trifacta.operators.release import DryRunReleaseOperator
 
 
@@ -25,8 +28,13 @@ class Tasks:
 
     def does(self, cls, store=None, try_number=1, **options):
         """Run a task that must succeed; return what it returns, which its XComs say too."""
-        result, ti = self._execute(cls(task_id="task", **options), store=store, try_number=try_number)
-        if result and cls not in (GetDeploymentOperator, DryRunReleaseOperator):  # their XComs are others
+        result, ti = self._execute(
+            cls(task_id="task", **options), store=store, try_number=try_number
+        )
+        if result and cls not in (
+            GetDeploymentOperator,
+            DryRunReleaseOperator,
+        ):  # their XComs are others
             told = {key: value for key, value in result.items() if value is not None}
             if cls is RunDeploymentOperator:  # it pushes before it knows the outcome
                 del told["outcome"]
@@ -34,7 +42,8 @@ class Tasks:
         return result
 
     def fails(self, cls, *classes, names="", try_number=1, **options):
-        """Run a task that must fail for good, with one of these errors whose text holds the name; return the text."""
+        """Run a task that must fail for good, with one of these errors whose text holds the name;
+        return the text."""
         with pytest.raises(AirflowFailException) as caught:
             self._execute(cls(task_id="task", **options), try_number=try_number)
         error = caught.value.__cause__
@@ -47,7 +56,8 @@ class Tasks:
         return words
 
     def waits(self, cls, *classes, names="", **options):
-        """Wait in both ways. Each must fail with one of these errors, or succeed where there are none; none writes."""
+        """Wait in both ways. Each must fail with one of these errors, or succeed where there are
+        none; none writes."""
         before = self.writes
         for deferrable in (False, True):
             how = {"deferrable": deferrable, "poke_interval": 0.001, **options}
@@ -63,7 +73,9 @@ class Tasks:
     def baseline(self):
         found = self.does(GetDeploymentOperator, **self.here())
         assert found["active_release_id"] == self.live
-        assert found["latest_release_id"] == max([one.id for one in self.store.releases(self.deployment)], default=None)
+        assert found["latest_release_id"] == max(
+            [one.id for one in self.store.releases(self.deployment)], default=None
+        )
         return found
 
     @property

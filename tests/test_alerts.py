@@ -37,9 +37,15 @@ class Mailbox(socketserver.StreamRequestHandler):
             if word == b"DATA":
                 self.wfile.write(b"354 go on\r\n")
                 text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                self.server.mails.append(email.message_from_bytes(text, policy=email.policy.default))
+                self.server.mails.append(
+                    email.message_from_bytes(text, policy=email.policy.default)
+                )
             self.wfile.write(
-                b"221 bye\r\n" if word == b"QUIT" else b"235 ok\r\n" if word == b"AUTH" else b"250 AUTH\r\n"
+                b"221 bye\r\n"
+                if word == b"QUIT"
+                else b"235 ok\r\n"
+                if word == b"AUTH"
+                else b"250 AUTH\r\n"
             )
             if word == b"QUIT":
                 return
@@ -51,7 +57,12 @@ def mails(monkeypatch):
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server:
         server.daemon_threads, server.mails = True, []
         extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
-        where = {"conn_type": "smtp", "host": "127.0.0.1", "port": server.server_address[1], "extra": extra}
+        where = {
+            "conn_type": "smtp",
+            "host": "127.0.0.1",
+            "port": server.server_address[1],
+            "extra": extra,
+        }
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(where))
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -69,13 +80,19 @@ def messages(monkeypatch, scripted):
         received.append((request.path, json.loads(request.read_body())["text"]))
         return 200, {"Content-Type": "text/plain"}, b"ok"
 
-    where = {"conn_type": "slackwebhook", "host": scripted(answer).url, "password": "T0/B0/webhook-token"}
+    where = {
+        "conn_type": "slackwebhook",
+        "host": scripted(answer).url,
+        "password": "T0/B0/webhook-token",
+    }
     monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(where))
     return received
 
 
 @pytest.mark.every_airflow
-def test_slack_and_a_mailbox_learn_how_production_stands(example_dag, use_connection, mails, messages, tmp_path):
+def test_slack_and_a_mailbox_learn_how_production_stands(
+    example_dag, use_connection, mails, messages, tmp_path
+):
     with (
         Emulator(EmulatorOptions(flows=(PresetFlow("Orders"),))) as dev,
         Emulator(EmulatorOptions(job_start_seconds=0, job_run_seconds=0)) as prod,
@@ -83,7 +100,9 @@ def test_slack_and_a_mailbox_learn_how_production_stands(example_dag, use_connec
         use_connection(dev.url, "trifacta_dev")
         use_connection(prod.url, "trifacta_prod")
         deployment, [flow] = prod.store.create_deployment("Orders"), dev.store.flows()
-        before = prod.store.create_release(deployment.id, read_package(io.BytesIO(dev.store.export_flow(flow.id))))
+        before = prod.store.create_release(
+            deployment.id, read_package(io.BytesIO(dev.store.export_flow(flow.id)))
+        )
         prod.runs.add(RunOutcome(status="Failed", message="Path does not exist"))
         conf = {"flow_id": flow.id, "deployment_id": deployment.id, "folder": str(tmp_path)}
         run, tasks = example_dag("promotion_alerts", conf)
@@ -92,7 +111,11 @@ def test_slack_and_a_mailbox_learn_how_production_stands(example_dag, use_connec
         bad = prod.store.releases(deployment.id)[-1]
     end = tasks["promote_flow.promoted"]
     status = end.xcom_pull(task_ids=end.task_id, key="promotion_status")
-    assert (status["state"], status["release_id"], status["live_release_id"]) == ("rolled_back", bad.id, before.id)
+    assert (status["state"], status["release_id"], status["live_release_id"]) == (
+        "rolled_back",
+        bad.id,
+        before.id,
+    )
     # One message each, and not one for each task that failed.
     [mail] = mails
     html = mail.get_body(("html",)).get_content()

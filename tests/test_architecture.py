@@ -20,10 +20,12 @@ PACKAGE = Path(airflow_provider_trifacta.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 NAME = PACKAGE.name
 PATHS = sorted(PACKAGE.rglob("*.py"))
-every_module = pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(PACKAGE)))
+every_module = pytest.mark.parametrize(
+    "path", PATHS, ids=lambda path: str(path.relative_to(PACKAGE))
+)
 
-#: What each floor may import of the package, from the ground up; "airflow" stands for Airflow itself, and a floor may
-#: always import itself.
+#: What each floor may import of the package, from the ground up; "airflow" stands for Airflow
+#: itself, and a floor may always import itself.
 FLOORS = {
     "__init__": set(),
     "client": {"__init__"},
@@ -49,7 +51,9 @@ FLOORS = {
 
 
 def module_of(path: Path) -> str:
-    """Return the dotted name of a module within the package; a folder stands for its ``__init__``."""
+    """Return the dotted name of a module within the package; a folder stands for its
+    ``__init__``.
+    """
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
@@ -84,7 +88,11 @@ def imports_of(path: Path, *, types: bool = True) -> Iterator[str]:
             names = [node.module or ""]
         else:
             continue
-        yield from (name.split(".")[0] for name in names if name.split(".")[0] in ("airflow", "requests", NAME))
+        yield from (
+            name.split(".")[0]
+            for name in names
+            if name.split(".")[0] in ("airflow", "requests", NAME)
+        )
 
 
 @every_module
@@ -115,7 +123,11 @@ def test_neighbours_are_imported_by_relative_names(path):
 @pytest.mark.parametrize("floor", ["client", "packages", "promotion"])
 def test_what_users_may_import_is_listed(floor):
     public = importlib.import_module(f"{NAME}.{floor}")
-    members = [one for one in vars(public).values() if getattr(one, "__module__", "").startswith(f"{NAME}.")]
+    members = [
+        one
+        for one in vars(public).values()
+        if getattr(one, "__module__", "").startswith(f"{NAME}.")
+    ]
     assert members
     assert [one for one in members if not one.__doc__] == []
 
@@ -127,24 +139,44 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_client_works_without_airflow():
-    loaded = modules_after(f"import {NAME}.client.client, {NAME}.waits, {NAME}.packages.flow_package")
+    loaded = modules_after(
+        f"import {NAME}.client.client, {NAME}.waits, {NAME}.packages.flow_package"
+    )
     assert f"{NAME}.client.transport" in loaded
     assert not {name for name in loaded if name.split(".")[0] == "airflow"}
 
 
 @pytest.mark.slow
 def test_parsing_a_dag_loads_no_http_library_of_ours():
-    base = modules_after("from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, TaskGroup")
-    every = ("operators.activation", "sensors.release", "sensors.job_group", "hooks.trifacta", "task_groups")
+    base = modules_after(
+        "from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, TaskGroup"
+    )
+    every = (
+        "operators.activation",
+        "sensors.release",
+        "sensors.job_group",
+        "hooks.trifacta",
+        "task_groups",
+    )
     ours = modules_after("\n".join(f"import {NAME}.{module}" for module in every))
     added = {name.split(".")[0] for name in ours - base}
     assert NAME in added
-    assert not added & {"requests", "urllib3", "httpx", "aiohttp", "http", "tenacity", "starlette", "uvicorn"}
+    assert not added & {
+        "requests",
+        "urllib3",
+        "httpx",
+        "aiohttp",
+        "http",
+        "tenacity",
+        "starlette",
+        "uvicorn",
+    }
 
 
 #: A question as heading, and the file and the function that answer it.
 ANSWER = re.compile(
-    r"^## (?P<question>.+\?)\n\n(?:In|See) \[`(?P<file>[^`]+)`\]\(.+?\), [^`]*?`(?P<name>[\w.]+)`", re.MULTILINE
+    r"^## (?P<question>.+\?)\n\n(?:In|See) \[`(?P<file>[^`]+)`\]\(.+?\), [^`]*?`(?P<name>[\w.]+)`",
+    re.MULTILINE,
 )
 QUESTIONS = {
     "Where is retry decided?",
@@ -155,11 +187,18 @@ QUESTIONS = {
 
 
 def test_the_page_answers_each_question_with_a_function_that_exists():
-    answers = {found["question"]: found for found in ANSWER.finditer((ROOT / "ARCHITECTURE.md").read_text())}
+    answers = {
+        found["question"]: found
+        for found in ANSWER.finditer((ROOT / "ARCHITECTURE.md").read_text())
+    }
     assert answers.keys() >= QUESTIONS
     for found in answers.values():
         place = ast.parse((ROOT / found["file"]).read_text())
         for part in found["name"].split("."):
-            inside = {one.name: one for one in place.body if isinstance(one, (ast.ClassDef, ast.FunctionDef))}
+            inside = {
+                one.name: one
+                for one in place.body
+                if isinstance(one, (ast.ClassDef, ast.FunctionDef))
+            }
             assert part in inside, found[0]
             place = inside[part]

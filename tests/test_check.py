@@ -22,7 +22,11 @@ def test_a_good_connection(capsys):
 
 def test_the_role_decides(emulator, use_connection):
     use_connection(emulator.url, "dev", login="author@example.com", password="author-password")
-    assert [main(["dev", *role]) for role in ([], ["--role", "dev"], ["--role", "prod"])] == [0, 0, 1]
+    assert [main(["dev", *role]) for role in ([], ["--role", "dev"], ["--role", "prod"])] == [
+        0,
+        0,
+        1,
+    ]
     assert TrifactaHook("dev").test_connection()[0] is True
     with pytest.raises(SystemExit, check=lambda end: end.code == 2):
         main(["dev", "--role", "test"])
@@ -30,7 +34,10 @@ def test_the_role_decides(emulator, use_connection):
 
 @pytest.mark.parametrize(
     ("fields", "words"),
-    [({"password": "wrong-password"}, "refuses the credentials"), ({"password": "***"}, "the mask that Airflow shows")],
+    [
+        ({"password": "wrong-password"}, "refuses the credentials"),
+        ({"password": "***"}, "the mask that Airflow shows"),
+    ],
 )
 def test_a_bad_connection(emulator, use_connection, capsys, fields, words):
     use_connection(emulator.url, "other", **fields)
@@ -72,11 +79,16 @@ def test_a_stored_connection_is_found(emulator):
 
 @pytest.fixture
 def check_without_database(tmp_path):
-    """Return a function that runs the command in a process of its own, as on a worker: (exit status, last line)."""
+    """Return a function that runs the command in a process of its own, as on a worker: (exit
+    status, last line)."""
 
     def run(database, **environment):
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("AIRFLOW_CONN_")
+            },
             "AIRFLOW_HOME": str(tmp_path),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
             **environment,
@@ -90,14 +102,25 @@ def check_without_database(tmp_path):
 
 
 # Inside a task of Airflow 3; a file that is not there; a driver that is not installed.
-NO_DATABASES = ["airflow-db-not-allowed:///", "sqlite:////no/such/folder/airflow.db", "mssql+none://me:db-secret@db/x"]
+NO_DATABASES = [
+    "airflow-db-not-allowed:///",
+    "sqlite:////no/such/folder/airflow.db",
+    "mssql+none://me:db-secret@db/x",
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("database", NO_DATABASES)
-def test_a_connection_of_the_environment_needs_no_database(emulator, check_without_database, database):
+def test_a_connection_of_the_environment_needs_no_database(
+    emulator, check_without_database, database
+):
     connection = json.dumps(
-        {"conn_type": "trifacta", "host": emulator.url, "login": "admin@example.com", "password": "admin-password"}
+        {
+            "conn_type": "trifacta",
+            "host": emulator.url,
+            "login": "admin@example.com",
+            "password": "admin-password",
+        }
     )
     status, line = check_without_database(database, AIRFLOW_CONN_PROD=connection)
     assert (status, line.partition(":")[0]) == (0, "OK")

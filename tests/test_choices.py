@@ -1,4 +1,5 @@
-"""Each choice of the emulator is run through one whole story, so that the client handles every choice."""
+"""Each choice of the emulator is run through one whole story, so that the client handles every
+choice."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, PresetToken, User
+from trifacta_emulator import (
+    Emulator,
+    EmulatorOptions,
+    PresetConnection,
+    PresetFlow,
+    PresetToken,
+    User,
+)
 from trifacta_emulator.options import choices
 
 pytest.register_assert_rewrite("story", "story_tasks")
@@ -29,8 +37,14 @@ NEEDED = {
 ANY = {
     "product_version": ["9.7.0", "6.0.1", "6.8.0", "8.0.0"],
     "edition": ["Enterprise", "Dataprep"],
-    "users": [(User(EMAIL, PASSWORD, roles),) for roles in (("admin", "deployment"), ("deployment",), ())],
-    "tokens": [(PresetToken(TOKEN, EMAIL),), (), (PresetToken(TOKEN, EMAIL, START - timedelta(days=1)),)],
+    "users": [
+        (User(EMAIL, PASSWORD, roles),) for roles in (("admin", "deployment"), ("deployment",), ())
+    ],
+    "tokens": [
+        (PresetToken(TOKEN, EMAIL),),
+        (),
+        (PresetToken(TOKEN, EMAIL, START - timedelta(days=1)),),
+    ],
     "max_token_lifetime_days": [-1, 1],
     "missing_paths": [(), ("s3://prod/orders.csv",)],
     "job_start_seconds": [0.5, 0, 20],
@@ -39,7 +53,10 @@ ANY = {
 }
 #: The values of each option but the default.
 OTHER = {
-    **{name: [one for one in values if one != getattr(EmulatorOptions(), name)] for name, values in choices().items()},
+    **{
+        name: [one for one in values if one != getattr(EmulatorOptions(), name)]
+        for name, values in choices().items()
+    },
     **{name: values[1:] for name, values in ANY.items()},
 }
 EACH = [
@@ -56,10 +73,13 @@ def story(virtual_time, execute, use_connection, store, tmp_path):
     """Return a function that tells the story of an instance with these options."""
 
     def tell(**options):
-        # The server's clock moves by a second for each request, and with the client's sleeps: jobs end without a wait.
+        # The server's clock moves by a second for each request, and with the client's sleeps: jobs
+        # end without a wait.
         seen = []
         clock = lambda: START + timedelta(seconds=virtual_time.now + len(seen))  # noqa: E731
-        options = EmulatorOptions(**{**NEEDED, "tokens": ANY["tokens"][0], **options, "clock": clock})
+        options = EmulatorOptions(
+            **{**NEEDED, "tokens": ANY["tokens"][0], **options, "clock": clock}
+        )
         emulator = Emulator(options)
         emulator.calls = seen
         with emulator:
@@ -68,7 +88,9 @@ def story(virtual_time, execute, use_connection, store, tmp_path):
             use_connection(emulator.url, "refused", password="wrong-password")
             use_connection(emulator.url, "bad_token", login="", password="not-a-token")
             token_works = options.api_tokens_enabled and options.tokens == ANY["tokens"][0]
-            Story(emulator, execute, type(store), Path(mkdtemp(dir=tmp_path)), token_works=token_works).tell()
+            Story(
+                emulator, execute, type(store), Path(mkdtemp(dir=tmp_path)), token_works=token_works
+            ).tell()
 
     return tell
 

@@ -1,4 +1,5 @@
-"""Every link of every page leads somewhere in this repository, and every name that a page uses exists in the code."""
+"""Every link of every page leads somewhere in this repository, and every name that a page uses
+exists in the code."""
 
 from __future__ import annotations
 
@@ -23,13 +24,16 @@ from airflow_provider_trifacta.task_groups import promote_flow
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
-    page for pattern in ("*.md", "docs/**/*.md", "emulator/*.md", ".github/**/*.md") for page in ROOT.glob(pattern)
+    page
+    for pattern in ("*.md", "docs/**/*.md", "emulator/*.md", ".github/**/*.md")
+    for page in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives to the headings of a page, and of the page that it includes."""
+    """Return the anchors that GitHub gives to the headings of a page, and of the page that it
+    includes."""
     text = page.read_text()
     for included in re.findall(r"^```\{include\} (\S+)", text, re.M):
         text += (page.parent / included).read_text()
@@ -49,7 +53,9 @@ def test_links(page):
 
 
 def test_there_are_pages_and_each_picture_is_used():
-    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "packages.md"} <= {page.name for page in PAGES}
+    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "packages.md"} <= {
+        page.name for page in PAGES
+    }
     text = "".join(page.read_text() for page in PAGES)
     unused = [one.name for one in (ROOT / "docs" / "images").iterdir() if one.name not in text]
     assert unused == []
@@ -57,27 +63,49 @@ def test_there_are_pages_and_each_picture_is_used():
 
 #: Where the paths of a page may begin: at the top, or in the emulator's project and its package.
 BASES = (ROOT, ROOT / "emulator", ROOT / "emulator" / "trifacta_emulator")
-FOLDERS = r"tests|scripts|docs|benchmarks|example_dags|constraints|airflow_provider_trifacta|emulator|\.github|\.ci"
+FOLDERS = (
+    r"tests|scripts|docs|benchmarks|example_dags|constraints|airflow_provider_trifacta|emulator"
+    r"|\.github|\.ci"
+)
 FILE = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w")
 #: Files that a reader writes.
 TO_WRITE = {"tests/api/test_output_objects.py", "tests/conftest.py", "tests/test_promote_orders.py"}
-DOTTED = re.compile(r"(?<![\w/])(?:airflow_provider_trifacta|operators|sensors|task_groups|links)(?:\.(?!py\b)\w+)+")
+DOTTED = re.compile(
+    r"(?<![\w/])(?:airflow_provider_trifacta|operators|sensors|task_groups|links)(?:\.(?!py\b)\w+)+"
+)
 CLASS = re.compile(r"`(\w+(?:Operator|Sensor|Error|Hook|Link|Options))\b")
 OF_AIRFLOW = {"BaseOperator", "TriggerDagRunOperator"}
 #: What Google's provider has for the same API.
 OF_GOOGLE = {
-    *(f"Dataprep{what}Operator" for what in ("CopyFlow", "DeleteFlow", "GetJobGroup", "GetJobsForJobGroup")),
+    *(
+        f"Dataprep{what}Operator"
+        for what in ("CopyFlow", "DeleteFlow", "GetJobGroup", "GetJobsForJobGroup")
+    ),
     *("DataprepRunFlowOperator", "DataprepRunJobGroupOperator", "DataprepJobGroupIsFinishedSensor"),
     "GoogleDataprepHook",
 }
 GOOGLES_METHODS = {
-    *("copy_flow", "create_flow", "create_imported_dataset", "create_output_object", "create_wrangled_dataset"),
-    *("create_write_settings", "delete_flow", "delete_imported_dataset", "get_job_group", "get_job_group_status"),
+    *(
+        "copy_flow",
+        "create_flow",
+        "create_imported_dataset",
+        "create_output_object",
+        "create_wrangled_dataset",
+    ),
+    *(
+        "create_write_settings",
+        "delete_flow",
+        "delete_imported_dataset",
+        "get_job_group",
+        "get_job_group_status",
+    ),
     *("get_jobs_for_job_group", "run_flow", "run_job_group"),
 }
 CALLABLES = {"promote_flow": promote_flow}
 for module in (deployment, import_rules, job_group, package, release, release_sensor, run):
-    CALLABLES |= {name: one for name, one in vars(module).items() if name.endswith(("Operator", "Sensor"))}
+    CALLABLES |= {
+        name: one for name, one in vars(module).items() if name.endswith(("Operator", "Sensor"))
+    }
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -87,7 +115,10 @@ def page(request):
 
 def calls_of(text: str) -> Iterator[ast.Call]:
     """Yield the calls in the Python blocks and in the inline code of a page."""
-    for code in [*re.findall(r"```python\n(.*?)```", text, re.S), *re.findall(r"`([^`\n]+)`", text)]:
+    for code in [
+        *re.findall(r"```python\n(.*?)```", text, re.S),
+        *re.findall(r"`([^`\n]+)`", text),
+    ]:
         with contextlib.suppress(SyntaxError):  # inline code is mostly not Python
             tree = ast.parse(code.replace("..., ", "").replace(", ...", ""))
             yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
@@ -150,4 +181,6 @@ def test_each_part_of_googles_provider_is_mapped():
     assert {name for name, _ in rows} == OF_GOOGLE - {"GoogleDataprepHook"} | GOOGLES_METHODS
     for call in (call for _, words in rows for call in re.findall(r"`client((?:\.\w+)+)", words)):
         resource, method = call.split(".")[1:]
-        assert hasattr(getattr(TrifactaClient(ClientConfig("http://h", password="t")), resource), method), call
+        assert hasattr(
+            getattr(TrifactaClient(ClientConfig("http://h", password="t")), resource), method
+        ), call

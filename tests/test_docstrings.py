@@ -20,7 +20,10 @@ MODULES = [
         for one in get_provider_info()[kind]
         for name in one["python-modules"]
     ),
-    *(f"{NAME}.{name}" for name in ("links", "task_groups", "client", "packages", "promotion", "waits")),
+    *(
+        f"{NAME}.{name}"
+        for name in ("links", "task_groups", "client", "packages", "promotion", "waits")
+    ),
     "trifacta_emulator",
 ]
 #: Parameters that only Python and Airflow fill in.
@@ -36,7 +39,8 @@ RESOURCES = {
 
 
 def public() -> dict[str, Any]:
-    """Return what is public, by its name: functions and classes, and methods that have a name of their own."""
+    """Return what is public, by its name: functions and classes, and methods that have a name of
+    their own."""
     found = {}
     for name in MODULES:
         module = importlib.import_module(name)
@@ -47,15 +51,23 @@ def public() -> dict[str, Any]:
         ]
         # Constants and names of types have comments in place of docstrings.
         members = {f"{name}.{one}": getattr(module, one) for one in names}
-        found |= {key: one for key, one in members.items() if inspect.isclass(one) or inspect.isfunction(one)}
+        found |= {
+            key: one
+            for key, one in members.items()
+            if inspect.isclass(one) or inspect.isfunction(one)
+        }
     for name, names in RESOURCES.items():
-        found |= {f"{name}.{one}": getattr(importlib.import_module(f"{NAME}.{name}"), one) for one in names}
+        found |= {
+            f"{name}.{one}": getattr(importlib.import_module(f"{NAME}.{name}"), one)
+            for one in names
+        }
     for name, one in list(found.items()):
         if inspect.isclass(one):
             found |= {
                 f"{name}.{method}": value
                 for method, value in vars(one).items()
-                if method[0] != "_" and (inspect.isfunction(value) or isinstance(value, (property, classmethod)))
+                if method[0] != "_"
+                and (inspect.isfunction(value) or isinstance(value, (property, classmethod)))
             }
     return found
 
@@ -65,12 +77,18 @@ PUBLIC = public()
 
 @pytest.mark.parametrize("module", MODULES)
 def test_everything_public_has_a_docstring(module):
-    names = [name for name, one in PUBLIC.items() if name.startswith(f"{module}.") and not inspect.getdoc(one)]
+    names = [
+        name
+        for name, one in PUBLIC.items()
+        if name.startswith(f"{module}.") and not inspect.getdoc(one)
+    ]
     assert names == []
 
 
 def parameters_of(one: Any) -> set[str]:
-    """Return the parameters that a caller of a function, or of a class's own constructor, may give."""
+    """Return the parameters that a caller of a function, or of a class's own
+    constructor, may give.
+    """
     if inspect.isclass(one):
         if dataclasses.is_dataclass(one) or "__init__" not in vars(one):
             return set()

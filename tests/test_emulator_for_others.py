@@ -1,4 +1,5 @@
-"""The emulator in the tests of other people's DAGs: in one process, and with everything in processes of its own."""
+"""The emulator in the tests of other people's DAGs: in one process, and with everything in
+processes of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def environment(tmp_path):
     """Variables of a process that has this Airflow and this code, and no other."""
     (tmp_path / "dags").mkdir()
     shutil.copy(DAG, tmp_path / "dags")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTEST"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "PYTEST"))
+    }
     local = {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "TRIFACTA_PACKAGES": str(tmp_path)}
     return {**kept, **local, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
 
@@ -57,16 +62,30 @@ def test_the_dag_tests_of_the_readme(tmp_path, environment):
 
 @pytest.fixture
 def emulators(tmp_path, environment):
-    """Start a Dev and a Prod instance, each in a process of its own, and connect Airflow to them."""
+    """Start a Dev and a Prod instance, each in a process of its own, and connect
+    Airflow to them.
+    """
     flow = {"name": "Orders", "dataset_path": "/data/orders.csv"}
     states = {"dev": {"flows": [flow]}, "prod": {"deployments": [{"name": "Orders"}]}}
     processes, urls = [], {}
     for name, state in states.items():
         file, url_file = tmp_path / f"{name}.json", tmp_path / f"{name}-url"
         file.write_text(json.dumps(state))
-        command = [sys.executable, "-m", "trifacta_emulator", "--port", "0", "--state", str(file), "--job-seconds", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "trifacta_emulator",
+            "--port",
+            "0",
+            "--state",
+            str(file),
+            "--job-seconds",
+            "0",
+        ]
         command += ["--admin-token", "open-sesame", "--url-file", str(url_file)]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True))
+        processes.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+        )
         while "Ctrl-C" not in processes[-1].stdout.readline():
             assert processes[-1].poll() is None
         urls[name] = url_file.read_text().strip()
@@ -94,15 +113,26 @@ def prod(emulators):
 
 @pytest.fixture
 def promote(tmp_path, environment):
-    """Return a function that runs the DAG in a process of its own, and returns the state of the run."""
-    home = {"AIRFLOW_HOME": str(tmp_path / "airflow"), "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags")}
+    """Return a function that runs the DAG in a process of its own, and returns the state of the
+    run."""
+    home = {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+    }
     airflow = [sys.executable, "-m", "airflow"]
-    subprocess.run([*airflow, "db", "migrate"], env={**environment, **home}, check=True, capture_output=True)
+    subprocess.run(
+        [*airflow, "db", "migrate"], env={**environment, **home}, check=True, capture_output=True
+    )
 
     def run():
         command = [*airflow, "dags", "test", "promote_orders"]
         done = subprocess.run(
-            command, env={**environment, **home}, capture_output=True, text=True, timeout=300, check=False
+            command,
+            env={**environment, **home},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         ended = re.findall(r"DagRun Finished.*?state=(\w+)", done.stdout + done.stderr)
         assert len(ended) == 1, done.stdout + done.stderr

@@ -37,17 +37,23 @@ def promote(example_dag, make_package):
     path = make_package(flow_name="Daily Orders")
 
     def run(name="promote_package", package_path=path, dag_id=None, **params):
-        return example_dag(name, {"deployment_id": 1, "package_path": str(package_path), **params}, dag_id)
+        return example_dag(
+            name, {"deployment_id": 1, "package_path": str(package_path), **params}, dag_id
+        )
 
     return run
 
 
 @pytest.fixture
 def import_release(emulator, make_package):
-    """Return a function that makes a release of an old package, live at once, as a person does it."""
+    """Return a function that makes a release of an old package, live at once, as a
+    person does it.
+    """
 
     def make():
-        package = make_package(flow_name="Of another person", exported_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
+        package = make_package(
+            flow_name="Of another person", exported_at=datetime(2020, 1, 1, tzinfo=timezone.utc)
+        )
         with package.open("rb") as file:
             return emulator.store.create_release(1, read_package(file))
 
@@ -56,9 +62,13 @@ def import_release(emulator, make_package):
 
 @pytest.fixture
 def when_awaited(emulator, monkeypatch):
-    """Return a function that lets a person act once: when a sensor has looked, and has seen nothing of it yet."""
+    """Return a function that lets a person act once: when a sensor has looked, and has seen nothing
+    of it yet."""
     monkeypatch.setattr(
-        ReleaseActiveSensor, "poke_interval", property(lambda _: 0.2, lambda _self, _value: None), raising=False
+        ReleaseActiveSensor,
+        "poke_interval",
+        property(lambda _: 0.2, lambda _self, _value: None),
+        raising=False,
     )
     look = emulator.faults.add(Fault(Hold("after_commit"), method="GET", path="/v4/releases/*"))
     threads, over = [], threading.Event()
@@ -109,12 +119,17 @@ def test_each_run_makes_a_release_of_its_own(promote, emulator):
 
 
 def test_a_lost_answer_ends_green_with_one_release(promote, emulator):
-    emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    emulator.faults.add(
+        Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases")
+    )
     run, tasks = promote()
     assert run.state == "success"
     (release,) = emulator.store.releases(1)
     message = tasks["announce"].xcom_pull(task_ids="announce")
-    assert message == f"release {release.id} (adopted) is live with primary flows that Trifacta's page shows"
+    assert (
+        message
+        == f"release {release.id} (adopted) is live with primary flows that Trifacta's page shows"
+    )
 
 
 def test_a_failed_promotion_is_red(promote, emulator, tmp_path):
@@ -143,7 +158,9 @@ def test_gated_release(promote, emulator, make_package):
     prod = emulator.store.create_connection("orders prod")
     package = make_package(connections=[CONNECTION])
     rules = {
-        "object_rules": [{"onCondition": {"name": "orders dev"}, "withCondition": {"name": "orders prod"}}],
+        "object_rules": [
+            {"onCondition": {"name": "orders dev"}, "withCondition": {"name": "orders prod"}}
+        ],
         "value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}],
     }
     for changed in ("changed", "unchanged"):
@@ -151,7 +168,8 @@ def test_gated_release(promote, emulator, make_package):
         assert run.state == "success"
         assert result_of(tasks, "set_rules", "outcome") == changed
     assert [
-        (row.rule["onCondition"], row.rule["withCondition"]) for row in emulator.store.import_rules(1, "object")
+        (row.rule["onCondition"], row.rule["withCondition"])
+        for row in emulator.store.import_rules(1, "object")
     ] == [({"uuid": CONNECTION.uuid}, {"id": prod.id})]
     assert [row.rule for row in emulator.store.import_rules(1, "value")] == rules["value_rules"]
     assert len(emulator.store.releases(1)) == 2
@@ -159,7 +177,9 @@ def test_gated_release(promote, emulator, make_package):
 
 
 def test_gated_release_leaves_rules_alone_that_it_does_not_declare(promote, emulator):
-    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+    emulator.store.replace_import_rules(
+        1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+    )
     before = emulator.store.import_rules(1, "value")
     run, tasks = promote("gated_release")
     assert run.state == "success"
@@ -206,19 +226,31 @@ def test_staged_release(promote, emulator, import_release, when_awaited):
     release = emulator.store.active_release(1)
     assert release.id > live.id
     flows = result_of(tasks, "create_release", "primary_flow_ids")
-    assert result_of(tasks, "announce") == f"release {release.id} was activated, with primary flows {flows}"
+    assert (
+        result_of(tasks, "announce")
+        == f"release {release.id} was activated, with primary flows {flows}"
+    )
 
 
 @pytest.mark.parametrize("decision", ["deleted", "overtaken"])
-def test_staged_release_that_is_not_wanted(promote, emulator, import_release, when_awaited, decision):
+def test_staged_release_that_is_not_wanted(
+    promote, emulator, import_release, when_awaited, decision
+):
     import_release()
     when_awaited(
-        lambda release: import_release() if decision == "overtaken" else emulator.store.delete_release(release.id)
+        lambda release: (
+            import_release()
+            if decision == "overtaken"
+            else emulator.store.delete_release(release.id)
+        )
     )
     run, tasks = promote("staged_release")
     assert run.state == "failed"
     assert tasks["create_release"].state == "success"
-    assert (tasks["wait_for_a_person"].state, tasks["announce"].state) == ("failed", "upstream_failed")
+    assert (tasks["wait_for_a_person"].state, tasks["announce"].state) == (
+        "failed",
+        "upstream_failed",
+    )
 
 
 def test_staged_release_without_a_live_one_before(promote, emulator, when_awaited):
@@ -257,7 +289,9 @@ def test_a_failed_check_rolls_back_and_is_red(promote, emulator, import_release,
     }
     active = emulator.store.active_release(1)
     assert (active and active.id) == (live and live.id)
-    assert result_of(tasks, "roll_back", "rolled_back_release_id") == result_of(tasks, "create_release", "release_id")
+    assert result_of(tasks, "roll_back", "rolled_back_release_id") == result_of(
+        tasks, "create_release", "release_id"
+    )
 
 
 def test_a_promotion_that_failed_when_live_is_rolled_back(promote, emulator, import_release):
@@ -278,7 +312,9 @@ def test_a_promotion_that_did_not_begin_has_nothing_to_roll_back(promote, emulat
     assert emulator.store.active_release(1).id == live.id
 
 
-def test_what_a_person_promoted_in_the_meantime_is_not_rolled_back(promote, emulator, import_release, when_awaited):
+def test_what_a_person_promoted_in_the_meantime_is_not_rolled_back(
+    promote, emulator, import_release, when_awaited
+):
     when_awaited(lambda _: import_release())
     run, tasks = promote("rollback", check_fails=True)
     assert run.state == "failed"
@@ -338,7 +374,9 @@ def test_examples_are_there_from_their_airflow_on():
     found = {name: dag for name, dag in bag.dags.items() if name in wanted}
     assert sorted(found) == [name for name, first in wanted.items() if here >= first]
     # Unpausing an example must not promote. The one with a schedule only reads events.
-    scheduled = [name for name, dag in bag.dags.items() if type(dag.timetable).__name__ != "NullTimetable"]
+    scheduled = [
+        name for name, dag in bag.dags.items() if type(dag.timetable).__name__ != "NullTimetable"
+    ]
     assert scheduled == [name for name in bag.dags if name == "release_events_consume"]
     for dag in found.values():
         assert (dag.max_active_runs, dag.catchup) == (1, False)
@@ -356,7 +394,9 @@ def test_open_a_deployment_and_take_it_offline(example_dag, emulator, make_packa
     deployment_id = tasks["deployment"].xcom_pull(task_ids="deployment", key="deployment_id")
     (release,) = emulator.store.releases(deployment_id)
     assert emulator.store.active_release(deployment_id) == release
-    run, _ = example_dag("deployment_lifecycle", {"deployment_id": deployment_id}, dag_id="take_offline")
+    run, _ = example_dag(
+        "deployment_lifecycle", {"deployment_id": deployment_id}, dag_id="take_offline"
+    )
     assert run.state == "success"
     assert emulator.store.active_release(deployment_id) is None
 
@@ -364,8 +404,12 @@ def test_open_a_deployment_and_take_it_offline(example_dag, emulator, make_packa
 @pytest.fixture
 def instances(use_connection):
     """Dev with a flow, and Prod with a deployment."""
-    dev_options = EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))
-    prod_options = EmulatorOptions(missing_paths=("/prod/returns.csv",), job_start_seconds=0, job_run_seconds=0)
+    dev_options = EmulatorOptions(
+        flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),)
+    )
+    prod_options = EmulatorOptions(
+        missing_paths=("/prod/returns.csv",), job_start_seconds=0, job_run_seconds=0
+    )
     with Emulator(dev_options) as dev, Emulator(prod_options) as prod:
         use_connection(dev.url, "trifacta_dev")
         use_connection(prod.url, "trifacta_prod")
@@ -402,26 +446,39 @@ def test_a_flow_and_a_recipe_run_once_though_an_answer_is_lost(example_dag, use_
     with Emulator(EmulatorOptions(flows=flows, job_start_seconds=0, job_run_seconds=0)) as emulator:
         use_connection(emulator.url)
         emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/flows/*/run"))
-        conf = {"flow_name": "Orders", "recipe_name": emulator.store.recipes()[0].name, "path": "hdfs:///out/a.csv"}
+        conf = {
+            "flow_name": "Orders",
+            "recipe_name": emulator.store.recipes()[0].name,
+            "path": "hdfs:///out/a.csv",
+        }
         run, tasks = example_dag("run_flows_and_recipes", conf, "run_flow")
         assert run.state == "success"
         by_flow, by_recipe = emulator.store.job_groups()
         assert result_of(tasks, "flow", "job_group_ids") == [by_flow.id]
         assert result_of(tasks, "flow", "flow_run_id") == by_flow.flow_run_id
         assert result_of(tasks, "recipe", "job_urls") == [f"{emulator.url}/jobs/{by_recipe.id}"]
-        assert (by_flow.overrides, by_recipe.outputs["files"][0]["uri"]) == ({"region": "02"}, "hdfs:///out/a.csv")
+        assert (by_flow.overrides, by_recipe.outputs["files"][0]["uri"]) == (
+            {"region": "02"},
+            "hdfs:///out/a.csv",
+        )
 
 
 def test_what_a_promotion_brought_runs_while_it_is_live(promote, emulator):
     run, tasks = promote("run_flows_and_recipes", dag_id="promote_and_run")
     assert run.state == "success"
     (group,) = emulator.store.job_groups()
-    assert result_of(tasks, "run", "flow_ids") == result_of(tasks, "create_release", "primary_flow_ids")
+    assert result_of(tasks, "run", "flow_ids") == result_of(
+        tasks, "create_release", "primary_flow_ids"
+    )
     assert result_of(tasks, "run", "job_group_ids") == [group.id]
 
 
-def test_after_a_lost_answer_the_run_says_in_its_own_words_what_is_missing(promote, emulator, monkeypatch):
-    emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+def test_after_a_lost_answer_the_run_says_in_its_own_words_what_is_missing(
+    promote, emulator, monkeypatch
+):
+    emulator.faults.add(
+        Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases")
+    )
     given = []
     checked = RunFlowOperator._checked
 
@@ -443,24 +500,44 @@ def test_two_dags_share_one_slot(example_dag, instances, tmp_path):
     dev, prod = instances
     (flow,) = dev.store.flows()
     conf = {"flow_id": flow.id, "deployment_id": 1, "folder": str(tmp_path)}
-    steps = ("baseline", "export", "import_rules", "dry_run", "create_release", "active", "smoke_run", "smoke_jobs")
+    steps = (
+        "baseline",
+        "export",
+        "import_rules",
+        "dry_run",
+        "create_release",
+        "active",
+        "smoke_run",
+        "smoke_jobs",
+    )
     for count, dag_id in enumerate(("promote_orders_weekly", "promote_orders_urgent"), 1):
         run, tasks = example_dag("one_deployment_two_dags", conf, dag_id)
         assert run.state == "success"
         assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == count
-        assert prod.store.active_release(1).id == result_of(tasks, "promote_flow.promoted", "release_id")
+        assert prod.store.active_release(1).id == result_of(
+            tasks, "promote_flow.promoted", "release_id"
+        )
         assert {(task.pool, task.pool_slots) for task in tasks.values()} == {("trifacta_orders", 1)}
         # What comes later goes first.
-        weights = [tasks[f"promote_flow.{step}"].priority_weight for step in (*steps, "roll_back", "promoted")]
+        weights = [
+            tasks[f"promote_flow.{step}"].priority_weight
+            for step in (*steps, "roll_back", "promoted")
+        ]
         assert weights == sorted(set(weights))
 
 
 @pytest.fixture
 def workspaces(use_connection):
-    """Two workspaces without Deployment Manager: Dev with a flow, and Prod with the flow of before."""
+    """Two workspaces without Deployment Manager: Dev with a flow, and Prod with the
+    flow of before.
+    """
     cloud = {"edition": "SaaS"}
-    orders = PresetFlow("Daily Orders", connections=("orders dev",), dataset_path="/data/orders.csv")
-    dev_options = EmulatorOptions(connections=(PresetConnection("orders dev"),), flows=(orders,), **cloud)
+    orders = PresetFlow(
+        "Daily Orders", connections=("orders dev",), dataset_path="/data/orders.csv"
+    )
+    dev_options = EmulatorOptions(
+        connections=(PresetConnection("orders dev"),), flows=(orders,), **cloud
+    )
     prod_options = EmulatorOptions(
         connections=(PresetConnection("orders"),),
         flows=(PresetFlow("Daily Orders"),),
@@ -478,7 +555,11 @@ def workspaces(use_connection):
 def test_a_flow_is_moved_and_takes_the_name_over_when_it_has_run(example_dag, workspaces, tmp_path):
     dev, prod = workspaces
     (old,) = prod.store.flows()
-    conf = {"flow_name": "Daily Orders", "connections": {"orders dev": "orders"}, "folder": str(tmp_path)}
+    conf = {
+        "flow_name": "Daily Orders",
+        "connections": {"orders dev": "orders"},
+        "folder": str(tmp_path),
+    }
     run, tasks = example_dag("move_flow_between_workspaces", conf)
     assert states(tasks) == dict.fromkeys(("export", "import_flow", "run", "take_over"), "success")
     assert run.state == "success"
@@ -498,7 +579,11 @@ def test_a_flow_is_moved_and_takes_the_name_over_when_it_has_run(example_dag, wo
 
 def test_nothing_needs_a_logical_date():
     """A run of Airflow 3 may have none, and its ``ds`` is then an error."""
-    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "example_dags").glob("*.py")]
+    texts = [
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "example_dags").glob("*.py"),
+    ]
     texts += (ROOT / "airflow_provider_trifacta").rglob("*.py")
     words = re.compile(r"\{\{\s*(ds|ts|data_interval)|logical_date|execution_date")
     assert [path.name for path in texts if words.search(path.read_text())] == []

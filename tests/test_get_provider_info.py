@@ -20,7 +20,10 @@ def test_airflow_finds_the_provider():
     info = entry.load()()
     assert info["package-name"] == "airflow-provider-trifacta"
     modules = [
-        name for kind in ("hooks", "operators", "sensors") for row in info[kind] for name in row["python-modules"]
+        name
+        for kind in ("hooks", "operators", "sensors")
+        for row in info[kind]
+        for name in row["python-modules"]
     ]
     assert [import_module(name).__name__ for name in modules] == modules
     path, _, cls = info["connection-types"][0]["hook-class-name"].rpartition(".")
@@ -32,7 +35,16 @@ def test_airflow_finds_the_provider():
 @pytest.mark.usefixtures("airflow_db")
 def test_airflows_command_shows_it():
     out = subprocess.run(
-        [sys.executable, "-m", "airflow", "providers", "get", "airflow-provider-trifacta", "--output", "json"],
+        [
+            sys.executable,
+            "-m",
+            "airflow",
+            "providers",
+            "get",
+            "airflow-provider-trifacta",
+            "--output",
+            "json",
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -6,7 +6,10 @@ import pytest
 
 from airflow_provider_trifacta import links
 from airflow_provider_trifacta.links import TrifactaDeploymentLink, TrifactaJobLink
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RunDeploymentOperator
+from airflow_provider_trifacta.operators.deployment import (
+    GetDeploymentOperator,
+    RunDeploymentOperator,
+)
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
@@ -24,7 +27,10 @@ def test_every_task_has_the_link(cls):
     ("cls", "links"),
     [
         (RunDeploymentOperator, [TrifactaJobLink, TrifactaDeploymentLink]),
-        *((cls, [TrifactaJobLink]) for cls in (JobGroupSensor, RunFlowOperator, RunJobGroupOperator)),
+        *(
+            (cls, [TrifactaJobLink])
+            for cls in (JobGroupSensor, RunFlowOperator, RunJobGroupOperator)
+        ),
     ],
 )
 def test_what_runs_leads_to_its_jobs(cls, links):
@@ -32,7 +38,8 @@ def test_what_runs_leads_to_its_jobs(cls, links):
 
 
 @pytest.mark.parametrize(
-    ("pushed", "shown"), [(["https://a/jobs/1", "https://a/jobs/2"], "https://a/jobs/1"), ([], ""), (None, "")]
+    ("pushed", "shown"),
+    [(["https://a/jobs/1", "https://a/jobs/2"], "https://a/jobs/1"), ([], ""), (None, "")],
 )
 def test_the_first_job_group_is_shown(monkeypatch, pushed, shown):
     asked = []
@@ -46,7 +53,9 @@ def test_the_first_job_group_is_shown(monkeypatch, pushed, shown):
     assert asked == [{"ti_key": "the key", "key": "job_urls"}]
 
 
-@pytest.mark.parametrize(("pushed", "shown"), [("https://a/deployments/1", "https://a/deployments/1"), (None, "")])
+@pytest.mark.parametrize(
+    ("pushed", "shown"), [("https://a/deployments/1", "https://a/deployments/1"), (None, "")]
+)
 def test_it_reads_an_xcom_and_nothing_else(monkeypatch, pushed, shown):
     asked = []
 
@@ -61,7 +70,9 @@ def test_it_reads_an_xcom_and_nothing_else(monkeypatch, pushed, shown):
 
 def test_airflow_has_the_address_of_a_task_that_failed(example_dag, emulator, make_package):
     package = make_package(product_version="99.0.0+1.20990101000000.abcdef0")
-    run, tasks = example_dag("promote_and_use_ids", {"deployment_id": 1, "package_path": str(package)})
+    run, tasks = example_dag(
+        "promote_and_use_ids", {"deployment_id": 1, "package_path": str(package)}
+    )
     assert run.state == "failed"
     create = tasks["create_release"]
     url = f"{emulator.url}/deployments/1"

@@ -48,7 +48,9 @@ def test_the_text_is_as_documented(write, capsys):
     assert main([write(build_package(**DOCUMENTED))]) == 0
     out = capsys.readouterr()
     documented = re.search(
-        r"^\$ python -m airflow_provider_trifacta.package .*?\n(.*?)```", HOWTO.read_text(), re.M | re.S
+        r"^\$ python -m airflow_provider_trifacta.package .*?\n(.*?)```",
+        HOWTO.read_text(),
+        re.M | re.S,
     )
 
     def lines(text: str) -> list[str]:
@@ -63,7 +65,16 @@ def test_the_json_has_the_documented_keys(write, capsys):
     assert main(["--json", write(build_package(**DOCUMENTED))]) == 0
     document = json.loads(capsys.readouterr().out)
     assert list(document) == [
-        *("file", "size", "sha256", "package_uuid", "exported_at", "product_version", "edition", "comment"),
+        *(
+            "file",
+            "size",
+            "sha256",
+            "package_uuid",
+            "exported_at",
+            "product_version",
+            "edition",
+            "comment",
+        ),
         *("flows", "inputs", "recipes", "outputs", "connections", "warnings"),
     ]
     assert list(document["flows"][0]) == ["id", "name", "primary"]
@@ -72,7 +83,13 @@ def test_the_json_has_the_documented_keys(write, capsys):
     ]
     assert list(document["recipes"][0]) == ["id", "name", "flow_id"]
     assert list(document["outputs"][0]) == ["id", "recipe", "flow_id", "manual", "targets"]
-    assert list(document["outputs"][0]["targets"][0]) == ["kind", "path", "format", "action", "connection"]
+    assert list(document["outputs"][0]["targets"][0]) == [
+        "kind",
+        "path",
+        "format",
+        "action",
+        "connection",
+    ]
     assert list(document["connections"][0]) == ["id", "name", "uuid", "type", "vendor", "rule"]
     section = HOWTO.read_text().split("## Look into a package")[1].split("\n## ")[0]
     for part in (
@@ -94,7 +111,12 @@ def test_columns_are_aligned_and_empty_ones_left_out(write, capsys):
             "flownodes": [{"id": 10 + number, "scriptId": 20 + number}],
             "recipes": [{"id": 20 + number, "name": f"recipe of {name}"}],
             "outputobjects": [
-                {"id": 30 + number, "flowNodeId": 10 + number, "isAdhoc": adhoc, "publications": publications}
+                {
+                    "id": 30 + number,
+                    "flowNodeId": 10 + number,
+                    "isAdhoc": adhoc,
+                    "publications": publications,
+                }
             ],
         }
         for number, name, adhoc, publications in (
@@ -104,7 +126,18 @@ def test_columns_are_aligned_and_empty_ones_left_out(write, capsys):
     ]
     connections = [{"id": 5, "name": "db"}, {"id": 6, "name": "lake", "uuid": UUID}]
     metadata = {"uuid": UUID, "primaryFlowIds": [1], "trifactaVersion": "9.7.0"}
-    assert main([write(zipped({"metadata": metadata, "data": {"flows": flows, "connections": connections}}))]) == 0
+    assert (
+        main(
+            [
+                write(
+                    zipped(
+                        {"metadata": metadata, "data": {"flows": flows, "connections": connections}}
+                    )
+                )
+            ]
+        )
+        == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     uuid = json.dumps({"uuid": UUID})
     assert lines[lines.index("Flows (2)") :] == [
@@ -128,8 +161,14 @@ def test_columns_are_aligned_and_empty_ones_left_out(write, capsys):
         f"  lake  {UUID}",
         "",
         "Object import rules that map them, unless production has connections of the same uuids",
-        '  {"tableName": "connections", "onCondition": {"id": "5"}, "withCondition": {"id": "<id in production>"}}',
-        f'  {{"tableName": "connections", "onCondition": {uuid}, "withCondition": {{"id": "<id in production>"}}}}',
+        (
+            '  {"tableName": "connections", "onCondition": {"id": "5"}, "withCondition": {"id":'
+            ' "<id in production>"}}'
+        ),
+        (
+            f'  {{"tableName": "connections", "onCondition": {uuid}, "withCondition": {{"id": "<id'
+            ' in production>"}}'
+        ),
     ]
     assert lines[2:6] == [f"Package   {UUID}", "Exported  -", "Exporter  9.7.0", "Comment   -"]
 
@@ -175,7 +214,10 @@ def test_parameterised_inputs_are_told(write, capsys):
 
 def test_a_zip_made_by_hand_is_told_once(write, capsys):
     content = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(build_package())) as exported, zipfile.ZipFile(content, "w") as archive:
+    with (
+        zipfile.ZipFile(io.BytesIO(build_package())) as exported,
+        zipfile.ZipFile(content, "w") as archive,
+    ):
         for name in exported.namelist():
             archive.writestr(f"orders/{name}", exported.read(name))
     path = write(content.getvalue())
@@ -198,7 +240,12 @@ def test_warnings_come_last(write, capsys):
 
 def test_names_steer_no_terminal_and_make_no_lines(write, capsys):
     flow = {"id": 1, "name": "a\x1b[31m\nWarnings\u202e"}
-    metadata = {"uuid": UUID, "primaryFlowIds": [1], "trifactaVersion": "9.7.0", "comment": "x\r\ny"}
+    metadata = {
+        "uuid": UUID,
+        "primaryFlowIds": [1],
+        "trifactaVersion": "9.7.0",
+        "comment": "x\r\ny",
+    }
     assert main([write(zipped({"metadata": metadata, "data": {"flows": [flow]}}))]) == 0
     out = capsys.readouterr().out
     assert "  a\\x1b[31m Warnings\\u202e  primary\n" in out
@@ -213,7 +260,9 @@ def test_a_terminal_without_the_letters_still_gets_a_report(write):
     run = [sys.executable, "-m", "airflow_provider_trifacta.package"]
     text = subprocess.run([*run, package], env=environment, capture_output=True, check=True).stdout
     assert b"  Commandes r\\xe9gl\\xe9es  primary\n" in text
-    document = json.loads(subprocess.run([*run, "--json", package], env=environment, capture_output=True).stdout)
+    document = json.loads(
+        subprocess.run([*run, "--json", package], env=environment, capture_output=True).stdout
+    )
     assert document["flows"][0]["name"] == "Commandes réglées"
 
 
@@ -234,7 +283,11 @@ def with_names_that_are_no_text() -> bytes:
 def hexadecimal(field: str) -> bytes:
     """A package with a number in place of something, which Python reads and does not write."""
     flow = {"id": 1, "name": "f"}
-    parts = {"type": "flow", "metadata": {"uuid": UUID, "primaryFlowIds": [1]}, "data": {"flows": [flow]}}
+    parts = {
+        "type": "flow",
+        "metadata": {"uuid": UUID, "primaryFlowIds": [1]},
+        "data": {"flows": [flow]},
+    }
     {"type": parts, "uuid": parts["metadata"]}.get(field, flow)[field] = "HEX"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -302,9 +355,12 @@ def test_wrong_usage(capsys, arguments):
 def test_it_runs_without_airflow(write):
     package = write(build_package())
     code = (
-        "import sys; from airflow_provider_trifacta.package import main; code = main(sys.argv[1:]); "
-        "print([name for name in sys.modules if name.partition('.')[0] in ('airflow', 'requests')]); sys.exit(code)"
+        "import sys; from airflow_provider_trifacta.package import main; code = main(sys.argv[1:]);"
+        " print([name for name in sys.modules if name.partition('.')[0] in ('airflow',"
+        " 'requests')]); sys.exit(code)"
     )
-    run = subprocess.run([sys.executable, "-c", code, package], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, package], capture_output=True, text=True, check=True
+    )
     assert run.stdout.startswith("orders.zip\n")
     assert run.stdout.splitlines()[-1] == "[]"

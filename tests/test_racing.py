@@ -1,4 +1,5 @@
-"""Two runs at one deployment at the same time, with the real operators: both tell a story that the history confirms."""
+"""Two runs at one deployment at the same time, with the real operators: both tell a story that the
+history confirms."""
 
 from __future__ import annotations
 
@@ -12,8 +13,14 @@ from trifacta_emulator import Fault, Hold
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client.errors import TrifactaError, UnexpectedLiveReleaseError
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator
-from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
+from airflow_provider_trifacta.operators.deployment import (
+    GetDeploymentOperator,
+    RollbackDeploymentOperator,
+)
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+)
 
 pytestmark = [pytest.mark.every_airflow, pytest.mark.usefixtures("emulator")]
 
@@ -82,8 +89,12 @@ def log(caplog, monkeypatch):
     """Return a function that gives what the client and the operators logged in a task."""
     caplog.set_level(logging.INFO)
     for operator in (CreateReleaseOperator, RollbackDeploymentOperator, ActivateReleaseOperator):
-        monkeypatch.setattr(operator, "log", logging.getLogger("task"), raising=False)  # seen on every Airflow
-    return lambda task: "\n".join(one.getMessage() for one in caplog.records if one.threadName == task.name)
+        monkeypatch.setattr(
+            operator, "log", logging.getLogger("task"), raising=False
+        )  # seen on every Airflow
+    return lambda task: "\n".join(
+        one.getMessage() for one in caplog.records if one.threadName == task.name
+    )
 
 
 @pytest.fixture
@@ -96,7 +107,9 @@ def promote(make_package):
     def run(letter, number=0, *, start_after=None, **options):
         path = make_package(uuid=package_uuid(letter, number))
         task_id = f"promote_{letter}_{number}"
-        operator = CreateReleaseOperator(task_id=task_id, deployment_id=1, package_path=str(path), **options)
+        operator = CreateReleaseOperator(
+            task_id=task_id, deployment_id=1, package_path=str(path), **options
+        )
         return Task(operator, start_after)
 
     return run
@@ -122,24 +135,36 @@ def test_who_comes_second_sees_who_came_first(promote, baseline, live, went_live
     assert "release_id" not in second.pushed
     assert live() == made
     assert went_live() == [old, made]
-    assert f"Release {made} of deployment 'Orders' (1) is live (created). The release before: {old}." in log(first)
+    assert (
+        f"Release {made} of deployment 'Orders' (1) is live (created). The release before: {old}."
+        in log(first)
+    )
 
 
-@pytest.mark.parametrize("staged", [(), ("C",), ("B", "C")], ids=["none staged", "one staged", "both staged"])
-def test_in_every_order_outcomes_and_history_agree(emulator, promote, baseline, live, went_live, log, staged):
+@pytest.mark.parametrize(
+    "staged", [(), ("C",), ("B", "C")], ids=["none staged", "one staged", "both staged"]
+)
+def test_in_every_order_outcomes_and_history_agree(
+    emulator, promote, baseline, live, went_live, log, staged
+):
     """No order is imposed here, so this holds for each."""
     promote("A").succeeds()
     for number in range(6):
         taken, known, start = baseline(), len(went_live()), threading.Event()
         tasks = [
-            promote(letter, number, start_after=start, baseline=taken, activate=letter not in staged)
+            promote(
+                letter, number, start_after=start, baseline=taken, activate=letter not in staged
+            )
             for letter in ("B", "C")
         ]
         start.set()
         green = [task for task in tasks if task.end().error is None]
         events = went_live()[known:]
-        new = {one.id: one for one in emulator.store.releases(1) if one.id > taken["latest_release_id"]}
-        # Green: its release is there, is of its package, was live, and is not unless it was meant to be.
+        new = {
+            one.id: one for one in emulator.store.releases(1) if one.id > taken["latest_release_id"]
+        }
+        # Green: its release is there, is of its package, was live, and is not unless it was meant
+        # to be.
         for task in green:
             release = new.pop(task.result["release_id"])
             assert release.package_uuid == task.result["package_uuid"]
@@ -153,7 +178,10 @@ def test_in_every_order_outcomes_and_history_agree(emulator, promote, baseline, 
                 text = str(task.fails(UnexpectedLiveReleaseError))
                 assert any(str(one) in text for one in events)
                 if "release_id" in task.pushed:  # a plain one imported, and so did the other
-                    assert new.pop(task.pushed["release_id"]).package_uuid == task.pushed["package_uuid"]
+                    assert (
+                        new.pop(task.pushed["release_id"]).package_uuid
+                        == task.pushed["package_uuid"]
+                    )
                     continue
                 told = [
                     one
@@ -173,7 +201,9 @@ def test_in_every_order_outcomes_and_history_agree(emulator, promote, baseline, 
 # A plain and a staged promotion
 
 
-def test_a_promotion_during_the_window_of_a_staged_one_is_refused(promote, baseline, emulator, live, went_live, log):
+def test_a_promotion_during_the_window_of_a_staged_one_is_refused(
+    promote, baseline, emulator, live, went_live, log
+):
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
     held = emulator.faults.add(Fault(Hold(), **CHANGE))
@@ -189,8 +219,11 @@ def test_a_promotion_during_the_window_of_a_staged_one_is_refused(promote, basel
     assert f"Release {window} of deployment 1 is staged: release {old} is live again" in log(staged)
 
 
-def test_a_staged_promotion_that_runs_over_another_says_so(promote, baseline, emulator, live, went_live):
-    """Both decided to upload before either did: the API has no lock. The recorded release is live, as promised."""
+def test_a_staged_promotion_that_runs_over_another_says_so(
+    promote, baseline, emulator, live, went_live
+):
+    """Both decided to upload before either did: the API has no lock. The recorded release is live,
+    as promised."""
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
     held = emulator.faults.add(Fault(Hold(), **CREATE))
@@ -222,7 +255,8 @@ def test_a_staged_promotion_beside_a_slower_one(promote, baseline, emulator, liv
 
 
 def test_a_promotion_that_runs_over_another_says_so(promote, baseline, emulator, live, went_live):
-    """Both decided to upload before either did: the API has no lock, but nothing is replaced without a word."""
+    """Both decided to upload before either did: the API has no lock, but nothing is replaced
+    without a word."""
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
     held = emulator.faults.add(Fault(Hold(), **CREATE))
@@ -238,14 +272,18 @@ def test_a_promotion_that_runs_over_another_says_so(promote, baseline, emulator,
 # A promotion while the release is changed on purpose
 
 
-def test_a_rollback_that_runs_over_a_promotion_says_so(promote, baseline, emulator, live, went_live):
+def test_a_rollback_that_runs_over_a_promotion_says_so(
+    promote, baseline, emulator, live, went_live
+):
     old = promote("A").succeeds()["release_id"]
     taken = baseline()
     wrong = promote("B", baseline=taken).succeeds()["release_id"]
     later = baseline()
     held = emulator.faults.add(Fault(Hold(), **CHANGE))
     undo = Task(
-        RollbackDeploymentOperator(settle_timeout=0, task_id="undo", baseline=taken, package_uuid=package_uuid("B"))
+        RollbackDeploymentOperator(
+            settle_timeout=0, task_id="undo", baseline=taken, package_uuid=package_uuid("B")
+        )
     )
     held.wait_until_waiting()
     replaced = promote("C", baseline=later).succeeds()["release_id"]
@@ -257,7 +295,9 @@ def test_a_rollback_that_runs_over_a_promotion_says_so(promote, baseline, emulat
     assert went_live() == [old, wrong, replaced, old]
 
 
-def test_an_activation_that_runs_over_a_promotion_says_so(promote, baseline, emulator, live, went_live):
+def test_an_activation_that_runs_over_a_promotion_says_so(
+    promote, baseline, emulator, live, went_live
+):
     old = promote("A").succeeds()["release_id"]
     promote("B").succeeds()
     held = emulator.faults.add(Fault(Hold(), **CHANGE))
@@ -272,7 +312,9 @@ def test_an_activation_that_runs_over_a_promotion_says_so(promote, baseline, emu
     assert went_live()[-2:] == [replaced, old]
 
 
-def test_a_promotion_right_after_an_activation_is_not_taken_for_its_failure(promote, baseline, emulator, live):
+def test_a_promotion_right_after_an_activation_is_not_taken_for_its_failure(
+    promote, baseline, emulator, live
+):
     """The change is made, and something else is live by the time it is read back."""
     old = promote("A").succeeds()["release_id"]
     promote("B").succeeds()
@@ -296,7 +338,9 @@ def test_two_that_activate_with_an_expectation(promote, live, went_live):
     tasks = {
         release_id: Task(
             ActivateReleaseOperator(
-                task_id=f"activate_{release_id}", release_id=release_id, expected_active_release_id=three
+                task_id=f"activate_{release_id}",
+                release_id=release_id,
+                expected_active_release_id=three,
             )
         ).end()
         for release_id in (one, two)

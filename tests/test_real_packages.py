@@ -29,7 +29,9 @@ def formula() -> dict:
 def put_formula(definition: dict) -> None:
     """Replace the formula of one recipe step."""
     data = definition["data"]
-    steps = data.get("scriptlines") or [step for one in data["flows"][0]["recipes"] for step in one["steps"]]
+    steps = data.get("scriptlines") or [
+        step for one in data["flows"][0]["recipes"] for step in one["steps"]
+    ]
     steps[0]["task"] = {"kind": "task", "type": "Filter", "parameters": {"rowExpr": formula()}}
 
 
@@ -42,7 +44,10 @@ def definition_text(content: bytes) -> str:
 def deepened(content: bytes) -> bytes:
     """Write a package again, with a deep formula; JSON5 becomes JSON, which it includes."""
     made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in old.namelist():
             member = old.read(name)
             if name.endswith((".json", ".json5")):
@@ -70,7 +75,9 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
     with open_package(path) as package:
         report = report_on(package)
     assert report.recipes
-    connections = tuple(PresetConnection(one.name, one.uuid, one.type, one.vendor) for one in report.connections)
+    connections = tuple(
+        PresetConnection(one.name, one.uuid, one.type, one.vendor) for one in report.connections
+    )
     options = EmulatorOptions(product_version=report.product_version, connections=connections)
     with Emulator(options) as emulator:
         use_connection(emulator.url)
@@ -100,7 +107,10 @@ def test_from_the_listing_to_a_re_export(path, execute, use_connection):
     assert list(map(kept, again.inputs)) == list(map(kept, report.inputs))
     # Before 6.8 steps stand in tables of their own, which the emulator does not keep.
     if not report.product_version.startswith("6.0"):
-        before, after = (structure_of(definition_text(one).encode(), 700_000) for one in (path.read_bytes(), exported))
+        before, after = (
+            structure_of(definition_text(one).encode(), 700_000)
+            for one in (path.read_bytes(), exported)
+        )
         assert after.depth == before.depth
 
 

@@ -1,4 +1,5 @@
-"""How many requests each operator makes: as ``docs/performance.md`` says, which ``benchmarks/requests`` prints."""
+"""How many requests each operator makes: as ``docs/performance.md`` says, which
+``benchmarks/requests`` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-_spec = importlib.util.spec_from_file_location("request_counts", ROOT / "benchmarks" / "request_counts.py")
+_spec = importlib.util.spec_from_file_location(
+    "request_counts", ROOT / "benchmarks" / "request_counts.py"
+)
 request_counts = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(request_counts)
 
@@ -21,7 +24,8 @@ def documented() -> dict[int, dict[str, int]]:
     text = (ROOT / "docs" / "performance.md").read_text()
     rows = re.findall(r"^\| (.+?) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     return {
-        size: {what: int(counts[index]) for what, *counts in rows} for index, size in enumerate(request_counts.SIZES)
+        size: {what: int(counts[index]) for what, *counts in rows}
+        for index, size in enumerate(request_counts.SIZES)
     }
 
 
@@ -30,7 +34,11 @@ def documented() -> dict[int, dict[str, int]]:
 @pytest.mark.parametrize("size", request_counts.SIZES)
 def test_each_operator_makes_as_many_requests_as_the_documentation_says(size):
     counts = {**request_counts.measure(size), **request_counts.measure_far_back(size)}
-    assert counts == {what: count for what, count in documented()[size].items() if what != request_counts.PROMOTION}
+    assert counts == {
+        what: count
+        for what, count in documented()[size].items()
+        if what != request_counts.PROMOTION
+    }
 
 
 @pytest.mark.usefixtures("virtual_time", "airflow_db")

@@ -1,4 +1,5 @@
-"""What the scripts for releases, audits and many promotions decide. The rest of them is tried by running them."""
+"""What the scripts for releases, audits and many promotions decide. The rest of them is tried by
+running them."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ def release(tmp_path, monkeypatch):
         ("[how](docs/howto.md#runbook)", "", "[how](https://h/o/p/blob/v1/docs/howto.md#runbook)"),
         ("![page](docs/images/a.png)", "", "![page](https://h/o/p/raw/v1/docs/images/a.png)"),
         ("[examples](example_dags)", "", "[examples](https://h/o/p/tree/v1/example_dags)"),
-        ("[why](../docs/security.md)", "emulator/", "[why](https://h/o/p/blob/v1/docs/security.md)"),
+        (
+            "[why](../docs/security.md)",
+            "emulator/",
+            "[why](https://h/o/p/blob/v1/docs/security.md)",
+        ),
         ("[here](#runbook) [there](https://x/y)", "", "[here](#runbook) [there](https://x/y)"),
     ],
 )
@@ -80,12 +85,16 @@ def test_an_address_that_is_none_is_refused(release, monkeypatch, capsys, argume
 def test_what_does_not_belong_into_a_wheel_is_named(release, tmp_path):
     wheel = tmp_path / "trifacta_emulator-1-py3-none-any.whl"
     addresses = release._addresses("https://h/o/p", "v1", None)
-    project_urls = [f"Project-URL: {name}, {addresses[name]}" for name in ("Repository", "Changelog")]
+    project_urls = [
+        f"Project-URL: {name}, {addresses[name]}" for name in ("Repository", "Changelog")
+    ]
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("trifacta_emulator/py.typed", "")
         archive.writestr("trifacta_emulator/.env", f"HOME={release.ROOT}")
         archive.writestr("tests/test_a.py", "")
-        archive.writestr("trifacta_emulator-1.dist-info/METADATA", "\n".join([*project_urls, "", "[a](b.md)"]))
+        archive.writestr(
+            "trifacta_emulator-1.dist-info/METADATA", "\n".join([*project_urls, "", "[a](b.md)"])
+        )
     found = [problem.partition(": ")[2] for problem in release._problems(wheel, addresses)]
     assert found == [
         "no /LICENSE in it",
@@ -99,14 +108,25 @@ def test_what_does_not_belong_into_a_wheel_is_named(release, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fixes", "newest", "failed"), [(["2.33"], True, True), (["2.33"], False, False), ([], True, False)]
+    ("fixes", "newest", "failed"),
+    [(["2.33"], True, True), (["2.33"], False, False), ([], True, False)],
 )
 def test_an_audit_fails_where_something_can_be_done(capsys, fixes, newest, failed):
-    vulnerable = {"name": "requests", "version": "2.32", "vulns": [{"id": "CVE-1", "fix_versions": fixes}]}
-    rows = [vulnerable, {"name": "idna", "version": "3", "vulns": []}, {"name": "x", "skip_reason": "not known"}]
+    vulnerable = {
+        "name": "requests",
+        "version": "2.32",
+        "vulns": [{"id": "CVE-1", "fix_versions": fixes}],
+    }
+    rows = [
+        vulnerable,
+        {"name": "idna", "version": "3", "vulns": []},
+        {"name": "x", "skip_reason": "not known"},
+    ]
     assert load("audit")._report("3.3", rows, fail_on_fixable=newest) is failed
     out = capsys.readouterr().out
-    assert "Airflow 3.3: 3 dependencies, 1 known vulnerabilities, not known to the database: x" in out
+    assert (
+        "Airflow 3.3: 3 dependencies, 1 known vulnerabilities, not known to the database: x" in out
+    )
     assert "requests 2.32: CVE-1, " in out
 
 
@@ -121,7 +141,9 @@ def test_the_airflow_of_the_demo_is_for_this_machine_alone(tmp_path, monkeypatch
         assert settings["AIRFLOW__API__HOST"] == "127.0.0.1"
         assert settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].startswith("http://127.0.0.1:")
     # The servers of logs have no setting for their address.
-    parts = [part for part in local.PARTS.split("&") if " scheduler" in part or " triggerer" in part]
+    parts = [
+        part for part in local.PARTS.split("&") if " scheduler" in part or " triggerer" in part
+    ]
     assert len(parts) == 2
     assert all("--skip-serve-logs" in part for part in parts)
 
@@ -149,7 +171,11 @@ def test_a_known_failure_of_one_line_survives_a_database_that_goes_away(monkeypa
     audit = load("audit")
     monkeypatch.setattr(audit, "_runtime_dependencies", lambda _environment: set())
     monkeypatch.setattr(audit, "_pins", lambda _line: [])
-    vulnerable = {"name": "requests", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+    vulnerable = {
+        "name": "requests",
+        "version": "1",
+        "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}],
+    }
     replies = iter([[vulnerable], "no answer"])
     monkeypatch.setattr(audit, "_audit", lambda _pins: next(replies))
     assert audit.main(Path("."), "3.3", "3.2") == 1
@@ -158,7 +184,9 @@ def test_a_known_failure_of_one_line_survives_a_database_that_goes_away(monkeypa
 def test_missing_parts_of_a_site_are_named():
     """Nothing is installed or started then."""
     script, nowhere = SCRIPTS / "distributed", {"PATH": "/nowhere", "PG_BIN": "/nowhere"}
-    done = subprocess.run([shutil.which("bash"), script], env=nowhere, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [shutil.which("bash"), script], env=nowhere, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (3, "")
     assert "Missing programs: initdb postgres redis-server. " in done.stderr
 
@@ -172,9 +200,21 @@ def test_missing_parts_of_a_site_are_named():
         ({"state": "failed", "status": ("rollback_owed", None)}, "red", []),
         ({"made": [2, 3]}, "promoted", ["duplicate: releases [2, 3]", "it says promoted; "]),
         ({"job_groups": 2}, "promoted", ["duplicate: 2 smoke runs"]),
-        ({"state": "failed", "status": ("rolled_back", 1)}, "rolled back", ["it says that ", "it says rolled back; "]),
-        ({"live": 1}, "promoted", ["it says that release 2 is live, and 1 is", "it says promoted; "]),
-        ({"state": "success", "status": ("unproven", 2)}, "red", ["'promoted' is success, and says unproven"]),
+        (
+            {"state": "failed", "status": ("rolled_back", 1)},
+            "rolled back",
+            ["it says that ", "it says rolled back; "],
+        ),
+        (
+            {"live": 1},
+            "promoted",
+            ["it says that release 2 is live, and 1 is", "it says promoted; "],
+        ),
+        (
+            {"state": "success", "status": ("unproven", 2)},
+            "red",
+            ["'promoted' is success, and says unproven"],
+        ),
         ({"state": None, "status": None}, "no word", ["no word of how it ended: "]),
     ],
 )
@@ -182,13 +222,20 @@ def test_what_became_of_a_promotion_is_compared_with_production(change, outcome,
     report, change = load("distributed_report"), dict(change)
     made, live = change.pop("made", [2]), change.pop("live", 2)
     state, says = change.pop("status", ("live", 2)) or (None, None)
-    status = state and {"state": state, "live_release_id": says, "why": "A reason.", "text": "How it stands."}
+    status = state and {
+        "state": state,
+        "live_release_id": says,
+        "why": "A reason.",
+        "text": "How it stands.",
+    }
     one = report.Promotion(
         **{
             "name": "Orders",
             "deployment_id": 1,
             "before": 1,
-            "releases": [{"id": release, "active": release == live or None} for release in [1, *made]],
+            "releases": [
+                {"id": release, "active": release == live or None} for release in [1, *made]
+            ],
             "job_groups": 1,
             "state": "success",
             "status": status,
@@ -196,9 +243,9 @@ def test_what_became_of_a_promotion_is_compared_with_production(change, outcome,
         }
     )
     assert one.outcome == outcome
-    assert [found.startswith(problem) for found, problem in zip(one.problems, problems, strict=True)] == [True] * len(
-        problems
-    )
+    assert [
+        found.startswith(problem) for found, problem in zip(one.problems, problems, strict=True)
+    ] == [True] * len(problems)
     table = report.summary([one])
     assert table.endswith(f"{'1' if problems else 'none'} wrong")
     assert ("A reason. How it stands." in table) == (outcome in ("rolled back", "red"))

@@ -1,4 +1,5 @@
-"""What the site's pages show comes from files that tests run, and the reference has everything that is public."""
+"""What the site's pages show comes from files that tests run, and the reference has everything that
+is public."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def test_a_dag_of_a_page_can_be_parsed(path):
 
 @pytest.mark.system
 @pytest.mark.usefixtures("airflow_db")
-def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(use_connection, monkeypatch, tmp_path):
+def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(
+    use_connection, monkeypatch, tmp_path
+):
     from airflow.models import DagBag
 
     connection = Connection(24, "dev warehouse", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab")
@@ -60,7 +63,11 @@ def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(use_connect
     monkeypatch.setenv("TRIFACTA_PACKAGES", str(tmp_path))
     # Airflow only runs what is in one of its bundles.
     place = {"kwargs": {"path": str(SNIPPETS / "dags")}}
-    bundle = {"name": "pages", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", **place}
+    bundle = {
+        "name": "pages",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        **place,
+    }
     bundles = json.dumps([bundle])
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
     at_once = EmulatorOptions(flows=(PresetFlow("Orders"),), job_start_seconds=0, job_run_seconds=0)
@@ -114,14 +121,17 @@ def test_the_reference_has_every_module_that_is_public():
     }
     ours = "airflow_provider_trifacta"
     modules |= {
-        f"{ours}.{name}" for name in ("links", "task_groups", "packages", "promotion", "waits", "client.errors")
+        f"{ours}.{name}"
+        for name in ("links", "task_groups", "packages", "promotion", "waits", "client.errors")
     }
     assert modules - set(re.findall(r"automodule:: (\S+)", text)) == set()
 
 
 def test_the_reference_has_the_xcoms_of_each_operator():
     page = (REFERENCE / "xcoms.md").read_text()
-    source = "".join(path.read_text() for path in (ROOT / "airflow_provider_trifacta").rglob("*.py"))
+    source = "".join(
+        path.read_text() for path in (ROOT / "airflow_provider_trifacta").rglob("*.py")
+    )
     operators = {
         name
         for folder in ("operators", "sensors")
@@ -129,7 +139,11 @@ def test_the_reference_has_the_xcoms_of_each_operator():
         for name in re.findall(r"^class (\w+(?:Operator|Sensor))\(", path.read_text(), re.M)
     }
     assert {name for name in operators if name not in page} == set()
-    keys = {key for row in re.findall(r"^\| (`.+?) \|", page, re.M) for key in re.findall(r"`(\w+)`", row)}
+    keys = {
+        key
+        for row in re.findall(r"^\| (`.+?) \|", page, re.M)
+        for key in re.findall(r"`(\w+)`", row)
+    }
     assert {key for key in keys if f'"{key}"' not in source and f"{key}=" not in source} == set()
 
 
@@ -144,11 +158,16 @@ def test_the_reference_has_the_xcoms_of_each_operator():
 )
 def test_the_reference_has_every_option_of_a_command(main, module, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda parser, *_: seen.append(parser) or exit(0))
+    monkeypatch.setattr(
+        argparse.ArgumentParser, "parse_args", lambda parser, *_: seen.append(parser) or exit(0)
+    )
     with pytest.raises(SystemExit):
         main([])
     capsys.readouterr()
-    options = {name for action in seen[0]._actions for name in action.option_strings} - {"-h", "--help"}
+    options = {name for action in seen[0]._actions for name in action.option_strings} - {
+        "-h",
+        "--help",
+    }
     sections = (REFERENCE / "cli.md").read_text().split("\n## ")
     (section,) = [one for one in sections if "\n```bash\n" in one and module in one.split("```")[1]]
     assert set(re.findall(r"`(--[\w-]+)", section)) == options
@@ -158,12 +177,20 @@ def test_the_forms_of_a_connection():
     from airflow.models import Connection as Stored
 
     def config_of(value):
-        return config_from_connection(Stored.from_json(value) if value[0] == "{" else Stored(uri=value))
+        return config_from_connection(
+            Stored.from_json(value) if value[0] == "{" else Stored(uri=value)
+        )
 
     script = "".join((SNIPPETS / f"connect-{form}.sh").read_text() for form in ("json", "uri"))
-    dev, prod = (config_of(value) for value in re.findall(r"^export \w+='(.*?)'$", script, re.M | re.S))
+    dev, prod = (
+        config_of(value) for value in re.findall(r"^export \w+='(.*?)'$", script, re.M | re.S)
+    )
     assert (dev.base_url, prod.base_url) == ("http://127.0.0.1:3005", "http://127.0.0.1:3006")
-    assert (dev.login, prod.login, prod.read_timeout) == ("admin@example.com", "admin@example.com", 30)
+    assert (dev.login, prod.login, prod.read_timeout) == (
+        "admin@example.com",
+        "admin@example.com",
+        30,
+    )
     page = (REFERENCE / "connection.md").read_text()
     encoded = re.search(r"`(https%3A\S+)`", page)[1]
     for uri, base in (
@@ -173,13 +200,18 @@ def test_the_forms_of_a_connection():
     ):
         assert uri.partition("@")[0] in page
         config = config_of(uri)
-        assert (config.base_url, config.password) == (base, "TOKEN" if "TOKEN" in uri else "PASSWORD")
+        assert (config.base_url, config.password) == (
+            base,
+            "TOKEN" if "TOKEN" in uri else "PASSWORD",
+        )
 
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path):
     (tmp_path / "a.html").write_text(
         '<h1 id="top"></h1><a href="b.html#here"></a><a href="#top"></a><a href="//h/x"></a>'
     )
-    (tmp_path / "b.html").write_text('<p id="here"></p><a href="a.html#gone"></a><img src="gone.png"><a href="#"></a>')
+    (tmp_path / "b.html").write_text(
+        '<p id="here"></p><a href="a.html#gone"></a><img src="gone.png"><a href="#"></a>'
+    )
     broken = runpy.run_path(str(ROOT / "scripts" / "links.py"))["broken"]
     assert broken(tmp_path) == ["b.html: a.html#gone", "b.html: gone.png"]

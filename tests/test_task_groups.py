@@ -22,7 +22,16 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, Reset, RunOutcome, read_package
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Hold,
+    Reset,
+    RunOutcome,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
 from airflow_provider_trifacta.client.client import Clock
@@ -56,7 +65,10 @@ def run(airflow_db, dev, prod, monkeypatch, tmp_path):  # noqa: ARG001
     """Return a function that promotes so many flows of Dev, each to a deployment of its own."""
     flows = []
     # Airflow 3 only runs what is in one of its bundles.
-    bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(DAGS.parent)}}
+    bundle = {
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(DAGS.parent)},
+    }
     bundles = json.dumps([{"name": "dags-folder", **bundle}])
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
 
@@ -70,7 +82,9 @@ def run(airflow_db, dev, prod, monkeypatch, tmp_path):  # noqa: ARG001
         """Make a release of each flow live, as a run before would have."""
         prepare(count)
         return [
-            prod.store.create_release(deployment_id, read_package(io.BytesIO(dev.store.export_flow(flow_id))))
+            prod.store.create_release(
+                deployment_id, read_package(io.BytesIO(dev.store.export_flow(flow_id)))
+            )
             for flow_id, deployment_id in flows
         ]
 
@@ -87,7 +101,11 @@ def run(airflow_db, dev, prod, monkeypatch, tmp_path):  # noqa: ARG001
 
     # No upload is under way in these runs, so that nothing is waited for.
     monkeypatch.setattr(_group, "DEFAULT_SETTLE_TIMEOUT", 1)
-    start.flows, start.promote_by_hand, start.packages = flows, promote_by_hand, tmp_path / "packages"
+    start.flows, start.promote_by_hand, start.packages = (
+        flows,
+        promote_by_hand,
+        tmp_path / "packages",
+    )
     start.prepare = prepare
     return start
 
@@ -102,14 +120,18 @@ def states(run, group, map_index=-1):
 
 
 def ended(*, failed=None):
-    """The states that a run with everything in it ends with: all green, or from the step that failed on.
+    """The states that a run with everything in it ends with: all green, or from the step that
+    failed on.
 
-    The last task fails where the promotion is not kept, and the rollback is skipped where nothing was promoted.
+    The last task fails where the promotion is not kept, and the rollback is skipped where nothing
+    was promoted.
     """
     expected = dict.fromkeys(STEPS, "success") | {"roll_back": "skipped", "promoted": "success"}
     if failed:
         later = STEPS[STEPS.index(failed) + 1 :]
-        expected |= {failed: "failed"} | dict.fromkeys(later, "upstream_failed") | {"promoted": "failed"}
+        expected |= (
+            {failed: "failed"} | dict.fromkeys(later, "upstream_failed") | {"promoted": "failed"}
+        )
         if STEPS.index(failed) > STEPS.index("dry_run"):
             expected["roll_back"] = "success"
     return expected
@@ -132,14 +154,23 @@ def test_a_flow_becomes_the_live_release(run, prod, deferrable):
     assert prod.store.releases(deployment_id) == (release,)
     promoted = pull(result, group, "promoted")
     assert promoted["release_id"] == release.id
-    assert promoted["package_uuid"] == release.package_uuid == pull(result, group, "export", "package_uuid")
+    assert (
+        promoted["package_uuid"]
+        == release.package_uuid
+        == pull(result, group, "export", "package_uuid")
+    )
     assert promoted["primary_flow_ids"] == list(release.imported.primary_flow_ids)
     assert [one.status for one in prod.store.job_groups()] == ["Complete"]
-    assert result.tasks[f"announce_{flow_id}", -1].xcom_pull(task_ids=f"announce_{flow_id}") == release.id
+    assert (
+        result.tasks[f"announce_{flow_id}", -1].xcom_pull(task_ids=f"announce_{flow_id}")
+        == release.id
+    )
     assert "DAG looped, run " in release.notes
 
 
-@pytest.mark.parametrize("live_before", [pytest.param(True, marks=pytest.mark.every_airflow), False])
+@pytest.mark.parametrize(
+    "live_before", [pytest.param(True, marks=pytest.mark.every_airflow), False]
+)
 def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live_before):
     if live_before:
         [before] = run.promote_by_hand()
@@ -156,14 +187,18 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
     assert pull(result, group, "roll_back", "rolled_back_release_id") == bad.id
     # The alert comes after the rollback, and says how production stands.
     error, status = json.loads(run.packages.with_name("alerts").read_text())
-    assert error == (None if version.startswith(("3.0.", "3.1.")) else ["PromotionRolledBackError", bad.id])
+    assert error == (
+        None if version.startswith(("3.0.", "3.1.")) else ["PromotionRolledBackError", bad.id]
+    )
     assert (status["state"], status["release_id"]) == ("rolled_back", bad.id)
     assert status["live_release_id"] == (before.id if live_before else None)
     assert status["clear"] == [f"{group}.smoke_run"]
 
 
 def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(run, prod):
-    """The sensor may not read the state, and the end may: the run is green, since the jobs say so."""
+    """The sensor may not read the state, and the end may: the run is green, since the
+    jobs say so.
+    """
     prod.faults.add(Fault(Answer(403), method="GET", path="/v4/jobGroups/*/status"))
     result = run()
     [(flow_id, deployment_id)] = run.flows
@@ -193,7 +228,9 @@ def test_jobs_that_still_run_are_no_proof(run, use_connection, roll_back):
             (job_group,) = slow.store.job_groups()
             assert str(job_group.id) in pull(result, group, "promoted", "promotion_status")["why"]
         else:
-            assert live == slow.store.releases(deployment.id)[0], "nothing was asked to take it back"
+            assert live == slow.store.releases(deployment.id)[0], (
+                "nothing was asked to take it back"
+            )
 
 
 def test_after_a_rollback_the_next_promotion_goes_through(run, prod):
@@ -211,7 +248,10 @@ def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, p
     [(flow_id, deployment_id)] = run.flows
     prod.faults.add(Fault(effect, method="POST", path="/v4/deployments/*/run"))
     result = run()
-    assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed="smoke_run"))
+    assert (result.state, states(result, f"flow_{flow_id}")) == (
+        "failed",
+        ended(failed="smoke_run"),
+    )
     assert prod.store.active_release(deployment_id).id == before.id
     assert len(prod.store.job_groups()) == 1
 
@@ -227,7 +267,9 @@ def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, p
 def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed):
     [before] = run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows
-    {"dev": dev, "prod": prod}[instance].faults.add(Fault(Answer(403), method=method, path=path, times=None))
+    {"dev": dev, "prod": prod}[instance].faults.add(
+        Fault(Answer(403), method=method, path=path, times=None)
+    )
     result = run()
     # What provably was not sent has nothing to roll back.
     assert (result.state, states(result, f"flow_{flow_id}")) == (
@@ -255,14 +297,18 @@ def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(run, prod, m
 
     monkeypatch.setattr(Promoter, "run", promote_and_lose)
     result = run()
-    assert (result.state, states(result, f"flow_{flow_id}")) == ("failed", ended(failed="create_release"))
+    assert (result.state, states(result, f"flow_{flow_id}")) == (
+        "failed",
+        ended(failed="create_release"),
+    )
     assert prod.store.active_release(deployment_id).id == before.id
     assert len(prod.store.releases(deployment_id)) == 2
     assert pull(result, f"flow_{flow_id}", "create_release", "package_uuid") is None
 
 
 def test_what_a_person_made_live_in_the_meantime_is_kept(run, prod):
-    """The smoke run fails, and a person has gone back to an older release before the rollback looks."""
+    """The smoke run fails, and a person has gone back to an older release before the rollback
+    looks."""
     [old], _ = run.promote_by_hand(), run.promote_by_hand()
     [(flow_id, deployment_id)] = run.flows
     prod.runs.add(RunOutcome(status="Failed", message="no"))
@@ -288,13 +334,19 @@ def test_what_a_person_made_live_in_the_meantime_is_kept(run, prod):
 @pytest.mark.parametrize(
     ("options", "tasks"),
     [
-        ({"smoke_run": False}, {"baseline", "export", "dry_run", "create_release", "active", *ENDS}),
+        (
+            {"smoke_run": False},
+            {"baseline", "export", "dry_run", "create_release", "active", *ENDS},
+        ),
         ({"roll_back": False}, {*STEPS, "promoted"}),
         (
             {"dry_run": False, "smoke_run": False, "roll_back": False},
             {"baseline", "export", "create_release", "active", "promoted"},
         ),
-        ({"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]}, {*STEPS, *ENDS, "import_rules"}),
+        (
+            {"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]},
+            {*STEPS, *ENDS, "import_rules"},
+        ),
         ({"object_rules": []}, {*STEPS, *ENDS, "import_rules"}),
     ],
 )
@@ -322,8 +374,14 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not():
         "activate": False,
         "retries": 5,
     }
-    with DAG("careless", start_date=pendulum.datetime(2024, 1, 1), schedule=None, default_args=careless):
-        tasks = [promote_flow(group_id="a", flow_id=1, deployment_id=1, package_path="x", smoke_run=True).children]
+    with DAG(
+        "careless", start_date=pendulum.datetime(2024, 1, 1), schedule=None, default_args=careless
+    ):
+        tasks = [
+            promote_flow(
+                group_id="a", flow_id=1, deployment_id=1, package_path="x", smoke_run=True
+            ).children
+        ]
         own = {**careless, "owner": "me"}
         options = {"flow_id": 1, "deployment_id": 1, "package_path": "x", "smoke_run": True}
         tasks.append(promote_flow(group_id="b", default_args=own, **options).children)
@@ -363,7 +421,12 @@ def test_before_anything_was_promoted_a_failure_leaves_everything(run, dev, prod
 @pytest.mark.every_airflow
 @pytest.mark.parametrize(
     ("dag_id", "failing"),
-    [("mapped", ()), ("mapped", (1,)), ("mapped_at_run_time", (1,)), ("mapped_at_run_time", (0, 1, 2))],
+    [
+        ("mapped", ()),
+        ("mapped", (1,)),
+        ("mapped_at_run_time", (1,)),
+        ("mapped_at_run_time", (0, 1, 2)),
+    ],
 )
 def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
     before = [release.id for release in run.promote_by_hand(3)]
@@ -378,15 +441,23 @@ def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
     announced = [str(result.tasks["promote.announce", index].state) for index in range(3)]
     assert announced == ["upstream_failed" if index in failing else "success" for index in range(3)]
     after = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
-    assert [now == then for then, now in zip(before, after, strict=True)] == [index in failing for index in range(3)]
+    assert [now == then for then, now in zip(before, after, strict=True)] == [
+        index in failing for index in range(3)
+    ]
     # Airflow's pages show the name of the deployment in place of the number.
     ours = [(index, one) for (name, index), one in result.tasks.items() if name.startswith(group)]
-    labels = {(index, one.rendered_map_index) for index, one in ours if str(one.state) in ("success", "failed")}
+    labels = {
+        (index, one.rendered_map_index)
+        for index, one in ours
+        if str(one.state) in ("success", "failed")
+    }
     assert labels == {(index, f"Deployment {index + 1}") for index in range(3)}
 
 
 @pytest.mark.every_airflow
-@pytest.mark.parametrize(("how", "state"), [("empty", "success"), ("skipped", "success"), ("failing", "failed")])
+@pytest.mark.parametrize(
+    ("how", "state"), [("empty", "success"), ("skipped", "success"), ("failing", "failed")]
+)
 def test_a_list_of_flows_that_is_none(run, prod, how, state):
     run.promote_by_hand()
     before = prod.store.releases()
@@ -394,14 +465,19 @@ def test_a_list_of_flows_that_is_none(run, prod, how, state):
     assert result.state == state
     assert prod.store.releases() == before
     expected = {"skipped": "skipped", "failing": "upstream_failed", "empty": "skipped"}[how]
-    promoted = [str(one.state) for (name, _), one in result.tasks.items() if name.endswith((".promoted", ".announce"))]
+    promoted = [
+        str(one.state)
+        for (name, _), one in result.tasks.items()
+        if name.endswith((".promoted", ".announce"))
+    ]
     assert promoted == [expected] * 2
 
 
 @pytest.mark.every_airflow
 @pytest.mark.parametrize("dag_id", ["skipped", "parameters"])
 def test_what_is_skipped_is_skipped_as_a_whole(run, prod, dag_id):
-    """A branch skips the group, or the task that its parameters come from: not to be found only once it is live."""
+    """A branch skips the group, or the task that its parameters come from: not to be found only
+    once it is live."""
     run.promote_by_hand()
     before = prod.store.releases()
     result = run(dag_id=dag_id)
@@ -419,7 +495,10 @@ def test_each_flow_is_promoted_from_its_own_package(run, prod):
     # Which of them finds its own package, if any, depends on what runs first.
     for index, (_, deployment_id) in enumerate(run.flows):
         live = prod.store.active_release(deployment_id)
-        assert live.id == before[index] or live.imported.tables["flows"][0]["name"] == f"Flow {index + 1}"
+        assert (
+            live.id == before[index]
+            or live.imported.tables["flows"][0]["name"] == f"Flow {index + 1}"
+        )
 
 
 def too_late(request):
@@ -436,7 +515,8 @@ def no_answer(request):
 
 
 class Flaky:
-    """Stands before an instance, and fails the first of every two requests that are the same, in turn in each way."""
+    """Stands before an instance, and fails the first of every two requests that are the same, in
+    turn in each way."""
 
     #: Whether the instance gets the request, and what the client gets.
     WAYS = ((True, no_answer), (False, gateway_error), (True, too_late), (False, no_answer))
@@ -456,15 +536,23 @@ class Flaky:
             key = (request.method, request.path)
             self._seen[key] += 1
             fails = self._seen[key] % 2 == 1
-            way = sum(count for (kind, _), count in self.failed.items() if kind == changes) % len(self.WAYS)
+            way = sum(count for (kind, _), count in self.failed.items() if kind == changes) % len(
+                self.WAYS
+            )
             self.failed[changes, way] += fails
         forwarded, answer = self.WAYS[way] if fails else (True, None)
         got = self._forward(request, body) if forwarded else None
         return answer(request) if answer else got
 
     def _forward(self, request, body):
-        connection = http.client.HTTPConnection(self._target.hostname, self._target.port, timeout=30)
-        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
+        connection = http.client.HTTPConnection(
+            self._target.hostname, self._target.port, timeout=30
+        )
+        headers = {
+            name: request.headers[name]
+            for name in ("Authorization", "Content-Type")
+            if name in request.headers
+        }
         connection.request(request.method, request.path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
@@ -483,20 +571,26 @@ class Flaky:
 def test_many_flows(run, dev, prod, scripted, use_connection, monkeypatch, count, troubled):
     proxies, options = [], {}
     if troubled:
-        # An upload that was not taken is waited for, and then tried again by Airflow. The time is enough for two
-        # answers that come too late, which take 50 s each.
+        # An upload that was not taken is waited for, and then tried again by Airflow. The time is
+        # enough for two answers that come too late, which take 50 s each.
         options["default_args"] = {"settle_timeout": 120, "retry_delay": 0}
         # Time goes a hundred times as fast for what looks again.
         monkeypatch.setattr(Clock, "sleep", lambda _, seconds: time.sleep(seconds / 100))
         monkeypatch.setattr(Clock, "monotonic", lambda _: time.monotonic() * 100)
         for conn_id, instance in (("trifacta_dev", dev), ("trifacta_prod", prod)):
             proxies.append(Flaky(scripted, instance.url))
-            use_connection(proxies[-1].url, conn_id, extra={"read_timeout": 0.5, "upload_timeout": 0.5})
+            use_connection(
+                proxies[-1].url, conn_id, extra={"read_timeout": 0.5, "upload_timeout": 0.5}
+            )
     rules = [{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}]
     result = run(count, smoke_run=not troubled, value_rules=rules, **options)
     assert result.state == "success"
     for proxy, kinds in zip(proxies, [[False], [False, True]], strict=False):
-        assert all(proxy.failed[kind, way] >= count // 5 for kind in kinds for way in range(len(Flaky.WAYS)))
+        assert all(
+            proxy.failed[kind, way] >= count // 5
+            for kind in kinds
+            for way in range(len(Flaky.WAYS))
+        )
     for flow_id, deployment_id in run.flows:
         (release,) = prod.store.releases(deployment_id)
         assert prod.store.active_release(deployment_id) == release

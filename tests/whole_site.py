@@ -1,7 +1,9 @@
-"""Done as a reader would: the files of the site's pages, in the order of the pages, in an empty environment.
+"""Done as a reader would: the files of the site's pages, in the order of the pages, in an empty
+environment.
 
-``scripts/test --site`` runs this. It takes minutes, so pytest does not collect it by its name. A shell script of a page
-is run. Another file is written where its caption says. What pages take from ``example_dags`` is run by other tests.
+``scripts/test --site`` runs this. It takes minutes, so pytest does not collect it by its name. A
+shell script of a page is run. Another file is written where its caption says. What pages take from
+``example_dags`` is run by other tests.
 """
 
 from __future__ import annotations
@@ -45,9 +47,15 @@ class Reader:
         self._groups: list[int] = []
         self.environment = {
             # How this machine reaches a package index.
-            **{name: os.environ[name] for name in os.environ if re.search("^PIP_|_PROXY$", name, re.I)},
+            **{
+                name: os.environ[name]
+                for name in os.environ
+                if re.search("^PIP_|_PROXY$", name, re.I)
+            },
             "HOME": str(folder),
-            "PATH": os.pathsep.join([str(Path(sys.base_prefix, "bin")), "/usr/local/bin:/usr/bin:/bin"]),
+            "PATH": os.pathsep.join(
+                [str(Path(sys.base_prefix, "bin")), "/usr/local/bin:/usr/bin:/bin"]
+            ),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
@@ -66,7 +74,8 @@ class Reader:
         path.write_text(self.take(text))
 
     def run(self, script: Path) -> str:
-        """Run a script in the shell, keep the environment that it leaves, and return what it printed."""
+        """Run a script in the shell, keep the environment that it leaves, and return what it
+        printed."""
         after, log = self.folder / ".environment", self.folder / f".{script.stem}.log"
         command = f"{self.take(script.read_text())}\nenv -0 > {after}"
         with log.open("w") as output:
@@ -82,7 +91,9 @@ class Reader:
         self._groups.append(process.pid)
         assert process.wait(900) == 0, f"{script.name}:\n{log.read_text()[-8000:]}"
         pairs = [one.partition("=")[::2] for one in after.read_text().split("\0") if one]
-        self.environment = {name: value for name, value in pairs if name not in ("_", "PWD", "OLDPWD", "SHLVL")}
+        self.environment = {
+            name: value for name, value in pairs if name not in ("_", "PWD", "OLDPWD", "SHLVL")
+        }
         return log.read_text()
 
     def prod(self, path: str) -> list[dict]:
@@ -95,7 +106,11 @@ class Reader:
     def live(self) -> dict[str, list[int]]:
         """Return the ids of the live releases, by the name of their deployment."""
         return {
-            row["name"]: [one["id"] for one in self.prod(f"releases?deploymentId={row['id']}") if one["active"] is True]
+            row["name"]: [
+                one["id"]
+                for one in self.prod(f"releases?deploymentId={row['id']}")
+                if one["active"] is True
+            ]
             for row in self.prod("deployments")
         }
 
@@ -108,7 +123,9 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path):
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     for name in filter(None, files.split("\0")):
         target = tmp_path / "airflow-provider-trifacta" / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,11 @@
 """The Trifacta v4 API in Python, usable without Airflow.
 
-This module is the public surface: what it imports here, and every error. The modules below it are internal, and may
-change in any release, except :mod:`.errors` and :mod:`.models`, whose classes are all public.
+This module is the public surface: what it imports here, and every error. The modules below it are
+internal, and may change in any release, except :mod:`.errors` and :mod:`.models`, whose classes are
+all public.
 
-Parsing a DAG loads no HTTP library: the operators import this package, and the client loads one at its first request.
+Parsing a DAG loads no HTTP library: the operators import this package, and the client loads one at
+its first request.
 
 Marks in docstrings and comments name the evidence for what the API does:
 

@@ -1,6 +1,7 @@
 """The connection to an instance: who gets the credentials, what leaves, and in what time.
 
-:mod:`.responses` is its other half, and reads what comes back. Both ask the budget of the call before each block.
+:mod:`.responses` is its other half, and reads what comes back. Both ask the budget of the call
+    before each block.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 #: Seconds that one block of an upload may take to leave, if the connect timeout is shorter.
 _UPLOAD_BLOCK_TIMEOUT = 60.0
 _PORTS = {"http": 80, "https": 443}
-#: A firewall forgets a connection that is silent while the server imports a package. Keepalive prevents that.
+#: A firewall forgets a connection that is silent while the server imports a package. Keepalive
+#: prevents that.
 _KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 for _name in {"TCP_KEEPIDLE", "TCP_KEEPINTVL"} & set(dir(socket)):  # some platforms lack them
     _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), 45))
@@ -51,8 +53,8 @@ class Server(NamedTuple):
 def server_of(url: str) -> Server | None:
     """Return the server of a URL, as it is sent. None if that is not sure.
 
-    ``requests`` and ``urllib3`` choose the server with different parsers, by their versions, and the two understand
-    odd URLs in different ways. Only a URL that both read alike has a server.
+    ``requests`` and ``urllib3`` choose the server with different parsers, by their versions, and
+    the two understand odd URLs in different ways. Only a URL that both read alike has a server.
     """
     try:
         ours, theirs = urlsplit(url), parse_url(url)
@@ -74,7 +76,8 @@ def prepared(url: str) -> str:
 
 
 def may_follow(old: Server | None, new: Server | None) -> bool:
-    """Tell whether the credentials may go to another server: it is the same, or the same over https.
+    """Tell whether the credentials may go to another server: it is the same, or the same over
+    https.
 
     Another port of a host belongs to another program. The usual ports of http and https belong to
     one.
@@ -91,14 +94,16 @@ def may_follow(old: Server | None, new: Server | None) -> bool:
 class _Connection(HTTPConnection):
     """Notes when the first byte of a request leaves, and sends in the time that is left.
 
-    The bytes of a TLS handshake or of a proxy's tunnel do not count as the request's. Each connection is made by a
-    thread of its own, because the look-up of a name has no timeout.
+    The bytes of a TLS handshake or of a proxy's tunnel do not count as the request's. Each
+    connection is made by a thread of its own, because the look-up of a name has no timeout.
     """
 
     response_class: Any = BoundedResponse
 
     def _new_conn(self) -> Any:
-        done: queue.SimpleQueue[Any] = queue.SimpleQueue()  # its end closes a socket that comes too late
+        done: queue.SimpleQueue[Any] = (
+            queue.SimpleQueue()
+        )  # its end closes a socket that comes too late
 
         def connect() -> None:
             try:
@@ -135,8 +140,9 @@ class _Connection(HTTPConnection):
                 raise exchange.budget.exceeded(exchange.what) from None
             raise
         except ssl.SSLEOFError as error:
-            # ``urllib3`` reads the answer after a broken pipe. It takes the TLS form of that for a fault of TLS, so a
-            # 401 or 413 during an upload would be reported as a certificate problem.
+            # ``urllib3`` reads the answer after a broken pipe. It takes the TLS form of that for a
+            # fault of TLS, so a 401 or 413 during an upload would be reported as a certificate
+            # problem.
             raise BrokenPipeError(errno.EPIPE, "the server closed while it was sent to") from error
 
 
@@ -145,10 +151,11 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _NewConnections:
-    """Gives a request that may change something a new connection, and not one that was kept from an earlier request.
+    """Gives a request that may change something a new connection, and not one that was kept from an
+    earlier request.
 
-    A server may close a kept connection at the moment when it is sent on. A read is repeated then. Of a change it
-    would be unknown whether the server has seen it.
+    A server may close a kept connection at the moment when it is sent on. A read is repeated then.
+    Of a change it would be unknown whether the server has seen it.
     """
 
     def _get_conn(self, timeout: float | None = None) -> Any:
@@ -199,19 +206,28 @@ class Session:
         self._config = config
         self.adapter = TrifactaAdapter(pool_connections=1, pool_maxsize=connections)
         self._settings: dict[str, Any] = {}
-        # Header dictionaries are ASCII, and a ``.netrc`` file wins over them. So the header is set last, in UTF-8.
+        # Header dictionaries are ASCII, and a ``.netrc`` file wins over them. So the header is set
+        # last, in UTF-8.
         value = f"Bearer {config.password}"
         if config.login:
-            value = f"Basic {base64.b64encode(f'{config.login}:{config.password}'.encode()).decode()}"
+            value = (
+                f"Basic {base64.b64encode(f'{config.login}:{config.password}'.encode()).decode()}"
+            )
         self._credentials: Any = value.encode()
-        wanted = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": config.user_agent}
+        wanted = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": config.user_agent,
+        }
         self._headers = {**requests.utils.default_headers(), **wanted}
         base = prepared(config.base_url)
         self._server = server_of(base)
         #: How the URLs of this server begin. A slash ends the host for every parser.
         self._origin = "/".join(base.split("/", 3)[:3]) + "/"
 
-    def exchange(self, request: Request, url: str, params: Mapping[str, Any] | None, claim: Claim) -> Answer:
+    def exchange(
+        self, request: Request, url: str, params: Mapping[str, Any] | None, claim: Claim
+    ) -> Answer:
         """Send a request, and read its answer. Redirects are left to the caller.
 
         :param request: what is sent
@@ -224,19 +240,37 @@ class Session:
         exchange.what, exchange.budget = f"{request.method} {request.path}", request.budget
         exchange.begun, exchange.alone = False, request.method != "GET"
         connect = max(config.connect_timeout, _UPLOAD_BLOCK_TIMEOUT if body else 0)
-        timeout = (min(connect, exchange.left()), config.upload_timeout if request.slow else config.read_timeout)
+        timeout = (
+            min(connect, exchange.left()),
+            config.upload_timeout if request.slow else config.read_timeout,
+        )
         headers = {**self._headers, **request.headers}
         sent = requests.PreparedRequest()  # streams a body that has a length and can be iterated
-        sent.prepare(method=request.method, url=url, headers=headers, params=params, json=request.json, data=body)
+        sent.prepare(
+            method=request.method,
+            url=url,
+            headers=headers,
+            params=params,
+            json=request.json,
+            data=body,
+        )
         if self._server is None:
             raise ConfigurationError("The connection's host makes no usable URL.")
-        if not (sent.url or "").startswith(self._origin) and not may_follow(self._server, server_of(sent.url or "")):
-            raise RedirectError(f"A request was not sent: it would go to another server than {self._server.host}.")
+        if not (sent.url or "").startswith(self._origin) and not may_follow(
+            self._server, server_of(sent.url or "")
+        ):
+            raise RedirectError(
+                f"A request was not sent: it would go to another server than {self._server.host}."
+            )
         sent.headers["Authorization"] = self._credentials
         server = url[: url.index("/", 8)]
-        if server not in self._settings:  # the environment's proxies and CA bundle are looked up once
+        if (
+            server not in self._settings
+        ):  # the environment's proxies and CA bundle are looked up once
             refuse_special_files(config)
             merge = requests.Session().merge_environment_settings
-            self._settings[server] = merge(url, dict(config.proxies), True, config.verify, config.cert)
+            self._settings[server] = merge(
+                url, dict(config.proxies), True, config.verify, config.cert
+            )
         response = self.adapter.send(sent, timeout=timeout, **self._settings[server])
         return read_answer(response, request, config, claim)

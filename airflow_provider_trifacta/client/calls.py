@@ -13,13 +13,15 @@ from typing import Any, BinaryIO, Final
 from .errors import PackageChangedError, RequestTimeoutError
 from .limits import MOST_KEPT, MOST_OF_A_CALL, ROW, Limit
 
-#: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which governs sending too.
+#: Bytes sent at a time. Few enough that a slow line takes them within the connect timeout, which
+#: governs sending too.
 BLOCK_SIZE = 256 * 1024
 #: Seconds between two calls of an upload's progress.
 PROGRESS_INTERVAL = 15.0
 #: The header by which a server takes a request once [P: AAC25].
 EXECUTION_ID = "x-execution-id"
-#: What a write returns if the server has taken a request of the same execution id before: it answers 304 [P: AAC25].
+#: What a write returns if the server has taken a request of the same execution id before: it
+#: answers 304 [P: AAC25].
 ACCEPTED_BEFORE: Final = object()
 
 
@@ -54,8 +56,8 @@ class Budget:
         :param what: the request
         """
         return RequestTimeoutError(
-            f"{what} did not end within {self.seconds:g} s, its repetitions included. A larger extra {self.option!r} "
-            "waits longer."
+            f"{what} did not end within {self.seconds:g} s, its repetitions included. A larger"
+            f" extra {self.option!r} waits longer."
         )
 
 
@@ -67,7 +69,8 @@ class Exchange(threading.local):
     budget: Budget
     #: Whether a byte of it has left. Until then no server can have acted on it.
     begun = True
-    #: Whether it needs a connection of its own: a server may close a kept one at the moment when it is sent.
+    #: Whether it needs a connection of its own: a server may close a kept one at the moment when it
+    #: is sent.
     alone = False
 
     def left(self) -> float:
@@ -86,18 +89,21 @@ exchange = Exchange()
 
 @dataclass(eq=False)
 class MultipartFile:
-    """A ``multipart/form-data`` body with exactly one file part, its last, for ``requests``' ``data=`` argument.
+    """A ``multipart/form-data`` body with exactly one file part, its last, for ``requests``'
+    ``data=`` argument.
 
-    It has a length and can be iterated, but has no ``read``. So ``requests`` sends an exact Content-Length, and the
-    blocks as they are, without a copy of the file in memory. Iterating again starts over.
+    It has a length and can be iterated, but has no ``read``. So ``requests`` sends an exact
+    Content-Length, and the blocks as they are, without a copy of the file in memory. Iterating
+    again starts over.
 
     :param file: an open, seekable binary file
     :param size: bytes of the file that are sent; another size at sending is an error
     :param filename: name given to the server
     :param part: name of the part
-    :param progress: called with (bytes of the file sent, size, seconds since the first block) every 15 seconds
-    :param before_end: called before the last bytes leave. An error that it raises breaks the upload off, and a server
-        cannot take a broken-off body for a package
+    :param progress: called with (bytes of the file sent, size, seconds since the first block) every
+        15 seconds
+    :param before_end: called before the last bytes leave. An error that it raises breaks the upload
+        off, and a server cannot take a broken-off body for a package
     :param fields: further parts, by name: texts
     """
 
@@ -108,7 +114,8 @@ class MultipartFile:
     progress: Callable[[int, int, float], None] | None = field(default=None, kw_only=True)
     before_end: Callable[[], None] | None = field(default=None, kw_only=True)
     fields: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    #: Whether the last bytes were handed to the connection. Until then the server cannot have taken the package.
+    #: Whether the last bytes were handed to the connection. Until then the server cannot have taken
+    #: the package.
     sent_completely: bool = field(default=False, init=False)
     _boundary: str = field(default_factory=partial(secrets.token_hex, 16), init=False)
 
@@ -124,7 +131,9 @@ class MultipartFile:
         quoted = self.filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         begin = f"--{self._boundary}\r\nContent-Disposition: form-data; name="
         head = "".join(f'{begin}"{name}"\r\n\r\n{text}\r\n' for name, text in self.fields.items())
-        head += f'{begin}"{self.part}"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
+        head += (
+            f'{begin}"{self.part}"; filename="{quoted}"\r\nContent-Type: application/zip\r\n\r\n'
+        )
         return head.encode("utf-8", "replace"), f"\r\n--{self._boundary}--\r\n".encode()
 
     def __len__(self) -> int:
@@ -139,8 +148,13 @@ class MultipartFile:
         while sent < self.size:
             block = self.file.read(min(BLOCK_SIZE, self.size - sent))
             if not block:
-                short = f"The package became shorter while it was sent ({sent} of {self.size} bytes were there)."
-                raise PackageChangedError(f"{short} Nothing was imported. Do not write to it while it is promoted.")
+                short = (
+                    f"The package became shorter while it was sent ({sent} of {self.size} bytes"
+                    " were there)."
+                )
+                raise PackageChangedError(
+                    f"{short} Nothing was imported. Do not write to it while it is promoted."
+                )
             yield block
             sent += len(block)
             if self.progress and time.monotonic() - told >= PROGRESS_INTERVAL:
@@ -156,8 +170,8 @@ class MultipartFile:
 class Request:
     """What is sent, and where its answer goes.
 
-    ``limit`` says what the answer may hold. ``build`` makes models of it, before the next answer of any request is
-    parsed.
+    ``limit`` says what the answer may hold. ``build`` makes models of it, before the next answer of
+    any request is parsed.
     """
 
     method: str

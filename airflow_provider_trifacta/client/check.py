@@ -1,4 +1,6 @@
-"""A test of a connection: is this a Trifacta instance, and what may this user do there, as Dev and as Prod?"""
+"""A test of a connection: is this a Trifacta instance, and what may this user do there, as Dev and
+as Prod?
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from .texts import shown
 
 #: Seconds: a person waits for the answer, and Airflow's Test button runs in its API server.
 _LONGEST_WAIT = 10.0
-_WITH_A_LOGIN = "The connection has a login, so the password is not sent as an access token: a token needs no login."
+_WITH_A_LOGIN = (
+    "The connection has a login, so the password is not sent as an access token: a token needs no"
+    " login."
+)
 
 
 def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
@@ -27,7 +32,9 @@ def _as_dev(client: TrifactaClient) -> tuple[bool, str]:
 
 
 def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
-    """Tell whether a deployment and its releases can be read, as the first task of a promotion reads them."""
+    """Tell whether a deployment and its releases can be read, as the first task of a promotion
+    reads them.
+    """
     try:
         deployments = client.deployments.probe()
     except errors.DeploymentManagerMissingError as error:
@@ -37,7 +44,13 @@ def _as_prod(client: TrifactaClient) -> tuple[bool, str]:
     except errors.TrifactaError as error:
         return False, f"deployments cannot be listed. {error}"
     if not deployments:
-        return True, "Deployment Manager is available. There is no deployment yet, so no releases were read."
+        return (
+            True,
+            (
+                "Deployment Manager is available. There is no deployment yet, so no releases were"
+                " read."
+            ),
+        )
     deployment_id = deployments[0].id
     try:
         client.deployments.get(deployment_id)
@@ -56,11 +69,16 @@ ROLES = {"dev": _as_dev, "prod": _as_prod}
 
 
 def _why(error: errors.TrifactaError, config: ClientConfig) -> str:
-    """Return why the first question failed. With a path in the host, that path is the first thing to look at."""
+    """Return why the first question failed. With a path in the host, that path is the first thing
+    to look at.
+    """
     path = urlsplit(config.base_url).path
     if not path:
         return str(error)
-    words = f"The connection's host has the path {shown(path)!r}: leave it out, unless the instance is behind it."
+    words = (
+        f"The connection's host has the path {shown(path)!r}: leave it out, unless the instance is"
+        " behind it."
+    )
     # The text of a 404 advises to look at permissions and objects.
     if isinstance(error, errors.NotFoundError):
         return f"{words} {error.method} {error.path} answered {error.status}."
@@ -72,8 +90,9 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
 
     :param config: the instance
     :param role: one of :data:`ROLES`; None for each of them
-    :returns: whether the connection can work in the role, or in one of them, and what was found. An instance without
-        Deployment Manager can be Prod: it has no releases, and the words say what to use there
+    :returns: whether the connection can work in the role, or in one of them, and what was found. An
+        instance without Deployment Manager can be Prod: it has no releases, and the words say what
+        to use there
     """
     impatient = replace(
         config,
@@ -86,7 +105,11 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
         try:
             person = client.people.current()
         except errors.AuthenticationError as error:
-            reached = "The instance was reached, but it" if error.from_api else f"Something at {config.base_url}"
+            reached = (
+                "The instance was reached, but it"
+                if error.from_api
+                else f"Something at {config.base_url}"
+            )
             hint = _WITH_A_LOGIN if config.login else ""
             return False, f"{reached} refuses the credentials. {error} {hint}".rstrip()
         except (
@@ -95,10 +118,18 @@ def check(config: ClientConfig, role: str | None = None) -> tuple[bool, str]:
             errors.BadRequestError,
             errors.UnexpectedResponseError,
         ) as error:
-            return False, f"{config.base_url} answers, but not as a Trifacta instance does. {_why(error, config)}"
+            return (
+                False,
+                (
+                    f"{config.base_url} answers, but not as a Trifacta instance does."
+                    f" {_why(error, config)}"
+                ),
+            )
         except errors.TrifactaError as error:
             return False, str(error)
         who = f"Logged in to {config.base_url} as {shown(person.email or person.id)}"
         found = {one: probe(client) for one, probe in ROLES.items() if role in (None, one)}
-    words = [f"As {one.title()}: {'yes' if ok else 'no'}, {text}" for one, (ok, text) in found.items()]
+    words = [
+        f"As {one.title()}: {'yes' if ok else 'no'}, {text}" for one, (ok, text) in found.items()
+    ]
     return any(ok for ok, _ in found.values()), f"{who}. {' '.join(words)}"

@@ -35,8 +35,8 @@ class TrifactaClient:
 
     .. code-block:: python
 
-        config = ClientConfig(base_url="https://trifacta.example.com:3005", login="me", password="...")
-        with TrifactaClient(config) as client:
+        config = ClientConfig(base_url="https://trifacta.example.com:3005", login="me",
+        password="...") with TrifactaClient(config) as client:
             print(client.people.current().email)
 
     :param config: where the instance is and how to talk to it
@@ -44,7 +44,13 @@ class TrifactaClient:
     :param clock: the time for everything that waits with this client, if not the real one
     """
 
-    def __init__(self, config: ClientConfig, *, transport: Transport | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.config = config
         self.clock = clock or Clock()
         self._transport = transport or Transport(config, sleep=self.clock.sleep)
@@ -77,14 +83,18 @@ class TrifactaClient:
 
     @cached_property
     def without_repetitions(self) -> TrifactaClient:
-        """The same client, except that it sends no read again: for callers that ask again by themselves."""
+        """The same client, except that it sends no read again: for callers that ask again by
+        themselves.
+        """
         if not self.config.read_retries:
             return self
         session = self._transport.session  # both share it, and its connections
         transport = replace(self._transport, repeats=False)
         transport.session = session
         client = TrifactaClient(self.config, transport=transport, clock=self.clock)
-        client.releases.source = self.releases.source  # what one finds out about the instance holds for both
+        client.releases.source = (
+            self.releases.source
+        )  # what one finds out about the instance holds for both
         return client
 
     def deployment_url(self, deployment_id: int) -> str:

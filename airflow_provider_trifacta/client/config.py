@@ -17,14 +17,16 @@ from .errors import ConfigurationError
 from .proxies import check_proxy
 from .texts import shown
 
-#: Seconds for a whole call, with its repetitions: this at least, and so many times the wait for one answer.
+#: Seconds for a whole call, with its repetitions: this at least, and so many times the wait for one
+#: answer.
 _SHORTEST_CALL = 300.0
 _WAITS_IN_A_CALL = 5
 _WAITS_IN_AN_UPLOAD = 6
 #: Bytes of a package that is exported.
 DEFAULT_MAX_PACKAGE_SIZE = 256 * 1024 * 1024
 
-#: What Airflow shows instead of a stored secret. It comes back when such a view is saved as a new connection.
+#: What Airflow shows instead of a stored secret. It comes back when such a view is saved as a new
+#: connection.
 _MASK = "***"
 #: Characters that a secret must have to be replaced in an answer that is not an error.
 _SHORTEST_IN_ANSWERS = 8
@@ -35,7 +37,8 @@ _HALF_A_SCHEME = re.compile(r"https?([:/\\]|$)", re.IGNORECASE)
 #: The page of one object, or of the login. No instance is behind such a path.
 _PAGE = re.compile(r"/((deployments|flows|jobs)/[0-9]+(/.*)?|login)", re.IGNORECASE)
 _IN_A_URI = (
-    "In a connection URI, encode the whole address as its host: trifacta://LOGIN:PASSWORD@https%3A%2F%2FNAME%2FPATH."
+    "In a connection URI, encode the whole address as its host:"
+    " trifacta://LOGIN:PASSWORD@https%3A%2F%2FNAME%2FPATH."
 )
 #: The three parts of an access token (JWT). The first one begins with ``{"``.
 _TOKEN = re.compile(r"eyJ[\w-]+=*\.[\w-]+=*\.[\w-]*=*", re.ASCII)
@@ -47,24 +50,28 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 class ClientConfig:
     """Where an instance is, and how to talk to it.
 
-    With a ``login`` the password is its password (Basic). Without one it is an access token (Bearer).
-    Vendor pages [R]: API Authentication, Manage API Access Tokens v4.
+    With a ``login`` the password is its password (Basic). Without one it is an access token
+    (Bearer). Vendor pages [R]: API Authentication, Manage API Access Tokens v4.
 
     :param base_url: scheme, host, port and base path, without ``/v4``; see :func:`resolve_base_url`
     :param password: the login's password, or the access token
     :param login: user name, or None for token authentication
     :param verify: True, False, or the path of a CA bundle
     :param cert: client certificate: one PEM path, or a pair of certificate and key
-    :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply too
+    :param proxies: proxy URL by scheme, as ``requests`` takes it; the environment's proxies apply
+        too
     :param connect_timeout: seconds to wait for the connection
     :param read_timeout: seconds to wait for an answer to begin, and between two pieces of it
-    :param upload_timeout: the same for an upload, an export or a run: the server does the work within that request
+    :param upload_timeout: the same for an upload, an export or a run: the server does the work
+        within that request
     :param read_retries: how often a failed read is sent again; it does not apply to writes
     :param user_agent: how requests name themselves; some servers allow or count them by that
-    :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None for 5 times
-        ``read_timeout``, and at least 300
-    :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times ``upload_timeout``
-    :param max_package_size: bytes that a package may have that is exported, or copied from object storage
+    :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None
+        for 5 times ``read_timeout``, and at least 300
+    :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times
+        ``upload_timeout``
+    :param max_package_size: bytes that a package may have that is exported, or copied from object
+        storage
     :raises ConfigurationError: there are no usable credentials, or a value cannot be used
     """
 
@@ -91,8 +98,8 @@ class ClientConfig:
             check_proxy(url, "A URL in the connection's proxies")
         if not self.password:
             raise ConfigurationError(
-                "The connection has no password. Put the login's password there, or an access token with the "
-                "login left empty."
+                "The connection has no password. Put the login's password there, or an access token"
+                " with the login left empty."
             )
         for name, value in (("login", self.login), ("password", self.password)):
             refuse_mask(name, value)
@@ -101,23 +108,40 @@ class ClientConfig:
             _refuse(odd, f"{name} holds a line break or another control character. Remove it.")
             around = value and value != value.strip()
             _refuse(around, f"{name} begins or ends with a space. Remove it.")
-        if not (self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()):
-            raise _unusable(f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}.")
-        _refuse(":" in (self.login or ""), "login holds a colon, which Basic authentication excludes.")
+        if not (
+            self.user_agent.strip() and self.user_agent.isascii() and self.user_agent.isprintable()
+        ):
+            raise _unusable(
+                f"user_agent must be printable ASCII text, not {shown(self.user_agent)!r}."
+            )
+        _refuse(
+            ":" in (self.login or ""), "login holds a colon, which Basic authentication excludes."
+        )
         self._check_token()
 
     def _check_token(self) -> None:
         """Refuse an access token that would not be sent as one: a server only answers 401 to it."""
         bearer = _BEARER.match(self.password)
         if self.login:
-            words = "password is an access token, and there is a login. Leave the login empty for a token."
+            words = (
+                "password is an access token, and there is a login. Leave the login empty for a"
+                " token."
+            )
             _refuse(bearer or _TOKEN.fullmatch(self.password), words)
             return
         _refuse(bearer, "password begins with 'Bearer'. Give the access token alone.")
         quoted = self.password[0] in _QUOTES or self.password[-1] in _QUOTES
-        _refuse(quoted, "password has a quote around it. Without a login it is an access token: give it alone.")
-        words = "password holds a space, and without a login it is an access token, which has none. "
-        _refuse(" " in self.password, f"{words}Give the token alone, or the login that the password belongs to.")
+        _refuse(
+            quoted,
+            "password has a quote around it. Without a login it is an access token: give it alone.",
+        )
+        words = (
+            "password holds a space, and without a login it is an access token, which has none. "
+        )
+        _refuse(
+            " " in self.password,
+            f"{words}Give the token alone, or the login that the password belongs to.",
+        )
 
     @cached_property
     def seconds_of_a_call(self) -> float:
@@ -143,11 +167,14 @@ class ClientConfig:
     def secrets(self) -> list[str]:
         """Every text that must not be shown, longest first.
 
-        That is the password or token, the passwords of proxies (the environment's too), and what Basic authentication
-        makes of them. Each is there as it stands in URLs, in JSON, and in text whose white space was folded.
+        That is the password or token, the passwords of proxies (the environment's too), and what
+        Basic authentication makes of them. Each is there as it stands in URLs, in JSON, and in text
+        whose white space was folded.
         """
         pairs = [(self.login or "", self.password)]
-        for login, password in proxy_logins([*self.proxies.values(), *environment_proxies(self.base_url).values()]):
+        for login, password in proxy_logins(
+            [*self.proxies.values(), *environment_proxies(self.base_url).values()]
+        ):
             pairs += [(login, password), (unquote(login), unquote(password))]
         found: set[str] = set()
         for login, password in pairs:
@@ -155,12 +182,20 @@ class ClientConfig:
             for secret in (password, basic):
                 written = secret.encode("utf-8", "replace").decode()
                 encoded = {quote(written, safe=""), quote_plus(written), quote(written)}
-                found |= {secret, unquote(written), *encoded, json.dumps(secret)[1:-1], " ".join(secret.split())}
+                found |= {
+                    secret,
+                    unquote(written),
+                    *encoded,
+                    json.dumps(secret)[1:-1],
+                    " ".join(secret.split()),
+                }
         return sorted(filter(None, found), key=len, reverse=True)
 
     @cached_property
     def long_secrets(self) -> list[str]:
-        """Those that are replaced in an answer that is not an error: a short one is part of any name."""
+        """Those that are replaced in an answer that is not an error: a short one is part of any
+        name.
+        """
         return [secret for secret in self.secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
 
 
@@ -182,8 +217,8 @@ def refuse_mask(name: str, value: object) -> None:
     """
     _refuse(
         value == _MASK,
-        f"{name} is {_MASK}, the mask that Airflow shows instead of a secret; the real one was overwritten when a "
-        "masked view was saved. Enter it again.",
+        f"{name} is {_MASK}, the mask that Airflow shows instead of a secret; the real one was"
+        " overwritten when a masked view was saved. Enter it again.",
     )
 
 
@@ -195,35 +230,48 @@ def refuse_pem(name: str, value: object) -> None:
     :raises ConfigurationError: it is one
     """
     found = isinstance(value, str) and ("-----BEGIN" in value or "\n" in value or "\\n" in value)
-    words = "holds a certificate or key where its path belongs. Save it as a file on every worker, and give the path."
+    words = (
+        "holds a certificate or key where its path belongs. Save it as a file on every worker, and"
+        " give the path."
+    )
     _refuse(found, f"extra {name!r} {words}")
 
 
-def resolve_base_url(host: str | None, *, schema: str | None = None, port: int | None = None) -> str:
+def resolve_base_url(
+    host: str | None, *, schema: str | None = None, port: int | None = None
+) -> str:
     """Put the fields of a connection together into one base URL.
 
-    ``host`` may be a bare name, ``name:port``, ``name/base/path`` or a full URL. https is the default. Without a port
-    the scheme's own applies: self-managed instances often listen on 3005 [R], but that is never guessed.
+    ``host`` may be a bare name, ``name:port``, ``name/base/path`` or a full URL. https is the
+    default. Without a port the scheme's own applies: self-managed instances often listen on 3005
+    [R], but that is never guessed.
 
     :param host: the connection's host
     :param schema: ``http`` or ``https``, or nothing
     :param port: port number, or nothing
     :returns: the base URL
-    :raises ConfigurationError: the fields cannot be used or contradict each other; the message names them
+    :raises ConfigurationError: the fields cannot be used or contradict each other; the message
+        names them
     """
     text = (host or "").strip()
     # Before it is parsed: what is wrong with it may quote the password.
     _refuse("@" in text, "host holds credentials (user@host). Put them into login and password.")
     if not text:
         raise ConfigurationError(
-            "The connection has no host. Enter the instance's name or URL, for example https://trifacta.example.com."
+            "The connection has no host. Enter the instance's name or URL, for example"
+            " https://trifacta.example.com."
         )
     # The libraries raise a raw error for half of a surrogate pair.
-    _refuse(text != text.encode("utf-8", "replace").decode(), f"host {shown(text)!r} is not a host or URL.")
+    _refuse(
+        text != text.encode("utf-8", "replace").decode(),
+        f"host {shown(text)!r} is not a host or URL.",
+    )
     has_scheme = "://" in text
     name = text.partition("://")[2] if has_scheme else text
     if _HALF_A_SCHEME.match(name) or (has_scheme and name.startswith("/")):
-        raise _unusable(f"host {shown(text)!r} has a scheme in place of a name. Write https://NAME. {_IN_A_URI}")
+        raise _unusable(
+            f"host {shown(text)!r} has a scheme in place of a name. Write https://NAME. {_IN_A_URI}"
+        )
     schemes, scheme_field = ("http", "https"), (schema or "").strip().lower().removesuffix("://")
     # A URI whose password is not encoded puts a part of it there.
     _refuse("@" in scheme_field, f"schema holds '@'. {_IN_A_URI} Encode login and password too.")
@@ -241,7 +289,9 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
     if not url.hostname or any(character.isspace() for character in text):
         raise _unusable(f"host {shown(text)!r} is not a host or URL.")
     wrong = has_scheme and scheme_field not in ("", url.scheme)
-    _refuse(wrong, f"host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out.")
+    _refuse(
+        wrong, f"host says {url.scheme}:// but its schema field says {scheme_field}. Leave one out."
+    )
     wrong = port is not None and host_port not in (None, port)
     _refuse(wrong, f"host says port {host_port} but its port field says {port}. Leave one out.")
     path = url.path.rstrip("/")
@@ -249,7 +299,9 @@ def resolve_base_url(host: str | None, *, schema: str | None = None, port: int |
         raise _unusable(f"host {shown(text)!r} ends with /v4. Leave that out; the client adds it.")
     page = _PAGE.search(path)
     if page and page.end() == len(path):
-        raise _unusable(f"host {shown(text)!r} is the address of a page. Leave out the path {shown(page[0])!r}.")
+        raise _unusable(
+            f"host {shown(text)!r} is the address of a page. Leave out the path {shown(page[0])!r}."
+        )
     final_port = host_port if host_port is not None else port
     wrong = final_port is not None and not 0 < final_port < 65536
     _refuse(wrong, f"port {final_port} is not between 1 and 65535.")
@@ -269,7 +321,9 @@ def host_of(url: str) -> str:
 
 
 def _with_brackets(text: str) -> str:
-    """Put brackets around an IPv6 address that has none: Airflow takes them off a connection URI's host."""
+    """Put brackets around an IPv6 address that has none: Airflow takes them off a connection URI's
+    host.
+    """
     scheme, separator, rest = text.rpartition("://")
     address, slash, path = rest.partition("/")
     try:
@@ -284,7 +338,8 @@ def check_environment(base_url: str, proxies: Mapping[str, str]) -> None:
 
     :param base_url: the instance
     :param proxies: the connection's own proxies, which come first
-    :raises ConfigurationError: it cannot be used; the error names the kind of variable, and nothing of its value
+    :raises ConfigurationError: it cannot be used; the error names the kind of variable, and nothing
+        of its value
     """
     from requests.utils import select_proxy  # not at the top: parsing a DAG needs no HTTP library
 

@@ -1,4 +1,5 @@
-"""Every error of this package: one root, and a class for each case that a caller treats differently.
+"""Every error of this package: one root, and a class for each case that a caller treats
+differently.
 
 ::
 
@@ -55,7 +56,8 @@
     ├── RunNotStartedError
     └── JobFailedError
 
-Each class has a ``code`` of its own, for programs. :mod:`.root_error` has the fields that all of them share.
+Each class has a ``code`` of its own, for programs. :mod:`.root_error` has the fields that all of
+them share.
 """
 
 from __future__ import annotations
@@ -64,7 +66,9 @@ import typing
 
 from .root_error import TrifactaError as TrifactaError  # the others import it from here
 
-if typing.TYPE_CHECKING:  # the package exports every name of this module, so it has no other names when it runs
+if (
+    typing.TYPE_CHECKING
+):  # the package exports every name of this module, so it has no other names when it runs
     from collections.abc import Mapping, Sequence
     from typing import Any
 
@@ -78,7 +82,9 @@ class MissingConnectionError(ConfigurationError, code="missing_connection"):
 
 
 class ConnectionLookUpError(TrifactaError, code="connection_look_up", retryable=True):
-    """Airflow could not read the connection during a wait: its API, database or secrets backend failed."""
+    """Airflow could not read the connection during a wait: its API, database or secrets backend
+    failed.
+    """
 
 
 class InvalidInputError(TrifactaError, code="invalid_input"):
@@ -97,8 +103,8 @@ class TLSError(TransportError, code="tls", transient=False):
     """TLS failed, usually because this host does not trust the server's certificate."""
 
     #: What is wrong: ``expired``, ``not_yet_valid``, ``wrong_name``, ``unknown_authority``,
-    #: ``client_certificate_required``, ``client_certificate_refused``, ``key_mismatch``, ``key_encrypted``,
-    #: ``unreadable_file``, ``no_tls``, ``protocol_version``, or empty.
+    #: ``client_certificate_required``, ``client_certificate_refused``, ``key_mismatch``,
+    #: ``key_encrypted``, ``unreadable_file``, ``no_tls``, ``protocol_version``, or empty.
     reason: str = ""
 
 
@@ -111,15 +117,21 @@ class ConnectionLostError(TransportError, code="connection_lost"):
 
 
 class UnexpectedResponseError(TrifactaError, code="unexpected_response", retryable=True):
-    """The answer is not as the API documents it: not JSON, or a field is missing or of another type."""
+    """The answer is not as the API documents it: not JSON, or a field is missing or of another
+    type.
+    """
 
 
 class AnswerTooLargeError(UnexpectedResponseError, code="answer_too_large"):
-    """The answer has more bytes, lists or objects than this process reads of one. It was not read to its end."""
+    """The answer has more bytes, lists or objects than this process reads of one. It was not read
+    to its end.
+    """
 
 
 class RedirectError(TrifactaError, code="redirect"):
-    """The server redirects to a login page or another host. Credentials are not sent there. A read is ``retryable``."""
+    """The server redirects to a login page or another host. Credentials are not sent there. A read
+    is ``retryable``.
+    """
 
 
 class APIError(TrifactaError, code="api"):
@@ -129,17 +141,23 @@ class APIError(TrifactaError, code="api"):
     path: str = ""  #: Path of the request, without host and query.
     status: int = 0  #: HTTP status of the answer.
     name: str | None = None  #: The API's name of the exception, if it gave one.
-    request_id: str | None = None  #: Value of ``x-trifacta-request-id``, for the server's administrator.
+    request_id: str | None = (
+        None  #: Value of ``x-trifacta-request-id``, for the server's administrator.
+    )
     retry_after: float | None = None  #: Seconds that the server asked to wait, if it did.
     from_api: bool = False  #: Whether the body is the API's own error, and not the page of a proxy.
 
 
 class BadRequestError(APIError, code="bad_request"):
-    """400, 415, 422 and every other 4xx without a class of its own: the request itself is refused."""
+    """400, 415, 422 and every other 4xx without a class of its own: the request itself
+    is refused.
+    """
 
 
 class AuthenticationError(APIError, code="authentication"):
-    """401, or the API's ``InvalidAccessTokenException``: the credentials are missing, wrong or expired."""
+    """401, or the API's ``InvalidAccessTokenException``: the credentials are missing, wrong or
+    expired.
+    """
 
 
 class PermissionDeniedError(APIError, code="permission_denied"):
@@ -147,7 +165,9 @@ class PermissionDeniedError(APIError, code="permission_denied"):
 
 
 class NotFoundError(APIError, code="not_found"):
-    """404: there is no such object, or this user cannot see it. A 400 to a read that sends only an id says the same."""
+    """404: there is no such object, or this user cannot see it. A 400 to a read that sends only an
+    id says the same.
+    """
 
 
 class GoneError(NotFoundError, code="gone"):
@@ -171,7 +191,9 @@ class ServerError(APIError, code="server", transient=True, retryable=True):
 
 
 class GatewayPageError(APIError, code="gateway_page", transient=True, retryable=True):
-    """A 4xx without the API's own error body: something in front of the API answered. It says nothing about objects."""
+    """A 4xx without the API's own error body: something in front of the API answered. It says
+    nothing about objects.
+    """
 
 
 class PackageError(TrifactaError, code="package"):
@@ -183,11 +205,15 @@ class PackageNotFoundError(PackageError, code="package_not_found"):
 
 
 class PackageFormatError(PackageError, code="package_format"):
-    """The file is not a flow package: not a ZIP, or not exactly one readable flow definition in it."""
+    """The file is not a flow package: not a ZIP, or not exactly one readable flow
+    definition in it.
+    """
 
 
 class PackageTooLargeError(PackageError, code="package_too_large"):
-    """The package is larger than it may be, or unpacks to far more than a flow package can hold (a ZIP bomb)."""
+    """The package is larger than it may be, or unpacks to far more than a flow package can hold (a
+    ZIP bomb).
+    """
 
 
 class WrongPackageError(PackageError, code="wrong_package"):
@@ -203,7 +229,9 @@ class DestinationError(TrifactaError, code="destination", retryable=True):
 
 
 class SourceError(TrifactaError, code="source", retryable=True):
-    """The storage of a package cannot be read now. Nothing was sent. (No such package: see `PackageNotFoundError`.)"""
+    """The storage of a package cannot be read now. Nothing was sent. (No such package: see
+    `PackageNotFoundError`.)
+    """
 
 
 class TemporarySpaceError(TrifactaError, code="temporary_space", retryable=True):
@@ -219,15 +247,21 @@ class DroppedObjectsError(TrifactaError, code="dropped_objects"):
 
 
 class ReleaseNotLiveError(TrifactaError, code="release_not_live"):
-    """The release was live, or the package was imported before, and another release is live now, or none."""
+    """The release was live, or the package was imported before, and another release is live now, or
+    none.
+    """
 
 
 class UnexpectedLiveReleaseError(TrifactaError, code="unexpected_live_release"):
-    """Another release is live than expected, or another import ran at the same time. The text says what was written."""
+    """Another release is live than expected, or another import ran at the same time. The text says
+    what was written.
+    """
 
 
 class PromotionNotProvenError(TrifactaError, code="promotion_not_proven"):
-    """A release was promoted, and nothing proves that it is live and good. The text says what is live."""
+    """A release was promoted, and nothing proves that it is live and good. The text says what is
+    live.
+    """
 
 
 class PromotionRolledBackError(PromotionNotProvenError, code="promotion_rolled_back"):
@@ -243,11 +277,15 @@ class OlderPackageError(TrifactaError, code="older_package"):
 
 
 class AmbiguousSubmissionError(TrifactaError, code="ambiguous_submission"):
-    """It is unknown whether a change was made. A person has to look before anything is sent again."""
+    """It is unknown whether a change was made. A person has to look before anything is
+    sent again.
+    """
 
 
 class InterruptedChangeError(TrifactaError, code="interrupted_change"):
-    """An earlier try was cut off and may have acted. Acting again could undo what a person did in the meantime."""
+    """An earlier try was cut off and may have acted. Acting again could undo what a person did in
+    the meantime.
+    """
 
 
 class AmbiguousNameError(TrifactaError, code="ambiguous_name"):
@@ -264,7 +302,9 @@ class DryRunFailedError(TrifactaError, code="dry_run_failed"):
 class MissingMappingError(TrifactaError, code="missing_mapping"):
     """The server holds an import up, because it lacks mappings. Nothing was imported."""
 
-    mapping: Mapping[str, Mapping[str, Any]] = {}  #: The arguments to write, by name; the values are to be filled in.
+    mapping: Mapping[
+        str, Mapping[str, Any]
+    ] = {}  #: The arguments to write, by name; the values are to be filled in.
 
 
 class ReleaseDeletedError(TrifactaError, code="release_deleted"):
@@ -288,4 +328,6 @@ class RunNotStartedError(TrifactaError, code="run_not_started"):
 
 
 class JobFailedError(TrifactaError, code="job_failed"):
-    """A job group ended as Failed or Canceled, or in an unknown state, which is not a success either."""
+    """A job group ended as Failed or Canceled, or in an unknown state, which is not a success
+    either.
+    """

@@ -1,4 +1,5 @@
-"""From an error status, or the lack of an answer, to an error that says what happened and what to do next.
+"""From an error status, or the lack of an answer, to an error that says what happened and what to
+do next.
 
 Only a request that failed enters this module.
 """
@@ -48,30 +49,50 @@ def api_error_class(status: int) -> type[errors.APIError]:
 
     :param status: HTTP status, 400 or above
     """
-    return _STATUS_CLASSES.get(status, errors.ServerError if status >= 500 else errors.BadRequestError)
+    return _STATUS_CLASSES.get(
+        status, errors.ServerError if status >= 500 else errors.BadRequestError
+    )
 
 
 _ADVICE = {
-    400: "Correct the request as the message says; for a package, check the product version that exported it.",
-    401: "Check login and password, or the access token (it may have expired), in the Airflow connection.",
+    400: (
+        "Correct the request as the message says; for a package, check the product version that"
+        " exported it."
+    ),
+    401: (
+        "Check login and password, or the access token (it may have expired), in the Airflow"
+        " connection."
+    ),
     410: "It was deleted in Trifacta.",
     413: "Raise the upload limit of the server or of the proxy before it.",
     429: "The instance's request quota is used up. Try again later or less often.",
 }
 #: The first name in a path, what one of it is called, and what a user needs to get at it.
 _RESOURCES = {
-    "deployments": ("deployment", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
-    "releases": ("release", "Where the instance is both Dev and Prod, the user needs the Deployment role."),
+    "deployments": (
+        "deployment",
+        "Where the instance is both Dev and Prod, the user needs the Deployment role.",
+    ),
+    "releases": (
+        "release",
+        "Where the instance is both Dev and Prod, the user needs the Deployment role.",
+    ),
     "flows": ("flow", "The user must own the flow, or it must be shared with the user."),
-    "connections": ("connection", "The user must own a connection, or it must be shared with the user."),
+    "connections": (
+        "connection",
+        "The user must own a connection, or it must be shared with the user.",
+    ),
     "jobGroups": ("job group", "The user must be allowed to see the flow that it runs."),
 }
 #: What a workspace can switch off, by the end of the path.
 _SETTINGS = {
-    **dict.fromkeys(("/flows/package", "/flows/package/dryRun", "/releases", "/releases/dryRun"), "import"),
+    **dict.fromkeys(
+        ("/flows/package", "/flows/package/dryRun", "/releases", "/releases/dryRun"), "import"
+    ),
     "/package": "export",
 }
-#: Names of exceptions that say more than the status beside them, and the status that such an answer counts as.
+#: Names of exceptions that say more than the status beside them, and the status that such an answer
+#: counts as.
 _STATUS_OF_NAME = {
     "InvalidAccessTokenException": 401,  # seen with status 400 [P: SAA]
     "AccessControlException": 403,
@@ -79,20 +100,27 @@ _STATUS_OF_NAME = {
     ROUTE_NOT_FOUND: 404,
     "GoneException": 410,
 }
-#: Statuses that keep their class, whoever answers: they are about the sender, the form of the request, or the moment.
+#: Statuses that keep their class, whoever answers: they are about the sender, the form of the
+#: request, or the moment.
 _OF_ANY_SENDER = (401, 407, 408, 411, 413, 414, 425, 429, 431)
 _NOT_THE_API = (
-    "This is not the API's own error: something in front of the API answered, so it says nothing about any object. If "
-    "this goes on, check the connection's host, and the proxy or gateway on the way."
+    "This is not the API's own error: something in front of the API answered, so it says nothing"
+    " about any object. If this goes on, check the connection's host, and the proxy or gateway on"
+    " the way."
 )
-_MAYBE_NOT_THE_API = "This is not the API's own error, so something in front of the API may have refused them."
-_UNKNOWN_ROUTE = "This instance does not know this call. Check the connection's host, and the product version."
+_MAYBE_NOT_THE_API = (
+    "This is not the API's own error, so something in front of the API may have refused them."
+)
+_UNKNOWN_ROUTE = (
+    "This instance does not know this call. Check the connection's host, and the product version."
+)
 #: Reads that send nothing but an id.
 _READ_BY_ID = re.compile(r"/v4/\w+/\d+(/status)?")
 _NO_DEPLOYMENT_MANAGER = (
-    "This instance has no Deployment Manager, or this user's edition or role does not include it. Check that the "
-    "connection's host is the production instance, and ask its administrator. The cloud editions have none: there "
-    "ImportFlowPackageOperator imports a package into the workspace (docs/guides/workspaces.md)."
+    "This instance has no Deployment Manager, or this user's edition or role does not include it."
+    " Check that the connection's host is the production instance, and ask its administrator. The"
+    " cloud editions have none: there ImportFlowPackageOperator imports a package into the"
+    " workspace (docs/guides/workspaces.md)."
 )
 
 
@@ -107,7 +135,11 @@ def api_error(answer: Answer, request: Request, redact: Redactor) -> errors.APIE
     method, path = request.method, request.path
     name, words, from_api = _api_words(answer)
     request_id = answer.headers.get("x-trifacta-request-id")
-    said = f": {redact.excerpt(words)}" if words else f" with {redact.describe(answer.content, answer.headers)}"
+    said = (
+        f": {redact.excerpt(words)}"
+        if words
+        else f" with {redact.describe(answer.content, answer.headers)}"
+    )
     where = f" (request id {redact.excerpt(request_id)})" if request_id else ""
     status = _STATUS_OF_NAME.get(name or "", answer.status) if from_api else answer.status
     kind, advice = api_error_class(status), _advice(status, path)
@@ -133,7 +165,8 @@ def api_error(answer: Answer, request: Request, redact: Redactor) -> errors.APIE
 
 
 def lacks_deployment_manager(error: errors.APIError) -> errors.DeploymentManagerMissingError:
-    """Return the error of a call below deployments or releases on an instance that has none of both.
+    """Return the error of a call below deployments or releases on an instance that has none of
+    both.
 
     :param error: what the call ended with: the instance does not know the path
     """
@@ -141,17 +174,21 @@ def lacks_deployment_manager(error: errors.APIError) -> errors.DeploymentManager
     where = f" (request id {error.request_id})" if error.request_id else ""
     fields = ("method", "path", "status", "name", "request_id", "from_api", "unsent")
     return errors.DeploymentManagerMissingError(
-        f"{happened}{where}. {_NO_DEPLOYMENT_MANAGER}", **{field: getattr(error, field) for field in fields}
+        f"{happened}{where}. {_NO_DEPLOYMENT_MANAGER}",
+        **{field: getattr(error, field) for field in fields},
     )
 
 
 def _is_of_a_gateway(status: int, from_api: bool) -> bool:
-    """Tell an answer in place of a verdict. Only the API itself can say something about an object."""
+    """Tell an answer in place of a verdict. Only the API itself can say something about
+    an object.
+    """
     return not from_api and 400 <= status < 500 and status not in _OF_ANY_SENDER
 
 
 def _refuses_id(status: int, request: Request) -> bool:
-    """Tell a 400 that can only be about the id: the API documents this status for what does not exist, too.
+    """Tell a 400 that can only be about the id: the API documents this status for what does not
+    exist, too.
 
     With query parameters it may be about one of them.
     """
@@ -160,21 +197,30 @@ def _refuses_id(status: int, request: Request) -> bool:
 
 
 def _advice(status: int, path: str) -> str:
-    """Return what to do next. A wrong id and a missing permission are answered alike, so both are named."""
+    """Return what to do next. A wrong id and a missing permission are answered alike, so both are
+    named.
+    """
     resource, _, number = path.removeprefix("/v4/").partition("/")
     noun, needed = _RESOURCES.get(resource, ("", "The user must be allowed to use the API."))
     number = number.partition("/")[0]
     if status == 400 and noun and number.isdecimal():
         # This status is documented for what does not exist, too.
-        return f"{_ADVICE[400]} Check the id {number} of the {noun} too, and this user's permission."
+        return (
+            f"{_ADVICE[400]} Check the id {number} of the {noun} too, and this user's permission."
+        )
     if status not in (403, 404):
         return _ADVICE.get(status, "")
-    setting = next((words for end, words in _SETTINGS.items() if path.endswith(end) and number), None)
+    setting = next(
+        (words for end, words in _SETTINGS.items() if path.endswith(end) and number), None
+    )
     number = number if number.isdigit() else ""
     sentences = [
-        f"Check the id {number} of the {noun} and this user's permission: the answer does not tell which is wrong."
-        if noun and number
-        else "Check this user's permission.",
+        (
+            f"Check the id {number} of the {noun} and this user's permission: the answer does not"
+            " tell which is wrong."
+            if noun and number
+            else "Check this user's permission."
+        ),
         needed,
         f"Check that {setting} is enabled in the workspace." if setting else "",
         "Check the base URL too; the object may be deleted." if status == 404 else "",
@@ -185,8 +231,8 @@ def _advice(status: int, path: str) -> str:
 def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
     """Read ``{"exception": {name, message, details}}``.
 
-    :returns: the exception's name; the words of the answer; and whether it is the API's own error, since a gateway may
-        answer JSON of another kind
+    :returns: the exception's name; the words of the answer; and whether it is the API's own error,
+        since a gateway may answer JSON of another kind
     """
     try:
         body = parse(answer.content)
@@ -197,21 +243,37 @@ def _api_words(answer: Answer) -> tuple[str | None, str, bool]:
         return None, inner if isinstance(inner, str) else json.dumps(inner), False
     from_api = inner is not body and bool(inner.get("name") or inner.get("message"))
     name = inner.get("name")
-    said = filter(None, map(inner.get, ("name", "message", "details")))  # details may be any JSON type
+    said = filter(
+        None, map(inner.get, ("name", "message", "details"))
+    )  # details may be any JSON type
     words = [value if isinstance(value, str) else json.dumps(value) for value in said]
-    return (name if isinstance(name, str) else None), ": ".join(words) or json.dumps(inner), from_api
+    return (
+        (name if isinstance(name, str) else None),
+        ": ".join(words) or json.dumps(inner),
+        from_api,
+    )
 
 
 #: What the libraries raise for an answer that they cannot read, apart from their own errors.
 _GARBLED = (
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError),
+    *(
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        EOFError,
+    ),
     HTTPException,
 )
 #: What the system raises for a TLS file that it cannot open.
 _FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
-def failure_of(error: Exception, request: Request, url: str, config: ClientConfig, redact: Redactor) -> Exception:
+def failure_of(
+    error: Exception, request: Request, url: str, config: ClientConfig, redact: Redactor
+) -> Exception:
     """Translate what the libraries raised in place of an answer.
 
     :param error: what they raised
@@ -222,8 +284,12 @@ def failure_of(error: Exception, request: Request, url: str, config: ClientConfi
     :returns: the error in the class that fits; the same one if it is not theirs
     """
     path = urlsplit(url).path
-    if isinstance(error, (requests.exceptions.InvalidURL, LocationParseError)):  # requests lets the second one through
-        return errors.ConfigurationError(f"The connection's host makes no usable URL: {redact(str(error))}.")
+    if isinstance(
+        error, (requests.exceptions.InvalidURL, LocationParseError)
+    ):  # requests lets the second one through
+        return errors.ConfigurationError(
+            f"The connection's host makes no usable URL: {redact(str(error))}."
+        )
     if isinstance(error, requests.RequestException):
         return _no_answer(error, request, url, config, redact)
     if isinstance(error, OSError) and not exchange.begun:
@@ -235,14 +301,23 @@ def failure_of(error: Exception, request: Request, url: str, config: ClientConfi
     words = redact.excerpt(f"{type(error).__name__}: {error}")
     if not exchange.begun:
         return errors.InvalidInputError(f"{request.method} {path} cannot be sent ({words}).")
-    return errors.UnexpectedResponseError(f"{request.method} {path} was answered with what is not HTTP ({words}).")
+    return errors.UnexpectedResponseError(
+        f"{request.method} {path} was answered with what is not HTTP ({words})."
+    )
 
 
 def _no_answer(
-    error: requests.RequestException, request: Request, url: str, config: ClientConfig, redact: Redactor
+    error: requests.RequestException,
+    request: Request,
+    url: str,
+    config: ClientConfig,
+    redact: Redactor,
 ) -> errors.TrifactaError:
     parts, links = urlsplit(url), list(_chain(error))
-    where = f"{request.method} {parts.path} at {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+    where = (
+        f"{request.method} {parts.path} at"
+        f" {host_of(url)}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+    )
     # The innermost exception has the words that people can act on.
     cause = redact.excerpt(str(links[-1]) or type(links[-1]).__name__).rstrip(".")
 
@@ -254,28 +329,45 @@ def _no_answer(
     # Connecting to a server raises none of these, except that a firewall may forbid it.
     if not exchange.begun and came_of(*_FILE_ERRORS) and file_problem(config):
         return errors.ConfigurationError(unusable_files(config))
-    # ``urllib3`` blames the proxy for every connection through it that is lost, also after the request has left.
+    # ``urllib3`` blames the proxy for every connection through it that is lost, also after the
+    # request has left.
     if isinstance(error, requests.exceptions.ProxyError) and not exchange.begun:
         words = f"failed at the proxy: {cause}. Check the extra 'proxies' and the environment."
     elif isinstance(error, requests.ConnectTimeout):
-        words = "could not connect in time. Check host and port, firewalls, and the extra 'connect_timeout'."
+        words = (
+            "could not connect in time. Check host and port, firewalls, and the extra"
+            " 'connect_timeout'."
+        )
     elif isinstance(error, requests.ReadTimeout):
         option = "upload_timeout" if request.slow else "read_timeout"
-        return errors.RequestTimeoutError(f"{where} gave no answer in time. A larger extra {option!r} waits longer.")
+        return errors.RequestTimeoutError(
+            f"{where} gave no answer in time. A larger extra {option!r} waits longer."
+        )
     elif came_of(socket.gaierror):
         words = f"could not connect: the host name is not known ({cause}). Check the host."
     elif came_of(urllib3.exceptions.NewConnectionError):
-        hint = "Check host and port: nothing listens there. Self-managed instances often use port 3005."
+        hint = (
+            "Check host and port: nothing listens there. Self-managed instances often use port"
+            " 3005."
+        )
         refused = came_of(ConnectionRefusedError)
-        words = f"could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
+        words = (
+            f"could not connect: {cause}. {hint if refused else 'Check the host and the network.'}"
+        )
     else:
-        hint = " The server may have refused the file before reading all of it." if request.body else ""
+        hint = (
+            " The server may have refused the file before reading all of it."
+            if request.body
+            else ""
+        )
         return errors.ConnectionLostError(f"{where} lost its connection: {cause}.{hint}")
     return errors.ConnectError(f"{where} {words}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions inside an exception: ``urllib3`` nests them in args and reasons, not only as causes."""
+    """Yield the exceptions inside an exception: ``urllib3`` nests them in args and reasons, not
+    only as causes.
+    """
     pending: list[object] = [error]
     seen: set[int] = set()
     while pending:
@@ -284,5 +376,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(link))
         yield link
-        inner: Iterable[object] = (*link.args, getattr(link, "reason", None), link.__cause__, link.__context__)
+        inner: Iterable[object] = (
+            *link.args,
+            getattr(link, "reason", None),
+            link.__cause__,
+            link.__context__,
+        )
         pending.extend(inner)

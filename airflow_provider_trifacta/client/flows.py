@@ -16,7 +16,8 @@ from .retries import did_nothing, refuses_form
 from .texts import quoted
 from .transport import PAGE_SIZE
 
-#: All flows that the user can see. Without it the cloud editions list the user's own flows only [P].
+#: All flows that the user can see. Without it the cloud editions list the user's own flows only
+#: [P].
 _ALL = {"flowsFilter": "all"}
 _PACKAGE = "/v4/flows/package"
 _RECIPES = "/v4/wrangledDatasets"
@@ -29,8 +30,9 @@ def _agreed(listed: Named, read: Named, kind: str) -> Named:
     """Return what was read by its id, if the list says the same of it."""
     if (listed.id, listed.name) != (read.id, read.name):
         raise UnexpectedResponseError(
-            f"A list calls {kind} {listed.id} {quoted(listed.name)}, and the {kind} itself is {kind} {read.id}, "
-            f"{quoted(read.name)}. Nothing was changed. Retry when the list is up to date, or give the id.",
+            f"A list calls {kind} {listed.id} {quoted(listed.name)}, and the {kind} itself is"
+            f" {kind} {read.id}, {quoted(read.name)}. Nothing was changed. Retry when the list is"
+            " up to date, or give the id.",
             flow_ids=[listed.id] if kind == "flow" else [],
         )
     return read
@@ -42,21 +44,26 @@ class Flows(Resource):
     def list(self, name: str | None = None) -> builtins.list[Flow]:
         """Return the flows that the user can see (API Flows Get List v4 [R]).
 
-        :param name: asks the server for flows whose name contains this, in any case. A server may ignore it, so
-            compare the names
+        :param name: asks the server for flows whose name contains this, in any case. A server may
+            ignore it, so compare the names
         :returns: the flows, in the server's order, which is newest first
         """
-        return list_all(self._transport, "/v4/flows", Flow.from_json, {**_ALL, "filter": name or None})
+        return list_all(
+            self._transport, "/v4/flows", Flow.from_json, {**_ALL, "filter": name or None}
+        )
 
     def newest(self, *, include_deleted: bool = False) -> builtins.list[Flow]:
         """Return the newest flows that the user can see, one page of them, newest first.
 
-        :param include_deleted: whether deleted flows are wanted too; a server may not know the parameter
+        :param include_deleted: whether deleted flows are wanted too; a server may not know the
+            parameter
         """
         query = {**_ALL, "sort": "-id", "limit": PAGE_SIZE, "offset": 0}
         query["includeDeleted"] = "true" if include_deleted else None
         try:
-            flows, _ = self._transport.read_page("/v4/flows", query, self._transport.budget(), Flow.from_json)
+            flows, _ = self._transport.read_page(
+                "/v4/flows", query, self._transport.budget(), Flow.from_json
+            )
         except APIError as error:
             if not include_deleted or not refuses_form(error):
                 raise
@@ -66,13 +73,15 @@ class Flows(Resource):
     def by_name(self, name: str) -> Flow:
         """Return the flow that has exactly this name.
 
-        The server's filter compares without case and may find several [R]. If no flow of its answer has the name, the
-        whole list is read, so a server with another filter gives the same result. The flow is then read by its id,
-        because a list may lag behind a flow that has just taken the name over.
+        The server's filter compares without case and may find several [R]. If no flow of its answer
+        has the name, the whole list is read, so a server with another filter gives the same result.
+        The flow is then read by its id, because a list may lag behind a flow that has just taken
+        the name over.
 
         :param name: the flow's name
         :returns: the flow
-        :raises AmbiguousNameError: no flow has the name, or several have it; it names their ids or similar names
+        :raises AmbiguousNameError: no flow has the name, or several have it; it names their ids or
+            similar names
         :raises UnexpectedResponseError: the list and the flow itself do not agree
         """
         found = [flow for flow in self.list(name) if flow.name == name]
@@ -87,13 +96,17 @@ class Flows(Resource):
         """
         flow = self._transport.read(f"/v4/flows/{flow_id}", build=Flow.from_json)
         if flow.id != flow_id:
-            raise UnexpectedResponseError(f"GET /v4/flows/{flow_id} answered flow {flow.id}.", flow_ids=[flow_id])
+            raise UnexpectedResponseError(
+                f"GET /v4/flows/{flow_id} answered flow {flow.id}.", flow_ids=[flow_id]
+            )
         return flow
 
     def rename(self, flow_id: int, name: str, description: str | None = None) -> Flow:
-        """Rename a flow, and read it back (``PATCH /v4/flows/:id`` [R]). Only its owner may do that.
+        """Rename a flow, and read it back (``PATCH /v4/flows/:id`` [R]). Only its owner may do
+        that.
 
-        The answer may have any body, so only the flow itself counts. The same holds if the answer is lost.
+        The answer may have any body, so only the flow itself counts. The same holds if the answer
+        is lost.
 
         :param flow_id: the flow
         :param name: its new name
@@ -103,7 +116,9 @@ class Flows(Resource):
         :raises UnexpectedResponseError: the flow does not show the new name
         """
         if not isinstance(name, str) or not name.strip():
-            raise InvalidInputError(f"A flow's name must be a text, not {name!r}. Nothing was sent.")
+            raise InvalidInputError(
+                f"A flow's name must be a text, not {name!r}. Nothing was sent."
+            )
         body = {"name": name} if description is None else {"name": name, "description": description}
         lost: TrifactaError | None = None
         try:
@@ -115,8 +130,9 @@ class Flows(Resource):
         flow = self.get(flow_id)
         if flow.name != name:
             raise lost or UnexpectedResponseError(
-                f"Flow {flow_id} is called {quoted(flow.name)} after it was renamed to {quoted(name)}. Look at it in "
-                "Trifacta: the server may spell the name in another way, or another person renamed it.",
+                f"Flow {flow_id} is called {quoted(flow.name)} after it was renamed to"
+                f" {quoted(name)}. Look at it in Trifacta: the server may spell the name in another"
+                " way, or another person renamed it.",
                 flow_ids=[flow_id],
             )
         return flow
@@ -124,12 +140,15 @@ class Flows(Resource):
     def recipes(self, flow_id: int) -> builtins.list[Recipe]:
         """Return the recipes of a flow (``GET /v4/wrangledDatasets`` [P]).
 
-        The list has no filter for a flow, so it is read as a whole. Rows that are imported datasets are left out.
+        The list has no filter for a flow, so it is read as a whole. Rows that are imported datasets
+        are left out.
 
         :param flow_id: the flow
         :returns: its recipes
         """
-        recipes = self._with_recipe(lambda query: list_all(self._transport, _RECIPES, Recipe.from_json, query))
+        recipes = self._with_recipe(
+            lambda query: list_all(self._transport, _RECIPES, Recipe.from_json, query)
+        )
         return [recipe for recipe in recipes if recipe.flow_id == flow_id and not recipe.imported]
 
     @staticmethod
@@ -152,14 +171,17 @@ class Flows(Resource):
         """
         recipe = only(self.recipes(flow_id), name, "recipe", f" of flow {flow_id}")
         path = f"{_RECIPES}/{recipe.id}"
-        read = self._with_recipe(lambda query: self._transport.read(path, query, build=Recipe.from_json))
+        read = self._with_recipe(
+            lambda query: self._transport.read(path, query, build=Recipe.from_json)
+        )
         return _agreed(recipe, read, "recipe")
 
     def import_package(self, package: MultipartFile, *, folder_id: int | None = None) -> FlowImport:
-        """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every import makes new ones.
+        """Import a package as new flows of the workspace (API Flows Package Post v4 [R]). Every
+        import makes new ones.
 
-        The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        the flows may exist: see ``client/retries.py``.
+        The request is sent again only if no connection was made, and after a 429 of the API. After
+        any other failure the flows may exist: see ``client/retries.py``.
 
         :param package: the body that :meth:`.FlowPackage.body` gives, with its mappings
         :param folder_id: the folder of the new flows
@@ -170,8 +192,11 @@ class Flows(Resource):
         answer = self._transport.write("POST", _PACKAGE, body=package, params=params, limit=IMPORT)
         return FlowImport.from_json(answer)
 
-    def import_dry_run(self, package: MultipartFile, *, folder_id: int | None = None) -> Mapping[str, Any]:
-        """Try an import without making a flow (API Flows Package Post DryRun v4 [R]). It is sent again as a read is.
+    def import_dry_run(
+        self, package: MultipartFile, *, folder_id: int | None = None
+    ) -> Mapping[str, Any]:
+        """Try an import without making a flow (API Flows Package Post DryRun v4 [R]). It is sent
+        again as a read is.
 
         :param package: as for :meth:`import_package`
         :param folder_id: the folder of the new flows
@@ -179,22 +204,30 @@ class Flows(Resource):
         :raises MissingMappingError: the server would hold the import up
         """
         params = {"folderId": folder_id or None}
-        answer = object_of(self._transport.try_out(f"{_PACKAGE}/dryRun", package, params), "The answer to the dry run")
+        answer = object_of(
+            self._transport.try_out(f"{_PACKAGE}/dryRun", package, params),
+            "The answer to the dry run",
+        )
         FlowImport.from_json(answer)
         return answer
 
     def run(
-        self, flow_id: int, parameters: Mapping[str, str], *, execution_id: str | None = None, again: bool = False
+        self,
+        flow_id: int,
+        parameters: Mapping[str, str],
+        *,
+        execution_id: str | None = None,
+        again: bool = False,
     ) -> object:
         """Run a flow: one job group for each manual output (``POST /v4/flows/:id/run`` [P]).
 
         :param flow_id: the flow
         :param parameters: values by parameter name
         :param execution_id: the id by which a server that documents it takes the request once
-        :param again: whether this server documents it. Then the request is sent again after every transient error;
-            otherwise only if the server provably did nothing
-        :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as documented; or
-            ``ACCEPTED_BEFORE``
+        :param again: whether this server documents it. Then the request is sent again after every
+            transient error; otherwise only if the server provably did nothing
+        :returns: the answer, ``{"flowRunId": ..., "data": [{"id": <job group>, ...}]}`` if it is as
+            documented; or ``ACCEPTED_BEFORE``
         """
         path, body = f"/v4/flows/{flow_id}/run", run_parameters(parameters)
         return self._transport.write(
@@ -202,14 +235,16 @@ class Flows(Resource):
         )
 
     def export(self, flow_id: int, file: BinaryIO, *, comment: str | None = None) -> None:
-        """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid of its own.
+        """Export a flow as a package (``GET /v4/flows/:id/package`` [P]). Every export has a uuid
+        of its own.
 
         It changes nothing, so it is sent again after transient errors.
 
         :param flow_id: the flow
-        :param file: where the ZIP goes, open for reading and writing; its content is replaced, and it is rewound
-        :param comment: goes into the package, and newer servers show it as the release's notes. The words ``None`` and
-            ``undefined`` are not a comment
+        :param file: where the ZIP goes, open for reading and writing; its content is replaced, and
+            it is rewound
+        :param comment: goes into the package, and newer servers show it as the release's notes. The
+            words ``None`` and ``undefined`` are not a comment
         """
         params = {"comment": comment} if comment_of(comment) else None
         self._transport.download(f"/v4/flows/{flow_id}/package", file, params)

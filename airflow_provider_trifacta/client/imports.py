@@ -10,11 +10,14 @@ from .errors import MissingMappingError
 from .models import Release, object_of, optional_id, rows_within
 from .texts import shown, shown_json
 
-#: How many objects that an import dropped, or that import rules changed, are kept for a retry or an XCom.
+#: How many objects that an import dropped, or that import rules changed, are kept for a retry or an
+#: XCom.
 _OBJECTS_KEPT = 20
-#: What an import makes: the word for it, and the list in the answer. Recipes are counted by :func:`_recipes`.
+#: What an import makes: the word for it, and the list in the answer. Recipes are counted by
+#: :func:`_recipes`.
 _MADE = (("flows", "flows"), ("datasets", "datasources"), ("outputs", "outputobjects"))
-#: What an answer asks for: the argument to write, the list in the answer, and what names an entry of it.
+#: What an answer asks for: the argument to write, the list in the answer, and what names an entry
+#: of it.
 _HELD_UP = (
     ("connections", "connectionsWithoutMapping", ("name", "uuid", "id")),
     ("environment_parameters", "referencedEnvironmentParameters", ("overrideKey", "name")),
@@ -25,11 +28,14 @@ _MAPPING_EXCERPT = 2_000
 
 @dataclass(frozen=True)
 class FlowImport:
-    """What the import of a package made (API Flows Package Post v4 [R]). Every id is one of this instance.
+    """What the import of a package made (API Flows Package Post v4 [R]). Every id is one of this
+    instance.
 
     :param primary_flow_ids: the flows that a run starts with; None if the answer does not show them
-    :param flows: all new flows: dicts with ``id``, ``name`` (None if it is not shown) and ``primary``
-    :param dropped: the objects of the package that the import left out, by their kind; empty if it kept everything
+    :param flows: all new flows: dicts with ``id``, ``name`` (None if it is not shown) and
+        ``primary``
+    :param dropped: the objects of the package that the import left out, by their kind; empty if it
+        kept everything
     """
 
     primary_flow_ids: list[int] | None
@@ -55,9 +61,10 @@ class ImportResult(FlowImport):
     """What an import made as a release (API Releases Create v4 [R]).
 
     :param release: the release
-    :param rule_changes: what the import rules of the deployment changed: ``count``, and the first ``objects`` as texts;
-        None if the answer does not show it
-    :param counts: how many flows, datasets, recipes and outputs were made, as far as the answer shows them
+    :param rule_changes: what the import rules of the deployment changed: ``count``, and the first
+        ``objects`` as texts; None if the answer does not show it
+    :param counts: how many flows, datasets, recipes and outputs were made, as far as the answer
+        shows them
     """
 
     release: Release
@@ -66,7 +73,8 @@ class ImportResult(FlowImport):
 
     @classmethod
     def from_json(cls, body: object) -> ImportResult:
-        """Build it from the answer to an upload. The release is live by now, so only its id has to be there.
+        """Build it from the answer to an upload. The release is live by now, so only its id has to
+        be there.
 
         :param body: the answer
         """
@@ -83,7 +91,9 @@ def _made(data: Mapping[str, Any]) -> dict[str, Any]:
     given = data.get("primaryFlowIds")
     ids = [optional_id(flow_id) for flow_id in given] if isinstance(given, list) else [None]
     primary = None if None in ids else ids
-    flows = [new_flow(row.get("id"), row.get("name"), primary) for row in rows_within(data, "flows")]
+    flows = [
+        new_flow(row.get("id"), row.get("name"), primary) for row in rows_within(data, "flows")
+    ]
     return {
         "primary_flow_ids": primary,
         "flows": [flow for flow in flows if flow["id"]],
@@ -92,11 +102,15 @@ def _made(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule_changes(data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what import rules changed. The shape of an item is not documented [?], so any JSON will do."""
+    """Return what import rules changed. The shape of an item is not documented [?], so any JSON
+    will do.
+    """
     if "importRuleChanges" not in data:
         return None
     changes = data["importRuleChanges"]
-    return _first_objects(changes if isinstance(changes, Mapping) else {"importRuleChanges": changes})
+    return _first_objects(
+        changes if isinstance(changes, Mapping) else {"importRuleChanges": changes}
+    )
 
 
 def _counts(data: Mapping[str, Any]) -> dict[str, int]:
@@ -122,11 +136,16 @@ def new_flow(flow_id: object, name: object, primary: Collection[object] | None) 
     :param primary: the primary flows, if they are known
     """
     known = optional_id(flow_id)
-    return {"id": known, "name": shown(name) if isinstance(name, str) else None, "primary": known in (primary or ())}
+    return {
+        "id": known,
+        "name": shown(name) if isinstance(name, str) else None,
+        "primary": known in (primary or ()),
+    }
 
 
 def _refuse_hold_up(data: Mapping[str, Any]) -> None:
-    """Refuse the answer that asks for mappings [P: AAC25]. The contents of its lists are not documented.
+    """Refuse the answer that asks for mappings [P: AAC25]. The contents of its lists are not
+    documented.
 
     :raises MissingMappingError: with the arguments to write
     """
@@ -135,9 +154,13 @@ def _refuse_hold_up(data: Mapping[str, Any]) -> None:
         if isinstance(data.get(key), list) and data[key]:
             needed[name] = {_called(row, labels): "<name here>" for row in data[key]}
     if needed or ("packageContents" in data and "flows" not in data):
-        words = " and ".join(f"{name}={shown_json(values, _MAPPING_EXCERPT)}" for name, values in needed.items())
+        words = " and ".join(
+            f"{name}={shown_json(values, _MAPPING_EXCERPT)}" for name, values in needed.items()
+        )
         raise MissingMappingError(
-            f"The server holds the import up, because it lacks mappings. Add {words or 'mappings'}.", mapping=needed
+            "The server holds the import up, because it lacks mappings. Add"
+            f" {words or 'mappings'}.",
+            mapping=needed,
         )
 
 
@@ -147,13 +170,16 @@ def _called(row: object, labels: tuple[str, ...]) -> str:
 
 
 def dropped_objects(deleted: object) -> dict[str, Any]:
-    """Return the parts of ``deletedObjects`` that hold something. The vendor's page shows only an empty one [R]."""
+    """Return the parts of ``deletedObjects`` that hold something. The vendor's page shows only an
+    empty one [R].
+    """
     named = deleted if isinstance(deleted, Mapping) else {"deletedObjects": deleted}
     return {str(kind): value for kind, value in named.items() if _holds_something(value)}
 
 
 def first_dropped(dropped: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the beginning of what an import dropped, small enough to be kept; empty if it dropped nothing.
+    """Return the beginning of what an import dropped, small enough to be kept; empty if it dropped
+    nothing.
 
     :param dropped: what :func:`dropped_objects` returned
     """
@@ -172,7 +198,9 @@ def _first_objects(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _holds_something(value: object) -> bool:
-    """Tell whether there is a filled leaf at any depth. A loop, not a recursion: a server decides about the depth."""
+    """Tell whether there is a filled leaf at any depth. A loop, not a recursion: a server decides
+    about the depth.
+    """
     pending = [value]
     while pending:
         one = pending.pop()

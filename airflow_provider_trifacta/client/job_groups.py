@@ -28,7 +28,8 @@ class JobGroups(Resource):
     """Calls below ``/v4/jobGroups``: what a run starts, one for each output."""
 
     def status(self, job_group_id: int) -> object:
-        """Return the state of a job group: one word, if the server keeps to the API (API JobGroups Get Status v4 [R]).
+        """Return the state of a job group: one word, if the server keeps to the API (API JobGroups
+        Get Status v4 [R]).
 
         :param job_group_id: its id
         :returns: the answer
@@ -44,15 +45,17 @@ class JobGroups(Resource):
         execution_id: str | None = None,
         again: bool = False,
     ) -> object:
-        """Run a recipe (``POST /v4/jobGroups`` [P]). After a failure it may run, as with a deployment.
+        """Run a recipe (``POST /v4/jobGroups`` [P]). After a failure it may run, as with a
+        deployment.
 
         :param recipe_id: the recipe, which the API calls a wrangled dataset
         :param parameters: values by parameter name
-        :param overrides: settings in place of those of the recipe's output: ``execution``, ``profiler``,
-            ``writesettings``
+        :param overrides: settings in place of those of the recipe's output: ``execution``,
+            ``profiler``, ``writesettings``
         :param execution_id: as for :meth:`.Flows.run`
         :param again: as for :meth:`.Flows.run`
-        :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or ``ACCEPTED_BEFORE``
+        :returns: the answer, ``{"id": <job group>, ...}`` if it is as documented; or
+            ``ACCEPTED_BEFORE``
         """
         body = {"wrangledDataset": {"id": recipe_id}, **run_parameters(parameters)}
         body |= {"overrides": dict(overrides)} if overrides else {}
@@ -61,7 +64,8 @@ class JobGroups(Resource):
         )
 
     def newest(self, *, flows: bool = False) -> builtins.list[JobGroup]:
-        """Return the newest job groups that the user can see, one page of them (``GET /v4/jobGroups`` [R]).
+        """Return the newest job groups that the user can see, one page of them (``GET
+        /v4/jobGroups`` [R]).
 
         :param flows: whether each shows its flow too, which is an embed [P]
         """
@@ -70,14 +74,17 @@ class JobGroups(Resource):
         return sorted(job_groups, key=lambda job_group: job_group.id, reverse=True)
 
     def newest_states(self, limit: int) -> dict[int, object]:
-        """Return the states of the newest job groups, as the list has them (``GET /v4/jobGroups`` [R]).
+        """Return the states of the newest job groups, as the list has them (``GET /v4/jobGroups``
+        [R]).
 
         :param limit: how many at most; the server may give fewer
         :returns: the states by id
         """
         return self._newest({"limit": limit, "fields": "id;status"}, _states)
 
-    def _newest(self, params: Mapping[str, Any], build: Callable[[builtins.list[Mapping[str, Any]]], T]) -> T:
+    def _newest(
+        self, params: Mapping[str, Any], build: Callable[[builtins.list[Mapping[str, Any]]], T]
+    ) -> T:
         """Read the beginning of the list, which the API gives newest first."""
         path = "/v4/jobGroups"
 
@@ -87,10 +94,11 @@ class JobGroups(Resource):
         return self._transport.read(path, params, build=built, limit=PAGE)
 
     def why_failed(self, job_group_id: int) -> str:
-        """Return what failed in a job group: flow, recipe, output, and the words of its first failed job.
+        """Return what failed in a job group: flow, recipe, output, and the words of its first
+        failed job.
 
-        It never fails itself: the caller is reporting a failure already. API pages: API JobGroups Get Jobs v4 [R], API
-        JobGroups Get v4 with an embed [P].
+        It never fails itself: the caller is reporting a failure already. API pages: API JobGroups
+        Get Jobs v4 [R], API JobGroups Get v4 with an embed [P].
 
         :param job_group_id: its id
         :returns: words for an error
@@ -99,7 +107,9 @@ class JobGroups(Resource):
         return f"{what}: {self._message(job_group_id)}" if what else self._message(job_group_id)
 
     def _what_runs(self, job_group_id: int) -> str:
-        """Return the flow, the recipe and the outputs of a job group in words; empty if the server does not tell."""
+        """Return the flow, the recipe and the outputs of a job group in words; empty if the server
+        does not tell.
+        """
         path = f"/v4/jobGroups/{job_group_id}"
         words: builtins.list[str] = []
         with contextlib.suppress(TrifactaError):
@@ -116,10 +126,13 @@ class JobGroups(Resource):
         failed = next((job for job in jobs if job.status == "Failed"), None)
         if not failed:
             return "none of its jobs says why"
-        return self._transport.redact.excerpt(f"job {failed.id} ({failed.type}): {failed.message or 'no message'}")
+        return self._transport.redact.excerpt(
+            f"job {failed.id} ({failed.type}): {failed.message or 'no message'}"
+        )
 
     def cancel(self, job_group_id: int) -> None:
-        """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel`` [P]).
+        """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel``
+        [P]).
 
         :param job_group_id: its id
         """
@@ -131,13 +144,15 @@ class JobGroups(Resource):
         Some instances answer 400 for jobs that read files [P].
 
         :param job_group_id: its id
-        :returns: files, with ``uri``; and tables, with ``vendor``, ``databaseConnectString``, ``relationalPath`` and
-            ``table``, or ``query`` in place of the last
+        :returns: files, with ``uri``; and tables, with ``vendor``, ``databaseConnectString``,
+            ``relationalPath`` and ``table``, or ``query`` in place of the last
         """
         path = f"/v4/jobGroups/{job_group_id}/inputs"
 
         def places(body: object) -> builtins.list[Mapping[str, Any]]:
-            return [_place(row) for flow in rows_of(body, path) for row in rows_within(flow, "inputs")]
+            return [
+                _place(row) for flow in rows_of(body, path) for row in rows_within(flow, "inputs")
+            ]
 
         return self._transport.read(path, build=places, limit=WHOLE_LIST)
 
@@ -166,7 +181,10 @@ def _states(rows: list[Mapping[str, Any]]) -> dict[int, object]:
 def _flow_and_recipe(body: object) -> list[str]:
     recipe = within(body, "wrangledDataset")
     name = recipe.get("name") or within(recipe, "recipe").get("name")
-    return [_named("flow", within(recipe, "flow")), _named("recipe", {"id": recipe.get("id"), "name": name})]
+    return [
+        _named("flow", within(recipe, "flow")),
+        _named("recipe", {"id": recipe.get("id"), "name": name}),
+    ]
 
 
 def _named(kind: str, row: Mapping[str, Any]) -> str:

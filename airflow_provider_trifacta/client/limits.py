@@ -1,7 +1,9 @@
-"""How much an answer may hold, by the kind of its call; and what one process reads at the same time.
+"""How much an answer may hold, by the kind of its call; and what one process reads at the same
+time.
 
-A process reads for many: the waits of all users share a triggerer, and tasks of a worker may use threads. So one
-instance must not fill its memory, and must not keep Python's interpreter lock for long.
+A process reads for many: the waits of all users share a triggerer, and tasks of a worker may use
+threads. So one instance must not fill its memory, and must not keep Python's interpreter lock for
+long.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _KIB, _MIB = 2**10, 2**20
-#: Bytes of an answer for each part of it. A part is an object, a list, a comma or a colon, and costs up to 170 bytes.
+#: Bytes of an answer for each part of it. A part is an object, a list, a comma or a colon, and
+#: costs up to 170 bytes.
 _BYTES_OF_A_PART = 16
 #: Parts of any answer. A longer one that is honest has more text for each.
 _MOST_PARTS = 200_000
@@ -61,7 +64,8 @@ MOST_OF_A_CALL = 64 * _MIB
 MOST_KEPT = 16 * _MIB
 #: Bytes of the largest answer that a triggerer reads: the waits of all users share its process.
 LARGEST_IN_A_TRIGGERER = _MIB
-#: Bytes of each answer that are read without asking whether there is room: most answers have no more.
+#: Bytes of each answer that are read without asking whether there is room: most answers have no
+#: more.
 FREE = 64 * _KIB
 
 
@@ -77,8 +81,9 @@ class Claim:
 class Memory:
     """The bytes of answers that are read at the same time in one process.
 
-    An answer takes its room at once and before it is read further, so nobody holds a part and waits for more: there is
-    no deadlock. Whoever came first is served first. Only who waits for its own instance is passed by others.
+    An answer takes its room at once and before it is read further, so nobody holds a part and waits
+    for more: there is no deadlock. Whoever came first is served first. Only who waits for its own
+    instance is passed by others.
 
     :param size: bytes of all answers together. A quarter of them may be of one instance
     """
@@ -86,8 +91,9 @@ class Memory:
     size: int = 32 * _MIB
     #: Those that wait for room, in their order.
     waiting: list[Claim] = field(default_factory=list)
-    #: Held while an answer is parsed and becomes models. Python runs one thread at a time anyhow. Without this, many
-    #: threads would compete with the event loop for their turn, and keep many parsed answers.
+    #: Held while an answer is parsed and becomes models. Python runs one thread at a time anyhow.
+    #: Without this, many threads would compete with the event loop for their turn, and keep many
+    #: parsed answers.
     parsing: threading.Lock = field(default_factory=threading.Lock)
     _held: Counter[str] = field(default_factory=Counter)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -118,8 +124,10 @@ class Memory:
         """Wait until there is room, and take it.
 
         :param claim: the answer; it has taken nothing yet
-        :param size: the most that it may come to; more than the share of an instance counts as that share
-        :param left: returns the seconds that the call has left, and raises its error if there are none
+        :param size: the most that it may come to; more than the share of an instance counts as that
+            share
+        :param left: returns the seconds that the call has left, and raises its error if there are
+            none
         """
         claim.size = min(size, self.share)
         with self._changed:

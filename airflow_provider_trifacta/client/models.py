@@ -1,4 +1,6 @@
-"""Typed results of the API. Fields that are not listed here are ignored, so newer servers do no harm."""
+"""Typed results of the API. Fields that are not listed here are ignored, so newer servers do no
+harm.
+"""
 
 from __future__ import annotations
 
@@ -54,14 +56,20 @@ def rows_within(body: object, key: str) -> list[Mapping[str, Any]]:
 def _id(data: Mapping[str, Any], what: str) -> int:
     known = optional_id(data.get("id"))
     if known is None:
-        raise UnexpectedResponseError(f"{what}'s id is {shown(repr(data.get('id')))}, not a positive integer.")
+        raise UnexpectedResponseError(
+            f"{what}'s id is {shown(repr(data.get('id')))}, not a positive integer."
+        )
     return known
 
 
 def optional_id(value: object) -> int | None:
     """Return an id; None for what is not an id."""
     # bool is an int to Python, and an id of True would travel far before a reader noticed it.
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID else None
+    return (
+        value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
+        else None
+    )
 
 
 def _id_of(value: object) -> int | None:
@@ -94,7 +102,9 @@ def canonical_uuid(text: str) -> str:
 
 
 def uuid_time(text: str | None) -> pendulum.DateTime | None:
-    """Return the time that a version-1 uuid carries: that of the export. None for any other text."""
+    """Return the time that a version-1 uuid carries: that of the export. None for any
+    other text.
+    """
     try:
         uuid = UUID(text or "")
     except ValueError:
@@ -106,13 +116,17 @@ def uuid_time(text: str | None) -> pendulum.DateTime | None:
 
 
 def comment_of(text: str | None) -> str | None:
-    """Return the comment of a package, if any. 7.6 writes ``undefined`` for none [P], and a template ``None``."""
+    """Return the comment of a package, if any. 7.6 writes ``undefined`` for none [P], and a
+    template ``None``.
+    """
     words = (text or "").strip()
     return None if words in ("", "None", "undefined") else words
 
 
 def parse_time(value: object) -> pendulum.DateTime | None:
-    """Read a time of the API (ISO 8601), as UTC if it has no zone. None for a text that is not a time."""
+    """Read a time of the API (ISO 8601), as UTC if it has no zone. None for a text that is not a
+    time.
+    """
     if not isinstance(value, str) or len(value) > _LONGEST_TIME:
         return None
     parsed: object = None
@@ -122,13 +136,17 @@ def parse_time(value: object) -> pendulum.DateTime | None:
 
 
 def _by(reader: Callable[[Any], Any], *keys: str) -> Mapping[str, Any]:
-    """Say how a field is read from an answer: by which function, and from which key if not from its own name."""
+    """Say how a field is read from an answer: by which function, and from which key if not from its
+    own name.
+    """
     return {"reader": reader, "keys": keys}
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of an answer. It has an id; each other field says how it is read. Errors call it by the class's name."""
+    """A row of an answer. It has an id; each other field says how it is read. Errors call it by the
+    class's name.
+    """
 
     id: int
 
@@ -181,7 +199,8 @@ class Flow(_Row):
 
 @dataclass(frozen=True)
 class Recipe(_Row):
-    """A recipe of a flow, which the API calls a wrangled dataset. Its id is what a job group runs [P].
+    """A recipe of a flow, which the API calls a wrangled dataset. Its id is what a job group runs
+    [P].
 
     The name is the row's own [P], or that of its embedded ``recipe`` object [P].
     """
@@ -209,13 +228,17 @@ class JobGroup(_Row):
     created_at: pendulum.DateTime | None = field(metadata=_by(parse_time, "createdAt"))
     creator_id: int | None = field(metadata=_by(_id_of, "creator"))
     recipe_id: int | None = field(metadata=_by(_id_of, "wrangledDataset"))
-    flow_id: int | None = field(metadata=_by(lambda value: _id_of(within(value, "flow")), "wrangledDataset"))
+    flow_id: int | None = field(
+        metadata=_by(lambda value: _id_of(within(value, "flow")), "wrangledDataset")
+    )
     flow_run_id: int | None = field(metadata=_by(_id_of, "flowrun", "flowRun"))
 
 
 @dataclass(frozen=True)
 class Connection(_Row):
-    """A connection of the instance, without its credentials. https://api.trifacta.com -> connections [R]."""
+    """A connection of the instance, without its credentials. https://api.trifacta.com ->
+    connections [R].
+    """
 
     name: str | None = field(metadata=_by(_text))
     uuid: str | None = field(metadata=_by(_text))
@@ -226,7 +249,8 @@ class Connection(_Row):
 class Release(_Row):
     """A release: one import of a package into a deployment (API Releases Get v4 [R]).
 
-    ``active`` is true for the live release only: the API says ``true`` or ``null``, never false [R].
+    ``active`` is true for the live release only: the API says ``true`` or ``null``, never false
+    [R].
     """
 
     active: bool = field(metadata=_by(lambda value: value is True))
@@ -241,8 +265,8 @@ class Release(_Row):
     def exported_at(self) -> pendulum.DateTime | None:
         """When its package was exported; None if its uuid does not show that.
 
-        An instance may give a release an uuid of its own, which carries the time of the import. So an uuid counts only
-        if its time is more than a second before the import.
+        An instance may give a release an uuid of its own, which carries the time of the import. So
+        an uuid counts only if its time is more than a second before the import.
         """
         time = uuid_time(self.package_uuid)
         if time is None or self.created_at is None:

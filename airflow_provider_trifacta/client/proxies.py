@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 
 _SCHEMES = ("http", "https")
-_ADVICE = "In its login and password, write %2F for /, %3F for ?, %23 for #, %40 for @ and %5B for [."
+_ADVICE = (
+    "In its login and password, write %2F for /, %3F for ?, %23 for #, %40 for @ and %5B for [."
+)
 
 
 def check_proxy(url: str, where: str) -> None:
@@ -16,20 +18,27 @@ def check_proxy(url: str, where: str) -> None:
 
     :param url: the URL; one without a scheme gets ``http://``, as with ``requests``
     :param where: what the error calls it
-    :raises ConfigurationError: the URL cannot be used; the error names ``where``, and nothing of the URL
+    :raises ConfigurationError: the URL cannot be used; the error names ``where``, and nothing of
+        the URL
     """
     scheme, separator, rest = url.rpartition("://") if "://" not in url else url.partition("://")
     scheme = scheme.lower() if separator else "http"
     if scheme.startswith("socks"):
         raise ConfigurationError(
-            f"{where} is a SOCKS proxy, which this provider cannot use. Give an HTTP proxy in the connection's extra "
-            "'proxies', or exempt the instance with NO_PROXY in the environment."
+            f"{where} is a SOCKS proxy, which this provider cannot use. Give an HTTP proxy in the"
+            " connection's extra 'proxies', or exempt the instance with NO_PROXY in the"
+            " environment."
         )
     if scheme not in _SCHEMES:
         raise ConfigurationError(f"{where} must begin with http:// or https://.")
-    if not rest.isprintable() or " " in rest or any(one in rest.removesuffix("/") for one in "/?#\\"):
+    if (
+        not rest.isprintable()
+        or " " in rest
+        or any(one in rest.removesuffix("/") for one in "/?#\\")
+    ):
         raise ConfigurationError(
-            f"{where} is not a proxy URL: after the port it holds a path, '?', '#', '\\' or white space. {_ADVICE}"
+            f"{where} is not a proxy URL: after the port it holds a path, '?', '#', '\\' or white"
+            f" space. {_ADVICE}"
         )
     from urllib3.util import parse_url  # not at the top: parsing a DAG needs no HTTP library
 
@@ -41,5 +50,6 @@ def check_proxy(url: str, where: str) -> None:
         usable = connects_to == parts.hostname and (parts.port is None or 0 < parts.port < 65536)
     if not usable:
         raise ConfigurationError(
-            f"{where} is not a proxy URL such as http://user:password@proxy.example.com:3128. {_ADVICE}"
+            f"{where} is not a proxy URL such as http://user:password@proxy.example.com:3128."
+            f" {_ADVICE}"
         )

@@ -39,10 +39,14 @@ class Redactor:
         return text
 
     def excerpt(self, text: str) -> str:
-        """Return the beginning of a text on one line, without secrets, also where one is cut in two."""
+        """Return the beginning of a text on one line, without secrets, also where one is cut in
+        two.
+        """
         if len(text) > _LOOKED_AT:
             longest = max(map(len, self._secrets), default=0)
-            text = self(text[:_LOOKED_AT])[: _LOOKED_AT - longest]  # the end may be the beginning of a secret
+            text = self(text[:_LOOKED_AT])[
+                : _LOOKED_AT - longest
+            ]  # the end may be the beginning of a secret
         return shown(self(" ".join(self(text).split())), _EXCERPT)
 
     def describe(self, content: bytes, headers: Mapping[str, str]) -> str:
@@ -52,7 +56,9 @@ class Redactor:
         return f"{kind} {text!r}" if text else "an empty body"
 
     def within(self, value: object) -> object:
-        """Replace every secret in a JSON value, in its place, and return it: a server may echo what it was sent."""
+        """Replace every secret in a JSON value, in its place, and return it: a server may echo what
+        it was sent.
+        """
         if isinstance(value, str):
             for secret in self._long:
                 value = value.replace(secret, "***")
@@ -68,7 +74,9 @@ class Redactor:
         return value
 
 
-def read_unusual_json(content: bytes, headers: Mapping[str, str], what: str, redact: Redactor) -> object:
+def read_unusual_json(
+    content: bytes, headers: Mapping[str, str], what: str, redact: Redactor
+) -> object:
     """Return the JSON body of an answer that may hold a secret or many levels, or is not JSON.
 
     :param content: the body
@@ -84,8 +92,9 @@ def read_unusual_json(content: bytes, headers: Mapping[str, str], what: str, red
         return redact.within(parse(content))
     except (ValueError, RecursionError):
         raise UnexpectedResponseError(
-            f"{what} with {redact.describe(content, headers)} instead of JSON. Check that the connection's host is the "
-            "base URL of a Trifacta instance, and not of a login page or a proxy in front of it."
+            f"{what} with {redact.describe(content, headers)} instead of JSON. Check that the"
+            " connection's host is the base URL of a Trifacta instance, and not of a login page or"
+            " a proxy in front of it."
         ) from None
 
 
@@ -130,6 +139,10 @@ def parse(content: bytes) -> Any:
 def _is_deep(value: object) -> bool:
     level = [value]
     for _ in range(MOST_LEVELS + 1):
-        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list)))
+        inner = (
+            one.values() if isinstance(one, dict) else one
+            for one in level
+            if isinstance(one, (dict, list))
+        )
         level = list(chain.from_iterable(inner))
     return bool(level)

@@ -1,4 +1,6 @@
-"""Where a redirect leads, and whether the credentials may go there. Only a redirected request enters this module."""
+"""Where a redirect leads, and whether the credentials may go there. Only a redirected request
+enters this module.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,9 @@ def _advice(old: Server | None, new: Server, target: str) -> str:
     if old and old.host == new.host and (old.scheme, new.scheme) == ("https", "http"):
         return "Credentials are not sent over plain http."
     return (
-        "Credentials are not sent there, and changes are never sent again to another address. If it is a login page, "
-        "check the credentials. If the instance moved, set the connection's host to its new URL."
+        "Credentials are not sent there, and changes are never sent again to another address. If it"
+        " is a login page, check the credentials. If the instance moved, set the connection's host"
+        " to its new URL."
     )
 
 
@@ -65,10 +68,14 @@ def too_many(request: Request, url: str, most: int, redact: Redactor) -> Redirec
     :param most: how many were followed
     :param redact: takes secrets out of the error
     """
-    return _refusal(request.method, request.path, f"more than {most} times, last to {_shown(url, redact)}.")
+    return _refusal(
+        request.method, request.path, f"more than {most} times, last to {_shown(url, redact)}."
+    )
 
 
-def refuse_login_page(request: Request, answer: Answer, base_url: str, url: str, redact: Redactor) -> None:
+def refuse_login_page(
+    request: Request, answer: Answer, base_url: str, url: str, redact: Redactor
+) -> None:
     """Refuse a page for people that a request was redirected to.
 
     :param request: the request
@@ -81,7 +88,10 @@ def refuse_login_page(request: Request, answer: Answer, base_url: str, url: str,
     asked = urlsplit(f"{base_url}{request.path}").path.rstrip("/")
     if answer.status < 300 and answer.is_html and urlsplit(url).path.rstrip("/") != asked:
         advice = "Behind a reverse-proxy single sign-on tokens do not work: use login and password."
-        words = f"to the page {_shown(url, redact)}, which looks like a login page. Check the connection's credentials."
+        words = (
+            f"to the page {_shown(url, redact)}, which looks like a login page. Check the"
+            " connection's credentials."
+        )
         raise _refusal(request.method, request.path, f"{words} {advice}")
 
 

@@ -48,8 +48,9 @@ class ReleaseSource:
 class _ListForm:
     """One of the two documented ways to read the releases of a deployment.
 
-    ``GET /v4/releases?deploymentId=`` answers the list alone [R]. ``GET /v4/deployments/:id?embed=releases`` answers it
-    within the deployment [R]. There ``limit`` and ``offset`` may page the releases, or do nothing [?].
+    ``GET /v4/releases?deploymentId=`` answers the list alone [R]. ``GET
+    /v4/deployments/:id?embed=releases`` answers it within the deployment [R]. There ``limit`` and
+    ``offset`` may page the releases, or do nothing [?].
 
     :param deployment_id: the deployment
     :param deleted: whether deleted releases are wanted too; a server may not know the parameter
@@ -86,7 +87,9 @@ class _ListForm:
             return plain_page(body)
         deployment = within(body)
         if optional_id(deployment.get("id")) != self.deployment_id:
-            raise UnexpectedResponseError(f"GET {self.path} did not answer deployment {self.deployment_id}.")
+            raise UnexpectedResponseError(
+                f"GET {self.path} did not answer deployment {self.deployment_id}."
+            )
         # The deployment's own count [I] may leave deleted releases out.
         count = None if self.deleted else deployment.get("numReleases")
         return within(deployment, "releases").get("data"), count
@@ -95,16 +98,21 @@ class _ListForm:
         """Return those of the releases that belong to the deployment, newest first.
 
         :param releases: what was read
-        :raises UnexpectedResponseError: a release does not show its deployment, so it may belong to any
+        :raises UnexpectedResponseError: a release does not show its deployment, so it may belong to
+            any
         """
         wanted = [release for release in releases if self.deleted or not release.deleted]
         homeless = [release.id for release in wanted if release.deployment_id is None]
         if homeless and not self.embedded:
             raise UnexpectedResponseError(
-                f"GET {self.path} does not show which deployment the releases {homeless[:5]} belong to."
+                f"GET {self.path} does not show which deployment the releases {homeless[:5]}"
+                " belong to."
             )
         # What is embedded belongs to its deployment, unless it names another one.
-        known = [replace(release, deployment_id=release.deployment_id or self.deployment_id) for release in wanted]
+        known = [
+            replace(release, deployment_id=release.deployment_id or self.deployment_id)
+            for release in wanted
+        ]
         own = [release for release in known if release.deployment_id == self.deployment_id]
         return sorted(own, key=lambda release: release.id, reverse=True)
 
@@ -116,19 +124,25 @@ class Releases(Resource):
     #: Where the instance shows the releases of a deployment.
     source: ReleaseSource = field(default_factory=ReleaseSource)
 
-    def create(self, deployment_id: int, package: MultipartFile, *, repeat: bool = True) -> ImportResult:
-        """Upload a package as a new release (API Releases Create v4 [R]). The new release is live at once.
+    def create(
+        self, deployment_id: int, package: MultipartFile, *, repeat: bool = True
+    ) -> ImportResult:
+        """Upload a package as a new release (API Releases Create v4 [R]). The new release is live
+        at once.
 
-        The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        the release may exist: see ``client/retries.py``.
+        The request is sent again only if no connection was made, and after a 429 of the API. After
+        any other failure the release may exist: see ``client/retries.py``.
 
         :param deployment_id: the deployment
-        :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far it was sent
+        :param package: the body that :meth:`.FlowPackage.body` gives; it tells afterwards how far
+            it was sent
         :param repeat: whether it is sent again at all
         :returns: the release and what was imported, as the server says it: read it back
         """
         path = f"/v4/deployments/{deployment_id}/releases"
-        return ImportResult.from_json(self._transport.write("POST", path, body=package, repeat=repeat, limit=IMPORT))
+        return ImportResult.from_json(
+            self._transport.write("POST", path, body=package, repeat=repeat, limit=IMPORT)
+        )
 
     def dry_run(self, deployment_id: int, package: MultipartFile) -> Mapping[str, Any]:
         """Try an import without making a release (API Releases Create DryRun v4 [R]).
@@ -147,22 +161,25 @@ class Releases(Resource):
     ) -> builtins.list[Release]:
         """Return a deployment's releases, newest first (``GET /v4/releases?deploymentId=`` [R]).
 
-        An instance that does not know that path shows them with their deployment
-        (``GET /v4/deployments/:id?embed=releases`` [R]). Releases of other deployments are left out here too: a server
-        may not know the parameter.
+        An instance that does not know that path shows them with their deployment (``GET
+        /v4/deployments/:id?embed=releases`` [R]). Releases of other deployments are left out here
+        too: a server may not know the parameter.
 
         :param deployment_id: the deployment
-        :param until: called with the releases so far after each page; True ends the reading, since older ones do not
-            matter. Without it the whole list is read. A server that does not sort by id gives the whole list
-        :param include_deleted: whether deleted releases are wanted too; a server may not know the parameter
+        :param until: called with the releases so far after each page; True ends the reading, since
+            older ones do not matter. Without it the whole list is read. A server that does not sort
+            by id gives the whole list
+        :param include_deleted: whether deleted releases are wanted too; a server may not know the
+            parameter
         :returns: the releases
         :raises UnexpectedResponseError: a row does not show its deployment, so it may belong to any
         """
         releases, whole, one_page = self._read_list(deployment_id, until, include_deleted)
         if one_page:
             return releases
-        # A list of several pages may change while it is read. A part of it that shows one live release, or none so
-        # far, is right. Anything else may come from such a change, and is read once more.
+        # A list of several pages may change while it is read. A part of it that shows one live
+        # release, or none so far, is right. Anything else may come from such a change, and is read
+        # once more.
         live = sum(release.active and not release.deleted for release in releases)
         if live == 1 or (live == 0 and not whole):
             return releases
@@ -171,14 +188,18 @@ class Releases(Resource):
     def _read_list(
         self, deployment_id: int, until: _Until | None, deleted: bool
     ) -> tuple[builtins.list[Release], bool, bool]:
-        """Read the list once; return the releases, whether they are all, and whether they fitted on one page."""
+        """Read the list once; return the releases, whether they are all, and whether they fitted on
+        one page.
+        """
         if not self.source.embedded:
             try:
                 return self._read_form(_ListForm(deployment_id, deleted, embedded=False), until)
             except NotFoundError as error:
                 if error.name != ROUTE_NOT_FOUND or not self._transport.learned.has_deployments:
                     raise
-                log.info("This instance has no list of releases, so they are read with their deployment")
+                log.info(
+                    "This instance has no list of releases, so they are read with their deployment"
+                )
                 self.source.embedded = True
         form = _ListForm(deployment_id, deleted, embedded=True)
         try:
@@ -188,7 +209,9 @@ class Releases(Resource):
             self._transport.read(form.path)
             raise
 
-    def _read_form(self, form: _ListForm, until: _Until | None) -> tuple[builtins.list[Release], bool, bool]:
+    def _read_form(
+        self, form: _ListForm, until: _Until | None
+    ) -> tuple[builtins.list[Release], bool, bool]:
         whole = True
 
         def enough(releases: Sequence[Release]) -> bool:
@@ -218,18 +241,23 @@ class Releases(Resource):
         """
         release = self._transport.read(f"/v4/releases/{release_id}", build=Release.from_json)
         if release.id != release_id:
-            raise UnexpectedResponseError(f"GET /v4/releases/{release_id} answered release {release.id}.")
+            raise UnexpectedResponseError(
+                f"GET /v4/releases/{release_id} answered release {release.id}."
+            )
         return release
 
     def activate(self, release_id: int, *, repeat: bool = True) -> None:
-        """Make a release the live one; the one before becomes inactive in the same step (API Releases Patch v4 [R]).
+        """Make a release the live one; the one before becomes inactive in the same step (API
+        Releases Patch v4 [R]).
 
         The answer does not show the new state: read the release back.
 
         :param release_id: the release
         :param repeat: whether it is sent again if the server provably did nothing
         """
-        self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": True}, repeat=repeat)
+        self._transport.write(
+            "PATCH", f"/v4/releases/{release_id}", json={"active": True}, repeat=repeat
+        )
 
     def deactivate(self, release_id: int, *, repeat: bool = True) -> None:
         """Make a release inactive. Its deployment is then without a live release and cannot run.
@@ -237,7 +265,9 @@ class Releases(Resource):
         :param release_id: the release
         :param repeat: as for :meth:`activate`
         """
-        self._transport.write("PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat)
+        self._transport.write(
+            "PATCH", f"/v4/releases/{release_id}", json={"active": False}, repeat=repeat
+        )
 
 
 def _newest_first(
@@ -245,15 +275,17 @@ def _newest_first(
 ) -> tuple[list[Release], bool] | None:
     """Read a list of releases from its newest on, as far as it is needed.
 
-    Each page repeats the last release of the page before. If it does not, something was deleted between the two
-    requests and a release may be missing, so the list is read again from its beginning.
+    Each page repeats the last release of the page before. If it does not, something was deleted
+    between the two requests and a release may be missing, so the list is read again from its
+    beginning.
 
     :param transport: what sends the requests
     :param form: the list, and how it is read
-    :param enough: called with the releases so far, newest first, after each page that is not the last; True ends the
-        reading
-    :returns: the releases, newest first, and whether they fitted on one page. None if the server does not sort, does
-        not page, or its list keeps changing: read it with :func:`~.resources.list_all` then
+    :param enough: called with the releases so far, newest first, after each page that is not the
+        last; True ends the reading
+    :returns: the releases, newest first, and whether they fitted on one page. None if the server
+        does not sort, does not page, or its list keeps changing: read it with
+        :func:`~.resources.list_all` then
     :raises UnexpectedResponseError: an answer is not a list of releases, or the list is too long
     """
     query = {**form.params, "sort": "-id", "limit": PAGE_SIZE}

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import AmbiguousNameError, AnswerTooLargeError, InvalidInputError, UnexpectedResponseError
+from .errors import (
+    AmbiguousNameError,
+    AnswerTooLargeError,
+    InvalidInputError,
+    UnexpectedResponseError,
+)
 from .limits import PAGE, WHOLE_LIST, Limit
 from .models import Connection, Deployment, Flow, ImportRule, Person, Recipe, Row, within
 from .texts import listed, quoted, shown
@@ -38,9 +43,10 @@ def list_all(
 ) -> list[Row]:
     """Read every page of a list.
 
-    All pages share the time and the size that one call has. The list ends with a page that is shorter than the API's
-    default. Some servers ignore ``offset`` and repeat themselves [I], or answer more than a page may hold. Their list
-    is then asked for as a whole, and only taken if it surely is that.
+    All pages share the time and the size that one call has. The list ends with a page that is
+    shorter than the API's default. Some servers ignore ``offset`` and repeat themselves [I], or
+    answer more than a page may hold. Their list is then asked for as a whole, and only taken if it
+    surely is that.
 
     Each page becomes models before the next one is read.
 
@@ -51,15 +57,17 @@ def list_all(
     :param page_of: takes the rows and the count out of an answer
     :param limit: what a page may hold
     :returns: the items, each once, in the server's order
-    :raises UnexpectedResponseError: an answer is not a list, the list is too long, or it may not be whole. A caller
-        that acts on a part of a list would not notice what is missing
+    :raises UnexpectedResponseError: an answer is not a list, the list is too long, or it may not be
+        whole. A caller that acts on a part of a list would not notice what is missing
     """
     items: dict[int, Row] = {}
     budget = transport.budget()
     while True:
         query = {**(params or {}), "limit": PAGE_SIZE, "offset": len(items)}
         try:
-            page, _ = transport.read_page(path, query, budget, build, known=len(items), page_of=page_of, limit=limit)
+            page, _ = transport.read_page(
+                path, query, budget, build, known=len(items), page_of=page_of, limit=limit
+            )
         except AnswerTooLargeError:
             if items or limit is not PAGE or not transport.reads_longer_lists():
                 raise
@@ -77,8 +85,8 @@ def list_all(
     whole = len(items) == count if isinstance(count, int) else bool(len(items) % SERVERS_PAGE_SIZE)
     if not whole:
         raise UnexpectedResponseError(
-            f"GET {path} repeats itself after {len(items)} items and ignores the offset, so the list cannot be read to "
-            "its end."
+            f"GET {path} repeats itself after {len(items)} items and ignores the offset, so the"
+            " list cannot be read to its end."
         )
     return list(items.values())
 
@@ -127,8 +135,8 @@ def only(rows: Sequence[_Named], name: str, kind: str, where: str = "") -> _Name
         nearest = [one for key in close for one in names if one.casefold() == key][:_MOST_NAMES]
         similar = listed(map(quoted, nearest)) or f"none of {len(names)}"
         words = (
-            f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name and its case. This "
-            f"user may not see every {kind}."
+            f"0 {kind}s{where} are called {quoted(name)}. Similar names: {similar}. Check the name"
+            f" and its case. This user may not see every {kind}."
         )
     raise AmbiguousNameError(f"{words} Nothing was changed.", found_ids=ids, similar=nearest)
 
@@ -171,14 +179,17 @@ class Deployments(Resource):
         """
         if not isinstance(name, str) or not name.strip():
             raise InvalidInputError(f"A deployment's name must be a text, not {name!r}.")
-        return Deployment.from_json(self._transport.write("POST", "/v4/deployments", json={"name": name}))
+        return Deployment.from_json(
+            self._transport.write("POST", "/v4/deployments", json={"name": name})
+        )
 
     def list(self) -> list[Deployment]:
         """Return all deployments that the user can see (API Deployments Get List v4 [R])."""
         return list_all(self._transport, "/v4/deployments", Deployment.from_json)
 
     def find(self, name: str) -> Sequence[Deployment]:
-        """Return the deployments of exactly this name. The server's own filter is fuzzy [I] and is not used.
+        """Return the deployments of exactly this name. The server's own filter is fuzzy [I] and is
+        not used.
 
         :param name: display name
         :returns: all deployments of this name
@@ -194,13 +205,17 @@ class Deployments(Resource):
         return only(self.list(), name, "deployment")
 
     def probe(self) -> Sequence[Deployment]:
-        """Ask for one deployment, which shows whether this user may use any (``GET /v4/deployments?limit=1``).
+        """Ask for one deployment, which shows whether this user may use any (``GET
+        /v4/deployments?limit=1``).
 
         :returns: the deployment, if there is one; a server that ignores the limit answers more
         """
         path = "/v4/deployments"
         return self._transport.read(
-            path, {"limit": 1}, build=lambda body: list(map(Deployment.from_json, rows_of(body, path))), limit=PAGE
+            path,
+            {"limit": 1},
+            build=lambda body: list(map(Deployment.from_json, rows_of(body, path))),
+            limit=PAGE,
         )
 
     def get(self, deployment_id: int) -> Deployment:
@@ -214,8 +229,8 @@ class Deployments(Resource):
     def run(self, deployment_id: int, parameters: Mapping[str, str]) -> object:
         """Run the live release of a deployment (API Deployments Run v4 [R]).
 
-        The request is sent again only if no connection was made, and after a 429 of the API. After any other failure
-        jobs may have started.
+        The request is sent again only if no connection was made, and after a 429 of the API. After
+        any other failure jobs may have started.
 
         :param deployment_id: the deployment
         :param parameters: values by parameter name
@@ -226,7 +241,8 @@ class Deployments(Resource):
 
 
 class ImportRules(Resource):
-    """Calls below ``/v4/deployments/:id/…ImportRules``: how a deployment maps connections and paths of a package.
+    """Calls below ``/v4/deployments/:id/…ImportRules``: how a deployment maps connections and paths
+    of a package.
 
     Rules apply in their order, at import only, and never to a release that exists already [R].
     """
@@ -234,12 +250,14 @@ class ImportRules(Resource):
     def list(self, deployment_id: int, kind: str) -> list[ImportRule]:
         """Return the rules of one kind.
 
-        Only their change is documented [R]. That they can be read is the vendor's usual convention [I].
+        Only their change is documented [R]. That they can be read is the vendor's usual convention
+        [I].
 
         :param deployment_id: the deployment
         :param kind: ``"object"`` or ``"value"``
         :returns: the rules, in their order
-        :raises UnexpectedResponseError: a rule lacks a part, so that it could neither be compared nor restored
+        :raises UnexpectedResponseError: a rule lacks a part, so that it could neither be compared
+            nor restored
         """
         name, keys = RULE_KINDS[kind]
         # Not paged: a list of rules is one object to the API.

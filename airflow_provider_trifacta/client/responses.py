@@ -1,4 +1,6 @@
-"""How an answer is read: in the time and size that the call has, from the bytes of a connection to JSON or a file."""
+"""How an answer is read: in the time and size that the call has, from the bytes of a connection to
+JSON or a file.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from .limits import Claim
     from .redact import Redactor
 
-#: Bytes that may come before the body of an answer: interim answers, the status line and the headers.
+#: Bytes that may come before the body of an answer: interim answers, the status line and the
+#: headers.
 _LARGEST_HEAD = 1024 * 1024
-#: Bytes of one line if a reader asks for a line of any length, as older versions of ``urllib3`` do for a chunk.
+#: Bytes of one line if a reader asks for a line of any length, as older versions of ``urllib3`` do
+#: for a chunk.
 _LONGEST_LINE = 64 * 1024
 #: Bytes of an answer that are read at a time.
 _BLOCK = 64 * 1024
@@ -45,7 +49,8 @@ _BLOCK = 64 * 1024
 class _Incoming(io.RawIOBase):
     """What arrives on a connection, in the time that the call has left.
 
-    A timeout of a socket begins again with each byte, so a server that drips could stretch it without end.
+    A timeout of a socket begins again with each byte, so a server that drips could stretch it
+    without end.
     """
 
     def __init__(self, sock: Any, source: Any) -> None:
@@ -78,13 +83,17 @@ class _Incoming(io.RawIOBase):
         if self.head_left is not None:
             self.head_left -= count or 0
             if self.head_left < 0:
-                words = f"{exchange.what} was answered with more than {_LARGEST_HEAD} bytes of headers."
+                words = (
+                    f"{exchange.what} was answered with more than {_LARGEST_HEAD} bytes of headers."
+                )
                 raise UnexpectedResponseError(words)
         return count
 
 
 class _Reader(io.BufferedReader):
-    """A buffer over :class:`_Incoming` that never reads without a limit, even if a server announces none."""
+    """A buffer over :class:`_Incoming` that never reads without a limit, even if a server announces
+    none.
+    """
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
@@ -111,36 +120,45 @@ class BoundedResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         """Read the head.
 
-        :raises UnexpectedResponseError: its headers cannot be read. ``urllib3`` would take that for a lost connection
+        :raises UnexpectedResponseError: its headers cannot be read. ``urllib3`` would take that for
+            a lost connection
         """
         try:
             super().begin()
         except (http.client.BadStatusLine, http.client.UnknownProtocol):
             raise  # there are no headers, or they are not HTTP's
-        except http.client.HTTPException as error:  # more headers than it reads, or a line that is too long
+        except (
+            http.client.HTTPException
+        ) as error:  # more headers than it reads, or a line that is too long
             raise _unreadable_headers(str(error)) from None
         self._incoming.head_left = None
         try:
             assert_header_parsing(self.msg)
         except (urllib3.exceptions.HeaderParsingError, TypeError):
-            # ``urllib3`` would log them whole, and go on without those that tell where the body ends.
+            # ``urllib3`` would log them whole, and go on without those that tell where the body
+            # ends.
             defects = map(type, self.msg.defects)
             no_colon = MissingHeaderBodySeparatorDefect in defects
-            raise _unreadable_headers("a header line has no colon" if no_colon else "they are not of HTTP") from None
+            raise _unreadable_headers(
+                "a header line has no colon" if no_colon else "they are not of HTTP"
+            ) from None
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]
         if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
             raise UnexpectedResponseError(
-                f"{exchange.what} was answered with a switch to another protocol, which was not asked for."
+                f"{exchange.what} was answered with a switch to another protocol, which was not"
+                " asked for."
             )
-        # Other interim answers are passed over like 100. If not, the next request on this connection would take the
-        # real answer, which comes after one, for its own.
+        # Other interim answers are passed over like 100. If not, the next request on this
+        # connection would take the real answer, which comes after one, for its own.
         return version, (100 if 100 < status < 200 else status), reason
 
 
 def _unreadable_headers(why: str) -> UnexpectedResponseError:
-    return UnexpectedResponseError(f"{exchange.what} was answered with headers that cannot be read: {why}.")
+    return UnexpectedResponseError(
+        f"{exchange.what} was answered with headers that cannot be read: {why}."
+    )
 
 
 class Answer(NamedTuple):
@@ -155,7 +173,9 @@ class Answer(NamedTuple):
         """Whether it is a page for people."""
         return "html" in self.headers.get("Content-Type", "").lower()
 
-    def json(self, request: Request, config: ClientConfig, redactor: Callable[[], Redactor]) -> object:
+    def json(
+        self, request: Request, config: ClientConfig, redactor: Callable[[], Redactor]
+    ) -> object:
         """Return the JSON body, without secrets that a server echoes; None for an empty one.
 
         :param request: what was asked, for an error
@@ -169,13 +189,15 @@ class Answer(NamedTuple):
             return None
         if holds_more_parts(content, request.limit.parts):
             raise AnswerTooLargeError(
-                f"{request.method} {request.path} answered more than {request.limit.parts} objects, lists, commas and "
-                f"colons. That is more than is read of {request.limit.kind}."
+                f"{request.method} {request.path} answered more than {request.limit.parts} objects,"
+                f" lists, commas and colons. That is more than is read of {request.limit.kind}."
             )
         containers = content.count(b"[") + content.count(b"{")
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
         unusual = b"\\" in content or b"\0" in content or containers > MOST_LEVELS
-        if not unusual and not any(one.encode("utf-8", "replace") in content for one in config.long_secrets):
+        if not unusual and not any(
+            one.encode("utf-8", "replace") in content for one in config.long_secrets
+        ):
             with suppress(ValueError):  # the error is made below
                 return json.loads(text_of(content))
         from .redact import read_unusual_json
@@ -184,13 +206,17 @@ class Answer(NamedTuple):
         return read_unusual_json(content, self.headers, what, redactor())
 
 
-def read_answer(response: requests.Response, request: Request, config: ClientConfig, claim: Claim) -> Answer:
+def read_answer(
+    response: requests.Response, request: Request, config: ClientConfig, claim: Claim
+) -> Answer:
     """Read the body of an answer, up to a limit.
 
-    An error's body may break off, as with a server that refuses an upload and closes: its status is what matters.
+    An error's body may break off, as with a server that refuses an upload and closes: its status is
+    what matters.
 
     :param response: the answer, of which the head was read
-    :param request: what was asked. If it asks for a file, the body goes there, and not into the answer
+    :param request: what was asked. If it asks for a file, the body goes there, and not into the
+        answer
     :param config: has the limit of a file
     :param claim: takes the room that the body needs in the memory of the process
     :returns: the answer
@@ -206,8 +232,8 @@ def read_answer(response: requests.Response, request: Request, config: ClientCon
     limit = request.limit if 200 <= response.status_code < 300 else ERROR_PAGE
     most = min(limit.size, budget.bytes_left)
     too_large = AnswerTooLargeError(
-        f"{request.method} {request.path} answered more than the {limit.size} bytes that are read of {limit.kind}, or "
-        f"more than {MOST_OF_A_CALL} bytes in all answers to this call."
+        f"{request.method} {request.path} answered more than the {limit.size} bytes that are read"
+        f" of {limit.kind}, or more than {MOST_OF_A_CALL} bytes in all answers to this call."
     )
     kind = response.headers.get("Content-Type", "").lower()
     try:
@@ -244,8 +270,8 @@ def _announced(response: requests.Response) -> int | None:
 def _blocks(response: requests.Response) -> Iterator[bytes]:
     """Yield a body in blocks, unpacked if the server packs it although it was asked not to.
 
-    It is unpacked here and in bounded steps: some versions of ``urllib3`` unpack a whole block into memory, and each
-    ``Content-Encoding`` as often as it is named.
+    It is unpacked here and in bounded steps: some versions of ``urllib3`` unpack a whole block into
+    memory, and each ``Content-Encoding`` as often as it is named.
 
     :raises requests.RequestException: the body broke off
     :raises UnexpectedResponseError: it is packed in another way, or not as it says
@@ -255,7 +281,9 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
         yield from _sent_blocks(response)
         return
     if encoding not in ("gzip", "x-gzip"):
-        raise UnexpectedResponseError(f"The answer is packed as {encoding[:40]!r}, which was not asked for.")
+        raise UnexpectedResponseError(
+            f"The answer is packed as {encoding[:40]!r}, which was not asked for."
+        )
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         for block in _sent_blocks(response):
@@ -286,7 +314,9 @@ def _sent_blocks(response: requests.Response) -> Iterator[bytes]:
         raise requests.ConnectionError(error) from error
     announced = response.headers.get("Content-Length", "")
     # Older versions of urllib3 take a body that ends early for a whole one.
-    has_body = response.status_code not in (204, 304) and not getattr(response.raw, "chunked", False)
+    has_body = response.status_code not in (204, 304) and not getattr(
+        response.raw, "chunked", False
+    )
     if has_body and announced.isdecimal() and int(announced[:20]) != size:
         raise requests.ConnectionError(f"the body ended after {size} of {announced[:20]} bytes")
     response.raw.release_conn()  # read to its end: the connection may be used again
@@ -296,8 +326,8 @@ def _save(response: requests.Response, file: BinaryIO, limit: int) -> None:
     size = 0
     announced = response.headers.get("Content-Length", "")[:20]
     too_large = PackageTooLargeError(
-        f"The exported package is larger than {limit} bytes. Nothing was saved. A larger extra 'max_package_size' "
-        "allows it."
+        f"The exported package is larger than {limit} bytes. Nothing was saved. A larger extra"
+        " 'max_package_size' allows it."
     )
     if announced.isdecimal() and int(announced) > limit:
         raise too_large
@@ -310,7 +340,9 @@ def _save(response: requests.Response, file: BinaryIO, limit: int) -> None:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise TemporarySpaceError(
-                    f"This worker has no room for the file while it is received: {error}. Nothing was saved. Free "
-                    "some space, or set TMPDIR to a directory with more of it."
+                    f"This worker has no room for the file while it is received: {error}. Nothing"
+                    " was saved. Free some space, or set TMPDIR to a directory with more of it."
                 ) from None
-            raise DestinationError(f"The file cannot be kept while it is received: {error}.") from None
+            raise DestinationError(
+                f"The file cannot be kept while it is received: {error}."
+            ) from None

@@ -1,4 +1,6 @@
-"""Where it is decided whether a request is sent again, and how long to wait before: for every call of the client."""
+"""Where it is decided whether a request is sent again, and how long to wait before: for every call
+of the client.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ _T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
-#: Seconds: the first wait before a repetition, and the longest one. Each gets up to a second more, by chance.
+#: Seconds: the first wait before a repetition, and the longest one. Each gets up to a second more,
+#: by chance.
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 20.0
-#: Seconds: the longest wait that a server may ask for. Its quotas are per minute; absurd values are cut to this.
+#: Seconds: the longest wait that a server may ask for. Its quotas are per minute; absurd values are
+#: cut to this.
 LONGEST_RETRY_AFTER = 120.0
 #: How often a write is sent again if that is safe.
 WRITE_RETRIES = 4
@@ -37,12 +41,12 @@ REFUSED_BY_FORM = (407, 411, 413, 414, 431)
 def did_nothing(error: BaseException) -> bool:
     """Tell whether the server provably did nothing with a change that ended in this error.
 
-    This is the one rule for what may have been applied. Two things prove that nothing was. The request did not leave
-    as a whole, or a 4xx refuses it, in the API's own words or for its form.
+    This is the one rule for what may have been applied. Two things prove that nothing was. The
+    request did not leave as a whole, or a 4xx refuses it, in the API's own words or for its form.
 
-    After everything else the change may have been applied. That is a lost answer, a redirect, a 4xx of a gateway, and
-    any 5xx. It is also a 5xx with the API's body or with ``Retry-After``: a proxy may answer while the server goes
-    on.
+    After everything else the change may have been applied. That is a lost answer, a redirect, a 4xx
+    of a gateway, and any 5xx. It is also a 5xx with the API's body or with ``Retry-After``: a proxy
+    may answer while the server goes on.
 
     :param error: what ended the request
     :returns: whether nothing was done
@@ -59,11 +63,12 @@ _REFUSALS_OF_A_FORM = (400, 403, 404, 410)
 
 
 def refuses_form(error: BaseException) -> bool:
-    """Tell whether a read may be refused for its form, so that another form of the same read is worth a request.
+    """Tell whether a read may be refused for its form, so that another form of the same read is
+    worth a request.
 
-    Forms differ in ``sort``, ``embed``, ``includeDeleted`` or ``fields``. Here it does not matter who refuses. If the
-    API refuses the object itself, the other form is refused too. If a gateway refuses a parameter for ever, the caller
-    would not come to an end without the other form.
+    Forms differ in ``sort``, ``embed``, ``includeDeleted`` or ``fields``. Here it does not matter
+    who refuses. If the API refuses the object itself, the other form is refused too. If a gateway
+    refuses a parameter for ever, the caller would not come to an end without the other form.
 
     :param error: what ended the read
     :returns: whether to read in another form
@@ -76,18 +81,25 @@ def refuses_form(error: BaseException) -> bool:
 def may_repeat_write(error: BaseException) -> bool:
     """A change is sent again only if the server provably did nothing, and may do it in a moment.
 
-    An upload that was cut off before its end is left to the caller: it may be large, or not wanted there.
+    An upload that was cut off before its end is left to the caller: it may be large, or not wanted
+    there.
     """
-    return isinstance(error, (APIError, ConnectError)) and may_repeat_read(error) and did_nothing(error)
+    return (
+        isinstance(error, (APIError, ConnectError))
+        and may_repeat_read(error)
+        and did_nothing(error)
+    )
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read how long the server asks to wait: ``Retry-After`` (seconds or date) or ``x-retry-after`` (seconds).
+    """Read how long the server asks to wait: ``Retry-After`` (seconds or date) or ``x-retry-after``
+    (seconds).
 
     :param headers: the headers of an answer
     :returns: seconds, at most :data:`LONGEST_RETRY_AFTER`; None without a readable header
     """
-    # Not at the top: operators load this module for its decisions, and parsing a DAG needs no HTTP library.
+    # Not at the top: operators load this module for its decisions, and parsing a DAG needs no HTTP
+    # library.
     from urllib3.exceptions import HTTPError
     from urllib3.util import Retry
 
@@ -97,7 +109,13 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         try:
             seconds = Retry().parse_retry_after(value.strip())
-        except (HTTPError, ValueError, OverflowError, LookupError, TypeError):  # the last two from odd dates
+        except (
+            HTTPError,
+            ValueError,
+            OverflowError,
+            LookupError,
+            TypeError,
+        ):  # the last two from odd dates
             continue
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
     return None
@@ -129,6 +147,12 @@ def repeating(
             pause = max(pause, getattr(error, "retry_after", None) or 0.0)
             if not may_repeat(error) or pause >= left():
                 raise
-            log.warning("Attempt %s of %s failed, next one in %.1f s: %s", number, repetitions + 1, pause, error)
+            log.warning(
+                "Attempt %s of %s failed, next one in %.1f s: %s",
+                number,
+                repetitions + 1,
+                pause,
+                error,
+            )
         sleep(pause)
     return attempt()

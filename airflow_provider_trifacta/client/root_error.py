@@ -18,13 +18,19 @@ class TrifactaError(Exception):
     """
 
     code: ClassVar[str] = "trifacta"
-    transient: ClassVar[bool] = False  #: The same *read* may succeed in a moment, so the client sends it again.
-    #: A later try of the whole task may succeed, so Airflow's ``retries`` apply. Others need a person first.
+    transient: ClassVar[bool] = (
+        False  #: The same *read* may succeed in a moment, so the client sends it again.
+    )
+    #: A later try of the whole task may succeed, so Airflow's ``retries`` apply. Others need a
+    #: person first.
     retryable: bool = False
-    #: True where the request did not leave this host, or not as a whole: the server cannot have acted on it.
+    #: True where the request did not leave this host, or not as a whole: the server cannot have
+    #: acted on it.
     unsent: bool = False
-    standing: str = ""  #: How production stands, where a change was begun before the error. It is part of the text.
-    #: What to do next. A task group replaces it where clearing the failed task alone would not help.
+    #: How production stands, where a change was begun before the error. It is part of the text.
+    standing: str = ""
+    #: What to do next. A task group replaces it where clearing the failed task alone would not
+    #: help.
     advice: str = ""
     deployment_id: int | None = None  #: The deployment that the error is about.
     release_id: int | None = None  #: The release that the error is about.

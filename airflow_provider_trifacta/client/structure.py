@@ -1,4 +1,6 @@
-"""How much JSON a text holds, counted before it is parsed: that decides how much memory its parser needs."""
+"""How much JSON a text holds, counted before it is parsed: that decides how much memory its parser
+needs.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ import re
 from itertools import accumulate
 from typing import NamedTuple
 
-#: Texts and comments of JSON5: the punctuation in them does not count. One without an end reaches to the end of the
-#: file. No group repeats here, because Python's engine keeps a place in memory for each repetition. The bytes at the
-#: end of a line comment are U+2028 and U+2029 in UTF-8.
+#: Texts and comments of JSON5: the punctuation in them does not count. One without an end reaches
+#: to the end of the file. No group repeats here, because Python's engine keeps a place in memory
+#: for each repetition. The bytes at the end of a line comment are U+2028 and U+2029 in UTF-8.
 _QUOTED = re.compile(
     r"""
     "[^"]*"?
@@ -24,7 +26,8 @@ _QUOTED = re.compile(
 _ESCAPES = (rb"\\", rb"\"", rb"\'")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-#: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes a character.
+#: Characters that UTF-8 writes in four bytes. Each makes Python keep the whole text with four bytes
+#: a character.
 _WIDE = re.compile("[\U00010000-\U0010ffff]")
 _FIRST_OF_WIDE = range(0xF0, 0xF5)
 #: One in so many bytes makes the text too long if each is an escape.
@@ -34,7 +37,9 @@ _BLOCK = 64 * 1024
 
 
 class Structure(NamedTuple):
-    """How much JSON a text holds: bracket levels, texts and comments, objects and lists, and commas and colons."""
+    """How much JSON a text holds: bracket levels, texts and comments, objects and lists, and commas
+    and colons.
+    """
 
     depth: int
     quoted: int
@@ -46,7 +51,8 @@ def structure_of(raw: bytes, most_quoted: int) -> Structure:
     """Count what parsing a text of JSON or JSON5 would make, without parsing it.
 
     :param raw: any bytes; the counts mean something for JSON and JSON5 in UTF-8
-    :param most_quoted: how many texts and comments are looked at; one more than that is counted, and no further
+    :param most_quoted: how many texts and comments are looked at; one more than that is counted,
+        and no further
     """
     bare, quoted = _without_quoted(raw, most_quoted)
     brackets = bare.translate(None, _NO_BRACKET)
@@ -59,7 +65,8 @@ def structure_of(raw: bytes, most_quoted: int) -> Structure:
 
 
 def holds_more_parts(raw: bytes, most: int) -> bool:
-    """Tell whether a text of JSON has more than so many parts: objects, lists, commas and colons outside of texts.
+    """Tell whether a text of JSON has more than so many parts: objects, lists, commas and colons
+    outside of texts.
 
     :param raw: any bytes; the answer means something for JSON in UTF-8
     :param most: how many parts it may have
@@ -72,7 +79,8 @@ def holds_more_parts(raw: bytes, most: int) -> bool:
 
 
 def text_of(content: bytes) -> str:
-    """Return the text of an answer of JSON. Where an emoji is rare it is an escape, so that the text stays small.
+    """Return the text of an answer of JSON. Where an emoji is rare it is an escape, so that the
+    text stays small.
 
     :param content: the bytes
     :raises ValueError: they are no text
@@ -97,7 +105,9 @@ def _marks(raw: bytes) -> int:
 
 
 def _without_quoted(raw: bytes, most: int) -> tuple[bytes, int]:
-    """Return a text without its texts and comments, and how many of these it has; most of them and one more count."""
+    """Return a text without its texts and comments, and how many of these it has; most of them and
+    one more count.
+    """
     for escape in _ESCAPES:
         raw = raw.replace(escape, b"__")
     # In Latin-1 one byte is one character. All characters that count are ASCII.

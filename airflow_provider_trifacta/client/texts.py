@@ -19,7 +19,8 @@ MOST_CHARACTERS = 200
 MOST_ENTRIES = 20
 #: Characters that are read for each one that is shown: a text may be mostly white space.
 _LOOKED_AT = 20
-#: Levels of JSON that are kept of an answer. What is deeper becomes a text, so that code may go down into the rest.
+#: Levels of JSON that are kept of an answer. What is deeper becomes a text, so that code may go
+#: down into the rest.
 MOST_LEVELS = 100
 #: Characters of a wrong id that are shown.
 _MOST_OF_AN_ID = 80
@@ -28,7 +29,8 @@ _MOST_OF_AN_ID = 80
 def parse_id(value: object, field: str) -> int:
     """Turn what a user or a template gave into a positive integer id.
 
-    Templates render ids as text and a missing XCom as ``"None"``. So text is accepted, and that word is explained.
+    Templates render ids as text and a missing XCom as ``"None"``. So text is accepted, and that
+    word is explained.
 
     :param value: an int, or a string of digits
     :param field: name of the argument, for the message
@@ -42,11 +44,15 @@ def parse_id(value: object, field: str) -> int:
         return int(text)
     hint = ""
     if value is None or (isinstance(value, str) and text in ("", "None")):
-        hint = " An upstream XCom or a template gave nothing: check the task it comes from and the key's name."
+        hint = (
+            " An upstream XCom or a template gave nothing: check the task it comes from and the"
+            " key's name."
+        )
     elif isinstance(value, (dict, list, tuple)):
         hint = " Pick the id out of it, for example with create.output['release_id']."
     raise InvalidInputError(
-        f"{field} must be a positive whole number or its digits, not {shown(repr(value), _MOST_OF_AN_ID)}.{hint}"
+        f"{field} must be a positive whole number or its digits, not"
+        f" {shown(repr(value), _MOST_OF_AN_ID)}.{hint}"
     )
 
 
@@ -58,12 +64,15 @@ def parse_ids(value: object, field: str) -> list[int]:
     :returns: the ids, each once
     :raises InvalidInputError: for anything else, and for an empty list
     """
-    values = value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
+    values = (
+        value if isinstance(value, Sequence) and not isinstance(value, str) and value else [value]
+    )
     return list(dict.fromkeys(parse_id(one, field) for one in values))
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:
-    """Return the beginning of a text on one line, with control characters and terminal escapes spelled out.
+    """Return the beginning of a text on one line, with control characters and terminal escapes
+    spelled out.
 
     Every text from a package, a server or a storage passes here on its way to a reader.
 
@@ -77,7 +86,10 @@ def shown(text: object, most: int = MOST_CHARACTERS) -> str:
 
 
 def _cut(line: str, most: int, *, more: bool = False) -> str:
-    spelled = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line[: most + 1])
+    spelled = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in line[: most + 1]
+    )
     return spelled if len(spelled) <= most and not more else f"{spelled[:most]}..."
 
 
@@ -87,7 +99,9 @@ def quoted(text: object) -> str:
 
 
 def called(kind: str, number: object, name: object) -> str:
-    """Return what a log calls an object: ``deployment 'Orders' (4)``, or ``deployment 4`` if its name is not known."""
+    """Return what a log calls an object: ``deployment 'Orders' (4)``, or ``deployment 4`` if its
+    name is not known.
+    """
     return f"{kind} {number}" if name is None else f"{kind} {quoted(name)} ({number})"
 
 
@@ -110,7 +124,9 @@ def listed(texts: Iterable[object], most: int = MOST_ENTRIES, *, between: str = 
 
 
 def shown_json(value: object, most: int = MOST_CHARACTERS) -> str:
-    """Return a value of JSON as text, as :func:`shown` does but with its white space; its type if that fails."""
+    """Return a value of JSON as text, as :func:`shown` does but with its white space; its type if
+    that fails.
+    """
     try:
         return _cut(json.dumps(value, default=str), most)
     except (ValueError, RecursionError):  # nested too deeply

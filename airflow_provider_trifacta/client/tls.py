@@ -1,4 +1,5 @@
-"""What is wrong with TLS, and what helps: the server's certificate, the client's, and the files on this host.
+"""What is wrong with TLS, and what helps: the server's certificate, the client's, and the files on
+this host.
 
 A request that succeeds enters this module only for a look at the files that the connection names.
 No error here quotes a path or the content of a file.
@@ -25,47 +26,75 @@ _VERIFY_REASONS = {
     10: "expired",
     **dict.fromkeys((62, 64), "wrong_name"),
 }
-#: ... and by the words of the error, in this order. Alerts are the server's, and are about the client's certificate.
+#: ... and by the words of the error, in this order. Alerts are the server's, and are about the
+#: client's certificate.
 _TLS_WORDS = {
     "wrong_name": ("hostname mismatch", "doesn't match"),
     "key_mismatch": ("key values mismatch", "key type mismatch"),
     "key_encrypted": ("private key is encrypted",),
     "unreadable_file": ("pem lib", "no start line", "no certificate or crl found"),
-    "no_tls": ("wrong version number", "http request", "record layer failure", "packet length too long"),
+    "no_tls": (
+        "wrong version number",
+        "http request",
+        "record layer failure",
+        "packet length too long",
+    ),
     "client_certificate_required": ("certificate required", "alert handshake failure"),
     "client_certificate_refused": (
-        *("alert unknown ca", "alert bad certificate", "alert certificate", "alert unsupported certificate"),
+        *(
+            "alert unknown ca",
+            "alert bad certificate",
+            "alert certificate",
+            "alert unsupported certificate",
+        ),
         *("alert access denied", "alert decrypt error"),
     ),
     "protocol_version": ("protocol version", "unsupported protocol"),
 }
 _TLS_ADVICE = {
-    "expired": "The server's certificate has expired: its administrator has to renew it. Check this host's clock too.",
-    "not_yet_valid": "The server's certificate is not valid yet. Check the clocks of this host and of the server.",
-    "wrong_name": "The server's certificate is for another name. Use the name that it holds as the connection's host.",
+    "expired": (
+        "The server's certificate has expired: its administrator has to renew it. Check this host's"
+        " clock too."
+    ),
+    "not_yet_valid": (
+        "The server's certificate is not valid yet. Check the clocks of this host and of the"
+        " server."
+    ),
+    "wrong_name": (
+        "The server's certificate is for another name. Use the name that it holds as the"
+        " connection's host."
+    ),
     "unknown_authority": (
-        "This host does not know the authority that signed the server's certificate. Give the path of its CA bundle in "
-        "the extra 'verify'."
+        "This host does not know the authority that signed the server's certificate. Give the path"
+        " of its CA bundle in the extra 'verify'."
     ),
     "client_certificate_required": (
-        "The server asks for a client certificate. Give its path and that of its key in the extra 'cert'. If there is "
-        "one, the server and this host may have no TLS version or cipher in common."
+        "The server asks for a client certificate. Give its path and that of its key in the extra"
+        " 'cert'. If there is one, the server and this host may have no TLS version or cipher in"
+        " common."
     ),
     "client_certificate_refused": (
-        "The server does not accept the client certificate. Check that the extra 'cert' names one that has not expired "
-        "and that is signed by an authority that the server trusts."
+        "The server does not accept the client certificate. Check that the extra 'cert' names one"
+        " that has not expired and that is signed by an authority that the server trusts."
     ),
     "key_mismatch": (
-        "The certificate and the key in the extra 'cert' do not belong together. Give the key that the certificate was "
-        "made for."
+        "The certificate and the key in the extra 'cert' do not belong together. Give the key that"
+        " the certificate was made for."
     ),
     "key_encrypted": "The key in the extra 'cert' is encrypted. Give one without a passphrase.",
-    "unreadable_file": "Check the files that the extras 'cert' and 'verify' name: they must be PEM files.",
-    "no_tls": "The server does not speak TLS on this port. Check the port; for plain http use http:// in the host.",
-    "protocol_version": "The server and this host have no TLS version in common. The server needs TLS 1.2 or later.",
+    "unreadable_file": (
+        "Check the files that the extras 'cert' and 'verify' name: they must be PEM files."
+    ),
+    "no_tls": (
+        "The server does not speak TLS on this port. Check the port; for plain http use http:// in"
+        " the host."
+    ),
+    "protocol_version": (
+        "The server and this host have no TLS version in common. The server needs TLS 1.2 or later."
+    ),
     "": (
-        "For a private certificate authority give the CA bundle's path in the extra 'verify'; for a server that speaks "
-        "plain http use http:// in the host."
+        "For a private certificate authority give the CA bundle's path in the extra 'verify'; for a"
+        " server that speaks plain http use http:// in the host."
     ),
 }
 
@@ -82,7 +111,9 @@ _UNREADABLE: dict[type[Exception], str] = {
 _LARGEST_FILE = 64 * 1024 * 1024
 
 
-def tls_error(chain: Iterable[BaseException], where: str, cause: str, config: ClientConfig) -> TLSError:
+def tls_error(
+    chain: Iterable[BaseException], where: str, cause: str, config: ClientConfig
+) -> TLSError:
     """Return the error of a TLS connection that failed.
 
     :param chain: what the libraries raised, from the outermost exception to the cause
@@ -102,7 +133,10 @@ def unusable_files(config: ClientConfig) -> str:
 
     :param config: names the files
     """
-    _, words = file_problem(config) or ("", "Check the files that the extras 'verify' and 'cert' name.")
+    _, words = file_problem(config) or (
+        "",
+        "Check the files that the extras 'verify' and 'cert' name.",
+    )
     return f"The connection's TLS files cannot be used, so nothing was sent. {words}"
 
 
@@ -112,11 +146,14 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(link, ssl.SSLCertVerificationError) and link.verify_code in _VERIFY_REASONS:
             return _VERIFY_REASONS[link.verify_code]
     words = " ".join(map(str, chain)).lower().replace("_", " ")
-    return next((reason for reason, parts in _TLS_WORDS.items() if any(part in words for part in parts)), "")
+    return next(
+        (reason for reason, parts in _TLS_WORDS.items() if any(part in words for part in parts)), ""
+    )
 
 
 def file_problem(config: ClientConfig) -> tuple[str, str] | None:
-    """Return what is wrong with the files that a connection names: the reason, and words that name the field.
+    """Return what is wrong with the files that a connection names: the reason, and words that name
+    the field.
 
     :param config: names the files
     :returns: None if nothing is wrong with them
@@ -178,7 +215,10 @@ def _bundle_problem(config: ClientConfig) -> tuple[str, str] | None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError):
-        return "unreadable_file", f"{what} holds no certificate in PEM form. Give the path of a PEM file."
+        return (
+            "unreadable_file",
+            f"{what} holds no certificate in PEM form. Give the path of a PEM file.",
+        )
     return None
 
 
@@ -200,7 +240,10 @@ def _certificate_problem(config: ClientConfig) -> tuple[str, str] | None:
     except ssl.SSLError as error:
         if "mismatch" in str(error).lower():
             return "key_mismatch", _TLS_ADVICE["key_mismatch"]
-        return "unreadable_file", "The certificate or the key in the extra 'cert' is damaged. Save both files again."
+        return (
+            "unreadable_file",
+            "The certificate or the key in the extra 'cert' is damaged. Save both files again.",
+        )
     return None
 
 

@@ -1,7 +1,9 @@
-"""One call to the API: its requests, what they may cost, redirects, repetitions, and the error that it ends with.
+"""One call to the API: its requests, what they may cost, redirects, repetitions, and the error that
+it ends with.
 
-Each exchange passes here. What leaves is an error of :mod:`.errors`. The connection itself is in :mod:`.adapter`, and
-how an answer is read in :mod:`.responses`. Errors are made in :mod:`.failures`, and redirects judged in
+Each exchange passes here. What leaves is an error of :mod:`.errors`. The connection itself is in
+:mod:`.adapter`, and how an answer is read in :mod:`.responses`. Errors are made in
+:mod:`.failures`, and redirects judged in
 :mod:`.redirects`; a call that succeeds without a redirect enters neither.
 """
 
@@ -29,7 +31,9 @@ from .limits import DESCRIPTION, IMPORT, MOST_KEPT, PAGE, ROW, WHOLE_LIST, Claim
 from .models import Row, size_of_texts, within
 from .retries import ROUTE_NOT_FOUND, WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
 
-if TYPE_CHECKING:  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
+if (
+    TYPE_CHECKING
+):  # the modules with HTTP libraries are loaded at the first request: parsing a DAG needs none
     from .adapter import Session
     from .redact import Redactor
     from .responses import Answer
@@ -40,20 +44,22 @@ T = TypeVar("T")
 
 #: Items of a list that are asked for at a time.
 PAGE_SIZE = 100
-#: The API's own page size: ``limit`` defaults to 25 [R: D64]. A server that ignores ``limit`` still gives this many,
-#: so only a shorter page is surely the last one.
+#: The API's own page size: ``limit`` defaults to 25 [R: D64]. A server that ignores ``limit`` still
+#: gives this many, so only a shorter page is surely the last one.
 SERVERS_PAGE_SIZE = 25
 #: The longest list that is read, in rows and in pages. No instance is known to have a tenth of it.
 MOST_ROWS = 25_000
 MOST_PAGES = 1_000
 #: Redirects of one read that are followed, within the same host.
 _MOST_REDIRECTS = 3
-#: The list that only an instance with Deployment Manager knows, and how the calls begin that belong to it.
+#: The list that only an instance with Deployment Manager knows, and how the calls begin that belong
+#: to it.
 _DEPLOYMENTS = "/v4/deployments"
 _BELOW_DEPLOYMENTS = (_DEPLOYMENTS, "/v4/releases")
 #: Takes the rows of a page out of an answer, and the count that came with them.
 PageOf = Callable[[object], tuple[object, object]]
-#: The instances that this process warned of. Airflow runs each try of a task in a process of its own.
+#: The instances that this process warned of. Airflow runs each try of a task in a process of its
+#: own.
 _warned: set[str] = set()
 
 
@@ -70,7 +76,8 @@ def plain_page(body: object) -> tuple[object, object]:
 class Learned:
     """What a client has learned about its instance.
 
-    :param has_deployments: whether the instance knows the list of deployments; None if it was not asked
+    :param has_deployments: whether the instance knows the list of deployments; None if it was not
+        asked
     """
 
     has_deployments: bool | None = None
@@ -85,7 +92,8 @@ class Transport:
     :param connections: how many connections are kept open; as many as threads share it
     :param repeats: whether a failed read is sent again, as often as the configuration says
     :param learned: what is known about the instance
-    :param largest_answer: bytes that this process reads of any answer; a triggerer reads less than a worker
+    :param largest_answer: bytes that this process reads of any answer; a triggerer reads less than
+        a worker
     """
 
     config: ClientConfig
@@ -125,7 +133,9 @@ class Transport:
         return Budget(seconds, option, end=time.monotonic() + seconds)
 
     @overload
-    def read(self, path: str, params: Mapping[str, Any] | None = None, *, limit: Limit = ROW) -> object: ...
+    def read(
+        self, path: str, params: Mapping[str, Any] | None = None, *, limit: Limit = ROW
+    ) -> object: ...
 
     @overload
     def read(
@@ -179,7 +189,8 @@ class Transport:
         :param page_of: takes the rows and the count out of an answer
         :param limit: what the answer may hold
         :returns: the rows, and the count that came with them
-        :raises UnexpectedResponseError: the answer is not a list of objects with ids, or the list is too long
+        :raises UnexpectedResponseError: the answer is not a list of objects with ids, or the list
+            is too long
         :raises AnswerTooLargeError: an answer, or what is kept of all of them, is too large
         """
         budget.pages += 1
@@ -190,15 +201,20 @@ class Transport:
             for row in rows:
                 number = within(row).get("id")
                 if not isinstance(number, (int, str)) or isinstance(number, bool):
-                    raise UnexpectedResponseError(f'GET {path} did not answer a list of objects with ids under "data".')
+                    raise UnexpectedResponseError(
+                        f'GET {path} did not answer a list of objects with ids under "data".'
+                    )
             if known + len(rows) > MOST_ROWS or budget.pages > MOST_PAGES:
                 raise UnexpectedResponseError(
-                    f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was not read to its end."
+                    f"GET {path} has more than {MOST_ROWS} rows or {MOST_PAGES} pages, so it was"
+                    " not read to its end."
                 )
             built = list(map(build, rows))
             budget.kept_left -= sum(map(size_of_texts, built))
             if budget.kept_left < 0:
-                raise AnswerTooLargeError(f"GET {path} has rows whose texts take more than {MOST_KEPT} bytes.")
+                raise AnswerTooLargeError(
+                    f"GET {path} has rows whose texts take more than {MOST_KEPT} bytes."
+                )
             return built, count
 
         request = Request("GET", path, budget, params=params, limit=limit, build=rows_and_count)
@@ -228,7 +244,9 @@ class Transport:
 
         self._read(request, attempt)
 
-    def try_out(self, path: str, body: MultipartFile, params: Mapping[str, Any] | None = None) -> object:
+    def try_out(
+        self, path: str, body: MultipartFile, params: Mapping[str, Any] | None = None
+    ) -> object:
         """POST an upload that changes nothing, again after transient errors.
 
         :param path: path below the base URL
@@ -238,7 +256,9 @@ class Transport:
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
         budget = self.budget(slow=True)
-        return self._read(Request("POST", path, budget, params=params, body=body, slow=True, limit=IMPORT))
+        return self._read(
+            Request("POST", path, budget, params=params, body=body, slow=True, limit=IMPORT)
+        )
 
     def write(
         self,
@@ -264,25 +284,37 @@ class Transport:
         :param params: query parameters
         :param slow: whether the server works long before it answers, as with an upload
         :param repeat: whether it is sent again at all
-        :param parse: whether the answer has a body that counts; one that is not JSON is an error then
+        :param parse: whether the answer has a body that counts; one that is not JSON is an error
+            then
         :param execution_id: the key by which the server takes it once
-        :param again: whether the server is known to do that, so that it is sent again after every transient error
+        :param again: whether the server is known to do that, so that it is sent again after every
+            transient error
         :param limit: what the answer may hold
-        :returns: the JSON body of the answer, None if it is not parsed; :data:`.ACCEPTED_BEFORE` if a request of this
-            key was taken before
+        :returns: the JSON body of the answer, None if it is not parsed; :data:`.ACCEPTED_BEFORE` if
+            a request of this key was taken before
         :raises TrifactaError: in the class that fits, see :mod:`.errors`
         """
         self._warn()
         slow = slow or body is not None
         budget = self.budget(slow=slow)
-        request = Request(method, path, budget, params, json, body, slow=slow, parse=parse, limit=limit)
+        request = Request(
+            method, path, budget, params, json, body, slow=slow, parse=parse, limit=limit
+        )
         request.execution_id = execution_id
         may_repeat = may_repeat_read if again else may_repeat_write
         attempt = partial(self._send, request)
-        return repeating(attempt, may_repeat, WRITE_RETRIES if repeat else 0, self.sleep, left=request.budget.left)
+        return repeating(
+            attempt,
+            may_repeat,
+            WRITE_RETRIES if repeat else 0,
+            self.sleep,
+            left=request.budget.left,
+        )
 
     def _warn(self) -> None:
-        """Warn of an unsafe connection, once and before a change: waits only read, in many processes."""
+        """Warn of an unsafe connection, once and before a change: waits only read, in many
+        processes.
+        """
         if self.config.insecure and self.config.base_url not in _warned:
             _warned.add(self.config.base_url)
             log.warning("The connection to %s %s", self.config.base_url, self.config.insecure)
@@ -290,7 +322,9 @@ class Transport:
     def _read(self, request: Request, attempt: Callable[[], Any] | None = None) -> Any:
         attempt = attempt or partial(self._send, request)
         repetitions = self.config.read_retries if self.repeats else 0
-        return repeating(attempt, may_repeat_read, repetitions, self.sleep, left=request.budget.left)
+        return repeating(
+            attempt, may_repeat_read, repetitions, self.sleep, left=request.budget.left
+        )
 
     def _send(self, request: Request) -> object:
         """Send a request once, and follow its redirects."""
@@ -348,7 +382,10 @@ class Transport:
             from . import redirects
 
             # The target brings its own query.
-            url, params = redirects.target_of(request.method, url, answer.headers["Location"], self.redact), None
+            url, params = (
+                redirects.target_of(request.method, url, answer.headers["Location"], self.redact),
+                None,
+            )
         else:
             raise redirects.too_many(request, url, _MOST_REDIRECTS, self.redact)
         if url != f"{base}{request.path}":
@@ -356,7 +393,9 @@ class Transport:
         if answer.status == 304 and request.execution_id:
             return ACCEPTED_BEFORE
         if 300 <= answer.status < 400:
-            raise UnexpectedResponseError(f"{request.method} {request.path} answered {answer.status} without a target.")
+            raise UnexpectedResponseError(
+                f"{request.method} {request.path} answered {answer.status} without a target."
+            )
         if answer.status >= 400:
             from .failures import api_error
 
@@ -368,12 +407,16 @@ class Transport:
             body = answer.json(request, self.config, lambda: self.redact)
             return request.build(body) if request.build else body
 
-    def _exchange(self, request: Request, url: str, params: Mapping[str, Any] | None, claim: Claim) -> Answer:
+    def _exchange(
+        self, request: Request, url: str, params: Mapping[str, Any] | None, claim: Claim
+    ) -> Answer:
         try:
             return self.session.exchange(request, url, params, claim)
         except TrifactaError:
             raise  # from the body's iterator, or of the connection
-        except Exception as error:  # the libraries raise many kinds for an answer that they cannot read
+        except (
+            Exception
+        ) as error:  # the libraries raise many kinds for an answer that they cannot read
             from .failures import failure_of
 
             failed = failure_of(error, request, url, self.config, self.redact)

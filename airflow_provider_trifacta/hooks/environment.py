@@ -1,19 +1,25 @@
-"""Why Airflow cannot read a connection of the environment. Airflow itself only says that there is none."""
+"""Why Airflow cannot read a connection of the environment. Airflow itself only says that there is
+none.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 
-_URI = "Percent-encode the login, the password and every other part of the URI, or write the connection as JSON."
+_URI = (
+    "Percent-encode the login, the password and every other part of the URI, or write the"
+    " connection as JSON."
+)
 _KEYS = (
-    "Its keys must be among conn_type, description, host, schema, port, login, password and extra, and port must be a "
-    "number."
+    "Its keys must be among conn_type, description, host, schema, port, login, password and extra,"
+    " and port must be a number."
 )
 
 
 def problem_of_variable(conn_id: str) -> str | None:
-    """Return what is wrong with the environment variable of a connection that Airflow did not find or not understand.
+    """Return what is wrong with the environment variable of a connection that Airflow did not find
+    or not understand.
 
     Nothing of the value is quoted, because it holds the password.
 
@@ -39,4 +45,7 @@ def problem_of_variable(conn_id: str) -> str | None:
         return f"{begin} {error.msg} at line {error.lineno}, column {error.colno}. Correct it."
     except (ValueError, RecursionError):
         return f"{begin} it is nested too deeply, or holds a number that is too long. Correct it."
-    return f"{begin} {_KEYS if isinstance(found, dict) else 'it is a list and not an object. Correct it.'}"
+    return (
+        f"{begin}"
+        f" {_KEYS if isinstance(found, dict) else 'it is a list and not an object. Correct it.'}"
+    )

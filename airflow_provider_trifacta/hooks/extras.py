@@ -34,12 +34,19 @@ def read_extras(extras: Mapping[str, Any], conn_id: str | None) -> dict[str, Any
     :returns: the fields that are set
     :raises ConfigurationError: an extra cannot be used; the error names it
     """
-    # The query of a URI whose password is not encoded holds a part of it: only what looks like a name is shown.
-    unknown = sorted({name if _NAME.fullmatch(name) else "(not shown)" for name in set(extras) - set(_READERS)})
+    # The query of a URI whose password is not encoded holds a part of it: only what looks like a
+    # name is shown.
+    unknown = sorted(
+        {name if _NAME.fullmatch(name) else "(not shown)" for name in set(extras) - set(_READERS)}
+    )
     if unknown:
         words = "Connection %s has extras that are not known and have no effect: %s. Known are: %s."
         log.warning(words, conn_id, listed(unknown), ", ".join(_READERS))
-    return {name: read(name, extras[name]) for name, read in _READERS.items() if not _absent(extras.get(name))}
+    return {
+        name: read(name, extras[name])
+        for name, read in _READERS.items()
+        if not _absent(extras.get(name))
+    }
 
 
 def _unusable(name: str, must: str, value: object = None) -> ConfigurationError:
@@ -54,7 +61,9 @@ def _unusable(name: str, must: str, value: object = None) -> ConfigurationError:
 
 
 def _is_path(path: object, kind: Callable[[Path], bool]) -> bool:
-    """Tell whether there is a file or folder of this path. False for a text that cannot be a path."""
+    """Tell whether there is a file or folder of this path. False for a text that cannot
+    be a path.
+    """
     try:
         return isinstance(path, str) and kind(Path(path))
     except (OSError, ValueError):
@@ -62,7 +71,9 @@ def _is_path(path: object, kind: Callable[[Path], bool]) -> bool:
 
 
 def _absent(value: object) -> bool:
-    """Tell whether an extra is blank: null from the connection form, or an empty text from a URI."""
+    """Tell whether an extra is blank: null from the connection form, or an empty text
+    from a URI.
+    """
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -96,22 +107,34 @@ def _cert(name: str, value: object) -> str | tuple[str, str] | None:
     paths = [parsed] if isinstance(parsed, str) else parsed
     for path in paths if isinstance(paths, list) else []:
         refuse_pem(name, path)
-    if isinstance(paths, list) and len(paths) in (1, 2) and all(_is_path(path, Path.is_file) for path in paths):
+    if (
+        isinstance(paths, list)
+        and len(paths) in (1, 2)
+        and all(_is_path(path, Path.is_file) for path in paths)
+    ):
         return paths[0] if len(paths) == 1 else (paths[0], paths[1])
-    files = "the path of a PEM file, or a list of two paths (certificate, key), that exist on this host"
+    files = (
+        "the path of a PEM file, or a list of two paths (certificate, key), that exist on this host"
+    )
     raise _unusable(name, files)
 
 
 def _proxies(name: str, value: object) -> dict[str, str]:
-    refuse_mask(f"extra {name!r}", value)  # Airflow masks extras of this name, proxy URLs may hold passwords
+    refuse_mask(
+        f"extra {name!r}", value
+    )  # Airflow masks extras of this name, proxy URLs may hold passwords
     parsed = _parsed(value)
     if isinstance(parsed, str) and "://" in parsed:
         check_proxy(parsed, f"The connection's extra {name!r}")
         return {"http": parsed, "https": parsed}
-    if isinstance(parsed, dict) and all(isinstance(part, str) and part for pair in parsed.items() for part in pair):
+    if isinstance(parsed, dict) and all(
+        isinstance(part, str) and part for pair in parsed.items() for part in pair
+    ):
         return parsed
     # The value is not shown: proxy URLs may hold passwords.
-    by_scheme = 'an object of proxy URLs by scheme such as {"https": "http://proxy.example.com:3128"}'
+    by_scheme = (
+        'an object of proxy URLs by scheme such as {"https": "http://proxy.example.com:3128"}'
+    )
     raise _unusable(name, f"one proxy URL (with http:// or https://), or {by_scheme}")
 
 
@@ -142,9 +165,12 @@ def _user_agent(name: str, value: object) -> str:
     return value.strip()
 
 
-_retries = partial(_whole, least=0, most=_MOST_READ_RETRIES, must=f"a whole number from 0 to {_MOST_READ_RETRIES}")
+_retries = partial(
+    _whole, least=0, most=_MOST_READ_RETRIES, must=f"a whole number from 0 to {_MOST_READ_RETRIES}"
+)
 _size = partial(_whole, least=1, most=math.inf, must="a whole number of bytes and more than 0")
-#: How each extra is read. The names are those of :class:`~airflow_provider_trifacta.client.ClientConfig`.
+#: How each extra is read. The names are those of
+#: :class:`~airflow_provider_trifacta.client.ClientConfig`.
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "verify": _verify,
     "cert": _cert,

@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Characters of a secret that Airflow masks everywhere; a shorter one would mask parts of other words.
+#: Characters of a secret that Airflow masks everywhere; a shorter one would mask parts of other
+#: words.
 _SHORTEST_MASKED = 5
 
 
 class TrifactaHook(BaseHook):
     """Manages the connection to a self-managed Trifacta instance (Alteryx Designer Cloud).
 
-    ``docs/reference/connection.md`` describes the fields and extras of a connection of type ``trifacta``.
+    ``docs/reference/connection.md`` describes the fields and extras of a connection of type
+    ``trifacta``.
 
     :param trifacta_conn_id: the Airflow connection
     """
@@ -56,7 +58,8 @@ class TrifactaHook(BaseHook):
 
     @cached_property
     def polling_config(self) -> ClientConfig:
-        """The configuration for waits: a failed read is not sent again, because the next poll does that.
+        """The configuration for waits: a failed read is not sent again, because the next poll does
+        that.
 
         :raises ConfigurationError: as :attr:`client`
         """
@@ -77,7 +80,9 @@ class TrifactaHook(BaseHook):
         config = config_from_connection(connection)
         # A note only: the client warns when it is about to change something, once.
         note = config.insecure and f" (it {config.insecure.removesuffix('.')})"
-        log.info("Trifacta instance of connection %s: %s%s", self.trifacta_conn_id, config.base_url, note)
+        log.info(
+            "Trifacta instance of connection %s: %s%s", self.trifacta_conn_id, config.base_url, note
+        )
         for secret in config.secrets:
             if len(secret) >= _SHORTEST_MASKED:
                 mask_secret(secret)
@@ -88,7 +93,8 @@ class TrifactaHook(BaseHook):
 
         ``python -m airflow_provider_trifacta.check CONN_ID`` does the same from a worker.
 
-        :returns: whether the connection can work as Dev or as Prod of a promotion, and what was found as each
+        :returns: whether the connection can work as Dev or as Prod of a promotion, and what was
+            found as each
         """
         try:
             return check(self._config)
@@ -113,7 +119,9 @@ def config_from_connection(connection: Connection) -> ClientConfig:
         raise ConfigurationError(problem)
     extras = _extras(connection)
     config = ClientConfig(
-        base_url=resolve_base_url(connection.host, schema=connection.schema, port=_port(connection.port)),
+        base_url=resolve_base_url(
+            connection.host, schema=connection.schema, port=_port(connection.port)
+        ),
         login=connection.login or None,
         password=connection.password or "",
         **(read_extras(extras, connection.conn_id) if extras else {}),
@@ -133,7 +141,9 @@ def _extras(connection: Connection) -> Mapping[str, Any]:
         # Read here and not through extra_dejson, which turns unreadable text into an empty dict.
         extras = json.loads(raw)
     if not isinstance(extras, dict):
-        raise ConfigurationError("The connection's extra is not a JSON object. Correct or empty it.")
+        raise ConfigurationError(
+            "The connection's extra is not a JSON object. Correct or empty it."
+        )
     return extras
 
 
@@ -143,4 +153,6 @@ def _port(value: object) -> int | None:
     try:
         return int(str(value))
     except ValueError:
-        raise ConfigurationError(f"The connection's port must be a number, not {shown(repr(value))}.") from None
+        raise ConfigurationError(
+            f"The connection's port must be a number, not {shown(repr(value))}."
+        ) from None

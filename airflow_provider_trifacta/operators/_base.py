@@ -1,4 +1,6 @@
-"""What operators share: the connection, the deployment, the package, the XComs, and what earlier tries noted."""
+"""What operators share: the connection, the deployment, the package, the XComs, and what earlier
+tries noted.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from uuid import UUID, uuid5
 
 from .._compat import COUNTS_EACH_CLEAR, Asset, AssetAlias, BaseOperator, was_cleared
 from .._failures import airflow_failures, reported
-from ..client.errors import APIError, InvalidInputError, RedirectError, TransportError, TrifactaError
+from ..client.errors import (
+    APIError,
+    InvalidInputError,
+    RedirectError,
+    TransportError,
+    TrifactaError,
+)
 from ..client.texts import called, parse_id, quoted, shown
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
@@ -23,8 +31,13 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
 
 
-#: The errors of one call. A retry that ends with one, for example in an outage, has not read how production stands.
-_SAY_NOTHING_OF_PRODUCTION: tuple[type[TrifactaError], ...] = (APIError, RedirectError, TransportError)
+#: The errors of one call. A retry that ends with one, for example in an outage, has not read how
+#: production stands.
+_SAY_NOTHING_OF_PRODUCTION: tuple[type[TrifactaError], ...] = (
+    APIError,
+    RedirectError,
+    TransportError,
+)
 #: The namespace of the ids that a task gives to its requests.
 _EXECUTION_IDS = UUID("7c7f2b5e-6a0d-5c3c-9d0a-2f4f4f1f8a11")
 
@@ -47,19 +60,23 @@ def given_or_none(value: Any) -> Any:
 
 
 def check_name(value: Any, field: str) -> str:
-    """Check that a value is a name. A template without a value renders to an empty text or to ``None``.
+    """Check that a value is a name. A template without a value renders to an empty text or to
+    ``None``.
 
     :param value: the given value
     :param field: name of the argument, for the message
     :raises InvalidInputError: it is not a name
     """
     if not isinstance(value, str) or value.strip() in ("", "None"):
-        raise InvalidInputError(f"{field} must be a name, not {quoted(str(value))}. Nothing was sent.")
+        raise InvalidInputError(
+            f"{field} must be a name, not {quoted(str(value))}. Nothing was sent."
+        )
     return value
 
 
 def given_name(name: Any, given_id: Any, kind: str) -> str | None:
-    """Return the name of an object that is given by its id or by its name; None if the id is to be used.
+    """Return the name of an object that is given by its id or by its name; None if the id is to be
+    used.
 
     :param name: the given name, or None
     :param given_id: the given id, or None
@@ -82,7 +99,9 @@ def check_choice(value: Any, choices: Sequence[str], field: str) -> None:
     :raises InvalidInputError: it is another value
     """
     if value not in choices:
-        raise InvalidInputError(f"{field} must be {' or '.join(map(repr, choices))}, not {value!r}. Nothing was sent.")
+        raise InvalidInputError(
+            f"{field} must be {' or '.join(map(repr, choices))}, not {value!r}. Nothing was sent."
+        )
 
 
 def remembers(context: Context) -> bool:
@@ -95,7 +114,8 @@ def remembers(context: Context) -> bool:
 class Target:
     """The deployment that an operator acts on: its id, or its exact name.
 
-    It is no tuple, because Airflow 2 turns a tuple among the arguments of a log line into a plain one.
+    It is no tuple, because Airflow 2 turns a tuple among the arguments of a log line into a plain
+    one.
     """
 
     deployment_id: int | None
@@ -103,7 +123,10 @@ class Target:
 
     def __str__(self) -> str:
         """Return what a log calls it before it is found."""
-        return f"deployment {quoted(self.deployment_name) if self.deployment_id is None else self.deployment_id}"
+        return (
+            "deployment"
+            f" {quoted(self.deployment_name) if self.deployment_id is None else self.deployment_id}"
+        )
 
     @classmethod
     def of(cls, deployment_id: Any, deployment_name: Any) -> Target:
@@ -144,7 +167,9 @@ class TrifactaOperator(BaseOperator):
     #: Whether the task is a step of a group, whose last task shows what it ended with.
     in_group: bool = False
 
-    def __init__(self, *, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self, *, trifacta_conn_id: str = TrifactaHook.default_conn_name, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.trifacta_conn_id = trifacta_conn_id
 
@@ -161,7 +186,8 @@ class TrifactaOperator(BaseOperator):
     def _act(self, attempt: Attempt) -> dict[str, Any] | None:
         """Check the arguments, and act.
 
-        :returns: the operator's result, if that is another one than all facts that the attempt has told
+        :returns: the operator's result, if that is another one than all facts that the attempt has
+            told
         """
         raise NotImplementedError
 
@@ -177,9 +203,15 @@ class DeploymentOperator(TrifactaOperator):
     :param deployment_name: its exact name, in place of the id (templated)
     """
 
-    template_fields: Sequence[str] = ("deployment_id", "deployment_name", *TrifactaOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "deployment_id",
+        "deployment_name",
+        *TrifactaOperator.template_fields,
+    )
 
-    def __init__(self, *, deployment_id: Any = None, deployment_name: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, deployment_id: Any = None, deployment_name: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.deployment_id = deployment_id
         self.deployment_name = deployment_name
@@ -206,9 +238,11 @@ class Attempt:
         self.facts: dict[str, Any] = {}
 
     def begin(self) -> Tries:
-        """Begin the try. Call this once, before any request and before any error that a retry may follow.
+        """Begin the try. Call this once, before any request and before any error that a retry may
+        follow.
 
-        :returns: what the task knows of its tries; before Airflow 3.3 there is no journal that remembers them
+        :returns: what the task knows of its tries; before Airflow 3.3 there is no journal that
+            remembers them
         :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
         """
         number = int(self._ti.try_number)
@@ -228,26 +262,34 @@ class Attempt:
         return self.tries
 
     def stands(self) -> str:
-        """Tell how production stands if this try ends before it could read that, as a sentence; empty if unneeded."""
+        """Tell how production stands if this try ends before it could read that, as a sentence;
+        empty if unneeded.
+        """
         if self.tries is None or self.tries.is_first:
             return ""
         if self.tries.journal.never_asked:
             return "No try of this task has asked for a change."
-        return "An earlier try of this task may have changed production, and this one could not read it: look there."
+        return (
+            "An earlier try of this task may have changed production, and this one could not read"
+            " it: look there."
+        )
 
     @property
     def _execution_id(self) -> str:
-        """The id by which a server takes a request of this task once, for every try between two clears.
+        """The id by which a server takes a request of this task once, for every try between two
+        clears.
 
-        Airflow's ``max_tries`` tells these tries: it stays over retries, also if the task's ``retries`` are edited in
-        the meantime, and a clear raises it. So the id is known without a journal too.
+        Airflow's ``max_tries`` tells these tries: it stays over retries, also if the task's
+        ``retries`` are edited in the meantime, and a clear raises it. So the id is known without a
+        journal too.
         """
         ti = self._ti
         tries = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries])
         return str(uuid5(_EXECUTION_IDS, tries))
 
     def tell(self, **facts: Any) -> None:
-        """Note facts, and push each one to its XCom key at once, so that it is there if the task fails later.
+        """Note facts, and push each one to its XCom key at once, so that it is there if the task
+        fails later.
 
         A fact that is None is noted but not pushed: Airflow 3 treats a null XCom as a missing one.
         """
@@ -268,20 +310,23 @@ class Attempt:
             self._operator.log.info("%s", url)
 
     def announce_live(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
-        """Add an event to each ``AssetAlias`` among the outlets, because this run made a release live.
+        """Add an event to each ``AssetAlias`` among the outlets, because this run made a release
+        live.
 
-        A plain asset gets an event with every success of the task. An alias only gets this one. On Airflow 2 this does
-        nothing.
+        A plain asset gets an event with every success of the task. An alias only gets this one. On
+        Airflow 2 this does nothing.
 
         :param client: the instance
         :param deployment_id: the deployment; the asset's URI names the instance and the deployment
-        :param facts: the event's extra. None is left out. A list is written as JSON text: Airflow 3.0 and the first 3.1
-            fail a task whose event for an alias has a list in its extra
+        :param facts: the event's extra. None is left out. A list is written as JSON text: Airflow
+            3.0 and the first 3.1 fail a task whose event for an alias has a list in its extra
         """
         if AssetAlias is None:
             return
         events = self._context.get("outlet_events")
-        aliases = [outlet for outlet in self._operator.outlets or [] if isinstance(outlet, AssetAlias)]
+        aliases = [
+            outlet for outlet in self._operator.outlets or [] if isinstance(outlet, AssetAlias)
+        ]
         if not aliases or events is None:
             return
         host = client.config.base_url.partition("://")[2]

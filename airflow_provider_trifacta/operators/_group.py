@@ -1,6 +1,8 @@
-"""The tasks of a promotion in a group that the group alone has: the baseline, the rollback and the end.
+"""The tasks of a promotion in a group that the group alone has: the baseline, the rollback and the
+end.
 
-Only ``promote_flow`` uses them. What decides is in :mod:`..promotion.ending`: these tasks read what it needs, and act.
+Only ``promote_flow`` uses them. What decides is in :mod:`..promotion.ending`: these tasks read what
+it needs, and act.
 """
 
 from __future__ import annotations
@@ -12,7 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._compat import AirflowSkipException, task_states
 from .._failures import ERROR_KEY, GAVE_UP_KEY, airflow_failures, reported
-from ..client.errors import AmbiguousSubmissionError, AuthenticationError, InvalidInputError, TrifactaError
+from ..client.errors import (
+    AmbiguousSubmissionError,
+    AuthenticationError,
+    InvalidInputError,
+    TrifactaError,
+)
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.ending import (
@@ -41,7 +48,8 @@ if TYPE_CHECKING:
 
 #: The XCom that tells how production stands.
 STATUS_KEY = "promotion_status"
-#: The XCom by which the last two tasks hand on which release this run has proven. A task's XComs go when it starts.
+#: The XCom by which the last two tasks hand on which release this run has proven. A task's XComs go
+#: when it starts.
 PROVEN_KEY = "proven_release_id"
 #: When the baseline was recorded, in its return value.
 _RECORDED_AT = "recorded_at"
@@ -55,15 +63,18 @@ def is_backfill(context: Context) -> bool:
 
 
 class GroupBaselineOperator(GetDeploymentOperator):
-    """The first task of a promotion in a group: a ``GetDeploymentOperator`` that refuses a backfill.
+    """The first task of a promotion in a group: a ``GetDeploymentOperator`` that refuses a
+    backfill.
 
-    A backfill ignores the DAG's ``max_active_runs``, and would promote today's flow once for every day.
+    A backfill ignores the DAG's ``max_active_runs``, and would promote today's flow once for every
+    day.
 
     :param deployment_id: as for :class:`.GetDeploymentOperator` (templated)
     :param deployment_name: as for :class:`.GetDeploymentOperator` (templated)
     :param trifacta_conn_id: as for :class:`.GetDeploymentOperator` (templated)
     :returns: as :class:`.GetDeploymentOperator`, and ``recorded_at``
-    :raises AirflowFailException: as :class:`.GetDeploymentOperator`, or the run is one of a backfill
+    :raises AirflowFailException: as :class:`.GetDeploymentOperator`, or the run is one of a
+        backfill
     """
 
     template_fields = GetDeploymentOperator.template_fields
@@ -73,15 +84,17 @@ class GroupBaselineOperator(GetDeploymentOperator):
         with reported(context["ti"], in_group=self.in_group), airflow_failures():
             if is_backfill(context):
                 raise InvalidInputError(
-                    "This run is part of a backfill. A backfill ignores max_active_runs, and would promote today's "
-                    "flow once for every day. Nothing was read and nothing was changed.",
+                    "This run is part of a backfill. A backfill ignores max_active_runs, and would"
+                    " promote today's flow once for every day. Nothing was read and nothing was"
+                    " changed.",
                     advice="Start one run of the DAG by hand.",
                 )
         return {**super().execute(context), _RECORDED_AT: _now()}
 
 
 class _Session:
-    """The client of one try, which is made when it is needed first. After refused credentials it is made again.
+    """The client of one try, which is made when it is needed first. After refused credentials it is
+    made again.
 
     :param operator: the task's operator
     """
@@ -132,14 +145,17 @@ class _GroupEnd(TrifactaOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.tasks = tasks
-        # They are no template fields: a value that an earlier task did not give must not end this task.
+        # They are no template fields: a value that an earlier task did not give must not end this
+        # task.
         self.deployment_id = deployment_id
         self.deployment_name = deployment_name
         self.patience = patience
 
     @contextmanager
     def _try(self) -> Iterator[_Session]:
-        """Run a try. Refused credentials are red at once, and Airflow tries again: they may be corrected by then."""
+        """Run a try. Refused credentials are red at once, and Airflow tries again: they may be
+        corrected by then.
+        """
         session = _Session(self)
         try:
             with airflow_failures():
@@ -154,7 +170,10 @@ class _GroupEnd(TrifactaOperator):
     def _target(self, context: Context) -> Target | None:
         """Return the group's deployment, None if its value was not given."""
         try:
-            number, name = (self.render_template(one, context) for one in (self.deployment_id, self.deployment_name))
+            number, name = (
+                self.render_template(one, context)
+                for one in (self.deployment_id, self.deployment_name)
+            )
             return Target.of(number, name)
         except Exception as error:  # what the value comes from raises errors of its own
             self.log.info("The deployment of the group is not known: %s", error)
@@ -163,7 +182,8 @@ class _GroupEnd(TrifactaOperator):
     def _baseline(self, context: Context) -> Baseline | None:
         """Return the baseline, None if there is none.
 
-        :raises InvalidInputError: it is of another deployment: for example, a mapped list has changed
+        :raises InvalidInputError: it is of another deployment: for example, a mapped list has
+            changed
         """
         recorded = _pull(context, self.tasks.baseline)
         if not recorded:
@@ -178,15 +198,20 @@ class _GroupEnd(TrifactaOperator):
             fits = target.deployment_id == baseline.deployment_id
         if not fits:
             raise InvalidInputError(
-                f"The baseline is of {baseline.where}, and this task promotes to {target}. This task changes nothing. "
-                "The list of the mapped group may have changed since the baseline was recorded.",
+                f"The baseline is of {baseline.where}, and this task promotes to {target}. This"
+                " task changes nothing. The list of the mapped group may have changed since the"
+                " baseline was recorded.",
                 advice="Clear the whole group.",
                 deployment_id=baseline.deployment_id,
             )
         return baseline
 
     def _steps(
-        self, context: Context, baseline: Baseline | None, proven_by: str | None, kept_id: int | None = None
+        self,
+        context: Context,
+        baseline: Baseline | None,
+        proven_by: str | None,
+        kept_id: int | None = None,
     ) -> Steps:
         """Read what the steps say now.
 
@@ -226,7 +251,8 @@ class _GroupEnd(TrifactaOperator):
     ) -> tuple[Steps, Verdict]:
         """Wait for steps and jobs that still run, and decide whether the promotion is kept.
 
-        :raises AuthenticationError: the server refuses the credentials, so that the jobs cannot be read
+        :raises AuthenticationError: the server refuses the credentials, so that the jobs cannot be
+            read
         """
         from ..client.client import Clock  # not at import: it loads requests
 
@@ -259,19 +285,25 @@ class _GroupEnd(TrifactaOperator):
         return steps, judge(steps, end.complete, end.words)
 
     def _jobs(self, session: _Session, steps: Steps, tolerated_outage: float) -> JobsVerdict:
-        return JobsVerdict(steps.job_group_ids, session.client, session.renew, tolerated_outage=tolerated_outage)
+        return JobsVerdict(
+            steps.job_group_ids, session.client, session.renew, tolerated_outage=tolerated_outage
+        )
 
 
 class RollbackGroupOperator(_GroupEnd):
-    """The rollback of a promotion in a group. It is skipped if the promotion is kept, or nothing of it is live.
+    """The rollback of a promotion in a group. It is skipped if the promotion is kept, or nothing of
+    it is live.
 
-    It judges by what the steps say now, so it needs the trigger rule ``all_done`` after the last step. A trigger rule
-    that waits for a failure would skip a task of a mapped group before Airflow has expanded it.
+    It judges by what the steps say now, so it needs the trigger rule ``all_done`` after the last
+    step. A trigger rule that waits for a failure would skip a task of a mapped group before Airflow
+    has expanded it.
 
-    :param tolerated_outage: how long to try again if the instance does not answer, if something may have been sent
+    :param tolerated_outage: how long to try again if the instance does not answer, if something may
+        have been sent
     :param waiting: as for ``_GroupEnd``
-    :returns: ``deployment_id``, ``active_release_id``, ``rolled_back_release_id``, ``deployment_url`` and ``outcome``.
-        Each is also pushed as an XCom key of that name, unless it is None
+    :returns: ``deployment_id``, ``active_release_id``, ``rolled_back_release_id``,
+        ``deployment_url`` and ``outcome``. Each is also pushed as an XCom key of that name, unless
+        it is None
     :raises AirflowFailException: a rollback is due and cannot be made
     :raises AirflowSkipException: there is nothing to roll back
     """
@@ -279,7 +311,9 @@ class RollbackGroupOperator(_GroupEnd):
     template_fields = TrifactaOperator.template_fields
     in_group = True
 
-    def __init__(self, *, tolerated_outage: float | timedelta = ROLLBACK_OUTAGE, **waiting: Any) -> None:
+    def __init__(
+        self, *, tolerated_outage: float | timedelta = ROLLBACK_OUTAGE, **waiting: Any
+    ) -> None:
         super().__init__(**waiting)
         self.tolerated_outage = tolerated_outage
 
@@ -298,7 +332,9 @@ class RollbackGroupOperator(_GroupEnd):
         undone = _own_change(session.client, baseline, tries.journal) if tries.is_retry else None
         if undone is None:
             kept = _Kept(tries.journal, baseline)
-            steps, verdict = self._judge(context, session, baseline, self.tasks.promoted, kept.release_id)
+            steps, verdict = self._judge(
+                context, session, baseline, self.tasks.promoted, kept.release_id
+            )
             if verdict.kept:
                 kept.note(steps.made_id)
                 self._keep(attempt, steps, verdict)
@@ -309,9 +345,16 @@ class RollbackGroupOperator(_GroupEnd):
         client, target = session.client, baseline.active_release_id
         attempt.tell_deployment(client, baseline.deployment_id)
         if undone is None:
-            self._skip(f"Nothing is rolled back: {_live_words(target)} of {baseline.where} is live, as recorded.")
+            self._skip(
+                f"Nothing is rolled back: {_live_words(target)} of {baseline.where} is live, as"
+                " recorded."
+            )
         self.log.info("Rolled back release %s of %s", undone.release_id, baseline.where)
-        attempt.tell(active_release_id=target, rolled_back_release_id=undone.release_id, outcome="rolled_back")
+        attempt.tell(
+            active_release_id=target,
+            rolled_back_release_id=undone.release_id,
+            outcome="rolled_back",
+        )
         if target is not None:
             event = {"release_id": target, "package_uuid": undone.restored_package}
             attempt.announce_live(client, baseline.deployment_id, **event)
@@ -323,7 +366,9 @@ class RollbackGroupOperator(_GroupEnd):
         self._skip(f"The promotion is kept. {verdict.why}")
 
     def _skip(self, reason: str) -> NoReturn:
-        """End without a change. The reason is a line of the log, because Airflow's page shows no reason of a skip."""
+        """End without a change. The reason is a line of the log, because Airflow's page shows no
+        reason of a skip.
+        """
         self.log.info("Skipped: %s", reason)
         raise AirflowSkipException(reason)
 
@@ -371,10 +416,14 @@ class _Undo:
             raise
         except TrifactaError as error:
             if not self._steps.may_have_sent:
-                self._operator._skip(f"This run sent nothing, and production cannot be read: {error.told}")
+                self._operator._skip(
+                    f"This run sent nothing, and production cannot be read: {error.told}"
+                )
             if self._is_gone():
                 # The task 'promoted' is red for it. A second red task would only hide that.
-                self._operator._skip("The deployment was deleted, or cannot be seen, so nothing can be rolled back.")
+                self._operator._skip(
+                    "The deployment was deleted, or cannot be seen, so nothing can be rolled back."
+                )
             raise
 
     def _act(self, tries: Tries) -> Undone | None:
@@ -399,7 +448,9 @@ class _Undo:
             raise
 
     def _look_at_jobs(self) -> None:
-        """Read the jobs once more with the client that is about to undo, because they may be Complete by now."""
+        """Read the jobs once more with the client that is about to undo, because they may be
+        Complete by now.
+        """
         if not self._steps.jobs_decide:
             return
         end = self._operator._jobs(self._session, self._steps, 0.0).look()
@@ -421,30 +472,39 @@ class _Undo:
         if whose is Live.UNCLEAR:
             back = _live_words(baseline.active_release_id)
             raise AmbiguousSubmissionError(
-                f"{live}. It was made after the baseline, and nothing tells whether this run made it. Nothing was "
-                "changed.",
+                f"{live}. It was made after the baseline, and nothing tells whether this run made"
+                " it. Nothing was changed.",
                 advice=f"If it is of this run or not wanted, make {back} live in Trifacta by hand.",
                 **now.about(),
             )
         self._operator._skip(
-            f"Nothing of this run is live: {live}, and the baseline recorded {baseline.active_release_id or 'none'}."
+            f"Nothing of this run is live: {live}, and the baseline recorded"
+            f" {baseline.active_release_id or 'none'}."
         )
 
     def _settled(self, client: TrifactaClient) -> Standing:
-        """Read how the deployment stands. Where another release is live, wait for an upload that may still come."""
+        """Read how the deployment stands. Where another release is live, wait for an upload that
+        may still come.
+        """
         baseline, steps = self._baseline, self._steps
         newest = baseline.latest_release_id or 0
         known = [one for one in (newest, baseline.active_release_id) if one is not None]
         lowest = min(known)
         # One look: what calls this repeats it through an outage.
         now = Standing.read(client, baseline.deployment_id, down_to_id=lowest, seconds=0)
-        if now.live_id == baseline.active_release_id or now.newest_id > newest or not steps.may_have_sent:
+        if (
+            now.live_id == baseline.active_release_id
+            or now.newest_id > newest
+            or not steps.may_have_sent
+        ):
             return now
 
         def came(later: Standing) -> bool:
             return later.newest_id > newest
 
-        return Standing.read(client, baseline.deployment_id, came, down_to_id=lowest, seconds=DEFAULT_SETTLE_TIMEOUT)
+        return Standing.read(
+            client, baseline.deployment_id, came, down_to_id=lowest, seconds=DEFAULT_SETTLE_TIMEOUT
+        )
 
     def _is_gone(self) -> bool:
         try:
@@ -456,8 +516,8 @@ class _Undo:
 class _Kept:
     """The release that the rollback kept, as its journal notes it.
 
-    The rollback hands a proof on to the last task. If that task never ended and this one starts again, its own XCom is
-    gone by then. Without a journal nothing is noted.
+    The rollback hands a proof on to the last task. If that task never ended and this one starts
+    again, its own XCom is gone by then. Without a journal nothing is noted.
 
     :param journal: the task's journal
     :param baseline: how the deployment stood before: a note belongs to one baseline
@@ -492,7 +552,8 @@ class _Kept:
 
 
 def _own_change(client: TrifactaClient, baseline: Baseline, journal: Journal) -> Undone | None:
-    """Return the rollback that an earlier try of the task made and noted: it is neither judged nor made again.
+    """Return the rollback that an earlier try of the task made and noted: it is neither judged nor
+    made again.
 
     :param client: the instance
     :param baseline: how the deployment stood before
@@ -510,25 +571,30 @@ def _own_change(client: TrifactaClient, baseline: Baseline, journal: Journal) ->
 
     # A change whose answer was lost may be applied while this looks.
     patience = 0.0 if entry.answer else VERIFY_TIMEOUT
-    now = Standing.read(client, baseline.deployment_id, done, down_to_id=target or before, seconds=patience)
+    now = Standing.read(
+        client, baseline.deployment_id, done, down_to_id=target or before, seconds=patience
+    )
     if not done(now):
         return None
     return Undone(before, now.live.package_uuid if now.live else None)
 
 
 class ConfirmGroupOperator(_GroupEnd):
-    """The last task of a promotion in a group. It runs in every case, so that no failed promotion leaves a green run.
+    """The last task of a promotion in a group. It runs in every case, so that no failed promotion
+    leaves a green run.
 
-    It needs the trigger rule ``all_done``. It judges for itself, reads how production stands, and says so. If the whole
-    group was skipped, it is skipped too.
+    It needs the trigger rule ``all_done``. It judges for itself, reads how production stands, and
+    says so. If the whole group was skipped, it is skipped too.
 
     :param waiting: as for ``_GroupEnd``
     :returns: the dict of the promotion. Each item is also pushed as an XCom key of its name, unless
-        it is None. In every case the XCom ``promotion_status`` tells how production stands: the dict
-        of :class:`.PromotionStatus`
-    :raises AirflowFailException: the promotion does not end well. The cause is a :class:`.PromotionNotProvenError`, one
-        of its subclasses, or an :class:`.UnexpectedLiveReleaseError`
-    :raises PromotionNotProvenError: the same, where production could not be read and a retry may read it
+        it is None. In every case the XCom ``promotion_status`` tells how production stands: the
+        dict of :class:`.PromotionStatus`
+    :raises AirflowFailException: the promotion does not end well. The cause is a
+        :class:`.PromotionNotProvenError`, one of its subclasses, or an
+        :class:`.UnexpectedLiveReleaseError`
+    :raises PromotionNotProvenError: the same, where production could not be read and a retry may
+        read it
     :raises AirflowSkipException: the whole group was skipped
     """
 
@@ -595,7 +661,9 @@ class ConfirmGroupOperator(_GroupEnd):
         attempt.tell(**{DEPLOYMENT_URL_KEY: status.deployment_url})
         if status.deployment_url:
             attempt.show(status.deployment_url)
-        again = trouble is not None and (trouble.retryable or isinstance(trouble, AuthenticationError))
+        again = trouble is not None and (
+            trouble.retryable or isinstance(trouble, AuthenticationError)
+        )
         raise status.error(kept=verdict.kept, retryable=again) from trouble
 
     def _where(self, context: Context, baseline: Baseline | None) -> Target:
@@ -623,7 +691,10 @@ class ConfirmGroupOperator(_GroupEnd):
             known += [baseline.active_release_id, baseline.latest_release_id]
         expected = [one for one in known if one is not None]
         try:
-            return read_production(session.client, deployment_id, expected, not_live=rolled_back), None
+            return (
+                read_production(session.client, deployment_id, expected, not_live=rolled_back),
+                None,
+            )
         except TrifactaError as error:
             return None, error
 
@@ -660,20 +731,26 @@ class ConfirmGroupOperator(_GroupEnd):
         """Return the promotion that was read back, and announce it."""
         assert status.deployment_id is not None  # the state is "live"  # noqa: S101
         made = _pull(context, self.tasks.create)
-        promotion = dict(made) if isinstance(made, Mapping) else {"package_uuid": status.package_uuid}
+        promotion = (
+            dict(made) if isinstance(made, Mapping) else {"package_uuid": status.package_uuid}
+        )
         promotion |= {
             "release_id": status.release_id,
             "deployment_id": status.deployment_id,
             DEPLOYMENT_URL_KEY: status.deployment_url,
         }
         attempt.tell(**promotion)
-        known = {key: promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")}
+        known = {
+            key: promotion.get(key) for key in ("release_id", "package_uuid", "primary_flow_ids")
+        }
         attempt.announce_live(session.client, status.deployment_id, **known)
         return promotion
 
 
 def _pull(context: Context, task_id: str | None, key: str = "return_value") -> Any:
-    """Return what a task of the run pushed, in a mapped group at the same map index; None if it did not."""
+    """Return what a task of the run pushed, in a mapped group at the same map index; None if it did
+    not.
+    """
     ti: Any = context["ti"]
     return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index) if task_id else None
 

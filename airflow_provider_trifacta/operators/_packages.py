@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 class PackageReader(TrifactaOperator):
     """An operator that reads a package.
 
-    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
-    :param package_uuid: the uuid that the package must have; any package if it is left out (templated)
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object
+        storage (templated)
+    :param package_uuid: the uuid that the package must have; any package if it is left out
+        (templated)
     """
 
-    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "package_path", "package_uuid")
+    template_fields: Sequence[str] = (
+        *TrifactaOperator.template_fields,
+        "package_path",
+        "package_uuid",
+    )
 
     def __init__(self, *, package_path: Any, package_uuid: Any = NOT_GIVEN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,18 +43,22 @@ class PackageReader(TrifactaOperator):
         """Open the package. The client only gives the size limit for a copy; this sends no request.
 
         :raises WrongPackageError: the package has another uuid than ``package_uuid``
-        :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
+        :raises PackageError: see
+            :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
         :raises SourceError: the storage cannot be read; a retry may succeed
         """
         path, uuid = self.package_path, self.package_uuid
         is_url = ":/" in str(path)  # a local path may hold that too, and open_source knows it
-        package = open_source(path, client.config.max_package_size) if is_url else open_package(path)
+        package = (
+            open_source(path, client.config.max_package_size) if is_url else open_package(path)
+        )
         if not self._with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
             return package
         with package:
             raise WrongPackageError(
-                f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run wrote to the same "
-                "path, or an XCom was empty. Nothing was sent. Give each flow and run a path of its own."
+                f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run"
+                " wrote to the same path, or an XCom was empty. Nothing was sent. Give each flow"
+                " and run a path of its own."
             )
 
     def describe(self, package: FlowPackage) -> None:
@@ -57,7 +67,8 @@ class PackageReader(TrifactaOperator):
         connections = [connection.name for connection in info.connections]
         flows = [flow.name for flow in info.flows if flow.name is not None]
         self.log.info(
-            "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s, connections %s",
+            "Package %s: %s bytes, uuid %s, exported %s by product version %s, flows %s,"
+            " connections %s",
             shown(package.name),
             package.size,
             info.uuid,
@@ -70,10 +81,16 @@ class PackageReader(TrifactaOperator):
     def progress(self, sent: int, size: int, seconds: float) -> None:
         """Log how much of an upload is sent."""
         share, mib = 100 * sent / size, 2**20
-        self.log.info("Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds)
+        self.log.info(
+            "Sent %.0f of %.0f MiB (%.0f %%) in %.0f s", sent / mib, size / mib, share, seconds
+        )
 
 
 class PackageOperator(PackageReader, DeploymentOperator):
     """An operator that reads a package for one deployment."""
 
-    template_fields: Sequence[str] = (*DeploymentOperator.template_fields, "package_path", "package_uuid")
+    template_fields: Sequence[str] = (
+        *DeploymentOperator.template_fields,
+        "package_path",
+        "package_uuid",
+    )

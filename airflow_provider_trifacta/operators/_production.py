@@ -1,4 +1,6 @@
-"""Reading how production stands at the end of a promotion: one look, repeated until the list counts."""
+"""Reading how production stands at the end of a promotion: one look, repeated until the list
+counts.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +31,22 @@ class Production:
 
 
 def read_production(
-    client: TrifactaClient, deployment_id: int, expected: Iterable[int], *, not_live: int | None = None
+    client: TrifactaClient,
+    deployment_id: int,
+    expected: Iterable[int],
+    *,
+    not_live: int | None = None,
 ) -> Production:
     """Read how a deployment stands.
 
-    A list counts if it shows all releases that must be there. A release that it does not show is read by its id: it was
-    deleted, or the list is out of date and is read again.
+    A list counts if it shows all releases that must be there. A release that it does not show is
+    read by its id: it was deleted, or the list is out of date and is read again.
 
     :param client: the instance
     :param deployment_id: the deployment
     :param expected: the releases that must be listed, unless they were deleted
-    :param not_live: a release that was just taken back, so that a list that shows it as live is out of date
+    :param not_live: a release that was just taken back, so that a list that shows it as live is out
+        of date
     :raises TrifactaError: it could not be read
     """
     ids = frozenset(expected)
@@ -48,7 +55,9 @@ def read_production(
         now = _look(client, deployment_id, ids, lowest, not_live, seconds=0)
         deleted = frozenset(one for one in ids if one not in now and is_deleted(client, one))
         if not _counts(now, ids - deleted, not_live):
-            now = _look(client, deployment_id, ids - deleted, lowest, not_live, seconds=VERIFY_TIMEOUT)
+            now = _look(
+                client, deployment_id, ids - deleted, lowest, not_live, seconds=VERIFY_TIMEOUT
+            )
     except TrifactaError as error:
         if refusal_of_id(error) and is_gone(client, deployment_id):
             return Production(None, deployment_gone=True)
@@ -59,7 +68,8 @@ def read_production(
     if missing:
         raise now.error(
             UnexpectedResponseError,
-            f"The list of the releases of deployment {deployment_id} does not show release {missing[0]}, which exists.",
+            f"The list of the releases of deployment {deployment_id} does not show release"
+            f" {missing[0]}, which exists.",
             missing[0],
         )
     return Production(now, deleted=deleted)
@@ -110,7 +120,8 @@ def is_deleted(client: TrifactaClient, release_id: int) -> bool:
     try:
         return client.releases.get(release_id).deleted
     except PermissionDeniedError:
-        return True  # some servers answer 403 for an id that does not exist, and its list does not show it
+        # some servers answer 403 for an id that does not exist, and its list does not show it
+        return True
     except TrifactaError as error:
         if refusal_of_id(error) is None:
             raise

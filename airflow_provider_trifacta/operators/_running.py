@@ -1,4 +1,6 @@
-"""What the operators share that run a deployment, flows or a recipe: they start jobs once, and wait for them."""
+"""What the operators share that run a deployment, flows or a recipe: they start jobs once, and wait
+for them.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +33,21 @@ if TYPE_CHECKING:
 
 
 class RunningOperator(TrifactaOperator):
-    """Starts jobs, and waits until every job group is Complete. The public operators describe the parameters."""
+    """Starts jobs, and waits until every job group is Complete. The public operators describe the
+    parameters.
+    """
 
-    template_fields: Sequence[str] = (*TrifactaOperator.template_fields, "run_parameters", "release_id", "package_path")
+    template_fields: Sequence[str] = (
+        *TrifactaOperator.template_fields,
+        "run_parameters",
+        "release_id",
+        "package_path",
+    )
     operator_extra_links: Any = (TrifactaJobLink(),)
     #: What runs: the word for it, and the fact that has its id.
     _kind = ("", "")
-    #: Whether the requests have an execution id, so that a retry never starts the jobs a second time.
+    #: Whether the requests have an execution id, so that a retry never starts the jobs a second
+    #: time.
     _runs_once = True
 
     def __init__(
@@ -84,7 +94,12 @@ class RunningOperator(TrifactaOperator):
 
     @abstractmethod
     def _run(
-        self, client: TrifactaClient, found: Any, parameters: Mapping[str, str], release_id: int | None, tries: Tries
+        self,
+        client: TrifactaClient,
+        found: Any,
+        parameters: Mapping[str, str],
+        release_id: int | None,
+        tries: Tries,
     ) -> Run:
         """Start the jobs, or join those of an earlier try."""
 
@@ -98,16 +113,19 @@ class RunningOperator(TrifactaOperator):
             if not self._asked or self._retry_joins:
                 raise  # nothing was asked for, or a retry joins the jobs
             if isinstance(error, AirflowTaskTimeout):
-                self.on_kill()  # Airflow calls it for its own error, but not for the one raised here
+                # Airflow calls it for its own error, but not for the one raised here
+                self.on_kill()
             raise AirflowFailException(
-                f"{type(error).__name__} after the run was asked for: {error}. {self._state()} There is no "
-                "retry, because it would run the jobs again."
+                f"{type(error).__name__} after the run was asked for: {error}. {self._state()}"
+                " There is no retry, because it would run the jobs again."
             ) from error
 
     def _state(self) -> str:
         if self._running is None:
             return "Jobs may have been started. Check the jobs in Trifacta."
-        return f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
+        return (
+            f"Job groups {self._running.unfinished} may still be running. Check them in Trifacta."
+        )
 
     def _act(self, attempt: Attempt) -> dict[str, Any]:
         words, checked = self._checked()
@@ -130,7 +148,9 @@ class RunningOperator(TrifactaOperator):
                 return self._wait(watch)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
-        """Log what the task will do. A parameter is shown as it is sent, unless its name looks secret."""
+        """Log what the task will do. A parameter is shown as it is sent, unless its name looks
+        secret.
+        """
         shown = {name: "***" if looks_secret(name) else value for name, value in parameters.items()}
         self.log.info(
             "Will run %s%s with %s, and %s",
@@ -146,7 +166,9 @@ class RunningOperator(TrifactaOperator):
         watch.client = client.without_repetitions
         self._running = watch
         urls = [client.job_group_url(one) for one in ids]
-        more = {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
+        more = (
+            {"flow_run_id": flow_runs[0] if len(flow_runs) == 1 else flow_runs} if flow_runs else {}
+        )
         attempt.tell(release_id=run.release_id, job_group_ids=ids, **{JOB_URLS_KEY: urls}, **more)
         self._facts = attempt.facts
         verb = "joined" if run.joined else "started"
@@ -162,7 +184,9 @@ class RunningOperator(TrifactaOperator):
 
     def _times(self) -> tuple[float, float]:
         """Return the interval and the timeout in seconds."""
-        return seconds("poke_interval", self.poke_interval, positive=True), seconds("timeout", self.timeout)
+        return seconds("poke_interval", self.poke_interval, positive=True), seconds(
+            "timeout", self.timeout
+        )
 
     def _wait(self, watch: JobGroupsWatch) -> dict[str, Any]:
         started, wall_clock = time.monotonic(), time.time()
@@ -173,8 +197,9 @@ class RunningOperator(TrifactaOperator):
             left = patience - (time.monotonic() - started)
             if left <= 0:
                 raise FailedWaitError(
-                    f"The jobs of {self._what()} are not Complete after {patience} s. They were not cancelled. "
-                    f"{watch.state} Wait for them with a JobGroupSensor, or raise 'timeout'.",
+                    f"The jobs of {self._what()} are not Complete after {patience} s. They were not"
+                    f" cancelled. {watch.state} Wait for them with a JobGroupSensor, or raise"
+                    " 'timeout'.",
                     **{**self._fields(), "job_group_ids": watch.unfinished},
                 )
             time.sleep(min(watch.pause(interval), left))
@@ -186,10 +211,13 @@ class RunningOperator(TrifactaOperator):
         return self._facts
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """Tell OpenLineage what the jobs read and wrote. Airflow calls this only if OpenLineage is on."""
+        """Tell OpenLineage what the jobs read and wrote. Airflow calls this only if OpenLineage is
+        on.
+        """
         from ._lineage import lineage_of
 
-        # After a deferral there is no client. The Airflow connection is not read where that can be avoided.
+        # After a deferral there is no client. The Airflow connection is not read where that can be
+        # avoided.
         client = self._running.client if self._running else None
         kind, key = self._kind
         return lineage_of(
@@ -220,18 +248,28 @@ class RunningOperator(TrifactaOperator):
             deadline=began + patience,
         )
         kwargs = {"facts": self._facts}
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=trigger.given_up_after)
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs=kwargs,
+            timeout=trigger.given_up_after,
+        )
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Continue after the triggerer. If it lost the wait, a retry must not run the jobs again."""
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Continue after the triggerer. If it lost the wait, a retry must not run the
+        jobs again.
+        """
         try:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
         except (TaskDeferralError, TaskDeferralTimeout) as error:
             if self._runs_once or remembers(context):
                 raise  # a retry joins the jobs
             raise AirflowFailException(
-                f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not cancelled. Check "
-                "them in Trifacta. There is no retry, because it would run the jobs again."
+                f"The triggerer ended the wait ({type(error).__name__}: {error}). The jobs were not"
+                " cancelled. Check them in Trifacta. There is no retry, because it would run the"
+                " jobs again."
             ) from error
 
     def execute_complete(
@@ -242,7 +280,9 @@ class RunningOperator(TrifactaOperator):
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
         self._facts = facts or {}
-        with airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice):
+        with airflow_failures(
+            final=not (self._runs_once or remembers(context)), advice=self.advice
+        ):
             self.log.info("%s", check_event(event, **self._fields()))
         return self._complete()
 
@@ -255,5 +295,6 @@ class RunningOperator(TrifactaOperator):
         """Cancel the jobs, if ``cancel_on_kill`` is set."""
         watch = self._running
         if self.cancel_on_kill and watch and watch.client:
-            # The Airflow connection is not read here, because the kill may interrupt another request to Airflow.
+            # The Airflow connection is not read here, because the kill may interrupt another
+            # request to Airflow.
             cancel_job_groups(watch.client.config, watch.unfinished)

@@ -1,4 +1,6 @@
-"""Package files: opened for a promotion, and written by an export, on the worker or in object storage."""
+"""Package files: opened for a promotion, and written by an export, on the worker or in object
+storage.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
-#: Bytes of a part of an object. By itself s3fs reads 50 MiB at a time, and uploads ten such parts at a time.
+#: Bytes of a part of an object. By itself s3fs reads 50 MiB at a time, and uploads ten such parts
+#: at a time.
 _PART_SIZE = 8 * 1024 * 1024
 _S3_PARTS = {"chunksize": _PART_SIZE, "max_concurrency": 4}
 #: Bytes copied at a time.
@@ -72,8 +75,8 @@ _IN_URLS = (
 def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
     """Open a package on the worker or in object storage.
 
-    An object is copied once to a temporary file. So the checked bytes are the sent bytes, and memory use does not grow
-    with the package.
+    An object is copied once to a temporary file. So the checked bytes are the sent bytes, and
+    memory use does not grow with the package.
 
     :param path: a local path, or any URL that ``ObjectStoragePath`` takes
     :param most: bytes that are copied at most
@@ -87,7 +90,9 @@ def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
     try:
         local = _without_file_scheme(text)
         if local != text:
-            return open_package(local)  # it checks the type of the file first: a pipe or a device may have no end
+            return open_package(
+                local
+            )  # it checks the type of the file first: a pipe or a device may have no end
         _check_url(text)
     except errors.InvalidInputError as error:
         raise errors.PackageNotFoundError(str(error)) from None
@@ -110,8 +115,9 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
         with source.open("rb", block_size=_PART_SIZE) as remote:
             if not _copy(remote, file, most):
                 raise errors.PackageTooLargeError(
-                    f"{url} is larger than {most} bytes. The copy was stopped, and nothing was sent. If this is the "
-                    "right file, raise 'max_package_size' in the extras of the task's Trifacta connection."
+                    f"{url} is larger than {most} bytes. The copy was stopped, and nothing was"
+                    " sent. If this is the right file, raise 'max_package_size' in the extras of"
+                    " the task's Trifacta connection."
                 )
         return str(source.name)
     except errors.TrifactaError:
@@ -119,15 +125,17 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
     except FileNotFoundError:
         raise errors.PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
     except IsADirectoryError:
-        raise errors.PackageNotFoundError(f"{url} is a folder and not a package. Nothing was sent.") from None
+        raise errors.PackageNotFoundError(
+            f"{url} is a folder and not a package. Nothing was sent."
+        ) from None
     except (ImportError, ValueError) as error:
         raise errors.PackageNotFoundError(
             f"{url} cannot be opened: {_storage_words(error)}. Nothing was sent.{_needs(url)}"
         ) from error
     except Exception as error:  # each kind of storage has its own errors
         raise errors.SourceError(
-            f"The storage of {url} cannot be read: {_storage_words(error)}. Nothing was sent. If a retry fails too, "
-            "check the permissions and the Airflow connection of the storage."
+            f"The storage of {url} cannot be read: {_storage_words(error)}. Nothing was sent. If a"
+            " retry fails too, check the permissions and the Airflow connection of the storage."
         ) from error
 
 
@@ -143,17 +151,22 @@ def check_destination(path: Any, *, make_folders: bool = False) -> str:
     """
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
-        raise errors.InvalidInputError(f"package_path must be the path or URL of the file to write, not {path!r}.")
+        raise errors.InvalidInputError(
+            f"package_path must be the path or URL of the file to write, not {path!r}."
+        )
     text = _without_file_scheme(text)
     _check_url(text)
     if text.endswith("/") or (not _is_url(text) and _is_folder(text, text)):
         raise errors.InvalidInputError(f"package_path must name a file, and {text} is a folder.")
     if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
-        raise errors.InvalidInputError(f"package_path is {text}. A version of an object cannot be written.")
+        raise errors.InvalidInputError(
+            f"package_path is {text}. A version of an object cannot be written."
+        )
     if not make_folders and not _is_url(text) and not _is_folder(str(Path(text).parent), text):
         raise errors.DestinationError(
-            f"The package cannot be saved as {text}: the folder {Path(text).parent} does not exist on this worker. "
-            "Nothing was sent. Make or mount it, or set create_intermediate_dirs=True if the task should make it."
+            f"The package cannot be saved as {text}: the folder {Path(text).parent} does not exist"
+            " on this worker. Nothing was sent. Make or mount it, or set"
+            " create_intermediate_dirs=True if the task should make it."
         )
     return text
 
@@ -182,12 +195,12 @@ def _destination_error(error: Exception, path: str, state: str) -> errors.Destin
 def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     """Write a file as a whole, or leave what was there.
 
-    The file is written beside its place and then moved there. It gets the mode of the file that it replaces. A new
-    file can be read by its owner and group, as far as the umask allows. An object is uploaded as a whole, which object
-    stores do in one step, and its size is read back.
+    The file is written beside its place and then moved there. It gets the mode of the file that it
+    replaces. A new file can be read by its owner and group, as far as the umask allows. An object
+    is uploaded as a whole, which object stores do in one step, and its size is read back.
 
-    A folder without a move, such as a bucket that is mounted, gets the file in its place. Only there
-    a failure may leave a part of it, and the error says so.
+    A folder without a move, such as a bucket that is mounted, gets the file in its place. Only
+    there a failure may leave a part of it, and the error says so.
 
     :param file: the content, at its beginning
     :param path: what :func:`check_destination` returned
@@ -375,13 +388,15 @@ def _temporary_space() -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.TemporarySpaceError(
-            f"This worker has no room for a temporary copy of the package: {error}. Nothing was sent or saved. Free "
-            "some space, or set TMPDIR to a directory that can be written to."
+            f"This worker has no room for a temporary copy of the package: {error}. Nothing was"
+            " sent or saved. Free some space, or set TMPDIR to a directory that can be written to."
         ) from error
 
 
 def _copy(source: BinaryIO, target: BinaryIO, most: int | None = None) -> bool:
-    """Copy a file into a temporary one; tell whether all of it was copied, and stop where it has too many bytes."""
+    """Copy a file into a temporary one; tell whether all of it was copied, and stop where it has
+    too many bytes.
+    """
     copied = 0
     while block := source.read(_BLOCK_SIZE):
         copied += len(block)
@@ -403,14 +418,15 @@ def _check_url(path: str) -> None:
     if _WEB.match(path):
         # It is not quoted: its query may be a signature.
         raise errors.InvalidInputError(
-            "package_path is an http address, and packages are not read from or written to web servers. Give a path on "
-            "the worker or an object storage such as s3://. A task before this one can download the file."
+            "package_path is an http address, and packages are not read from or written to web"
+            " servers. Give a path on the worker or an object storage such as s3://. A task before"
+            " this one can download the file."
         )
     if found := _ONE_SLASH.match(path):
         scheme = found[1]
         raise errors.InvalidInputError(
-            f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://. pathlib.Path drops the "
-            "second slash of a URL: give a text or an ObjectStoragePath."
+            f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://."
+            " pathlib.Path drops the second slash of a URL: give a text or an ObjectStoragePath."
         )
     if not _is_url(path):
         return
@@ -423,12 +439,16 @@ def _check_url(path: str) -> None:
 
 
 def _without_file_scheme(path: str) -> str:
-    """Return the local path of a ``file://`` or ``local://`` URL, as ``ObjectStoragePath`` reads it; else the path."""
+    """Return the local path of a ``file://`` or ``local://`` URL, as ``ObjectStoragePath`` reads
+    it; else the path.
+    """
     scheme, _, rest = path.partition(":")
     if scheme.lower() not in ("file", "local") or not rest.startswith("/"):
         return path
     if not rest.startswith("///"):
-        raise errors.InvalidInputError(f"package_path is {path}, and the URL of a file begins with {scheme}:///.")
+        raise errors.InvalidInputError(
+            f"package_path is {path}, and the URL of a file begins with {scheme}:///."
+        )
     return rest[2:]
 
 
@@ -442,4 +462,8 @@ def _storage_words(error: BaseException) -> str:
 
 def _needs(path: str) -> str:
     advice = "Object storage needs the provider of its scheme and its fsspec package"
-    return f" {advice}, for example apache-airflow-providers-amazon[s3fs] for s3://." if _is_url(path) else ""
+    return (
+        f" {advice}, for example apache-airflow-providers-amazon[s3fs] for s3://."
+        if _is_url(path)
+        else ""
+    )

@@ -18,7 +18,8 @@ from ..waits import seconds
 from ._base import Attempt, DeploymentOperator, TrifactaOperator, check_name
 from .run import RunDeploymentOperator as RunDeploymentOperator
 
-#: The XCom that names the deployment: its id alone tells little among the tasks of a mapped promotion.
+#: The XCom that names the deployment: its id alone tells little among the tasks of a mapped
+#: promotion.
 NAME_KEY = "deployment_name"
 #: How long a rollback outlasts an instance that does not answer: a maintenance window.
 ROLLBACK_OUTAGE = timedelta(hours=1)
@@ -27,16 +28,16 @@ ROLLBACK_OUTAGE = timedelta(hours=1)
 class GetDeploymentOperator(DeploymentOperator):
     """Records which release of a deployment is live before a run promotes anything: the baseline.
 
-    Pass its whole return value to ``CreateReleaseOperator(baseline=...)``. If only the promotion is cleared, the
-    baseline stays, so the promotion finds the release of this run. If this task is cleared too, the run promotes once
-    more.
+    Pass its whole return value to ``CreateReleaseOperator(baseline=...)``. If only the promotion is
+    cleared, the baseline stays, so the promotion finds the release of this run. If this task is
+    cleared too, the run promotes once more.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int | None,
-        "active_updated_at": str | None, "read_at": str, "deployment_name": str}``, the times as ISO 8601.
-        ``deployment_id`` and ``deployment_name`` are also pushed as XCom keys
+    :returns: ``{"deployment_id": int, "active_release_id": int | None, "latest_release_id": int |
+        None, "active_updated_at": str | None, "read_at": str, "deployment_name": str}``, the times
+        as ISO 8601. ``deployment_id`` and ``deployment_name`` are also pushed as XCom keys
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -53,7 +54,9 @@ class GetDeploymentOperator(DeploymentOperator):
             # Read by itself too, because a deployment that does not exist also has no releases.
             deployment = client.deployments.get(deployment_id)
             attempt.tell(**{NAME_KEY: deployment.name})
-            baseline = replace(Baseline.read(client, deployment_id), deployment_name=deployment.name)
+            baseline = replace(
+                Baseline.read(client, deployment_id), deployment_name=deployment.name
+            )
         self.log.info(
             "%s: live release %s, latest release %s",
             sentence(baseline.where),
@@ -66,17 +69,19 @@ class GetDeploymentOperator(DeploymentOperator):
 class CreateDeploymentOperator(TrifactaOperator):
     """Creates a deployment, unless one of this name exists.
 
-    Names are not unique in Trifacta. If one deployment has exactly this name, it is reused; several are an error. A
-    retry or clear finds the deployment. If there is none, an earlier try may just have asked for it, so the task waits
-    for it (30 s). On Airflow 3.3 the journal tells whether an earlier try asked. If none did, there is no wait. If one
-    did, a retry does not ask a second time, and a clear does.
+    Names are not unique in Trifacta. If one deployment has exactly this name, it is reused; several
+    are an error. A retry or clear finds the deployment. If there is none, an earlier try may just
+    have asked for it, so the task waits for it (30 s). On Airflow 3.3 the journal tells whether an
+    earlier try asked. If none did, there is no wait. If one did, a retry does not ask a second
+    time, and a clear does.
 
     API page: API Deployments Create v4.
 
     :param name: exact display name (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :returns: a dict with ``deployment_id``, ``deployment_url`` (its page) and ``outcome`` (``created``, ``reused``, or
-        ``adopted`` when the answer was lost). Each is also pushed as an XCom key of that name
+    :returns: a dict with ``deployment_id``, ``deployment_url`` (its page) and ``outcome``
+        (``created``, ``reused``, or ``adopted`` when the answer was lost). Each is also pushed as
+        an XCom key of that name
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -101,28 +106,33 @@ class CreateDeploymentOperator(TrifactaOperator):
 class RollbackDeploymentOperator(TrifactaOperator):
     """Makes the release live again that the baseline recorded, and never another one.
 
-    If the release that this run made of the package is live, the recorded one is activated. If no release was live
-    before, none is live afterwards. If the recorded one is live, nothing is changed. Any other live release was
-    activated by a person, so nothing is changed, and the task fails. It also fails when the recorded release was
-    deleted.
+    If the release that this run made of the package is live, the recorded one is activated. If no
+    release was live before, none is live afterwards. If the recorded one is live, nothing is
+    changed. Any other live release was activated by a person, so nothing is changed, and the task
+    fails. It also fails when the recorded release was deleted.
 
-    If the ``release_id`` of the promotion is given and known, only that release is of this run. Without it, the
-    package's releases are, so it also works when the promotion's task died. Give it a trigger rule such as
-    ``one_failed``. A retry does not undo a rollback that an earlier try made. If a person activated a release after a
-    rollback that was cut off, a retry leaves it alone; a clear rolls back again.
+    If the ``release_id`` of the promotion is given and known, only that release is of this run.
+    Without it, the package's releases are, so it also works when the promotion's task died. Give it
+    a trigger rule such as ``one_failed``. A retry does not undo a rollback that an earlier try
+    made. If a person activated a release after a rollback that was cut off, a retry leaves it
+    alone; a clear rolls back again.
 
-    :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before the promotion (templated)
-    :param package_uuid: the package that the run promoted, or None if the run did not get that far (templated)
-    :param release_id: the release that the run made, such as the promotion's XCom ``release_id``; None if the run
-        does not know it (templated). An instance that gives releases uuids of its own needs it
-    :param settle_timeout: seconds to wait for the server to finish or drop an upload. It applies if there is a
-        package_uuid and no release of it: the promotion may have been killed just then
-    :param tolerated_outage: how long to try again if the instance does not answer or is busy, in seconds or as a
-        timedelta. A maintenance window must not leave a release live that nothing has proven
+    :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before the
+        promotion (templated)
+    :param package_uuid: the package that the run promoted, or None if the run did not get that far
+        (templated)
+    :param release_id: the release that the run made, such as the promotion's XCom ``release_id``;
+        None if the run does not know it (templated). An instance that gives releases uuids of its
+        own needs it
+    :param settle_timeout: seconds to wait for the server to finish or drop an upload. It applies if
+        there is a package_uuid and no release of it: the promotion may have been killed just then
+    :param tolerated_outage: how long to try again if the instance does not answer or is busy, in
+        seconds or as a timedelta. A maintenance window must not leave a release live that nothing
+        has proven
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now), ``rolled_back_release_id``,
-        ``deployment_url`` and ``outcome`` (``rolled_back`` or ``unchanged``). Each is also pushed as an XCom key of
-        that name, unless it is None
+    :returns: a dict with ``deployment_id``, ``active_release_id`` (what is live now),
+        ``rolled_back_release_id``, ``deployment_url`` and ``outcome`` (``rolled_back`` or
+        ``unchanged``). Each is also pushed as an XCom key of that name, unless it is None
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -155,8 +165,8 @@ class RollbackDeploymentOperator(TrifactaOperator):
         uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
         if uuid is not None and not isinstance(uuid, str):
             raise InvalidInputError(
-                f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Nothing was sent. Take "
-                "it from the promotion's task, under the XCom key 'package_uuid'.",
+                f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Nothing"
+                " was sent. Take it from the promotion's task, under the XCom key 'package_uuid'.",
                 deployment_id=baseline.deployment_id,
             )
         # A template without a value renders to an empty text or to "None".

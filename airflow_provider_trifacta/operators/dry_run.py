@@ -10,7 +10,9 @@ from ._base import Attempt, check_choice
 from ._packages import PackageOperator
 
 
-def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int | None = None) -> None:
+def refuse_problems(
+    report: DryRunReport, on_warnings: str, deployment_id: int | None = None
+) -> None:
     """Fail if a dry run found something wrong.
 
     :param report: what it found
@@ -22,11 +24,13 @@ def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int |
     if report.problems:
         found = " ".join([*report.problems, *warnings])
         raise DryRunFailedError(
-            f"The dry run found problems. Nothing was imported. {found}", deployment_id=deployment_id
+            f"The dry run found problems. Nothing was imported. {found}",
+            deployment_id=deployment_id,
         )
     if warnings:
         raise DryRunFailedError(
-            f"The dry run has warnings, and on_warnings is 'fail'. Nothing was imported. {' '.join(warnings)}",
+            "The dry run has warnings, and on_warnings is 'fail'. Nothing was imported."
+            f" {' '.join(warnings)}",
             deployment_id=deployment_id,
         )
 
@@ -34,25 +38,26 @@ def refuse_problems(report: DryRunReport, on_warnings: str, deployment_id: int |
 class DryRunReleaseOperator(PackageOperator):
     """Checks an import without performing it, and fails if it would go wrong.
 
-    It fails on errors that the server reports, and on objects of the package that the server would drop. It also fails
-    on each connection of the package that no object rule maps and that the instance does not have, and says which rule
-    to write. It warns about parameterised datasets, because no import rule changes their path. It writes nothing, so a
-    retry or clear checks again.
+    It fails on errors that the server reports, and on objects of the package that the server would
+    drop. It also fails on each connection of the package that no object rule maps and that the
+    instance does not have, and says which rule to write. It warns about parameterised datasets,
+    because no import rule changes their path. It writes nothing, so a retry or clear checks again.
 
     API page: API Releases Create DryRun v4.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param package_path: as for :class:`.CreateReleaseOperator` (templated)
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        if it is left out (templated)
+    :param package_uuid: the uuid that the package must have, such as
+        ``export.output["package_uuid"]``; any package if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param on_warnings: what to do if there are only warnings: ``"log"`` them, or ``"fail"``
     :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
-        ``import_rule_changes`` and ``deleted_objects``. These XComs are pushed before the task fails: ``report`` (the
-        same), ``report_text`` (for people, in Markdown), ``package_uuid``, ``deployment_id``, ``deployment_url``
-    :raises AirflowFailException: problems were found (with ``on_warnings="fail"`` also warnings), or for errors that
-        a retry cannot fix
+        ``import_rule_changes`` and ``deleted_objects``. These XComs are pushed before the task
+        fails: ``report`` (the same), ``report_text`` (for people, in Markdown), ``package_uuid``,
+        ``deployment_id``, ``deployment_url``
+    :raises AirflowFailException: problems were found (with ``on_warnings="fail"`` also warnings),
+        or for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
 
@@ -66,7 +71,11 @@ class DryRunReleaseOperator(PackageOperator):
         """Try the import and report."""
         check_choice(self.on_warnings, ("log", "fail"), "on_warnings")
         target = self.target()
-        self.log.info("Will try to import %s into %s, without making a release", self.package_path, str(target))
+        self.log.info(
+            "Will try to import %s into %s, without making a release",
+            self.package_path,
+            str(target),
+        )
         client = self._client()
         with client, self.open_package(client) as package:
             deployment_id = target.find(client)

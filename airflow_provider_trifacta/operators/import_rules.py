@@ -20,39 +20,51 @@ if TYPE_CHECKING:
 class SetImportRulesOperator(PackageOperator):
     """Sets the import rules of a deployment: the whole list, as declared.
 
-    It reads the rules first, and writes only if they differ, because the creation times of rules tell whether a package
-    would be imported differently now. It reads back what it wrote. Rules apply to packages that are imported later, and
-    never to an existing release.
+    It reads the rules first, and writes only if they differ, because the creation times of rules
+    tell whether a package would be imported differently now. It reads back what it wrote. Rules
+    apply to packages that are imported later, and never to an existing release.
 
-    A retry or clear finds the rules as declared, and writes nothing. Then ``replaced_object_rules`` and
-    ``replaced_value_rules`` are None, and the log of the earlier try shows what it replaced. If a person set other
-    rules during the run, a retry leaves them alone; a clear sets the declared ones again.
+    A retry or clear finds the rules as declared, and writes nothing. Then ``replaced_object_rules``
+    and ``replaced_value_rules`` are None, and the log of the earlier try shows what it replaced. If
+    a person set other rules during the run, a retry leaves them alone; a clear sets the declared
+    ones again.
 
-    API pages: API Deployments Object Import Rules Patch v4, API Deployments Value Import Rules Patch v4.
+    API pages: API Deployments Object Import Rules Patch v4, API Deployments Value Import Rules
+    Patch v4.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
-    :param object_rules: ``[{"onCondition": {"uuid": ...}, "withCondition": {"id": ...}}]``; ``[]`` for none, and None
-        to leave them as they are (templated). ``{"name": ...}`` stands for a connection's uuid (of the package) or id
-        (of the instance)
-    :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; ``[]`` for none, and None to leave them
-        as they are (templated)
+    :param object_rules: ``[{"onCondition": {"uuid": ...}, "withCondition": {"id": ...}}]``; ``[]``
+        for none, and None to leave them as they are (templated). ``{"name": ...}`` stands for a
+        connection's uuid (of the package) or id (of the instance)
+    :param value_rules: ``[{"type": "s3Bucket", "on": "dev", "with": "prod"}]``; ``[]`` for none,
+        and None to leave them as they are (templated)
     :param package_path: the package whose connections ``onCondition`` names (templated)
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        where it is left out (templated)
+    :param package_uuid: the uuid that the package must have, such as
+        ``export.output["package_uuid"]``; any package where it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :returns: a dict with ``deployment_id``, ``deployment_url`` (its page), ``outcome`` (``changed`` or ``unchanged``),
-        and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to put back, None where nothing was
-        replaced or the old rules could not be read. Each is also pushed as an XCom key of that name, unless it is None.
-        Where the rules cannot be read, they are always written, and the log says so
+    :returns: a dict with ``deployment_id``, ``deployment_url`` (its page), ``outcome`` (``changed``
+        or ``unchanged``), and ``replaced_object_rules`` and ``replaced_value_rules``: the lists to
+        put back, None where nothing was replaced or the old rules could not be read. Each is also
+        pushed as an XCom key of that name, unless it is None. Where the rules cannot be read, they
+        are always written, and the log says so
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
 
-    template_fields: Sequence[str] = (*PackageOperator.template_fields, "object_rules", "value_rules")
+    template_fields: Sequence[str] = (
+        *PackageOperator.template_fields,
+        "object_rules",
+        "value_rules",
+    )
 
     def __init__(
-        self, *, object_rules: Any = None, value_rules: Any = None, package_path: str | None = None, **kwargs: Any
+        self,
+        *,
+        object_rules: Any = None,
+        value_rules: Any = None,
+        package_path: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(package_path=package_path, **kwargs)
         self.object_rules = object_rules
@@ -62,10 +74,16 @@ class SetImportRulesOperator(PackageOperator):
         """Compare the rules, and write them where they differ."""
         target = self.target()
         declared = {"object": self.object_rules, "value": self.value_rules}
-        wanted = {kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None}
+        wanted = {
+            kind: check_rules(kind, rules) for kind, rules in declared.items() if rules is not None
+        }
         if not wanted:
-            raise errors.InvalidInputError("Give object_rules, value_rules or both; [] for none. Nothing was sent.")
-        self.log.info("Will set the %s rules of %s, if they differ", " and ".join(wanted), str(target))
+            raise errors.InvalidInputError(
+                "Give object_rules, value_rules or both; [] for none. Nothing was sent."
+            )
+        self.log.info(
+            "Will set the %s rules of %s, if they differ", " and ".join(wanted), str(target)
+        )
         tries = attempt.begin()
         with self._client() as client:
             if "object" in wanted:
@@ -77,14 +95,23 @@ class SetImportRulesOperator(PackageOperator):
             noted_as_one = tries.journal.entry(**as_one)
             kinds = [kind for kind in RULE_KINDS if kind in wanted]
             lists = [
-                RuleList(client, deployment_id, kind, wanted[kind], tries.journal.part(kind), noted_as_one)
+                RuleList(
+                    client,
+                    deployment_id,
+                    kind,
+                    wanted[kind],
+                    tries.journal.part(kind),
+                    noted_as_one,
+                )
                 for kind in kinds
             ]
             pending = [rules for rules in lists if rules.differs()]
             settle_earlier(deployment_id, lists, pending, tries)
             states = {rules.kind: rules.state for rules in lists}
             done: list[str] = []
-            with production_stands(lambda: f"The {done[0]} rules were set before." if done else "", also=True):
+            with production_stands(
+                lambda: f"The {done[0]} rules were set before." if done else "", also=True
+            ):
                 for one in pending:
                     one.set(attempt.tell, states)
                     done.append(one.kind)
@@ -100,7 +127,9 @@ class SetImportRulesOperator(PackageOperator):
         exported, local = [], []
         if needs_names(rules, "onCondition"):
             if self.package_path is None:
-                raise errors.InvalidInputError("A name in onCondition is looked up in the package. Give package_path.")
+                raise errors.InvalidInputError(
+                    "A name in onCondition is looked up in the package. Give package_path."
+                )
             with self.open_package(client) as package:
                 exported = package.info.connections
         if needs_names(rules, "withCondition"):

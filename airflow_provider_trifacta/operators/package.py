@@ -29,28 +29,34 @@ _PROVENANCE = "Exported by Airflow: DAG {{ dag.dag_id }}, run {{ run_id }}"
 class ExportFlowPackageOperator(TrifactaOperator):
     """Exports a flow of the source instance as a package, and saves the whole file or none of it.
 
-    A folder that cannot move files, such as a bucket that is mounted, gets the file in its place. If
-    that fails, the error says that the file may be incomplete.
+    A folder that cannot move files, such as a bucket that is mounted, gets the file in its place.
+    If that fails, the error says that the file may be incomplete.
 
-    The task checks that the answer is a flow package before it saves it. **Keep the file**: the API cannot return the
-    package of a release. Put the run's id into the path to keep one file for each run.
+    The task checks that the answer is a flow package before it saves it. **Keep the file**: the API
+    cannot return the package of a release. Put the run's id into the path to keep one file for each
+    run.
 
     A retry or clear exports the flow as it is then, with another uuid, and replaces the file.
 
-    API page: API Flows Package Get v4. A process that is killed may leave a hidden ``.part`` file beside the path.
+    API page: API Flows Package Get v4. A process that is killed may leave a hidden ``.part`` file
+    beside the path.
 
-    :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg (templated)
+    :param flow_id: the flow in the source instance: an int, a string of digits, or an XComArg
+        (templated)
     :param flow_name: its exact name, in place of the id (templated)
-    :param package_path: where to save it: a path on the worker, or any URL of Airflow's object storage such as
-        ``s3://conn_id@bucket/{{ run_id }}/flow.zip`` (templated)
-    :param create_intermediate_dirs: whether to make local folders of the path that do not exist. By default that is an
-        error before any request, because a share that is not mounted looks like that
-    :param comment: is written into the package, and newer instances show it as the notes of the release. The default
-        names the DAG and the run. None, ``""`` and ``"None"`` mean no comment (templated)
+    :param package_path: where to save it: a path on the worker, or any URL of Airflow's object
+        storage such as ``s3://conn_id@bucket/{{ run_id }}/flow.zip`` (templated)
+    :param create_intermediate_dirs: whether to make local folders of the path that do not exist. By
+        default that is an error before any request, because a share that is not mounted looks like
+        that
+    :param comment: is written into the package, and newer instances show it as the notes of the
+        release. The default names the DAG and the run. None, ``""`` and ``"None"`` mean no comment
+        (templated)
     :param trifacta_conn_id: the Airflow connection of the source instance (templated)
-    :returns: a dict with ``path``, ``size`` (bytes), ``sha256``, ``package_uuid`` and ``connections`` (the connections
-        that the flows use, as the package describes them: dicts with ``id``, ``name``, ``uuid``, ``type`` and
-        ``vendor``). Each is also pushed as an XCom key of that name
+    :returns: a dict with ``path``, ``size`` (bytes), ``sha256``, ``package_uuid`` and
+        ``connections`` (the connections that the flows use, as the package describes them: dicts
+        with ``id``, ``name``, ``uuid``, ``type`` and ``vendor``). Each is also pushed as an XCom
+        key of that name
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -88,9 +94,16 @@ class ExportFlowPackageOperator(TrifactaOperator):
         folders = {"make_folders": self.create_intermediate_dirs}
         path = check_destination(self.package_path, **folders)
         if not isinstance(self.comment, (str, type(None))):
-            raise InvalidInputError(f"comment must be a text, not {self.comment!r}. Nothing was sent.")
+            raise InvalidInputError(
+                f"comment must be a text, not {self.comment!r}. Nothing was sent."
+            )
         what = flow_id or quoted(name)
-        self.log.info("Will export flow %s of the instance of connection %s as %s", what, self.trifacta_conn_id, path)
+        self.log.info(
+            "Will export flow %s of the instance of connection %s as %s",
+            what,
+            self.trifacta_conn_id,
+            path,
+        )
         file = temporary_file()
         try:
             with self._client() as client:
@@ -118,35 +131,42 @@ class ExportFlowPackageOperator(TrifactaOperator):
             size=package.size,
             sha256=digest,
             package_uuid=info.uuid,
-            connections=shown_within([asdict(connection) for connection in info.connections], _MOST_CONNECTIONS),
+            connections=shown_within(
+                [asdict(connection) for connection in info.connections], _MOST_CONNECTIONS
+            ),
         )
 
 
 class ImportFlowPackageOperator(PackageReader):
-    """Imports a flow package as new flows of a workspace: the way to production without Deployment Manager.
+    """Imports a flow package as new flows of a workspace: the way to production without Deployment
+    Manager.
 
-    Every import makes new flows, with new ids and a prefix before their names. So a task imports a package at most
-    once. On Airflow 3.3 a retry or clear **joins** the flows that an earlier try made. If the answer is lost, the task
-    fails with the flows that appeared since, and imports again only after a person clears it. Before Airflow 3.3 a
-    retry looks whether such flows appeared, and does not import if they did.
+    Every import makes new flows, with new ids and a prefix before their names. So a task imports a
+    package at most once. On Airflow 3.3 a retry or clear **joins** the flows that an earlier try
+    made. If the answer is lost, the task fails with the flows that appeared since, and imports
+    again only after a person clears it. Before Airflow 3.3 a retry looks whether such flows
+    appeared, and does not import if they did.
 
-    Nothing changes the paths of datasets and outputs in such an import. Use environment parameters for what differs.
+    Nothing changes the paths of datasets and outputs in such an import. Use environment parameters
+    for what differs.
 
     API pages: API Flows Package Post v4, API Flows Package Post DryRun v4.
 
-    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage (templated)
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        if it is left out (templated)
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object
+        storage (templated)
+    :param package_uuid: the uuid that the package must have, such as
+        ``export.output["package_uuid"]``; any package if it is left out (templated)
     :param folder_id: the folder of the new flows: an int or digits; None for no folder (templated)
-    :param connections: connections of this instance by those of the package, each by its name, id or uuid:
-        ``{"orders dev": "orders"}``. Others must exist here with the same uuid (templated)
-    :param environment_parameters: by the name of a parameter in the package: the name of a parameter here, or
-        ``{"value": "..."}`` (templated)
+    :param connections: connections of this instance by those of the package, each by its name, id
+        or uuid: ``{"orders dev": "orders"}``. Others must exist here with the same uuid (templated)
+    :param environment_parameters: by the name of a parameter in the package: the name of a
+        parameter here, or ``{"value": "..."}`` (templated)
     :param dry_run_first: whether to try the upload first, and to refuse it if that finds problems
     :param trifacta_conn_id: the Airflow connection of the instance (templated)
-    :returns: a dict with ``flow_ids``, ``primary_flow_ids``, ``flows`` (dicts with ``id``, ``name`` and ``primary``),
-        ``flow_urls``, ``package_uuid`` and ``outcome`` (``created``, or ``joined`` if an earlier try made the flows).
-        Each is also pushed as an XCom key of that name, unless it is unknown, which is None in the dict
+    :returns: a dict with ``flow_ids``, ``primary_flow_ids``, ``flows`` (dicts with ``id``, ``name``
+        and ``primary``), ``flow_urls``, ``package_uuid`` and ``outcome`` (``created``, or
+        ``joined`` if an earlier try made the flows). Each is also pushed as an XCom key of that
+        name, unless it is unknown, which is None in the dict
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -175,17 +195,25 @@ class ImportFlowPackageOperator(PackageReader):
     def _act(self, attempt: Attempt) -> None:
         """Check the package, import it once, and tell the new flows."""
         folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
-        self.log.info("Will import %s into the workspace of connection %s", self.package_path, self.trifacta_conn_id)
+        self.log.info(
+            "Will import %s into the workspace of connection %s",
+            self.package_path,
+            self.trifacta_conn_id,
+        )
         tries = attempt.begin()
         client = self._client()
         with client, self.open_package(client) as package:
             self.describe(package)
             attempt.tell(package_uuid=package.info.uuid)
-            mappings = Mappings.resolve(client, package, self.connections, self.environment_parameters)
+            mappings = Mappings.resolve(
+                client, package, self.connections, self.environment_parameters
+            )
             importer = WorkspaceImporter(
                 client, package, mappings, folder_id=folder_id, tries=tries, progress=self.progress
             )
-            outcome, made = importer.run(lambda: self._refuse_problems(importer) if self.dry_run_first else None)
+            outcome, made = importer.run(
+                lambda: self._refuse_problems(importer) if self.dry_run_first else None
+            )
             self._finish(client, attempt, outcome, made)
 
     def _refuse_problems(self, importer: WorkspaceImporter) -> None:
@@ -193,7 +221,9 @@ class ImportFlowPackageOperator(PackageReader):
         self.log.info("%s", report.as_text())
         refuse_problems(report, "log")
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport) -> None:
+    def _finish(
+        self, client: TrifactaClient, attempt: Attempt, outcome: str, made: FlowImport
+    ) -> None:
         ids = [flow["id"] for flow in made.flows]
         attempt.tell(
             flow_ids=ids,
@@ -204,10 +234,13 @@ class ImportFlowPackageOperator(PackageReader):
         )
         named = listed(f"{flow['id']} ({quoted(flow['name'])})" for flow in made.flows)
         attempt.show(*attempt.facts["flow_urls"])
-        self.log.info("Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named)
+        self.log.info(
+            "Package %s is imported (%s) as flows %s", attempt.facts["package_uuid"], outcome, named
+        )
         if made.dropped:
             raise DroppedObjectsError(
-                f"The import dropped objects of the package: {shown_json(made.dropped)}. The flows {ids} "
-                "exist without them. Delete them, correct the flow in the source instance, and import a new export.",
+                f"The import dropped objects of the package: {shown_json(made.dropped)}. The flows"
+                f" {ids} exist without them. Delete them, correct the flow in the source instance,"
+                " and import a new export.",
                 flow_ids=ids,
             )

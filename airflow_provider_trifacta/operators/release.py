@@ -39,35 +39,41 @@ _DROPPED_EXCERPT = 1000
 class CreateReleaseOperator(PackageOperator):
     """Makes a flow package the live release of a deployment.
 
-    A promotion makes at most one release, never undoes a person's decision, and stops with an error when it cannot tell
-    what happened. The package is checked before anything is sent. A live release that was made of the same package is
-    reused. With a ``baseline`` only a release of this run is reused, so that retries and clears find their own release.
-    ``docs/guides/packages.md`` has the table of what happens when, and what to do about each error.
+    A promotion makes at most one release, never undoes a person's decision, and stops with an error
+    when it cannot tell what happened. The package is checked before anything is sent. A live
+    release that was made of the same package is reused. With a ``baseline`` only a release of this
+    run is reused, so that retries and clears find their own release. ``docs/guides/packages.md``
+    has the table of what happens when, and what to do about each error.
 
     API page: API Releases Create v4.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
-    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object storage such as
-        ``s3://conn_id@bucket/flow.zip`` (templated). An object may have as many bytes as the connection's
-        ``max_package_size``
-    :param package_uuid: the uuid that the package must have, such as ``export.output["package_uuid"]``; any package
-        if it is left out (templated)
+    :param package_path: the exported ZIP: a path on the worker, or any URL of Airflow's object
+        storage such as ``s3://conn_id@bucket/flow.zip`` (templated). An object may have as many
+        bytes as the connection's ``max_package_size``
+    :param package_uuid: the uuid that the package must have, such as
+        ``export.output["package_uuid"]``; any package if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before (templated)
-    :param activate: False to stage the release: what the baseline recorded as live is put back at once, and the new
-        release waits until a person or a later task activates it. Needs a ``baseline``
+    :param baseline: the whole return value of a ``GetDeploymentOperator`` that ran before
+        (templated)
+    :param activate: False to stage the release: what the baseline recorded as live is put back at
+        once, and the new release waits until a person or a later task activates it. Needs a
+        ``baseline``
     :param dry_run_first: whether to try the upload first, and to refuse it when that finds problems
     :param allow_older: whether the package may replace a live one that was exported after it
-    :param settle_timeout: seconds to wait for the server to finish or drop an upload whose answer was lost
-    :param on_deleted_objects: what to do when the import left objects of the package out, so that the release is live
-        without them: ``"fail"`` (no retry) or ``"warn"``
-    :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or ``"fail"``
-    :returns: a dict with ``release_id``, ``primary_flow_ids``, ``flows`` (all new flows: dicts with ``id``, ``name``
-        and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``, ``previous_release_id``,
-        ``import_rule_changes`` (what import rules changed: their ``count``, and the first ``objects`` as texts) and
-        ``outcome`` (``created``, ``reused`` or ``adopted``). Each is also pushed as an XCom key of that name, unless it
-        is unknown, which is None in the dict
+    :param settle_timeout: seconds to wait for the server to finish or drop an upload whose answer
+        was lost
+    :param on_deleted_objects: what to do when the import left objects of the package out, so that
+        the release is live without them: ``"fail"`` (no retry) or ``"warn"``
+    :param on_warnings: what to do with the warnings of ``dry_run_first``: ``"log"`` them, or
+        ``"fail"``
+    :returns: a dict with ``release_id``, ``primary_flow_ids``, ``flows`` (all new flows: dicts with
+        ``id``, ``name`` and ``primary``), ``deployment_id``, ``package_uuid``, ``deployment_url``,
+        ``previous_release_id``, ``import_rule_changes`` (what import rules changed: their
+        ``count``, and the first ``objects`` as texts) and ``outcome`` (``created``, ``reused`` or
+        ``adopted``). Each is also pushed as an XCom key of that name, unless it is unknown, which
+        is None in the dict
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -103,15 +109,21 @@ class CreateReleaseOperator(PackageOperator):
         check_choice(self.on_deleted_objects, ("fail", "warn"), "on_deleted_objects")
         target = self.target()
         end = "live" if self.activate else "staged"
-        self.log.info("Will import %s into %s as its %s release", self.package_path, str(target), end)
-        # Before any error that a retry may follow: the retry must be able to prove that this try asked for nothing.
+        self.log.info(
+            "Will import %s into %s as its %s release", self.package_path, str(target), end
+        )
+        # Before any error that a retry may follow: the retry must be able to prove that this try
+        # asked for nothing.
         self._promote(target, attempt, attempt.begin())
 
     def _promote(self, target: Target, attempt: Attempt, tries: Tries) -> None:
-        baseline = Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
+        baseline = (
+            Baseline.parse(self.baseline, target.deployment_id) if self._with_baseline else None
+        )
         if not self.activate and baseline is None:
             raise errors.InvalidInputError(
-                "activate=False needs a baseline, which tells what to make live again. Nothing was sent."
+                "activate=False needs a baseline, which tells what to make live again. Nothing was"
+                " sent."
             )
         client = self._client()
         with client, self.open_package(client) as package:
@@ -122,7 +134,11 @@ class CreateReleaseOperator(PackageOperator):
                 words = f"deployment {quoted(target.deployment_name)} is {deployment_id}"
                 baseline.refuse_other(deployment_id, words)
             attempt.tell_deployment(client, deployment_id)
-            before_upload = partial(self._try_out, client, deployment_id, package) if self.dry_run_first else None
+            before_upload = (
+                partial(self._try_out, client, deployment_id, package)
+                if self.dry_run_first
+                else None
+            )
             # Without a baseline there is no staged release, which was checked above.
             promoter: Callable[..., Promoter] = Promoter if self.activate else StagedPromoter
             promotion = promoter(
@@ -147,7 +163,9 @@ class CreateReleaseOperator(PackageOperator):
         self.log.info("%s", report.as_text())
         refuse_problems(report, self.on_warnings, deployment_id)
 
-    def _finish(self, client: TrifactaClient, attempt: Attempt, promotion: Promotion, *, is_first_try: bool) -> None:
+    def _finish(
+        self, client: TrifactaClient, attempt: Attempt, promotion: Promotion, *, is_first_try: bool
+    ) -> None:
         """Tell what was promoted, and fail if another import may have replaced it."""
         release, imported = promotion.release, promotion.imported
         attempt.tell(
@@ -172,10 +190,10 @@ class CreateReleaseOperator(PackageOperator):
         fields = {"deployment_id": deployment_id, "release_id": release.id}
         if promotion.overrun and self.activate:
             raise errors.UnexpectedLiveReleaseError(
-                f"Another import into deployment {deployment_id} ran at the same time (releases "
-                f"{list(promotion.overrun)}). Either it or release {release.id} of this task may have replaced the "
-                "other. Check which of them is live, and activate the right one. Promotions to one deployment must "
-                "not overlap.",
+                f"Another import into deployment {deployment_id} ran at the same time (releases"
+                f" {list(promotion.overrun)}). Either it or release {release.id} of this task may"
+                " have replaced the other. Check which of them is live, and activate the right"
+                " one. Promotions to one deployment must not overlap.",
                 **fields,
             )
 
@@ -193,15 +211,20 @@ class CreateReleaseOperator(PackageOperator):
             imported.primary_flow_ids if imported else "unknown",
         )
         if self.activate and not release.active:
-            self.log.warning("Release %s is not active yet. A ReleaseActiveSensor can wait for it.", release.id)
+            self.log.warning(
+                "Release %s is not active yet. A ReleaseActiveSensor can wait for it.", release.id
+            )
         if imported is None:
             self.log.warning(
-                "This task did not get the answer to the import (outcome %s). So the ids of the primary flows and the "
-                "changes by import rules are unknown, and it was not checked whether the import dropped objects.",
+                "This task did not get the answer to the import (outcome %s). So the ids of the"
+                " primary flows and the changes by import rules are unknown, and it was not checked"
+                " whether the import dropped objects.",
                 promotion.outcome,
             )
         elif imported.primary_flow_ids is None:
-            self.log.warning("The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids.")
+            self.log.warning(
+                "The answer did not hold the primary flows' ids. There is no XCom primary_flow_ids."
+            )
 
     def _report_contents(self, imported: ImportResult) -> None:
         if imported.counts:
@@ -217,15 +240,20 @@ class CreateReleaseOperator(PackageOperator):
     def _report_dropped_objects(self, imported: ImportResult) -> None:
         release = imported.release
         message = (
-            f"The import dropped objects of the package: {shown_json(imported.dropped, _DROPPED_EXCERPT)}. "
-            f"Release {release.id} is {'live' if self.activate else 'staged'} without them. If it needs them, activate "
-            "an earlier release, correct the flow in the source instance, and promote a new export."
+            "The import dropped objects of the package:"
+            f" {shown_json(imported.dropped, _DROPPED_EXCERPT)}. Release {release.id} is"
+            f" {'live' if self.activate else 'staged'} without them. If it needs them, activate an"
+            " earlier release, correct the flow in the source instance, and promote a new export."
         )
         if self.on_deleted_objects == "fail":
-            raise errors.DroppedObjectsError(message, deployment_id=release.deployment_id, release_id=release.id)
+            raise errors.DroppedObjectsError(
+                message, deployment_id=release.deployment_id, release_id=release.id
+            )
         self.log.warning("%s", message)
 
 
 def _tell_release(attempt: Attempt, release_id: int, primary_flow_ids: list[int] | None) -> None:
-    """Push which release it is before anything can fail: a rollback, a run or a person needs it then."""
+    """Push which release it is before anything can fail: a rollback, a run or a person needs it
+    then.
+    """
     attempt.tell(release_id=release_id, primary_flow_ids=primary_flow_ids)

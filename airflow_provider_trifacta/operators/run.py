@@ -18,56 +18,64 @@ if TYPE_CHECKING:
     from ..promotion import Run, Tries
 
 
-#: What an operator that imports a package returns the ids of the flows under that a run starts with.
+#: What an operator that imports a package returns the ids of the flows under that a run starts
+#: with.
 _PRIMARY_FLOWS = "primary_flow_ids"
 _FLOWS_UNKNOWN = (
-    "A promotion that reused or adopted a release, or whose answer did not show them, does not know its flows. Nothing "
-    "was sent. Run the deployment with RunDeploymentOperator, or give flow_name."
+    "A promotion that reused or adopted a release, or whose answer did not show them, does not know"
+    " its flows. Nothing was sent. Run the deployment with RunDeploymentOperator, or give"
+    " flow_name."
 )
 
 
 class RunDeploymentOperator(RunningOperator, DeploymentOperator):
     """Runs the live release of a deployment, and waits until every job group is Complete.
 
-    It fails when no release is live, and when the run starts nothing. It fails as soon as a job group is Failed (with
-    the words of its first failed job), Canceled or in an unknown state. When the answer to the run is lost, nothing
-    tells whether jobs started. Then the task fails and does not ask again.
+    It fails when no release is live, and when the run starts nothing. It fails as soon as a job
+    group is Failed (with the words of its first failed job), Canceled or in an unknown state. When
+    the answer to the run is lost, nothing tells whether jobs started. Then the task fails and does
+    not ask again.
 
-    On Airflow 3.3 a retry **joins** the jobs that an earlier try started, and never starts them a second time, as long
-    as the same release is live and the parameters are the same. A clear joins jobs that still run, and starts new ones
-    if they ended.
+    On Airflow 3.3 a retry **joins** the jobs that an earlier try started, and never starts them a
+    second time, as long as the same release is live and the parameters are the same. A clear joins
+    jobs that still run, and starts new ones if they ended.
 
-    Before Airflow 3.3 nothing remembers the jobs, and **a retry may run them twice**: use ``retries=0`` there. Airflow
-    then retries only before the run was asked for, and after the task's process was killed. Every later failure ends
-    the task. One exception: Airflow 2.11 retries an ``execution_timeout`` that comes while the task is deferred, so use
-    ``timeout``. A clear runs the jobs again.
+    Before Airflow 3.3 nothing remembers the jobs, and **a retry may run them twice**: use
+    ``retries=0`` there. Airflow then retries only before the run was asked for, and after the
+    task's process was killed. Every later failure ends the task. One exception: Airflow 2.11
+    retries an ``execution_timeout`` that comes while the task is deferred, so use ``timeout``. A
+    clear runs the jobs again.
 
     API pages: API Deployments Run v4, API JobGroups Get Status v4.
 
     :param deployment_id: the deployment: an int, a string of digits, or an XComArg (templated)
     :param deployment_name: its exact name, in place of the id (templated)
     :param run_parameters: values by parameter name, which override the flow's own (templated)
-    :param release_id: the release that must be live, else nothing is started; any release if it is left out
-        (templated)
+    :param release_id: the release that must be live, else nothing is started; any release if it is
+        left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
-    :param wait_for_completion: False to succeed as soon as the jobs have started; a ``JobGroupSensor`` can wait
+    :param wait_for_completion: False to succeed as soon as the jobs have started; a
+        ``JobGroupSensor`` can wait
     :param poke_interval: seconds between two polls, or a timedelta; more than 0
-    :param timeout: seconds to wait for the jobs, or a timedelta. When the time is up, the task fails and the jobs still
-        run
-    :param tolerated_outage: how long every poll may fail with a transient error (connection, timeout, 429, 5xx) before
-        the wait fails, in seconds or as a timedelta. ``Retry-After`` lengthens the pause, and a 429 with it is not a
-        failure. After a 401 the Airflow connection is read again, and the wait continues if its credentials changed
-    :param cancel_on_kill: whether to cancel the jobs when Airflow kills the task (cleared, marked, timed out). While
-        the task is deferred this needs Airflow 3.3, and a person who clears or marks it. It has no effect when the
-        process dies
-    :param package_path: the package of what runs. Only OpenLineage reads it, and only if the instance does not tell
-        what a job read (templated)
-    :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's ``default_deferrable``
-    :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``, ``job_urls``,
-        ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or ``started`` without waiting). All
-        but the last are also pushed as XCom keys of these names before the wait
-    :raises AirflowFailException: for errors that a retry cannot fix, and for every error after the start if nothing
-        remembers the jobs
+    :param timeout: seconds to wait for the jobs, or a timedelta. When the time is up, the task
+        fails and the jobs still run
+    :param tolerated_outage: how long every poll may fail with a transient error (connection,
+        timeout, 429, 5xx) before the wait fails, in seconds or as a timedelta. ``Retry-After``
+        lengthens the pause, and a 429 with it is not a failure. After a 401 the Airflow connection
+        is read again, and the wait continues if its credentials changed
+    :param cancel_on_kill: whether to cancel the jobs when Airflow kills the task (cleared, marked,
+        timed out). While the task is deferred this needs Airflow 3.3, and a person who clears or
+        marks it. It has no effect when the process dies
+    :param package_path: the package of what runs. Only OpenLineage reads it, and only if the
+        instance does not tell what a job read (templated)
+    :param deferrable: wait in the triggerer, without a worker slot; default: Airflow's
+        ``default_deferrable``
+    :returns: a dict with ``deployment_id``, ``release_id`` (what was live), ``job_group_ids``,
+        ``job_urls``, ``deployment_url`` (the deployment's page) and ``outcome`` (``complete``, or
+        ``started`` without waiting). All but the last are also pushed as XCom keys of these names
+        before the wait
+    :raises AirflowFailException: for errors that a retry cannot fix, and for every error after the
+        start if nothing remembers the jobs
     :raises TrifactaError: for other errors
     """
 
@@ -92,7 +100,12 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
         return deployment_id
 
     def _run(
-        self, client: TrifactaClient, found: int, parameters: Mapping[str, str], release_id: int | None, tries: Tries
+        self,
+        client: TrifactaClient,
+        found: int,
+        parameters: Mapping[str, str],
+        release_id: int | None,
+        tries: Tries,
     ) -> Run:
         return run_deployment(client, found, parameters, release_id=release_id, tries=tries)
 
@@ -100,26 +113,30 @@ class RunDeploymentOperator(RunningOperator, DeploymentOperator):
 class RunFlowOperator(RunningOperator):
     """Runs flows, and waits until every job group is Complete.
 
-    Each flow runs its manual outputs. Several flows run at the same time; they are started in their order.
+    Each flow runs its manual outputs. Several flows run at the same time; they are started in their
+    order.
 
-    A retry **joins** the jobs that an earlier try started, on every line of Airflow, and never starts them a second
-    time. Each request has an execution id that is the same in all tries between two clears. If an answer was lost, the
-    request is sent again, but only to a server whose own description says that it takes an execution id once. With any
-    other server the task fails with the list of the job groups that appeared, and a person decides.
+    A retry **joins** the jobs that an earlier try started, on every line of Airflow, and never
+    starts them a second time. Each request has an execution id that is the same in all tries
+    between two clears. If an answer was lost, the request is sent again, but only to a server whose
+    own description says that it takes an execution id once. With any other server the task fails
+    with the list of the job groups that appeared, and a person decides.
 
     API pages: runFlow, API JobGroups Get Status v4.
 
-    :param flow_id: the flow, or a list of flows: ints, strings of digits, or an XComArg. Or the whole return value of
-        an operator that imports, such as ``create.output``: its primary flows (templated)
+    :param flow_id: the flow, or a list of flows: ints, strings of digits, or an XComArg. Or the
+        whole return value of an operator that imports, such as ``create.output``: its primary flows
+        (templated)
     :param flow_name: the exact name of one flow, in place of the id (templated)
     :param run_parameters: values by parameter name, for each of the flows (templated)
-    :param release_id: the release that must be live, else nothing is started: give it with the flows of a release, so
-        that no flow runs that was rolled back. Its deployment is found by it (templated)
+    :param release_id: the release that must be live, else nothing is started: give it with the
+        flows of a release, so that no flow runs that was rolled back. Its deployment is found by it
+        (templated)
     :param waiting: all other parameters are those of :class:`RunDeploymentOperator`
-    :returns: a dict with ``flow_ids``, ``release_id`` (None if none was given), ``job_group_ids``, ``job_urls``,
-        ``flow_run_id`` (for several flows a list; missing if the server does not tell) and ``outcome`` (``complete``,
-        or ``started`` without waiting). All but the last are also pushed as XCom keys of these names before the wait,
-        unless they are None
+    :returns: a dict with ``flow_ids``, ``release_id`` (None if none was given), ``job_group_ids``,
+        ``job_urls``, ``flow_run_id`` (for several flows a list; missing if the server does not
+        tell) and ``outcome`` (``complete``, or ``started`` without waiting). All but the last are
+        also pushed as XCom keys of these names before the wait, unless they are None
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -142,7 +159,9 @@ class RunFlowOperator(RunningOperator):
         ids = _imported_flows(given) if isinstance(given, Mapping) else parse_ids(given, "flow_id")
         return f"flows {ids}", ids
 
-    def _find(self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt) -> list[int]:
+    def _find(
+        self, client: TrifactaClient, checked: list[int] | str, attempt: Attempt
+    ) -> list[int]:
         ids = [client.flows.by_name(checked).id] if isinstance(checked, str) else checked
         attempt.tell(flow_ids=ids)
         return ids
@@ -165,8 +184,9 @@ def _imported_flows(imported: Mapping[str, Any]) -> list[int]:
     """
     if _PRIMARY_FLOWS not in imported:
         raise InvalidInputError(
-            f"flow_id is a dict without {_PRIMARY_FLOWS!r}. Nothing was sent. Give the whole return value of a "
-            "CreateReleaseOperator or an ImportFlowPackageOperator, such as create.output, or ids."
+            f"flow_id is a dict without {_PRIMARY_FLOWS!r}. Nothing was sent. Give the whole return"
+            " value of a CreateReleaseOperator or an ImportFlowPackageOperator, such as"
+            " create.output, or ids."
         )
     ids = imported[_PRIMARY_FLOWS]
     if ids is not None:
@@ -174,8 +194,8 @@ def _imported_flows(imported: Mapping[str, Any]) -> list[int]:
     release_id = optional_id(imported.get("release_id"))
     what = f"release {release_id}" if release_id else "the import"
     raise InvalidInputError(
-        f"flow_id does not tell the primary flows of {what} (outcome {shown(imported.get('outcome'))}). "
-        f"{_FLOWS_UNKNOWN}",
+        f"flow_id does not tell the primary flows of {what} (outcome"
+        f" {shown(imported.get('outcome'))}). {_FLOWS_UNKNOWN}",
         release_id=release_id,
         deployment_id=optional_id(imported.get("deployment_id")),
     )
@@ -188,19 +208,20 @@ class RunJobGroupOperator(RunningOperator):
 
     API pages: runJobGroup, API JobGroups Get Status v4.
 
-    :param recipe_id: the recipe, which the API calls a wrangled dataset: an int, a string of digits, or an XComArg.
-        Recipes of a release have a new id with every import (templated)
+    :param recipe_id: the recipe, which the API calls a wrangled dataset: an int, a string of
+        digits, or an XComArg. Recipes of a release have a new id with every import (templated)
     :param flow_name: the exact name of its flow, and (templated)
     :param recipe_name: its exact name within that flow, in place of the id (templated)
     :param run_parameters: values by parameter name (templated)
-    :param write_settings: what to write, in place of the files of the recipe's output: a list of dicts as the API takes
-        them, such as ``{"path": ..., "action": "create", "format": "csv"}`` (templated)
-    :param execution: where it runs, such as ``"photon"`` or ``"spark"``; as its output says if it is left out
+    :param write_settings: what to write, in place of the files of the recipe's output: a list of
+        dicts as the API takes them, such as ``{"path": ..., "action": "create", "format": "csv"}``
         (templated)
+    :param execution: where it runs, such as ``"photon"`` or ``"spark"``; as its output says if it
+        is left out (templated)
     :param profiler: whether to profile the result; as its output says if it is left out
     :param waiting: all other parameters are those of :class:`RunFlowOperator`
-    :returns: a dict with ``recipe_id`` and the values of :class:`RunFlowOperator` except ``flow_ids`` and
-        ``flow_run_id``
+    :returns: a dict with ``recipe_id`` and the values of :class:`RunFlowOperator` except
+        ``flow_ids`` and ``flow_run_id``
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -236,7 +257,9 @@ class RunJobGroupOperator(RunningOperator):
             recipe_id = parse_id(self.recipe_id, "recipe_id")
             return f"recipe {recipe_id}", recipe_id
         if self.recipe_id is not None:
-            raise InvalidInputError("Give recipe_id, or flow_name and recipe_name, not both. Nothing was sent.")
+            raise InvalidInputError(
+                "Give recipe_id, or flow_name and recipe_name, not both. Nothing was sent."
+            )
         names = check_name(self.flow_name, "flow_name"), check_name(self.recipe_name, "recipe_name")
         return f"recipe {quoted(names[1])} of flow {quoted(names[0])}", names
 
@@ -244,16 +267,22 @@ class RunJobGroupOperator(RunningOperator):
         """Check the settings that replace those of the output, and return them."""
         settings, profiler = self.write_settings, self.profiler
         if settings is not None and not (
-            isinstance(settings, list) and settings and all(isinstance(one, dict) for one in settings)
+            isinstance(settings, list)
+            and settings
+            and all(isinstance(one, dict) for one in settings)
         ):
             raise InvalidInputError("write_settings must be a list of dicts. Nothing was sent.")
         if profiler not in (None, True, False):
-            raise InvalidInputError(f"profiler must be True, False or None, not {profiler!r}. Nothing was sent.")
+            raise InvalidInputError(
+                f"profiler must be True, False or None, not {profiler!r}. Nothing was sent."
+            )
         execution = None if self.execution is None else check_name(self.execution, "execution")
         given = {"execution": execution, "profiler": profiler, "writesettings": settings}
         return {name: value for name, value in given.items() if value is not None}
 
-    def _find(self, client: TrifactaClient, checked: int | tuple[str, str], attempt: Attempt) -> int:
+    def _find(
+        self, client: TrifactaClient, checked: int | tuple[str, str], attempt: Attempt
+    ) -> int:
         if isinstance(checked, tuple):
             flow, recipe = checked
             checked = client.flows.recipe_by_name(client.flows.by_name(flow).id, recipe).id
@@ -261,6 +290,18 @@ class RunJobGroupOperator(RunningOperator):
         return checked
 
     def _run(
-        self, client: TrifactaClient, found: int, parameters: Mapping[str, str], release_id: int | None, tries: Tries
+        self,
+        client: TrifactaClient,
+        found: int,
+        parameters: Mapping[str, str],
+        release_id: int | None,
+        tries: Tries,
     ) -> Run:
-        return run_recipe(client, found, parameters, overrides=self._overrides(), release_id=release_id, tries=tries)
+        return run_recipe(
+            client,
+            found,
+            parameters,
+            overrides=self._overrides(),
+            release_id=release_id,
+            tries=tries,
+        )

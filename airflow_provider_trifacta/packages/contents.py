@@ -1,7 +1,8 @@
 """What the flows of a package are made of: inputs, recipes and outputs.
 
-The layout of a package depends on the release that exported it. Before 6.8 all rows are in tables of the whole package.
-Since then most rows are within their flow, and a dataset holds its location, table and parameters. Both are read.
+The layout of a package depends on the release that exported it. Before 6.8 all rows are in tables
+of the whole package. Since then most rows are within their flow, and a dataset holds its location,
+table and parameters. Both are read.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Input:
     """A dataset that a flow reads.
 
     :param kind: ``file``, ``table`` or ``query``
-    :param path: the file's URI, without the values of parameters; schema and name of the table, with dots between; or
-        the query's SQL
+    :param path: the file's URI, without the values of parameters; schema and name of the table,
+        with dots between; or the query's SQL
     :param connection: name of the package's connection that reads it
-    :param parameterised: whether the package marks it as dynamic (``isDynamic``). Such a dataset has parameters in its
-        path, or is a query. **No import rule changes its path**
+    :param parameterised: whether the package marks it as dynamic (``isDynamic``). Such a dataset
+        has parameters in its path, or is a query. **No import rule changes its path**
     :param parameters: names of the parameters in its path
     """
 
@@ -45,7 +46,9 @@ class Input:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe. The package keeps the parsing of datasets in the same table; those rows are not recipes."""
+    """A recipe. The package keeps the parsing of datasets in the same table; those rows are not
+    recipes.
+    """
 
     id: int | None
     name: str | None
@@ -72,7 +75,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a recipe. A deployment runs the ``manual`` ones (Trifacta: ad hoc). None means not known."""
+    """An output of a recipe. A deployment runs the ``manual`` ones (Trifacta: ad hoc). None means
+    not known.
+    """
 
     id: int | None
     recipe: str | None
@@ -96,7 +101,9 @@ def read_contents(definition: Mapping[str, Any]) -> Contents:
     :param definition: the flow definition
     """
     data = definition.get("data")
-    connections = _known((row.get("id"), text_of(row.get("name"))) for row in rows_within(data, "connections"))
+    connections = _known(
+        (row.get("id"), text_of(row.get("name"))) for row in rows_within(data, "connections")
+    )
     scripts = _known(
         (row.get("id"), text_of(row.get("name")))
         for table in ("editablescripts", "recipes")
@@ -116,7 +123,9 @@ def _known(pairs: Iterable[tuple[object, _Value]]) -> dict[int | None, _Value]:
 
 
 def _everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
-    """Find the rows of a table in the whole package and within its flows, each with its flow's id."""
+    """Find the rows of a table in the whole package and within its flows, each with its
+    flow's id.
+    """
     for row in rows_within(data, table):
         yield id_of(row.get("flowId")), row
     for flow in rows_within(data, "flows"):
@@ -132,7 +141,9 @@ def _sortable(name: str | None) -> tuple[str, str]:
 def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
     flows = _known((node.get("scriptId"), flow) for flow, node in _everywhere(data, "flownodes"))
     locations = _known((row.get("id"), row) for row in rows_within(data, "storagelocations"))
-    tables = _known((row.get("datasourceId"), row) for row in rows_within(data, "relationalsources"))
+    tables = _known(
+        (row.get("datasourceId"), row) for row in rows_within(data, "relationalsources")
+    )
     parameters = defaultdict(list)
     for dataset, name in _flat_parameters(data):
         parameters[dataset].append(name)
@@ -140,13 +151,17 @@ def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
     found = []
     for flow, row in _everywhere(data, "datasources"):
         own, script = id_of(row.get("id")), id_of(row.get("parsingScriptId"))
-        location = within(row, "storageLocation") or locations.get(id_of(row.get("storageLocationId")), {})
-        # A table and a parameter belong to one dataset, but a package may give many datasets the same id. Only the
-        # first of them gets the table and the parameters, so that the result does not grow out of bounds.
+        location = within(row, "storageLocation") or locations.get(
+            id_of(row.get("storageLocationId")), {}
+        )
+        # A table and a parameter belong to one dataset, but a package may give many datasets the
+        # same id. Only the first of them gets the table and the parameters, so that the result does
+        # not grow out of bounds.
         table = within(row, "relationalsource") or tables.pop(own, {})
         kind, path = _what_is_read(row, location, table)
         nested = (
-            text_of(within(one, "runParameterEdit").get("overrideKey")) for one in rows_within(row, "runParameters")
+            text_of(within(one, "runParameterEdit").get("overrideKey"))
+            for one in rows_within(row, "runParameters")
         )
         found.append(
             Input(
@@ -197,7 +212,10 @@ def _uri(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
 
 def _flat_parameters(data: object) -> Iterator[tuple[int | None, str]]:
     """Find the parameters before 6.8, each with its dataset's id."""
-    names = {id_of(row.get("id")): text_of(row.get("overrideKey")) for row in rows_within(data, "runparameteredits")}
+    names = {
+        id_of(row.get("id")): text_of(row.get("overrideKey"))
+        for row in rows_within(data, "runparameteredits")
+    }
     for row in rows_within(data, "runparameters"):
         if name := names.get(id_of(row.get("runParameterEditId"))):
             yield id_of(row.get("datasourceId")), name
@@ -222,9 +240,14 @@ def _outputs(data: object, recipes: Mapping[int | None, Recipe], names: _Names) 
             apart[id_of(row.get("outputObjectId"))].append((kind, row))
     outputs = []
     for flow, row in _everywhere(data, "outputobjects"):
-        output_id, manual, recipe = id_of(row.get("id")), row.get("isAdhoc"), recipes.get(id_of(row.get("flowNodeId")))
+        output_id, manual, recipe = (
+            id_of(row.get("id")),
+            row.get("isAdhoc"),
+            recipes.get(id_of(row.get("flowNodeId"))),
+        )
         found = [(kind, target) for kind in _TARGETS for target in rows_within(row, kind)]
-        # Each target belongs to one output, but a package may give many outputs the same id. Only the first gets it.
+        # Each target belongs to one output, but a package may give many outputs the same id. Only
+        # the first gets it.
         found += apart.pop(output_id, []) if output_id is not None else []
         outputs.append(
             Output(
@@ -232,7 +255,10 @@ def _outputs(data: object, recipes: Mapping[int | None, Recipe], names: _Names) 
                 recipe=recipe.name if recipe else None,
                 flow_id=recipe.flow_id if recipe else flow,
                 manual=manual if isinstance(manual, bool) else None,
-                targets=[_TARGETS[kind](one, names.get(id_of(one.get("connectionId")))) for kind, one in found],
+                targets=[
+                    _TARGETS[kind](one, names.get(id_of(one.get("connectionId"))))
+                    for kind, one in found
+                ],
             )
         )
     return sorted(outputs, key=lambda output: (_sortable(output.recipe), not output.manual))
@@ -245,7 +271,9 @@ def _file(row: Mapping[str, Any], connection: str | None) -> Target:
 
 def _table(row: Mapping[str, Any], connection: str | None) -> Target:
     path = _joined(".", row.get("path"), row.get("tableName"))
-    return Target("table", path, text_of(row.get("targetType")), text_of(row.get("action")), connection)
+    return Target(
+        "table", path, text_of(row.get("targetType")), text_of(row.get("action")), connection
+    )
 
 
 #: How to read what an output writes, by table.

@@ -1,6 +1,8 @@
-"""The flow definition: the JSON or JSON5 file in a package. It says which flow, export and connections these are.
+"""The flow definition: the JSON or JSON5 file in a package. It says which flow, export and
+connections these are.
 
-Every value in it may be missing or odd. A table that is missing, or that has another type, counts as empty.
+Every value in it may be missing or odd. A table that is missing, or that has another type, counts
+as empty.
 """
 
 from __future__ import annotations
@@ -25,14 +27,15 @@ from ..client.texts import quoted, shown
 #: What the errors of most packages end with.
 EXPORT_AGAIN = "Nothing was sent. Export the flow again."
 SEND_THE_ORIGINAL = "Nothing was sent. Promote the ZIP that Trifacta exported."
-#: Most objects and lists in a definition, and most commas and colons: they decide how much memory the parser needs.
-#: The real packages seen have up to 4,682 and 16,547.
+#: Most objects and lists in a definition, and most commas and colons: they decide how much memory
+#: the parser needs. The real packages seen have up to 4,682 and 16,547.
 MAX_CONTAINERS = 200_000
 MAX_SEPARATORS = 500_000
-#: Most levels of brackets in a definition. A recipe step is a syntax tree. It has 11 levels, and two more for each
-#: nested operator or function, so about 440 of those fit.
+#: Most levels of brackets in a definition. A recipe step is a syntax tree. It has 11 levels, and
+#: two more for each nested operator or function, so about 440 of those fit.
 MAX_DEPTH = 900
-#: Python's recursion limit while a definition is parsed. Both parsers recurse, and stop at this limit.
+#: Python's recursion limit while a definition is parsed. Both parsers recurse, and stop at this
+#: limit.
 _RECURSION_LIMIT = 6_000
 #: Most texts and comments: as many as a definition may hold values.
 _MAX_QUOTED = MAX_CONTAINERS + MAX_SEPARATORS
@@ -51,7 +54,9 @@ class ContainedFlow:
 
 @dataclass(frozen=True)
 class PackageConnection:
-    """A connection that the package's flows use. A package holds its description, never its credentials."""
+    """A connection that the package's flows use. A package holds its description, never its
+    credentials.
+    """
 
     id: int | None
     name: str | None
@@ -84,7 +89,8 @@ class PackageInfo:
 def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
     """Parse a flow definition, which is JSON or JSON5.
 
-    The result may be nested more deeply than Python's own recursion limit allows: do not walk it recursively.
+    The result may be nested more deeply than Python's own recursion limit allows: do not walk it
+    recursively.
 
     :param raw: the file's content
     :param where: what an error calls it
@@ -97,7 +103,9 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         odd = f"{error.reason} at byte {error.start}"
-        raise PackageFormatError(f"{where} is not UTF-8 text ({odd}). {SEND_THE_ORIGINAL}") from None
+        raise PackageFormatError(
+            f"{where} is not UTF-8 text ({odd}). {SEND_THE_ORIGINAL}"
+        ) from None
     try:
         with _deep_recursion():
             definition = _parse(text)
@@ -107,12 +115,16 @@ def parse_definition(raw: bytes, where: str) -> Mapping[str, Any]:
         words = f"{where} is not readable JSON or JSON5: {shown(reason)}. {EXPORT_AGAIN}"
         raise PackageFormatError(words) from None
     if not isinstance(definition, Mapping) or not isinstance(definition.get("metadata"), Mapping):
-        words = f"{where} has no metadata, so it is not a flow that Trifacta exported. {EXPORT_AGAIN}"
+        words = (
+            f"{where} has no metadata, so it is not a flow that Trifacta exported. {EXPORT_AGAIN}"
+        )
         raise PackageFormatError(words)
     kind = definition.get("type", "flow")
     if kind != "flow":
         what = f"it is a {shown(kind)}" if isinstance(kind, str) and kind else "it has no type"
-        raise PackageFormatError(f"{where} is not a flow: {what}. Only flows can become releases. Nothing was sent.")
+        raise PackageFormatError(
+            f"{where} is not a flow: {what}. Only flows can become releases. Nothing was sent."
+        )
     return definition
 
 
@@ -124,22 +136,27 @@ def _keep_budget(raw: bytes, where: str) -> None:
         raise PackageTooLargeError(f"{where} holds {what}. {EXPORT_AGAIN}")
     if found.containers > MAX_CONTAINERS or found.separators > MAX_SEPARATORS:
         raise PackageTooLargeError(
-            f"{where} holds {found.containers} objects and lists and {found.separators} commas and colons. The limits "
-            f"are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than any flow needs. {EXPORT_AGAIN}"
+            f"{where} holds {found.containers} objects and lists and {found.separators} commas and"
+            f" colons. The limits are {MAX_CONTAINERS} and {MAX_SEPARATORS}, more than any flow"
+            f" needs. {EXPORT_AGAIN}"
         )
     if found.depth > MAX_DEPTH:
         raise PackageFormatError(
-            f"{where} is nested {found.depth} levels deep, and at most {MAX_DEPTH} are read. Nothing was sent. Split "
-            "the formula of the recipe step that nests many functions or conditions, and export the flow again."
+            f"{where} is nested {found.depth} levels deep, and at most {MAX_DEPTH} are read."
+            " Nothing was sent. Split the formula of the recipe step that nests many functions or"
+            " conditions, and export the flow again."
         )
 
 
 def _parse(text: str) -> object:
     try:
-        # First, because it is faster. It also reads half of a surrogate pair: JavaScript writes it, JSON5 excludes it.
+        # First, because it is faster. It also reads half of a surrogate pair: JavaScript writes it,
+        # JSON5 excludes it.
         return json.loads(text)
     except ValueError:
-        return pyjson5.decode(text, -1)  # no depth limit of its own: 11 nested operators would exceed it
+        return pyjson5.decode(
+            text, -1
+        )  # no depth limit of its own: 11 nested operators would exceed it
 
 
 _recursion_lock = threading.Lock()
@@ -147,7 +164,9 @@ _recursion_lock = threading.Lock()
 
 @contextmanager
 def _deep_recursion() -> Iterator[None]:
-    """Raise Python's recursion limit for a while. The limit belongs to the process, so one thread does it at a time."""
+    """Raise Python's recursion limit for a while. The limit belongs to the process, so one thread
+    does it at a time.
+    """
     with _recursion_lock:
         before = sys.getrecursionlimit()
         sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
@@ -169,7 +188,10 @@ def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
     try:
         uuid = str(UUID(str(given)))
     except ValueError:
-        words = f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from another."
+        words = (
+            f"{where} has no usable metadata.uuid ({quoted(given)}), which tells one export from"
+            " another."
+        )
         raise PackageFormatError(f"{words} {EXPORT_AGAIN}") from None
     primary_ids = metadata.get("primaryFlowIds")
     primary = set(map(id_of, primary_ids)) - {None} if isinstance(primary_ids, list) else set()
@@ -179,11 +201,16 @@ def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
         edition=text_of(metadata.get("edition")),
         comment=text_of(metadata.get("comment")),
         flows=[
-            ContainedFlow(id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary)
+            ContainedFlow(
+                id_of(row.get("id")), text_of(row.get("name")), id_of(row.get("id")) in primary
+            )
             for row in rows_within(data, "flows")
         ],
         connections=[
-            PackageConnection(id_of(row.get("id")), *map(text_of, map(row.get, ("name", "uuid", "type", "vendor"))))
+            PackageConnection(
+                id_of(row.get("id")),
+                *map(text_of, map(row.get, ("name", "uuid", "type", "vendor"))),
+            )
             for row in rows_within(data, "connections")
         ],
         exported_at=parse_time(text_of(metadata.get("exportedAt"))),
@@ -191,8 +218,14 @@ def package_info(definition: Mapping[str, Any], where: str) -> PackageInfo:
 
 
 def id_of(value: object) -> int | None:
-    """Return an id of the definition. None stands for a value that is not an id, such as a number that is too long."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
+    """Return an id of the definition. None stands for a value that is not an id, such as a number
+    that is too long.
+    """
+    return (
+        value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+        else None
+    )
 
 
 def text_of(value: object) -> str | None:
@@ -203,4 +236,8 @@ def text_of(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     start = value[:_LONGEST]
-    return start if start.isascii() else start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return (
+        start
+        if start.isascii()
+        else start.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )

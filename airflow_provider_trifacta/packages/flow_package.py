@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..client.calls import MultipartFile
-from ..client.errors import PackageChangedError, PackageFormatError, PackageNotFoundError, PackageTooLargeError
+from ..client.errors import (
+    PackageChangedError,
+    PackageFormatError,
+    PackageNotFoundError,
+    PackageTooLargeError,
+)
 from ..client.files import SpecialFileError, open_regular
 from ..client.texts import listed, shown
 from .contents import Contents, read_contents
@@ -28,17 +33,27 @@ log = logging.getLogger(__name__)
 
 #: Most bytes of an unpacked flow definition. The largest real one seen has half a megabyte.
 MAX_DEFINITION_SIZE = 8 * 1024 * 1024
-#: Most members of a package, and most bytes of the ZIP's list of them. Real packages have a handful.
+#: Most members of a package, and most bytes of the ZIP's list of them. Real packages have a
+#: handful.
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_SIZE = 2 * 1024 * 1024
-#: A package is a ZIP bomb if it unpacks to more than this many bytes, and to more than this many times its size.
-#: Real packages stay below 30 times.
+#: A package is a ZIP bomb if it unpacks to more than this many bytes, and to more than this many
+#: times its size. Real packages stay below 30 times.
 MAX_UNPACKED_SIZE = 256 * 1024 * 1024
 MAX_RATIO = 100
 #: Bytes that are read at a time for the digest.
 _BLOCK_SIZE = 1024 * 1024
 #: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown members.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 _BOMB = "It was refused as a ZIP bomb. Nothing was sent."
 #: Files that file managers put into a folder.
 _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -47,7 +62,8 @@ _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 class FlowPackage:
     """An open flow package. It is checked once, and sent from the same open file.
 
-    Use it as a context manager; :func:`open_package` makes it. ``warnings`` says what is odd about the ZIP.
+    Use it as a context manager; :func:`open_package` makes it. ``warnings`` says what is odd about
+    the ZIP.
 
     :param file: the open file; the package closes it
     :param name: what logs, errors and the server call it
@@ -59,15 +75,20 @@ class FlowPackage:
         self._opened = os.fstat(file.fileno())
         self.name = name
         self.size = self._opened.st_size
-        # The text of the definition is kept, and not the parsed one, which may be a hundred times as large.
+        # The text of the definition is kept, and not the parsed one, which may be a hundred times
+        # as large.
         self._definition, self._where, self.warnings = _read_package(file, self.size, shown(name))
-        self.info: PackageInfo = package_info(parse_definition(self._definition, self._where), self._where)
+        self.info: PackageInfo = package_info(
+            parse_definition(self._definition, self._where), self._where
+        )
         for warning in self.warnings:
             log.warning("%s", warning)
 
     @cached_property
     def contents(self) -> Contents:
-        """What the flows are made of. It is read on first use, because a promotion does not need it."""
+        """What the flows are made of. It is read on first use, because a promotion does not need
+        it.
+        """
         return read_contents(parse_definition(self._definition, self._where))
 
     def __enter__(self) -> FlowPackage:
@@ -78,15 +99,20 @@ class FlowPackage:
             self._file.close()
 
     def body(
-        self, progress: Callable[[int, int, float], None] | None = None, fields: Mapping[str, str] | None = None
+        self,
+        progress: Callable[[int, int, float], None] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> MultipartFile:
         """Return the request body that sends this file.
 
-        :param progress: called with (bytes sent, bytes in all, seconds so far) every 15 seconds of the upload
+        :param progress: called with (bytes sent, bytes in all, seconds so far) every 15 seconds of
+            the upload
         :param fields: further parts of the form, by name
         """
         file = (self._file, self.size, self.name)
-        return MultipartFile(*file, progress=progress, before_end=self._ensure_unchanged, fields=fields or {})
+        return MultipartFile(
+            *file, progress=progress, before_end=self._ensure_unchanged, fields=fields or {}
+        )
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file, as hex digits.
@@ -109,14 +135,15 @@ class FlowPackage:
         touched = now.st_ctime_ns != before.st_ctime_ns and now.st_nlink == before.st_nlink
         if written or touched:
             raise PackageChangedError(
-                f"The package {self.name} was changed after it was checked: its content, its mode or "
-                "its name. Nothing was imported. Retry, and do not write to a package while it is "
-                "promoted."
+                f"The package {self.name} was changed after it was checked: its content, its mode"
+                " or its name. Nothing was imported. Retry, and do not write to a package while it"
+                " is promoted."
             )
 
 
 def open_package(path: str | os.PathLike[str]) -> FlowPackage:
-    """Open a local package file, check it and read what it says about itself. This takes milliseconds.
+    """Open a local package file, check it and read what it says about itself. This takes
+    milliseconds.
 
     :param path: path on this host
     :raises PackageNotFoundError: there is no readable file at the path
@@ -126,8 +153,9 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise PackageNotFoundError(
-            f"package_path must be the path of an exported flow package (a ZIP), not {path!r}. Nothing was sent. If it "
-            "comes from a template or an XCom, check the task that pushes it."
+            f"package_path must be the path of an exported flow package (a ZIP), not {path!r}."
+            " Nothing was sent. If it comes from a template or an XCom, check the task that"
+            " pushes it."
         )
     there = f"{text} on host {socket.gethostname()}"
     try:
@@ -137,9 +165,13 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         raise PackageNotFoundError(f"{words} Give the path of the ZIP.") from None
     except FileNotFoundError:
         advice = "Workers may not share a disk: put the package where every worker can read it."
-        raise PackageNotFoundError(f"There is no file {there}. Nothing was sent. {advice}") from None
+        raise PackageNotFoundError(
+            f"There is no file {there}. Nothing was sent. {advice}"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise PackageNotFoundError(f"{there!r} cannot be read: {error}. Nothing was sent.") from None
+        raise PackageNotFoundError(
+            f"{there!r} cannot be read: {error}. Nothing was sent."
+        ) from None
     try:
         return FlowPackage(file, Path(text).name)
     except BaseException:
@@ -183,7 +215,10 @@ def _read_package(file: BinaryIO, size: int, name: str) -> tuple[bytes, str, lis
     except _DAMAGED as error:
         raise PackageFormatError(
             f"The package {name} is not a readable ZIP file"
-            + (_what_it_is(file) or f" ({shown(error)}). It may be incomplete: export the flow again.")
+            + (
+                _what_it_is(file)
+                or f" ({shown(error)}). It may be incomplete: export the flow again."
+            )
         ) from None
     return raw, where, warnings
 
@@ -197,7 +232,9 @@ def _what_it_is(file: BinaryIO) -> str | None:
 
 
 def _too_many_members(name: str, found: str) -> PackageTooLargeError:
-    return PackageTooLargeError(f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. {_BOMB}")
+    return PackageTooLargeError(
+        f"The package {name} has {found}, and at most {MAX_MEMBERS} members are read. {_BOMB}"
+    )
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
@@ -206,17 +243,24 @@ def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MAX_UNPACKED_SIZE and unpacked > MAX_RATIO * size:
         raise PackageTooLargeError(
-            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow package does. {_BOMB}"
+            f"The package {name} would unpack from {size} to {unpacked} bytes, which no flow"
+            f" package does. {_BOMB}"
         )
 
 
 def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Find the flow definition: the only JSON or JSON5 file. Other members are artifacts of the flow.
+    """Find the flow definition: the only JSON or JSON5 file. Other members are artifacts of the
+    flow.
 
-    It is at the root of the ZIP, or in one folder that holds everything: a person may zip an unpacked package again.
+    It is at the root of the ZIP, or in one folder that holds everything: a person may zip an
+    unpacked package again.
     """
-    members = [one for one in archive.infolist() if not _is_folder(one) and not _is_left_behind(_path(one))]
-    definitions = [member for member in members if member.filename.lower().endswith((".json", ".json5"))]
+    members = [
+        one for one in archive.infolist() if not _is_folder(one) and not _is_left_behind(_path(one))
+    ]
+    definitions = [
+        member for member in members if member.filename.lower().endswith((".json", ".json5"))
+    ]
     if not definitions:
         raise PackageFormatError(
             f"The package {name} holds no flow definition (a .json or .json5 file) among its "
@@ -225,14 +269,14 @@ def _definition_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if len(definitions) > 1:
         names = listed([member.filename for member in definitions], 5)
         raise PackageFormatError(
-            f"The package {name} holds {len(definitions)} flow definitions ({names}) and must hold one. Nothing was "
-            "sent. Promote each exported ZIP by itself."
+            f"The package {name} holds {len(definitions)} flow definitions ({names}) and must hold"
+            " one. Nothing was sent. Promote each exported ZIP by itself."
         )
     folder = _path(definitions[0])[:-1]
     if len(folder) > 1 or any(_path(member)[: len(folder)] != folder for member in members):
         raise PackageFormatError(
-            f"The package {name} was zipped again by hand: its flow definition {shown(definitions[0].filename)} is in "
-            f"a folder. {SEND_THE_ORIGINAL}"
+            f"The package {name} was zipped again by hand: its flow definition"
+            f" {shown(definitions[0].filename)} is in a folder. {SEND_THE_ORIGINAL}"
         )
     return definitions[0]
 
@@ -260,25 +304,38 @@ def _foreign_members(archive: zipfile.ZipFile, definition: zipfile.ZipInfo, name
     if any(_is_left_behind(_path(one)) for one in members):
         foreign.append("files of a file manager")
     what = f"The package {name} was zipped again by hand: it holds {' and '.join(foreign)}."
-    advice = "It is sent unchanged, and the server may refuse it. Promote the ZIP that Trifacta exported."
+    advice = (
+        "It is sent unchanged, and the server may refuse it. Promote the ZIP that Trifacta"
+        " exported."
+    )
     return [f"{what} {advice}"] if foreign else []
 
 
-def _read_member(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str) -> bytes:
+def _read_member(
+    file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str
+) -> bytes:
     if member.flag_bits & 0x1:
-        raise PackageFormatError(f"{where} is encrypted, so Trifacta cannot read it. {EXPORT_AGAIN}")
+        raise PackageFormatError(
+            f"{where} is encrypted, so Trifacta cannot read it. {EXPORT_AGAIN}"
+        )
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # With other methods Python unpacks pieces of any size, so memory has no limit.
         words = f"is packed by the method {member.compress_type}, which Trifacta does not use"
         raise PackageFormatError(f"{where} {words}. {SEND_THE_ORIGINAL}")
     try:
         with archive.open(member) as stream:
-            raw = stream.read(MAX_DEFINITION_SIZE + 1)  # the size in the ZIP's directory may be wrong
+            raw = stream.read(
+                MAX_DEFINITION_SIZE + 1
+            )  # the size in the ZIP's directory may be wrong
     except _DAMAGED as error:
         if what := _what_it_is(file):
-            raise PackageFormatError(f"The package {name} is not a readable ZIP file{what}") from None
+            raise PackageFormatError(
+                f"The package {name} is not a readable ZIP file{what}"
+            ) from None
         words = f"{where} is damaged and cannot be unpacked ({shown(error)}). {EXPORT_AGAIN}"
         raise PackageFormatError(words) from None
     if len(raw) > MAX_DEFINITION_SIZE:
-        raise PackageTooLargeError(f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. {_BOMB}")
+        raise PackageTooLargeError(
+            f"{where} unpacks to more than {MAX_DEFINITION_SIZE} bytes. {_BOMB}"
+        )
     return raw

@@ -15,28 +15,35 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACED = "\ufffd".encode()
 #: So many replacement characters show that bytes were replaced. Fewer may be there by chance.
 _SOME = 3
-#: The byte in the first member's header that names its packing, and the usual packing, whose result is not text.
+#: The byte in the first member's header that names its packing, and the usual packing, whose result
+#: is not text.
 _METHOD, _DEFLATED = 8, 8
 #: The part of a page that is searched for a title. A search without limits may take hours.
 _TITLE_WITHIN = 64 * 1024
-_TITLE = re.compile(r"<(title|h1|message)\b[^>]{0,200}>(.{0,1000}?)</\1>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(
+    r"<(title|h1|message)\b[^>]{0,200}>(.{0,1000}?)</\1>", re.IGNORECASE | re.DOTALL
+)
 
 
 def what_it_is(sample: bytes) -> str | None:
     """Tell what a file is that is not a readable ZIP.
 
     :param sample: its first bytes
-    :returns: the rest of the sentence "X is not a readable ZIP file", with the advice; None if nothing is known
+    :returns: the rest of the sentence "X is not a readable ZIP file", with the advice; None if
+        nothing is known
     """
     start = sample.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if start.startswith(b"PK"):
         how = _damage(sample)
         return how and (
-            f", because it was copied as text: {how}. Copy the original again in binary mode, or export the flow again."
+            f", because it was copied as text: {how}. Copy the original again in binary mode, or"
+            " export the flow again."
         )
     text = start.decode("utf-8", "replace")
     if text.startswith("<"):
-        return f" but a web page{_quoted(_title(text))}, such as a login page. Export the flow again."
+        return (
+            f" but a web page{_quoted(_title(text))}, such as a login page. Export the flow again."
+        )
     return _json(text) if text.startswith("{") else None
 
 
@@ -80,10 +87,15 @@ def _json(text: str) -> str | None:
     if "exception" in document:
         said = document["exception"]
         if isinstance(said, Mapping):
-            said = ": ".join(one for key in ("name", "message") if isinstance(one := said.get(key), str) and one)
+            said = ": ".join(
+                one for key in ("name", "message") if isinstance(one := said.get(key), str) and one
+            )
         return f" but the saved error of a server{_quoted(said)}. Export the flow again."
     if "metadata" in document:
-        return " but a flow definition that was unpacked from one. Promote the ZIP that Trifacta exported."
+        return (
+            " but a flow definition that was unpacked from one. Promote the ZIP that Trifacta"
+            " exported."
+        )
     return " but a JSON document. Export the flow again."
 
 

@@ -1,4 +1,6 @@
-"""``python -m airflow_provider_trifacta.probe CONN_ID``: what does this instance do where documents are silent?"""
+"""``python -m airflow_provider_trifacta.probe CONN_ID``: what does this instance do where documents
+are silent?
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
-        probe = Probe(config_of(parsed.conn_id), parsed.write, _given(parsed.package) if parsed.package else None)
+        probe = Probe(
+            config_of(parsed.conn_id),
+            parsed.write,
+            _given(parsed.package) if parsed.package else None,
+        )
         _prepare(probe)
         if parsed.json:
             parsed.json.touch()  # what cannot be written is refused before the probe
@@ -39,25 +45,39 @@ def main(arguments: list[str] | None = None) -> int:
     findings = judge(probe.answers)
     sys.stdout.write("".join(f"{line}\n" for line in as_text(probe.answers, findings)))
     if parsed.json:
-        parsed.json.write_text(json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8")
+        parsed.json.write_text(
+            json.dumps(as_json(probe.answers, findings), indent=2) + "\n", encoding="utf-8"
+        )
     return 0 if clean and not probe.stopped else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.probe",
-        description="Find out what an instance does where documents are silent: see docs/reference/probe.md.",
+        description=(
+            "Find out what an instance does where documents are silent: see"
+            " docs/reference/probe.md."
+        ),
     )
     parser.add_argument("conn_id", help="the Airflow connection of the instance")
-    parser.add_argument("--write", metavar="NAME", help="also make, change and delete a deployment; no job runs")
-    parser.add_argument("--package", type=Path, metavar="ZIP", help="use this package in place of the probe's own")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON, for an issue")
+    parser.add_argument(
+        "--write", metavar="NAME", help="also make, change and delete a deployment; no job runs"
+    )
+    parser.add_argument(
+        "--package", type=Path, metavar="ZIP", help="use this package in place of the probe's own"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the report as JSON, for an issue"
+    )
     return parser
 
 
 def _given(path: Path) -> Package:
     with open_package(str(path)) as package:
-        info, name = package.info, " ".join(package.info.flow_names)  # several names are no release's notes
+        info, name = (
+            package.info,
+            " ".join(package.info.flow_names),
+        )  # several names are no release's notes
         return Package(path.read_bytes(), info.uuid.lower(), info.comment, name)
 
 
@@ -69,10 +89,14 @@ def _prepare(probe: Probe) -> None:
         existing = probe.client.deployments.list() if probe.name else []
     except TrifactaError as error:
         probe.name, existing, probe.read_only = None, [], "deployments cannot be listed"
-        sys.stderr.write(f"Nothing will be changed: {probe.read_only}. {shown(error, _LONGEST_ERROR)}\n")
+        sys.stderr.write(
+            f"Nothing will be changed: {probe.read_only}. {shown(error, _LONGEST_ERROR)}\n"
+        )
     probe.existing = {one.id for one in existing}
     if any(one.name == probe.name for one in existing):
-        raise ConfigurationError(f"There is a deployment named {shown(probe.name)!r} already. Choose another name.")
+        raise ConfigurationError(
+            f"There is a deployment named {shown(probe.name)!r} already. Choose another name."
+        )
 
 
 def _run(probe: Probe) -> bool:
@@ -91,7 +115,10 @@ def _run(probe: Probe) -> bool:
         sys.stderr.write("".join(f"NOT DELETED: {one}. Delete it by hand.\n" for one in left))
     dry_run = probe.answers.seen.get("dry_run")
     if dry_run and dry_run.refused and not probe.given:
-        sys.stderr.write(f"The package of the probe is refused ({dry_run.status}). Try --package with one of yours.\n")
+        sys.stderr.write(
+            f"The package of the probe is refused ({dry_run.status}). Try --package with one of"
+            " yours.\n"
+        )
     return not left
 
 

@@ -1,7 +1,8 @@
-"""What was seen: the answers of an instance, and reasons where there is none. No text of an answer leaves this module.
+"""What was seen: the answers of an instance, and reasons where there is none. No text of an answer
+leaves this module.
 
-What leaves is a boolean, a number of a closed set, or a word that the vendor's documents have. What leaves of the
-instance's own words is for :mod:`.structure` to choose.
+What leaves is a boolean, a number of a closed set, or a word that the vendor's documents have. What
+leaves of the instance's own words is for :mod:`.structure` to choose.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from .package import Package
 from .structure import SafeWords, followed
 
 _WORDS = """
-active count createdAt createdObjectMapping creator data datasources deleted deletedObjects deleted_at deployment
-description details exception field flowName flownodes flowedges flows id importRuleChanges latestRelease message name
-newValue notes numReleases object oldValue on onCondition outputobjects packageUuid primaryFlowIds recipes release rule
-tableName type updatedAt updater value webhookflowtasks with withCondition
+active count createdAt createdObjectMapping creator data datasources deleted deletedObjects
+deleted_at deployment description details exception field flowName flownodes flowedges flows id
+importRuleChanges latestRelease message name newValue notes numReleases object oldValue on
+onCondition outputobjects packageUuid primaryFlowIds recipes release rule tableName type updatedAt
+updater value webhookflowtasks with withCondition
 """
 #: Names of fields that a report may hold.
 WORDS = frozenset(_WORDS.split())
@@ -128,8 +130,13 @@ class Answers:
         return meaning[self[key].status]
 
     def allowed(self, key: str) -> bool:
-        """Tell whether a request was accepted. A server that fails or asks for patience has not decided."""
-        need(self[key].status < 500 and self[key].status not in (401, 429), f"HTTP {self[key].status}")
+        """Tell whether a request was accepted. A server that fails or asks for patience has not
+        decided.
+        """
+        need(
+            self[key].status < 500 and self[key].status not in (401, 429),
+            f"HTTP {self[key].status}",
+        )
         return not self[key].refused
 
 

@@ -1,6 +1,7 @@
 """What the probe asks, in this order: a table.
 
-A change names only ``{own}`` and what was made in it: a deployment that exists already is never touched.
+A change names only ``{own}`` and what was made in it: a deployment that exists already is never
+touched.
 """
 
 from __future__ import annotations
@@ -56,11 +57,20 @@ def _failed(body: Any) -> Any:
 
 
 _EMBEDDED = _at("releases", "data", 0, "id")
-_FIRST, _ID, _RELEASE, _TOKEN = _at("data", 0, "id"), _at("id"), _at("release", "id"), _at("tokenInfo", "tokenId")
+_FIRST, _ID, _RELEASE, _TOKEN = (
+    _at("data", 0, "id"),
+    _at("id"),
+    _at("release", "id"),
+    _at("tokenInfo", "tokenId"),
+)
 NOTES = "Probed"
 #: A body that gets the name of the probe's deployment.
 NAMED = {"name": "..."}
-_RULE = {"tableName": "connections", "onCondition": {"uuid": CONNECTION_UUID}, "withCondition": {"id": UNKNOWN}}
+_RULE = {
+    "tableName": "connections",
+    "onCondition": {"uuid": CONNECTION_UUID},
+    "withCondition": {"id": UNKNOWN},
+}
 _VALUE_RULE = {"type": "fileLocation", "on": PATH_FROM, "with": PATH_TO}
 _OWN, _RELEASES = "/v4/deployments/{own}", "/v4/deployments/{own}/releases"
 _OF_ANY, _ANY = "/v4/releases?deploymentId={deployment}", "/v4/deployments/{deployment}"
@@ -68,7 +78,6 @@ _OF_ANY, _ANY = "/v4/releases?deploymentId={deployment}", "/v4/deployments/{depl
 _UNKNOWN_EMBED = "embed=noSuchThing"
 _OBJECT_RULES, _VALUE_RULES = f"{_OWN}/objectImportRules", f"{_OWN}/valueImportRules"
 
-# fmt: off
 CALLS = (
     Call("spec", "GET", "/v4/open-api-spec"),
     Call("person", "GET", "/v4/people/current?includePrivileges=true"),
@@ -80,7 +89,12 @@ CALLS = (
     Call("embeds_of_flow", "GET", f"/v4/flows/{{flow}}?{_UNKNOWN_EMBED}"),
     Call("embeds_of_flows", "GET", f"/v4/flows?limit=1&{_UNKNOWN_EMBED}"),
     Call("unknown_flow", "GET", "/v4/flows/{unknown}"),
-    Call("job_groups", "GET", "/v4/jobGroups?limit=100", gives={"failed_job": _failed, "job_group": _FIRST}),
+    Call(
+        "job_groups",
+        "GET",
+        "/v4/jobGroups?limit=100",
+        gives={"failed_job": _failed, "job_group": _FIRST},
+    ),
     Call("jobs", "GET", "/v4/jobGroups/{failed_job}/jobs"),
     Call("inputs", "GET", "/v4/jobGroups/{job_group}/inputs"),
     Call("embeds_of_job_group", "GET", f"/v4/jobGroups/{{job_group}}?{_UNKNOWN_EMBED}"),
@@ -93,7 +107,9 @@ CALLS = (
     Call("embeds_of_releases", "GET", f"/v4/releases?limit=1&{_UNKNOWN_EMBED}"),
     # With --write: a deployment without a release, then dry runs, then two releases.
     # A lifetime of nothing is refused, but after the check whether this user may make tokens.
-    Call("token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0}, gives={"token": _TOKEN}),
+    Call(
+        "token", "POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 0}, gives={"token": _TOKEN}
+    ),
     Call("token_deleted", "DELETE", "/v4/apiAccessTokens/{token}"),
     Call("created", "POST", "/v4/deployments", json=NAMED, gives={"own": _ID, "deployment": _ID}),
     Call("run", "POST", f"{_OWN}/run"),
@@ -154,4 +170,3 @@ CALLS = (
     Call("deleted_release", "GET", "/v4/releases/{third}"),
     Call("with_deleted", "GET", "/v4/deployments?deploymentId={own}&includeDeleted=true"),
 )
-# fmt: on

@@ -35,7 +35,8 @@ def description_of(answers: Answers) -> dict[str, Any] | None:
     """Return the structure of the description that the instance gives of its API.
 
     :param answers: all answers
-    :returns: paths, parameters and schemas in the form of OpenAPI 3; None if there is no description
+    :returns: paths, parameters and schemas in the form of OpenAPI 3; None if there is no
+        description
     """
     answer = answers.seen.get("spec")
     if answer is None or answer.refused or not isinstance(answer.body, dict):

@@ -40,9 +40,12 @@ class Probe:
     :param given: a package to use in place of the probe's own
     """
 
-    def __init__(self, config: ClientConfig, name: str | None = None, given: Package | None = None) -> None:
+    def __init__(
+        self, config: ClientConfig, name: str | None = None, given: Package | None = None
+    ) -> None:
         self.name, self.given = name, given
-        #: Whether no more requests are made but those that delete, and whether the deletion has begun.
+        #: Whether no more requests are made but those that delete, and whether the deletion has
+        #: begun.
         self.stopped = self.cleaning = False
         #: Why nothing is changed.
         self.read_only = "needs --write"
@@ -74,7 +77,8 @@ class Probe:
                 self.answers.missing[call.key] = f"no answer ({type(error).__name__})"
 
     def stop(self, *_: object) -> None:
-        """Stop after the present request, since only its answer tells what it made. A second call breaks it off.
+        """Stop after the present request, since only its answer tells what it made. A second call
+        breaks it off.
 
         :raises KeyboardInterrupt: it was called before, and the deletion has not begun
         """
@@ -94,24 +98,34 @@ class Probe:
         appear = len(deployments) + self._unsure
         with suppress(TrifactaError):
             if self._unsure:
-                deployments |= {one.id for one in self.client.deployments.find(self.name or "")} - self.existing
-        releases = {one for name, one in made.items() if _KINDS[name] == "releases"}  # a list may lag
+                deployments |= {
+                    one.id for one in self.client.deployments.find(self.name or "")
+                } - self.existing
+        releases = {
+            one for name, one in made.items() if _KINDS[name] == "releases"
+        }  # a list may lag
         for deployment in deployments:
             with suppress(TrifactaError, ValueError):  # releases go with their deployment
                 releases |= {one.id for one in self.client.releases.list(int(deployment))}
-        paths = [f"releases/{one}" for one in releases] + [f"deployments/{one}" for one in deployments]
+        paths = [f"releases/{one}" for one in releases] + [
+            f"deployments/{one}" for one in deployments
+        ]
         paths += [f"apiAccessTokens/{one}" for name, one in made.items() if name == "token"]
         stuck = [path for path in paths if not self._remove(path)]
         left = [path for path in stuck if not self._remove(path)]
         if len(deployments) < appear:
-            left.append(f"a deployment named {self.name!r} may appear: the request for it was not answered")
+            left.append(
+                f"a deployment named {self.name!r} may appear: the request for it was not answered"
+            )
         return left
 
     def _make(self, call: Call) -> None:
         need(call.method == "GET" or self.name, self.read_only)
         for name in re.findall(r"{(\w+)}", call.path):
             why = "an earlier call failed" if self.name else self.read_only
-            need(name in self._ids, f"no {name.replace('_', ' ')} in sight" if name in FOUND else why)
+            need(
+                name in self._ids, f"no {name.replace('_', ' ')} in sight" if name in FOUND else why
+            )
         form = self._form(call) if call.upload else None
         json = {"name": self.name} if call.json is NAMED else call.json
         creates = call.method == "POST" and call.json is NAMED
@@ -121,7 +135,9 @@ class Probe:
             self._let_a_second_pass()
         self._unsure += creates
         answer = self._ask(call.method, path, session, json=json, body=form)
-        need(answer.by_api or call.key == "stranger", f"HTTP {answer.status}, not in the API's words")
+        need(
+            answer.by_api or call.key == "stranger", f"HTTP {answer.status}, not in the API's words"
+        )
         self.answers.seen[call.key] = answer
         if not answer.refused:
             self._take_ids(call, answer.body)
@@ -142,29 +158,44 @@ class Probe:
             with suppress(Exception):  # of many kinds: an answer may have any shape
                 one = pick(body)
                 owner = body["release"]["deployment"]["id"]
-            if isinstance(one, bool) or not isinstance(one, (int, str)) or not _ID.fullmatch(str(one)):
+            if (
+                isinstance(one, bool)
+                or not isinstance(one, (int, str))
+                or not _ID.fullmatch(str(one))
+            ):
                 continue
             # Of a deployment that is not the probe's, nothing is changed.
-            if owner in (None, self._ids.get("own")) and not (name in ("own", "twin") and one in self.existing):
+            if owner in (None, self._ids.get("own")) and not (
+                name in ("own", "twin") and one in self.existing
+            ):
                 self._ids[name] = one
         if call.key == "first" and not self.given and "first" in self._ids:
             with suppress(Exception):  # as above
-                # A run is only asked for where the server too says that it is the probe's flow, and has no output.
+                # A run is only asked for where the server too says that it is the probe's flow, and
+                # has no output.
                 [flow] = body["flows"]
-                if (flow["name"], body["outputobjects"]) == (FLOW_NAME, []) and _ID.fullmatch(str(flow["id"])):
+                if (flow["name"], body["outputobjects"]) == (FLOW_NAME, []) and _ID.fullmatch(
+                    str(flow["id"])
+                ):
                     self._ids |= {"idle": self._ids["own"], "idle_flow": flow["id"]}
 
     def _form(self, call: Call) -> MultipartFile:
         package = write(self.answers.product, call.upload) if not self.given else None
         if call.upload == "plain":
             package = self.answers.package = self.answers.package or self.given or package
-        content = need(package, "needs a package of the probe's own").content if call.upload != "broken" else b"?"
+        content = (
+            need(package, "needs a package of the probe's own").content
+            if call.upload != "broken"
+            else b"?"
+        )
         return MultipartFile(io.BytesIO(content), len(content), "probe.zip", part=call.part)
 
     def _ask(self, method: str, path: str, session: Session | None = None, **parts: Any) -> Answer:
         slow = bool(parts.get("body"))
         budget = self._transport.budget(slow=slow)
-        request = Request(method, path, budget, slow=slow, limit=DESCRIPTION, **parts)  # the longest one
+        request = Request(
+            method, path, budget, slow=slow, limit=DESCRIPTION, **parts
+        )  # the longest one
         session = session or self._transport.session
         with memory.claim(self._config.base_url) as claim:
             answer = session.exchange(request, f"{self._config.base_url}{path}", None, claim)
@@ -172,7 +203,9 @@ class Probe:
             body, is_json = answer.json(request, self._config, lambda: self._transport.redact), True
         except TrifactaError:
             body, is_json = None, False
-        return Answer(answer.status, body, is_json, answer.is_html, "x-trifacta-request-id" in answer.headers)
+        return Answer(
+            answer.status, body, is_json, answer.is_html, "x-trifacta-request-id" in answer.headers
+        )
 
     def _remove(self, path: str) -> bool:
         """Delete an object, if it is there; return whether it is gone."""

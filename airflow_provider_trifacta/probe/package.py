@@ -1,7 +1,9 @@
-"""Writes the packages of the probe: a flow without recipe steps and outputs, so that nothing of it can run.
+"""Writes the packages of the probe: a flow without recipe steps and outputs, so that nothing of it
+can run.
 
-The form is that of real exports of 6.8 and 7.1 [P]. Later releases import packages of earlier ones [R]. Releases before
-6.8 only import packages of the same build, so the probe cannot write one for them.
+The form is that of real exports of 6.8 and 7.1 [P]. Later releases import packages of earlier ones
+[R]. Releases before 6.8 only import packages of the same build, so the probe cannot write one for
+them.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ PATH_FROM, PATH_TO = "probe-from", "probe-to"
 
 #: The first releases of each form, with the migration that their exports name [P].
 _FORMS = (((7, 1), "20200212172500"), ((6, 8), "20191114200410"))
-#: The document, and what a flow since 7.1, a dataset, a table and a connection add. A dataset's path is also a part of
-#: its location.
+#: The document, and what a flow since 7.1, a dataset, a table and a connection add. A dataset's
+#: path is also a part of its location.
 _PARTS = Path(__file__).with_name("flow_package.json")
 
 
@@ -51,7 +53,8 @@ def write(product: tuple[int, int, int] | None, dataset: str) -> Package | None:
     """Write a package.
 
     :param product: release of the instance; None if it is not known
-    :param dataset: what the flow reads: nothing (``plain``), a ``file``, or a ``table`` of a connection
+    :param dataset: what the flow reads: nothing (``plain``), a ``file``, or a ``table`` of a
+        connection
     :returns: the package; None if the instance only imports packages of its own build
     """
     found = [form for form in _FORMS if product is None or form[0] <= product[:2]]
@@ -69,12 +72,25 @@ def write(product: tuple[int, int, int] | None, dataset: str) -> Package | None:
         if dataset == "table":
             location |= parts["location_of_table"]
             source |= {**parts["table"], "connectionId": CONNECTION_ID}
-            data["connections"] = [{**parts["connection"], "id": CONNECTION_ID, "uuid": CONNECTION_UUID}]
-        repeated = ("path", "bucket", "type", *(("userinfo", "host") if comment else ("container", "blobHost")))
+            data["connections"] = [
+                {**parts["connection"], "id": CONNECTION_ID, "uuid": CONNECTION_UUID}
+            ]
+        repeated = (
+            "path",
+            "bucket",
+            "type",
+            *(("userinfo", "host") if comment else ("container", "blobHost")),
+        )
         source |= {name: location[name] for name in repeated}
-    uuid = str(uuid1(node=secrets.randbits(48) | 1 << 40))  # the usual node is an address of this machine
+    uuid = str(
+        uuid1(node=secrets.randbits(48) | 1 << 40)
+    )  # the usual node is an address of this machine
     exported = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    whole["metadata"] |= {"trifactaVersion": f"{major}.{minor}.0", "exportedAt": exported, "uuid": uuid}
+    whole["metadata"] |= {
+        "trifactaVersion": f"{major}.{minor}.0",
+        "exportedAt": exported,
+        "uuid": uuid,
+    }
     whole["metadata"] |= {"lastMigration": migration, **({"comment": comment} if comment else {})}
     # How the vendor computes the hash is not known [?].
     whole["hash"] = base64.b64encode(secrets.token_bytes(24)).decode()

@@ -58,8 +58,12 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _closed(item: Item, seen: Any) -> Any:
-    """Let nothing pass but values of the item, a status, and names of fields that documents have."""
-    if any(_same(seen, value) for value in item.values) or (isinstance(seen, int) and 100 <= seen < 600):
+    """Let nothing pass but values of the item, a status, and names of fields that
+    documents have.
+    """
+    if any(_same(seen, value) for value in item.values) or (
+        isinstance(seen, int) and 100 <= seen < 600
+    ):
         return seen
     is_fields = isinstance(seen, str) and set(seen.split()) <= WORDS | {"other"}
     return seen if is_fields or seen is None or isinstance(seen, bool) else "other"
@@ -70,12 +74,17 @@ def as_json(answers: Answers, findings: Sequence[Finding]) -> dict[str, Any]:
 
     :param answers: all answers
     :param findings: what :func:`judge` returned
-    :returns: the JSON. ``options`` starts an emulator like the instance; ``scene`` is what the probe found there;
-        ``associations`` and ``description`` are what the instance says of its API
+    :returns: the JSON. ``options`` starts an emulator like the instance; ``scene`` is what the
+        probe found there; ``associations`` and ``description`` are what the instance says of its
+        API
     """
     product = _product(answers)
     told = [one for one in findings if one.item.option and one.verdict != "not tested"]
-    options = {one.item.name: one.seen for one in told if any(_same(one.seen, value) for value in one.item.values)}
+    options = {
+        one.item.name: one.seen
+        for one in told
+        if any(_same(one.seen, value) for value in one.item.values)
+    }
     return {
         "probe": __version__,
         "product_version": product,
@@ -120,7 +129,9 @@ def as_text(answers: Answers, findings: Sequence[Finding]) -> Iterator[str]:
         reading, seen = _written(one.item.values[0]), one.why or _written(one.seen)
         if one.item.is_fields:
             reading, seen = "documented fields", one.why or _difference(one)
-        rows.append((one.verdict, one.item.name, f"[{one.item.mark}]", reading, seen, one.item.text))
+        rows.append(
+            (one.verdict, one.item.name, f"[{one.item.mark}]", reading, seen, one.item.text)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -132,7 +143,10 @@ def _written(value: Any) -> str:
 
 def _difference(one: Finding) -> str:
     ours, seen = set(one.item.values[0].split()), set(str(one.seen).split())
-    changes = [*(f"-{name}" for name in sorted(ours - seen)), *(f"+{name}" for name in sorted(seen - ours))]
+    changes = [
+        *(f"-{name}" for name in sorted(ours - seen)),
+        *(f"+{name}" for name in sorted(seen - ours)),
+    ]
     return " ".join(changes) or "documented fields"
 
 

@@ -1,9 +1,9 @@
 """What of an instance's own words may leave it: the structure of its description, and associations.
 
-A description is the vendor's, but an administrator may have added to it: a host, a contact, a title,
-an example. So nothing is copied that is not named in this module, and no text at all. What is copied
-are paths, names of parameters and fields, types, and words of enums. Each is a word of a safe form, or
-it becomes ``other``.
+A description is the vendor's, but an administrator may have added to it: a host, a contact, a
+title, an example. So nothing is copied that is not named in this module, and no text at all. What
+is copied are paths, names of parameters and fields, types, and words of enums. Each is a word of a
+safe form, or it becomes ``other``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ _AREAS = (
 _METHODS = ("get", "post", "put", "patch", "delete")
 _PLACES = frozenset(("path", "query", "header", "cookie", "body", "formData"))
 _TYPES = frozenset(("array", "boolean", "file", "integer", "null", "number", "object", "string"))
-_FORMATS = frozenset(("binary", "byte", "date", "date-time", "double", "float", "int32", "int64", "uri", "uuid"))
+_FORMATS = frozenset(
+    ("binary", "byte", "date", "date-time", "double", "float", "int32", "int64", "uri", "uuid")
+)
 _MEDIA_TYPES = frozenset(
     (
         "*/*",
@@ -118,7 +120,8 @@ def associations(body: object, words: SafeWords) -> list[str] | None:
 
 
 def structure(description: object, words: SafeWords) -> dict[str, Any]:
-    """Copy the structure of a description, as far as it is about promotions, flows, jobs and people.
+    """Copy the structure of a description, as far as it is about promotions, flows, jobs and
+    people.
 
     :param description: the answer to ``GET /v4/open-api-spec``
     :param words: lets safe words pass
@@ -154,7 +157,8 @@ class _Copy:
         self._safe = words
         self._left = _MOST_WORDS
         self._cut = False
-        #: Names of schemas that the copy refers to, in the order of their use, and where each stands.
+        #: Names of schemas that the copy refers to, in the order of their use, and where each
+        #: stands.
         self._schemas: dict[str, Mapping[str, str]] = {}
 
     def whole(self) -> dict[str, Any]:
@@ -186,7 +190,10 @@ class _Copy:
     def _operations(self, item: Any) -> dict[str, Any]:
         shared = _of(item).get("parameters")
         operations = {name: _of(item, name) for name in _METHODS if name in _of(item)}
-        return {name: self._operation(operation, shared) for name, operation in self._entries(operations)}
+        return {
+            name: self._operation(operation, shared)
+            for name, operation in self._entries(operations)
+        }
 
     def _operation(self, operation: Mapping[str, Any], shared: object) -> dict[str, Any]:
         copy: dict[str, Any] = {}

@@ -1,6 +1,8 @@
-"""The decisions of a promotion: what is asked for, what may have been applied, and when it counts as done.
+"""The decisions of a promotion: what is asked for, what may have been applied, and when it counts
+as done.
 
-The operators call these functions and classes. A script, or a task that calls Python, may use them too::
+The operators call these functions and classes. A script, or a task that calls Python, may use them
+too::
 
     with TrifactaClient(config) as client, open_package("flow.zip") as package:
         baseline = Baseline.read(client, deployment_id)
@@ -8,7 +10,8 @@ The operators call these functions and classes. A script, or a task that calls P
         promotion = Promoter(client, deployment_id, package, baseline=baseline).run()
         roll_back(client, baseline, package.info.uuid)
 
-They need no Airflow, and importing them loads no HTTP library. What is not listed here is internal and may change.
+They need no Airflow, and importing them loads no HTTP library. What is not listed here is internal
+and may change.
 """
 
 from __future__ import annotations

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 class Baseline:
     """Which release of a deployment was live at one moment, and which was the latest.
 
-    A task of its own records it before the promotion, so it stays the same in every retry of the promotion. A release
-    with a higher id than ``latest_release_id`` belongs to this run, and an older one of the same package does not.
+    A task of its own records it before the promotion, so it stays the same in every retry of the
+    promotion. A release with a higher id than ``latest_release_id`` belongs to this run, and an
+    older one of the same package does not.
     """
 
     deployment_id: int
     active_release_id: int | None
     latest_release_id: int | None
-    #: When the live release was changed last. If a retry reads another time, a person may have gone back to that
-    #: release. None if no release was live, or the server did not show the time.
+    #: When the live release was changed last. If a retry reads another time, a person may have gone
+    #: back to that release. None if no release was live, or the server did not show the time.
     active_updated_at: pendulum.DateTime | None = None
     #: When it was read, by the clock of Airflow. None in a baseline of an earlier version.
     read_at: pendulum.DateTime | None = field(default=None, compare=False)
@@ -48,7 +49,9 @@ class Baseline:
         :param client: the instance
         :param deployment_id: the deployment
         """
-        return cls.of(Standing(deployment_id, client.releases.list(deployment_id, until=shows_live)))
+        return cls.of(
+            Standing(deployment_id, client.releases.list(deployment_id, until=shows_live))
+        )
 
     @classmethod
     def of(cls, now: Standing) -> Baseline:
@@ -69,18 +72,25 @@ class Baseline:
         :returns: the baseline
         :raises InvalidInputError: for another shape or another deployment
         """
-        if not isinstance(value, Mapping) or not {"deployment_id", "active_release_id", "latest_release_id"} <= set(
-            value
-        ):
+        if not isinstance(value, Mapping) or not {
+            "deployment_id",
+            "active_release_id",
+            "latest_release_id",
+        } <= set(value):
             raise InvalidInputError(
-                "baseline must be the whole return value of GetDeploymentOperator (get.output), not "
-                f"{repr(value)[:80]}. Nothing was changed. If it is None, the task that records it failed, was "
-                "skipped, or was marked as success by hand: clear that task."
+                "baseline must be the whole return value of GetDeploymentOperator (get.output),"
+                f" not {repr(value)[:80]}. Nothing was changed. If it is None, the task that"
+                " records it failed, was skipped, or was marked as success by hand: clear that"
+                " task."
             )
         baseline = cls(
             deployment_id=parse_id(value["deployment_id"], "baseline['deployment_id']"),
-            active_release_id=_optional_id(value["active_release_id"], "baseline['active_release_id']"),
-            latest_release_id=_optional_id(value["latest_release_id"], "baseline['latest_release_id']"),
+            active_release_id=_optional_id(
+                value["active_release_id"], "baseline['active_release_id']"
+            ),
+            latest_release_id=_optional_id(
+                value["latest_release_id"], "baseline['latest_release_id']"
+            ),
             active_updated_at=parse_time(value.get("active_updated_at")),
             read_at=parse_time(value.get("read_at")),
             deployment_name=value.get("deployment_name"),
@@ -89,8 +99,11 @@ class Baseline:
             baseline.refuse_other(deployment_id, f"deployment_id is {deployment_id}")
         return baseline
 
-    def refuse_other(self, deployment_id: int, words: str, *, release_id: int | None = None) -> None:
-        """Refuse to use the baseline for another deployment: what it recorded says nothing about that one.
+    def refuse_other(
+        self, deployment_id: int, words: str, *, release_id: int | None = None
+    ) -> None:
+        """Refuse to use the baseline for another deployment: what it recorded says nothing about
+        that one.
 
         :param deployment_id: the deployment that the task acts on
         :param words: how the task knows that deployment, as the end of a sentence
@@ -99,8 +112,8 @@ class Baseline:
         """
         if deployment_id != self.deployment_id:
             raise InvalidInputError(
-                f"The baseline belongs to deployment {self.deployment_id}, but {words}. Nothing was changed. "
-                "Give both tasks the same deployment.",
+                f"The baseline belongs to deployment {self.deployment_id}, but {words}. Nothing was"
+                " changed. Give both tasks the same deployment.",
                 deployment_id=deployment_id,
                 release_id=release_id,
             )
@@ -125,8 +138,9 @@ class Baseline:
         :param advice: what to do next, if a task group may replace it
         """
         return UnexpectedLiveReleaseError(
-            f"{now.words} of deployment {self.deployment_id} is live{where}, but the baseline recorded "
-            f"{self.active_release_id or 'none'}: what is live has changed {when}. {then}",
+            f"{now.words} of deployment {self.deployment_id} is live{where}, but the baseline"
+            f" recorded {self.active_release_id or 'none'}: what is live has changed {when}."
+            f" {then}",
             advice=advice,
             **now.about(release_id),
         )

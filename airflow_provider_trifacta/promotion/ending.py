@@ -1,8 +1,9 @@
 """How a promotion ends: what its steps say now, whether it is kept, and whose release is live.
 
-These functions send nothing and know no Airflow. They decide from the states of the tasks *now*, from objects that the
-tasks named (a release, a package, job groups), and from how the deployment stands as it was just read. What a task said
-about how something ended, in this pass or in an earlier one, decides nothing.
+These functions send nothing and know no Airflow. They decide from the states of the tasks *now*,
+from objects that the tasks named (a release, a package, job groups), and from how the deployment
+stands as it was just read. What a task said about how something ended, in this pass or in an
+earlier one, decides nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _BAD_ENDS = frozenset({"failed", "upstream_failed", "skipped", "removed"})
 class PromotionTasks(NamedTuple):
     """The ids of a promotion's tasks.
 
-    :param before: the tasks before the upload, in their order: the baseline, the export, and what checks or prepares
+    :param before: the tasks before the upload, in their order: the baseline, the export, and what
+        checks or prepares
     :param create: the task that uploads the package
     :param active: the task that waits until the release is live
     :param run: the task that starts the smoke run, None without one
@@ -88,8 +90,8 @@ class Steps:
     :param named: whether the upload's task named anything, so that it may have sent something
     :param proven_id: the release that this run has proven in an earlier pass
     :param job_group_ids: the job groups that the smoke run named
-    :param gave_up_on: the job groups that the wait names in its note that it gave up. It leaves that note at every end
-        except a bad end of a job
+    :param gave_up_on: the job groups that the wait names in its note that it gave up. It leaves
+        that note at every end except a bad end of a job
     :param waited_for: the job groups that the wait waited for; None if it named none
     """
 
@@ -134,7 +136,8 @@ class Steps:
         return f"{task} has no state" if state is None else f"{task} is {state}"
 
     def succeeded(self, task: str) -> bool:
-        """Tell whether a task succeeded. The success of the wait counts for the job groups that it waited for.
+        """Tell whether a task succeeded. The success of the wait counts for the job groups that it
+        waited for.
 
         :param task: the task
         """
@@ -163,13 +166,16 @@ class Steps:
             return True
         seen = [self.tasks.active, self.tasks.run, self.tasks.wait]
         # Without a release of this run, the states are of a pass before the baseline.
-        return self.release_id is not None and any(self.states[task] == "success" for task in seen if task)
+        return self.release_id is not None and any(
+            self.states[task] == "success" for task in seen if task
+        )
 
     @property
     def wait_gave_up(self) -> bool:
         """Whether only the wait gave up, so that the jobs themselves decide.
 
-        Without a note of the wait about just these job groups, a person marked it as failed, or its process was killed.
+        Without a note of the wait about just these job groups, a person marked it as failed, or its
+        process was killed.
         """
         run, wait = self.tasks.run, self.tasks.wait
         return bool(
@@ -183,7 +189,9 @@ class Steps:
 
     @property
     def waited_for_others(self) -> bool:
-        """Whether the wait succeeded for other job groups than those of now: a person cleared the smoke run."""
+        """Whether the wait succeeded for other job groups than those of now: a person cleared the
+        smoke run.
+        """
         wait = self.tasks.wait
         if wait is None or self.states[wait] != "success" or self.waited_for is None:
             return False
@@ -224,7 +232,9 @@ def judge(steps: Steps, jobs: bool | None = None, jobs_words: str = "") -> Verdi
     :returns: the verdict
     """
     excused = {steps.tasks.wait} if steps.jobs_decide and jobs else set()
-    open_steps = [task for task in steps.tasks.proof if not steps.succeeded(task) and task not in excused]
+    open_steps = [
+        task for task in steps.tasks.proof if not steps.succeeded(task) and task not in excused
+    ]
     words = f"{steps.words}. {jobs_words}".strip() if steps.bad else ""
     if not open_steps:
         green = set(steps.bad) <= excused
@@ -259,15 +269,18 @@ def release_of_run(now: Standing, baseline: Baseline, steps: Steps) -> Release |
     if steps.made_id is not None:
         return next((release for release in now if release.id == steps.made_id), None)
     uuid, newest = steps.package_uuid, baseline.latest_release_id or 0
-    made = [release for release in now if uuid and release.id > newest and release.package_uuid == uuid]
+    made = [
+        release for release in now if uuid and release.id > newest and release.package_uuid == uuid
+    ]
     return max(made, key=lambda release: release.id, default=None)
 
 
 def whose_is_live(now: Standing, baseline: Baseline, steps: Steps) -> Live:
     """Tell whose release is live.
 
-    A run makes one release at most. So another new release is not of this run where its own is known. A uuid by itself
-    proves no other package: an instance may give its releases uuids of their own.
+    A run makes one release at most. So another new release is not of this run where its own is
+    known. A uuid by itself proves no other package: an instance may give its releases uuids of
+    their own.
 
     :param now: how the deployment stands
     :param baseline: how it stood before

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How many problems and warnings are named one by one, and how many entries of a server's list go to an XCom.
+#: How many problems and warnings are named one by one, and how many entries of a server's list go
+#: to an XCom.
 _MOST_NAMED = 100
 #: Characters of one of them. The texts from outside in it are cut already.
 _MOST_CHARACTERS = 2_000
@@ -59,10 +60,23 @@ class DryRunReport:
         lines = [f"Import of package `{self.package_uuid}` (flows: {flows})", ""]
         for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
             if entries:
-                lines += [f"**{title}**", "", *(f"* {shown(entry, _MOST_CHARACTERS)}" for entry in entries), ""]
-        lines += ["**Changed by import rules**", "", *(f"* {line}" for line in _changes(self.import_rule_changes)), ""]
+                lines += [
+                    f"**{title}**",
+                    "",
+                    *(f"* {shown(entry, _MOST_CHARACTERS)}" for entry in entries),
+                    "",
+                ]
+        lines += [
+            "**Changed by import rules**",
+            "",
+            *(f"* {line}" for line in _changes(self.import_rule_changes)),
+            "",
+        ]
         if not self.problems:
-            lines.append(f"The dry run found no problem{', only the warnings above' if self.warnings else ''}.")
+            lines.append(
+                "The dry run found no"
+                f" problem{', only the warnings above' if self.warnings else ''}."
+            )
         return "\n".join(lines).strip()
 
 
@@ -90,9 +104,10 @@ def _first(entries: list[str]) -> list[str]:
 def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) -> DryRunReport:
     """Try an import without making a release (API Releases Create DryRun v4).
 
-    The server reports some problems, and this function finds two more. Each connection of the package must be mapped by
-    an object rule or exist in the instance, or the jobs of the release fail later. And no import rule changes what a
-    parameterised dataset reads, so each one is a warning.
+    The server reports some problems, and this function finds two more. Each connection of the
+    package must be mapped by an object rule or exist in the instance, or the jobs of the release
+    fail later. And no import rule changes what a parameterised dataset reads, so each one is a
+    warning.
 
     :param client: the instance
     :param deployment_id: the deployment
@@ -141,7 +156,9 @@ class Gate:
         try:
             answer = self.try_out()
         except BadRequestError as error:
-            if not error.from_api:  # a gateway refuses the form of the request: that is no verdict on the package
+            if (
+                not error.from_api
+            ):  # a gateway refuses the form of the request: that is no verdict on the package
                 raise
             problems.append(str(error))
         # The API does not document where a successful answer puts errors.
@@ -163,7 +180,9 @@ class Gate:
             deleted_objects=answer.get("deletedObjects") or {},
         )
 
-    def _check_connections(self, connections: Sequence[PackageConnection]) -> tuple[list[str], list[str]]:
+    def _check_connections(
+        self, connections: Sequence[PackageConnection]
+    ) -> tuple[list[str], list[str]]:
         """Find the package's connections that would lead nowhere.
 
         :returns: the problems, and warnings about connections that could not be checked
@@ -183,28 +202,37 @@ class Gate:
         if not unchecked:
             return problems, []
         names = listed(map(quoted, unchecked))
-        what = f"Whether these connections of the package are mapped or exist here could not be checked: {names}."
+        what = (
+            "Whether these connections of the package are mapped or exist here could not be"
+            f" checked: {names}."
+        )
         return problems, [" ".join([what, *unreadable])]
 
     def _what_is_wrong(
-        self, connection: PackageConnection, rules: Sequence[Mapping[str, Any]], local: Sequence[Connection] | None
+        self,
+        connection: PackageConnection,
+        rules: Sequence[Mapping[str, Any]],
+        local: Sequence[Connection] | None,
     ) -> str | None:
         """Tell why a connection of the package leads nowhere, None when it leads somewhere.
 
         :param connection: the connection
         :param rules: the object rules of the deployment
-        :param local: the connections of the instance; None if they are unknown, and then every rule counts
+        :param local: the connections of the instance; None if they are unknown, and then every rule
+            counts
         """
         fitting = fitting_rules(connection, rules)
         leading = [rule for rule in fitting if local is None or not leads_nowhere(rule, local)]
         if leading or (connection.uuid and connection.uuid in {one.uuid for one in local or []}):
             return None
-        named = f"{quoted(connection.name)} ({shown(connection.type)}, uuid {shown(connection.uuid)})"
+        named = (
+            f"{quoted(connection.name)} ({shown(connection.type)}, uuid {shown(connection.uuid)})"
+        )
         what = f"The package's connection {named} does not exist here and"
         if fitting:
             return (
-                f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this user can see. "
-                "Correct its withCondition."
+                f"{what} the object rule {shown_json(fitting[0])} leads to no connection that this"
+                " user can see. Correct its withCondition."
             )
         return f"{what} {self.to_write(connection)}"
 
@@ -213,14 +241,16 @@ def _warning(dataset: Input) -> str:
     what = shown(dataset.path or "unknown")
     named = f" (parameters: {listed(dataset.parameters)})" if dataset.parameters else ""
     return (
-        f"The dataset {quoted(dataset.name)} is parameterised: no import rule reaches its "
-        f"{'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would read what the "
-        "source instance reads."
+        f"The dataset {quoted(dataset.name)} is parameterised: no import rule reaches its"
+        f" {'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would"
+        " read what the source instance reads."
     )
 
 
 def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | None:
-    """Read a list. If this user may not read it, note why and return None: that alone must not stop a promotion."""
+    """Read a list. If this user may not read it, note why and return None: that alone must not stop
+    a promotion.
+    """
     try:
         return read()
     except TrifactaError as error:

@@ -1,30 +1,36 @@
-"""The journal: what a task was about to ask for and what was answered, kept where a retry can read it.
+"""The journal: what a task was about to ask for and what was answered, kept where a retry can read
+it.
 
-Airflow 3.3 has a state store for each task of a run. It outlives the worker process, retries and clears. Before 3.3
-there is no store: a journal then remembers nothing, and a retry decides by what the server shows.
+Airflow 3.3 has a state store for each task of a run. It outlives the worker process, retries and
+clears. Before 3.3 there is no store: a journal then remembers nothing, and a retry decides by what
+the server shows.
 
-A try reads the store before it asks for anything, and stops if it cannot. It notes a request before the request leaves.
+A try reads the store before it asks for anything, and stops if it cannot. It notes a request before
+the request leaves.
 
 The store has one key, :data:`KEY`, with this document:
 
 ``opened``
-    The numbers of the tries that opened the journal. If every earlier try is in this list and there is no entry, that
-    proves that nothing was asked for. A try that is missing died while Airflow prepared it, or Airflow emptied the
-    store (``[state_store] clear_on_success``, or the end of its retention).
+    The numbers of the tries that opened the journal. If every earlier try is in this list and there
+    is no entry, that proves that nothing was asked for. A try that is missing died while Airflow
+    prepared it, or Airflow emptied the store (``[state_store] clear_on_success``, or the end of its
+    retention).
 ``max_tries``
-    Airflow's ``max_tries`` in each of these tries, by which a retry is told from a clear. Earlier versions of the
-    provider did not note it.
+    Airflow's ``max_tries`` in each of these tries, by which a retry is told from a clear. Earlier
+    versions of the provider did not note it.
 ``asked``
-    What the last request was for. Written before the request leaves. An entry counts only for exactly the same request,
-    that is, if all keys are equal.
+    What the last request was for. Written before the request leaves. An entry counts only for
+    exactly the same request, that is, if all keys are equal.
 ``before``
-    How production stood when the request was decided, as far as a retry compares it. Written with ``asked``.
+    How production stood when the request was decided, as far as a retry compares it. Written with
+    ``asked``.
 ``answer``
-    What the server answered, as far as a retry needs it. Written after the answer; absent if the answer was lost.
+    What the server answered, as far as a retry needs it. Written after the answer; absent if the
+    answer was lost.
 
 ``parts``
-    The same three keys for each change of a task that makes several, by the name of the change. A task that makes one
-    change has no parts.
+    The same three keys for each change of a task that makes several, by the name of the change. A
+    task that makes one change has no parts.
 
 The document holds ids, times and digests. It never holds a secret or the value of a run parameter.
 """
@@ -52,7 +58,9 @@ KEY = "trifacta_journal"
 
 
 class Store(Protocol):
-    """The part of Airflow's task state store that a journal needs. Any object with these two methods will do."""
+    """The part of Airflow's task state store that a journal needs. Any object with these two
+    methods will do.
+    """
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value."""
@@ -74,7 +82,8 @@ class Entry:
 
 
 class Journal:
-    """The notes of one task in one run. Call :meth:`open` once, before the task asks the server for anything.
+    """The notes of one task in one run. Call :meth:`open` once, before the task asks the server for
+    anything.
 
     :param store: Airflow's task state store, None before Airflow 3.3
     :param try_number: the number of this try, from 1
@@ -90,7 +99,8 @@ class Journal:
         self._slot = self._document
 
     def part(self, name: str) -> Journal:
-        """Return the journal of one of several changes that the task makes. Open this journal before.
+        """Return the journal of one of several changes that the task makes. Open this journal
+        before.
 
         :param name: the change
         """
@@ -110,8 +120,9 @@ class Journal:
             found = self._store.get(KEY)
         except Exception as error:  # a store raises errors of its own
             raise JournalUnavailableError(
-                f"Airflow's task state store does not give the notes of this task ({type(error).__name__}: {error}). "
-                "Nothing was sent. Retry when Airflow's API server answers."
+                "Airflow's task state store does not give the notes of this task"
+                f" ({type(error).__name__}: {error}). Nothing was sent. Retry when Airflow's API"
+                " server answers."
             ) from error
         if isinstance(found, Mapping) and isinstance(found.get("opened"), list):
             self._document = self._slot = dict(found)
@@ -123,7 +134,9 @@ class Journal:
 
     @property
     def noted_max_tries(self) -> dict[int, int]:
-        """The ``max_tries`` of each try that noted it, by the number of the try. Earlier versions noted none."""
+        """The ``max_tries`` of each try that noted it, by the number of the try. Earlier versions
+        noted none.
+        """
         noted = self._document.get("max_tries") or {}
         return {int(number): int(max_tries) for number, max_tries in noted.items()}
 
@@ -136,14 +149,18 @@ class Journal:
 
     @property
     def never_asked(self) -> bool:
-        """Whether it is proven that no try of the task, this one included, has asked for anything."""
+        """Whether it is proven that no try of the task, this one included, has asked
+        for anything.
+        """
         parts = self._document.get("parts") or {}
         slots = [self._document, *parts.values()]
         return self._is_proof and not any(slot.get("asked") for slot in slots)
 
     @property
     def _is_proof(self) -> bool:
-        """Whether every earlier try opened this journal, so that it means something if nothing is noted."""
+        """Whether every earlier try opened this journal, so that it means something if nothing is
+        noted.
+        """
         return set(range(1, self._try_number)) <= set(self._document["opened"])
 
     def entry(self, **request: Any) -> Entry | None:
@@ -155,8 +172,11 @@ class Journal:
             return None
         return Entry(self._slot.get("before") or {}, self._slot.get("answer") or {})
 
-    def abandoned(self, request: Mapping[str, Any], answered_by: str) -> tuple[Mapping[str, Any], Entry] | None:
-        """Return another request for the same deployment that was left without an answer, with its entry.
+    def abandoned(
+        self, request: Mapping[str, Any], answered_by: str
+    ) -> tuple[Mapping[str, Any], Entry] | None:
+        """Return another request for the same deployment that was left without an answer, with its
+        entry.
 
         The server may still apply it. So it blocks the next request of the task, also another one.
 
@@ -166,7 +186,12 @@ class Journal:
         last = self.last_request
         is_same_kind = all(last.get(key) == request.get(key) for key in ("what", "deployment_id"))
         entry = self.entry(**last)
-        if not is_same_kind or entry is None or last == _plain(request) or answered_by in entry.answer:
+        if (
+            not is_same_kind
+            or entry is None
+            or last == _plain(request)
+            or answered_by in entry.answer
+        ):
             return None
         return last, entry
 
@@ -180,23 +205,31 @@ class Journal:
 
         :param request: the request
         :param before: the state of production now
-        :raises JournalUnavailableError: the store does not take the note, so the request must not be sent
+        :raises JournalUnavailableError: the store does not take the note, so the request must not
+            be sent
         """
         self._slot.update(asked=_plain(request), before=_plain(before), answer=None)
         self._write()
 
-    def withdraw(self, request: Mapping[str, Any] | None = None, entry: Entry | None = None) -> None:
+    def withdraw(
+        self, request: Mapping[str, Any] | None = None, entry: Entry | None = None
+    ) -> None:
         """Take back the note of a request, because the server provably did nothing.
 
-        An earlier try may have asked for the same, and that may still be in doubt. Its note is then restored.
+        An earlier try may have asked for the same, and that may still be in doubt. Its note is then
+        restored.
 
         :param request: what the earlier try asked for
         :param entry: what it noted
         """
         self._slot.update(asked=None, before=None, answer=None)
         if request and entry:
-            self._slot.update(asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None)
-        self._write("The journal does not take the note that nothing was done, so a retry looks for it: %s")
+            self._slot.update(
+                asked=_plain(request), before=dict(entry.before), answer=dict(entry.answer) or None
+            )
+        self._write(
+            "The journal does not take the note that nothing was done, so a retry looks for it: %s"
+        )
 
     def ask(
         self,
@@ -232,12 +265,15 @@ class Journal:
     def answered(self, **answer: Any) -> None:
         """Note what was answered, in addition to what was noted of the answer before.
 
-        The request is done by now. So if the store does not take the note, the log warns of it, and the task goes on.
+        The request is done by now. So if the store does not take the note, the log warns of it, and
+        the task goes on.
 
         :param answer: what a retry needs to know
         """
         self._slot["answer"] = {**(self._slot.get("answer") or {}), **_plain(answer)}
-        self._write("The journal does not take the answer, so a retry has to look for what was done: %s")
+        self._write(
+            "The journal does not take the answer, so a retry has to look for what was done: %s"
+        )
 
     def _write(self, otherwise: str = "") -> None:
         """Write the document.
@@ -253,9 +289,9 @@ class Journal:
                 log.warning(otherwise, error)
                 return
             raise JournalUnavailableError(
-                f"Airflow's task state store does not take a note ({type(error).__name__}: {error}). The request was "
-                "not sent. This task notes what it asks for, so that a retry never asks twice. Retry when Airflow's "
-                "API server answers."
+                f"Airflow's task state store does not take a note ({type(error).__name__}:"
+                f" {error}). The request was not sent. This task notes what it asks for, so that a"
+                " retry never asks twice. Retry when Airflow's API server answers."
             ) from error
 
 

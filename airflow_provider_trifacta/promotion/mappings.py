@@ -1,4 +1,6 @@
-"""What a plain import maps, as a user writes it: connections by name, id or uuid, and environment parameters."""
+"""What a plain import maps, as a user writes it: connections by name, id or uuid, and environment
+parameters.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +31,29 @@ class Mappings:
     parameters: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def resolve(cls, client: TrifactaClient, package: FlowPackage, connections: object, parameters: object) -> Mappings:
+    def resolve(
+        cls, client: TrifactaClient, package: FlowPackage, connections: object, parameters: object
+    ) -> Mappings:
         """Find the uuids of the connections that a user named.
 
         :param client: the instance
         :param package: the open package
-        :param connections: connections of the instance by those of the package, each by name, id or uuid
-        :param parameters: by the name of a parameter in the package: the name of a parameter of the instance, or
-            ``{"value": ...}``
+        :param connections: connections of the instance by those of the package, each by name, id or
+            uuid
+        :param parameters: by the name of a parameter in the package: the name of a parameter of the
+            instance, or ``{"value": ...}``
         :raises InvalidInputError: one of them is not a usable dict
-        :raises AmbiguousNameError: no connection has the name, or several have it, or the one has no uuid
+        :raises AmbiguousNameError: no connection has the name, or several have it, or the one has
+            no uuid
         """
         named = _checked(connections, "connections")
         mapped = _checked(parameters, "environment_parameters")
         local = client.connections.list() if named else []
         return cls(
             {
-                _uuid(theirs, package.info.connections, "of the package"): _uuid(ours, local, "of the instance")
+                _uuid(theirs, package.info.connections, "of the package"): _uuid(
+                    ours, local, "of the instance"
+                )
                 for theirs, ours in named.items()
             },
             [{"overrideKey": key, **_parameter(key, value)} for key, value in mapped.items()],
@@ -54,14 +62,20 @@ class Mappings:
     @property
     def fields(self) -> dict[str, str]:
         """The parts of the form, by name."""
-        pairs = [{"connectionUuid": one, "mappedConnectionUuid": other} for one, other in self.connections.items()]
+        pairs = [
+            {"connectionUuid": one, "mappedConnectionUuid": other}
+            for one, other in self.connections.items()
+        ]
         parts = {"connectionIdMapping": pairs, "environmentParameterMapping": self.parameters}
         return {name: json.dumps(part) for name, part in parts.items() if part}
 
     @property
     def rules(self) -> list[dict[str, Any]]:
         """The same as object rules."""
-        return [{"onCondition": {"uuid": one}, "withCondition": {"uuid": to}} for one, to in self.connections.items()]
+        return [
+            {"onCondition": {"uuid": one}, "withCondition": {"uuid": to}}
+            for one, to in self.connections.items()
+        ]
 
 
 def _uuid(given: object, connections: Sequence[Any], where: str) -> str:
@@ -76,7 +90,8 @@ def _parameter(key: str, value: object) -> dict[str, Any]:
     if isinstance(value, Mapping) and set(value) == {"value"}:
         return {"mappedValue": value["value"]}
     raise InvalidInputError(
-        f"environment_parameters[{key!r}] must be the name of a parameter here, or {{'value': ...}}. Nothing was sent."
+        f"environment_parameters[{key!r}] must be the name of a parameter here, or {{'value':"
+        " ...}. Nothing was sent."
     )
 
 
@@ -89,12 +104,14 @@ def _checked(mapping: object, name: str) -> dict[str, Any]:
     :raises InvalidInputError: it is not a dict, or a key or a value is empty
     """
     if not isinstance(mapping, (Mapping, type(None))):
-        raise InvalidInputError(f"{name} must be a dict, not {str(mapping)[:80]!r}. Nothing was sent.")
+        raise InvalidInputError(
+            f"{name} must be a dict, not {str(mapping)[:80]!r}. Nothing was sent."
+        )
     checked = {str(key).strip(): value for key, value in (mapping or {}).items()}
     if {"", "None"} & {str(part).strip() for pair in checked.items() for part in pair}:
         raise InvalidInputError(
-            f"{name} has an empty name or value: {shown_json(checked)}. An upstream XCom or a template gave nothing. "
-            "Nothing was sent."
+            f"{name} has an empty name or value: {shown_json(checked)}. An upstream XCom or a"
+            " template gave nothing. Nothing was sent."
         )
     return checked
 

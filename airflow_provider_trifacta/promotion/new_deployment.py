@@ -1,7 +1,7 @@
 """A new deployment: made once, although the API takes a name twice.
 
-Names of deployments are not unique in the API. So a request that is sent twice makes two deployments of one name, and a
-task that finds its deployment by name could not tell them apart.
+Names of deployments are not unique in the API. So a request that is sent twice makes two
+deployments of one name, and a task that finds its deployment by name could not tell them apart.
 """
 
 from __future__ import annotations
@@ -30,16 +30,20 @@ log = logging.getLogger(__name__)
 _LISTED = 10
 
 
-def create_once(client: TrifactaClient, name: str, *, tries: Tries | None = None) -> tuple[Deployment, str]:
+def create_once(
+    client: TrifactaClient, name: str, *, tries: Tries | None = None
+) -> tuple[Deployment, str]:
     """Create a deployment unless one has exactly this name, and read back that no other one has it.
 
-    If an earlier try may have asked for the deployment, this does not ask again. It looks for the deployment, and if it
-    does not show, a person decides.
+    If an earlier try may have asked for the deployment, this does not ask again. It looks for the
+    deployment, and if it does not show, a person decides.
 
     :param client: the instance
     :param name: display name
-    :param tries: the tries of the task; without them, this is a first try. A person who clears the task has looked
-    :returns: the deployment, and ``created``, ``reused``, or ``adopted`` if the answer to its creation was lost
+    :param tries: the tries of the task; without them, this is a first try. A person who clears the
+        task has looked
+    :returns: the deployment, and ``created``, ``reused``, or ``adopted`` if the answer to its
+        creation was lost
     :raises AmbiguousNameError: several have the name, or the new deployment does not show it
     :raises AmbiguousSubmissionError: it is unknown whether the deployment was made
     :raises TrifactaError: for the rest
@@ -52,7 +56,10 @@ def create_once(client: TrifactaClient, name: str, *, tries: Tries | None = None
         return found, "reused"
     _refuse_abandoned(client, request, tries)
     if not journal.nothing_asked(**request):
-        log.info("An earlier try may have asked for the deployment %s: waiting for it to show", quoted(name))
+        log.info(
+            "An earlier try may have asked for the deployment %s: waiting for it to show",
+            quoted(name),
+        )
         found = _wait_for(client, name)
         if found:
             return found, "adopted"
@@ -77,9 +84,10 @@ def create_once(client: TrifactaClient, name: str, *, tries: Tries | None = None
         found = _wait_for(client, name)
     if found is None or found.id != made.id:
         raise AmbiguousNameError(
-            f"Deployment {made.id} was made, but {f'deployment {found.id}' if found else 'no deployment'} is listed as "
-            f"{quoted(name)}. The server may spell the name in another way. Correct the name in this task before you "
-            "clear it, because every clear would make another deployment.",
+            f"Deployment {made.id} was made, but"
+            f" {f'deployment {found.id}' if found else 'no deployment'} is listed as"
+            f" {quoted(name)}. The server may spell the name in another way. Correct the name in"
+            " this task before you clear it, because every clear would make another deployment.",
             deployment_id=made.id,
         )
     return made, "created"
@@ -125,7 +133,9 @@ def _wait_for(client: TrifactaClient, name: str) -> Deployment | None:
 def _ambiguous(
     client: TrifactaClient, name: str, why: str, asked_at: str | None, clear_again: str = ""
 ) -> AmbiguousSubmissionError:
-    """Make the error for a deployment that may have been made, with what a person has to look at."""
+    """Make the error for a deployment that may have been made, with what a person has
+    to look at.
+    """
     since = parse_time(asked_at)
     try:
         appeared = [
@@ -138,17 +148,18 @@ def _ambiguous(
     except TrifactaError as error:
         there = f"unreadable ({error})"
     return AmbiguousSubmissionError(
-        f"It is unknown whether the deployment {quoted(name)} was made: {why} This task does not ask for it again, "
-        "because names are not unique and a second deployment could be made. Deployments that appeared since, newest "
-        f"first: {there}. If it is there, give its id or correct its name. If it is not there, clear this task. "
-        f"{clear_again}".rstrip()
+        f"It is unknown whether the deployment {quoted(name)} was made: {why} This task does not"
+        " ask for it again, because names are not unique and a second deployment could be made."
+        f" Deployments that appeared since, newest first: {there}. If it is there, give its id or"
+        f" correct its name. If it is not there, clear this task. {clear_again}".rstrip()
     )
 
 
 def _only(found: Sequence[Deployment], name: str) -> Deployment | None:
     if len(found) > 1:
         raise AmbiguousNameError(
-            f"{len(found)} deployments are called {quoted(name)}: {', '.join(str(one.id) for one in found)}. Nothing "
-            "was made. Rename or delete the superfluous ones in Trifacta, or use the id."
+            f"{len(found)} deployments are called {quoted(name)}:"
+            f" {', '.join(str(one.id) for one in found)}. Nothing was made. Rename or delete the"
+            " superfluous ones in Trifacta, or use the id."
         )
     return found[0] if found else None

@@ -1,9 +1,9 @@
 """One promotion: at most one release, and never a silent doubt.
 
-The API has no idempotency key and no compare-and-set. The answer to the upload names the release, and that is the
-proof. Where the answer was lost, the release is looked for by the package's ``metadata.uuid``. It is new with every
-export, and most likely the release shows it as its ``packageUuid``. Where it does not, a lost answer is left to a
-person.
+The API has no idempotency key and no compare-and-set. The answer to the upload names the release,
+and that is the proof. Where the answer was lost, the release is looked for by the package's
+``metadata.uuid``. It is new with every export, and most likely the release shows it as its
+``packageUuid``. Where it does not, a lost answer is left to a person.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ log = logging.getLogger(__name__)
 class Promotion:
     """How a promotion ended.
 
-    :param outcome: ``created`` by this task, ``reused`` from before, or ``adopted``: made by an upload whose answer was
-        lost
+    :param outcome: ``created`` by this task, ``reused`` from before, or ``adopted``: made by an
+        upload whose answer was lost
     :param release: the release, as it was read back
-    :param imported: what the import made; None unless created, because only the answer of the import tells
+    :param imported: what the import made; None unless created, because only the answer of the
+        import tells
     :param previous_release_id: the release that was live before; None if none was, or it is unknown
     :param overrun: releases that others made during the upload, and that this one may have replaced
-    :param recalled: whether an earlier try of the task made the release and noted the answer in the journal
+    :param recalled: whether an earlier try of the task made the release and noted the answer in the
+        journal
     """
 
     outcome: str
@@ -64,11 +66,15 @@ class Promoter:
     :param baseline: what the deployment looked like before this run, if it was recorded
     :param tries: the tries of the task; without them, this is a first try
     :param allow_older: whether the package may replace a live one that was exported after it
-    :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was lost
-    :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
-    :param before_upload: called right before the upload; an error that it raises prevents the upload
-    :param on_release: called once, with the release and the primary flows that the server named, as soon as the release
-        is known: before it is read back, where the server named it. The flows are None if no answer shows them
+    :param settle_timeout: seconds that the server has to finish or drop an upload whose answer was
+        lost
+    :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the
+        upload
+    :param before_upload: called right before the upload; an error that it raises prevents the
+        upload
+    :param on_release: called once, with the release and the primary flows that the server named, as
+        soon as the release is known: before it is read back, where the server named it. The flows
+        are None if no answer shows them
     """
 
     client: TrifactaClient
@@ -84,9 +90,11 @@ class Promoter:
     on_release: Callable[[int, list[int] | None], None] | None = None
 
     def __post_init__(self) -> None:
-        #: The id above which a release belongs to this run. Without a baseline it is 0, and nothing tells runs apart.
+        #: The id above which a release belongs to this run. Without a baseline it is 0, and nothing
+        #: tells runs apart.
         self._latest = (self.baseline.latest_release_id or 0) if self.baseline else 0
-        #: The newest release of the baseline, down to which the list is read; None without a baseline.
+        #: The newest release of the baseline, down to which the list is read; None without a
+        #: baseline.
         self._read_to = self._latest if self.baseline else None
         #: What an earlier try of this task asked for, without a noted answer.
         self._earlier: Entry | None = None
@@ -108,21 +116,26 @@ class Promoter:
     @cached_property
     def _releases(self) -> PackageReleases:
         """The releases of the deployment, seen from this package."""
-        return PackageReleases(self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout)
+        return PackageReleases(
+            self.client, self.deployment_id, self.package.info.uuid, self.settle_timeout
+        )
 
     def run(self) -> Promotion:
         """Reuse the release that is there already, or upload the package.
 
-        :raises ReleaseNotLiveError: the release was live, and another one has been activated in the meantime
-        :raises PromotionNotProvenError: an earlier try made the release, and nothing shows that it ever was live
+        :raises ReleaseNotLiveError: the release was live, and another one has been activated in the
+            meantime
+        :raises PromotionNotProvenError: an earlier try made the release, and nothing shows that it
+            ever was live
         :raises UnexpectedLiveReleaseError: another release is live than the baseline recorded
         :raises OlderPackageError: the live release's package is newer
         :raises InvalidInputError: the settle timeout is not 0 or more seconds; no request was sent
         :raises AmbiguousSubmissionError: it cannot be told whether an upload made a release
         :raises TrifactaError: for the rest, see :mod:`airflow_provider_trifacta.client.errors`
         """
-        # An earlier try of this task may have uploaded the package. Either the journal holds the answer to that, or
-        # it proves that no try has uploaded anything. In all other cases the release has to be looked for.
+        # An earlier try of this task may have uploaded the package. Either the journal holds the
+        # answer to that, or it proves that no try has uploaded anything. In all other cases the
+        # release has to be looked for.
         self._refuse_abandoned()
         self._earlier = self.tries.journal.entry(**self._request)
         if self._earlier and self._earlier.answer.get("release_id"):
@@ -132,13 +145,15 @@ class Promoter:
             earlier = self._find_earlier()
             if earlier:
                 return earlier
-        return repeating(self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep)
+        return repeating(
+            self._decide, lambda one: one is self._busy, WRITE_RETRIES, self.client.clock.sleep
+        )
 
     def _refuse_abandoned(self) -> None:
         """Settle an upload that an earlier try of this task began for another package or baseline.
 
-        A person may clear the whole group during an upload. The server may still finish it, and its release would go
-        live over the one that this try makes.
+        A person may clear the whole group during an upload. The server may still finish it, and its
+        release would go live over the one that this try makes.
 
         :raises UnexpectedLiveReleaseError: its release shows, and another package is wanted now
         :raises TrifactaError: the list cannot be read
@@ -148,7 +163,9 @@ class Promoter:
         if abandoned is None:
             return
         request, entry = abandoned
-        is_new_baseline = self.baseline is None or request.get("baseline") != self._request["baseline"]
+        is_new_baseline = (
+            self.baseline is None or request.get("baseline") != self._request["baseline"]
+        )
         if self.tries.is_clear and entry.answer.get("told") and is_new_baseline:
             return
         uuid = str(request.get("package_uuid"))
@@ -160,26 +177,35 @@ class Promoter:
         known = entry.before.get("latest_release_id") or 0
 
         def made(now: Standing) -> list[Release]:
-            others = [release for release in now if release.id > known and release.package_uuid != self._releases.uuid]
+            others = [
+                release
+                for release in now
+                if release.id > known and release.package_uuid != self._releases.uuid
+            ]
             return releases.not_proven_others(others, now)
 
         log.info(
-            "An earlier try of this task uploaded the package %s and got no answer. Waiting %s s for its release",
+            "An earlier try of this task uploaded the package %s and got no answer. Waiting %s s"
+            " for its release",
             uuid,
             self.settle_timeout,
         )
         now = releases.look(known, lambda now: bool(made(now)))
         unrecorded = [release for release in made(now) if release.id > self._latest]
         if not unrecorded:
-            # It does not show, and the process that sent it is dead. Or the baseline was recorded after it.
+            # It does not show, and the process that sent it is dead. Or the baseline was recorded
+            # after it.
             return
         journal.answered(told=True)
         newest = max(release.id for release in unrecorded)
         raise UnexpectedLiveReleaseError(
-            f"An earlier try of this task uploaded another package, {uuid}, and got no answer. Release {newest} of "
-            f"deployment {self.deployment_id} may be this task's own abandoned upload. {now.words} is live. This try "
-            "wants another package, and uploaded nothing.",
-            advice="Look at the deployment in Trifacta. To promote over it, clear the baseline's task too.",
+            f"An earlier try of this task uploaded another package, {uuid}, and got no answer."
+            f" Release {newest} of deployment {self.deployment_id} may be this task's own abandoned"
+            f" upload. {now.words} is live. This try wants another package, and uploaded nothing.",
+            advice=(
+                "Look at the deployment in Trifacta. To promote over it, clear the baseline's task"
+                " too."
+            ),
             **now.about(newest),
         )
 
@@ -204,11 +230,15 @@ class Promoter:
         imported = ImportResult(primary_flow_ids, flows, dropped, found, answer.get("rule_changes"))
         return Promotion("created", found, imported, previous, overrun, recalled=True)
 
-    def _accept_recalled(self, release: Release, seen: Standing, was_live: bool) -> tuple[Release, Standing]:
+    def _accept_recalled(
+        self, release: Release, seen: Standing, was_live: bool
+    ) -> tuple[Release, Standing]:
         """Wait for a release of an earlier try to be live."""
         return self._accept(release, seen, was_live=was_live, retry=True)
 
-    def _accept(self, release: Release, now: Standing, *, was_live: bool, retry: bool) -> tuple[Release, Standing]:
+    def _accept(
+        self, release: Release, now: Standing, *, was_live: bool, retry: bool
+    ) -> tuple[Release, Standing]:
         """Read back that a release is live, as far as it must be, and note it."""
         release, now = self._releases.await_live(release, now, was_live=was_live, retry=retry)
         if release.active and (self._earlier or not retry):
@@ -234,18 +264,23 @@ class Promoter:
         if reused:
             self._name_release(reused.id)
             if self._earlier:
-                self._note_adopted(reused, self._earlier.before.get("active_release_id"), was_live=reused.active)
+                self._note_adopted(
+                    reused, self._earlier.before.get("active_release_id"), was_live=reused.active
+                )
             overrun = overrun_by(self._earlier, reused, seen)
             return Promotion("reused", reused, None, self._previous(None), overrun)
         settled = releases.settle_earlier(seen, since, has_baseline=self.baseline is not None)
         if settled.release is None:
             if self._earlier and "wrong_release_id" in self._earlier.answer:
-                # The server said that it made a release. That none shows does not prove the contrary.
+                # The server said that it made a release. That none shows does not prove the
+                # contrary.
                 raise self._wrong_answer(self._earlier.answer["wrong_release_id"])
             return None
         others = {*settled.now.made_since(seen, settled.release.id)}
         others |= set(overrun_by(self._earlier, settled.release, settled.now))
-        return self._adopt(settled.release, settled, self._previous(None), tuple(sorted(others)), retry=True)
+        return self._adopt(
+            settled.release, settled, self._previous(None), tuple(sorted(others)), retry=True
+        )
 
     def _note_adopted(self, release: Release, previous: int | None, *, was_live: bool) -> None:
         self.tries.journal.answered(
@@ -257,7 +292,13 @@ class Promoter:
         )
 
     def _adopt(
-        self, release: Release, settled: Settled, previous: int | None, overrun: tuple[int, ...], *, retry: bool
+        self,
+        release: Release,
+        settled: Settled,
+        previous: int | None,
+        overrun: tuple[int, ...],
+        *,
+        retry: bool,
     ) -> Promotion:
         """Take a release whose answer was lost for the one that this task made."""
         self._name_release(release.id)
@@ -268,7 +309,9 @@ class Promoter:
         return Promotion("adopted", release, None, previous, overrun)
 
     def _decide(self) -> Promotion:
-        """Reuse or upload, by what is there now. If the server is busy, this runs again from the start."""
+        """Reuse or upload, by what is there now. If the server is busy, this runs again from the
+        start.
+        """
         seen = self._releases.read(self._read_to)
         reused = self._find_reusable(seen)
         if reused:
@@ -282,15 +325,19 @@ class Promoter:
     def _find_reusable(self, seen: Standing) -> Release | None:
         """Return the release that this promotion would make again; None to upload.
 
-        :raises ReleaseNotLiveError: this run made a release of the package, and another one is live now
+        :raises ReleaseNotLiveError: this run made a release of the package, and another one is live
+            now
         """
         live, made = seen.live, self._releases.among(seen)
         of_this_run = [one for one in made if one.id > self._latest]
         if live in of_this_run:
-            if not self.baseline and rules_changed_since(self.client.import_rules, self.deployment_id, live):
+            if not self.baseline and rules_changed_since(
+                self.client.import_rules, self.deployment_id, live
+            ):
                 return None
             log.info(
-                "Release %s of deployment %s is live and was made of this package (%s): nothing to do",
+                "Release %s of deployment %s is live and was made of this package (%s): nothing"
+                " to do",
                 live.id,
                 self.deployment_id,
                 self._releases.uuid,
@@ -299,8 +346,9 @@ class Promoter:
         if of_this_run and self._may_have_sent:
             # It may go live in a moment.
             return None
-        # With a baseline, an older release of the package may be live and is then imported once more. But if this run
-        # has made a release, or another package's release replaced the older one, a person decided that.
+        # With a baseline, an older release of the package may be live and is then imported once
+        # more. But if this run has made a release, or another package's release replaced the older
+        # one, a person decided that.
         if of_this_run or (made and live not in made):
             raise self._releases.not_live((of_this_run or made)[0], seen)
         return None
@@ -318,22 +366,28 @@ class Promoter:
             self._refuse_older(live, seen)
 
     def _refuse_older(self, live: Release, seen: Standing) -> None:
-        """Refuse a package that was exported before the live one, if both show when they were exported."""
+        """Refuse a package that was exported before the live one, if both show when they were
+        exported.
+        """
         ours, theirs = uuid_time(self._releases.uuid), live.exported_at
         if ours is None or theirs is None:
             log.info(
-                "It is unknown whether the package %s is older than release %s, which is live: their uuids do not "
-                "both show when they were exported",
+                "It is unknown whether the package %s is older than release %s, which is live:"
+                " their uuids do not both show when they were exported",
                 self._releases.uuid,
                 live.id,
             )
             return
         if ours < theirs:
             raise OlderPackageError(
-                f"The package {self._releases.uuid} was exported at {ours}, before the package {live.package_uuid} "
-                f"of release {live.id} (exported at {theirs}), which is live in deployment {self.deployment_id}. Or "
-                "the clock of an instance was wrong at an export. Nothing was uploaded.",
-                advice="Promote a newer export, activate the release you want, or set allow_older=True.",
+                f"The package {self._releases.uuid} was exported at {ours}, before the package"
+                f" {live.package_uuid} of release {live.id} (exported at {theirs}), which is live"
+                f" in deployment {self.deployment_id}. Or the clock of an instance was wrong at an"
+                " export. Nothing was uploaded.",
+                advice=(
+                    "Promote a newer export, activate the release you want, or set"
+                    " allow_older=True."
+                ),
                 **seen.about(),
             )
 
@@ -341,10 +395,12 @@ class Promoter:
         previous = self._previous(seen.live)
         body = self.package.body(self.progress)
         began = self.client.clock.monotonic()
-        log.info("Uploading the package %s to deployment %s", self._releases.uuid, self.deployment_id)
+        log.info(
+            "Uploading the package %s to deployment %s", self._releases.uuid, self.deployment_id
+        )
         try:
-            # The client does not repeat it: a person may decide something while a busy server makes us wait. So each
-            # repetition begins with a new look at what is live.
+            # The client does not repeat it: a person may decide something while a busy server makes
+            # us wait. So each repetition begins with a new look at what is live.
             result = self.tries.journal.ask(
                 self._request,
                 Baseline.of(seen).as_dict(),
@@ -364,12 +420,13 @@ class Promoter:
         made = result.release
         with production_stands(
             lambda: (
-                f"The server answered that it made release {made.id} of deployment {self.deployment_id} from the "
-                f"package, but it was not read back. It may be live in place of {seen.words.lower()}."
+                f"The server answered that it made release {made.id} of deployment"
+                f" {self.deployment_id} from the package, but it was not read back. It may be live"
+                f" in place of {seen.words.lower()}."
             )
         ):
-            # An answer about another deployment, or about a release that was there before, is not noted. It is not the
-            # answer to this upload, and a retry must look.
+            # An answer about another deployment, or about a release that was there before, is not
+            # noted. It is not the answer to this upload, and a retry must look.
             if made.deployment_id not in (None, self.deployment_id) or made.id <= seen.newest_id:
                 return self._settle_wrong(made, seen, previous)
             self.tries.journal.answered(
@@ -398,18 +455,26 @@ class Promoter:
         settled = self._releases.settle_new(seen)
         if settled.release is None:
             raise self._wrong_answer(made.id)
-        log.warning("The server answered that it made release %s, but it made release %s", made.id, settled.release.id)
+        log.warning(
+            "The server answered that it made release %s, but it made release %s",
+            made.id,
+            settled.release.id,
+        )
         return self._adopt_new(settled.release, settled, seen, previous)
 
     def _wrong_answer(self, release_id: int) -> TrifactaError:
-        """Make the error for an upload that was answered with another release, and whose own does not show."""
+        """Make the error for an upload that was answered with another release, and whose own does
+        not show.
+        """
         return self._releases.ambiguous(
-            f"the server answered that it made release {release_id}, which is no new release of this deployment, and "
-            "no other is new",
+            f"the server answered that it made release {release_id}, which is no new release of"
+            " this deployment, and no other is new",
             release_id,
         )
 
-    def _adopt_new(self, release: Release, settled: Settled, seen: Standing, previous: int | None) -> Promotion:
+    def _adopt_new(
+        self, release: Release, settled: Settled, seen: Standing, previous: int | None
+    ) -> Promotion:
         """Adopt a release that an upload of this try made."""
         overrun = settled.now.made_since(seen, release.id)
         return self._adopt(release, settled, previous, overrun, retry=False)
@@ -417,11 +482,15 @@ class Promoter:
     def _warn_of_uuid(self, release: Release) -> None:
         """Warn if a retry without a journal could not recognise the release."""
         if release.package_uuid is None:
-            log.warning("Release %s does not show its package, so a retry could not recognise it", release.id)
+            log.warning(
+                "Release %s does not show its package, so a retry could not recognise it",
+                release.id,
+            )
         elif release.package_uuid != self._releases.uuid:
             log.warning(
-                "Release %s shows the uuid %s, and the package has the uuid %s: this instance gives releases uuids of "
-                "its own. So a retry that did not get the answer to its upload cannot recognise the release, and stops",
+                "Release %s shows the uuid %s, and the package has the uuid %s: this instance gives"
+                " releases uuids of its own. So a retry that did not get the answer to its upload"
+                " cannot recognise the release, and stops",
                 release.id,
                 release.package_uuid,
                 self._releases.uuid,

@@ -40,22 +40,28 @@ class Undone:
     """What a rollback did.
 
     :param release_id: the release that was live before it
-    :param restored_package: the package of the release that is live again; None if none is live, or it is unknown
+    :param restored_package: the package of the release that is live again; None if none is live, or
+        it is unknown
     """
 
     release_id: int
     restored_package: str | None
 
 
-def outlast(client: TrifactaClient, act: Callable[[Tries], T], tries: Tries, *, seconds: float, what: str) -> T:
-    """Do something, and do it again as long as it fails with an error that may pass, until the time is up.
+def outlast(
+    client: TrifactaClient, act: Callable[[Tries], T], tries: Tries, *, seconds: float, what: str
+) -> T:
+    """Do something, and do it again as long as it fails with an error that may pass, until the time
+    is up.
 
     :param client: the instance
-    :param act: what to do; it gets the tries, which are those of a retry once it may have changed something
+    :param act: what to do; it gets the tries, which are those of a retry once it may have changed
+        something
     :param tries: the tries of the task
     :param seconds: for how long to try again
     :param what: what is waited for, for the log
-    :raises TrifactaError: the last try failed, or a try failed for a reason that another try cannot help
+    :raises TrifactaError: the last try failed, or a try failed for a reason that another try cannot
+        help
     """
     clock, begun = client.clock, None
     deadline, pause = clock.monotonic() + seconds, _INTERVAL
@@ -72,7 +78,9 @@ def outlast(client: TrifactaClient, act: Callable[[Tries], T], tries: Tries, *, 
             # From the first change on, an error says how production stands.
             begun = error if error.standing else begun
             pause = min(max(pause, getattr(error, "retry_after", None) or 0.0), left)
-            log.warning("%s. Trying again in %.0f s, for %.0f s more at most: %s", what, pause, left, error)
+            log.warning(
+                "%s. Trying again in %.0f s, for %.0f s more at most: %s", what, pause, left, error
+            )
         clock.sleep(pause)
         pause = min(2 * pause, _LONGEST_INTERVAL)
 
@@ -88,21 +96,22 @@ def roll_back(
 ) -> Undone | None:
     """Make the baseline's live release live again, if a release of this run is live instead.
 
-    It never guesses. If anything but this run's release is live, a person or another run decided that, and it stays.
-    The run's release is known by its id, if the task that made it got the answer. Only without an id is it known by
-    the package, because an instance may give its releases uuids of its own.
+    It never guesses. If anything but this run's release is live, a person or another run decided
+    that, and it stays. The run's release is known by its id, if the task that made it got the
+    answer. Only without an id is it known by the package, because an instance may give its releases
+    uuids of its own.
 
     :param client: the instance
     :param baseline: what the deployment looked like before the run
     :param package_uuid: the package that the run promoted; None if the run ended before it had one
-    :param release_id: the release that the run made, if it is known. One that the baseline knew already is of another
-        run, and counts as unknown
+    :param release_id: the release that the run made, if it is known. One that the baseline knew
+        already is of another run, and counts as unknown
     :param tries: the tries of the task; without them, this is a first try
-    :param settle_timeout: seconds that the server has to finish or drop the upload of the package, if none of its
-        releases shows
+    :param settle_timeout: seconds that the server has to finish or drop the upload of the package,
+        if none of its releases shows
     :returns: what was rolled back, None if there was nothing to do
-    :raises UnexpectedLiveReleaseError: another release is live, the recorded release is gone, or another import ran at
-        the same time
+    :raises UnexpectedLiveReleaseError: another release is live, the recorded release is gone, or
+        another import ran at the same time
     :raises AmbiguousSubmissionError: it cannot be told whether the package became a release
     :raises InterruptedChangeError: a person may have undone the rollback of an earlier try
     :raises TrifactaError: for the rest
@@ -117,24 +126,30 @@ def roll_back(
     if release_id is None or release_id in now:
         now = _await_promotion(package, now, baseline)
     else:
-        # It was deleted, or the answer that named it was wrong. A release of the package is of this run too.
+        # It was deleted, or the answer that named it was wrong. A release of the package is of this
+        # run too.
         package = replace(package, release_id=None)
     live, ours = now.live, package.among(now, after=latest)
     if now.live_id == target:
-        # There is nothing to do. But if an earlier try was cut off after its change, the change is reported.
-        entry = tries.journal.entry(**live_request(baseline.deployment_id, target)) if tries.is_retry else None
+        # There is nothing to do. But if an earlier try was cut off after its change, the change is
+        # reported.
+        entry = (
+            tries.journal.entry(**live_request(baseline.deployment_id, target))
+            if tries.is_retry
+            else None
+        )
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
     live = _refuse_surprise(baseline, package, now, ours)
     if target is not None and target not in now:
         raise errors.UnexpectedLiveReleaseError(
-            f"Release {target} of deployment {baseline.deployment_id}, which was live before the run, was deleted, so "
-            f"there is nothing to go back to. Release {live.id} stays live. Nothing was changed. Activate another "
-            "release in Trifacta, or promote a package.",
+            f"Release {target} of deployment {baseline.deployment_id}, which was live before the"
+            f" run, was deleted, so there is nothing to go back to. Release {live.id} stays live."
+            " Nothing was changed. Activate another release in Trifacta, or promote a package.",
             **now.about(target),
         )
-    # A release that was not changed since its import was never rolled back. So no person can have undone a rollback,
-    # and the change may be asked for as in a first try.
+    # A release that was not changed since its import was never rolled back. So no person can have
+    # undone a rollback, and the change may be asked for as in a first try.
     tries = tries.as_first() if live.untouched else tries
     after = set_live(client, baseline.deployment_id, target, now, shows=live.id, tries=tries)
     refuse_overlap(baseline.deployment_id, now, after)
@@ -161,17 +176,21 @@ def _read(package: PackageReleases, baseline: Baseline) -> Standing:
     target, newer = baseline.active_release_id, down_to(baseline.latest_release_id or 0)
 
     def enough(releases: Sequence[Release]) -> bool:
-        return newer(releases) and (target is None or any(release.id <= target for release in releases))
+        return newer(releases) and (
+            target is None or any(release.id <= target for release in releases)
+        )
 
-    rows = read_patiently(package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough))
+    rows = read_patiently(
+        package.client, lambda reader: reader.releases.list(package.deployment_id, until=enough)
+    )
     return Standing(package.deployment_id, rows)
 
 
 def _await_promotion(package: PackageReleases, before: Standing, baseline: Baseline) -> Standing:
     """Wait for a release that the run may have uploaded right before the rollback.
 
-    The task that promotes may have been killed in its upload. A rollback that looks too soon would find nothing to do,
-    and the release would go live after it.
+    The task that promotes may have been killed in its upload. A rollback that looks too soon would
+    find nothing to do, and the release would go live after it.
 
     :param package: the releases of the package that the run promoted
     :param before: how the deployment stands, as read just now
@@ -192,8 +211,9 @@ def _await_promotion(package: PackageReleases, before: Standing, baseline: Basel
     try:
         now = package.await_activation(made) if made else package.settle_new(before).now
     except (errors.AmbiguousSubmissionError, errors.ReleaseNotLiveError):
-        # Whether the package became a release is in doubt. A rollback need not know that where another live release
-        # shows its package: that release is not of this run in any case, and it stays.
+        # Whether the package became a release is in doubt. A rollback need not know that where
+        # another live release shows its package: that release is not of this run in any case, and
+        # it stays.
         now = _read(package, baseline)
         newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
         if any(one.package_uuid is None for one in newer) or now.live in package.among(newer):
@@ -205,7 +225,9 @@ def _await_promotion(package: PackageReleases, before: Standing, baseline: Basel
     return before if now.live_id == target else _read(package, baseline)
 
 
-def _await_release(package: PackageReleases, release_id: int, before: Standing, baseline: Baseline) -> Standing:
+def _await_release(
+    package: PackageReleases, release_id: int, before: Standing, baseline: Baseline
+) -> Standing:
     """Wait for a release that the server said it made to show in the list, which may lag behind."""
     log.info(
         "Release %s does not show in deployment %s. Waiting %s s for it",
@@ -221,7 +243,8 @@ def _await_release(package: PackageReleases, release_id: int, before: Standing, 
 
 
 def _refuse_hidden(package: PackageReleases, release_id: int, now: Standing) -> None:
-    """Refuse a list that does not show a release which is there: it cannot show what is live either.
+    """Refuse a list that does not show a release which is there: it cannot show what is live
+    either.
 
     :raises UnexpectedResponseError: the release is there; a later try may read another list
     """
@@ -232,22 +255,29 @@ def _refuse_hidden(package: PackageReleases, release_id: int, now: Standing) -> 
     if release.deleted or release.deployment_id not in (None, package.deployment_id):
         return
     raise errors.UnexpectedResponseError(
-        f"Release {release_id} is there, and the list of the releases of deployment {package.deployment_id} does not "
-        "show it. So it is unknown which release is live. Nothing was changed.",
+        f"Release {release_id} is there, and the list of the releases of deployment"
+        f" {package.deployment_id} does not show it. So it is unknown which release is live."
+        " Nothing was changed.",
         **now.about(release_id),
     )
 
 
-def _refuse_surprise(baseline: Baseline, package: PackageReleases, now: Standing, ours: Sequence[Release]) -> Release:
+def _refuse_surprise(
+    baseline: Baseline, package: PackageReleases, now: Standing, ours: Sequence[Release]
+) -> Release:
     """Return the live release, if this run made it."""
     if now.live is None or now.live not in ours:
         where = f" and is not of this run ({package.words})"
         newer = [release for release in now if release.id > (baseline.latest_release_id or 0)]
-        if package.uuid and package.release_id is None and now.live in package.not_proven_others(newer, now):
+        if (
+            package.uuid
+            and package.release_id is None
+            and now.live in package.not_proven_others(newer, now)
+        ):
             where = (
-                f" and shows the uuid {now.live.package_uuid if now.live else None}, while this run promoted "
-                f"{package.uuid or 'no package'}. It is of this run only if this instance gives releases uuids of its "
-                "own"
+                f" and shows the uuid {now.live.package_uuid if now.live else None}, while this run"
+                f" promoted {package.uuid or 'no package'}. It is of this run only if this instance"
+                " gives releases uuids of its own"
             )
         raise baseline.another_is_live(
             now,

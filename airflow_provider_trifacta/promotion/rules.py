@@ -19,9 +19,11 @@ Rule = dict[str, Any]
 
 
 def refuses_to_show(error: errors.TrifactaError) -> bool:
-    """Tell whether the server itself does not show this list, now or later. Reading import rules is not documented.
+    """Tell whether the server itself does not show this list, now or later. Reading import rules is
+    not documented.
 
-    A lost answer, the words of a gateway, a redirect and refused credentials say nothing about the list.
+    A lost answer, the words of a gateway, a redirect and refused credentials say nothing about the
+    list.
 
     :param error: what ended the read
     """
@@ -32,11 +34,12 @@ def refuses_to_show(error: errors.TrifactaError) -> bool:
 def check_rules(kind: str, rules: object) -> list[Rule]:
     """Check the shape of a list of rules before anything is sent.
 
-    :param kind: ``"object"`` (``tableName``, which may be left out, ``onCondition``, ``withCondition``) or
-        ``"value"`` (``type``, ``on``, ``with``)
+    :param kind: ``"object"`` (``tableName``, which may be left out, ``onCondition``,
+        ``withCondition``) or ``"value"`` (``type``, ``on``, ``with``)
     :param rules: the list
     :returns: the rules, each with all its keys
-    :raises InvalidInputError: the list is not usable; the error names the rule and what is wrong with it
+    :raises InvalidInputError: the list is not usable; the error names the rule and what is wrong
+        with it
     """
     field = f"{kind}_rules"
     if isinstance(rules, (str, bytes)) or not isinstance(rules, Sequence):
@@ -47,30 +50,44 @@ def check_rules(kind: str, rules: object) -> list[Rule]:
 def _check_rule(kind: str, rule: object, where: str) -> Rule:
     keys = RULE_KINDS[kind][1]
     if not isinstance(rule, Mapping):
-        raise errors.InvalidInputError(f"{where} must be an object with {', '.join(keys)}, not {str(rule)[:80]!r}.")
+        raise errors.InvalidInputError(
+            f"{where} must be an object with {', '.join(keys)}, not {str(rule)[:80]!r}."
+        )
     checked = {"tableName": "connections", **rule} if kind == "object" else dict(rule)
     if set(checked) != set(keys):
         raise errors.InvalidInputError(
-            f"{where} must have exactly the keys {', '.join(keys)}, not {', '.join(map(str, rule)) or 'none'}."
+            f"{where} must have exactly the keys {', '.join(keys)}, not"
+            f" {', '.join(map(str, rule)) or 'none'}."
         )
     if kind == "value":
         for key in keys:
             if not isinstance(checked[key], str) or (key != "with" and not checked[key]):
                 what = "a text" if key == "with" else "a text that is not empty"
-                raise errors.InvalidInputError(f"{where}[{key!r}] must be {what}, not {checked[key]!r}.")
+                raise errors.InvalidInputError(
+                    f"{where}[{key!r}] must be {what}, not {checked[key]!r}."
+                )
         return checked
     if checked["tableName"] != "connections":
-        raise errors.InvalidInputError(f"{where}['tableName'] must be 'connections': the API knows no other.")
+        raise errors.InvalidInputError(
+            f"{where}['tableName'] must be 'connections': the API knows no other."
+        )
     for key in ("onCondition", "withCondition"):
         condition, place = checked[key], f"{where}[{key!r}]"
         if not isinstance(condition, Mapping) or not condition:
-            raise errors.InvalidInputError(f"{place} must be an object such as {{'uuid': ...}}, not {condition!r}.")
-        if any(isinstance(value, bool) or not isinstance(value, (str, int)) for value in condition.values()):
-            raise errors.InvalidInputError(f"{place} must hold literal ids, uuids or names, not {condition!r}.")
+            raise errors.InvalidInputError(
+                f"{place} must be an object such as {{'uuid': ...}}, not {condition!r}."
+            )
+        if any(
+            isinstance(value, bool) or not isinstance(value, (str, int))
+            for value in condition.values()
+        ):
+            raise errors.InvalidInputError(
+                f"{place} must hold literal ids, uuids or names, not {condition!r}."
+            )
         if any(str(value).strip() in ("", "None") for value in condition.values()):
             raise errors.InvalidInputError(
-                f"{place} has an empty value: {condition!r}. An upstream XCom or a template gave nothing: "
-                "check the task it comes from and the key's name."
+                f"{place} has an empty value: {condition!r}. An upstream XCom or a template gave"
+                " nothing: check the task it comes from and the key's name."
             )
     return checked
 
@@ -92,13 +109,15 @@ def _is_named(condition: Mapping[str, Any]) -> bool:
 def resolve_names(
     rules: Iterable[Rule], exported: Iterable[PackageConnection], local: Iterable[Connection]
 ) -> list[Rule]:
-    """Replace the names of connections by uuids and ids. A name beside an id or uuid stays as it is.
+    """Replace the names of connections by uuids and ids. A name beside an id or uuid stays as it
+    is.
 
     :param rules: checked object rules
     :param exported: the package's connections, for ``onCondition``
     :param local: the instance's connections, for ``withCondition``
     :returns: the rules, as they are sent
-    :raises AmbiguousNameError: no connection has the name, or several have it, or the one has no uuid
+    :raises AmbiguousNameError: no connection has the name, or several have it, or the one has no
+        uuid
     """
     exported, local = list(exported), list(local)
     return [
@@ -111,15 +130,21 @@ def resolve_names(
     ]
 
 
-def _resolve(condition: Mapping[str, Any], field: str, connections: Sequence[Any], where: str) -> Rule:
+def _resolve(
+    condition: Mapping[str, Any], field: str, connections: Sequence[Any], where: str
+) -> Rule:
     if not _is_named(condition):
         return dict(condition)
     name = condition["name"]
-    found = one_of([one for one in connections if one.name == name], field, name, connections, where)
+    found = one_of(
+        [one for one in connections if one.name == name], field, name, connections, where
+    )
     return {field: found, **{key: value for key, value in condition.items() if key != "name"}}
 
 
-def one_of(found: Sequence[Any], field: str, name: object, connections: Sequence[Any], where: str) -> Any:
+def one_of(
+    found: Sequence[Any], field: str, name: object, connections: Sequence[Any], where: str
+) -> Any:
     """Return a field of the one connection that was found.
 
     :param found: the connections that were found
@@ -134,14 +159,20 @@ def one_of(found: Sequence[Any], field: str, name: object, connections: Sequence
     wrong = f"The connection {quoted(name)} {where} has no {field}."
     if len(found) != 1:
         wrong = f"{len(found)} connections {where} are called {quoted(name)}."
-    known = listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ") or "none"
+    known = (
+        listed((f"{one.name} (id {one.id}, uuid {one.uuid})" for one in connections), between="; ")
+        or "none"
+    )
     raise errors.AmbiguousNameError(
-        f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.", found_ids=[one.id for one in found]
+        f"{wrong} There are: {known}. Nothing was changed. Use the id or uuid.",
+        found_ids=[one.id for one in found],
     )
 
 
 def same_rules(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> bool:
-    """Compare two lists of rules. Their order counts. An id may be a number or a text, because the API takes both."""
+    """Compare two lists of rules. Their order counts. An id may be a number or a text, because the
+    API takes both.
+    """
     return [_plain(rule) for rule in some] == [_plain(rule) for rule in others]
 
 
@@ -151,7 +182,9 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def fitting_rules(connection: PackageConnection, rules: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def fitting_rules(
+    connection: PackageConnection, rules: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
     """Return the object rules whose ``onCondition`` fits a connection of the package."""
     return [rule for rule in rules if _meets(connection, rule.get("onCondition"), unknown=False)]
 
@@ -162,7 +195,9 @@ def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
     :param rule: the rule, as the API gives it
     :param local: the connections of the instance
     """
-    return not any(_meets(connection, rule.get("withCondition"), unknown=True) for connection in local)
+    return not any(
+        _meets(connection, rule.get("withCondition"), unknown=True) for connection in local
+    )
 
 
 def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
@@ -176,15 +211,17 @@ def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
         return unknown
     fields = vars(connection)
     return all(
-        unknown if fields.get(key) is None else str(fields[key]) == str(value) for key, value in condition.items()
+        unknown if fields.get(key) is None else str(fields[key]) == str(value)
+        for key, value in condition.items()
     )
 
 
 def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: Release) -> bool:
-    """Tell whether import rules were changed after a release was made, so that a new import would differ.
+    """Tell whether import rules were changed after a release was made, so that a new import would
+    differ.
 
-    A deleted rule leaves no trace, so it is not noticed. If the rules cannot be read, the release counts as up to date,
-    and the log warns of it.
+    A deleted rule leaves no trace, so it is not noticed. If the rules cannot be read, the release
+    counts as up to date, and the log warns of it.
 
     :param import_rules: the calls for import rules
     :param deployment_id: the deployment of the release
@@ -192,8 +229,8 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     :raises TrifactaError: the rules cannot be read for a reason that may pass
     """
     unreadable = (
-        "It cannot be told whether import rules of deployment %s were changed after its live release %s was made, so "
-        "the release counts as up to date: %s"
+        "It cannot be told whether import rules of deployment %s were changed after its live"
+        " release %s was made, so the release counts as up to date: %s"
     )
     rules: list[ImportRule] = []
     unread: list[object] = []
@@ -201,7 +238,8 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
         try:
             rules += import_rules.list(deployment_id, kind)
         except errors.TrifactaError as error:
-            # Without this read, a gateway that never lets it through would keep the package from being promoted.
+            # Without this read, a gateway that never lets it through would keep the package from
+            # being promoted.
             if not refuses_to_show(error) and not refuses_form(error):
                 raise
             unread.append(error)
@@ -209,7 +247,8 @@ def rules_changed_since(import_rules: ImportRules, deployment_id: int, release: 
     newer = [rule.id for rule in rules if made and rule.created_at and rule.created_at > made]
     if newer:
         log.info(
-            "Import rules %s of deployment %s are newer than its live release %s: importing the package again",
+            "Import rules %s of deployment %s are newer than its live release %s: importing the"
+            " package again",
             newer,
             deployment_id,
             release.id,

@@ -1,4 +1,6 @@
-"""What is run: the live release of a deployment, flows, or a recipe. :mod:`.run_once` makes sure that it runs once."""
+"""What is run: the live release of a deployment, flows, or a recipe. :mod:`.run_once` makes sure
+that it runs once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import InvalidInputError, RunNotStartedError, UnexpectedLiveReleaseError, UnexpectedResponseError
+from ..client.errors import (
+    InvalidInputError,
+    RunNotStartedError,
+    UnexpectedLiveReleaseError,
+    UnexpectedResponseError,
+)
 from ..client.texts import parse_ids
 from .journal import digest_of
 from .run_once import Once, Order, Run
@@ -21,16 +28,17 @@ log = logging.getLogger(__name__)
 
 #: What to do if a template did not give the text that it shows.
 _NATIVE = (
-    "Give the value as a text. In a DAG with render_template_as_native_obj=True put quotes into it, for example "
-    "'\"1.10\"', because that option turns a text that looks like a Python value into that value."
+    "Give the value as a text. In a DAG with render_template_as_native_obj=True put quotes into it,"
+    " for example '\"1.10\"', because that option turns a text that looks like a Python value into"
+    " that value."
 )
 
 
 def check_parameters(parameters: object) -> dict[str, str]:
     """Check the parameters of a run, before any request.
 
-    Texts are sent as they are. An int becomes its digits, as a value and as a name. A float or a bool is refused,
-    because it has lost its spelling: native rendering makes 1.1 of ``1.10``.
+    Texts are sent as they are. An int becomes its digits, as a value and as a name. A float or a
+    bool is refused, because it has lost its spelling: native rendering makes 1.1 of ``1.10``.
 
     :param parameters: values by parameter name, or None
     :returns: the texts to send, by name
@@ -39,18 +47,24 @@ def check_parameters(parameters: object) -> dict[str, str]:
     if parameters is None:
         return {}
     if not isinstance(parameters, Mapping):
-        raise InvalidInputError(f"run_parameters must be a dict of names and values, not {str(parameters)[:80]!r}.")
+        raise InvalidInputError(
+            f"run_parameters must be a dict of names and values, not {str(parameters)[:80]!r}."
+        )
     checked: dict[str, str] = {}
     for given, value in parameters.items():
         name = str(given) if _is_text(given) else ""
         if not name.strip():
-            raise InvalidInputError(f"run_parameters holds the name {given!r}: a name must be a text.")
+            raise InvalidInputError(
+                f"run_parameters holds the name {given!r}: a name must be a text."
+            )
         if name in checked:
-            raise InvalidInputError(f"run_parameters holds the name {name!r} twice, as a text and as a number.")
+            raise InvalidInputError(
+                f"run_parameters holds the name {name!r} twice, as a text and as a number."
+            )
         if str(value).strip() == "None":
             raise InvalidInputError(
-                f"run_parameters[{name!r}] must be a text or a whole number, not {value!r}. An upstream XCom or a "
-                "template gave nothing."
+                f"run_parameters[{name!r}] must be a text or a whole number, not {value!r}. An"
+                " upstream XCom or a template gave nothing."
             )
         if not _is_text(value):
             raise InvalidInputError(
@@ -73,10 +87,11 @@ def run_deployment(
     release_id: int | None = None,
     tries: Tries | None = None,
 ) -> Run:
-    """Run the live release of a deployment: one job group for each manual output of its primary flow.
+    """Run the live release of a deployment: one job group for each manual output of its primary
+    flow.
 
-    The request is sent again only if the server provably did nothing. If its answer was lost, nothing is sent again,
-    because the API cannot tell whether jobs were started.
+    The request is sent again only if the server provably did nothing. If its answer was lost,
+    nothing is sent again, because the API cannot tell whether jobs were started.
 
     :param client: the production instance
     :param deployment_id: the deployment
@@ -94,12 +109,24 @@ def run_deployment(
     order = Order(
         name=f"deployment {deployment_id}",
         send=lambda _key, _again: client.deployments.run(deployment_id, parameters),
-        needs=f"The primary flow of its live release {live} needs a manual output: define one in the source instance, "
-        "and promote a new export.",
+        needs=(
+            f"The primary flow of its live release {live} needs a manual output: define one in the"
+            " source instance, and promote a new export."
+        ),
     )
-    request = {"what": "run", "deployment_id": deployment_id, "release_id": live, "parameters": digest_of(parameters)}
+    request = {
+        "what": "run",
+        "deployment_id": deployment_id,
+        "release_id": live,
+        "parameters": digest_of(parameters),
+    }
     fields = {"deployment_id": deployment_id, "live_id": live}
-    log.info("To run: live release %s of deployment %s, parameters %s", live, deployment_id, sorted(parameters))
+    log.info(
+        "To run: live release %s of deployment %s, parameters %s",
+        live,
+        deployment_id,
+        sorted(parameters),
+    )
     return Once(client, request, [order], tries or Tries(), fields=fields).run(release_id=live)
 
 
@@ -117,7 +144,8 @@ def run_flows(
     :param flow_ids: the flows
     :param parameters: values by parameter name, for each of them
     :param release_id: the release that must be live, else nothing is started
-    :param tries: the tries of the task, with the execution id; without them, this is a first try that has none
+    :param tries: the tries of the task, with the execution id; without them, this is a first try
+        that has none
     :returns: what runs
     :raises RunNotStartedError: a run started nothing
     :raises UnexpectedLiveReleaseError: the release is not live
@@ -131,7 +159,9 @@ def run_flows(
     def order(flow_id: int) -> Order:
         return Order(
             name=f"flow {flow_id}",
-            send=lambda key, again: client.flows.run(flow_id, parameters, execution_id=key, again=again),
+            send=lambda key, again: client.flows.run(
+                flow_id, parameters, execution_id=key, again=again
+            ),
             needs="It needs a manual output.",
             path="/v4/flows/{}/run",
             has=lambda group: group.flow_id == flow_id,
@@ -181,13 +211,16 @@ def run_recipe(
 
 
 def _require_live(client: TrifactaClient, release_id: int | None) -> None:
-    """Refuse to run what a release brought, if that release is not live. Its deployment is found by the release."""
+    """Refuse to run what a release brought, if that release is not live. Its deployment is found by
+    the release.
+    """
     if release_id is None:
         return
     deployment_id = client.releases.get(release_id).deployment_id
     if deployment_id is None:
         raise UnexpectedResponseError(
-            f"GET /v4/releases/{release_id} does not show its deployment. Nothing was started.", release_id=release_id
+            f"GET /v4/releases/{release_id} does not show its deployment. Nothing was started.",
+            release_id=release_id,
         )
     _live_release(client, deployment_id, release_id)
 
@@ -196,19 +229,24 @@ def _live_release(client: TrifactaClient, deployment_id: int, release_id: int | 
     """Return which release is live, if it is the one that is wanted."""
     # A list that does not show the wanted release is older than that release.
     now = Standing.read(
-        client, deployment_id, lambda now: release_id is None or release_id in now, down_to_id=release_id
+        client,
+        deployment_id,
+        lambda now: release_id is None or release_id in now,
+        down_to_id=release_id,
     )
     if now.live_id is None:
         raise now.error(
             RunNotStartedError,
-            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing was started.",
+            f"No release of deployment {deployment_id} is live, so there is nothing to run. Nothing"
+            " was started.",
             release_id,
             advice="Activate a release first.",
         )
     if release_id not in (None, now.live_id):
         raise now.error(
             UnexpectedLiveReleaseError,
-            f"{now.words} of deployment {deployment_id} is live, not release {release_id}. Nothing was started.",
+            f"{now.words} of deployment {deployment_id} is live, not release {release_id}. Nothing"
+            " was started.",
             release_id,
             advice=f"Activate release {release_id}, or run the deployment without a release id.",
         )

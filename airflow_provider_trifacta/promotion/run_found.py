@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import JobGroup
 
-#: How far the clocks may differ where a job group is taken for one of a run: an older run must not be taken for it.
+#: How far the clocks may differ where a job group is taken for one of a run: an older run must not
+#: be taken for it.
 _TOLERANCE = timedelta(seconds=5)
 
 
@@ -40,7 +41,8 @@ class Started:
 
 
 def read_answer(answer: object, name: str, needs: str, fields: Mapping[str, Any]) -> Started:
-    """Read ``{"data": [{"id": ..., "flowRun": {"id": ...}}], "flowRunId": ...}``, or one job group ``{"id": ...}``.
+    """Read ``{"data": [{"id": ..., "flowRun": {"id": ...}}], "flowRunId": ...}``, or one job group
+    ``{"id": ...}``.
 
     :param answer: the answer to a run
     :param name: what runs
@@ -72,7 +74,9 @@ def _id(row: object) -> int | None:
     return one if isinstance(one, int) and not isinstance(one, bool) and one > 0 else None
 
 
-def find(client: TrifactaClient, has: Callable[[JobGroup], bool], since: datetime | None) -> Started | None:
+def find(
+    client: TrifactaClient, has: Callable[[JobGroup], bool], since: datetime | None
+) -> Started | None:
     """Find what a request started that the server took, among the newest job groups of this user.
 
     Its job groups may appear one after the other, so they are taken once two looks show the same.

@@ -1,8 +1,10 @@
-"""A run is started once: what earlier tries started, when a request is repeated, and what a lost answer means.
+"""A run is started once: what earlier tries started, when a request is repeated, and what a lost
+answer means.
 
-Some calls take an execution id [P: AAC25]. A server that documents it takes only the first request of an id, and
-answers 304 to the others. So if an answer was lost, the request is sent again with the same id. A server that does not
-document it may ignore it and run twice. Then nothing is sent again, and a person decides.
+Some calls take an execution id [P: AAC25]. A server that documents it takes only the first request
+of an id, and answers 304 to the others. So if an answer was lost, the request is sent again with
+the same id. A server that does not document it may ignore it and run twice. Then nothing is sent
+again, and a person decides.
 """
 
 from __future__ import annotations
@@ -51,9 +53,11 @@ class Order:
     """One request that starts jobs.
 
     :param name: what runs, for texts
-    :param send: sends the request; it takes the execution id, and whether the server is known to take it once
+    :param send: sends the request; it takes the execution id, and whether the server is known to
+        take it once
     :param needs: what to do if it starts nothing
-    :param path: the call in the instance's own description; empty for a call that takes no execution id
+    :param path: the call in the instance's own description; empty for a call that takes no
+        execution id
     :param has: tells whether a job group may be one that it started
     """
 
@@ -68,13 +72,14 @@ class Order:
 class Once:
     """Sends some orders, one after the other, each once for a task.
 
-    A retry joins what an earlier try started. So does a clear, as long as that still runs: a person who clears a task
-    has looked, and a retry has not.
+    A retry joins what an earlier try started. So does a clear, as long as that still runs: a person
+    who clears a task has looked, and a retry has not.
 
     :param client: the instance
     :param request: what the journal compares
     :param orders: the requests
-    :param tries: the tries of the task. Their execution id is that of the first request, if the calls take one
+    :param tries: the tries of the task. Their execution id is that of the first request, if the
+        calls take one
     :param fields: the error's fields that name what runs
     """
 
@@ -111,7 +116,9 @@ class Once:
         return Run(release_id, self._ids(self._known), self._joined, flow_runs)
 
     def _doubt(self) -> str:
-        """Join what earlier tries started, and return why the next order may have been sent; empty if it was not."""
+        """Join what earlier tries started, and return why the next order may have been sent; empty
+        if it was not.
+        """
         journal, retry, names = self.journal, self.tries.is_retry, self._names()
         entry, why = journal.entry(**self.request), "an earlier try of this task asked for it."
         if entry:
@@ -119,9 +126,11 @@ class Once:
             known = [Started.of(one) for one in notes if one.get("job_group_ids")]
             lost, self._since = len(known) < len(notes), parse_time(entry.before.get("at"))
             if lost and not retry and not entry.answer.get("told"):
-                # A clear starts it again only after an error has told a person which job groups appeared.
+                # A clear starts it again only after an error has told a person which job groups
+                # appeared.
                 raise self._ambiguous(self.orders[len(known)], why)
-            if retry or any(self.client.job_groups.status(one) in RUNNING for one in self._ids(known)):
+            statuses = map(self.client.job_groups.status, self._ids(known))
+            if retry or any(status in RUNNING for status in statuses):
                 self._known, self._joined = known, bool(known)
                 log.info("An earlier try of this task ran %s: %s", names, self._ids(known))
             if lost and retry:
@@ -134,16 +143,18 @@ class Once:
             return ""
         if journal.last_request.get("what") == self.request["what"]:
             raise self._interrupted(
-                f"An earlier try of this task ran {names}, with another live release or other parameters."
+                f"An earlier try of this task ran {names}, with another live release or other"
+                " parameters."
             )
         if self._execution_id and not journal.exists:
             return "an earlier try of this task may have asked for it."
-        # A try whose request the journal does not take stops. So no earlier try has sent one: the worker may have died
-        # while Airflow prepared the task.
+        # A try whose request the journal does not take stops. So no earlier try has sent one: the
+        # worker may have died while Airflow prepared the task.
         return ""
 
     def _refuse_abandoned(self) -> None:
-        """Stop a clear where an earlier try asked for another run, and no error has told a person of it yet.
+        """Stop a clear where an earlier try asked for another run, and no error has told a person
+        of it yet.
 
         No list proves that the server did nothing, so only a person can end the doubt.
         """
@@ -151,7 +162,9 @@ class Once:
         if abandoned is None or abandoned[1].answer.get("told"):
             return
         self._since = parse_time(abandoned[1].before.get("at"))
-        raise self._ambiguous(self.orders[0], "an earlier try of this task asked for another run, and got no answer.")
+        raise self._ambiguous(
+            self.orders[0], "an earlier try of this task asked for another run, and got no answer."
+        )
 
     def _start(self, order: Order, doubt: str) -> Started:
         """Send an order.
@@ -173,7 +186,10 @@ class Once:
             if not doubt:
                 answer = order.send(key, False)
                 if answer is ACCEPTED_BEFORE:
-                    why = "the server says that it took this request before, but no try of this task has sent it."
+                    why = (
+                        "the server says that it took this request before, but no try of this task"
+                        " has sent it."
+                    )
                     raise self._ambiguous(order, why)
                 return self._answered(read_answer(answer, order.name, order.needs, self.fields))
         except errors.AmbiguousSubmissionError:
@@ -187,17 +203,30 @@ class Once:
             doubt, cause = str(error), error
         return self._settle(order, key, doubt, cause)
 
-    def _settle(self, order: Order, key: str | None, doubt: str, cause: Exception | None) -> Started:
-        """Send an order again whose answer was lost, if the server takes it once; else leave it to a person."""
+    def _settle(
+        self, order: Order, key: str | None, doubt: str, cause: Exception | None
+    ) -> Started:
+        """Send an order again whose answer was lost, if the server takes it once; else leave it to
+        a person.
+        """
         if not key:
             raise self._ambiguous(order, doubt) from cause
         try:
             if not self.client.description.takes_execution_id(order.path):
                 raise self._ambiguous(order, doubt) from cause
-            log.warning("It is unknown whether the run of %s started jobs: %s Looking for them", order.name, doubt)
-            # The server may know the id only when the run exists, and may still work on the first request.
+            log.warning(
+                "It is unknown whether the run of %s started jobs: %s Looking for them",
+                order.name,
+                doubt,
+            )
+            # The server may know the id only when the run exists, and may still work on the first
+            # request.
             found = find(self.client, order.has, self._since)
-            log.info("Sending the request again with the execution id %s, by which the server takes it once", key)
+            log.info(
+                "Sending the request again with the execution id %s, by which the server takes it"
+                " once",
+                key,
+            )
             answer = order.send(key, True)
             if answer is not ACCEPTED_BEFORE:
                 return self._answered(read_answer(answer, order.name, order.needs, self.fields))
@@ -208,18 +237,27 @@ class Once:
             if not error.retryable:
                 raise self._ambiguous(order, f"{doubt} {error}") from error
             error.standing = (
-                f"It is unknown whether the run of {order.name} started jobs. A retry sends the request again with the "
-                "same execution id, so it runs once. A clear starts it again: look at its jobs in Trifacta before."
+                f"It is unknown whether the run of {order.name} started jobs. A retry sends the"
+                " request again with the same execution id, so it runs once. A clear starts it"
+                " again: look at its jobs in Trifacta before."
             )
             raise
         if found is None:
-            raise self._ambiguous(order, "the server took it, and its jobs cannot be told from others.") from cause
+            raise self._ambiguous(
+                order, "the server took it, and its jobs cannot be told from others."
+            ) from cause
         self._joined = True
-        log.info("The server took the request before. Job groups %s of %s run", found.job_group_ids, order.name)
+        log.info(
+            "The server took the request before. Job groups %s of %s run",
+            found.job_group_ids,
+            order.name,
+        )
         return self._answered(found)
 
     def _key(self) -> str | None:
-        """Return the execution id of the next order. It goes by its place, so a retry with other orders is noticed."""
+        """Return the execution id of the next order. It goes by its place, so a retry with other
+        orders is noticed.
+        """
         number, first = len(self._known), self._execution_id
         return str(uuid5(UUID(first), str(number))) if first and number else first
 
@@ -246,17 +284,23 @@ class Once:
     def _interrupted(self, why: str) -> errors.InterruptedChangeError:
         return errors.InterruptedChangeError(
             f"{why} A retry does not run {self._names()} a second time. Nothing was started.",
-            advice="Look at the jobs in Trifacta, and clear this task if it should run once more. "
-            f"{self.tries.clear_again}".rstrip(),
+            advice=(
+                "Look at the jobs in Trifacta, and clear this task if it should run once more. "
+                f"{self.tries.clear_again}".rstrip()
+            ),
             **self.fields,
         )
 
     def _ambiguous(self, order: Order, why: str) -> errors.AmbiguousSubmissionError:
-        """Make the error for a run that may have started, with the job groups that a person has to look at."""
+        """Make the error for a run that may have started, with the job groups that a person has to
+        look at.
+        """
         try:
             since = self._since and self._since - CLOCK_TOLERANCE
             groups = self.client.without_repetitions.job_groups.newest()
-            found = [one for one in groups if not since or not one.created_at or one.created_at >= since]
+            found = [
+                one for one in groups if not since or not one.created_at or one.created_at >= since
+            ]
             listed = ", ".join(f"{one.id} ({shown(one.status)})" for one in found) or "none"
             what = f"Job groups that appeared since, newest first: {listed}."
             ids = [one.id for one in found]
@@ -265,9 +309,13 @@ class Once:
         # A person can read the error from now on, so a clear may start the run again.
         self.journal.answered(told=True)
         return errors.AmbiguousSubmissionError(
-            f"It is unknown whether the run of {order.name} started jobs: {why} This task does not ask for it again, "
-            f"because jobs might run twice. {what} {self._started_before()}".rstrip(),
-            advice=f"Look at them in Trifacta, and clear this task if it should run. {self.tries.clear_again}".rstrip(),
+            f"It is unknown whether the run of {order.name} started jobs: {why} This task does not"
+            f" ask for it again, because jobs might run twice. {what}"
+            f" {self._started_before()}".rstrip(),
+            advice=(
+                "Look at them in Trifacta, and clear this task if it should run."
+                f" {self.tries.clear_again}".rstrip()
+            ),
             job_group_ids=ids,
             **self.fields,
         )

@@ -47,15 +47,25 @@ class RuleList:
     noted_as_one: Entry | None
 
     def __post_init__(self) -> None:
-        self._request = {"what": "rules", "deployment_id": self.deployment_id, "rules": digest_of(self.wanted)}
+        self._request = {
+            "what": "rules",
+            "deployment_id": self.deployment_id,
+            "rules": digest_of(self.wanted),
+        }
         self._where = f"{self.kind} rules of deployment {self.deployment_id}"
         #: What was found; None if the server does not show it.
         self.found = self._read(partial(read_patiently, self.client))
 
-    def _read(self, look_at: Callable[[Callable[[TrifactaClient], Any]], Any]) -> list[ImportRule] | None:
-        """Return the rules. None means that the server does not show them, which a retry cannot change."""
+    def _read(
+        self, look_at: Callable[[Callable[[TrifactaClient], Any]], Any]
+    ) -> list[ImportRule] | None:
+        """Return the rules. None means that the server does not show them, which a retry cannot
+        change.
+        """
         try:
-            rules: list[ImportRule] = look_at(lambda reader: reader.import_rules.list(self.deployment_id, self.kind))
+            rules: list[ImportRule] = look_at(
+                lambda reader: reader.import_rules.list(self.deployment_id, self.kind)
+            )
             return rules
         except errors.TrifactaError as error:
             if not refuses_to_show(error):
@@ -74,14 +84,16 @@ class RuleList:
 
     @property
     def state(self) -> str | None:
-        """A digest that changes when the list is replaced; None where the list could not be read."""
+        """A digest that changes when the list is replaced; None where the list could
+        not be read.
+        """
         return _state_of(self.found)
 
     def settle_abandoned(self) -> None:
         """Wait for a list that an earlier try wrote with other rules, and whose answer was lost.
 
-        The server may still apply it. A list that does not show it in time proves that it will not: the process that
-        sent it is dead.
+        The server may still apply it. A list that does not show it in time proves that it will not:
+        the process that sent it is dead.
         """
         abandoned = self.journal.abandoned(self._request, "set")
         if abandoned is None or self.found is None:
@@ -92,19 +104,25 @@ class RuleList:
             return _state_of(rules) != before
 
         if not is_changed(self.found):
-            self.found = self._read(lambda read: look(self.client, read, is_changed, seconds=VERIFY_TIMEOUT))
+            self.found = self._read(
+                lambda read: look(self.client, read, is_changed, seconds=VERIFY_TIMEOUT)
+            )
 
     @property
     def noted_states(self) -> dict[str, str | None]:
-        """What all lists of the task were when an earlier try decided to write this one, by their kinds."""
+        """What all lists of the task were when an earlier try decided to write this one, by their
+        kinds.
+        """
         entry = self.journal.entry(**self.journal.last_request)
         return dict(entry.before.get("states") or {}) if entry else {}
 
     def may_be_changed(self, tries: Tries, noted: Mapping[str, str | None]) -> bool:
-        """Tell whether an earlier try may have set the list, and a person may have set another one after that.
+        """Tell whether an earlier try may have set the list, and a person may have set another one
+        after that.
 
-        The list does not show who set it. With a journal, one that is not as it was before the earlier try counts as
-        changed. Without one, a list with a rule that is newer than the run does.
+        The list does not show who set it. With a journal, one that is not as it was before the
+        earlier try counts as changed. Without one, a list with a rule that is newer than the run
+        does.
 
         :param tries: the tries of the task
         :param noted: what the lists were when an earlier try decided to write one of them
@@ -113,7 +131,9 @@ class RuleList:
             return bool(entry.answer.get(self.kind)) or self.state != entry.before.get(self.kind)
         if last := self.journal.last_request:
             entry = self.journal.entry(**last)
-            return entry is not None and (bool(entry.answer) or self.state != entry.before.get("state"))
+            return entry is not None and (
+                bool(entry.answer) or self.state != entry.before.get("state")
+            )
         if self.kind in noted:
             return self.state != noted[self.kind]
         if self.journal.nothing_asked(**self._request):
@@ -139,9 +159,11 @@ class RuleList:
             log.warning("The %s are written unread: it is unknown what they replace", where)
         else:
             present = _content(self.found)
-            # Before the change, so that the old rules are known even if the task fails now. A retry deletes XComs, but
-            # not the log.
-            log.info("The %s are %s; replacing them by %s", where, _said(present), _said(self.wanted))
+            # Before the change, so that the old rules are known even if the task fails now. A retry
+            # deletes XComs, but not the log.
+            log.info(
+                "The %s are %s; replacing them by %s", where, _said(present), _said(self.wanted)
+            )
             tell(**{f"replaced_{self.kind}_rules": present})
         lost = self.journal.ask(
             self._request,
@@ -152,9 +174,13 @@ class RuleList:
         )
         if lost:
             log.warning("The %s may have been written; reading them back: %s", where, lost)
-        with production_stands(lambda: f"The {where} may have been written. Check them in Trifacta."):
+        with production_stands(
+            lambda: f"The {where} may have been written. Check them in Trifacta."
+        ):
             # A list that does not show yet what was written is read again.
-            now = self._read(lambda read: look(self.client, read, self._as_declared, seconds=VERIFY_TIMEOUT))
+            now = self._read(
+                lambda read: look(self.client, read, self._as_declared, seconds=VERIFY_TIMEOUT)
+            )
             if self._as_declared(now):
                 self.journal.answered(set=True)
                 log.info("The %s are now %s", where, _said(self.wanted))
@@ -163,21 +189,30 @@ class RuleList:
             elif now is None and self.found is None:
                 log.warning("The %s were written but not verified", where)
             else:
-                # A server that shows rules goes on to do so, hence a failed look is no property of the server.
-                are = "could be read before, and cannot be read back" if now is None else f"are {shown(_content(now))}"
+                # A server that shows rules goes on to do so, hence a failed look is no property of
+                # the server.
+                are = (
+                    "could be read before, and cannot be read back"
+                    if now is None
+                    else f"are {shown(_content(now))}"
+                )
                 raise errors.UnexpectedResponseError(
-                    f"The {where} {are}, although {shown(self.wanted)} was written.", deployment_id=self.deployment_id
+                    f"The {where} {are}, although {shown(self.wanted)} was written.",
+                    deployment_id=self.deployment_id,
                 )
 
 
-def settle_earlier(deployment_id: int, lists: Sequence[RuleList], pending: Sequence[RuleList], tries: Tries) -> None:
+def settle_earlier(
+    deployment_id: int, lists: Sequence[RuleList], pending: Sequence[RuleList], tries: Tries
+) -> None:
     """Settle what earlier tries wrote, before anything is written.
 
     :param deployment_id: the deployment
     :param lists: the lists that the task declares
     :param pending: those of them that are not as declared
     :param tries: the tries of the task
-    :raises InterruptedChangeError: a retry, and a person may have set other rules after an earlier try set them
+    :raises InterruptedChangeError: a retry, and a person may have set other rules after an earlier
+        try set them
     """
     for rules in pending:
         rules.settle_abandoned()
@@ -189,10 +224,10 @@ def settle_earlier(deployment_id: int, lists: Sequence[RuleList], pending: Seque
     changed = [rules.kind for rules in pending if rules.may_be_changed(tries, noted)]
     if changed:
         raise errors.InterruptedChangeError(
-            f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of deployment "
-            f"{deployment_id}. They have been changed in the meantime and are not as declared, so a person "
-            "may have set them. Nothing was written. If they should be as declared, clear this task. "
-            f"{tries.clear_again}".rstrip(),
+            f"An earlier try was cut off and may have set the {' and '.join(changed)} rules of"
+            f" deployment {deployment_id}. They have been changed in the meantime and are not as"
+            " declared, so a person may have set them. Nothing was written. If they should be as"
+            f" declared, clear this task. {tries.clear_again}".rstrip(),
             deployment_id=deployment_id,
         )
 
@@ -202,7 +237,10 @@ def _state_of(rules: list[ImportRule] | None) -> str | None:
     if rules is None:
         return None
     return digest_of(
-        [[rule.id, dict(rule.rule), rule.created_at.isoformat() if rule.created_at else None] for rule in rules]
+        [
+            [rule.id, dict(rule.rule), rule.created_at.isoformat() if rule.created_at else None]
+            for rule in rules
+        ]
     )
 
 

@@ -1,16 +1,20 @@
-"""A staged promotion: the release is made, but what was live before stays live until a person activates the new one.
+"""A staged promotion: the release is made, but what was live before stays live until a person
+activates the new one.
 
-Every import goes live by itself, and the API has no option against that. So the staged promoter imports the package and
-activates the release before it again at once. In between, the new release is live for a moment.
+Every import goes live by itself, and the API has no option against that. So the staged promoter
+imports the package and activates the release before it again at once. In between, the new release
+is live for a moment.
 
-The hard part is a retry. It may find the new release live for two reasons that need opposite actions:
+The hard part is a retry. It may find the new release live for two reasons that need opposite
+actions:
 
 * An earlier try was cut off before it put the old release back. Then this try has to finish that.
-* An earlier try put the old release back, and a person has activated the new one since. That is a decision, and a retry
-  must not undo it.
+* An earlier try put the old release back, and a person has activated the new one since. That is a
+  decision, and a retry must not undo it.
 
-Two traces tell them apart. If the release was not changed since its import, no try has put the old one back yet. And a
-try that has put it back notes that in the journal. If neither trace is there, a person has to look.
+Two traces tell them apart. If the release was not changed since its import, no try has put the old
+one back yet. And a try that has put it back notes that in the journal. If neither trace is there, a
+person has to look.
 """
 
 from __future__ import annotations
@@ -60,9 +64,12 @@ class StagedPromoter(Promoter):
     def run(self) -> Promotion:
         """Make the release or find it, and leave the baseline's release live.
 
-        :raises UnexpectedLiveReleaseError: a third release is live, or another import ran at the same time
-        :raises ReleaseNotLiveError: the release was deleted before the release before was live again
-        :raises InterruptedChangeError: the staged release is live, and nothing proves that a person activated it
+        :raises UnexpectedLiveReleaseError: a third release is live, or another import ran at the
+            same time
+        :raises ReleaseNotLiveError: the release was deleted before the release before was live
+            again
+        :raises InterruptedChangeError: the staged release is live, and nothing proves that a person
+            activated it
         :raises TrifactaError: as :meth:`.Promoter.run`; a retry finishes what was begun
         """
         promotion = super().run()
@@ -70,19 +77,30 @@ class StagedPromoter(Promoter):
         made_now = promotion.outcome != "reused" and not promotion.recalled
         if not made_now and not self._must_be_put_back(release):
             return promotion
-        # From here on an error must say two things: which release is live, and that the new one was not approved.
+        # From here on an error must say two things: which release is live, and that the new one was
+        # not approved.
         with (
             production_stands(
-                lambda: f"Release {release.id} of deployment {self.deployment_id} was imported, and was not approved.",
+                lambda: (
+                    f"Release {release.id} of deployment {self.deployment_id} was imported, and was"
+                    " not approved."
+                ),
                 also=True,
             ),
             production_stands(
-                lambda: f"It was not verified that release {self._before or 'none'} is live again: look which one is."
+                lambda: (
+                    f"It was not verified that release {self._before or 'none'} is live again: look"
+                    " which one is."
+                )
             ),
         ):
-            went_live = release.active or bool(promotion.imported and promotion.imported.release.active)
+            went_live = release.active or bool(
+                promotion.imported and promotion.imported.release.active
+            )
             releases = self._put_back(release, made_now=made_now, went_live=went_live)
-        with production_stands(lambda: f"Release {release.id} of this task is imported and staged."):
+        with production_stands(
+            lambda: f"Release {release.id} of this task is imported and staged."
+        ):
             refuse_overlap(self.deployment_id, self._seen, releases, made=release.id)
         return promotion
 
@@ -95,13 +113,15 @@ class StagedPromoter(Promoter):
         :returns: the releases, as read back
         """
         if made_now:
-            self._refuse_surprise(self._seen, f"Release {release.id} of this run may have replaced it since.")
+            self._refuse_surprise(
+                self._seen, f"Release {release.id} of this run may have replaced it since."
+            )
         now = self._await_live(release, went_live=went_live)
         if release.id not in now:
             raise ReleaseNotLiveError(
-                f"Release {release.id} of deployment {self.deployment_id} was imported by this run and is not there "
-                f"any more: it was deleted in the meantime. {now.words} is live. To stage the "
-                "package once more, clear the baseline's task too.",
+                f"Release {release.id} of deployment {self.deployment_id} was imported by this run"
+                f" and is not there any more: it was deleted in the meantime. {now.words} is live."
+                " To stage the package once more, clear the baseline's task too.",
                 standing="This task changed nothing more.",
                 **now.about(release.id),
             )
@@ -111,8 +131,9 @@ class StagedPromoter(Promoter):
                 self._log_staged(release, "live again")
             else:
                 log.warning(
-                    "Release %s of deployment %s is staged. It did not go live by itself, and release %s is still "
-                    "live. If the server activates release %s later, nothing puts that back.",
+                    "Release %s of deployment %s is staged. It did not go live by itself, and"
+                    " release %s is still live. If the server activates release %s later, nothing"
+                    " puts that back.",
                     release.id,
                     self.deployment_id,
                     self._before or "none",
@@ -127,15 +148,25 @@ class StagedPromoter(Promoter):
         return releases
 
     def _note_put_back(self) -> None:
-        """Note that the release was live and is not any more. If a later try finds it live, a person activated it."""
+        """Note that the release was live and is not any more. If a later try finds it live, a
+        person activated it.
+        """
         self.tries.journal.answered(put_back=True)
 
     def _log_staged(self, release: Release, how: str) -> None:
         before = self._before or "none"
-        log.info("Release %s of deployment %s is staged: release %s is %s", release.id, self.deployment_id, before, how)
+        log.info(
+            "Release %s of deployment %s is staged: release %s is %s",
+            release.id,
+            self.deployment_id,
+            before,
+            how,
+        )
 
     def _find_reusable(self, seen: Standing) -> Release | None:
-        """Return the newest release of this run. A staged release is not live until a person activates it."""
+        """Return the newest release of this run. A staged release is not live until a person
+        activates it.
+        """
         self._seen = seen
         made = [one for one in self._releases.among(seen) if one.id > self._latest]
         if not made:
@@ -144,22 +175,37 @@ class StagedPromoter(Promoter):
         self._refuse_third(release, seen, made)
         return seen.live if seen.live in made else release
 
-    def _accept_recalled(self, release: Release, seen: Standing, was_live: bool) -> tuple[Release, Standing]:  # noqa: ARG002
+    def _accept_recalled(
+        self,
+        release: Release,
+        seen: Standing,
+        was_live: bool,  # noqa: ARG002
+    ) -> tuple[Release, Standing]:
         self._seen = seen
         self._refuse_third(release, seen, [release])
         return release, seen
 
-    def _accept(self, release: Release, now: Standing, *, was_live: bool, retry: bool) -> tuple[Release, Standing]:  # noqa: ARG002
+    def _accept(
+        self,
+        release: Release,
+        now: Standing,
+        *,
+        was_live: bool,  # noqa: ARG002
+        retry: bool,  # noqa: ARG002
+    ) -> tuple[Release, Standing]:
         """Wait for nothing: a staged release is to be put back."""
         return release, now
 
     def _refuse_third(self, release: Release, now: Standing, made: Sequence[Release]) -> None:
-        """Refuse if neither a release of this run nor the baseline's release is live: a person chose another one."""
+        """Refuse if neither a release of this run nor the baseline's release is live: a person
+        chose another one.
+        """
         if now.live not in made and now.live_id != self._before:
             raise self.baseline.another_is_live(
                 now,
-                f"Release {release.id} of this task was staged. Nothing was changed. Activate the release that should "
-                "be live in Trifacta, and clear the baseline's task to promote the package once more.",
+                f"Release {release.id} of this task was staged. Nothing was changed. Activate the"
+                " release that should be live in Trifacta, and clear the baseline's task to"
+                " promote the package once more.",
                 release_id=release.id,
             )
 
@@ -170,12 +216,14 @@ class StagedPromoter(Promoter):
         return super()._upload(seen)
 
     def _refuse_surprise(self, now: Standing, consequence: str) -> None:
-        """Refuse to put the baseline's release back over another one that was live right before the import."""
+        """Refuse to put the baseline's release back over another one that was live right before the
+        import.
+        """
         if now.live_id != self._before:
             raise self.baseline.another_is_live(
                 now,
-                f"So the baseline's release cannot be put back over it. {consequence} Clear the baseline's task to "
-                "stage the package over what is live now.",
+                f"So the baseline's release cannot be put back over it. {consequence} Clear the"
+                " baseline's task to stage the package over what is live now.",
                 where=" before the import",
             )
 
@@ -184,33 +232,38 @@ class StagedPromoter(Promoter):
 
         :param release: what an earlier try imported
         :returns: True to put the release before back; False to leave everything as it is
-        :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was put back before
+        :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was
+            put back before
         """
         entry = self.tries.journal.entry(**self._request)
         was_put_back = bool(entry and entry.answer.get("put_back"))
         if release.untouched and not was_put_back:
             # It has been live since its import, or goes live in a moment.
             log.info(
-                "Release %s was not changed since its import: finishing what an earlier try of this task began",
+                "Release %s was not changed since its import: finishing what an earlier try of this"
+                " task began",
                 release.id,
             )
             return True
         if not release.active:
-            log.info("Release %s of deployment %s is staged already", release.id, self.deployment_id)
+            log.info(
+                "Release %s of deployment %s is staged already", release.id, self.deployment_id
+            )
             return False
         if was_put_back:
             log.info(
-                "An earlier try staged release %s of deployment %s, and a person has activated it since: it stays live",
+                "An earlier try staged release %s of deployment %s, and a person has activated it"
+                " since: it stays live",
                 release.id,
                 self.deployment_id,
             )
             return False
         raise InterruptedChangeError(
-            f"Release {release.id} of deployment {self.deployment_id} was to be staged, and it is live. It was "
-            "changed since its import. Either a person activated it, or an earlier try was cut off while it put "
-            f"release {self._before or 'none'} back. Nothing was changed. If release {release.id} should be live, mark "
-            f"this task as success. If not, activate release {self._before or 'none'} in Trifacta, and clear this "
-            "task.",
+            f"Release {release.id} of deployment {self.deployment_id} was to be staged, and it is"
+            " live. It was changed since its import. Either a person activated it, or an earlier"
+            f" try was cut off while it put release {self._before or 'none'} back. Nothing was"
+            f" changed. If release {release.id} should be live, mark this task as success. If not,"
+            f" activate release {self._before or 'none'} in Trifacta, and clear this task.",
             deployment_id=self.deployment_id,
             release_id=release.id,
             live_id=release.id,
@@ -219,8 +272,8 @@ class StagedPromoter(Promoter):
     def _await_live(self, release: Release, *, went_live: bool) -> Standing:
         """Read the list by which the change back is decided.
 
-        If the import does not say that its release is live, this waits until it is. Otherwise the server could activate
-        it after the release before was put back.
+        If the import does not say that its release is live, this waits until it is. Otherwise the
+        server could activate it after the release before was put back.
         """
         now = Standing.read(
             self.client,
@@ -242,7 +295,9 @@ class StagedPromoter(Promoter):
 
 
 def _window(releases: Iterable[Release], release_id: int, before: int | None) -> float | None:
-    """Return for how many seconds a release was live, by the server's own clock; None if it does not tell."""
+    """Return for how many seconds a release was live, by the server's own clock; None if it does
+    not tell.
+    """
     times = {release.id: release for release in releases}
     release, changed = times.get(release_id), times.get(before or release_id)
     if not release or not changed or not release.created_at or not changed.updated_at:

@@ -1,7 +1,8 @@
 """Reading what production looks like: which release is live, and whether something shows by now.
 
-A lost answer cannot be asked for again. Only the list of a deployment's releases tells what happened, and it may lag
-behind. So there is one loop that looks again, :func:`look`, and one value for what it finds: :class:`Standing`.
+A lost answer cannot be asked for again. Only the list of a deployment's releases tells what
+happened, and it may lag behind. So there is one loop that looks again, :func:`look`, and one value
+for what it finds: :class:`Standing`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def look(
 ) -> T:
     """Read again and again until something shows, or the time is up. It changes nothing.
 
-    A read that fails with a transient error is repeated too. The pause is then as long as the server asks.
+    A read that fails with a transient error is repeated too. The pause is then as long as the
+    server asks.
 
     :param client: the instance
     :param read: reads once, with a client that does not repeat failed reads
@@ -52,7 +54,8 @@ def look(
     :param seconds: for how long
     :param interval: seconds between two looks
     :returns: what was read last, whether it shows or not
-    :raises TrifactaError: the last look failed, or a look failed for a reason that another look cannot help
+    :raises TrifactaError: the last look failed, or a look failed for a reason that another look
+        cannot help
     """
     clock, reader = client.clock, client.without_repetitions
     deadline = clock.monotonic() + seconds
@@ -73,7 +76,8 @@ def look(
 
 
 def read_patiently(client: TrifactaClient, read: Callable[[TrifactaClient], T]) -> T:
-    """Read what a change is decided by. Nothing is written yet, so a short outage need not cost a retry.
+    """Read what a change is decided by. Nothing is written yet, so a short outage need not cost a
+    retry.
 
     :param client: the instance
     :param read: reads once
@@ -88,7 +92,8 @@ def shows_live(releases: Sequence[Release]) -> bool:
 
 
 def down_to(release_id: int) -> Callable[[Sequence[Release]], bool]:
-    """Return a test whether a list was read far enough to know all newer releases, and the live one.
+    """Return a test whether a list was read far enough to know all newer releases, and the live
+    one.
 
     :param release_id: the newest release that was known before
     """
@@ -140,7 +145,9 @@ class Standing:
     @property
     def live(self) -> Release | None:
         """The live release; the newest, if a server shows several."""
-        return max((one for one in self.releases if one.active), key=lambda one: one.id, default=None)
+        return max(
+            (one for one in self.releases if one.active), key=lambda one: one.id, default=None
+        )
 
     @property
     def live_id(self) -> int | None:
@@ -172,9 +179,13 @@ class Standing:
         return tuple(sorted(one.id for one in self.new_since(before) if one.id != but))
 
     def state(self, *release_ids: int | None) -> dict[str, Any]:
-        """Return what tells, for a journal, whether the live release or some others were changed since."""
+        """Return what tells, for a journal, whether the live release or some others were changed
+        since.
+        """
         concerned = [one for one in self.releases if one.id in (self.live_id, *release_ids)]
-        times = {str(one.id): one.updated_at.isoformat() if one.updated_at else None for one in concerned}
+        times = {
+            str(one.id): one.updated_at.isoformat() if one.updated_at else None for one in concerned
+        }
         return {"live": self.live_id, "updated": times}
 
     def about(self, release_id: int | None = None) -> dict[str, Any]:
@@ -182,7 +193,11 @@ class Standing:
 
         :param release_id: the release that it is about, if it is about one
         """
-        return {"deployment_id": self.deployment_id, "release_id": release_id, "live_id": self.live_id}
+        return {
+            "deployment_id": self.deployment_id,
+            "release_id": release_id,
+            "live_id": self.live_id,
+        }
 
     def error(
         self, kind: type[TrifactaError], text: str, release_id: int | None = None, **fields: Any

@@ -1,4 +1,6 @@
-"""How production stands at the end of a promotion in a group: one of a few states, and what to do next."""
+"""How production stands at the end of a promotion in a group: one of a few states, and what to do
+next.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,15 @@ from .ending import End, Live, release_of_run, state_of
 
 #: Every way in which a promotion can end. The first one that fits is the state.
 #:
-#: - ``skipped``: the whole group was skipped
-#: - ``unknown``: production could not be read, or no baseline tells what belongs to the run
-#: - ``deployment_deleted``: the server does not know the deployment any more
-#: - ``nothing_live``: an outage: a release was live, none is now, and this run did not go back to none
-#: - ``release_deleted``: the release of this run was deleted
-#: - ``rolled_back``: the rollback took the release back, and what was live before is live again
-#: - ``rollback_owed``: the release of this run is live, and is not kept
-#: - ``unproven``: the same, and no rollback can help; or it is unclear whether the live release is of this run
-#: - ``replaced``: the live release is neither this run's nor the one before
-#: - ``unchanged``: the release before is live
-#: - ``live``: the release of this run is live, and is kept
+#: - ``skipped``: the whole group was skipped - ``unknown``: production could not be read, or no
+#: baseline tells what belongs to the run - ``deployment_deleted``: the server does not know the
+#: deployment any more - ``nothing_live``: an outage: a release was live, none is now, and this run
+#: did not go back to none - ``release_deleted``: the release of this run was deleted -
+#: ``rolled_back``: the rollback took the release back, and what was live before is live again -
+#: ``rollback_owed``: the release of this run is live, and is not kept - ``unproven``: the same, and
+#: no rollback can help; or it is unclear whether the live release is of this run - ``replaced``:
+#: the live release is neither this run's nor the one before - ``unchanged``: the release before is
+#: live - ``live``: the release of this run is live, and is kept
 STATES = (
     "skipped",
     "unknown",
@@ -59,7 +59,8 @@ class PromotionStatus:
     :param previous_release_id: the release that the baseline recorded as live; None for none
     :param package_uuid: the package
     :param clear: the tasks to clear, if clearing them is what to do next
-    :param cause: the first red step: ``task``, and the class and the first sentence of its error, if it left one
+    :param cause: the first red step: ``task``, and the class and the first sentence of its error,
+        if it left one
     :param rollback_error: what a failed rollback said last, as ``cause`` without the task
     :param read_at: when production was read, as ISO 8601; None if it was not
     """
@@ -150,10 +151,15 @@ class Story:
         if state == "unknown":
             return self._unknown()
         if state == "deployment_deleted":
-            return f"{self.where} was deleted, or the user of the connection cannot see it any more."
+            return (
+                f"{self.where} was deleted, or the user of the connection cannot see it any more."
+            )
         live = f"{self._live} of {self.where} is live"
         if state == "nothing_live":
-            return f"No release of {self.where} is live, so it cannot run.{self._deleted}{self._before}"
+            return (
+                f"No release of {self.where} is live, so it cannot"
+                f" run.{self._deleted}{self._before}"
+            )
         if state == "release_deleted":
             return f"{live}.{self._deleted}{self._before}"
         if state == "rolled_back":
@@ -163,7 +169,9 @@ class Story:
         if state == "unproven":
             return self._unproven(live)
         if state == "replaced":
-            return f"{live}. It is neither of this run nor the one before.{self._made}{self._before}"
+            return (
+                f"{live}. It is neither of this run nor the one before.{self._made}{self._before}"
+            )
         if state == "unchanged":
             return f"{live}, as before the promotion.{self._made}"
         return f"{live}, as promoted."
@@ -172,16 +180,25 @@ class Story:
         end = self.end
         if end.baseline is None:
             live = f"{self._live} of {self.where} is live. " if end.now else ""
-            return f"{live}What was live before was not recorded, so nothing tells what this run changed."
+            return (
+                f"{live}What was live before was not recorded, so nothing tells what this run"
+                " changed."
+            )
         at = f" at {self.recorded_at}" if self.recorded_at else ""
         recorded = end.baseline.active_release_id or "none"
         why = self.unread.rstrip(".")
-        return f"What is live in {self.where} could not be read; the baseline recorded {recorded}{at}. {why}."
+        return (
+            f"What is live in {self.where} could not be read; the baseline recorded {recorded}{at}."
+            f" {why}."
+        )
 
     def _unproven(self, live: str) -> str:
         end = self.end
         if end.whose is Live.UNCLEAR:
-            return f"{live}. It was made after the baseline, and may be of this run: nothing proves it.{self._before}"
+            return (
+                f"{live}. It was made after the baseline, and may be of this run: nothing proves"
+                f" it.{self._before}"
+            )
         if end.recorded_is_gone:
             return f"{live}, and nothing proves it.{self._before}"
         return f"{live}, and nothing proves it. The group has no rollback.{self._before}"
@@ -274,20 +291,30 @@ class Story:
             return "A promotion does not run in a backfill. Start one run of the DAG by hand."
         state, end = self.state, self.end
         tasks = " and ".join(f"'{task}'" for task in self.clear)
-        made, again = _name(self.made_id), "To promote again, correct the cause and clear the whole group."
-        keep = f"To keep the promoted release, activate {made} in Trifacta and clear {tasks}. " if tasks else ""
+        made, again = (
+            _name(self.made_id),
+            "To promote again, correct the cause and clear the whole group.",
+        )
+        keep = (
+            f"To keep the promoted release, activate {made} in Trifacta and clear {tasks}. "
+            if tasks
+            else ""
+        )
         if state == "skipped" or (state == "live" and end.verdict.green):
             return ""
         if state == "unknown":
             waits = (
-                " It goes back to the release before, if that is due." if end.baseline and "roll_back" in tasks else ""
+                " It goes back to the release before, if that is due."
+                if end.baseline and "roll_back" in tasks
+                else ""
             )
             return f"Correct the cause, and clear {tasks} and the tasks after it.{waits}"
         if state == "deployment_deleted":
             last = end.steps.tasks.roll_back or end.steps.tasks.promoted
             return (
-                "If it was deleted, make another deployment, let the DAG name it, and clear the whole group. If it is "
-                f"there, let the user see it, and clear '{last}' and the tasks after it."
+                "If it was deleted, make another deployment, let the DAG name it, and clear the"
+                f" whole group. If it is there, let the user see it, and clear '{last}' and the"
+                " tasks after it."
             )
         if state == "rollback_owed":
             return f"Clear {tasks} and the tasks after it: that makes {self._target} live again."
@@ -296,11 +323,17 @@ class Story:
         if state == "unchanged" and not end.steps.may_have_sent:
             return f"Correct the cause, and clear {tasks or 'the whole group'}."
         if state == "live":
-            return f"Correct the cause, and clear {tasks or 'the whole group'} and the tasks after it."
+            return (
+                f"Correct the cause, and clear {tasks or 'the whole group'} and the tasks after it."
+            )
         if state in ("rolled_back", "unchanged"):
             return f"{keep}{again}"
         if state == "nothing_live":
-            wanted = [_name(one) for one in (self.recorded_id, self.made_id) if one and one not in end.deleted]
+            wanted = [
+                _name(one)
+                for one in (self.recorded_id, self.made_id)
+                if one and one not in end.deleted
+            ]
             names = " or ".join(wanted) or "the release that should be live"
             return f"Activate {names} in Trifacta. {again}"
         return f"If another release should be live, activate that in Trifacta. {keep}{again}"
@@ -315,7 +348,8 @@ class Story:
             back = f"To go back, activate {_name(self.recorded_id)} in Trifacta."
         if end.whose is Live.UNCLEAR:
             return (
-                f"If it is of this run or not wanted: {back[0].lower()}{back[1:]} Clearing the rollback does not help."
+                f"If it is of this run or not wanted: {back[0].lower()}{back[1:]} Clearing the"
+                " rollback does not help."
             )
         keep = f" If {self._live} is right, clear {tasks} and the tasks after it." if tasks else ""
         return f"{back}{keep}"

@@ -1,8 +1,8 @@
 """Changing which release of a deployment is live, on purpose, and reading back that it is.
 
-The API has no compare-and-set: it applies a change in any case. So two rules protect what other people decide.
-The change is asked for right after a read, and only once. And whether it was applied is read from the list, which also
-shows when a third release is live.
+The API has no compare-and-set: it applies a change in any case. So two rules protect what other
+people decide. The change is asked for right after a read, and only once. And whether it was applied
+is read from the list, which also shows when a third release is live.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def set_live(
 ) -> Standing:
     """Make one release live in place of what is live, and read back that it is.
 
-    The change is asked for once. It is asked for again only if the server provably did nothing, and after another look.
-    If its answer is lost, the list tells whether it was applied. It is not asked for again then, because a person may
-    have decided otherwise.
+    The change is asked for once. It is asked for again only if the server provably did nothing, and
+    after another look. If its answer is lost, the list tells whether it was applied. It is not
+    asked for again then, because a person may have decided otherwise.
 
-    A retry asks again only if the journal proves that this is safe: nothing was asked for, or what was asked for was
-    not applied and nothing else has changed since.
+    A retry asks again only if the journal proves that this is safe: nothing was asked for, or what
+    was asked for was not applied and nothing else has changed since.
 
     API page: API Releases Patch v4. Read the list right before you call this.
 
@@ -52,10 +52,12 @@ def set_live(
     :param deployment_id: the deployment
     :param target: the release to be live, None for none
     :param seen: the deployment's releases, as read just now
-    :param shows: a release that a list must show to count. Without it, a list that lags behind could show an old state
+    :param shows: a release that a list must show to count. Without it, a list that lags behind
+        could show an old state
     :param tries: the tries of the task; without them, this is a first try
     :returns: how the deployment stands, as read back
-    :raises InterruptedChangeError: an earlier try may have made the change, and another release is live now
+    :raises InterruptedChangeError: an earlier try may have made the change, and another release is
+        live now
     :raises UnexpectedLiveReleaseError: a third release is live afterwards
     :raises TrifactaError: the change was refused, or was not applied
     """
@@ -92,16 +94,20 @@ class _Change:
     def settle_abandoned(self) -> None:
         """Wait for another change that an earlier try asked for, and whose answer was lost.
 
-        A list that does not show it in time proves that the server will not apply it: the process that asked is dead.
+        A list that does not show it in time proves that the server will not apply it: the process
+        that asked is dead.
 
-        :raises InterruptedChangeError: it was applied just now, so what this change was decided by has changed
+        :raises InterruptedChangeError: it was applied just now, so what this change was decided by
+            has changed
         """
         journal = self.tries.journal
         abandoned = journal.abandoned(self._request, "done")
         if abandoned is None:
             return
         target = abandoned[0].get("target")
-        now = self._look(lambda now: now.live_id == target, min(self._newest, target or self._newest))
+        now = self._look(
+            lambda now: now.live_id == target, min(self._newest, target or self._newest)
+        )
         if now.live_id == self.before.live_id:
             return
         journal.answered(done=True)
@@ -110,8 +116,10 @@ class _Change:
     def resume(self) -> Standing | None:
         """Tell whether a change that an earlier try may have asked for was applied.
 
-        :returns: how the deployment stands, if the change was applied; None if it is safe to ask for it
-        :raises InterruptedChangeError: it may have been applied, and what is live now may be a person's decision
+        :returns: how the deployment stands, if the change was applied; None if it is safe to ask
+            for it
+        :raises InterruptedChangeError: it may have been applied, and what is live now may be a
+            person's decision
         """
         self._entry = self.tries.journal.entry(**self._request)
         if self.tries.journal.nothing_asked(**self._request):
@@ -126,7 +134,8 @@ class _Change:
         if now.state(self.target) != dict(self._entry.before):
             raise self._interrupted(now)
         log.info(
-            "An earlier try asked for the same change of deployment %s, and nothing has changed since: asking again",
+            "An earlier try asked for the same change of deployment %s, and nothing has changed"
+            " since: asking again",
             now.deployment_id,
         )
         return None
@@ -143,13 +152,19 @@ class _Change:
             earlier=self._entry,
         )
         if lost:
-            log.warning("The change of deployment %s may have been applied: %s", self.before.deployment_id, lost)
+            log.warning(
+                "The change of deployment %s may have been applied: %s",
+                self.before.deployment_id,
+                lost,
+            )
         asked = f"this task asked for {self._wanted} to be live: look which one is."
         with production_stands(lambda: f"{before} was live before, and {asked}"):
             return self._read_back(lost)
 
     def _ask(self) -> None:
-        """Ask for the change, and again only if the server provably did nothing and nothing has changed since."""
+        """Ask for the change, and again only if the server provably did nothing and nothing has
+        changed since.
+        """
         asked = False
 
         def ask() -> None:
@@ -165,11 +180,15 @@ class _Change:
         repeating(ask, may_repeat_write, WRITE_RETRIES, self.client.clock.sleep)
 
     def _live_before_repeating(self) -> int | None:
-        """Look once. The loop around it repeats, so a read with repetitions of its own would multiply them."""
+        """Look once. The loop around it repeats, so a read with repetitions of its own would
+        multiply them.
+        """
         try:
             return self._look(lambda _: True, self._newest, seconds=0).live_id
         except errors.TrifactaError as error:
-            error.unsent = True  # the change: this attempt did not send it, and the ones before did nothing
+            error.unsent = (
+                True  # the change: this attempt did not send it, and the ones before did nothing
+            )
             raise
 
     @property
@@ -181,8 +200,12 @@ class _Change:
         return Standing.read(self.client, self.before.deployment_id, counts, **options)
 
     def _counts(self, now: Standing) -> bool:
-        """Tell whether a list counts. One that lacks the releases of the change is old, or another deployment's."""
-        return self.shows in now if self.shows else (self.target in now or self.before.live_id in now)
+        """Tell whether a list counts. One that lacks the releases of the change is old, or another
+        deployment's.
+        """
+        return (
+            self.shows in now if self.shows else (self.target in now or self.before.live_id in now)
+        )
 
     def _read_back(self, lost: errors.TrifactaError | None) -> Standing:
         """Look until the change shows.
@@ -204,34 +227,41 @@ class _Change:
         if now.live_id not in (self.target, before) and (now.live or counts):
             raise now.error(
                 errors.UnexpectedLiveReleaseError,
-                f"{now.words} of deployment {now.deployment_id} is live, though this task "
-                f"{'asked to make' if lost else 'has just made'} release {target} live in place of {before or 'none'}: "
-                "another release has been activated at the same time. This task changes nothing more. Activate the "
-                "release that should be live in Trifacta.",
+                f"{now.words} of deployment {now.deployment_id} is live, though this task"
+                f" {'asked to make' if lost else 'has just made'} release {target} live in place of"
+                f" {before or 'none'}: another release has been activated at the same time. This"
+                " task changes nothing more. Activate the release that should be live in"
+                " Trifacta.",
                 self.target,
             )
         raise lost or now.error(
             errors.UnexpectedResponseError,
-            f"Release {target} of deployment {now.deployment_id} does not show as live in time, though the server "
-            "accepted the change.",
+            f"Release {target} of deployment {now.deployment_id} does not show as live in time,"
+            " though the server accepted the change.",
             self.target,
         )
 
     def _interrupted(self, now: Standing) -> errors.TrifactaError:
         return now.error(
             errors.InterruptedChangeError,
-            f"An earlier try of this task was cut off. It may have made {self._wanted} of deployment "
-            f"{now.deployment_id} live already. {now.words} is live now, so another release may have been activated in "
-            "the meantime. This try changed nothing. Look at the deployment, and clear this task if the change is "
-            f"still wanted. {self.tries.clear_again}".rstrip(),
+            f"An earlier try of this task was cut off. It may have made {self._wanted} of"
+            f" deployment {now.deployment_id} live already. {now.words} is live now, so another"
+            " release may have been activated in the meantime. This try changed nothing. Look at"
+            " the deployment, and clear this task if the change is still wanted."
+            f" {self.tries.clear_again}".rstrip(),
             self.target,
         )
 
 
 def refuse_overlap(
-    deployment_id: int, before: Iterable[Release], after: Iterable[Release], *, made: int | None = None
+    deployment_id: int,
+    before: Iterable[Release],
+    after: Iterable[Release],
+    *,
+    made: int | None = None,
 ) -> None:
-    """Stop if another import ran during a change, because the change may have replaced what it made live.
+    """Stop if another import ran during a change, because the change may have replaced what it made
+    live.
 
     :param deployment_id: the deployment
     :param before: its releases when the change was decided
@@ -244,8 +274,8 @@ def refuse_overlap(
     if others:
         raise now.error(
             errors.UnexpectedLiveReleaseError,
-            f"Another import into deployment {deployment_id} ran at the same time (releases {others}). {now.words} is "
-            "live, as requested. To go back, activate the other release. Promotions and changes of one deployment must "
-            "not overlap.",
+            f"Another import into deployment {deployment_id} ran at the same time (releases"
+            f" {others}). {now.words} is live, as requested. To go back, activate the other"
+            " release. Promotions and changes of one deployment must not overlap.",
             others[0],
         )

@@ -1,11 +1,13 @@
 """Which try of a task this is: the first one, Airflow's own retry, or one that a person asked for.
 
-A retry finishes what an earlier try began. If it cannot tell what that was, it stops. A clear does it again, because a
-person who clears a task has looked at production, and a retry has not. So the two must not be mixed up.
+A retry finishes what an earlier try began. If it cannot tell what that was, it stops. A clear does
+it again, because a person who clears a task has looked at production, and a retry has not. So the
+two must not be mixed up.
 
-Airflow does not tell them apart. It keeps ``max_tries`` from the time when the task was scheduled first, and a clear
-raises it. The operator's ``retries`` come from the DAG file that the worker parses now, and people edit that file. So a
-number that is computed from both is a hint and no proof.
+Airflow does not tell them apart. It keeps ``max_tries`` from the time when the task was scheduled
+first, and a clear raises it. The operator's ``retries`` come from the DAG file that the worker
+parses now, and people edit that file. So a number that is computed from both is a hint and no
+proof.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from .journal import Journal, Store
 #: What a person does whose clear counted as a retry.
 _CLEAR_ONCE_MORE = "The clear of a task that still runs counts as a retry: then clear it once more."
 _CLEAR_AFTER_THE_RUN = (
-    "This version of Airflow counts a clear only if the run had ended: clear it again when the run has ended."
+    "This version of Airflow counts a clear only if the run had ended: clear it again when the run"
+    " has ended."
 )
 
 
@@ -50,7 +53,9 @@ class TryFacts:
 
     @property
     def looks_cleared(self) -> bool:
-        """Whether this is the first try after a clear, if nobody has edited ``retries`` in the meantime."""
+        """Whether this is the first try after a clear, if nobody has edited ``retries`` in the
+        meantime.
+        """
         first_after_clear = max(1, self.max_tries - self.retries + 1)
         return 1 < self.number <= first_after_clear
 
@@ -65,7 +70,8 @@ def kind_of(facts: TryFacts, noted: Mapping[int, int]) -> Kind:
         return Kind.FIRST
     earlier = [max_tries for number, max_tries in noted.items() if number < facts.number]
     if earlier:
-        # The clear of a task that runs keeps max_tries, so it counts as a retry. That is the safe side.
+        # The clear of a task that runs keeps max_tries, so it counts as a retry. That is the safe
+        # side.
         return Kind.RETRY if facts.max_tries in earlier else Kind.CLEAR
     return Kind.CLEAR if facts.looks_cleared and facts.run_was_cleared else Kind.RETRY
 
@@ -75,8 +81,10 @@ class Tries:
     """What a task knows of its tries. Without arguments this is a first try that nothing remembers.
 
     :param kind: what started this try
-    :param journal: what earlier tries noted; without Airflow's task state store it remembers nothing
-    :param execution_id: the id by which a server takes a request once. It is the same in all tries between two clears
+    :param journal: what earlier tries noted; without Airflow's task state store it remembers
+        nothing
+    :param execution_id: the id by which a server takes a request once. It is the same in all tries
+        between two clears
     :param run_began: when the DAG run began; None if that is not known
     :param counts_when_cleared: what a person does whose clear looks like a retry, as a sentence
     """
@@ -135,7 +143,9 @@ class Tries:
 
     @property
     def clear_again(self) -> str:
-        """What an error says to a person whose clear may look like a retry; empty in a try that is none."""
+        """What an error says to a person whose clear may look like a retry; empty in a try that is
+        none.
+        """
         return self.counts_when_cleared if self.is_retry else ""
 
     def as_first(self) -> Tries:

@@ -1,17 +1,20 @@
-"""The releases of one package: which of a deployment's releases were made of it, and what a lost answer means.
+"""The releases of one package: which of a deployment's releases were made of it, and what a lost
+answer means.
 
-An upload is not idempotent: sent twice, it makes two releases. Its answer may get lost on the way, or the worker may be
-killed before it reads the answer. The next try then does not know whether there is a release. It must not upload a
-second time, and it must not undo what a person has decided in the meantime.
+An upload is not idempotent: sent twice, it makes two releases. Its answer may get lost on the way,
+or the worker may be killed before it reads the answer. The next try then does not know whether
+there is a release. It must not upload a second time, and it must not undo what a person has decided
+in the meantime.
 
-What the server said decides. A complete 201 names the release, and :meth:`PackageReleases.prove` reads it back by its
-id. What is inferred decides only where the answer was lost: that a release shows the uuid of its package. An instance
-may give its releases uuids of its own. So another uuid proves another package only where a release shows one that this
-task knows.
+What the server said decides. A complete 201 names the release, and :meth:`PackageReleases.prove`
+reads it back by its id. What is inferred decides only where the answer was lost: that a release
+shows the uuid of its package. An instance may give its releases uuids of its own. So another uuid
+proves another package only where a release shows one that this task knows.
 
-The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. If that rule does
-not prove that nothing was done, :meth:`PackageReleases.settle` looks until the release shows or the time is up. If no
-release of an earlier try shows, one question is left: did a person remove it?
+The rule for one lost answer is :func:`~airflow_provider_trifacta.client.retries.did_nothing`. If
+that rule does not prove that nothing was done, :meth:`PackageReleases.settle` looks until the
+release shows or the time is up. If no release of an earlier try shows, one question is left: did a
+person remove it?
 :meth:`PackageReleases.refuse_undone` answers that.
 """
 
@@ -44,7 +47,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A release that is older than the package's export by this much cannot be made of it. Clocks and time zones differ.
+#: A release that is older than the package's export by this much cannot be made of it. Clocks and
+#: time zones differ.
 _EXPORT_TOLERANCE = timedelta(days=1)
 _TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's task too."
 
@@ -53,7 +57,8 @@ _TO_PROMOTE_AGAIN = "To promote the package all the same, clear the baseline's t
 class Since:
     """From where on a release may be one that an earlier try of this task made.
 
-    :param known: how the deployment stood before: the baseline, or what the earlier try noted; None if neither is there
+    :param known: how the deployment stood before: the baseline, or what the earlier try noted; None
+        if neither is there
     :param began: when the run began, by which releases are told apart where nothing is known
     """
 
@@ -82,13 +87,16 @@ class Since:
         return _is_after(release, self.began)
 
     def counts_deleted(self, release: Release) -> bool:
-        """Tell the same of a deleted release. The newest that was known may be older than one that was deleted."""
+        """Tell the same of a deleted release. The newest that was known may be older than one that
+        was deleted.
+        """
         if not self.counts(release):
             return False
         if self.known is None:
             return True
-        # Every import changes the release that was live before it, and so does going back to that release. So a
-        # release of this run is never older than the last change that the baseline recorded.
+        # Every import changes the release that was live before it, and so does going back to that
+        # release. So a release of this run is never older than the last change that the baseline
+        # recorded.
         times = (self.known.active_updated_at, self.known.read_at or self.began)
         return all(_is_after(release, time) for time in times)
 
@@ -128,7 +136,8 @@ class PackageReleases:
     :param deployment_id: the deployment
     :param uuid: the package's ``metadata.uuid``, in its usual spelling
     :param settle_timeout: seconds that the server has to finish or drop an upload
-    :param release_id: the release that was made of the package, if the server named it: then no other is of it
+    :param release_id: the release that was made of the package, if the server named it: then no
+        other is of it
     :raises InvalidInputError: for a negative time
     """
 
@@ -144,8 +153,12 @@ class PackageReleases:
             raise InvalidInputError(f"settle_timeout must be 0 or more seconds, not {time!r}.")
 
     def among(self, releases: Iterable[Release], *, after: int = 0) -> list[Release]:
-        """Return those of some releases that were made of the package and have a higher id than ``after``."""
-        return [release for release in releases if release.id > after and self._is_of_package(release)]
+        """Return those of some releases that were made of the package and have a higher id than
+        ``after``.
+        """
+        return [
+            release for release in releases if release.id > after and self._is_of_package(release)
+        ]
 
     def _is_of_package(self, release: Release) -> bool:
         if self.release_id is not None:
@@ -164,40 +177,64 @@ class PackageReleases:
             return f"release {self.release_id}"
         return f"a release of the package {self.uuid or 'unknown'}"
 
-    def not_proven_others(self, releases: Iterable[Release], listed: Iterable[Release]) -> list[Release]:
+    def not_proven_others(
+        self, releases: Iterable[Release], listed: Iterable[Release]
+    ) -> list[Release]:
         """Return those of some releases that are not proven to be made of another package.
 
         :param releases: the releases in question
-        :param listed: all that were read. If one of them shows the package's uuid, this instance shows such uuids, and
-            another uuid proves another package
+        :param listed: all that were read. If one of them shows the package's uuid, this instance
+            shows such uuids, and another uuid proves another package
         """
         shows_package_uuids = any(release.package_uuid == self.uuid for release in listed)
-        return [release for release in releases if not shows_package_uuids or release.package_uuid in (None, self.uuid)]
+        return [
+            release
+            for release in releases
+            if not shows_package_uuids or release.package_uuid in (None, self.uuid)
+        ]
 
     def read(self, latest: int | None, *, until: int | None = None) -> Standing:
-        """Read the list as far down as it matters: the newest release, the live one, and all of this package.
+        """Read the list as far down as it matters: the newest release, the live one, and all of
+        this package.
 
-        :param latest: the newest release of the baseline, None without a baseline: all that is newer is read
-        :param until: a release that the server says it made: look for it until it shows or the time is up
+        :param latest: the newest release of the baseline, None without a baseline: all that is
+            newer is read
+        :param until: a release that the server says it made: look for it until it shows or the time
+            is up
         """
 
         def enough(releases: Sequence[Release]) -> bool:
             oldest = releases[-1] if releases else None
-            if oldest is None or not shows_live(releases) or (latest is not None and oldest.id > latest):
+            if (
+                oldest is None
+                or not shows_live(releases)
+                or (latest is not None and oldest.id > latest)
+            ):
                 return False
-            # A release that was made before the package was exported cannot be of it. The uuid tells when that was.
+            # A release that was made before the package was exported cannot be of it. The uuid
+            # tells when that was.
             exported = uuid_time(self.uuid)
-            return bool(exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE)
+            return bool(
+                exported and oldest.created_at and oldest.created_at < exported - _EXPORT_TOLERANCE
+            )
 
         def read(client: TrifactaClient) -> Standing:
-            return Standing(self.deployment_id, client.releases.list(self.deployment_id, until=enough))
+            return Standing(
+                self.deployment_id, client.releases.list(self.deployment_id, until=enough)
+            )
 
         def shows(now: Standing) -> bool:
             return until in now
 
-        return look(self.client, read, shows, seconds=self.settle_timeout) if until else read(self.client)
+        return (
+            look(self.client, read, shows, seconds=self.settle_timeout)
+            if until
+            else read(self.client)
+        )
 
-    def look(self, down_to_id: int, shows: Callable[[Standing], bool], *, seconds: float | None = None) -> Standing:
+    def look(
+        self, down_to_id: int, shows: Callable[[Standing], bool], *, seconds: float | None = None
+    ) -> Standing:
         """Look at all releases newer than one, until something shows or the time is up.
 
         :param down_to_id: the release down to which the list is read
@@ -205,10 +242,13 @@ class PackageReleases:
         :param seconds: for how long; without it, for the settle timeout
         """
         time = self.settle_timeout if seconds is None else seconds
-        return Standing.read(self.client, self.deployment_id, shows, down_to_id=down_to_id, seconds=time)
+        return Standing.read(
+            self.client, self.deployment_id, shows, down_to_id=down_to_id, seconds=time
+        )
 
     def look_again(self, down_to_id: int) -> Standing:
-        """Look a second time, after a pause. An import writes its release first, and that may vanish.
+        """Look a second time, after a pause. An import writes its release first, and that may
+        vanish.
 
         :param down_to_id: the release down to which the list is read
         """
@@ -216,7 +256,8 @@ class PackageReleases:
         return self.look(down_to_id, lambda _: True)
 
     def prove(self, made: Release, seen: Standing) -> tuple[Release, Standing]:
-        """Read back a release that the server says it made. A list counts only if it shows that release as new.
+        """Read back a release that the server says it made. A list counts only if it shows that
+        release as new.
 
         :param made: the release in the answer
         :param seen: the releases before the upload
@@ -233,24 +274,27 @@ class PackageReleases:
         found = shown(now)
         if found is None:
             raise self.ambiguous(
-                f"the server answered that it made release {made.id}, and the list of the deployment does not show "
-                "that release as the answer describes it",
+                f"the server answered that it made release {made.id}, and the list of the"
+                " deployment does not show that release as the answer describes it",
                 made.id,
             )
         self.refuse_third(found, seen, now)
         return found, now
 
-    def await_live(self, release: Release, now: Standing, *, was_live: bool, retry: bool) -> tuple[Release, Standing]:
+    def await_live(
+        self, release: Release, now: Standing, *, was_live: bool, retry: bool
+    ) -> tuple[Release, Standing]:
         """Look until a release is live, or the time is up.
 
         :param release: the release, as it was read
         :param now: how the deployment stood then
         :param was_live: whether the server said that it is live, or a list showed it
         :param retry: whether an earlier try made the release
-        :returns: the release, and how the deployment stands. It may be not live yet where this try made it and nothing
-            has said that it was live
+        :returns: the release, and how the deployment stands. It may be not live yet where this try
+            made it and nothing has said that it was live
         :raises ReleaseNotLiveError: it was live, and is not any more
-        :raises PromotionNotProvenError: an earlier try made it, and nothing shows that it ever was live
+        :raises PromotionNotProvenError: an earlier try made it, and nothing shows that it ever was
+            live
         :raises TrifactaError: the last look failed
         """
         if now.live_id == release.id or not (was_live or retry):
@@ -261,18 +305,23 @@ class PackageReleases:
         if was_live:
             raise self.not_live(release, now)
         raise PromotionNotProvenError(
-            f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}), and is "
-            f"not live. Nothing shows that it ever was. {now.words} is live. Either the server has not activated "
-            f"release {release.id}, or a person has chosen what is live. A retry does not undo that. Nothing was "
-            "changed.",
-            advice=f"If release {release.id} should be live, activate it in Trifacta and mark this task as success.",
+            f"Release {release.id} of deployment {self.deployment_id} was made of this package"
+            f" ({self.uuid}), and is not live. Nothing shows that it ever was. {now.words} is live."
+            f" Either the server has not activated release {release.id}, or a person has chosen"
+            " what is live. A retry does not undo that. Nothing was changed.",
+            advice=(
+                f"If release {release.id} should be live, activate it in Trifacta and mark this"
+                " task as success."
+            ),
             **now.about(release.id),
         )
 
     def refuse_third(self, release: Release, seen: Standing, now: Standing) -> None:
-        """Refuse a release if neither it nor what was live before it is live: a person chose another one.
+        """Refuse a release if neither it nor what was live before it is live: a person chose
+        another one.
 
-        A live release that is newer than all that were seen is no such choice: another import made it live by itself.
+        A live release that is newer than all that were seen is no such choice: another import made
+        it live by itself.
         """
         if now.live_id not in (seen.live_id, release.id) and now.live not in now.new_since(seen):
             raise self.not_live(release, now)
@@ -284,15 +333,19 @@ class PackageReleases:
         :param now: how the deployment stands
         """
         return ReleaseNotLiveError(
-            f"Release {release.id} of deployment {self.deployment_id} was made of this package ({self.uuid}) but is "
-            f"not live. {now.words} is live: what is live has changed since, and this task does not "
-            "undo that.",
-            advice=f"Activate release {release.id} in Trifacta. To import the package again, clear the baseline's "
-            "task too.",
+            f"Release {release.id} of deployment {self.deployment_id} was made of this package"
+            f" ({self.uuid}) but is not live. {now.words} is live: what is live has changed since,"
+            " and this task does not undo that.",
+            advice=(
+                f"Activate release {release.id} in Trifacta. To import the package again, clear the"
+                " baseline's task too."
+            ),
             **now.about(release.id),
         )
 
-    def ambiguous(self, why: str, release_id: int | None = None, *, advice: str = "") -> AmbiguousSubmissionError:
+    def ambiguous(
+        self, why: str, release_id: int | None = None, *, advice: str = ""
+    ) -> AmbiguousSubmissionError:
         """Make the error for a doubt that only a person can end.
 
         :param why: what is unknown
@@ -300,11 +353,12 @@ class PackageReleases:
         :param advice: what to do next, in place of the usual advice
         """
         return AmbiguousSubmissionError(
-            f"It is unknown whether the package {self.uuid} became a release of deployment {self.deployment_id}: "
-            f"{why}. This task sends nothing more.",
+            f"It is unknown whether the package {self.uuid} became a release of deployment"
+            f" {self.deployment_id}: {why}. This task sends nothing more.",
             advice=advice
-            or "Look at the deployment in Trifacta. If the release is there, activate it if necessary, and mark "
-            "this task as success. If it is not there, clear this task together with its baseline task.",
+            or "Look at the deployment in Trifacta. If the release is there, activate it if"
+            " necessary, and mark this task as success. If it is not there, clear this task"
+            " together with its baseline task.",
             deployment_id=self.deployment_id,
             release_id=release_id,
         )
@@ -320,14 +374,18 @@ class PackageReleases:
             return
         newest = max(releases, key=lambda release: release.id)
         if newest.package_uuid == self.uuid:
-            raise self.ambiguous(f"release {newest.id} was made of it, and it is unknown in which run", newest.id)
+            raise self.ambiguous(
+                f"release {newest.id} was made of it, and it is unknown in which run", newest.id
+            )
         shown = f"the uuid {newest.package_uuid}" if newest.package_uuid else "no uuid"
         raise self.ambiguous(
             f"release {newest.id} {words} and shows {shown}. The package has the uuid {self.uuid}",
             newest.id,
-            advice=f"If this instance shows the package's uuid, release {newest.id} is another import: clear this task "
-            f"together with its baseline task. If it does not, activate release {newest.id} and mark this task as "
-            "success, or delete it and clear both.",
+            advice=(
+                f"If this instance shows the package's uuid, release {newest.id} is another import:"
+                " clear this task together with its baseline task. If it does not, activate"
+                f" release {newest.id} and mark this task as success, or delete it and clear both."
+            ),
         )
 
     def settle_lost(self, seen: Standing, error: TrifactaError) -> tuple[Release, Settled]:
@@ -338,23 +396,27 @@ class PackageReleases:
         :returns: the release that it made, and what else was found
         :raises AmbiguousSubmissionError: it cannot be told whether the upload made a release
         :raises ReleaseNotLiveError: it made one, and a third release was made live
-        :raises TrifactaError: ``error``: no release showed, or the list cannot be read at the moment. A retry looks
-            again before it sends anything
+        :raises TrifactaError: ``error``: no release showed, or the list cannot be read at the
+            moment. A retry looks again before it sends anything
         """
         log.warning(
-            "The upload to deployment %s may have been applied. Looking for its release for %s s: %s",
+            "The upload to deployment %s may have been applied. Looking for its release for %s"
+            " s: %s",
             self.deployment_id,
             self.settle_timeout,
             error,
         )
-        unknown = f"It is unknown whether the package {self.uuid} became a release: look there first."
+        unknown = (
+            f"It is unknown whether the package {self.uuid} became a release: look there first."
+        )
         with production_stands(lambda: unknown):
             try:
                 settled = self.settle_new(seen)
             except (ReleaseNotLiveError, AmbiguousSubmissionError):
                 raise
             except TrifactaError as list_error:
-                # Without the list nothing is known. Airflow may retry the upload's error, and a retry looks first.
+                # Without the list nothing is known. Airflow may retry the upload's error, and a
+                # retry looks first.
                 if list_error.retryable:
                     error.standing = unknown
                     raise error from list_error
@@ -375,11 +437,13 @@ class PackageReleases:
         :param has_baseline: whether a later check compares the live release with the baseline
         :returns: the release that the upload made, none if it is safe to upload
         :raises AmbiguousSubmissionError: it cannot be told whether the upload made a release
-        :raises ReleaseNotLiveError: it made one, or may have made one, and a person has decided otherwise
+        :raises ReleaseNotLiveError: it made one, or may have made one, and a person has decided
+            otherwise
         :raises TrifactaError: the list cannot be read
         """
         log.info(
-            "An earlier try may have uploaded the package to deployment %s. Waiting %s s for its release to show",
+            "An earlier try may have uploaded the package to deployment %s. Waiting %s s for its"
+            " release to show",
             self.deployment_id,
             self.settle_timeout,
         )
@@ -387,7 +451,8 @@ class PackageReleases:
         def is_new(release: Release) -> bool:
             return release.id > seen.newest_id
 
-        # Where nothing is known, a release that is there already may be older than this run, and is not adopted.
+        # Where nothing is known, a release that is there already may be older than this run, and is
+        # not adopted.
         settled = self.settle(seen, since.counts if since.can_tell else is_new, since.oldest(seen))
         if settled.release:
             return settled
@@ -399,7 +464,9 @@ class PackageReleases:
             self._refuse_other_live(since.known, settled.now)
         return settled
 
-    def recall(self, release_id: int, uuid: str | None, latest: int | None) -> tuple[Release, Standing]:
+    def recall(
+        self, release_id: int, uuid: str | None, latest: int | None
+    ) -> tuple[Release, Standing]:
         """Read back a release that an earlier try of the task made and noted.
 
         :param release_id: the release
@@ -413,27 +480,35 @@ class PackageReleases:
         found = _release_of(seen, release_id, uuid)
         if found is None:
             raise ReleaseNotLiveError(
-                f"Release {release_id} of deployment {self.deployment_id}, which an earlier try of this task made "
-                f"from the package {self.uuid}, is not there any more. {seen.words} is live. Nothing was "
-                "uploaded, because a retry does not undo a person's decision.",
+                f"Release {release_id} of deployment {self.deployment_id}, which an earlier try of"
+                f" this task made from the package {self.uuid}, is not there any more. {seen.words}"
+                " is live. Nothing was uploaded, because a retry does not undo a person's"
+                " decision.",
                 advice="To promote the package once more, clear the baseline's task too.",
                 **seen.about(release_id),
             )
-        log.info("An earlier try of this task made release %s of deployment %s", release_id, self.deployment_id)
+        log.info(
+            "An earlier try of this task made release %s of deployment %s",
+            release_id,
+            self.deployment_id,
+        )
         return found, seen
 
     def settle_new(self, seen: Standing) -> Settled:
-        """Look for a release of the package that was not there before, until it shows or the time is up.
+        """Look for a release of the package that was not there before, until it shows or the time
+        is up.
 
         :param seen: the releases before the upload
         :returns: the release, none if none appeared
         :raises ReleaseNotLiveError: it appeared, and a third release was made live
-        :raises AmbiguousSubmissionError: new releases appeared, and none shows the package's uuid, or several do
+        :raises AmbiguousSubmissionError: new releases appeared, and none shows the package's uuid,
+            or several do
         :raises TrifactaError: the last look failed
         """
         settled = self.settle(seen, lambda release: release.id > seen.newest_id, seen.newest_id)
         if settled.release is None:
-            # Also where they are of other packages, a later upload would replace them. So a person has to look first.
+            # Also where they are of other packages, a later upload would replace them. So a person
+            # has to look first.
             self.refuse_not_proven(settled.now.new_since(seen), "appeared in the meantime")
         return settled
 
@@ -445,7 +520,8 @@ class PackageReleases:
         :param down_to_id: the release down to which lists are read
         :returns: the release, none if none showed
         :raises ReleaseNotLiveError: it showed, and a third release was made live
-        :raises AmbiguousSubmissionError: releases cannot be told apart, or the release vanished again
+        :raises AmbiguousSubmissionError: releases cannot be told apart, or the release vanished
+            again
         :raises TrifactaError: the last look failed
         """
         clock = self.client.clock
@@ -466,7 +542,8 @@ class PackageReleases:
             if second and second.id == first.id:
                 self.refuse_third(second, seen, now)
                 log.info(
-                    "The upload was applied: release %s of deployment %s was made of the package and is %s",
+                    "The upload was applied: release %s of deployment %s was made of the package"
+                    " and is %s",
                     second.id,
                     self.deployment_id,
                     "live" if second.active else "not live",
@@ -485,13 +562,14 @@ class PackageReleases:
         :param release: the release
         """
         return self.ambiguous(
-            f"release {release.id} was made of it, and is not there any more. The server gave the import up, or a "
-            "person deleted the release",
+            f"release {release.id} was made of it, and is not there any more. The server gave the"
+            " import up, or a person deleted the release",
             release.id,
         )
 
     def await_activation(self, made: Sequence[Release]) -> Standing:
-        """Look at releases that are made and not live yet, until one of them is live or the time is up.
+        """Look at releases that are made and not live yet, until one of them is live or the time is
+        up.
 
         An import makes its release first and activates it a moment later.
 
@@ -519,16 +597,18 @@ class PackageReleases:
         """
         unknown = next((release for release in releases if release.package_uuid is None), None)
         if unknown:
-            raise self.ambiguous("the list does not show which package a release was made of", unknown.id)
+            raise self.ambiguous(
+                "the list does not show which package a release was made of", unknown.id
+            )
 
     def refuse_undone(self, since: Since, now: Standing) -> None:
         """Stop a retry if a person has undone what an earlier try made.
 
-        The old release is live, and no release of the package is there. That does not prove that the earlier try did
-        nothing. It may have made its release, and a person may have gone back to the old one and deleted the new one.
-        Two traces show that: a deleted release that may be of the package, and a live release that was changed since
-        the baseline. Some servers do not list deleted releases, so their absence proves nothing, and both traces are
-        looked for.
+        The old release is live, and no release of the package is there. That does not prove that
+        the earlier try did nothing. It may have made its release, and a person may have gone back
+        to the old one and deleted the new one. Two traces show that: a deleted release that may be
+        of the package, and a live release that was changed since the baseline. Some servers do not
+        list deleted releases, so their absence proves nothing, and both traces are looked for.
 
         :param since: from where on a release may be the earlier try's
         :param now: how the deployment stands: this run made none of its releases
@@ -541,21 +621,25 @@ class PackageReleases:
         own = self.among(deleted)
         if own:
             raise ReleaseNotLiveError(
-                f"An earlier try of this task made release {own[0].id} of deployment {self.deployment_id} from this "
-                f"package ({self.uuid}), and that release was deleted. {now.words} is live. Nothing was "
-                "uploaded, because a retry does not undo a person's decision.",
+                f"An earlier try of this task made release {own[0].id} of deployment"
+                f" {self.deployment_id} from this package ({self.uuid}), and that release was"
+                f" deleted. {now.words} is live. Nothing was uploaded, because a retry does not"
+                " undo a person's decision.",
                 advice=_TO_PROMOTE_AGAIN,
                 **now.about(own[0].id),
             )
-        self.refuse_not_proven(self.not_proven_others(deleted, now), "was made since this run began, was deleted,")
+        self.refuse_not_proven(
+            self.not_proven_others(deleted, now), "was made since this run began, was deleted,"
+        )
         if not (live and recorded) or live.id != recorded.active_release_id:
             return
         known = recorded.active_updated_at
         if known and live.updated_at and live.updated_at != known:
             raise ReleaseNotLiveError(
-                f"Release {live.id} of deployment {self.deployment_id} is live and was changed after the baseline "
-                f"was recorded (at {live.updated_at}). An earlier try of this task may have uploaded the package "
-                f"{self.uuid}, and a person may have gone back to release {live.id} since. Nothing was uploaded.",
+                f"Release {live.id} of deployment {self.deployment_id} is live and was changed"
+                f" after the baseline was recorded (at {live.updated_at}). An earlier try of this"
+                f" task may have uploaded the package {self.uuid}, and a person may have gone back"
+                f" to release {live.id} since. Nothing was uploaded.",
                 advice=_TO_PROMOTE_AGAIN,
                 **now.about(),
             )
@@ -569,16 +653,21 @@ class PackageReleases:
         """
         if now.live_id != known.active_release_id:
             raise ReleaseNotLiveError(
-                f"{now.words} of deployment {self.deployment_id} is live. An earlier try of this task, which "
-                f"may have uploaded the package {self.uuid}, found release {known.active_release_id or 'none'} "
-                "live: another release has been activated in the meantime. Nothing was uploaded, because a retry does "
-                "not undo that.",
-                advice="To promote the package all the same, give this task a baseline, and clear both tasks.",
+                f"{now.words} of deployment {self.deployment_id} is live. An earlier try of this"
+                f" task, which may have uploaded the package {self.uuid}, found release"
+                f" {known.active_release_id or 'none'} live: another release has been activated in"
+                " the meantime. Nothing was uploaded, because a retry does not undo that.",
+                advice=(
+                    "To promote the package all the same, give this task a baseline, and clear both"
+                    " tasks."
+                ),
                 **now.about(),
             )
 
     def _deleted(self, since: Since) -> list[Release]:
-        """Return the releases that were made in this run and deleted since, if the server shows them."""
+        """Return the releases that were made in this run and deleted since, if the server shows
+        them.
+        """
         if not since.can_tell:
             return []
 
@@ -586,13 +675,17 @@ class PackageReleases:
             return bool(releases) and not since.counts_deleted(releases[-1])
 
         try:
-            releases = self.client.releases.list(self.deployment_id, until=is_older, include_deleted=True)
+            releases = self.client.releases.list(
+                self.deployment_id, until=is_older, include_deleted=True
+            )
         except TrifactaError as error:
             if error.retryable and not refuses_form(error):
                 raise
             log.info("The server does not list deleted releases: %s", error)
             return []
-        return [release for release in releases if release.deleted and since.counts_deleted(release)]
+        return [
+            release for release in releases if release.deleted and since.counts_deleted(release)
+        ]
 
 
 def _release_of(now: Standing, release_id: int, uuid: str | None = None) -> Release | None:
@@ -604,7 +697,8 @@ def _release_of(now: Standing, release_id: int, uuid: str | None = None) -> Rele
 
 
 def overrun_by(earlier: Entry | None, made: Release, now: Standing) -> tuple[int, ...]:
-    """Return the releases that others made while an earlier try imported one, as far as the journal tells.
+    """Return the releases that others made while an earlier try imported one, as far as the journal
+    tells.
 
     :param earlier: what the earlier try noted before its upload
     :param made: the release that it made

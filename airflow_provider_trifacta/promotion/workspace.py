@@ -1,7 +1,8 @@
 """A package as ordinary flows of a workspace: imported once, although every import makes new flows.
 
-An instance without Deployment Manager has no releases. The API has no key for an import, and a flow does not name its
-package. So if an answer is lost, nothing proves which flows of a list are those of this import. A person decides then.
+An instance without Deployment Manager has no releases. The API has no key for an import, and a flow
+does not name its package. So if an answer is lost, nothing proves which flows of a list are those
+of this import. A person decides then.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class WorkspaceImporter:
     :param mappings: what the import maps
     :param folder_id: the folder of the new flows; None for none
     :param tries: the tries of the task; without them, this is a first try
-    :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the upload
+    :param progress: called with (bytes sent, all bytes, seconds so far) every 15 seconds of the
+        upload
     """
 
     client: TrifactaClient
@@ -76,11 +78,13 @@ class WorkspaceImporter:
     def run(self, before_upload: Callable[[], None] | None = None) -> tuple[str, FlowImport]:
         """Join what an earlier try of the task made, or import the package.
 
-        :param before_upload: called right before the upload; an error that it raises prevents the upload
-        :returns: ``created`` by this try, or ``joined`` if an earlier try made the flows; and what was made, with the
-            names that were read back
+        :param before_upload: called right before the upload; an error that it raises prevents the
+            upload
+        :returns: ``created`` by this try, or ``joined`` if an earlier try made the flows; and what
+            was made, with the names that were read back
         :raises MissingMappingError: the server asks for mappings; nothing was imported
-        :raises InterruptedChangeError: an earlier try may have imported another package, or its flows are gone
+        :raises InterruptedChangeError: an earlier try may have imported another package, or its
+            flows are gone
         :raises AmbiguousSubmissionError: it is unknown whether the package was imported
         :raises TrifactaError: for the rest
         """
@@ -104,7 +108,9 @@ class WorkspaceImporter:
         try:
             return "created", self._proven(made, above)
         except (errors.NotFoundError, errors.PermissionDeniedError) as error:
-            raise self._ambiguous(f"the answer names the flows {_ids(made)}, and {error}", above) from error
+            raise self._ambiguous(
+                f"the answer names the flows {_ids(made)}, and {error}", above
+            ) from error
 
     def _earlier(self) -> tuple[str, FlowImport] | None:
         """Return what an earlier try of this task made; None if it is safe to import."""
@@ -117,7 +123,9 @@ class WorkspaceImporter:
             if abandoned and not abandoned[1].answer.get("told"):
                 # A person has read of no doubt yet, and no list proves that the server did nothing.
                 above = int(abandoned[1].before["above"])
-                raise self._ambiguous("an earlier try of this task asked for another import.", above)
+                raise self._ambiguous(
+                    "an earlier try of this task asked for another import.", above
+                )
             return None
         answer, above = entry.answer, int(entry.before["above"])
         if answer.get("told") and not self.tries.is_retry:
@@ -129,58 +137,78 @@ class WorkspaceImporter:
             imported = self._proven(made, above, proven=bool(answer.get("proven")))
         except (errors.NotFoundError, errors.PermissionDeniedError) as error:
             if not self.tries.is_retry:
-                log.info("The flows that an earlier try of this task made are gone, so this one imports again")
+                log.info(
+                    "The flows that an earlier try of this task made are gone, so this one imports"
+                    " again"
+                )
                 return None
             raise errors.InterruptedChangeError(
-                f"An earlier try of this task made the flows {_ids(made)} of the package {uuid}, and they cannot be "
-                f"read any more: {error} Nothing was imported, because a retry does not undo a person's decision. "
-                f"Clear this task to import the package once more. {self.tries.clear_again}".rstrip(),
+                f"An earlier try of this task made the flows {_ids(made)} of the package {uuid},"
+                f" and they cannot be read any more: {error} Nothing was imported, because a retry"
+                " does not undo a person's decision. Clear this task to import the package once"
+                f" more. {self.tries.clear_again}".rstrip(),
                 flow_ids=_ids(made),
             ) from error
-        log.info("An earlier try of this task made the flows %s of the package %s", _ids(made), uuid)
+        log.info(
+            "An earlier try of this task made the flows %s of the package %s", _ids(made), uuid
+        )
         return "joined", imported
 
     def _refuse_unknown(self) -> None:
-        """Stop a retry if an earlier try may have imported something that its journal does not tell."""
+        """Stop a retry if an earlier try may have imported something that its journal does not
+        tell.
+        """
         journal = self.tries.journal
         if not journal.exists:
             # Before Airflow 3.3 nothing is noted, so the flows themselves have to tell.
             if appeared := self._appeared(None, DEFAULT_SETTLE_TIMEOUT):
-                raise self._unknown("this is a retry, and nothing tells what earlier tries did.", appeared)
+                raise self._unknown(
+                    "this is a retry, and nothing tells what earlier tries did.", appeared
+                )
         elif journal.last_request.get("what") == "import":
             raise errors.InterruptedChangeError(
-                "An earlier try of this task imported another package, or used other arguments. A retry does not "
-                "import a second time. Nothing was imported. Look at the flows in Trifacta, and clear this task if it "
-                f"should import. {self.tries.clear_again}".rstrip()
+                "An earlier try of this task imported another package, or used other arguments. A"
+                " retry does not import a second time. Nothing was imported. Look at the flows in"
+                " Trifacta, and clear this task if it should import."
+                f" {self.tries.clear_again}".rstrip()
             )
 
     def _proven(self, made: FlowImport, above: int, *, proven: bool = False) -> FlowImport:
         """Read the new flows back, and return what was made with the names that they have.
 
-        :param proven: whether an earlier try has proved it: a person may have renamed the flows since
+        :param proven: whether an earlier try has proved it: a person may have renamed the flows
+            since
         :raises AmbiguousSubmissionError: they are not new flows of the package
         :raises TrifactaError: they cannot be read
         """
         ids = _ids(made)
-        with production_stands(lambda: f"The server answered that it made the flows {ids}. They were not read back."):
-            found = read_patiently(self.client, lambda reader: [reader.flows.get(one) for one in ids])
+        with production_stands(
+            lambda: f"The server answered that it made the flows {ids}. They were not read back."
+        ):
+            found = read_patiently(
+                self.client, lambda reader: [reader.flows.get(one) for one in ids]
+            )
         fits = found and all(flow.id > above for flow in found) and any(map(self._is_ours, found))
         if not (fits or proven):
-            raise self._ambiguous(f"the answer names the flows {ids}, which are not new flows of it.", above)
+            raise self._ambiguous(
+                f"the answer names the flows {ids}, which are not new flows of it.", above
+            )
         self.tries.journal.answered(proven=True)
         flows = [new_flow(flow.id, flow.name, made.primary_flow_ids) for flow in found]
         return FlowImport(made.primary_flow_ids, flows, made.dropped)
 
     def _is_ours(self, flow: Flow) -> bool:
-        """Tell whether a flow has the name of one of the package. An import puts a prefix before it [R]."""
+        """Tell whether a flow has the name of one of the package. An import puts a prefix before it
+        [R].
+        """
         names = tuple(self.package.info.flow_names)
         return not names or (flow.name or "").endswith(names)
 
     def _appeared(self, above: int | None, seconds: float) -> list[Flow]:
         """Return the newest flows that may be of this import.
 
-        :param above: only flows above this id. Without it, the time of the run's begin and the prefix of a name have to
-            tell, and a flow that a person deleted counts too
+        :param above: only flows above this id. Without it, the time of the run's begin and the
+            prefix of a name have to tell, and a flow that a person deleted counts too
         :param seconds: how long to look
         """
         began = self.tries.run_began
@@ -190,7 +218,12 @@ class WorkspaceImporter:
             if above is not None:
                 return flow.id > above
             times = [one for one in (flow.created_at, flow.updated_at) if one]
-            return not since or not times or max(times) >= since or bool(_PREFIX.match(flow.name or ""))
+            return (
+                not since
+                or not times
+                or max(times) >= since
+                or bool(_PREFIX.match(flow.name or ""))
+            )
 
         def read(reader: TrifactaClient) -> list[Flow]:
             found = reader.flows.newest(include_deleted=above is None)
@@ -207,15 +240,18 @@ class WorkspaceImporter:
                 raise unknown from error
 
     def _unknown(self, why: str, appeared: list[Flow]) -> errors.AmbiguousSubmissionError:
-        """Make the error for an import that may have happened, with the flows that a person has to look at."""
+        """Make the error for an import that may have happened, with the flows that a person has to
+        look at.
+        """
         # A person can read the error from now on, so a clear may import again.
         self.tries.journal.answered(told=True)
         there = listed(f"{flow.id} ({quoted(flow.name)})" for flow in appeared) or "none"
         return errors.AmbiguousSubmissionError(
-            f"It is unknown whether the package {self.package.info.uuid} was imported: {why} This task does not "
-            f"import it again, because every import makes new flows. Flows that appeared since, newest first: {there}. "
-            "If they are complete, use them and mark this task as success. If not, delete them and clear this task. "
-            f"{self.tries.clear_again}".rstrip(),
+            f"It is unknown whether the package {self.package.info.uuid} was imported: {why} This"
+            " task does not import it again, because every import makes new flows. Flows that"
+            f" appeared since, newest first: {there}. If they are complete, use them and mark this"
+            " task as success. If not, delete them and clear this task."
+            f" {self.tries.clear_again}".rstrip(),
             flow_ids=[flow.id for flow in appeared],
         )
 

@@ -10,7 +10,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator, conf, first_look
+from .._compat import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    conf,
+    first_look,
+)
 from .._failures import airflow_failures, check_event, reported
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Watch, seconds
@@ -68,11 +74,15 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         """Return what the operator's link needs; None if it is not known yet."""
 
     def execute(self, context: Context) -> Any:
-        """Wait. A deferrable sensor polls once before it defers, because what is there already needs no triggerer."""
+        """Wait. A deferrable sensor polls once before it defers, because what is there already
+        needs no triggerer.
+        """
         with self._reporting(context):
             return self._begin(context)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
         """Continue after the triggerer. If it lost the wait, that ends it here."""
         with self._reporting(context):
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[no-untyped-call, unused-ignore]
@@ -108,7 +118,9 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
             not_before=time.time() + watch.retry_after if watch.retry_after else None,
             deadline=began + self.timeout,
         )
-        return self.defer(trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after)
+        return self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=trigger.given_up_after
+        )
 
     def _failures(self) -> AbstractContextManager[None]:
         return airflow_failures(skip=self.soft_fail or self.never_fail, advice=self.advice)
@@ -124,7 +136,9 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         if status == "timeout":
             raise self._timed_out(message)
         if status == "needs_worker":
-            self.log.info("The triggerer cannot go on, so the wait goes on in this worker: %s", message)
+            self.log.info(
+                "The triggerer cannot go on, so the wait goes on in this worker: %s", message
+            )
             self._wait_here(context, event.get("deadline"))
             return
         with self._failures():
@@ -161,7 +175,8 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         with self._failures():
             done = self._poll(context)
             if self._forgets:
-                # The next process would not know how often the credentials were refused, and accounts may lock.
+                # The next process would not know how often the credentials were refused, and
+                # accounts may lock.
                 for _ in range(MOST_REFUSALS - 1):
                     watch = self._watch(context)
                     if not watch.refusals:
@@ -187,7 +202,9 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
                 context["ti"].xcom_push(key=self._link_key, value=link)
 
     def _connect(self) -> TrifactaClient:
-        """Read the Airflow connection. The watch calls this again when the server refuses the credentials."""
+        """Read the Airflow connection. The watch calls this again when the server refuses the
+        credentials.
+        """
         client = TrifactaHook(self.trifacta_conn_id).client.without_repetitions
         if self._client:
             self._client.close()
@@ -198,8 +215,11 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         if self._watching is None:
             seconds("poke_interval", self.poke_interval, positive=True)
             tolerated = seconds("tolerated_outage", self.tolerated_outage)
-            # A process that does not know since when polls fail cannot tell how long they have failed.
-            self._watching = self._new_watch(context, tolerated_outage=math.inf if self._forgets else tolerated)
+            # A process that does not know since when polls fail cannot tell how long they have
+            # failed.
+            self._watching = self._new_watch(
+                context, tolerated_outage=math.inf if self._forgets else tolerated
+            )
         return self._watching
 
     def _polls_before(self, context: Context) -> int:
@@ -210,7 +230,9 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         return max(round(waited / self.poke_interval), 0)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Any, poke_count: int) -> float:
-        """Wait as long as the server asks, but never past the timeout, because the last poll is at the timeout."""
+        """Wait as long as the server asks, but never past the timeout, because the last poll is at
+        the timeout.
+        """
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._watching is not None:
             interval = self._watching.pause(interval)

@@ -23,25 +23,26 @@ if TYPE_CHECKING:
 class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     """Waits until job groups are Complete. It changes nothing.
 
-    It fails at once when one job group is Failed, Canceled, unknown to the server, or in a state that the API does not
-    document. The error names the flow, the recipe and the outputs of a failed one, and holds the message of its first
-    failed job. The other job groups go on.
+    It fails at once when one job group is Failed, Canceled, unknown to the server, or in a state
+    that the API does not document. The error names the flow, the recipe and the outputs of a failed
+    one, and holds the message of its first failed job. The other job groups go on.
 
-    The wait tolerates transient errors (connection, timeout, 429, 5xx, a page of a proxy, an answer that is not one
-    word) until all polls of ``tolerated_outage`` have failed. Any other 4xx fails at once. ``Retry-After`` lengthens
-    the pause, and a 429 with it does not count as a failure. After a 401 the sensor reads the Airflow connection again,
-    and goes on if it holds new credentials. At its timeout the sensor polls once more.
+    The wait tolerates transient errors (connection, timeout, 429, 5xx, a page of a proxy, an answer
+    that is not one word) until all polls of ``tolerated_outage`` have failed. Any other 4xx fails
+    at once. ``Retry-After`` lengthens the pause, and a 429 with it does not count as a failure.
+    After a 401 the sensor reads the Airflow connection again, and goes on if it holds new
+    credentials. At its timeout the sensor polls once more.
 
-    API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_group_ids``, what it waits for, and
-    ``job_urls``, their pages. If the wait ends otherwise than by the end of a job, it pushes ``gave_up`` too: the job
-    groups, and why.
+    API pages: API JobGroups Get Status v4, API JobGroups Get Jobs v4. Pushes ``job_group_ids``,
+    what it waits for, and ``job_urls``, their pages. If the wait ends otherwise than by the end of
+    a job, it pushes ``gave_up`` too: the job groups, and why.
 
     :param job_group_ids: one id, or a list of them: ints, strings of digits, or an XComArg such as
         ``run.output["job_group_ids"]`` (templated)
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
-        ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
-        is the only limit
+    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or
+        as a timedelta. In ``reschedule`` mode it has no effect: a transient error ends the poll,
+        the task frees its slot, and ``timeout`` is the only limit
     :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
         ``default_deferrable``
     """
@@ -60,7 +61,9 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
     @contextmanager
     def _noting(self, context: Context) -> Iterator[None]:
-        """Note every end of the wait but a job's own bad end. An end by a signal is a person's, and leaves no note."""
+        """Note every end of the wait but a job's own bad end. An end by a signal is a person's, and
+        leaves no note.
+        """
         try:
             with super()._reporting(context):
                 yield

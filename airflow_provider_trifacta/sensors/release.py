@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 class ReleaseActiveSensor(WatchSensor[ReleaseWatch]):
     """Waits until a release is the live one of its deployment. It changes nothing.
 
-    An upload makes its release live at once, so right after an upload this sensor only confirms that. After a staged
-    promotion it waits until a person activates the release. API page: API Releases Get v4 (a release that is not live
-    reads ``active: null``).
+    An upload makes its release live at once, so right after an upload this sensor only confirms
+    that. After a staged promotion it waits until a person activates the release. API page: API
+    Releases Get v4 (a release that is not live reads ``active: null``).
 
-    A release that is deleted or unknown to the server fails the task at once. The wait tolerates transient errors
-    (connection, timeout, 429, 5xx, a page of a proxy) until all polls of ``tolerated_outage`` have failed. Any other
-    4xx fails at once. ``Retry-After`` lengthens the pause, and a 429 with it does not count as a failure. After a 401
-    the sensor reads the Airflow connection again, and goes on if it holds new credentials. At its timeout the sensor
-    polls once more.
+    A release that is deleted or unknown to the server fails the task at once. The wait tolerates
+    transient errors (connection, timeout, 429, 5xx, a page of a proxy) until all polls of
+    ``tolerated_outage`` have failed. Any other 4xx fails at once. ``Retry-After`` lengthens the
+    pause, and a 429 with it does not count as a failure. After a 401 the sensor reads the Airflow
+    connection again, and goes on if it holds new credentials. At its timeout the sensor polls once
+    more.
 
     :param release_id: the release: an int, a string of digits, or an XComArg (templated)
-    :param on_superseded: what to do when a release with a higher id is live: ``"fail"``, or ``"wait"``, because a
-        person may activate this one again
+    :param on_superseded: what to do when a release with a higher id is live: ``"fail"``, or
+        ``"wait"``, because a person may activate this one again
     :param trifacta_conn_id: the Airflow connection (templated)
-    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or as a timedelta. In
-        ``reschedule`` mode it has no effect: a transient error ends the poll, the task frees its slot, and ``timeout``
-        is the only limit
+    :param tolerated_outage: for how long all polls may fail with a transient error, in seconds or
+        as a timedelta. In ``reschedule`` mode it has no effect: a transient error ends the poll,
+        the task frees its slot, and ``timeout`` is the only limit
     :param deferrable: whether to wait in the triggerer, without a worker slot; default: Airflow's
         ``default_deferrable``
     """

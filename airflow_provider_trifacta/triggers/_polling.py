@@ -1,7 +1,9 @@
-"""Shared polls beside an event loop: the waits on one instance share a client, a few threads, and the answers.
+"""Shared polls beside an event loop: the waits on one instance share a client, a few threads, and
+the answers.
 
-A triggerer may hold a thousand waits in one process. If each asked for itself, they would exceed the server's quotas
-and need as many threads. So equal questions are asked once, and every wait that asked receives the answer.
+A triggerer may hold a thousand waits in one process. If each asked for itself, they would exceed
+the server's quotas and need as many threads. So equal questions are asked once, and every wait that
+asked receives the answer.
 """
 
 from __future__ import annotations
@@ -27,13 +29,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Reads of one instance that run at the same time. A triggerer's default of 1,000 waits at 5 s keeps about 10 busy if
-#: the server answers in 50 ms. More threads only compete with the event loop.
+#: Reads of one instance that run at the same time. A triggerer's default of 1,000 waits at 5 s
+#: keeps about 10 busy if the server answers in 50 ms. More threads only compete with the event
+#: loop.
 THREADS = 16
 
 #: From this many awaited job groups on, one read of the list replaces the reads of their states.
 LIST_FROM = 10
-#: How many rows of that list are read: the second number if more job groups are awaited than the first number.
+#: How many rows of that list are read: the second number if more job groups are awaited than the
+#: first number.
 _LIST_ROWS = (100, 1000)
 #: Every so many polls the state itself is read, because the list may be wrong or unreadable.
 STATUS_EVERY = 20
@@ -110,11 +114,13 @@ class _Question:
 
 
 class PollingInstance:
-    """One instance, shared by the waits on it. Each has its own threads, so a slow one does not delay the others.
+    """One instance, shared by the waits on it. Each has its own threads, so a slow one does not
+    delay the others.
 
-    A wait always receives the answer to a request that began after the wait asked. Equal questions share requests: the
-    next one begins an interval after the one before, and serves all waits that asked until then. If the server answers
-    with ``Retry-After``, all requests to that endpoint pause.
+    A wait always receives the answer to a request that began after the wait asked. Equal questions
+    share requests: the next one begins an interval after the one before, and serves all waits that
+    asked until then. If the server answers with ``Retry-After``, all requests to that endpoint
+    pause.
 
     Only code of the event loop uses it, so it needs no lock.
 
@@ -158,12 +164,19 @@ class PollingInstance:
         return answer
 
     async def _listed(self, job_group_id: int, poll: Poll) -> Answer | None:
-        """Look up a job group in the list of all, if that is cheaper; None to ask for its own state.
+        """Look up a job group in the list of all, if that is cheaper; None to ask for its own
+        state.
 
-        The list only decides that a job group is still running. That it has ended is read from the job group itself.
+        The list only decides that a job group is still running. That it has ended is read from the
+        job group itself.
         """
         own_turn = (poll.number + job_group_id) % STATUS_EVERY == 0
-        if self.job_groups < LIST_FROM or own_turn or poll.due >= poll.latest or poll.due < self._no_list_before:
+        if (
+            self.job_groups < LIST_FROM
+            or own_turn
+            or poll.due >= poll.latest
+            or poll.due < self._no_list_before
+        ):
             return None
         read = NewestJobGroups(_LIST_ROWS[self.job_groups > _LIST_ROWS[0]])
         answer = poll.lists.get(read)
@@ -171,11 +184,16 @@ class PollingInstance:
             answer = poll.lists[read] = await self._ask(read, poll)
             # The next poll is due an interval after this list, so that it can share the next one.
             poll.began = answer.began
-        asks_to_wait = isinstance(answer.error, RateLimitError) and answer.error.retry_after is not None
+        asks_to_wait = (
+            isinstance(answer.error, RateLimitError) and answer.error.retry_after is not None
+        )
         if asks_to_wait or isinstance(answer.error, AuthenticationError):
             return answer
         if answer.error is not None:
-            log.debug("The list of job groups cannot be read, so each is asked for its state: %s", answer.error)
+            log.debug(
+                "The list of job groups cannot be read, so each is asked for its state: %s",
+                answer.error,
+            )
             self._no_list_before = answer.began + STATUS_EVERY * poll.interval
             return None
         state = answer.value.get(job_group_id)
@@ -204,7 +222,9 @@ class PollingInstance:
         paused = self._paused.get(question.read.endpoint, -math.inf)
         poll = waiter.poll
         apart = min(poll.interval, question.interval)
-        return min(max(poll.due, question.began + apart, question.not_before, paused), waiter.latest)
+        return min(
+            max(poll.due, question.began + apart, question.not_before, paused), waiter.latest
+        )
 
     def _ring(self, question: _Question, when: float) -> None:
         """Set the timer of a question, unless it is due sooner already."""
@@ -225,7 +245,8 @@ class PollingInstance:
     def _may_begin(self, question: _Question) -> bool:
         """Tell whether the request of a question may begin now.
 
-        If not, its timer is set again. A question that no wait asks any more is forgotten after its interval.
+        If not, its timer is set again. A question that no wait asks any more is forgotten after its
+        interval.
         """
         question.timer, question.next, question.busy = None, math.inf, False
         soon = asyncio.get_running_loop().time() + _CLOCK_STEP
@@ -272,7 +293,9 @@ class PollingInstance:
         for waiter in served:
             if not waiter.answer.done():
                 waiter.answer.set_result(
-                    Answer(question.began, error=_own(error)) if error else Answer(question.began, done.result())
+                    Answer(question.began, error=_own(error))
+                    if error
+                    else Answer(question.began, done.result())
                 )
         self._due(question)
         self._begin()
@@ -293,7 +316,9 @@ _CLOCK_STEP = 0.001
 
 
 def _own(error: BaseException) -> Exception:
-    """Return a copy of an error for one of several receivers, because each of them adds its own traceback."""
+    """Return a copy of an error for one of several receivers, because each of them adds its own
+    traceback.
+    """
     if isinstance(error, TrifactaError):
         return copy.copy(error)
     return error if isinstance(error, Exception) else RuntimeError(repr(error))

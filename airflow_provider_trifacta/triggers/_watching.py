@@ -1,6 +1,7 @@
 """What both triggers share: they poll, with answers that many waits share, until a watch decides.
 
-The triggers of one triggerer run in one process. Waits on the same instance as the same user share one
+The triggers of one triggerer run in one process. Waits on the same instance as the same user share
+one
 :class:`.PollingInstance`, which the first of them opens and the last of them closes.
 """
 
@@ -40,18 +41,24 @@ _HOW_TO_ASK = (
 
 
 def sharing_key(config: ClientConfig) -> str:
-    """Return what two waits must have in common to share answers: the instance, the user, TLS and proxies.
+    """Return what two waits must have in common to share answers: the instance, the user, TLS and
+    proxies.
 
-    It is a digest, because it covers the credentials. The id of the Airflow connection is not part of it: two
-    connections may lead to the same instance as the same user.
+    It is a digest, because it covers the credentials. The id of the Airflow connection is not part
+    of it: two connections may lead to the same instance as the same user.
 
     :param config: where and how to ask
     """
-    what = [(one.name, getattr(config, one.name)) for one in fields(config) if one.init and one.name not in _HOW_TO_ASK]
+    what = [
+        (one.name, getattr(config, one.name))
+        for one in fields(config)
+        if one.init and one.name not in _HOW_TO_ASK
+    ]
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
-#: The instances with waits on them. Only code of the event loop uses it, between two awaits, so it needs no lock.
+#: The instances with waits on them. Only code of the event loop uses it, between two awaits, so it
+#: needs no lock.
 instances: dict[str, PollingInstance] = {}
 
 
@@ -110,28 +117,32 @@ _LOOK_UP_GRACE = 60.0
 class WatchTrigger(BaseTrigger):
     """Polls until a watch decides, as the sensor of the same watch does. It changes nothing.
 
-    Nothing blocks the event loop: reads run in threads, and waits on the same instance as the same user share them.
-    When the trigger is canceled, it only stops. A restart of the triggerer cancels it too.
+    Nothing blocks the event loop: reads run in threads, and waits on the same instance as the same
+    user share them. When the trigger is canceled, it only stops. A restart of the triggerer cancels
+    it too.
 
-    The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``. An error has
-    ``advice`` too: what to do next. The event of job groups has ``failed``: those that ended otherwise than Complete.
-    The status ``needs_worker`` has ``deadline``: the wait has not ended, and goes on in a worker until then.
+    The event is ``{"status": "success" | "timeout" | "error", "message": str, "retryable": bool}``.
+    An error has ``advice`` too: what to do next. The event of job groups has ``failed``: those that
+    ended otherwise than Complete. The status ``needs_worker`` has ``deadline``: the wait has not
+    ended, and goes on in a worker until then.
 
-    All arguments except the awaited ids have defaults. So a wait that an older version deferred goes on after an
-    upgrade.
+    All arguments except the awaited ids have defaults. So a wait that an older version deferred
+    goes on after an upgrade.
 
     :param trifacta_conn_id: the Airflow connection
     :param tolerated_outage: for how many seconds all polls may fail with a transient error
-    :param failing_since: when the polls before began to fail, in seconds since the epoch; None if the last one
-        succeeded
-    :param refusals: how many polls before were refused with a 401 that is not in the API's own words
+    :param failing_since: when the polls before began to fail, in seconds since the epoch; None if
+        the last one succeeded
+    :param refusals: how many polls before were refused with a 401 that is not in the API's own
+        words
     :param poke_interval: seconds between two polls
-    :param exponential_backoff: whether the pauses grow: each is as long as the wait so far plus the interval
+    :param exponential_backoff: whether the pauses grow: each is as long as the wait so far plus the
+        interval
     :param max_wait: the longest such pause, in seconds
     :param began: when the wait began, in seconds since the epoch; None for now
     :param not_before: when to poll first, in seconds since the epoch, if the server asked to wait
-    :param deadline: when to give up, in seconds since the epoch; None for never. It is a time of day, because the
-        trigger may move to another host
+    :param deadline: when to give up, in seconds since the epoch; None for never. It is a time of
+        day, because the trigger may move to another host
     """
 
     trifacta_conn_id: str = TrifactaHook.default_conn_name
@@ -160,7 +171,9 @@ class WatchTrigger(BaseTrigger):
 
     @property
     def given_up_after(self) -> timedelta | None:
-        """For how long, from now on, Airflow waits for the event. It matters if the triggerer loses the trigger."""
+        """For how long, from now on, Airflow waits for the event. It matters if the triggerer loses
+        the trigger.
+        """
         if self.deadline is None:
             return None
         return timedelta(seconds=self.deadline - time.time() + _BACKSTOP)
@@ -170,7 +183,9 @@ class WatchTrigger(BaseTrigger):
         """Make the watch."""
 
     def _needs(self, read: Read) -> bool:  # noqa: ARG002
-        """Tell whether the wait goes back to a worker if the answer to a question is too large for the triggerer."""
+        """Tell whether the wait goes back to a worker if the answer to a question is too large for
+        the triggerer.
+        """
         return False
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -186,7 +201,12 @@ class WatchTrigger(BaseTrigger):
             }
         except TrifactaError as error:
             told = f"{type(error).__name__}: {error.told}"
-            event = {"status": "error", "message": told, "advice": error.advice, "retryable": error.retryable}
+            event = {
+                "status": "error",
+                "message": told,
+                "advice": error.advice,
+                "retryable": error.retryable,
+            }
         yield TriggerEvent({**event, **self._more()})  # type: ignore[no-untyped-call, unused-ignore]
 
     def _more(self) -> dict[str, Any]:
@@ -202,7 +222,8 @@ class WatchTrigger(BaseTrigger):
             connected_before=True,
         )
         loop = asyncio.get_running_loop()
-        # The clock of the host may be set during the wait, so only the loop's time counts from here on.
+        # The clock of the host may be set during the wait, so only the loop's time counts from here
+        # on.
         offset = loop.time() - time.time()
         began = loop.time() if self.began is None else self.began + offset
         deadline = math.inf if self.deadline is None else self.deadline + offset
@@ -216,20 +237,28 @@ class WatchTrigger(BaseTrigger):
                 poll = Poll(due, self.poke_interval, latest=deadline, spread=spread, number=number)
                 try:
                     done = await self._poll(watch, lease, poll)
-                except TimeoutError:  # the instance does not answer, and the wait must still end in time
+                except (
+                    TimeoutError
+                ):  # the instance does not answer, and the wait must still end in time
                     done, due = False, deadline
                 if done:
                     return {"status": "success", "message": watch.state, "retryable": False}
                 asked = loop.time() if poll.began is None else poll.began
                 if max(due, asked) >= deadline:
-                    return {"status": "timeout", "message": f"Not in time. {watch.state}", "retryable": False}
+                    return {
+                        "status": "timeout",
+                        "message": f"Not in time. {watch.state}",
+                        "retryable": False,
+                    }
                 due = max(asked + self._pause(asked - began), loop.time() + watch.retry_after)
                 spread, number = 0.0, number + 1
         finally:
             lease.close()
 
     def _pause(self, waited: float) -> float:
-        """Return the usual pause after some seconds of waiting. Each growing pause about doubles the wait so far."""
+        """Return the usual pause after some seconds of waiting. Each growing pause about doubles
+        the wait so far.
+        """
         if not self.exponential_backoff:
             return self.poke_interval
         pause = self.poke_interval + waited
@@ -266,9 +295,12 @@ class WatchTrigger(BaseTrigger):
         loop = asyncio.get_running_loop()
         if first and poll.due > loop.time():
             await asyncio.sleep(poll.due - loop.time())
-        # The whole connection is read in one call outside of the event loop. The call is a task of its own: if it were
-        # awaited directly, a cancellation would lose the message that tells Airflow a kill from a restart.
-        look_up = asyncio.ensure_future(sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).polling_config)())
+        # The whole connection is read in one call outside of the event loop. The call is a task of
+        # its own: if it were awaited directly, a cancellation would lose the message that tells
+        # Airflow a kill from a restart.
+        look_up = asyncio.ensure_future(
+            sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).polling_config)()
+        )
         look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
         patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
         await asyncio.wait({look_up}, timeout=None if patience == math.inf else patience)

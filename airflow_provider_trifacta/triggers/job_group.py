@@ -19,8 +19,8 @@ class JobGroupTrigger(WatchTrigger):
     """Polls until all job groups are Complete. It decides as :class:`.JobGroupSensor` does.
 
     :param job_group_ids: the job groups
-    :param cancel_on_kill: whether to cancel them when a person clears or marks the deferred task (Airflow 3.3). A
-        restart of the triggerer or a timeout does not cancel them
+    :param cancel_on_kill: whether to cancel them when a person clears or marks the deferred task
+        (Airflow 3.3). A restart of the triggerer or a timeout does not cancel them
     :param waiting: as for ``WatchTrigger``
     """
 
@@ -41,7 +41,9 @@ class JobGroupTrigger(WatchTrigger):
         return {"failed": self._watching.failed if self._watching else []}
 
     async def on_kill(self) -> None:
-        """Cancel the job groups, if ``cancel_on_kill`` says so. Airflow 3.3 calls this and gives it about a second."""
+        """Cancel the job groups, if ``cancel_on_kill`` says so. Airflow 3.3 calls this and gives it
+        about a second.
+        """
         if not self.cancel_on_kill:
             return
         # A thread of its own goes on after the triggerer stops waiting for it.

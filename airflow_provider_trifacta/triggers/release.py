@@ -15,7 +15,8 @@ class ReleaseActiveTrigger(WatchTrigger):
 
     :param release_id: the release
     :param on_superseded: as for the sensor
-    :param deployment_id: its deployment, if it is known; then all waits on the deployment share its list
+    :param deployment_id: its deployment, if it is known; then all waits on the deployment share its
+        list
     :param waiting: as for ``WatchTrigger``
     """
 
@@ -25,7 +26,10 @@ class ReleaseActiveTrigger(WatchTrigger):
 
     def _watch(self, **waiting: Any) -> ReleaseWatch:
         return ReleaseWatch(
-            self.release_id, on_superseded=self.on_superseded, deployment_id=self.deployment_id, **waiting
+            self.release_id,
+            on_superseded=self.on_superseded,
+            deployment_id=self.deployment_id,
+            **waiting,
         )
 
     def _needs(self, read: Read) -> bool:

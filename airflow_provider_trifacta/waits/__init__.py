@@ -1,8 +1,9 @@
 """Waiting: one decision for each poll. Sensors in every mode, triggers and runs take it here.
 
-``watch`` holds the decision that both waits share: which errors end a wait, and which are tolerated for how long.
-``release`` waits until a release is live. ``job_groups`` waits until job groups are Complete. ``until`` waits in one
-process, and has the verdict on job groups at the end of a promotion.
+``watch`` holds the decision that both waits share: which errors end a wait, and which are tolerated
+for how long. ``release`` waits until a release is live. ``job_groups`` waits until job groups are
+Complete. ``until`` waits in one process, and has the verdict on job groups at the end of a
+promotion.
 """
 
 from __future__ import annotations

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..client.errors import JobFailedError, PermissionDeniedError, TrifactaError, UnexpectedResponseError
+from ..client.errors import (
+    JobFailedError,
+    PermissionDeniedError,
+    TrifactaError,
+    UnexpectedResponseError,
+)
 from ..client.models import RUNNING
 from ..client.texts import quoted, shown
 from .watch import Read, Steps, Watch, refusal_of_id
@@ -26,7 +31,8 @@ _CANCELED = ("Canceled", "Cancelled")
 _WORD = re.compile(r"\w+")
 
 _WHAT_TO_CHECK = (
-    "Check the job group id, the Airflow connection (is it the right instance?) and that its user may see the flow."
+    "Check the job group id, the Airflow connection (is it the right instance?) and that its user"
+    " may see the flow."
 )
 
 
@@ -44,7 +50,9 @@ class JobGroupStatus(Read):
 
 @dataclass(frozen=True)
 class NewestJobGroups(Read):
-    """The states of the newest job groups. Only the triggers ask this: one list in place of many single states."""
+    """The states of the newest job groups. Only the triggers ask this: one list in place of many
+    single states.
+    """
 
     limit: int
     endpoint = "GET /v4/jobGroups"
@@ -68,11 +76,12 @@ class WhyFailed(Read):
 
 
 class JobGroupsWatch(Watch):
-    """Watches job groups until all are Complete. The first one with another end raises :class:`.JobFailedError`.
+    """Watches job groups until all are Complete. The first one with another end raises
+    :class:`.JobFailedError`.
 
-    A poll costs one request for each job group that is not Complete. A state that the API does not document is a
-    failure: only Complete is a success. An answer that is not one word does not come from the API, so it is a transient
-    error.
+    A poll costs one request for each job group that is not Complete. A state that the API does not
+    document is a failure: only Complete is a success. An answer that is not one word does not come
+    from the API, so it is a transient error.
 
     :param job_group_ids: the job groups
     :param waiting: as for :class:`Watch`
@@ -92,7 +101,11 @@ class JobGroupsWatch(Watch):
     @property
     def failed(self) -> list[int]:
         """The job groups that were seen to end otherwise than Complete."""
-        ended = {one: state for one, state in self._states.items() if state is not None and state not in RUNNING}
+        ended = {
+            one: state
+            for one, state in self._states.items()
+            if state is not None and state not in RUNNING
+        }
         return [one for one, state in ended.items() if state != _COMPLETE]
 
     def _look(self) -> Steps[tuple[bool, str]]:
@@ -107,9 +120,12 @@ class JobGroupsWatch(Watch):
         try:
             state = yield JobGroupStatus(job_group_id)
         except PermissionDeniedError as error:
-            # Some servers answer 403 for an id that does not exist, so the reader has to check both.
+            # Some servers answer 403 for an id that does not exist, so the reader has to check
+            # both.
             error.job_group_ids = [job_group_id]
-            error.standing = f"Job group {job_group_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
+            error.standing = (
+                f"Job group {job_group_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
+            )
             raise
         except TrifactaError as error:
             answer = refusal_of_id(error)
@@ -123,7 +139,8 @@ class JobGroupsWatch(Watch):
         if not isinstance(state, str) or not _WORD.fullmatch(state):
             told = "an empty body" if state is None else shown(repr(state))
             raise UnexpectedResponseError(
-                f"GET /v4/jobGroups/{job_group_id}/status answered {told}, which is not the state of a job group.",
+                f"GET /v4/jobGroups/{job_group_id}/status answered {told}, which is not the state"
+                " of a job group.",
                 job_group_ids=[job_group_id],
             )
         return state
@@ -139,7 +156,10 @@ class JobGroupsWatch(Watch):
             then = "Correct the cause, and clear the task that started it."
         elif state in _CANCELED:
             what = "was canceled, by a person or by the server."
-            then = "Clear the task that started it if it should run again. Nothing starts it by itself."
+            then = (
+                "Clear the task that started it if it should run again. Nothing starts it by"
+                " itself."
+            )
         else:
             what = f"has the unknown state {quoted(state)}, and only {_COMPLETE} is a success."
             then = "Look at it in Trifacta."
@@ -150,15 +170,23 @@ class JobGroupsWatch(Watch):
         )
 
     def _rest(self, but: int) -> str:
-        """Name the other job groups that were not seen Complete: a failed wait does not cancel them."""
+        """Name the other job groups that were not seen Complete: a failed wait does not cancel
+        them.
+        """
         others = [one for one in self.unfinished if one != but]
-        return f"Job groups {others} may still be running, and this task does not cancel them. " if others else ""
+        return (
+            f"Job groups {others} may still be running, and this task does not cancel them. "
+            if others
+            else ""
+        )
 
 
 def cancel_job_groups(config: ClientConfig, job_group_ids: Sequence[int]) -> None:
-    """Cancel job groups. If one cannot be canceled, that is logged, and the others are canceled all the same.
+    """Cancel job groups. If one cannot be canceled, that is logged, and the others are canceled all
+    the same.
 
-    It uses a client of its own, because it may be called while the task's client is in the middle of a request.
+    It uses a client of its own, because it may be called while the task's client is in the middle
+    of a request.
 
     :param config: where
     :param job_group_ids: the job groups; one that has ended stays as it is

@@ -22,13 +22,16 @@ ON_SUPERSEDED = ("fail", "wait")
 DEEP_LOOK_EVERY = 10
 
 _WHAT_TO_CHECK = (
-    "Check the release id, the Airflow connection (is it the right instance?) and that its user may see the deployment."
+    "Check the release id, the Airflow connection (is it the right instance?) and that its user may"
+    " see the deployment."
 )
 
 
 @dataclass(frozen=True)
 class NewestReleases(Read):
-    """The newest page of a deployment's releases; with ``down_to``, all pages down to that release."""
+    """The newest page of a deployment's releases; with ``down_to``, all pages down to
+    that release.
+    """
 
     deployment_id: int
     down_to: int | None = None
@@ -39,7 +42,9 @@ class NewestReleases(Read):
         down_to = self.down_to
         if down_to is None:
             return client.releases.list(self.deployment_id, until=lambda _: True)
-        return client.releases.list(self.deployment_id, until=lambda rows: any(one.id <= down_to for one in rows))
+        return client.releases.list(
+            self.deployment_id, until=lambda rows: any(one.id <= down_to for one in rows)
+        )
 
 
 @dataclass(frozen=True)
@@ -57,19 +62,21 @@ class OneRelease(Read):
 class ReleaseWatch(Watch):
     """Watches one release until it is the live one.
 
-    A deleted or unknown release raises :class:`.ReleaseDeletedError`. A live release with a higher id raises
+    A deleted or unknown release raises :class:`.ReleaseDeletedError`. A live release with a higher
+    id raises
     :class:`.ReleaseSupersededError`, unless ``on_superseded`` is ``"wait"``.
 
-    A poll reads the newest page of the deployment's list, because waits on the same deployment can share that answer.
-    If the release is not on that page, or the server gives a longer list in its place, a poll reads the release itself,
-    and every tenth poll also reads the list down to it. As long as the deployment is not known, the release is read
-    first.
+    A poll reads the newest page of the deployment's list, because waits on the same deployment can
+    share that answer. If the release is not on that page, or the server gives a longer list in its
+    place, a poll reads the release itself, and every tenth poll also reads the list down to it. As
+    long as the deployment is not known, the release is read first.
 
     :param release_id: the release
-    :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: a person may activate the
-        older release again
+    :param on_superseded: ``"fail"`` when a release with a higher id is live, or ``"wait"``: a
+        person may activate the older release again
     :param deployment_id: the deployment of the release, if it is known
-    :param polls: how many polls were made before, which decides when the pages above the release are read
+    :param polls: how many polls were made before, which decides when the pages above the release
+        are read
     :param waiting: as for :class:`Watch`
     :raises InvalidInputError: for another mode or a negative number
     """
@@ -84,14 +91,17 @@ class ReleaseWatch(Watch):
         **waiting: Any,
     ) -> None:
         if on_superseded not in ON_SUPERSEDED:
-            raise errors.InvalidInputError(f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}.")
+            raise errors.InvalidInputError(
+                f"on_superseded must be one of {ON_SUPERSEDED}, not {on_superseded!r}."
+            )
         super().__init__(**waiting)
         self.release_id = release_id
         self.on_superseded = on_superseded
         #: The deployment of the release, known from the first answer on.
         self.deployment_id = deployment_id
         self._polls = polls
-        #: Whether the release is not on the newest page, or that page is too large to be read at each poll.
+        #: Whether the release is not on the newest page, or that page is too large to be read at
+        #: each poll.
         self._deep = False
         #: The live release, as far as it was read.
         self._live: int | None = None
@@ -101,7 +111,10 @@ class ReleaseWatch(Watch):
         active = yield from self._is_active()
         where = f" of deployment {self.deployment_id}" if self.deployment_id else ""
         live = f". Live, as last read: release {self._live}" if self._live and not active else ""
-        return active, f"Release {self.release_id}{where} is {'live' if active else 'not live'}{live}"
+        return (
+            active,
+            f"Release {self.release_id}{where} is {'live' if active else 'not live'}{live}",
+        )
 
     def _is_active(self) -> Steps[bool]:
         all_pages, known = self._polls % DEEP_LOOK_EVERY == 0, self.deployment_id
@@ -111,7 +124,8 @@ class ReleaseWatch(Watch):
         if known is not None and not self._deep:
             siblings = yield from self._newest(known)
             release = next((one for one in siblings if one.id == self.release_id), None)
-            # A server that gives the whole list in place of a page is asked for it as rarely as for many pages.
+            # A server that gives the whole list in place of a page is asked for it as rarely as for
+            # many pages.
             is_whole = len(siblings) > PAGE_SIZE
             self._deep = release is None or is_whole
         if release is None:
@@ -130,10 +144,12 @@ class ReleaseWatch(Watch):
             self._live = live
         if self.on_superseded == "fail" and live is not None and live > self.release_id:
             raise errors.ReleaseSupersededError(
-                f"Release {self.release_id} of deployment {self.deployment_id} is not live: the newer release "
-                f"{live} is live. This task changed nothing.",
-                advice=f"Wait for release {live}, activate release {self.release_id} in Trifacta, or set "
-                "on_superseded='wait'.",
+                f"Release {self.release_id} of deployment {self.deployment_id} is not live: the"
+                f" newer release {live} is live. This task changed nothing.",
+                advice=(
+                    f"Wait for release {live}, activate release {self.release_id} in Trifacta, or"
+                    " set on_superseded='wait'."
+                ),
                 release_id=self.release_id,
                 live_id=live,
                 deployment_id=self.deployment_id,
@@ -141,7 +157,9 @@ class ReleaseWatch(Watch):
         return False
 
     def _newest(self, deployment_id: int) -> Steps[list[Release]]:
-        """Read the newest page. A wait that may be superseded can do without it, if it is too large."""
+        """Read the newest page. A wait that may be superseded can do without it, if it is too
+        large.
+        """
         try:
             releases: list[Release] = yield NewestReleases(deployment_id)
         except errors.AnswerTooLargeError:
@@ -155,15 +173,20 @@ class ReleaseWatch(Watch):
         try:
             release: Release = yield OneRelease(self.release_id)
         except errors.PermissionDeniedError as error:
-            # Some servers answer 403 for an id that does not exist, so the reader has to check both.
+            # Some servers answer 403 for an id that does not exist, so the reader has to check
+            # both.
             error.release_id = self.release_id
-            error.standing = f"Release {self.release_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
+            error.standing = (
+                f"Release {self.release_id} cannot be read, or does not exist. {_WHAT_TO_CHECK}"
+            )
             raise
         except errors.TrifactaError as error:
             answer = refusal_of_id(error)
             if answer is None:
                 raise
-            raise self._gone(f"does not exist, was deleted, or this user cannot see it. {answer}") from error
+            raise self._gone(
+                f"does not exist, was deleted, or this user cannot see it. {answer}"
+            ) from error
         if release.deleted:
             raise self._gone("was deleted.")
         if self.deployment_id is None:
@@ -171,15 +194,16 @@ class ReleaseWatch(Watch):
         if self.deployment_id is None and self.on_superseded == "fail" and not self._warned:
             self._warned = True
             log.warning(
-                "The server does not show the deployment of release %s, so the wait cannot see whether a newer release "
-                "is live.",
+                "The server does not show the deployment of release %s, so the wait cannot see"
+                " whether a newer release is live.",
                 self.release_id,
             )
         return release
 
     def _gone(self, why: str) -> errors.ReleaseDeletedError:
         return errors.ReleaseDeletedError(
-            f"Release {self.release_id} {why} So it cannot become live. This task changed nothing. {_WHAT_TO_CHECK}",
+            f"Release {self.release_id} {why} So it cannot become live. This task changed nothing."
+            f" {_WHAT_TO_CHECK}",
             release_id=self.release_id,
             deployment_id=self.deployment_id,
         )

@@ -1,4 +1,6 @@
-"""Waiting in one process until something is there, and the verdict on job groups at the end of a promotion."""
+"""Waiting in one process until something is there, and the verdict on job groups at the end of a
+promotion.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def wait_until(
         if left <= 0:
             return False
         trouble = failing()
-        log.info("Waiting for %s until %s%s", words, f"{until:%H:%M:%S} UTC", trouble and f"; {trouble}")
+        log.info(
+            "Waiting for %s until %s%s", words, f"{until:%H:%M:%S} UTC", trouble and f"; {trouble}"
+        )
         clock.sleep(min(pause(POKE_INTERVAL), left))
 
 
@@ -63,10 +67,12 @@ class JobsEnd:
 
 
 class JobsVerdict:
-    """The verdict on the job groups of a smoke run, by the jobs themselves and not by the task that waited for them.
+    """The verdict on the job groups of a smoke run, by the jobs themselves and not by the task that
+    waited for them.
 
-    A wait may give up although the jobs succeed, for example in an outage. So the jobs are read with a watch, as any
-    wait reads them. Refused credentials are raised: they say nothing about the jobs.
+    A wait may give up although the jobs succeed, for example in an outage. So the jobs are read
+    with a watch, as any wait reads them. Refused credentials are raised: they say nothing about the
+    jobs.
 
     :param job_group_ids: the job groups
     :param client: the instance
@@ -84,7 +90,10 @@ class JobsVerdict:
     ) -> None:
         self._connect = connect
         self._watch = JobGroupsWatch(
-            job_group_ids, tolerated_outage=tolerated_outage, clock=client.clock.monotonic, connected_before=True
+            job_group_ids,
+            tolerated_outage=tolerated_outage,
+            clock=client.clock.monotonic,
+            connected_before=True,
         )
         self._watch.client = client.without_repetitions
         self._clock = client.clock
@@ -97,7 +106,8 @@ class JobsVerdict:
     def look(self) -> JobsEnd:
         """Read the jobs once.
 
-        :raises AuthenticationError: the server refuses the credentials, and the Airflow connection has no others
+        :raises AuthenticationError: the server refuses the credentials, and the Airflow connection
+            has no others
         """
         ids = list(self.job_group_ids)
         try:

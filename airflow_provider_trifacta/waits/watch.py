@@ -1,8 +1,9 @@
 """The decision that every wait takes at each poll: it is there, wait on, or fail.
 
-A :class:`Watch` never sends a request by itself. It is a generator that yields what it wants to know, as a
-:class:`Read`, and receives the answer. So two callers can drive the same decision: :meth:`Watch.poll` with a client of
-its own, and the triggers with answers that many waits share.
+A :class:`Watch` never sends a request by itself. It is a generator that yields what it wants to
+know, as a
+:class:`Read`, and receives the answer. So two callers can drive the same decision:
+:meth:`Watch.poll` with a client of its own, and the triggers with answers that many waits share.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ T = TypeVar("T")
 TOLERATED_OUTAGE = 15 * 60.0
 #: Seconds between two polls.
 POKE_INTERVAL = 10.0
-#: How often a wait sends credentials that something refuses which may not be the API: accounts may lock.
+#: How often a wait sends credentials that something refuses which may not be the API: accounts may
+#: lock.
 MOST_REFUSALS = 3
 
 
@@ -51,7 +53,9 @@ def seconds(name: str, value: object, *, positive: bool = False) -> float:
         or (positive and not number)
     ):
         least = "more than 0" if positive else "0 or more"
-        raise errors.InvalidInputError(f"{name} must be {least} seconds, or a timedelta, not {value!r}.")
+        raise errors.InvalidInputError(
+            f"{name} must be {least} seconds, or a timedelta, not {value!r}."
+        )
     return float(number)
 
 
@@ -83,20 +87,24 @@ Steps = Generator["Read | Connect", Any, T]
 class Watch(ABC):
     """Polls until the awaited state is there. It only reads, so a wait never changes production.
 
-    A poll that fails with a transient error does not end the wait. Transient are: a failed connection, a timeout, 429,
-    5xx, an answer that the API does not document, and a failed look-up of the Airflow connection. The wait gives up
-    when all polls of ``tolerated_outage`` seconds have failed. A 429 with ``Retry-After`` proves that the server is
-    there, so it does not count as a failure: it only lengthens the next pause.
+    A poll that fails with a transient error does not end the wait. Transient are: a failed
+    connection, a timeout, 429, 5xx, an answer that the API does not document, and a failed look-up
+    of the Airflow connection. The wait gives up when all polls of ``tolerated_outage`` seconds have
+    failed. A 429 with ``Retry-After`` proves that the server is there, so it does not count as a
+    failure: it only lengthens the next pause.
 
-    A 401 makes the wait read the Airflow connection again. If it holds the same credentials, a 401 in the API's own
-    words ends the wait. Any other 401 may be of a gateway. It ends the wait at the third poll that it refuses.
+    A 401 makes the wait read the Airflow connection again. If it holds the same credentials, a 401
+    in the API's own words ends the wait. Any other 401 may be of a gateway. It ends the wait at the
+    third poll that it refuses.
 
     :param tolerated_outage: seconds, or a timedelta; ``math.inf`` for no limit
-    :param failing_since: when the polls before this watch began to fail, in seconds since the epoch; None if the last
-        one succeeded
-    :param refusals: how many polls before this watch were refused with a 401 that is not in the API's own words
-    :param connected_before: whether this task has read the Airflow connection before. If so, a missing connection is a
-        transient error, because Airflow gives the same error when a secrets backend fails
+    :param failing_since: when the polls before this watch began to fail, in seconds since the
+        epoch; None if the last one succeeded
+    :param refusals: how many polls before this watch were refused with a 401 that is not in the
+        API's own words
+    :param connected_before: whether this task has read the Airflow connection before. If so, a
+        missing connection is a transient error, because Airflow gives the same error when a secrets
+        backend fails
     :param clock: returns the seconds since the epoch; for tests
     :raises InvalidInputError: for a negative outage
     """
@@ -111,10 +119,13 @@ class Watch(ABC):
         clock: Callable[[], float] | None = None,
     ) -> None:
         endless = tolerated_outage == math.inf
-        self.tolerated_outage = math.inf if endless else seconds("tolerated_outage", tolerated_outage)
+        self.tolerated_outage = (
+            math.inf if endless else seconds("tolerated_outage", tolerated_outage)
+        )
         #: When the polls began to fail; None if the last one succeeded.
         self.failing_since = failing_since
-        #: How many polls were refused with a 401 that is not in the API's own words, since one was accepted.
+        #: How many polls were refused with a 401 that is not in the API's own words, since one was
+        #: accepted.
         self.refusals = refusals
         self._refusal: errors.AuthenticationError | None = None
         #: Seconds that the server asked to wait at the last poll; 0 if it did not.
@@ -129,9 +140,11 @@ class Watch(ABC):
     def poll(self, connect: Callable[[], TrifactaClient]) -> bool:
         """Poll once, with a client of this process.
 
-        :param connect: reads the Airflow connection and returns a client that does not repeat failed reads
+        :param connect: reads the Airflow connection and returns a client that does not repeat
+            failed reads
         :returns: True if the awaited state is there; False to wait on
-        :raises TrifactaError: the state can never come, or a later poll cannot help, or the outage lasts too long
+        :raises TrifactaError: the state can never come, or a later poll cannot help, or the outage
+            lasts too long
         """
         steps, answer, error = self.steps(), None, None
         while True:
@@ -140,7 +153,10 @@ class Watch(ABC):
             except StopIteration as stop:
                 return bool(stop.value)
             try:
-                answer, error = connect() if isinstance(step, Connect) else step(self._connected_client()), None
+                answer, error = (
+                    connect() if isinstance(step, Connect) else step(self._connected_client()),
+                    None,
+                )
             except Exception as failure:
                 # The generator alone decides what an error means, so it receives every one.
                 error = failure
@@ -156,7 +172,8 @@ class Watch(ABC):
             if self.client is None:
                 self.client = yield from self._connect()
             elif self._refusal and self.refusals >= MOST_REFUSALS:
-                # The connection could not be read when these credentials were refused for the last time.
+                # The connection could not be read when these credentials were refused for the last
+                # time.
                 yield from self._renew(self._refusal)
             try:
                 done, state = yield from self._counted_look()
@@ -168,7 +185,8 @@ class Watch(ABC):
                 raise
             return False
         self.failing_since, self.refusals = None, 0
-        # Thousands of waits may share a process, so a state is logged as information only when it has changed.
+        # Thousands of waits may share a process, so a state is logged as information only when it
+        # has changed.
         log.log(logging.DEBUG if state == self.state else logging.INFO, "%s", state)
         self.state = state
         return done
@@ -210,15 +228,19 @@ class Watch(ABC):
     def _renew(self, refusal: errors.AuthenticationError) -> Steps[None]:
         """Read the Airflow connection again after a 401.
 
-        A token may have been renewed during the wait. If the connection holds other credentials now, the wait goes on
-        with them. If it holds the same ones, another look in this poll cannot help.
+        A token may have been renewed during the wait. If the connection holds other credentials
+        now, the wait goes on with them. If it holds the same ones, another look in this poll cannot
+        help.
         """
         old = self._connected_client()
         new = yield from self._connect()
         if _credentials(new) == _credentials(old):
             raise refusal
         self.client, self.refusals = new, 0
-        log.info("The server refused the credentials. The Airflow connection holds new ones: the wait goes on.")
+        log.info(
+            "The server refused the credentials. The Airflow connection holds new ones: the wait"
+            " goes on."
+        )
 
     def _ends_with(self, error: errors.TrifactaError) -> bool:
         """Tell whether an error ends the wait, and note since when the polls fail."""
@@ -256,7 +278,8 @@ class Watch(ABC):
 
 
 def refusal_of_id(error: errors.TrifactaError) -> str | None:
-    """Return how the server said that it does not know an id, as a sentence; None if the error says something else.
+    """Return how the server said that it does not know an id, as a sentence; None if the error says
+    something else.
 
     An instance that does not know the call answers 404 too. That says nothing about this id.
 

@@ -9,4 +9,9 @@ conn_id, name = sys.argv[1:]
 with TrifactaClient(config_of(conn_id)) as client:
     deployment = client.deployments.by_name(name)
     for release in client.releases.list(deployment.id):
-        print(release.id, "live" if release.active else "inactive", release.package_uuid, release.created_at)
+        print(
+            release.id,
+            "live" if release.active else "inactive",
+            release.package_uuid,
+            release.created_at,
+        )

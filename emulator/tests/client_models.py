@@ -1,7 +1,8 @@
-"""Answers in the vendor's API description 2025.23.2: required fields, types and words, as a generated client has them.
+"""Answers in the vendor's API description 2025.23.2: required fields, types and words, as a
+generated client has them.
 
-A name with ``*`` is required. Only facts: the client's code is not here. A nested model is named in place of a type.
-``object`` is any object with an ``id``.
+A name with ``*`` is required. Only facts: the client's code is not here. A nested model is named in
+place of a type. ``object`` is any object with an ``id``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ MODELS: dict[str, dict[str, Any]] = {
         "referenceinfo": "object",
     },
     "wrangledDatasetList": {"data*": ["wrangledDataset"], "count": "int"},
-    "recipe": {**_STAMP, "name": "str", "description": "str", "active": "bool", "nextPortId": "int"},
+    "recipe": {
+        **_STAMP,
+        "name": "str",
+        "description": "str",
+        "active": "bool",
+        "nextPortId": "int",
+    },
     "flowEdge": {
         **_STAMP,
         "inPortId": "int",
@@ -78,13 +85,28 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "runFlowResult": {"flowRunId*": "int", "data*": ["runJobResult"]},
     "runJobTestModeResult": {"datasetId*": "int", "datasetName*": "str", "sessionId*": "str"},
-    "flowRun": {"id*": "int", **_TIMES, "scheduleExecutionId": "int", "requestId": "str", "flow": "object"},
+    "flowRun": {
+        "id*": "int",
+        **_TIMES,
+        "scheduleExecutionId": "int",
+        "requestId": "str",
+        "flow": "object",
+    },
     "jobGroup": {
         **_STAMP,
         "name": "str",
         "description": "str",
         "ranfrom": ("ui", "schedule", "api"),
-        "ranfor": ("recipe", "sampling", "pendingDatasource", "plan", "extract", "profile", "publish", "refresh"),
+        "ranfor": (
+            "recipe",
+            "sampling",
+            "pendingDatasource",
+            "plan",
+            "extract",
+            "profile",
+            "publish",
+            "refresh",
+        ),
         "status": _STATES,
         "profilingEnabled": "bool",
         "runParameterReferenceDate": "time",

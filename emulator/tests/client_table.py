@@ -36,7 +36,11 @@ _ROW = re.compile(r"\| ([^|]+) \| `([A-Z]+ /v4/[^`|]+)` \| ([^|]+) \|")
 
 def rows(client: str | None = None) -> dict[str, str]:
     """Read what the table says: by call, or by client and call."""
-    found = [match.groups() for match in map(_ROW.fullmatch, README.read_text(encoding="utf-8").splitlines()) if match]
+    found = [
+        match.groups()
+        for match in map(_ROW.fullmatch, README.read_text(encoding="utf-8").splitlines())
+        if match
+    ]
     if client is None:
         return {f"{name} {call}": result for name, call, result in found}
     return {call: result for name, call, result in found if name == client}
@@ -63,6 +67,8 @@ def written(client: str, calls: list[Call]) -> str:
 def _template(call: Call) -> str | None:
     path = call.path.lower().rstrip("/")
     for one in ENDPOINTS:
-        if one.method == call.method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one.path.lower()), path):
+        if one.method == call.method and re.fullmatch(
+            re.sub(r"\{\w+\}", "[^/]+", one.path.lower()), path
+        ):
             return re.sub(r"\{\w+\}", ":id", one.path)
     return None

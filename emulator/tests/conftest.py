@@ -47,7 +47,9 @@ class Api:
         assert response.status_code == 201, response.text
         return int(response.json()["id"])
 
-    def upload(self, deployment_id: int, package: bytes, path: str = "releases", part: str = "data") -> Any:
+    def upload(
+        self, deployment_id: int, package: bytes, path: str = "releases", part: str = "data"
+    ) -> Any:
         files = {part: ("flow.zip", package)}
         return self("POST", f"/v4/deployments/{deployment_id}/{path}", files=files)
 
@@ -113,13 +115,16 @@ def read_real() -> Callable[[str], bytes]:
 
 @pytest.fixture
 def rounds() -> Callable[[int], int]:
-    """Say how many rounds a fuzzer makes: the number given, times FUZZ_FACTOR of the environment."""
+    """Say how many rounds a fuzzer makes: the number given, times FUZZ_FACTOR of the
+    environment.
+    """
     return lambda few: few * int(os.environ.get("FUZZ_FACTOR", "1"))
 
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Return a function that says something at the end of the test run, as a fuzzer does of what it tried."""
+    """Return a function that says something at the end of the test run, as a fuzzer does of what it
+    tried."""
     return lambda text: record_property("told", text)
 
 
@@ -128,7 +133,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for told in [value for name, value in report.user_properties if name == "told"]:
             terminalreporter.write_line(f"{report.nodeid}: {told}")
     for reason, hint in ((NO_REAL_PACKAGES, " (TRIFACTA_REAL_PACKAGES)"), (NO_GOOGLE, "")):
-        skipped = [one for one in terminalreporter.stats.get("skipped", []) if reason in str(one.longrepr)]
+        skipped = [
+            one for one in terminalreporter.stats.get("skipped", []) if reason in str(one.longrepr)
+        ]
         if skipped:
             terminalreporter.write_line(f"{len(skipped)} tests skipped: {reason}{hint}")
 

@@ -6,7 +6,15 @@ import io
 
 from trifacta_emulator import read_package
 
-COUNTED = ("flows", "flownodes", "flowedges", "recipes", "datasources", "outputobjects", "writesettings")
+COUNTED = (
+    "flows",
+    "flownodes",
+    "flowedges",
+    "recipes",
+    "datasources",
+    "outputobjects",
+    "writesettings",
+)
 
 
 def export(api, flow_id=1001, **params):

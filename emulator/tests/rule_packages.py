@@ -9,8 +9,14 @@ PROD_UUID = "d75255f0-a245-11e7-8618-adc1dbb4bed0"
 PROD, OTHER = PresetConnection("prod db", PROD_UUID), PresetConnection("other db", "u-other")
 #: A product version for each generation.
 VERSIONS = {"6.0": "6.0.1", "6.8": "6.8.0", "8.0": "9.7.0"}
-PATHS = {"dataset_path": "s3://wrangle-dev/dev/in/orders.csv", "output_path": "s3://wrangle-dev/dev/out/orders.csv"}
-PARAMETERISED = {"dataset_path": "s3://dev-lake/dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
+PATHS = {
+    "dataset_path": "s3://wrangle-dev/dev/in/orders.csv",
+    "output_path": "s3://wrangle-dev/dev/out/orders.csv",
+}
+PARAMETERISED = {
+    "dataset_path": "s3://dev-lake/dev/{region}.csv",
+    "dataset_parameters": {"region": "eu"},
+}
 UNCHANGED = {"object": [], "value": []}
 
 

@@ -32,7 +32,15 @@ FLOORS = (
 GROUND = ("checks", "clock", "errors", "options")
 
 PUBLIC = {
-    *("Emulator", "EmulatorOptions", "User", "PresetConnection", "PresetFlow", "PresetToken", "ServerOptions"),
+    *(
+        "Emulator",
+        "EmulatorOptions",
+        "User",
+        "PresetConnection",
+        "PresetFlow",
+        "PresetToken",
+        "ServerOptions",
+    ),
     *("Fault", "ArmedFault", "Answer", "Delay", "Hold", "Reset", "Truncate", "PackageUuid"),
     *("LateActivation", "LateCommit", "RunOutcome", "Call"),
     *("build_package", "read_package", "Package", "Connection"),
@@ -54,7 +62,8 @@ def floor_of(module: str) -> int:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return what a module imports anywhere in it: modules of the emulator by their names in it, and other packages."""
+    """Return what a module imports anywhere in it: modules of the emulator by their names in it,
+    and other packages."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -130,7 +139,9 @@ def test_evidence_is_marked_in_one_way(path):
         named = MARK.fullmatch(mark)
         assert named, f"{mark} is not one of [R] [P] [I] [M] [?], with or without sources"
         for source in (named[2] or "SEED").split(", "):
-            assert re.match("[A-Z]+", source)[0] in sources, f"the legend does not explain {source!r}"
+            assert re.match("[A-Z]+", source)[0] in sources, (
+                f"the legend does not explain {source!r}"
+            )
 
 
 def test_tests_mirror_the_package():
@@ -138,9 +149,16 @@ def test_tests_mirror_the_package():
     extra = {"test_architecture", "test_fuzz", "test_install", "test_readme"}
     # The clients call everything.
     for path in set(here.rglob("test_*.py")) - set((here / "clients").iterdir()):
-        module = path.relative_to(here).with_name(path.name.removeprefix("test_")).with_suffix("").as_posix()
+        module = (
+            path.relative_to(here)
+            .with_name(path.name.removeprefix("test_"))
+            .with_suffix("")
+            .as_posix()
+        )
         homes = [one.relative_to(PACKAGE).with_suffix("").as_posix().strip("_") for one in MODULES]
-        assert path.stem in extra or any(module == one or module.startswith(f"{one}_") for one in homes), path
+        assert path.stem in extra or any(
+            module == one or module.startswith(f"{one}_") for one in homes
+        ), path
 
 
 def test_the_readme_names_files_that_exist():
@@ -149,4 +167,6 @@ def test_the_readme_names_files_that_exist():
     # Those that the reader is asked to write.
     named -= {"tests/api/test_output_objects.py", "conftest.py"}
     assert len(named) > 15
-    assert not [name for name in named if not ((PACKAGE / name).is_file() or (project / name).is_file())]
+    assert not [
+        name for name in named if not ((PACKAGE / name).is_file() or (project / name).is_file())
+    ]

@@ -1,4 +1,5 @@
-"""The emulator alone in an empty environment: no Airflow, a server at once, and the fixture without a conftest."""
+"""The emulator alone in an empty environment: no Airflow, a server at once, and the fixture without
+a conftest."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def programs(tmp_path_factory):
 
 def run(command, **options):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, **options)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, **options
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -77,7 +80,9 @@ def test_the_fixture_needs_no_conftest(programs, tmp_path):
     example = README.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
     assert len([line for line in example.splitlines() if line.strip()]) <= 5
     (tmp_path / "test_it.py").write_text(example)
-    said = run([programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "."], cwd=tmp_path)
+    said = run(
+        [programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "."], cwd=tmp_path
+    )
     assert "1 passed" in said
 
 

@@ -20,7 +20,12 @@ def like(tmp_path):
     return make
 
 
-OPTIONS = {"product_version": "6.0.1", "instance_type": "prod", "inactive_value": False, "cancel_status": 202}
+OPTIONS = {
+    "product_version": "6.0.1",
+    "instance_type": "prod",
+    "inactive_value": False,
+    "cancel_status": 202,
+}
 
 
 def test_options_and_scene(like):
@@ -53,7 +58,11 @@ def test_other_arguments_win(like):
     ]
     emulator = like({"options": OPTIONS, "scene": {"roles": ["admin"], "flows": 2}}, *others)
     options = emulator.options
-    assert (options.cancel_status, options.product_version, options.inactive_value) == (200, "9.7.0", False)
+    assert (options.cancel_status, options.product_version, options.inactive_value) == (
+        200,
+        "9.7.0",
+        False,
+    )
     assert [user.email for user in options.users] == ["me@example.com"]
     assert [flow.name for flow in options.flows] == ["A"]
 

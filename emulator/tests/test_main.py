@@ -17,9 +17,28 @@ MODULE = "trifacta_emulator"
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serves_until_the_signal(tmp_path, number):
     url_file = tmp_path / "url"
-    arguments = ["--port", "0", "--product-version", "8.6.0", "--deployment", "prod", "--deployment", "test"]
-    arguments += ["--user", "me@example.com:pw:deployment,admin", "--choice", "unknown_id_status=400"]
-    arguments += ["--connection", "orders", "--connection", "stock:2d7c1650-7daa-11e9-b9eb-0fd11bed75ab"]
+    arguments = [
+        "--port",
+        "0",
+        "--product-version",
+        "8.6.0",
+        "--deployment",
+        "prod",
+        "--deployment",
+        "test",
+    ]
+    arguments += [
+        "--user",
+        "me@example.com:pw:deployment,admin",
+        "--choice",
+        "unknown_id_status=400",
+    ]
+    arguments += [
+        "--connection",
+        "orders",
+        "--connection",
+        "stock:2d7c1650-7daa-11e9-b9eb-0fd11bed75ab",
+    ]
     arguments += ["--flow", "Daily Orders", "--flow", "Stock"]
     arguments += ["--choice", "inactive_value=false", "--url-file", str(url_file)]
     with subprocess.Popen(
@@ -39,10 +58,14 @@ def test_serves_until_the_signal(tmp_path, number):
         rows = session.get(f"{url}/v4/deployments", timeout=30).json()["data"]
         assert [row["name"] for row in rows] == ["test", "prod"]
         assert session.get(f"{url}/v4/deployments/9", timeout=30).status_code == 400
-        assert session.get(f"{url}/v4/open-api-spec", timeout=30).json()["info"]["version"] == "8.6.0"
+        assert (
+            session.get(f"{url}/v4/open-api-spec", timeout=30).json()["info"]["version"] == "8.6.0"
+        )
         rows = session.get(f"{url}/v4/connections", timeout=30).json()["data"]
         assert [row["name"] for row in rows] == ["stock", "orders"]
-        assert [row["name"] for row in session.get(f"{url}/v4/flows", timeout=30).json()["data"]] == [
+        assert [
+            row["name"] for row in session.get(f"{url}/v4/flows", timeout=30).json()["data"]
+        ] == [
             "Stock",
             "Daily Orders",
         ]
@@ -75,7 +98,10 @@ def test_serves_until_the_signal(tmp_path, number):
         (["--product-version", "x"], "not a product version"),
         (["--instance-type", "x"], "invalid choice"),
         (["--deployment", " "], "a deployment needs a name"),
-        (["--choice", "unique_deployment_names=true", "--deployment", "a", "--deployment", "a"], "'a'"),
+        (
+            ["--choice", "unique_deployment_names=true", "--deployment", "a", "--deployment", "a"],
+            "'a'",
+        ),
         (["--user", "a:b:boss"], "a role must be one of"),
         (["--job-seconds", "nan"], "job_run_seconds must be a number of at least 0"),
         (["--missing-path", ""], "a missing path is empty"),
@@ -149,15 +175,31 @@ def test_a_log_with_one_line_for_each_call(tmp_path):
     authority.cert_pem.write_to_path(ca)
     certificate.private_key_pem.write_to_path(key)
     certificate.cert_chain_pems[0].write_to_path(cert)
-    arguments = ["--port", "0", "--log", "--tls", cert, key, "--admin-token", "open-sesame", "--name", "Prod"]
-    with subprocess.Popen([sys.executable, "-m", MODULE, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    arguments = [
+        "--port",
+        "0",
+        "--log",
+        "--tls",
+        cert,
+        key,
+        "--admin-token",
+        "open-sesame",
+        "--name",
+        "Prod",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", MODULE, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
         url = process.stdout.readline().split()[-1].replace("127.0.0.1", "localhost")
         while "Ctrl-C" not in process.stdout.readline():
             pass
         assert url.startswith("https://localhost:")
         health = requests.get(f"{url}/emulator/health", verify=ca, timeout=30).json()
         assert health["name"] == "Prod"
-        assert requests.get(f"{url}/v4/flows?token=canary&limit=1", verify=ca, timeout=30).status_code == 401
+        assert (
+            requests.get(f"{url}/v4/flows?token=canary&limit=1", verify=ca, timeout=30).status_code
+            == 401
+        )
         assert requests.get(f"{url}/v4/%1b[31m", verify=ca, timeout=30).status_code == 401
         process.terminate()
         lines = process.stdout.read().splitlines()
@@ -182,7 +224,9 @@ def test_help(capsys):
     assert "inactive_value = null | false" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize(("edition", "managed"), [("Enterprise", True), ("Dataprep", False), ("SaaS", False)])
+@pytest.mark.parametrize(
+    ("edition", "managed"), [("Enterprise", True), ("Dataprep", False), ("SaaS", False)]
+)
 def test_an_edition_of_the_cloud(edition, managed):
     """Their documents list no deployments [I]."""
     options = command.emulator_of(["--port", "0", "--edition", edition, "--list-lag", "3"]).options

@@ -26,7 +26,9 @@ from trifacta_emulator.options import SETTLED_BY, choices
     ],
 )
 def test_refuses(wrong):
-    with pytest.raises(ValueError, match=r"must be one of|user|same uuid|a number of at least 0|missing path|once"):
+    with pytest.raises(
+        ValueError, match=r"must be one of|user|same uuid|a number of at least 0|missing path|once"
+    ):
         EmulatorOptions(**wrong)
 
 
@@ -37,7 +39,10 @@ def test_every_choice_takes_all_its_values():
 
 
 def test_every_option_is_documented():
-    assert all(f":param {name}:" in EmulatorOptions.__doc__ for name in EmulatorOptions.__dataclass_fields__)
+    assert all(
+        f":param {name}:" in EmulatorOptions.__doc__
+        for name in EmulatorOptions.__dataclass_fields__
+    )
 
 
 def test_each_choice_names_what_would_settle_it():

@@ -17,7 +17,8 @@ seen = []
 def test_one(trifacta_emulator):
     seen.append(trifacta_emulator)
     trifacta_emulator.store.create_deployment("prod")
-    answer = requests.get(f"{trifacta_emulator.url}/v4/deployments", auth=("admin@example.com", "admin-password"))
+    user = ("admin@example.com", "admin-password")
+    answer = requests.get(f"{trifacta_emulator.url}/v4/deployments", auth=user)
     assert len(answer.json()["data"]) == 1
 
 def test_two_is_empty(trifacta_emulator):
@@ -30,7 +31,11 @@ def test_dev_and_prod(trifacta_dev, trifacta_prod, make_trifacta_emulator):
     """Each has a first user with the rights of its place, and no more."""
     trifacta_prod.store.create_deployment("prod")
     answers = []
-    for emulator in (trifacta_dev, trifacta_prod, make_trifacta_emulator(flows=(PresetFlow("Orders"),))):
+    for emulator in (
+        trifacta_dev,
+        trifacta_prod,
+        make_trifacta_emulator(flows=(PresetFlow("Orders"),)),
+    ):
         connection = json.loads(emulator.airflow_connection())
         assert connection["conn_type"] == "trifacta"
         login = (connection["login"], connection["password"])
@@ -38,8 +43,14 @@ def test_dev_and_prod(trifacta_dev, trifacta_prod, make_trifacta_emulator):
         urls = [f"{connection['host']}/v4/{path}" for path in paths]
         answers.append([requests.get(url, auth=login, timeout=30).status_code for url in urls])
     assert answers == [[403, 200, 200], [200, 200, 200], [200, 200, 200]]
-    assert [e.auth.people[0].user.roles for e in (trifacta_dev, trifacta_prod)] == [(), ("deployment",)]
-    assert json.loads(trifacta_dev.airflow_connection("admin@example.com"))["password"] == "admin-password"
+    assert [e.auth.people[0].user.roles for e in (trifacta_dev, trifacta_prod)] == [
+        (),
+        ("deployment",),
+    ]
+    assert (
+        json.loads(trifacta_dev.airflow_connection("admin@example.com"))["password"]
+        == "admin-password"
+    )
     with pytest.raises(ValueError, match="nobody"):
         trifacta_dev.airflow_connection("nobody")
 

@@ -1,4 +1,5 @@
-"""The Python of the README is run. A function in which the reader runs something of their own is only defined."""
+"""The Python of the README is run. A function in which the reader runs something of their own is
+only defined."""
 
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ def test_a_block_runs(block, trifacta_emulator):
         public = {name: getattr(package, name) for name in package.__all__}
         names = {} if "import" in block else {"store": emulator.store, **public}
         exec(block, names)
-        tests = [one for name, one in names.items() if isinstance(one, FunctionType) and name.startswith("test_")]
+        tests = [
+            one
+            for name, one in names.items()
+            if isinstance(one, FunctionType) and name.startswith("test_")
+        ]
         assert tests or "import" not in block
         for test in tests if "\n    ..." not in block else []:
             test(trifacta_emulator)

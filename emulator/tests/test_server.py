@@ -23,7 +23,9 @@ def test_start_and_stop():
     url = emulator.url
     with requests.Session() as session:
         # The connection stays open over the stop.
-        session.post(f"{url}/v4/deployments", json={"name": "prod"}, auth=ADMIN, timeout=30).raise_for_status()
+        session.post(
+            f"{url}/v4/deployments", json={"name": "prod"}, auth=ADMIN, timeout=30
+        ).raise_for_status()
         emulator.stop()
         with pytest.raises(requests.ConnectionError):
             requests.get(url, timeout=30)
@@ -41,7 +43,9 @@ def test_no_thread_is_left_after_uploads(package, clock):
     with Emulator(EmulatorOptions(clock=clock)) as emulator:
         emulator.store.create_deployment("prod")
         url = f"{emulator.url}/v4/deployments/1/releases"
-        assert requests.post(url, files={"data": package}, auth=ADMIN, timeout=30).status_code == 201
+        assert (
+            requests.post(url, files={"data": package}, auth=ADMIN, timeout=30).status_code == 201
+        )
     for thread in set(threading.enumerate()) - before:
         thread.join(30)
     assert set(threading.enumerate()) <= before
@@ -76,7 +80,9 @@ def test_tls(tmp_path):
         blob.write_to_path(cert, append=True)
     with Emulator(tls=(cert, key)) as emulator:
         assert emulator.url.startswith("https://")
-        answer = requests.get(f"{emulator.url}/v4/people/current", auth=ADMIN, verify=str(ca), timeout=30)
+        answer = requests.get(
+            f"{emulator.url}/v4/people/current", auth=ADMIN, verify=str(ca), timeout=30
+        )
         assert answer.status_code == 200
 
 

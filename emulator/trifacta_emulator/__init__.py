@@ -1,7 +1,8 @@
-"""An emulator of the Trifacta v4 REST API with Deployment Manager, for tests and trials without an instance.
+"""An emulator of the Trifacta v4 REST API with Deployment Manager, for tests and trials without an
+instance.
 
-It is an independent reading of the vendor's documents and shares no code with the Airflow provider's client. The
-names in ``__all__`` are public. Everything else may change.
+It is an independent reading of the vendor's documents and shares no code with the Airflow
+provider's client. The names in ``__all__`` are public. Everything else may change.
 
 Marks in the code name the evidence for a behaviour:
 
@@ -14,15 +15,19 @@ Marks in the code name the evidence for a behaviour:
 A mark may name its sources, as in [R: SEED, D60]:
 
 * SEED: the page *API Releases Create v4*
-* D50 to D68: pages of releases 5.0 to 6.8 on docs.trifacta.com; VS-nnn: a page there by its id; DIFF: its diff pages
+* D50 to D68: pages of releases 5.0 to 6.8 on docs.trifacta.com; VS-nnn: a page there by its id;
+  DIFF: its diff pages
 * SMC87 to SMC104: documentation of self-managed 8.7 to 10.4
 * AWS: help.alteryx.com/aws
 * AAC25: a public Python client, generated from the vendor's API description 2025.23
 * SDK: the vendor's Python package
-* VC: public scripts and packages of a Trifacta engineer, with their history; GCF: cloud functions of the same author
-* GR: a public Airflow plug-in; GA: the operators of apache-airflow-providers-google; SAAGIE: a public connector
+* VC: public scripts and packages of a Trifacta engineer, with their history; GCF: cloud functions
+  of the same author
+* GR: a public Airflow plug-in; GA: the operators of apache-airflow-providers-google; SAAGIE: a
+  public connector
 * DBT: the vendor's profiler for dbt
-* CMP: a public DAG that promotes flows of Dataprep; VDC: a public client that reads its flows into a data catalog
+* CMP: a public DAG that promotes flows of Dataprep; VDC: a public client that reads its flows into
+  a data catalog
 * SAA: the history of that connector; SO: an answer on Stack Overflow with an answer of Dataprep
 * NZ: a public audit of a live tenant; AYX: public probes of two live tenants
 """
@@ -78,7 +83,14 @@ _MODULES = {
     ),
     "faults.matching": ("ArmedFault", "Fault"),
     "http.connection": ("Call",),
-    "options": ("EmulatorOptions", "PresetConnection", "PresetFlow", "PresetToken", "ServerOptions", "User"),
+    "options": (
+        "EmulatorOptions",
+        "PresetConnection",
+        "PresetFlow",
+        "PresetToken",
+        "ServerOptions",
+        "User",
+    ),
     "packages.builder": ("build_package",),
     "packages.definition": ("Connection", "Package"),
     "packages.reader": ("read_package",),

@@ -77,9 +77,15 @@ def emulator_of(arguments: Sequence[str] | None) -> Emulator:
             # The options of the report are defaults: those of the command line win.
             _take_over(parser, like.options)
             parsed = parser.parse_args(arguments)
-        server = ServerOptions(name=parsed.name, admin_token=parsed.admin_token, allowed_hosts=tuple(parsed.allow_host))
+        server = ServerOptions(
+            name=parsed.name, admin_token=parsed.admin_token, allowed_hosts=tuple(parsed.allow_host)
+        )
         emulator = Emulator(
-            _options(parsed), host=parsed.host, port=parsed.port, tls=parsed.tls and tuple(parsed.tls), server=server
+            _options(parsed),
+            host=parsed.host,
+            port=parsed.port,
+            tls=parsed.tls and tuple(parsed.tls),
+            server=server,
         )
         if like:
             like.furnish(emulator.store)
@@ -97,37 +103,59 @@ def _parser() -> argparse.ArgumentParser:
 
     defaults, allowed = EmulatorOptions(), choices()
     listed = "; ".join(
-        f"{name} = {' | '.join(map(_written, values))} (default {_written(getattr(defaults, name))}; "
-        f"settled by {SETTLED_BY.get(name, 'an observation of an instance')})"
+        f"{name} = {' | '.join(map(_written, values))} (default"
+        f" {_written(getattr(defaults, name))}; settled by"
+        f" {SETTLED_BY.get(name, 'an observation of an instance')})"
         for name, values in allowed.items()
         if name != "instance_type"
     )
     parser = argparse.ArgumentParser(
         prog="trifacta-emulator",
-        description="Emulates the Trifacta v4 REST API with Deployment Manager. State is in memory only.",
+        description=(
+            "Emulates the Trifacta v4 REST API with Deployment Manager. State is in memory only."
+        ),
         epilog=f"Choices; EmulatorOptions explains them: {listed}.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="0 = any free port (default: %(default)s)")
     parser.add_argument(
-        "--tls", nargs=2, metavar=("CERT", "KEY"), help="serve HTTPS with this certificate and key, PEM files"
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=_DEFAULT_PORT, help="0 = any free port (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tls",
+        nargs=2,
+        metavar=("CERT", "KEY"),
+        help="serve HTTPS with this certificate and key, PEM files",
     )
     parser.add_argument("--name", help="name of the instance, for people")
     parser.add_argument(
         "--admin-token",
         metavar="TOKEN",
-        help="who sends it (Authorization: Bearer TOKEN) may use /emulator/..., from any machine; "
-        "without it, changes come from this machine only",
+        help=(
+            "who sends it (Authorization: Bearer TOKEN) may use /emulator/..., from any machine; "
+            "without it, changes come from this machine only"
+        ),
     )
-    _add_repeated(parser, "--allow-host", "NAME", "a name or address in Host that is served beside this machine's own")
+    _add_repeated(
+        parser,
+        "--allow-host",
+        "NAME",
+        "a name or address in Host that is served beside this machine's own",
+    )
     parser.add_argument("--log", action="store_true", help="print one line for each call")
-    parser.add_argument("--product-version", default=defaults.product_version, help="default: %(default)s")
+    parser.add_argument(
+        "--product-version", default=defaults.product_version, help="default: %(default)s"
+    )
     parser.add_argument("--edition", default=defaults.edition, help="default: %(default)s")
     parser.add_argument(
         "--instance-type",
         choices=allowed["instance_type"],
         default=defaults.instance_type,
-        help="who may use deployments: no user (dev), every user (prod), users with that role (both, default)",
+        help=(
+            "who may use deployments: no user (dev), every user (prod), users with that role (both,"
+            " default)"
+        ),
     )
     _add_repeated(
         parser,
@@ -137,13 +165,21 @@ def _parser() -> argparse.ArgumentParser:
         _user,
     )
     _add_repeated(parser, "--deployment", "NAME", "create a deployment; its id is printed", _name)
-    _add_repeated(parser, "--connection", "NAME[:UUID]", "create a connection, for import rules", _connection)
+    _add_repeated(
+        parser, "--connection", "NAME[:UUID]", "create a connection, for import rules", _connection
+    )
     _add_repeated(parser, "--flow", "NAME", "create a flow; its id is printed")
     _add_repeated(
-        parser, "--missing-path", "PATH", "a file or folder that does not exist: jobs that read from there fail"
+        parser,
+        "--missing-path",
+        "PATH",
+        "a file or folder that does not exist: jobs that read from there fail",
     )
     parser.add_argument(
-        "--job-seconds", type=float, default=defaults.job_run_seconds, help="how long jobs run (default: %(default)s)"
+        "--job-seconds",
+        type=float,
+        default=defaults.job_run_seconds,
+        help="how long jobs run (default: %(default)s)",
     )
     parser.add_argument(
         "--list-lag",
@@ -156,22 +192,41 @@ def _parser() -> argparse.ArgumentParser:
         "--like",
         type=_like,
         metavar="FILE",
-        help="be like the instance of this report (python -m airflow_provider_trifacta.probe CONN_ID --json FILE); "
-        "other arguments win",
+        help=(
+            "be like the instance of this report (python -m airflow_provider_trifacta.probe CONN_ID"
+            " --json FILE); other arguments win"
+        ),
     )
     parser.add_argument(
-        "--state", type=_state, metavar="FILE", help="start with this state, as GET /emulator/state shows it"
+        "--state",
+        type=_state,
+        metavar="FILE",
+        help="start with this state, as GET /emulator/state shows it",
     )
     parser.add_argument(
-        "--url-file", type=Path, metavar="PATH", help="write the URL to this file when the emulator serves"
+        "--url-file",
+        type=Path,
+        metavar="PATH",
+        help="write the URL to this file when the emulator serves",
     )
     return parser
 
 
 def _add_repeated(
-    parser: argparse.ArgumentParser, name: str, metavar: str, text: str, kind: Callable[[str], Any] = str
+    parser: argparse.ArgumentParser,
+    name: str,
+    metavar: str,
+    text: str,
+    kind: Callable[[str], Any] = str,
 ) -> None:
-    parser.add_argument(name, action="append", type=kind, default=[], metavar=metavar, help=f"{text}; may be repeated")
+    parser.add_argument(
+        name,
+        action="append",
+        type=kind,
+        default=[],
+        metavar=metavar,
+        help=f"{text}; may be repeated",
+    )
 
 
 def _options(parsed: argparse.Namespace) -> EmulatorOptions:
@@ -259,7 +314,9 @@ def _choice(text: str) -> tuple[str, Any]:
     allowed = choices()
     allowed.pop("instance_type")  # has an argument of its own
     if name not in allowed:
-        raise argparse.ArgumentTypeError(f"unknown choice {name!r}; choices are: {', '.join(allowed)}")
+        raise argparse.ArgumentTypeError(
+            f"unknown choice {name!r}; choices are: {', '.join(allowed)}"
+        )
     for value in allowed[name]:
         if written == _written(value):
             return name, value
@@ -285,7 +342,8 @@ def _announce(emulator: Emulator) -> None:
         lines.append(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
     lines += [f"Flow: {flow.name}  id: {flow.id}" for flow in emulator.store.flows()]
     lines += [
-        f"Deployment: {deployment.name}  id: {deployment.id}" for deployment in emulator.store.deployments()[::-1]
+        f"Deployment: {deployment.name}  id: {deployment.id}"
+        for deployment in emulator.store.deployments()[::-1]
     ]
     # Names and versions come from files of others too: --like and --state.
     for line in lines:

@@ -119,11 +119,16 @@ def _api_error(request: Request, error: Exception, options: EmulatorOptions) -> 
     if isinstance(error, ApiError):
         return error
     if isinstance(error, MissingObjectError):
-        return _missing(error, options) if request.url.path.startswith("/v4/") else ApiError(404, str(error))
+        return (
+            _missing(error, options)
+            if request.url.path.startswith("/v4/")
+            else ApiError(404, str(error))
+        )
     if isinstance(error, HTTPException):
         if error.status_code == 400:  # a multipart body that cannot be parsed
             return ValidationError(error.detail)
-        # A page of the emulator's own is not the API's, which answers another method like an unknown path [P: AYX].
+        # A page of the emulator's own is not the API's, which answers another method like an
+        # unknown path [P: AYX].
         if error.status_code == 404 or request.url.path.startswith("/v4/"):
             return route_not_found(request.method, request.scope[ASKED_PATH])
         return ApiError(error.status_code, error.detail, dict(error.headers or {}))
@@ -135,7 +140,11 @@ def _missing(error: MissingObjectError, options: EmulatorOptions) -> ApiError:
     unknown = options.unknown_flow_status if error.kind == "flows" else options.unknown_id_status
     status = unknown if error.reason == "unknown" else options.deleted_id_status
     # In the words of a missing permission, because nobody can tell the two apart [P: AYX].
-    return AccessError.to(error.kind, error.object_id) if status == 403 else ApiError(status, str(error))
+    return (
+        AccessError.to(error.kind, error.object_id)
+        if status == 403
+        else ApiError(status, str(error))
+    )
 
 
 _HANDLED = (ApiError, MissingObjectError, HTTPException, ClientDisconnect, Exception)

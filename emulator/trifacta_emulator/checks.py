@@ -1,4 +1,6 @@
-"""Checks of values from tests, the command line and ``/emulator/...``. Each check raises ``ValueError``."""
+"""Checks of values from tests, the command line and ``/emulator/...``. Each check raises
+``ValueError``.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def check_seconds(name: str, value: Any) -> None:
     :raises ValueError: it is not a number of at least 0
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    check(number and math.isfinite(value) and value >= 0, f"{name} must be a number of at least 0, not {value!r}")
+    check(
+        number and math.isfinite(value) and value >= 0,
+        f"{name} must be a number of at least 0, not {value!r}",
+    )
 
 
 def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None:
@@ -78,7 +83,10 @@ def check_parameters(path: str | None, parameters: Mapping[str, str]) -> None:
     :raises ValueError: a parameter is missing in the path, or is there twice
     """
     for name in parameters:
-        check((path or "").count(f"{{{name}}}") == 1, f"the dataset's path must hold {{{name}}} once, not {path!r}")
+        check(
+            (path or "").count(f"{{{name}}}") == 1,
+            f"the dataset's path must hold {{{name}}} once, not {path!r}",
+        )
 
 
 def build(kind: type[_Built], arguments: Mapping[str, Any]) -> _Built:
@@ -104,4 +112,6 @@ def shown(text: object, most: int = 300) -> str:
     :param most: longest result
     """
     cut = str(text)[:most]
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)[:most]
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+    )[:most]

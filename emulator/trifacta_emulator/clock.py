@@ -1,4 +1,6 @@
-"""Time in the emulator: every date, every expiry and the progress of jobs come from one replaceable clock."""
+"""Time in the emulator: every date, every expiry and the progress of jobs come from one replaceable
+clock.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class WholeSeconds:
         return self.clock().replace(microsecond=0)
 
 
-@lru_cache(maxsize=16_384)  # a list of thousands of releases writes the same times on each of its pages
+@lru_cache(
+    maxsize=16_384
+)  # a list of thousands of releases writes the same times on each of its pages
 def iso(moment: datetime) -> str:
     """Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].
 

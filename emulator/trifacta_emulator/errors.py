@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 from starlette.responses import JSONResponse, Response
 
-# 403, 404 and 410 are recorded [P: AYX]. ``TooManyRequestsException`` is the vendor's own example [P: AAC25].
-# ``AjaxUnauthorized`` is [M]. The other names are our choice [?], because no page shows them.
+# 403, 404 and 410 are recorded [P: AYX]. ``TooManyRequestsException`` is the vendor's own example
+# [P: AAC25]. ``AjaxUnauthorized`` is [M]. The other names are our choice [?], because no page shows
+# them.
 _NAMES = {
     400: "ApiValidationFailed",
     401: "AjaxUnauthorized",
@@ -103,14 +104,17 @@ class EmbedError(ValidationError):
 
 
 class MissingObjectError(Exception):
-    """An object does not exist, or does not exist any more. The options decide the status of the answer.
+    """An object does not exist, or does not exist any more. The options decide the status of the
+    answer.
 
     :param kind: plural name of the resource, as in its path
     :param object_id: the requested id
     :param reason: ``"unknown"`` (never existed) or ``"deleted"`` (soft-deleted)
     """
 
-    def __init__(self, kind: str, object_id: int | str, reason: Literal["unknown", "deleted"]) -> None:
+    def __init__(
+        self, kind: str, object_id: int | str, reason: Literal["unknown", "deleted"]
+    ) -> None:
         wording = "does not exist" if reason == "unknown" else "has been deleted"
         super().__init__(f"{kind} {object_id} {wording}")
         self.kind = kind
@@ -128,7 +132,9 @@ def route_not_found(method: str, path: str) -> ApiError:
     return ApiError(404, f"Cannot {method} {path}", name=name, message=message)
 
 
-def error_response(error: ApiError, status: int | None = None, *, old_style: bool = False) -> Response:
+def error_response(
+    error: ApiError, status: int | None = None, *, old_style: bool = False
+) -> Response:
     """Make the answer for an error.
 
     :param error: the error to report
@@ -139,9 +145,16 @@ def error_response(error: ApiError, status: int | None = None, *, old_style: boo
         phrase = HTTPStatus(error.status).phrase
     except ValueError:
         phrase = "Unknown Error"
-    exception: dict[str, Any] = {"name": error.name or phrase.replace(" ", ""), "message": error.message or phrase}
+    exception: dict[str, Any] = {
+        "name": error.name or phrase.replace(" ", ""),
+        "message": error.message or phrase,
+    }
     if old_style and error.status == 403:
         body = json.dumps({"exception": exception}, indent=2)
-        return Response(body, status_code=status or 403, headers=error.headers, media_type="application/json")
+        return Response(
+            body, status_code=status or 403, headers=error.headers, media_type="application/json"
+        )
     exception["details"] = error.details
-    return JSONResponse({"exception": exception}, status_code=status or error.status, headers=error.headers)
+    return JSONResponse(
+        {"exception": exception}, status_code=status or error.status, headers=error.headers
+    )

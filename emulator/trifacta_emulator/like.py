@@ -1,7 +1,7 @@
 """An emulator like an instance: reads the report that the probe of the Airflow provider writes.
 
-Its ``options`` are options of the emulator by name. Its ``scene`` tells what the probe found on the instance, since
-that decides what the probe could test.
+Its ``options`` are options of the emulator by name. Its ``scene`` tells what the probe found on the
+instance, since that decides what the probe could test.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Likeness:
 
     def __init__(self, path: Path) -> None:
         report = read_json(path)
-        parts = [report.get(name) if isinstance(report, dict) else None for name in ("options", "scene")]
+        parts = [
+            report.get(name) if isinstance(report, dict) else None for name in ("options", "scene")
+        ]
         check(all(isinstance(one, dict) for one in parts), f"{path} is not a report of the probe")
         #: Options by name. Their values are checked when they are used.
         self.options: dict[str, Any] = parts[0]  # type: ignore[assignment]
@@ -58,7 +60,10 @@ class Likeness:
         unknown = sorted(self.options.keys() - {"product_version", *choices()})
         check(not unknown, f"{path} has unknown options: {', '.join(unknown)}")
         version, roles = self.options.get("product_version", ""), self._scene.get("roles") or []
-        check(isinstance(version, str) and isinstance(roles, list), f"{path} is not a report of the probe")
+        check(
+            isinstance(version, str) and isinstance(roles, list),
+            f"{path} is not a report of the probe",
+        )
         for name in _COUNTS:
             if self._scene.get(name) is not None:
                 check_int(f"scene.{name} of {path}", self._scene[name], 0, _MOST)
@@ -86,7 +91,10 @@ class Likeness:
             self._release(store, past.id)
             store.run_deployment(past.id)
             store.delete_deployment(past.id)
-        made = [store.create_deployment(f"Deployment {number + 1}") for number in range(self._count("deployments"))]
+        made = [
+            store.create_deployment(f"Deployment {number + 1}")
+            for number in range(self._count("deployments"))
+        ]
         for _ in range(self._count("releases") if made else 0):
             self._release(store, made[-1].id)
 

@@ -17,7 +17,8 @@ class User:
 
     :param email: sign-in name
     :param password: password for Basic authentication
-    :param roles: some of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P: AAC25]
+    :param roles: some of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P:
+        AAC25]
     """
 
     email: str
@@ -60,15 +61,16 @@ class PresetFlow:
     """A flow that exists from the start.
 
     :param name: display name
-    :param connections: names of connections of the instance. Without a ``dataset_path`` the flow's dataset reads a
-        table of the first one
+    :param connections: names of connections of the instance. Without a ``dataset_path`` the flow's
+        dataset reads a table of the first one
     :param dataset_path: the file its dataset reads
     :param output_path: the file its output writes
     :param adhoc_output: add a manual output, which a deployment can run [R: D64]
     :param description: free text
     :param owner: email of a user; ``None`` = the first one
     :param shared_with: emails of users who may read, run and export it too
-    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name
+    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces,
+        by name
     """
 
     name: str
@@ -97,92 +99,104 @@ DEFAULT_USERS = (
 class EmulatorOptions:
     """Options of the emulator.
 
-    The options from ``unauthorized_body`` on are choices: open questions of the vendor's documents. The default is
-    our reading. A client must handle every value.
+    The options from ``unauthorized_body`` on are choices: open questions of the vendor's documents.
+    The default is our reading. A client must handle every value.
 
-    :param product_version: release of the instance. It decides which packages can be imported and the shape of the
-        answer to an import. Packages before 6.8 need the same release and build. Later packages need the same or a
-        later release [R: SMC97 import-flow]. A build may follow: ``6.0.1+235.20190426172824.493d6f8``
-    :param edition: edition of the instance, in any case of letters: one of :data:`EDITIONS`. ``Dataprep`` and
-        ``SaaS``, the cloud editions, have no Deployment Manager: their documents list no such call [I]. Imports compare
-        it before 6.8 only
-    :param deployment_manager: off = an instance without Deployment Manager, in any edition. It does not know the paths
-        of deployments and releases [P: AYX]
-    :param instance_type: who may use deployments: ``dev`` no user, ``prod`` every user, ``both`` users with the
-        Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default is ``dev``, which has nothing
-        to emulate. Our default is ``both``
+    :param product_version: release of the instance. It decides which packages can be imported and
+        the shape of the answer to an import. Packages before 6.8 need the same release and build.
+        Later packages need the same or a later release [R: SMC97 import-flow]. A build may follow:
+        ``6.0.1+235.20190426172824.493d6f8``
+    :param edition: edition of the instance, in any case of letters: one of :data:`EDITIONS`.
+        ``Dataprep`` and ``SaaS``, the cloud editions, have no Deployment Manager: their documents
+        list no such call [I]. Imports compare it before 6.8 only
+    :param deployment_manager: off = an instance without Deployment Manager, in any edition. It does
+        not know the paths of deployments and releases [P: AYX]
+    :param instance_type: who may use deployments: ``dev`` no user, ``prod`` every user, ``both``
+        users with the Deployment role [R: SMC97 configure-deployment-manager]. The vendor's default
+        is ``dev``, which has nothing to emulate. Our default is ``both``
     :param users: people who may sign in
     :param tokens: access tokens that exist from the start
     :param connections: connections that exist from the start
     :param flows: flows that exist from the start
     :param clock: gives the time for all dates, the expiry of tokens and the progress of jobs
-    :param api_tokens_enabled: workspace setting *API Access Token*; off disables all tokens [R: SMC97]
-    :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off (default, as
-        documented) = only administrators may [R: SMC97]
+    :param api_tokens_enabled: workspace setting *API Access Token*; off disables all tokens [R:
+        SMC97]
+    :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off
+        (default, as documented) = only administrators may [R: SMC97]
     :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97]
-    :param import_enabled: workspace setting *Import*; off refuses every upload. The need for the setting is
-        documented [R: SMC97 configure-deployment-manager]; the 403 is our choice [?]
+    :param import_enabled: workspace setting *Import*; off refuses every upload. The need for the
+        setting is documented [R: SMC97 configure-deployment-manager]; the 403 is our choice [?]
     :param export_enabled: workspace setting *Export*; off refuses every export, also with 403
-    :param missing_paths: files or folders that do not exist, each a path or a URI. A job fails when it reads a
-        dataset from there
+    :param missing_paths: files or folders that do not exist, each a path or a URI. A job fails when
+        it reads a dataset from there
     :param job_start_seconds: how long a job group stays ``Created``, by the clock
     :param job_run_seconds: how long it stays ``InProgress`` after that. Then it ends
     :param unauthorized_body: body of a 401: the exception as JSON, or plain text
-    :param bad_token_status: status for an access token that is unknown, expired or deleted. ``400`` comes with the
-        name ``InvalidAccessTokenException``, as a client of 6.4.2 and 7.1 expects it [P: SAA]. ``401`` has the body of
-        ``unauthorized_body`` [?]
-    :param list_lag_seconds: how long a list over the API does not show a change, by the clock. What a request reads by
-        its id is up to date, except that a deleted object is served for that long too [P: AYX]
+    :param bad_token_status: status for an access token that is unknown, expired or deleted. ``400``
+        comes with the name ``InvalidAccessTokenException``, as a client of 6.4.2 and 7.1 expects it
+        [P: SAA]. ``401`` has the body of ``unauthorized_body`` [?]
+    :param list_lag_seconds: how long a list over the API does not show a change, by the clock. What
+        a request reads by its id is up to date, except that a deleted object is served for that
+        long too [P: AYX]
     :param whole_seconds: all times end in ``.000Z``, as in the cloud [P: AYX]
-    :param unknown_id_status: status for an id that never existed. 404 is recorded [P: AYX]; the vendor's table also
-        has 400 and 403 [P: AAC25]
+    :param unknown_id_status: status for an id that never existed. 404 is recorded [P: AYX]; the
+        vendor's table also has 400 and 403 [P: AAC25]
     :param unknown_flow_status: the same for a flow, where 403 is recorded [P: AYX]
     :param deleted_id_status: status for a soft-deleted id
-    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R: VS-143186685]
-    :param flow_patch_body: body of the answer to PATCH of a flow: the ``short`` one of other PATCH calls [I], or
-        ``empty``: the page says "None" [R: D64]
-    :param file_inputs: ``inputs`` of a job group that reads files: ``serve`` them, or ``refuse`` with a 400 [P: AYX]
+    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R:
+        VS-143186685]
+    :param flow_patch_body: body of the answer to PATCH of a flow: the ``short`` one of other PATCH
+        calls [I], or ``empty``: the page says "None" [R: D64]
+    :param file_inputs: ``inputs`` of a job group that reads files: ``serve`` them, or ``refuse``
+        with a 400 [P: AYX]
     :param releases_order: order of a list of releases without ``sort``
     :param latest_release: show ``latestRelease`` of a deployment as an object or as an id
     :param counts_on_create: POST deployments also answers ``numReleases`` and ``latestRelease``
     :param unique_deployment_names: refuse a second deployment of the same name with 400
     :param delete_active_release: allow deleting the active release, or refuse it with 400
-    :param releases_need_deployment_id: GET releases without ``deploymentId`` is a 400 rather than a list of all
+    :param releases_need_deployment_id: GET releases without ``deploymentId`` is a 400 rather than a
+        list of all
     :param list_releases_route: also serve GET deployments/:id/releases [M]
-    :param release_list: how the releases of a deployment can be listed. Both ways are on one page of 6.4.2 [R: D64];
-        that an instance may have only one is [?]. ``embed`` = only with the deployment, as ``embed=releases``: GET
-        releases is an unknown path. ``plain`` = only by GET releases: the association ``releases`` is unknown
+    :param release_list: how the releases of a deployment can be listed. Both ways are on one page
+        of 6.4.2 [R: D64]; that an instance may have only one is [?]. ``embed`` = only with the
+        deployment, as ``embed=releases``: GET releases is an unknown path. ``plain`` = only by GET
+        releases: the association ``releases`` is unknown
     :param embed_paging: ``limit``/``offset`` of GET deployments/:id page the embedded releases
     :param import_rules_readable: GET of a deployment's import rules works [M]; off answers 404
-    :param unmapped_connections: what becomes of a connection that no object rule maps and whose uuid no local
-        connection has. ``keep`` its exported id, a broken reference [I]; ``clear`` the id; ``refuse`` the import
-        with 400
-    :param unknown_rule_target: an object rule matches, but maps to no local connection or to several: ``refuse`` the
-        import with 400, or ``ignore`` the rule
-    :param dry_run_errors: a dry run that finds an error answers 400 (``status``), or 200 with the same body (``body``)
-    :param package_uuid: ``packageUuid`` of a release: that of its ``package`` [I], or a new one of its ``own``, of the
-        time of the import. No recorded pair of a package and its release exists, so ``own`` is our choice [?]
-    :param replacing_touches_updated_at: a release that another one replaces gets a new ``updatedAt`` [I]. Off is our
-        choice [?]: only the release that a request names gets one
-    :param release_notes: ``comment`` = the package's comment, or the primary flow's name without one; ``flow_name`` =
-        always that name [I]
-    :param run_without_output: run of a deployment without an active release or manual output, or of a flow without a
-        manual output: ``refuse`` it with 400, or answer 201 and an ``empty`` list
-    :param run_answer: answer to a run: ``v4`` as on the page [R: D64]; with ``jobs`` in each element, as the page's
-        table says; or with the ``flow_run``, as in later releases [P: AAC25]
+    :param unmapped_connections: what becomes of a connection that no object rule maps and whose
+        uuid no local connection has. ``keep`` its exported id, a broken reference [I]; ``clear``
+        the id; ``refuse`` the import with 400
+    :param unknown_rule_target: an object rule matches, but maps to no local connection or to
+        several: ``refuse`` the import with 400, or ``ignore`` the rule
+    :param dry_run_errors: a dry run that finds an error answers 400 (``status``), or 200 with the
+        same body (``body``)
+    :param package_uuid: ``packageUuid`` of a release: that of its ``package`` [I], or a new one of
+        its ``own``, of the time of the import. No recorded pair of a package and its release
+        exists, so ``own`` is our choice [?]
+    :param replacing_touches_updated_at: a release that another one replaces gets a new
+        ``updatedAt`` [I]. Off is our choice [?]: only the release that a request names gets one
+    :param release_notes: ``comment`` = the package's comment, or the primary flow's name without
+        one; ``flow_name`` = always that name [I]
+    :param run_without_output: run of a deployment without an active release or manual output, or of
+        a flow without a manual output: ``refuse`` it with 400, or answer 201 and an ``empty`` list
+    :param run_answer: answer to a run: ``v4`` as on the page [R: D64]; with ``jobs`` in each
+        element, as the page's table says; or with the ``flow_run``, as in later releases [P: AAC25]
     :param canceled_word: spelling of ``Canceled``; both were seen [P: AAC25, DBT]
     :param cancel_status: status of the answer to a cancellation; 202 in some builds [M]
     :param job_error_shape: ``errorMessage`` of a job as text, or as an object [P: AAC25]
-    :param run_release_flows: whether a flow of a release, or its recipe, can be run by itself. No page says it [?];
-        ``refuse`` answers 403
-    :param execution_ids: whether a run of a flow or a recipe counts its ``x-execution-id``, and the description of the
-        API names that header [P: AAC25]; or ``ignore`` it, as a release that does not know it may do [?]
-    :param flow_run_name: name of the run of a flow in a job group: ``flowrun`` [P: AAC25] or ``flowRun`` [P: SO]
-    :param release_row: whether a release is in lists ``with_import``, or ``before_import``: while the rest of its
-        package is still imported, for 0.24 s [P: SEED], inactive and without its flows. If the import is refused then,
-        it vanishes. Whether an import is one transaction is not known [?]
-    :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is imported:
-        ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
+    :param run_release_flows: whether a flow of a release, or its recipe, can be run by itself. No
+        page says it [?]; ``refuse`` answers 403
+    :param execution_ids: whether a run of a flow or a recipe counts its ``x-execution-id``, and the
+        description of the API names that header [P: AAC25]; or ``ignore`` it, as a release that
+        does not know it may do [?]
+    :param flow_run_name: name of the run of a flow in a job group: ``flowrun`` [P: AAC25] or
+        ``flowRun`` [P: SO]
+    :param release_row: whether a release is in lists ``with_import``, or ``before_import``: while
+        the rest of its package is still imported, for 0.24 s [P: SEED], inactive and without its
+        flows. If the import is refused then, it vanishes. Whether an import is one transaction is
+        not known [?]
+    :param import_hold_up: when a plain import that lacks mappings is held up, so that nothing is
+        imported: ``from_ui`` = only with ``fromUI=true`` [P: AAC25], or ``always`` [?]
     """
 
     product_version: str = "9.7.0"
@@ -283,8 +297,8 @@ class ServerOptions:
     """What a server does beside the emulated instance.
 
     :param name: of the instance, for people; ``None`` = its address alone
-    :param admin_token: who sends it as ``Authorization: Bearer`` may change the emulator, from any machine. ``None`` =
-        everybody on this machine may
+    :param admin_token: who sends it as ``Authorization: Bearer`` may change the emulator, from any
+        machine. ``None`` = everybody on this machine may
     :param allowed_hosts: names and addresses in ``Host`` that it serves beside this machine's own
     """
 
@@ -295,9 +309,14 @@ class ServerOptions:
     def __post_init__(self) -> None:
         check(self.name is None or self.name.strip(), "the name of the instance is empty")
         token = self.admin_token
-        usable = token is None or (token.isascii() and token.isprintable() and token.strip() == token != "")
+        usable = token is None or (
+            token.isascii() and token.isprintable() and token.strip() == token != ""
+        )
         check(usable, "the admin token must be printable ASCII without spaces around it")
-        check(all(host.strip() == host != "" for host in self.allowed_hosts), "an allowed host is empty")
+        check(
+            all(host.strip() == host != "" for host in self.allowed_hosts),
+            "an allowed host is empty",
+        )
 
 
 def edition_of(word: str) -> str:
@@ -338,7 +357,8 @@ def choices() -> dict[str, tuple[Any, ...]]:
     return allowed
 
 
-#: By choice: the one observation of a real instance that would settle it, so that the choice can be deleted.
+#: By choice: the one observation of a real instance that would settle it, so that the choice can be
+#: deleted.
 SETTLED_BY: Mapping[str, str] = {
     "deployment_manager": "nothing: instances with and without it exist, so it stays",
     "instance_type": "nothing: it is a setting of the product, so it stays",
@@ -379,6 +399,8 @@ SETTLED_BY: Mapping[str, str] = {
     "package_uuid": "an import of a package, and metadata.uuid in its JSON",
     "replacing_touches_updated_at": "GET of the release that an import replaces, before and after",
     "release_list": "GET /v4/releases?deploymentId=, and embed=releases of the same deployment",
-    "release_row": "lists of releases, asked ten times in a second while a large package is imported",
+    "release_row": (
+        "lists of releases, asked ten times in a second while a large package is imported"
+    ),
     "import_hold_up": "a dry run of a package whose connection is unknown, without fromUI",
 }

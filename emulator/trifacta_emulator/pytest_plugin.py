@@ -18,9 +18,11 @@ _AT_ONCE = {"job_start_seconds": 0, "job_run_seconds": 0}
 
 @pytest.fixture
 def make_trifacta_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Emulator]]:
-    """Return a function that starts an emulator with the given fields of ``EmulatorOptions``, on a free port.
+    """Return a function that starts an emulator with the given fields of ``EmulatorOptions``, on a
+    free port.
 
-    It stops with the test. During the test, requests to this machine do not use the environment's proxy.
+    It stops with the test. During the test, requests to this machine do not use the environment's
+    proxy.
     """
     # Late imports: pytest loads this module in every test run, also without the fixtures.
     from trifacta_emulator import Emulator, EmulatorOptions
@@ -38,13 +40,17 @@ def make_trifacta_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 @pytest.fixture
 def trifacta_emulator(make_trifacta_emulator: Callable[..., Emulator]) -> Emulator:
-    """Start an empty emulator with default options on a free port; the login is admin@example.com / admin-password."""
+    """Start an empty emulator with default options on a free port; the login is admin@example.com /
+    admin-password.
+    """
     return make_trifacta_emulator()
 
 
 @pytest.fixture
 def trifacta_dev(make_trifacta_emulator: Callable[..., Emulator]) -> Emulator:
-    """Start an empty Dev instance: the first user is an author without a role, and nobody may use deployments."""
+    """Start an empty Dev instance: the first user is an author without a role, and nobody may use
+    deployments.
+    """
     from trifacta_emulator import User
 
     author = User("author@example.com", "author-password")
@@ -54,7 +60,9 @@ def trifacta_dev(make_trifacta_emulator: Callable[..., Emulator]) -> Emulator:
 
 @pytest.fixture
 def trifacta_prod(make_trifacta_emulator: Callable[..., Emulator]) -> Emulator:
-    """Start an empty Prod instance: the first user has the Deployment role and is no administrator."""
+    """Start an empty Prod instance: the first user has the Deployment role and is no
+    administrator.
+    """
     from trifacta_emulator import User
 
     deployer = User("deployer@example.com", "deployer-password", ("deployment",))

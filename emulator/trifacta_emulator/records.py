@@ -67,7 +67,9 @@ class Release:
 
 @dataclass(frozen=True)
 class ImportRule:
-    """One import rule of a deployment; ``rule`` is what the client sent. A change makes new rules with new ids."""
+    """One import rule of a deployment; ``rule`` is what the client sent. A change makes new rules
+    with new ids.
+    """
 
     id: int
     deployment_id: int
@@ -81,7 +83,9 @@ class ImportRule:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, for the page and for assertions; ``what`` is e.g. ``release activated``."""
+    """Something that happened, for the page and for assertions; ``what`` is e.g. ``release
+    activated``.
+    """
 
     at: datetime
     user_id: int
@@ -92,11 +96,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Flow:
-    """A flow that this instance can edit and export. Flows of releases belong to their releases instead.
+    """A flow that this instance can edit and export. Flows of releases belong to their releases
+    instead.
 
-    ``tables`` holds everything that an export takes along, with the ids of this instance. ``described`` holds the
-    connections as an imported package described them. ``exports`` counts the exports. ``shared_with`` holds ids of
-    users.
+    ``tables`` holds everything that an export takes along, with the ids of this instance.
+    ``described`` holds the connections as an imported package described them. ``exports`` counts
+    the exports. ``shared_with`` holds ids of users.
     """
 
     id: int
@@ -147,7 +152,9 @@ class Home:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe within its flow. The API calls it a wrangled dataset, and its id is that of its node [P: AAC25]."""
+    """A recipe within its flow. The API calls it a wrangled dataset, and its id is that of its node
+    [P: AAC25].
+    """
 
     node: Row
     script: Row
@@ -166,7 +173,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a job group; ``type`` is e.g. ``wrangle`` [P: AAC25]. ``setting`` is what a file writer writes."""
+    """One job of a job group; ``type`` is e.g. ``wrangle`` [P: AAC25]. ``setting`` is what a file
+    writer writes.
+    """
 
     id: int
     type: str
@@ -189,8 +198,9 @@ class FlowRun:
 class JobGroup:
     """What a run started for one output. Its state follows from the clock alone.
 
-    ``flow_run_id`` is ``None`` if one recipe was run. ``overrides`` holds parameters. ``execution`` is the engine.
-    ``ending`` is its last state and ``message`` says why. ``inputs`` and ``outputs`` are in the API's form.
+    ``flow_run_id`` is ``None`` if one recipe was run. ``overrides`` holds parameters. ``execution``
+    is the engine. ``ending`` is its last state and ``message`` says why. ``inputs`` and ``outputs``
+    are in the API's form.
     """
 
     id: int

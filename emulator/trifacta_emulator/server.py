@@ -51,7 +51,8 @@ class _Server(uvicorn.Server):
         await self._wake.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Uvicorn's own shutdown takes at least a tenth of a second, which adds up over a test suite.
+        # Uvicorn's own shutdown takes at least a tenth of a second, which adds up over a test
+        # suite.
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -81,7 +82,8 @@ class _Server(uvicorn.Server):
 class Emulator:
     """An emulated Trifacta instance with Deployment Manager, on a port of this machine.
 
-    Use it as a context manager, or call :meth:`start` and :meth:`stop`. The state survives a restart.
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. The state survives a
+    restart.
 
     :param options: kind and behaviour of the instance; default ``EmulatorOptions()``
     :param host: address to listen on
@@ -139,10 +141,20 @@ class Emulator:
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
-        server_options = replace(self._server_options, allowed_hosts=(*self._server_options.allowed_hosts, self._host))
+        server_options = replace(
+            self._server_options, allowed_hosts=(*self._server_options.allowed_hosts, self._host)
+        )
         self._start_state = take_snapshot(self.store.state, self.auth)
         config = uvicorn.Config(
-            create_app(self.options, self.store, self.auth, self.calls, self.faults, server_options, self.reset),
+            create_app(
+                self.options,
+                self.store,
+                self.auth,
+                self.calls,
+                self.faults,
+                server_options,
+                self.reset,
+            ),
             # The same in every environment, regardless of optional packages.
             http=Protocol,
             ws="none",
@@ -155,8 +167,8 @@ class Emulator:
         )
         if not is_loopback(self._host):
             log.warning(
-                "The emulator listens on %s, so other machines can reach it. Its passwords are public and its page "
-                "needs no login: do not give it real data.",
+                "The emulator listens on %s, so other machines can reach it. Its passwords are"
+                " public and its page needs no login: do not give it real data.",
                 self._host,
             )
         # This reads the TLS files, so that a wrong file raises here and not in the thread.
@@ -165,7 +177,9 @@ class Emulator:
         listener = self._bind()
         self.faults.room.open()
         self._server = server = _Server(config)
-        self._thread = threading.Thread(target=server.run, args=([listener],), name="trifacta-emulator", daemon=True)
+        self._thread = threading.Thread(
+            target=server.run, args=([listener],), name="trifacta-emulator", daemon=True
+        )
         self._thread.start()
         if not server.ready.wait(_START_SECONDS):
             self.stop()
@@ -186,7 +200,8 @@ class Emulator:
         self._server = self._thread = self._bound_port = None
 
     def reset(self) -> None:
-        """Put everything back as it was at the last start: state, users, tokens, faults, run outcomes and calls.
+        """Put everything back as it was at the last start: state, users, tokens, faults, run
+        outcomes and calls.
 
         :raises RuntimeError: it was never started
         """
@@ -201,7 +216,8 @@ class Emulator:
         return write_state(self.store.state, self.auth)
 
     def load_state(self, document: Mapping[str, Any]) -> None:
-        """Replace all state, as ``PUT /emulator/state`` does. A document that is wrong changes nothing.
+        """Replace all state, as ``PUT /emulator/state`` does. A document that is wrong changes
+        nothing.
 
         :param document: as :meth:`state` returns it, or by hand
         :raises ValueError: the document is wrong; the text says where
@@ -222,7 +238,8 @@ class Emulator:
         raise ValueError(f"there is no user {email!r}")
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
-        """Let the next successful import report dropped objects; see :meth:`Releases.drop_on_next_import`.
+        """Let the next successful import report dropped objects; see
+        :meth:`Releases.drop_on_next_import`.
 
         :param dropped: becomes ``deletedObjects`` of the answer, e.g. ``{"datasources": [12]}``
         """
@@ -255,7 +272,8 @@ class Emulator:
 
     def _bind(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # asyncio turns Nagle's algorithm off only if the protocol is named. Otherwise an answer takes 40 ms.
+        # asyncio turns Nagle's algorithm off only if the protocol is named. Otherwise an answer
+        # takes 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

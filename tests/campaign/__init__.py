@@ -1,9 +1,10 @@
-"""The fault campaign: promotions through the real operators, on a virtual clock, while something goes wrong at random.
+"""The fault campaign: promotions through the real operators, on a virtual clock, while something
+goes wrong at random.
 
-``scripts/campaign`` runs it by hand, ``test_campaign.py`` runs a part of it with the tests, and ``docs/reliability.md``
-has the table of one campaign.
+``scripts/campaign`` runs it by hand, ``test_campaign.py`` runs a part of it with the tests, and
+``docs/reliability.md`` has the table of one campaign.
 
-=============  =======================================================================================
+=============  ================================================================================
 ``project``    everything that is taken from the provider, the emulator and Airflow: renames go here
 ``clock``      the time: only sleeping moves it
 ``world``      one run's instances, packages, connections and log
@@ -24,7 +25,7 @@ has the table of one campaign.
 ``judge``      compares what is there with what was asked for and with what the run says
 ``plans``      what a seed stands for, and how it is run
 ``tables``     the table
-=============  =======================================================================================
+=============  ================================================================================
 """
 
 from __future__ import annotations

@@ -20,11 +20,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/campaign", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="how many runs (default: 1000)")
     parser.add_argument(
-        "--seed", type=int, default=1, help="the seed of the first run; each has the next one (default: 1)"
+        "--seed",
+        type=int,
+        default=1,
+        help="the seed of the first run; each has the next one (default: 1)",
     )
-    parser.add_argument("--replay", type=int, metavar="SEED", help="make this run alone and print all of it")
-    parser.add_argument("--reasons", action="store_true", help="print the seeds behind each reason too")
-    parser.add_argument("--flow", action="append", metavar="NAME", help="draw this flow alone (may be repeated)")
+    parser.add_argument(
+        "--replay", type=int, metavar="SEED", help="make this run alone and print all of it"
+    )
+    parser.add_argument(
+        "--reasons", action="store_true", help="print the seeds behind each reason too"
+    )
+    parser.add_argument(
+        "--flow", action="append", metavar="NAME", help="draw this flow alone (may be repeated)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="airflow-home-") as home:
         # Before Airflow is imported.
@@ -49,7 +58,10 @@ def _campaign(options: argparse.Namespace) -> int:
             result = campaign.run(seed)
             table.add(result)
             if result.verdict.violations:
-                say(f"seed {seed}, {result.plan.variant}: {result.verdict.violations}", file=sys.stderr)
+                say(
+                    f"seed {seed}, {result.plan.variant}: {result.verdict.violations}",
+                    file=sys.stderr,
+                )
         say(table.text(seeds=options.reasons))
         say(f"\n{options.runs} runs in {time.monotonic() - began:.0f} s", file=sys.stderr)
         return bool(table.violations)

@@ -1,4 +1,6 @@
-"""What people do to a run of the group, in Airflow's pages and in Trifacta's, and when they do it."""
+"""What people do to a run of the group, in Airflow's pages and in Trifacta's, and when
+they do it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ if TYPE_CHECKING:
 #: A moment after everything has ended.
 AT_THE_END = "the end"
 #: Tasks at whose moments more can go wrong come more often.
-_WEIGHTS = {AT_THE_END: 6, "create_release": 3, "smoke_run": 2, "smoke_jobs": 3, "roll_back": 3, "promoted": 2}
+_WEIGHTS = {
+    AT_THE_END: 6,
+    "create_release": 3,
+    "smoke_run": 2,
+    "smoke_jobs": 3,
+    "roll_back": 3,
+    "promoted": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,16 @@ class Act:
 
     def __str__(self) -> str:
         later = f" and {self.delay:g} s" if self.delay else ""
-        when = self.moment if self.moment == AT_THE_END else f"request {self.request} of {self.moment}"
+        when = (
+            self.moment if self.moment == AT_THE_END else f"request {self.request} of {self.moment}"
+        )
         what = f"{self.kind} {self.task}" if self.kind in _ABOUT_A_TASK else self.kind
         return f"{what}{' alone' if self.alone and self.kind == 'clear' else ''} at {when}{later}"
 
 
-def draw_acts(chance: random.Random, tasks: Sequence[str], requests: dict[str, int]) -> tuple[Act, ...]:
+def draw_acts(
+    chance: random.Random, tasks: Sequence[str], requests: dict[str, int]
+) -> tuple[Act, ...]:
     """Choose what people do.
 
     :param chance: decides

@@ -23,7 +23,8 @@ class Asked:
     :param imports: how many packages it may import as plain flows
     :param waits: the tasks that only wait
     :param proves_end: whether a green end must be as wanted now; else that was checked at its time
-    :param forgets: whether nothing tells a retry what the first try found: no baseline, and no journal
+    :param forgets: whether nothing tells a retry what the first try found: no baseline, and no
+        journal
     """
 
     wanted: Callable[[State], bool]

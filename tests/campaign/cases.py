@@ -1,4 +1,5 @@
-"""Runs of the group that are given in full, for tests: its options, what stands for a task, and what people do."""
+"""Runs of the group that are given in full, for tests: its options, what stands for a task, and
+what people do."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ OPTIONS: dict[str, Any] = {
 StandIn = Callable[[World, Any], Any]
 
 
-def run_case(stand_ins: dict[str, StandIn], acts: tuple[Act, ...] = (), **options: Any) -> tuple[World, Verdict]:
+def run_case(
+    stand_ins: dict[str, StandIn], acts: tuple[Act, ...] = (), **options: Any
+) -> tuple[World, Verdict]:
     """Run a group in which some tasks are replaced.
 
     :param stand_ins: what stands for a task, by its name in the group

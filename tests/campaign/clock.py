@@ -54,7 +54,9 @@ class Clock:
 
 
 class Times:
-    """Stands for the modules and classes that tell the time, as the code under test imports them."""
+    """Stands for the modules and classes that tell the time, as the code under test
+    imports them.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock(0)

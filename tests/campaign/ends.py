@@ -1,4 +1,5 @@
-"""What must hold when the last two tasks of a group have ended: what is proven stays, and what is not goes back."""
+"""What must hold when the last two tasks of a group have ended: what is proven stays, and what is
+not goes back."""
 
 from __future__ import annotations
 
@@ -41,7 +42,11 @@ class Ends:
         """Check the end of a task."""
         if task.name in ("smoke_run", "smoke_jobs") and task.state == "failed":
             self._proven.clear()
-        if task.name in ("roll_back", "promoted") and task.state in ("success", "skipped", "failed"):
+        if task.name in ("roll_back", "promoted") and task.state in (
+            "success",
+            "skipped",
+            "failed",
+        ):
             if self._begun[task.task_id] != self._states() or history.was_lied_to(self._world):
                 return  # somebody changed a step meanwhile, or the instance said what is not so
             if task.name == "roll_back":
@@ -50,12 +55,15 @@ class Ends:
                 self._after_all(task, process)
 
     def check_releases(self) -> None:
-        """Check that each pass made at most one release of a package; only a new export is another package."""
+        """Check that each pass made at most one release of a package; only a new export is another
+        package."""
         found: dict[tuple[int, str | None], list[int]] = {}
         for release, call in history.releases_made(self._world):
-            found.setdefault((call.process.pass_number, release.package_uuid), []).append(release.id)
-        # Without a journal nothing is left of a process that a person ended. If the server takes longer with its
-        # upload than it may, the next try cannot know of it.
+            found.setdefault((call.process.pass_number, release.package_uuid), []).append(
+                release.id
+            )
+        # Without a journal nothing is left of a process that a person ended. If the server takes
+        # longer with its upload than it may, the next try cannot know of it.
         uploads = [call for call in self._world.wire.calls if call.uploads and call.process.ended]
         lost = any(call.fault == "slow commit" for call in uploads) and not self._world.journal
         for (number, _), ids in found.items():
@@ -72,15 +80,24 @@ class Ends:
         keeps = self._keeps()
         for release_id in undone:
             if release_id in self._proven and "failed" not in self._smoke_states():
-                self._wrong(f"release {release_id} was proven before, no smoke run failed, and it was rolled back")
+                self._wrong(
+                    f"release {release_id} was proven before, no smoke run failed, and it was"
+                    " rolled back"
+                )
             elif keeps is True and not self._jobs_were_unreadable(process):
-                self._wrong(f"release {release_id} was rolled back, though every step proves it: {self._states()}")
+                self._wrong(
+                    f"release {release_id} was rolled back, though every step proves it:"
+                    f" {self._states()}"
+                )
         live, quiet = self._live(), not history.others_changed(self._world, process.began)
         if task.state == "skipped" and keeps is True and live in self._made():
             self._proven.add(live or 0)
         ours = self._statements.baseline and live in self._made() and live not in self._proven
         if ours and quiet and keeps is False and task.state in ("success", "skipped"):
-            self._wrong(f"a rollback of release {live} is owed, and roll_back is {task.state}: {self._states()}")
+            self._wrong(
+                f"a rollback of release {live} is owed, and roll_back is {task.state}:"
+                f" {self._states()}"
+            )
 
     def _after_all(self, task: Task, process: Process) -> None:
         status = self._world.xcoms[task.task_id].get(STATUS_KEY)
@@ -89,11 +106,15 @@ class Ends:
             if live in self._made() and self._keeps() is not False:
                 self._proven.add(live or 0)
             if quiet and live not in self._made():
-                self._wrong(f"promoted is green, and release {live} is live, which is not of this run")
+                self._wrong(
+                    f"promoted is green, and release {live} is live, which is not of this run"
+                )
             if not self._jobs_complete() and not self._marked("smoke_run", "smoke_jobs"):
                 self._wrong("promoted is green, and the jobs of the smoke run are not Complete")
             if self._keeps() is False and live not in self._proven:
-                self._wrong(f"promoted is green, and nothing proves release {live}: {self._states()}")
+                self._wrong(
+                    f"promoted is green, and nothing proves release {live}: {self._states()}"
+                )
             return
         if self._keeps() is True and live in self._made():
             self._proven.add(live or 0)
@@ -104,13 +125,18 @@ class Ends:
             return
         unproven = live in self._made() and live not in self._proven and self._keeps() is False
         if quiet and unproven and status["state"] not in ("rollback_owed", "unproven", "unknown"):
-            self._wrong(f"release {live} is live and not proven, and promoted says {status['state']}")
+            self._wrong(
+                f"release {live} is live and not proven, and promoted says {status['state']}"
+            )
 
     def _keeps(self) -> bool | None:
-        """Tell whether the steps prove the release, as they are now: None if that may be seen in either way."""
+        """Tell whether the steps prove the release, as they are now: None if that may be seen in
+        either way."""
         states, jobs = self._states(), self._jobs_complete()
         wait = self._run.task("smoke_jobs")
-        before = [state for name, state in states.items() if name in _PROOF and name != "smoke_jobs"]
+        before = [
+            state for name, state in states.items() if name in _PROOF and name != "smoke_jobs"
+        ]
         if set(before) - {"success"}:
             return False
         if self._marked("smoke_jobs"):
@@ -138,17 +164,30 @@ class Ends:
         return all(states.get(one) == "Complete" for one in ids)
 
     def _jobs_were_unreadable(self, process: Process) -> bool:
-        """Tell whether the last thing that a process read well before its change was not the jobs, and it tried."""
-        reads = [call for call in self._world.wire.calls if call.process is process and call.method == "GET"]
-        change = next(call for call in self._world.wire.calls if call.process is process and call.writes)
+        """Tell whether the last thing that a process read well before its change was not the jobs,
+        and it tried."""
+        reads = [
+            call
+            for call in self._world.wire.calls
+            if call.process is process and call.method == "GET"
+        ]
+        change = next(
+            call for call in self._world.wire.calls if call.process is process and call.writes
+        )
         before = [call for call in reads if call.number < change.number]
         jobs = [call for call in before if "/jobGroups/" in call.path]
         # A later read that went well shows that it could have looked at the jobs once more.
-        return bool(jobs and jobs[-1].fault and all(call.fault for call in before if call.number > jobs[-1].number))
+        return bool(
+            jobs
+            and jobs[-1].fault
+            and all(call.fault for call in before if call.number > jobs[-1].number)
+        )
 
     def _states(self) -> dict[str, str | None]:
         return {
-            task.name: task.state for task in self._run.tasks.values() if task.name not in ("roll_back", "promoted")
+            task.name: task.state
+            for task in self._run.tasks.values()
+            if task.name not in ("roll_back", "promoted")
         }
 
     def _smoke_states(self) -> list[str | None]:

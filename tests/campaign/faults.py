@@ -54,18 +54,29 @@ class Kind:
 
 def _api_error(chance: random.Random, when: Any) -> Any:
     """Return a 5xx in the API's own form; it may echo what it was sent."""
-    status, wait = chance.choice([500, 502, 503, 504]), chance.choice([{}, {}, {"Retry-After": "7"}])
-    said = "Internal error for admin@example.com:campaign-secret-7f3a" if chance.random() < 0.3 else "Internal error"
+    status, wait = (
+        chance.choice([500, 502, 503, 504]),
+        chance.choice([{}, {}, {"Retry-After": "7"}]),
+    )
+    said = (
+        "Internal error for admin@example.com:campaign-secret-7f3a"
+        if chance.random() < 0.3
+        else "Internal error"
+    )
     body = {"exception": {"name": "InternalError", "message": said, "details": said}}
     return Answer(status, headers=wait, body=body, when=when)
 
 
 def _of_a_gateway(chance: random.Random, statuses: list[int], when: Any) -> Any:
-    """Return what a gateway says in place of the API: a page, a text, JSON of its own, or nothing."""
+    """Return what a gateway says in place of the API: a page, a text, JSON of its own,
+    or nothing.
+    """
     status, headers = chance.choice(statuses), chance.choice([{}, {}, {"Retry-After": "5"}])
     form = chance.choice(["HTML", "text", "JSON", "nothing"])
     if form == "JSON":
-        said = chance.choice([{"message": "no Route matched with those values"}, {"error": {"code": status}}, []])
+        said = chance.choice(
+            [{"message": "no Route matched with those values"}, {"error": {"code": status}}, []]
+        )
         return Answer(status, headers=headers, body=said, when=when)
     if form == "HTML":
         return Answer(status, headers=headers, html=f"<html><h1>{status}</h1></html>", when=when)
@@ -99,7 +110,10 @@ KINDS: dict[str, Kind] = {
     "name not known": Kind(hits.elsewhere("trifacta.invalid")),
     "reset before the body": Kind(hits.by_emulator(lambda chance: Reset())),
     "reset in the body": Kind(
-        hits.by_emulator(lambda chance: Reset("in_body", after_bytes=chance.choice([1, 400, 1500]))), fits=_posts
+        hits.by_emulator(
+            lambda chance: Reset("in_body", after_bytes=chance.choice([1, 400, 1500]))
+        ),
+        fits=_posts,
     ),
     "reset after the body": Kind(hits.by_emulator(lambda chance: Reset("after_body"))),
     "reset after the commit": Kind(hits.by_emulator(lambda chance: Reset("after_commit"))),
@@ -107,18 +121,30 @@ KINDS: dict[str, Kind] = {
     "timeout, handled": Kind(hits.no_answer_in_time(handled=True)),
     "slow commit": Kind(hits.slow_commit, fits=_writes, again=False),
     "429 of the API": Kind(
-        hits.by_emulator(lambda chance: Answer.too_many_requests(chance.choice([None, 3, 20]), x_retry_after=None))
+        hits.by_emulator(
+            lambda chance: Answer.too_many_requests(
+                chance.choice([None, 3, 20]), x_retry_after=None
+            )
+        )
     ),
-    "5xx of the API, before": Kind(hits.by_emulator(lambda chance: _api_error(chance, "before_body"))),
+    "5xx of the API, before": Kind(
+        hits.by_emulator(lambda chance: _api_error(chance, "before_body"))
+    ),
     "5xx of the API, after": Kind(hits.by_emulator(lambda chance: _api_error(chance, _AFTER))),
     **_gateway_kinds(),
     "HTML with status 200": Kind(
-        hits.by_emulator(lambda chance: Answer(200, html="<p>Hello</p>", when=chance.choice(["after_body", _AFTER])))
+        hits.by_emulator(
+            lambda chance: Answer(
+                200, html="<p>Hello</p>", when=chance.choice(["after_body", _AFTER])
+            )
+        )
     ),
     "truncated answer": Kind(hits.by_emulator(lambda chance: Truncate())),
     "wrong ids": Kind(hits.wrong_ids),
     "redirect, before": Kind(hits.by_emulator(lambda chance: _redirect(chance, "before_body"))),
-    "redirect, after": Kind(hits.by_emulator(lambda chance: _redirect(chance, _AFTER)), fits=_posts),
+    "redirect, after": Kind(
+        hits.by_emulator(lambda chance: _redirect(chance, _AFTER)), fits=_posts
+    ),
     "a list that lags": Kind(hits.lagging_list, fits=_writes, again=False),
     "no package uuids": Kind(before=hits.no_uuids, again=False),
     "clock skew": Kind(before=hits.skew, again=False),
@@ -128,7 +154,8 @@ KINDS: dict[str, Kind] = {
     "killed": Kind(hits.kill, again=False),
     "journal away": Kind(before=hits.journal_away, again=False),
 }
-#: The kinds that only put words of a gateway in the place of the API's. A 401 may end what is no wait.
+#: The kinds that only put words of a gateway in the place of the API's. A 401 may end what is no
+#: wait.
 OF_A_GATEWAY = {name for name in _gateway_kinds() if not name.startswith("401")}
 
 
@@ -150,7 +177,13 @@ class Planned:
         self.fired = 0
 
     def __str__(self) -> str:
-        last = f" for {self._seconds:g} s" if self._seconds else f" x {self._left}" if self._left > 1 else ""
+        last = (
+            f" for {self._seconds:g} s"
+            if self._seconds
+            else f" x {self._left}"
+            if self._left > 1
+            else ""
+        )
         return f"{self.name} from request {self.at} on{last}"
 
     def before(self, world: World, call: Call) -> None:
@@ -169,7 +202,9 @@ class Planned:
             return world.clock.now <= self._until
         return self.fired < self._left
 
-    def hit(self, world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any]) -> requests.Response:
+    def hit(
+        self, world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any]
+    ) -> requests.Response:
         """Let it happen."""
         self.fired += 1
         assert self._kind.hit

@@ -1,4 +1,5 @@
-"""What is asked for: each flow prepares the world, runs its tasks, and tells what there should be afterwards."""
+"""What is asked for: each flow prepares the world, runs its tasks, and tells what there should be
+afterwards."""
 
 from __future__ import annotations
 
@@ -40,7 +41,11 @@ def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
     def shows(state: State) -> bool:
         return the_one(world) in state.releases
 
-    asked = Asked(lambda state: state.live is not None and state.live == the_one(world), shows=shows, releases=1)
+    asked = Asked(
+        lambda state: state.live is not None and state.live == the_one(world),
+        shows=shows,
+        releases=1,
+    )
     asked.forgets = not baseline and not world.journal
     taken = {"baseline": _baseline(world, asked)} if baseline else {}
     if baseline and not asked.green:
@@ -49,7 +54,11 @@ def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
 
     def make() -> Any:
         return CreateReleaseOperator(
-            task_id="create", deployment_id=world.deployment_id, package_path=path, dry_run_first=dry_run, **taken
+            task_id="create",
+            deployment_id=world.deployment_id,
+            package_path=path,
+            dry_run_first=dry_run,
+            **taken,
         )
 
     asked.ended.append(run_task(world, "create", make))
@@ -58,7 +67,9 @@ def create(world: World, *, baseline: bool, dry_run: bool) -> Asked:
 
 def staged(world: World) -> Asked:
     asked = Asked(
-        lambda state: taken and the_one(world) in state.releases and state.live == taken["active_release_id"],
+        lambda state: (
+            taken and the_one(world) in state.releases and state.live == taken["active_release_id"]
+        ),
         releases=1,
     )
     taken = _baseline(world, asked)
@@ -68,7 +79,11 @@ def staged(world: World) -> Asked:
 
     def make() -> Any:
         return CreateReleaseOperator(
-            task_id="stage", deployment_id=world.deployment_id, package_path=path, baseline=taken, activate=False
+            task_id="stage",
+            deployment_id=world.deployment_id,
+            package_path=path,
+            baseline=taken,
+            activate=False,
         )
 
     asked.ended.append(run_task(world, "stage", make))
@@ -80,7 +95,10 @@ def activate(world: World) -> Asked:
     asked = Asked(lambda state: state.live == target)
     taken = _baseline(world, asked)
     if asked.green:
-        make = lambda: ActivateReleaseOperator(task_id="activate", release_id=target, baseline=taken)  # noqa: E731
+
+        def make() -> ActivateReleaseOperator:
+            return ActivateReleaseOperator(task_id="activate", release_id=target, baseline=taken)
+
         asked.ended.append(run_task(world, "activate", make))
     return asked
 
@@ -120,7 +138,10 @@ def run(world: World, *, deferrable: bool, fails: bool) -> Asked:
 
     def make() -> Any:
         return RunDeploymentOperator(
-            task_id="run", deployment_id=world.deployment_id, release_id=world.latest, deferrable=deferrable
+            task_id="run",
+            deployment_id=world.deployment_id,
+            release_id=world.latest,
+            deferrable=deferrable,
         )
 
     # Without a state store, a retry could run the jobs twice: its documentation says so.
@@ -138,11 +159,17 @@ def run_flows(world: World, *, two: bool, by_name: bool, deferrable: bool, fails
 def run_recipe(world: World, *, by_name: bool, deferrable: bool, fails: bool) -> Asked:
     flow = world.prod.store.create_flow("Nightly")
     [recipe] = [one for one in world.prod.store.recipes() if one.home.flow_id == flow.id]
-    what = {"flow_name": flow.name, "recipe_name": recipe.name} if by_name else {"recipe_id": recipe.id}
+    what = (
+        {"flow_name": flow.name, "recipe_name": recipe.name}
+        if by_name
+        else {"recipe_id": recipe.id}
+    )
     return _run(world, RunJobGroupOperator, what, 1, deferrable=deferrable, fails=fails)
 
 
-def _run(world: World, operator: Any, what: dict[str, Any], runs: int, *, deferrable: bool, fails: bool) -> Asked:
+def _run(
+    world: World, operator: Any, what: dict[str, Any], runs: int, *, deferrable: bool, fails: bool
+) -> Asked:
     world.clock.sleep(100)
     world.events_before = world.event_count()
     if fails:
@@ -165,7 +192,10 @@ def rules(world: World) -> Asked:
 
     def make() -> Any:
         return SetImportRulesOperator(
-            task_id="rules", deployment_id=world.deployment_id, object_rules=[], value_rules=VALUE_RULES
+            task_id="rules",
+            deployment_id=world.deployment_id,
+            object_rules=[],
+            value_rules=VALUE_RULES,
         )
 
     asked.ended.append(run_task(world, "rules", make))
@@ -179,7 +209,11 @@ def export(world: World) -> Asked:
 
     def make() -> Any:
         return ExportFlowPackageOperator(
-            task_id="export", flow_id=flow.id, package_path=str(path), comment=None, trifacta_conn_id="trifacta_dev"
+            task_id="export",
+            flow_id=flow.id,
+            package_path=str(path),
+            comment=None,
+            trifacta_conn_id="trifacta_dev",
         )
 
     ended = run_task(world, "export", make)
@@ -216,7 +250,9 @@ def _uuid_at(path: Path) -> str | None:
 
 def release_sensor(world: World, *, mode: str, there: bool) -> Asked:
     store = world.prod.store
-    release = store.create_release(world.deployment_id, package("ours").content, user_id=TASK, activate=there)
+    release = store.create_release(
+        world.deployment_id, package("ours").content, user_id=TASK, activate=there
+    )
     world.clock.sleep(100)
 
     def activate() -> None:
@@ -239,7 +275,11 @@ def job_sensor(world: World, *, mode: str, there: bool) -> Asked:
     (group,) = world.prod.store.run_deployment(world.deployment_id, user_id=TASK)
     world.clock.sleep(100 if there else 0)
     world.events_before = world.event_count()
-    asked = Asked(lambda state: (group.id, "Complete") in state.jobs, reads="/v4/jobGroups/", waits=("sensor",))
+    asked = Asked(
+        lambda state: (group.id, "Complete") in state.jobs,
+        reads="/v4/jobGroups/",
+        waits=("sensor",),
+    )
 
     def make() -> Any:
         return JobGroupSensor(task_id="sensor", job_group_ids=[group.id], **_waiting(mode))

@@ -1,4 +1,5 @@
-"""The whole group of tasks from a source instance to production, by a scheduler, with people beside it."""
+"""The whole group of tasks from a source instance to production, by a scheduler, with people beside
+it."""
 
 from __future__ import annotations
 
@@ -84,7 +85,11 @@ def promote(world: World, *, fails: str, **options: Any) -> Asked:
 
     run.on_start, run.on_end, run.on_push = on_start, on_end, statements.on_push
     run.on_text = lambda process, text: statements.check(process, text, "its error")
-    run.on_idle, world.on_request, world.on_line = people.on_idle, people.on_request, statements.on_line
+    run.on_idle, world.on_request, world.on_line = (
+        people.on_idle,
+        people.on_request,
+        statements.on_line,
+    )
     run.run()
     return _asked(world, run, ends, people)
 

@@ -1,4 +1,5 @@
-"""What happened in the deployment, as the production instance itself knows it: which release was live when, and why."""
+"""What happened in the deployment, as the production instance itself knows it: which release was
+live when, and why."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ LIES = ("wrong ids", "a list that lags", "lagging list")
 
 
 def live_ids(world: World, since: int, until: int | None = None) -> list[int | None]:
-    """Return which releases were live from an event on: the one before it, and one for each change since.
+    """Return which releases were live from an event on: the one before it, and one for each change
+    since.
 
     :param since: how many events had happened then
     :param until: how many events had happened at the end of that time; None for now
@@ -40,7 +42,11 @@ def live_ids(world: World, since: int, until: int | None = None) -> list[int | N
         elif event.what.startswith(LIVE_EVENTS[2:]) and event.release_id == live:
             following = events[index + 1] if index + 1 < len(events) else None
             # An activation deactivates the release before in the same step.
-            if following is None or following.at != event.at or not following.what.startswith(LIVE_EVENTS[:2]):
+            if (
+                following is None
+                or following.at != event.at
+                or not following.what.startswith(LIVE_EVENTS[:2])
+            ):
                 live = None
             else:
                 continue
@@ -50,8 +56,13 @@ def live_ids(world: World, since: int, until: int | None = None) -> list[int | N
 
 
 def last_read(world: World, process: Process) -> int | None:
-    """Return how many events had happened when a process began its last read of the releases; None if it has not."""
-    reads = [call for call in world.wire.calls if call.lists and call.process is process and call.end == "200"]
+    """Return how many events had happened when a process began its last read of the releases; None
+    if it has not."""
+    reads = [
+        call
+        for call in world.wire.calls
+        if call.lists and call.process is process and call.end == "200"
+    ]
     return reads[-1].events[0] if reads else None
 
 
@@ -75,7 +86,11 @@ def made_by_run(world: World, newest_before: int, since: int = 0) -> set[int]:
 
 def deleted_ids(world: World) -> set[int | None]:
     """Return the releases that were deleted."""
-    return {event.release_id for event in world.prod.store.events() if event.what.startswith("release deleted")}
+    return {
+        event.release_id
+        for event in world.prod.store.events()
+        if event.what.startswith("release deleted")
+    }
 
 
 def others_changed(world: World, since: int) -> bool:
@@ -84,14 +99,20 @@ def others_changed(world: World, since: int) -> bool:
     :param since: how many events had happened then
     """
     return any(
-        event.user_id != TASK and event.deployment_id == world.deployment_id and event.what.startswith(LIVE_EVENTS)
+        event.user_id != TASK
+        and event.deployment_id == world.deployment_id
+        and event.what.startswith(LIVE_EVENTS)
         for event in world.prod.store.events()[since:]
     )
 
 
 def releases_made(world: World) -> list[tuple[Any, Call]]:
-    """Return the releases that the run's tasks made, also deleted ones, and the requests that did."""
-    releases = {one.id: one for one in world.prod.store.releases(world.deployment_id, include_deleted=True)}
+    """Return the releases that the run's tasks made, also deleted ones, and the
+    requests that did.
+    """
+    releases = {
+        one.id: one for one in world.prod.store.releases(world.deployment_id, include_deleted=True)
+    }
     found = []
     for index, event in enumerate(world.prod.store.events()):
         made = event.user_id == TASK and event.what.startswith("release created")
@@ -102,7 +123,8 @@ def releases_made(world: World) -> list[tuple[Any, Call]]:
 
 
 def call_of(world: World, index: int) -> Call | None:
-    """Return the request that made one of the run's events; a late effect counts for the request before it.
+    """Return the request that made one of the run's events; a late effect counts for the request
+    before it.
 
     :param index: the number of the event
     """
@@ -130,20 +152,27 @@ def changed_by(world: World, name: str, since: int = 0) -> list[Any]:
 
 
 def undone_by(world: World, name: str, since: int = 0) -> set[int | None]:
-    """Return the releases that a task may say that it took back: those that were live when it asked for a change.
+    """Return the releases that a task may say that it took back: those that were live when it asked
+    for a change.
 
     :param name: the task's name in the group
     :param since: how many events had happened then
     """
     found: set[int | None] = set()
     for call in world.wire.calls:
-        if call.writes and call.task.endswith(f".{name}") and call.events and call.events[0] >= since:
+        if (
+            call.writes
+            and call.task.endswith(f".{name}")
+            and call.events
+            and call.events[0] >= since
+        ):
             found |= set(live_ids(world, call.process.began, call.events[0]))
     return found
 
 
 def changed_anything(world: World, process: Process) -> bool:
-    """Tell whether a try changed anything in the production instance, as far as the instance has done it by now."""
+    """Tell whether a try changed anything in the production instance, as far as the instance has
+    done it by now."""
     for index, event in enumerate(world.prod.store.events()):
         if index >= process.began and event.user_id == TASK:
             call = call_of(world, index)

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
     from campaign.world import World
 
 Real = Callable[[], requests.Response]
-#: What hits a request: gets the world, the call, the request as it is sent, what sends it, the keywords, and chance.
+#: What hits a request: gets the world, the call, the request as it is sent, what sends it, the
+#: keywords, and chance.
 Hit = Callable[["World", Call, Any, Real, dict[str, Any], random.Random], requests.Response]
 
 
 def by_emulator(make: Callable[[random.Random], Any]) -> Hit:
     """Let the emulator do it, on a real socket."""
 
-    def hit(world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random) -> Any:
+    def hit(
+        world: World,
+        call: Call,
+        request: Any,
+        real: Real,
+        keywords: dict[str, Any],
+        chance: random.Random,
+    ) -> Any:
         world.emulator_of(request.url).faults.add(Fault(make(chance)))
         return real()
 
@@ -32,7 +40,14 @@ def by_emulator(make: Callable[[random.Random], Any]) -> Hit:
 def elsewhere(address: str) -> Hit:
     """Send it where nothing answers."""
 
-    def hit(world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random) -> Any:
+    def hit(
+        world: World,
+        call: Call,
+        request: Any,
+        real: Real,
+        keywords: dict[str, Any],
+        chance: random.Random,
+    ) -> Any:
         request.url = request.url.replace(request.url.split("/")[2], address, 1)
         return real()
 
@@ -40,7 +55,14 @@ def elsewhere(address: str) -> Hit:
 
 
 def no_answer_in_time(handled: bool) -> Hit:
-    def hit(world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random) -> Any:
+    def hit(
+        world: World,
+        call: Call,
+        request: Any,
+        real: Real,
+        keywords: dict[str, Any],
+        chance: random.Random,
+    ) -> Any:
         if not handled:
             world.emulator_of(request.url).faults.add(Fault(Answer(503, when="after_body")))
         real().close()
@@ -51,7 +73,12 @@ def no_answer_in_time(handled: bool) -> Hit:
 
 
 def slow_commit(
-    world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random
+    world: World,
+    call: Call,
+    request: Any,
+    real: Real,
+    keywords: dict[str, Any],
+    chance: random.Random,
 ) -> Any:
     """The server, or a queue before it, handles the request after its answer was given up."""
     emulator, later = world.emulator_of(request.url), chance.choice([1, 5, 20, 50, 70, 150])
@@ -60,7 +87,11 @@ def slow_commit(
         emulator.faults.add(Fault(LateCommit(status)))
         world.clock.at(later, emulator.commit_late)
         return real()
-    lost = Reset("after_body") if status is None else Answer(status, html="<h1>Gateway</h1>", when="after_body")
+    lost = (
+        Reset("after_body")
+        if status is None
+        else Answer(status, html="<h1>Gateway</h1>", when="after_body")
+    )
     emulator.faults.add(Fault(lost))
     copy = request.copy()
     if call.path.endswith("/package"):
@@ -76,7 +107,12 @@ def slow_commit(
 
 
 def late_activation(
-    world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random
+    world: World,
+    call: Call,
+    request: Any,
+    real: Real,
+    keywords: dict[str, Any],
+    chance: random.Random,
 ) -> Any:
     emulator, reads = world.emulator_of(request.url), chance.choice([None, 0, 1, 2, 4])
     emulator.faults.add(Fault(LateActivation(reads)))
@@ -86,7 +122,12 @@ def late_activation(
 
 
 def wrong_ids(
-    world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random
+    world: World,
+    call: Call,
+    request: Any,
+    real: Real,
+    keywords: dict[str, Any],
+    chance: random.Random,
 ) -> Any:
     shift = chance.choice([1, -1, 1000])
 
@@ -96,7 +137,9 @@ def wrong_ids(
         if not isinstance(value, dict):
             return value
         return {
-            name: one + shift if name in ("id", "deploymentId") and isinstance(one, int) else shifted(one)
+            name: one + shift
+            if name in ("id", "deploymentId") and isinstance(one, int)
+            else shifted(one)
             for name, one in value.items()
         }
 
@@ -109,7 +152,12 @@ def wrong_ids(
 
 
 def lagging_list(
-    world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random
+    world: World,
+    call: Call,
+    request: Any,
+    real: Real,
+    keywords: dict[str, Any],
+    chance: random.Random,
 ) -> Any:
     """After this change, lists of releases show for a while what was there before it."""
     with outside():
@@ -122,7 +170,12 @@ def lagging_list(
     end, reads = world.clock.now + chance.choice([2, 10, 25, 50]), [chance.choice([1, 2, 4, 99])]
 
     def lag(other: Call, response: requests.Response) -> requests.Response:
-        if not other.lists or "includeDeleted" in query_of(other) or world.clock.now > end or reads[0] <= 0:
+        if (
+            not other.lists
+            or "includeDeleted" in query_of(other)
+            or world.clock.now > end
+            or reads[0] <= 0
+        ):
             return response
         reads[0] -= 1
         other.shown, other.fault = None, other.fault or "lagging list"
@@ -141,7 +194,11 @@ def no_uuids(world: World, call: Call, chance: random.Random) -> None:
             return [without(one) for one in value]
         if not isinstance(value, dict):
             return value
-        kept = {name: without(one) for name, one in value.items() if not (absent and name == "packageUuid")}
+        kept = {
+            name: without(one)
+            for name, one in value.items()
+            if not (absent and name == "packageUuid")
+        }
         return kept | ({"packageUuid": None} if "packageUuid" in kept else {})
 
     def strip(other: Call, response: requests.Response) -> requests.Response:
@@ -159,7 +216,14 @@ def skew(world: World, call: Call, chance: random.Random) -> None:
     world.say(f"    the servers' clocks are {world.skew} s ahead")
 
 
-def kill(world: World, call: Call, request: Any, real: Real, keywords: dict[str, Any], chance: random.Random) -> Any:
+def kill(
+    world: World,
+    call: Call,
+    request: Any,
+    real: Real,
+    keywords: dict[str, Any],
+    chance: random.Random,
+) -> Any:
     when = chance.choice(["before", "after", "after", "at the next note"])
     if when == "at the next note":
         world.kill_at_note = chance.choice(["before", "after"])

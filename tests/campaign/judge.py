@@ -15,7 +15,12 @@ from campaign.world import TASK, World
 GREEN, RIGHT, DOUBT, FALSE_RED = "green", "red", "doubt", "false red"
 _NOTHING = re.compile(r"\bNothing was (imported|uploaded|written|changed|started|sent)\b")
 _STARTED = re.compile(r"run (\d+ )?(?P<what>of \w+ \d+ |)started ")
-_LIVE = ("release created and activated", "release activated", "release deactivated", "release deleted")
+_LIVE = (
+    "release created and activated",
+    "release activated",
+    "release deactivated",
+    "release deleted",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,13 @@ def judge(world: World, asked: Asked, *, away: bool) -> Verdict:
         end = GREEN
     elif any(one.doubts for one in asked.ended):
         end = DOUBT
-    elif asked.wanted(state) and asked.proves_end and not disturbed and not away and asked.ended[-1].error:
+    elif (
+        asked.wanted(state)
+        and asked.proves_end
+        and not disturbed
+        and not away
+        and asked.ended[-1].error
+    ):
         end = FALSE_RED
     else:
         end = RIGHT
@@ -82,7 +93,8 @@ def _name(error: BaseException | None) -> str:
 
 
 def _changes(world: World) -> list[_Change]:
-    """Return what was done in the run, with the requests that did it; a late effect counts for its request."""
+    """Return what was done in the run, with the requests that did it; a late effect counts for its
+    request."""
     found = []
     for index, event in enumerate(world.prod.store.events()):
         if index < world.events_before:
@@ -147,15 +159,23 @@ def _decisions_stay(world: World, asked: Asked, changes: list[_Change]) -> None:
         return
     for change in changes:
         call, what = change.call, change.event.what
-        if call is None or not what.startswith(_LIVE[:3]) or change.event.deployment_id != world.deployment_id:
+        if (
+            call is None
+            or not what.startswith(_LIVE[:3])
+            or change.event.deployment_id != world.deployment_id
+        ):
             continue
         before = [one for one in reads if one.number < call.number]
         if not before:
             continue
         # What was done before the run looked first is what it found.
-        begun = next(one for one in reads if not asked.forgets or one.try_number == call.try_number).events[1]
+        begun = next(
+            one for one in reads if not asked.forgets or one.try_number == call.try_number
+        ).events[1]
         # A new baseline, and a person who clears a task, found what was done before.
-        passes = [one.events[1] for one in reads if one.process.pass_number == call.process.pass_number]
+        passes = [
+            one.events[1] for one in reads if one.process.pass_number == call.process.pass_number
+        ]
         begun = max([begun, call.process.cleared, *passes[:1]])
         known, last = before[-1].events[1], None
         for one in changes:
@@ -169,7 +189,10 @@ def _decisions_stay(world: World, asked: Asked, changes: list[_Change]) -> None:
             continue  # as documented: the first try rolls back what is live of its run
         if call.process.first and history.live_ids(world, begun)[0] == live:
             continue  # what others did came to nothing
-        world.wrong(f"request {call.number} changed what is live ({what}) over another's decision: {last.event.what}")
+        world.wrong(
+            f"request {call.number} changed what is live ({what}) over another's decision:"
+            f" {last.event.what}"
+        )
 
 
 def _rules_stay(world: World, changes: list[_Change]) -> None:
@@ -177,13 +200,18 @@ def _rules_stay(world: World, changes: list[_Change]) -> None:
     ours = [one for one in changes if one.call and "import rules" in one.event.what]
     for change in ours:
         assert change.call
-        reads = [one for one in world.wire.calls if one.method == "GET" and one.path == change.call.path and one.shown]
+        reads = [
+            one
+            for one in world.wire.calls
+            if one.method == "GET" and one.path == change.call.path and one.shown
+        ]
         known = max((one.events[1] for one in reads if one.number < change.call.number), default=0)
         begun = min((one.events[1] for one in reads), default=0)
         others = [
             one.event
             for one in changes
-            if begun <= one.index < known and one.event.what.split()[:3] == change.event.what.split()[:3]
+            if begun <= one.index < known
+            and one.event.what.split()[:3] == change.event.what.split()[:3]
         ]
         if others and others[-1].user_id != TASK:
             world.wrong(f"request {change.call.number} replaced the rules that another set")
@@ -192,11 +220,15 @@ def _rules_stay(world: World, changes: list[_Change]) -> None:
 def _errors_are_true(world: World, changes: list[_Change]) -> None:
     """Look for a try that says that nothing was done, and did something."""
     for task_id, number, text in world.claims:
-        # A staged release that was imported and not put back says so, and that the change back was not made.
+        # A staged release that was imported and not put back says so, and that the change back was
+        # not made.
         if (
             _NOTHING.search(text)
             and not any(words in text for words in ("is imported", "was imported"))
-            and any(one.call and (one.call.task, one.call.try_number) == (task_id, number) for one in changes)
+            and any(
+                one.call and (one.call.task, one.call.try_number) == (task_id, number)
+                for one in changes
+            )
         ):
             world.wrong(f"try {number} of {task_id} changed something, and says: {text[:300]}")
 
@@ -213,8 +245,19 @@ def _green_is_proven(world: World, asked: Asked, disturbed: bool) -> None:
         world.wrong("green, and nothing that was read since the last change shows it")
     if not disturbed and not asked.wanted(world.state()):
         world.wrong("green without any act of others, and it is not as asked")
-    after = {one.index for one in _changes(world) if one.event.user_id != TASK and "created" in one.event.what}
-    deciding = [one for one in world.wire.calls if one.lists and one.shown and one.number < last_write]
+    after = {
+        one.index
+        for one in _changes(world)
+        if one.event.user_id != TASK and "created" in one.event.what
+    }
+    deciding = [
+        one for one in world.wire.calls if one.lists and one.shown and one.number < last_write
+    ]
     uploads = [one for one in world.wire.calls if one.writes and not one.path.endswith("/run")]
-    if proofs and deciding and uploads and any(deciding[-1].events[1] <= one < proofs[-1].events[0] for one in after):
+    if (
+        proofs
+        and deciding
+        and uploads
+        and any(deciding[-1].events[1] <= one < proofs[-1].events[0] for one in after)
+    ):
         world.wrong("green, and it does not tell that another import ran at the same time")

@@ -1,4 +1,5 @@
-"""What others do at the same time: a person in Trifacta's pages, and a second promoter, which is another DAG."""
+"""What others do at the same time: a person in Trifacta's pages, and a second promoter, which is
+another DAG."""
 
 from __future__ import annotations
 
@@ -9,7 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from campaign.asked import own_flows
-from campaign.project import AirflowFailException, CreateReleaseOperator, GetDeploymentOperator, TrifactaError
+from campaign.project import (
+    AirflowFailException,
+    CreateReleaseOperator,
+    GetDeploymentOperator,
+    TrifactaError,
+)
 from campaign.tasks import TaskInstance
 from campaign.wire import Call, outside
 from campaign.world import PERSON, package
@@ -41,22 +47,37 @@ def _choices(world: World, chance: random.Random) -> list[tuple[str, Callable[[]
         found.extend([(what, do)] * times)
 
     for one in resting:
-        add(f"activates release {one.id}", partial(store.update_release, one.id, active=True, user_id=PERSON), 2)
+        add(
+            f"activates release {one.id}",
+            partial(store.update_release, one.id, active=True, user_id=PERSON),
+            2,
+        )
     if live:
-        add(f"deactivates release {live.id}", partial(store.update_release, live.id, active=False, user_id=PERSON), 2)
+        add(
+            f"deactivates release {live.id}",
+            partial(store.update_release, live.id, active=False, user_id=PERSON),
+            2,
+        )
     for one in ours:
         add(f"deletes release {one.id}", partial(store.delete_release, one.id, user_id=PERSON))
         if one == live and resting:
             what = f"goes back to release {resting[-1].id} and deletes release {one.id}"
             add(what, partial(_go_back, world, resting[-1].id, one.id))
     later = package("person")
-    add("imports another package", partial(store.create_release, deployment_id, later.content, user_id=PERSON), 2)
+    add(
+        "imports another package",
+        partial(store.create_release, deployment_id, later.content, user_id=PERSON),
+        2,
+    )
     rules = [{"type": "fileLocation", "on": "raw", "with": chance.choice(["person", "raw2"])}]
     change = partial(store.replace_import_rules, deployment_id, "value", rules, user_id=PERSON)
     add("changes the import rules", change, 6 if world.about_rules else 1)
     for group in store.job_groups():
         if not group.finished:
-            add(f"cancels job group {group.id}", partial(store.cancel_job_group, group.id, user_id=PERSON))
+            add(
+                f"cancels job group {group.id}",
+                partial(store.cancel_job_group, group.id, user_id=PERSON),
+            )
     for flow in own_flows(world):
         add(f"deletes flow {flow.id}", partial(store.delete_flow, flow.id, user_id=PERSON), 12)
     if live:
@@ -72,7 +93,8 @@ def _go_back(world: World, to: int, deleted: int) -> None:
 
 
 def promote_too(world: World, call: Call, chance: random.Random) -> None:
-    """Let another DAG promote its own package, by the real operators, all of it between two requests.
+    """Let another DAG promote its own package, by the real operators, all of it between two
+    requests.
 
     It takes its baseline now, or took it when the run began.
     """
@@ -81,7 +103,10 @@ def promote_too(world: World, call: Call, chance: random.Random) -> None:
 
     def promote() -> None:
         with outside():
-            where: dict[str, Any] = {"deployment_id": world.deployment_id, "trifacta_conn_id": "trifacta_rival"}
+            where: dict[str, Any] = {
+                "deployment_id": world.deployment_id,
+                "trifacta_conn_id": "trifacta_rival",
+            }
             context: Any = {"params": {}, "dag_run": world.dag_run}
             try:
                 baseline = world.first_baseline
@@ -90,10 +115,14 @@ def promote_too(world: World, call: Call, chance: random.Random) -> None:
                         {**context, "ti": TaskInstance(world, "rival", 1, 0)}
                     )
                 path = str(package("rival").path)
-                operator = CreateReleaseOperator(task_id="rival", package_path=path, baseline=baseline, **where)
+                operator = CreateReleaseOperator(
+                    task_id="rival", package_path=path, baseline=baseline, **where
+                )
                 operator.execute({**context, "ti": TaskInstance(world, "rival", 1, 0)})
             except (AirflowFailException, TrifactaError) as error:
-                world.say(f"    the second promoter is refused: {type(error.__cause__ or error).__name__}")
+                world.say(
+                    f"    the second promoter is refused: {type(error.__cause__ or error).__name__}"
+                )
             except Exception as error:
                 world.wrong(f"the second promoter ends with {type(error).__name__}: {error}")
 

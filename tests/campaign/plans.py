@@ -20,11 +20,20 @@ from campaign.world import World
 _WITH_JOURNAL, _TWO_FAULTS = 0.7, 0.3
 #: How often a fault is looked for among the changes, and not among all requests.
 _AMONG_WRITES = 0.4
-#: Kinds that come more often, since more depends on when they come; and those that are likely as the second one.
+#: Kinds that come more often, since more depends on when they come; and those that are likely as
+#: the second one.
 _MORE = {"a person acts": 4, "a second promoter": 2, "killed": 3, "slow commit": 2}
 _SECOND = ("a person acts", "killed")
 #: Flows in which more can go wrong come more often.
-_WEIGHTS = {"create": 3, "staged": 3, "group": 3, "activate": 2, "roll back": 2, "run": 2, "import": 2}
+_WEIGHTS = {
+    "create": 3,
+    "staged": 3,
+    "group": 3,
+    "activate": 2,
+    "roll back": 2,
+    "run": 2,
+    "import": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,9 @@ class Campaign:
         self._world: World | None = None
         self._rehearse = functools.cache(self._rehearsed)
 
-    def send(self, adapter: object, real_send: object, request: object, **keywords: object) -> object:
+    def send(
+        self, adapter: object, real_send: object, request: object, **keywords: object
+    ) -> object:
         """Send a request through the run that is made now."""
         assert self._world
         return self._world.wire.send(adapter, real_send, request, **keywords)
@@ -66,11 +77,17 @@ class Campaign:
         """Make the run that a seed stands for."""
         plan = self.plan_of(seed)
         planned = [
-            Planned(name, at, random.Random(f"{seed} {number}")) for number, (name, at) in enumerate(plan.faults)
+            Planned(name, at, random.Random(f"{seed} {number}"))
+            for number, (name, at) in enumerate(plan.faults)
         ]
         random.seed(seed)  # the pauses of the code under test
         world, verdict = self.made(plan.variant, planned, plan.acts, random.Random(f"{seed} acts"))
-        lines = [f"seed {seed}: {plan.variant}", *map(str, planned), *map(str, plan.acts), *world.lines]
+        lines = [
+            f"seed {seed}: {plan.variant}",
+            *map(str, planned),
+            *map(str, plan.acts),
+            *world.lines,
+        ]
         return Result(plan, verdict, tuple(lines))
 
     def plan_of(self, seed: int) -> Plan:
@@ -78,7 +95,9 @@ class Campaign:
         chance = random.Random(seed)
         flow = chance.choices(self._flows, [_WEIGHTS.get(one, 1) for one in self._flows])[0]
         variant = draw_variant(chance, flow, journal=chance.random() < _WITH_JOURNAL)
-        calls = self._rehearse(replace(variant, journal=True))  # which makes no difference where nothing goes wrong
+        calls = self._rehearse(
+            replace(variant, journal=True)
+        )  # which makes no difference where nothing goes wrong
         faults: list[tuple[str, int]] = []
         for _ in range(2 if chance.random() < _TWO_FAULTS else 1):
             names = [one for one in KINDS if _possible(one, variant, calls)]
@@ -93,7 +112,9 @@ class Campaign:
             faults.append((name, at + (chance.choice([0, 1, 1, 2, 3, 5]) if faults else 0)))
         return Plan(seed, variant, tuple(faults), self._acts(variant, calls, chance))
 
-    def _acts(self, variant: Variant, calls: Sequence[Call], chance: random.Random) -> tuple[Act, ...]:
+    def _acts(
+        self, variant: Variant, calls: Sequence[Call], chance: random.Random
+    ) -> tuple[Act, ...]:
         """Choose what people do to a run of the group, which other flows do not have."""
         if variant.flow != "group":
             return ()
@@ -107,7 +128,9 @@ class Campaign:
         random.seed(0)
         world, verdict = self.made(variant, [])
         if verdict.violations:
-            raise AssertionError(f"without any fault, {variant}: {verdict}\n" + "\n".join(world.lines))
+            raise AssertionError(
+                f"without any fault, {variant}: {verdict}\n" + "\n".join(world.lines)
+            )
         return tuple(world.wire.calls)
 
     def made(
@@ -141,7 +164,9 @@ class Campaign:
                 asked = run_flow(world, variant)
             except TooLongError as error:
                 world.wrong(f"no end: {error}")
-                return world, Verdict("red", str(error), tuple(world.violations), world.wire.count, world.clock.now)
+                return world, Verdict(
+                    "red", str(error), tuple(world.violations), world.wire.count, world.clock.now
+                )
             away = any(one.lasts(world) for one in planned)
             # What is still under way comes about before anything is judged.
             world.clock.sleep(400)

@@ -57,8 +57,14 @@ from airflow_provider_trifacta.operators.deployment import (
     RunDeploymentOperator,
 )
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
-from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator, ImportFlowPackageOperator
-from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
+from airflow_provider_trifacta.operators.package import (
+    ExportFlowPackageOperator,
+    ImportFlowPackageOperator,
+)
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+)
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
@@ -121,18 +127,28 @@ def promote_flow(*, journal: bool, **options: Any) -> Any:
 
 @contextlib.contextmanager
 def installed(times: Times, send: Any) -> Iterator[None]:
-    """Let the provider and Airflow's sensors use another time, and send their requests through the campaign.
+    """Let the provider and Airflow's sensors use another time, and send their requests through the
+    campaign.
 
     :param times: what tells the time
     :param send: called with the adapter, its own ``send``, the request and the keywords
     """
     names = [
-        one.name for one in pkgutil.walk_packages(airflow_provider_trifacta.__path__, "airflow_provider_trifacta.")
+        one.name
+        for one in pkgutil.walk_packages(
+            airflow_provider_trifacta.__path__, "airflow_provider_trifacta."
+        )
     ]
     modules = [importlib.import_module(one) for one in names if not one.endswith("__main__")]
     sensors = sys.modules[BaseSensorOperator.__module__]
-    now = {"now": lambda tz=None: pendulum.instance(times.clock.datetime()).in_timezone(tz or "UTC")}
-    stand_ins = ((time, times.time), (pendulum, times.module(pendulum, **now)), (datetime, times.datetime))
+    now = {
+        "now": lambda tz=None: pendulum.instance(times.clock.datetime()).in_timezone(tz or "UTC")
+    }
+    stand_ins = (
+        (time, times.time),
+        (pendulum, times.module(pendulum, **now)),
+        (datetime, times.datetime),
+    )
     real_send, real_lookup = requests.adapters.HTTPAdapter.send, socket.getaddrinfo
 
     def passing(adapter: Any, request: Any, **keywords: Any) -> Any:
@@ -158,7 +174,9 @@ def installed(times: Times, send: Any) -> Iterator[None]:
         put(requests.adapters.HTTPAdapter, "send", passing)
         put(socket, "getaddrinfo", lookup)
         put(BaseOperator, "log", logging.getLogger("task"))
-        proxies = [one for one in os.environ if one.lower() in ("http_proxy", "https_proxy", "all_proxy")]
+        proxies = [
+            one for one in os.environ if one.lower() in ("http_proxy", "https_proxy", "all_proxy")
+        ]
         stack.enter_context(mock.patch.dict(os.environ))
         for one in proxies:
             del os.environ[one]

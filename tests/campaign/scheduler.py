@@ -1,7 +1,8 @@
-"""A small scheduler for one DAG run: it runs tasks by their trigger rules, and people clear and mark them meanwhile.
+"""A small scheduler for one DAG run: it runs tasks by their trigger rules, and people clear and
+mark them meanwhile.
 
-It does what Airflow does with the states, tries and XComs of a run. Times are virtual, and one process runs at a time.
-If a task becomes ready while another one sleeps, it runs within that sleep.
+It does what Airflow does with the states, tries and XComs of a run. Times are virtual, and one
+process runs at a time. If a task becomes ready while another one sleeps, it runs within that sleep.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from campaign.wire import Process
 if TYPE_CHECKING:
     from campaign.world import World
 
-#: Seconds between two tasks, until the scheduler looks after a person did something, and between two tries.
+#: Seconds between two tasks, until the scheduler looks after a person did something, and between
+#: two tries.
 _LOOP, _SCHEDULED_AFTER, _RETRY_DELAY = 1.0, 2.0, 60.0
 #: States in which nothing more happens by itself.
 ENDED = ("success", "failed", "skipped", "upstream_failed")
@@ -35,7 +37,8 @@ class Task:
         self.state: str | None = None
         self.try_number, self.max_tries = 0, self.retries
         self.process: Process | None = None
-        #: When its next try may begin, and how many of its tries are to fail before their process starts.
+        #: When its next try may begin, and how many of its tries are to fail before their process
+        #: starts.
         self.not_before, self.lost_starts = 0.0, 0
         #: Whether the triggerer is to end its next wait with an error.
         self.loses_trigger = False
@@ -55,7 +58,8 @@ class Task:
 
 
 class GroupInstance(TaskInstance):
-    """Airflow's task instance for a process in a run: its XComs and its state are there for others at once."""
+    """Airflow's task instance for a process in a run: its XComs and its state are there for others
+    at once."""
 
     def __init__(self, run: Run, task: Task, process: Process) -> None:
         super().__init__(run.world, task.task_id, task.try_number, task.max_tries)
@@ -75,7 +79,9 @@ class GroupInstance(TaskInstance):
     def says(self, text: str) -> None:
         self._run.on_text(self._process, text)
 
-    def get_task_states(self, *, task_ids: Iterable[str], run_ids: list[str], **_: Any) -> dict[str, Any]:
+    def get_task_states(
+        self, *, task_ids: Iterable[str], run_ids: list[str], **_: Any
+    ) -> dict[str, Any]:
         return {run_ids[0]: {task_id: self._run.tasks[task_id].state for task_id in task_ids}}
 
 
@@ -128,7 +134,8 @@ class Run:
 
     def tick(self) -> None:
         """Run each task that can run now, and decide about those that cannot run any more."""
-        # This may happen within the sleep of a process, which may be dead by now. The scheduler is not.
+        # This may happen within the sleep of a process, which may be dead by now. The scheduler is
+        # not.
         sleeping, self.world.wire.process = self.world.wire.process, Process()
         try:
             self._tick()
@@ -138,7 +145,9 @@ class Run:
     def _tick(self) -> None:
         while True:
             decisions = [(task, self._decide(task)) for task in self.tasks.values()]
-            task, decision = next(((task, found) for task, found in decisions if found), (None, None))
+            task, decision = next(
+                ((task, found) for task, found in decisions if found), (None, None)
+            )
             if task is None:
                 return
             if decision == "run":
@@ -149,7 +158,8 @@ class Run:
                 task.state = decision
 
     def _decide(self, task: Task) -> str | None:
-        """Return ``run``, the state that a task takes without running, or None if it stays as it is."""
+        """Return ``run``, the state that a task takes without running, or None if it stays as it
+        is."""
         if task.state == "up_for_retry":
             return "run" if self.world.clock.now >= task.not_before else None
         if task.state is not None:
@@ -192,15 +202,26 @@ class Run:
         if task.name == "baseline":
             self.pass_number += 1
         first = task.try_number == max(1, task.max_tries - task.retries + 1)
-        process = Process(task.task_id, task.try_number, self.pass_number, world.event_count(), task.cleared, first)
+        process = Process(
+            task.task_id,
+            task.try_number,
+            self.pass_number,
+            world.event_count(),
+            task.cleared,
+            first,
+        )
         task.state, task.process, task.marked = "running", process, None
         world.xcoms[task.task_id] = {}
         self._say(task, f"starts try {task.try_number} of pass {self.pass_number}")
         ti = GroupInstance(self, task, process)
         self.on_start(task, process)
         render = {"dag": self._dag, "run_id": "campaign"}
-        ended = run_try(world, ti, lambda: task.operator, process, render=render, dag_run=self.dag_run)
-        world.given += world.stores[task.task_id].kept.values() if task.task_id in world.stores else ()
+        ended = run_try(
+            world, ti, lambda: task.operator, process, render=render, dag_run=self.dag_run
+        )
+        world.given += (
+            world.stores[task.task_id].kept.values() if task.task_id in world.stores else ()
+        )
         if ended.state == "success":
             world.xcoms[task.task_id]["return_value"] = json.loads(json.dumps(ended.value))
         if ended.state == "killed" and not process.ended:
@@ -261,7 +282,8 @@ class Run:
         task.state, task.max_tries = None, task.try_number + task.retries
 
     def mark(self, name: str, state: str, dies_after: float = 0.0) -> None:
-        """Mark a task as a success or as failed; Airflow then clears the tasks after it that failed."""
+        """Mark a task as a success or as failed; Airflow then clears the tasks after it that
+        failed."""
         task = self.task(name)
         if not task:
             return

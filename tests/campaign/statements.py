@@ -1,7 +1,8 @@
-"""Whether what the group says is true: its errors, its warnings, and how it says that production stands.
+"""Whether what the group says is true: its errors, its warnings, and how it says that production
+stands.
 
-A statement is compared with the instance itself. If others acted since the task looked last, what was so at any moment
-since counts as true.
+A statement is compared with the instance itself. If others acted since the task looked last, what
+was so at any moment since counts as true.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 STATUS_KEY = "promotion_status"
 #: "Release 5 of deployment 'Orders' (1) is live", "no release is live", and what may stand between.
 _LIVE = re.compile(
-    r"\b(?:release (?P<id>\d+)|(?P<none>no release))(?: of (?:the )?deployment(?: \d+| '[^']*' \(\d+\)))?"
+    r"\b(?:release (?P<id>\d+)|(?P<none>no release))(?: of (?:the )?deployment(?: \d+| '[^']*'"
+    r" \(\d+\)))?"
     r"(?:, which this run made,)? (?P<verb>is|stays) (?P<no>not )?live\b",
     re.IGNORECASE,
 )
 #: Before it in the sentence, one of these makes it no statement.
-_OPEN = re.compile(r"\b(?:if|whether|that|until|check|should|when|once|unless|will)\b", re.IGNORECASE)
+_OPEN = re.compile(
+    r"\b(?:if|whether|that|until|check|should|when|once|unless|will)\b", re.IGNORECASE
+)
 _DELETED = re.compile(r"\brelease (\d+)[^.:]{0,80}? was deleted", re.IGNORECASE)
 _ROLLED_BACK = re.compile(r"\brelease (\d+)(?: of [^.]{0,60}?)? was rolled back", re.IGNORECASE)
 _NOTHING = re.compile(r"\bNothing was (?:imported|uploaded|written|changed|started|sent)\b")
@@ -123,25 +127,37 @@ class Statements:
         if unread and said is not None:
             self._wrong(process, f"live_release_id is {said}, and it was not read")
         if not unread and said not in live:
-            self._wrong(process, f"live_release_id is {said}, and live is {live} [state {status['state']}]")
+            self._wrong(
+                process, f"live_release_id is {said}, and live is {live} [state {status['state']}]"
+            )
         for release_id in map(int, _RELEASE.findall(str(status.get("advice")))):
             if release_id in history.deleted_ids(world):
                 self._wrong(process, f"the advice names release {release_id}, which was deleted")
         for task in status.get("clear") or ():
             if task not in self._run.tasks:
-                self._wrong(process, f"the advice is to clear {task}, which the group does not have")
+                self._wrong(
+                    process, f"the advice is to clear {task}, which the group does not have"
+                )
         if baseline is None:
             return
         if status.get("previous_release_id") != baseline["active_release_id"]:
             self._wrong(process, f"previous_release_id is {status.get('previous_release_id')}")
         made = history.made_by_run(world, self.newest_before)
         if status.get("release_id") not in {None, *made}:
-            self._wrong(process, f"release_id is {status.get('release_id')}, and the run made {sorted(made)}")
+            self._wrong(
+                process,
+                f"release_id is {status.get('release_id')}, and the run made {sorted(made)}",
+            )
         if not unread and len(live) == 1:
             self._check_state(process, status, live[0], baseline, made)
 
     def _check_state(
-        self, process: Process, status: Mapping[str, Any], live: int | None, baseline: Mapping[str, Any], made: set[int]
+        self,
+        process: Process,
+        status: Mapping[str, Any],
+        live: int | None,
+        baseline: Mapping[str, Any],
+        made: set[int],
     ) -> None:
         """Check the state: the first one that fits what the instance knows."""
         state, before = status["state"], baseline["active_release_id"]
@@ -151,28 +167,38 @@ class Statements:
         elif live is None and before is not None:
             fitting = {"nothing_live"}
         elif made and made <= history.deleted_ids(self._world):
-            fitting = {"release_deleted"} | ({"rolled_back"} if undone and live == before else set())
+            fitting = {"release_deleted"} | (
+                {"rolled_back"} if undone and live == before else set()
+            )
             # Nothing names a release that the upload's task never knew.
-            fitting |= {"unchanged" if live == before else "replaced"} if not self._is_named(made) else set()
+            fitting |= (
+                {"unchanged" if live == before else "replaced"}
+                if not self._is_named(made)
+                else set()
+            )
         elif live == before:
             fitting = {"rolled_back", "unchanged"} if undone else {"unchanged"}
         elif live in made:
             fitting = {"live", "rollback_owed", "unproven"}
         else:
             # Without uuids it may be unclear whose a new release is.
-            fitting = {"replaced"} | ({"unproven"} if live is not None and live > self.newest_before else set())
+            fitting = {"replaced"} | (
+                {"unproven"} if live is not None and live > self.newest_before else set()
+            )
         self.count += 1
         if state not in fitting | {"unknown"}:
             self._wrong(process, f"the state is {state}, and {' or '.join(sorted(fitting))} fits")
 
     def _with_none_before(self, made: set[int], *, undone: bool) -> set[str]:
-        """Return the states that fit where none is live, none was before, and the run made a release."""
+        """Return the states that fit where none is live, none was before, and the run made a
+        release."""
         deleted = {"release_deleted"} if made <= history.deleted_ids(self._world) else set()
         rollback, active = self._run.task("roll_back"), self._run.task("active")
         if undone and rollback and rollback.state == "success":
             return {"rolled_back", "unchanged"}
         if undone or not active or active.state != "success":
-            # After a clear nothing tells that the rollback went back to none, or that the release was live at all.
+            # After a clear nothing tells that the rollback went back to none, or that the release
+            # was live at all.
             return {"unchanged", "nothing_live", *deleted} | ({"rolled_back"} if undone else set())
         return {"nothing_live"}
 
@@ -194,7 +220,8 @@ class Statements:
         return (self.baseline or {}).get("latest_release_id") or 0
 
     def _live(self, process: Process) -> list[int | None]:
-        """Return what may be said to be live: what was live at any moment since the process looked last."""
+        """Return what may be said to be live: what was live at any moment since the process looked
+        last."""
         read = history.last_read(self._world, process)
         return history.live_ids(self._world, self._world.event_count() if read is None else read)
 

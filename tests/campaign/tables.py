@@ -39,22 +39,32 @@ class Table:
         """Return the shares that the project promises, in one line."""
         false = 100 * self.share(FALSE_RED, has_journal)
         doubts = [
-            100 * self.share(DOUBT, lambda one, has=has: has_journal(one) == has and not about_a_run(one))
+            100
+            * self.share(
+                DOUBT, lambda one, has=has: has_journal(one) == has and not about_a_run(one)
+            )
             for has in (True, False)
         ]
         return (
-            f"{len(self._results)} runs, {len(self.violations)} with a violation. With the journal: false red "
-            f"{false:.1f} %; declared doubt, without runs of a deployment and plain imports, {doubts[0]:.1f} %. "
-            f"Without the journal: declared doubt {doubts[1]:.1f} %."
+            f"{len(self._results)} runs, {len(self.violations)} with a violation. With the journal:"
+            f" false red {false:.1f} %; declared doubt, without runs of a deployment and plain"
+            f" imports, {doubts[0]:.1f} %. Without the journal: declared doubt {doubts[1]:.1f} %."
         )
 
     def text(self, *, seeds: bool = False) -> str:
         """Return the whole table."""
         results = self._results
-        flows = [(flow, [one for one in results if one.plan.variant.flow == flow]) for flow in FLOWS]
-        kinds = [(kind, [one for one in results if kind in dict(one.plan.faults)]) for kind in KINDS]
+        flows = [
+            (flow, [one for one in results if one.plan.variant.flow == flow]) for flow in FLOWS
+        ]
+        kinds = [
+            (kind, [one for one in results if kind in dict(one.plan.faults)]) for kind in KINDS
+        ]
         groups = [one for one in results if one.plan.variant.flow == "group"]
-        acts = [(kind, [one for one in groups if kind in {act.kind for act in one.plan.acts}]) for kind in ACTS]
+        acts = [
+            (kind, [one for one in groups if kind in {act.kind for act in one.plan.acts}])
+            for kind in ACTS
+        ]
         whole = ("all", results)
         journal = [
             (f"{words} journal", [one for one in results if one.plan.variant.journal == has])
@@ -75,10 +85,18 @@ class Table:
         for kind in KINDS:
             cells = []
             for flow in FLOWS:
-                here = [one for one in self._results if one.plan.variant.flow == flow and kind in dict(one.plan.faults)]
+                here = [
+                    one
+                    for one in self._results
+                    if one.plan.variant.flow == flow and kind in dict(one.plan.faults)
+                ]
                 counts = [sum(one.verdict.end == end for one in here) for end in _ENDS]
                 broken = sum(bool(one.verdict.violations) for one in here)
-                cells.append(" ".join(map(str, counts)) + (f" **{broken}!**" if broken else "") if here else "")
+                cells.append(
+                    " ".join(map(str, counts)) + (f" **{broken}!**" if broken else "")
+                    if here
+                    else ""
+                )
             lines.append(f"| {kind} | {' | '.join(cells)} |")
         return "\n".join(lines)
 
@@ -88,9 +106,13 @@ class Table:
             if one.verdict.end in (DOUBT, FALSE_RED):
                 groups[one.verdict.end, one.plan.variant.flow, one.verdict.reason].append(one)
         lines = ["| end | flow | error | runs | faults |", "|---|---|---|--:|---|"]
-        for (end, flow, reason), found in sorted(groups.items(), key=lambda one: (one[0][0], -len(one[1]))):
+        for (end, flow, reason), found in sorted(
+            groups.items(), key=lambda one: (one[0][0], -len(one[1]))
+        ):
             faults = ", ".join(sorted({name for one in found for name, _ in one.plan.faults}))
-            numbers = f" (seeds {', '.join(str(one.plan.seed) for one in found[:12])})" if seeds else ""
+            numbers = (
+                f" (seeds {', '.join(str(one.plan.seed) for one in found[:12])})" if seeds else ""
+            )
             lines.append(f"| {end} | {flow} | {reason} | {len(found)} | {faults}{numbers} |")
         return "\n".join(lines)
 
@@ -101,7 +123,8 @@ def has_journal(result: Result) -> bool:
 
 
 def about_a_run(result: Result) -> bool:
-    """Tell whether a run was to be started, or flows imported: if that answer is lost, nothing tells what was done."""
+    """Tell whether a run was to be started, or flows imported: if that answer is lost, nothing
+    tells what was done."""
     variant = result.plan.variant
     about = variant.flow in ("run", "import") or not variant.counts
     return about or dict(variant.options).get("smoke_run", False)
@@ -113,5 +136,7 @@ def _rows(what: str, groups: Iterable[tuple[str, list[Result]]]) -> str:
         ends = [sum(one.verdict.end == end for one in found) for end in _ENDS]
         broken = sum(bool(one.verdict.violations) for one in found)
         requests = sum(one.verdict.requests for one in found) / max(len(found), 1)
-        lines.append(f"| {name} | {len(found)} | {' | '.join(map(str, ends))} | {broken} | {requests:.0f} |")
+        lines.append(
+            f"| {name} | {len(found)} | {' | '.join(map(str, ends))} | {broken} | {requests:.0f} |"
+        )
     return "\n".join(lines)

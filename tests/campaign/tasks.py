@@ -1,4 +1,6 @@
-"""Runs an operator as Airflow does: its tries, its death, its deferral, its XComs and its journal."""
+"""Runs an operator as Airflow does: its tries, its death, its deferral, its XComs and
+its journal.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 #: Seconds until Airflow notices that a task's process is gone, and between two tries.
 NOTICED_AFTER, _RETRY_DELAY = 300.0, 60.0
 _OURS = (TrifactaError, AirflowFailException, AirflowSkipException, AirflowSensorTimeout)
-#: What Airflow itself raises for a task: its trigger is lost, or what it is to get was never pushed.
+#: What Airflow itself raises for a task: its trigger is lost, or what it is to get was never
+#: pushed.
 _AIRFLOWS = (TaskDeferralError, XComNotFound)
 
 
@@ -69,7 +72,12 @@ class TaskInstance:
     """Stands for Airflow's task instance in a context."""
 
     def __init__(self, world: World, task_id: str, try_number: int, retries: int) -> None:
-        self._world, self.task_id, self.try_number, self.max_tries = world, task_id, try_number, retries
+        self._world, self.task_id, self.try_number, self.max_tries = (
+            world,
+            task_id,
+            try_number,
+            retries,
+        )
         #: The ``retries`` of the operator, by which it tells a retry from a clear.
         self.retries = retries
         self.dag_id, self.run_id, self.map_index = "campaign", "campaign", -1
@@ -81,14 +89,20 @@ class TaskInstance:
     def xcom_push(self, key: str, value: Any) -> None:
         self._world.wire.check_alive()
         if value is None or key in self.pushed:
-            self._world.wrong(f"{self.task_id} pushes the XCom {key} {'as null' if value is None else 'twice'}")
+            self._world.wrong(
+                f"{self.task_id} pushes the XCom {key} {'as null' if value is None else 'twice'}"
+            )
         self._world.given.append(json.dumps(value))
         self.pushed[key] = json.loads(json.dumps(value))
 
-    def xcom_pull(self, *, task_ids: str, key: str = "return_value", default: Any = None, **_: Any) -> Any:
+    def xcom_pull(
+        self, *, task_ids: str, key: str = "return_value", default: Any = None, **_: Any
+    ) -> Any:
         return self._world.xcoms.get(task_ids, {}).get(key, default)
 
-    def get_task_states(self, *, task_ids: list[str], run_ids: list[str], **_: Any) -> dict[str, Any]:
+    def get_task_states(
+        self, *, task_ids: list[str], run_ids: list[str], **_: Any
+    ) -> dict[str, Any]:
         return {run_ids[0]: {one: self._world.states.get(one) for one in task_ids}}
 
     def moves(self, state: str) -> None:
@@ -102,7 +116,12 @@ class TaskInstance:
 
 
 def run_task(
-    world: World, task_id: str, make: Callable[[], Any], *, retries: int = 2, render: dict[str, Any] | None = None
+    world: World,
+    task_id: str,
+    make: Callable[[], Any],
+    *,
+    retries: int = 2,
+    render: dict[str, Any] | None = None,
 ) -> Ended:
     """Run a task to its end.
 
@@ -148,11 +167,17 @@ def run_try(
     :param process: the process that runs it
     :param render: what its templates need, if they are to be rendered
     :param dag_run: the run, if it is not the world's
-    :returns: how it ended: beside the states of :class:`Ended` also ``retry``, if Airflow may try again, and ``killed``
+    :returns: how it ended: beside the states of :class:`Ended` also ``retry``, if Airflow may try
+        again, and ``killed``
     """
     before, world.wire.process = world.wire.process, process
     ended = Ended(ti.task_id, "retry", tries=ti.try_number)
-    context: dict[str, Any] = {"ti": ti, "task_instance": ti, "params": {}, "dag_run": dag_run or world.dag_run}
+    context: dict[str, Any] = {
+        "ti": ti,
+        "task_instance": ti,
+        "params": {},
+        "dag_run": dag_run or world.dag_run,
+    }
     context |= render or {}
     if world.journal:
         context["task_state_store"] = world.stores.setdefault(ti.task_id, Store(world))
@@ -187,7 +212,12 @@ def _note(world: World, ti: TaskInstance, error: BaseException) -> None:
 
 
 def _execute(
-    world: World, make: Callable[[], Any], ti: TaskInstance, context: dict[str, Any], *, rendered: bool
+    world: World,
+    make: Callable[[], Any],
+    ti: TaskInstance,
+    context: dict[str, Any],
+    *,
+    rendered: bool,
 ) -> Any:
     """Run one try, over its deferral and its rescheduling."""
     while True:
@@ -218,7 +248,8 @@ def _execute(
 
 
 def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
-    """Run a trigger until its event; a triggerer that is killed is started again, and runs it from its keywords."""
+    """Run a trigger until its event; a triggerer that is killed is started again, and runs it from
+    its keywords."""
     process, path, keywords = world.wire.process, serialized[0], json.dumps(serialized[1])
     world.given.append(keywords)
     while True:

@@ -1,4 +1,5 @@
-"""Positive controls: a group that lies, or does what it must not do, is caught by the check that is for it."""
+"""Positive controls: a group that lies, or does what it must not do, is caught by the check that is
+for it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from campaign.scheduler import GroupInstance
 from campaign.world import PERSON, TASK, World, package
 
 
-def run_group(stand_ins: dict[str, StandIn], acts: tuple[Act, ...] = (), **options: Any) -> tuple[str, ...]:
+def run_group(
+    stand_ins: dict[str, StandIn], acts: tuple[Act, ...] = (), **options: Any
+) -> tuple[str, ...]:
     """Run a group in which some tasks are replaced, and return the violations."""
     return run_case(stand_ins, acts, **options)[1].violations
 
@@ -74,12 +77,24 @@ def test_a_group_that_says_what_is_so_is_not_accused():
         ({"state": "unchanged"}, "the state is unchanged"),
         ({"state": "nothing_live"}, "the state is nothing_live"),
         ({"text": "Release 102 of deployment 'Orders' (1) is live."}, "live is [104]"),
-        ({"text": "No release of deployment 'Orders' (1) is live, so it cannot run."}, "live is [104]"),
-        ({"text": "Release 104 of deployment 1, which this run made, is not live."}, "release 104 is live"),
+        (
+            {"text": "No release of deployment 'Orders' (1) is live, so it cannot run."},
+            "live is [104]",
+        ),
+        (
+            {"text": "Release 104 of deployment 1, which this run made, is not live."},
+            "release 104 is live",
+        ),
         ({"text": "Release 104 was rolled back."}, "was not rolled back by the group"),
-        ({"text": "Release 102, which was live before, was deleted."}, "release 102 was not deleted"),
+        (
+            {"text": "Release 102, which was live before, was deleted."},
+            "release 102 was not deleted",
+        ),
         ({"text": "Nothing was promoted."}, "this pass made release [104]"),
-        ({"text": "Another release has been activated in the meantime."}, "nobody else changed what is live"),
+        (
+            {"text": "Another release has been activated in the meantime."},
+            "nobody else changed what is live",
+        ),
         ({"text": "The group has no rollback."}, "the group has a rollback"),
         ({"clear": ["g.undo"]}, "which the group does not have"),
     ],
@@ -110,11 +125,16 @@ def test_a_task_that_changed_something_and_says_nothing_was_changed_is_found():
 
 def test_a_rollback_that_is_owed_and_not_made_is_found():
     violations = run_group({"roll_back": skip}, fails="first")
-    assert any("a rollback of release 104 is owed, and roll_back is skipped" in one for one in violations)
+    assert any(
+        "a rollback of release 104 is owed, and roll_back is skipped" in one for one in violations
+    )
 
 
 def test_a_rollback_of_what_is_proven_is_found():
-    assert any("though every step proves it" in violation for violation in run_group({"roll_back": go_back}))
+    assert any(
+        "though every step proves it" in violation
+        for violation in run_group({"roll_back": go_back})
+    )
 
 
 def test_a_rollback_of_what_was_proven_before_is_found():
@@ -127,7 +147,10 @@ def test_a_rollback_of_what_was_proven_before_is_found():
     mark = act_of("mark failed", "create_release")
     clear = act_of("clear", "roll_back")
     violations = run_group({"roll_back": stand_in}, (mark, clear))
-    assert any("was proven before, no smoke run failed, and it was rolled back" in one for one in violations)
+    assert any(
+        "was proven before, no smoke run failed, and it was rolled back" in one
+        for one in violations
+    )
 
 
 @pytest.mark.parametrize("fails", ["none", "first"])
@@ -136,7 +159,9 @@ def test_a_green_end_that_nothing_proves_is_found(fails):
     if fails == "none":
         stand_ins["active"] = say("The release does not show.")
     violations = run_group({**stand_ins, "roll_back": skip}, fails=fails)
-    assert any("promoted is green, and nothing proves release 104" in violation for violation in violations)
+    assert any(
+        "promoted is green, and nothing proves release 104" in violation for violation in violations
+    )
 
 
 def test_a_green_end_without_a_release_of_the_run_is_found():
@@ -145,7 +170,10 @@ def test_a_green_end_without_a_release_of_the_run_is_found():
 
 
 def test_an_end_that_does_not_say_how_production_stands_is_found():
-    assert any("does not say how production stands" in one for one in run_group({"promoted": say("Something.")}))
+    assert any(
+        "does not say how production stands" in one
+        for one in run_group({"promoted": say("Something.")})
+    )
 
 
 def test_a_second_release_of_one_pass_is_found():

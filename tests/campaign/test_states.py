@@ -75,7 +75,9 @@ CASES: list[tuple[str, dict[str, Any], dict[str, StandIn], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("state", "act", "stand_ins", "options"), CASES, ids=[one[0] for one in CASES])
+@pytest.mark.parametrize(
+    ("state", "act", "stand_ins", "options"), CASES, ids=[one[0] for one in CASES]
+)
 def test_a_promotion_ends_in_this_state_and_says_so_truly(state, act, stand_ins, options):
     planned = (act_of("do", "promoted", act["moment"]),) if act else ()
     does = {"do": lambda run, planned, chance: act["do"](run)}

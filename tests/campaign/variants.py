@@ -37,7 +37,10 @@ class Variant:
         start += [] if self.counts else ["ignores execution ids"]
         start += ["own uuids"] if self.own_uuids else []
         start += [] if self.touches else ["leaves updatedAt"]
-        return f"{self.flow} ({', '.join([*start, *words, 'journal' if self.journal else 'no journal'])})"
+        return (
+            f"{self.flow}"
+            f" ({', '.join([*start, *words, 'journal' if self.journal else 'no journal'])})"
+        )
 
 
 def run_flow(world: World, variant: Variant) -> Asked:

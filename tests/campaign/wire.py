@@ -1,4 +1,5 @@
-"""Between the tasks and the instances: each request is counted, may be hit by a fault, and is noted."""
+"""Between the tasks and the instances: each request is counted, may be hit by a fault, and is
+noted."""
 
 from __future__ import annotations
 
@@ -111,7 +112,10 @@ class Call:
 
     def __str__(self) -> str:
         fault = f" !{self.fault}" if self.fault else ""
-        return f"{self.number:3} {self.task}/{self.try_number} {self.method} {self.path}{fault} -> {self.end}"
+        return (
+            f"{self.number:3} {self.task}/{self.try_number} {self.method} {self.path}{fault} ->"
+            f" {self.end}"
+        )
 
 
 class Wire:
@@ -200,11 +204,18 @@ def changed(response: requests.Response, change: Callable[[Any], Any]) -> reques
 def with_content(response: requests.Response, content: bytes) -> requests.Response:
     """Return an answer with another body."""
     fresh = requests.Response()
-    fresh.status_code, fresh.url, fresh.request = response.status_code, response.url, response.request
+    fresh.status_code, fresh.url, fresh.request = (
+        response.status_code,
+        response.url,
+        response.request,
+    )
     fresh.headers = response.headers.copy()
     fresh.headers["Content-Length"] = str(len(content))
     fresh.raw = urllib3.HTTPResponse(
-        body=io.BytesIO(content), headers=dict(fresh.headers), status=response.status_code, preload_content=False
+        body=io.BytesIO(content),
+        headers=dict(fresh.headers),
+        status=response.status_code,
+        preload_content=False,
     )
     return fresh
 

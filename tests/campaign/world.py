@@ -1,4 +1,5 @@
-"""What a run happens in: two instances, what is in them, the connections, the clock, and what is said."""
+"""What a run happens in: two instances, what is in them, the connections, the clock, and what is
+said."""
 
 from __future__ import annotations
 
@@ -20,7 +21,15 @@ from typing import Any
 from unittest import mock
 
 from campaign.clock import START, Clock, Times
-from campaign.project import Emulator, EmulatorOptions, PresetFlow, User, build_package, open_package, read_package
+from campaign.project import (
+    Emulator,
+    EmulatorOptions,
+    PresetFlow,
+    User,
+    build_package,
+    open_package,
+    read_package,
+)
 from campaign.wire import Wire
 
 #: Seconds that a run may take.
@@ -53,7 +62,9 @@ def package(name: str) -> Package:
     """Return one of the campaign's packages; those later in the list are exported later."""
     path = Path(_folder.name, f"{name}.zip")
     hours = timedelta(hours=_LETTERS.index(name) - len(_LETTERS))
-    data = build_package(name, exported_at=START + hours, dataset_path="s3://lake/raw/in.csv", comment=name)
+    data = build_package(
+        name, exported_at=START + hours, dataset_path="s3://lake/raw/in.csv", comment=name
+    )
     path.write_bytes(data)
     with open_package(path) as opened:
         uuid = opened.info.uuid
@@ -133,7 +144,8 @@ class World:
         self.chance = random.Random(0)
         self.login = (_USERS[0].email, PASSWORD)
         self.passwords = Passwords(self)
-        #: Called before each request of a task, and with each line that a task logs: its level and its text.
+        #: Called before each request of a task, and with each line that a task logs: its level and
+        #: its text.
         self.on_request: Callable[[], object] = lambda: None
         self.on_line: Callable[[int, str], object] = lambda *_: None
         self.wire = Wire(self)
@@ -157,7 +169,9 @@ class World:
             self.clock.sleep(60)
             store.create_release(self.deployment_id, package(name).content)
         store.create_release(self.other_id, package("other").content)
-        store.replace_import_rules(self.other_id, "value", [{"type": "fileLocation", "on": "raw", "with": "x"}])
+        store.replace_import_rules(
+            self.other_id, "value", [{"type": "fileLocation", "on": "raw", "with": "x"}]
+        )
         self.clock.sleep(3600)
         self.latest = max((one.id for one in store.releases(self.deployment_id)), default=0)
         live = store.active_release(self.deployment_id)
@@ -176,7 +190,10 @@ class World:
             urls = {"trifacta_default": stack.enter_context(self.prod).url}
             if self.dev:
                 urls["trifacta_dev"] = stack.enter_context(self.dev).url
-            environment = {f"AIRFLOW_CONN_{name.upper()}": _connection(url, *self.login) for name, url in urls.items()}
+            environment = {
+                f"AIRFLOW_CONN_{name.upper()}": _connection(url, *self.login)
+                for name, url in urls.items()
+            }
             environment["AIRFLOW_CONN_TRIFACTA_RIVAL"] = _connection(
                 self.prod.url, "rival@example.com", "rival-password"
             )
@@ -212,8 +229,15 @@ class World:
         store = self.prod.store
         live = store.active_release(self.deployment_id)
         # A deployment that was deleted has none.
-        kinds = ("object", "value") if any(one.id == self.deployment_id for one in store.deployments()) else ()
-        rules = {kind: [one.rule for one in store.import_rules(self.deployment_id, kind)] for kind in kinds}
+        kinds = (
+            ("object", "value")
+            if any(one.id == self.deployment_id for one in store.deployments())
+            else ()
+        )
+        rules = {
+            kind: [one.rule for one in store.import_rules(self.deployment_id, kind)]
+            for kind in kinds
+        }
         return State(
             live.id if live else None,
             frozenset(one.id for one in store.releases(self.deployment_id)),
@@ -245,8 +269,8 @@ class World:
 class Passwords:
     """The password of the tasks' user in the production instance, which may be changed.
 
-    The instance keeps the first one. So a later one that is right is sent as the first one, and one that is out of date
-    is sent as a wrong one.
+    The instance keeps the first one. So a later one that is right is sent as the first one, and one
+    that is out of date is sent as a wrong one.
     """
 
     def __init__(self, world: World) -> None:
@@ -256,7 +280,8 @@ class Passwords:
         self.later: list[str] = []
 
     def change(self, corrected_after: float | None) -> None:
-        """Change the password in the instance; the Airflow connection is corrected so many seconds later, or never."""
+        """Change the password in the instance; the Airflow connection is corrected so many seconds
+        later, or never."""
         password = f"{PASSWORD}-{len(self.later)}"
         self.later.append(password)
         self._world.say("    the password is changed")
@@ -265,7 +290,9 @@ class Passwords:
 
     def _correct(self, password: str) -> None:
         self._world.say("    the Airflow connection is corrected")
-        os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"] = _connection(self.url, self._world.login[0], password)
+        os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"] = _connection(
+            self.url, self._world.login[0], password
+        )
 
     def translate(self, request: Any) -> None:
         """Let a request carry what the instance takes, if its password is the one of now."""

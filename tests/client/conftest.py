@@ -49,7 +49,8 @@ class RawServer:
                 self._talk(connection)
 
     def drip(self, connection, piece: bytes) -> None:
-        """Send a piece again and again, slowly, until the other side has enough, or a test has failed for sure."""
+        """Send a piece again and again, slowly, until the other side has enough, or a test has
+        failed for sure."""
         while not self.closing.wait(0.005) and self.pieces < 1000:
             self.pieces += 1
             connection.sendall(piece)

@@ -1,4 +1,5 @@
-"""A call ends in its time, and takes no more memory than it may, even if a server sends without end."""
+"""A call ends in its time, and takes no more memory than it may, even if a server sends without
+end."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture
 def transports():
-    """Return a function that makes the transport of a task and that of polls. They do not really wait."""
+    """Return a function that makes the transport of a task and that of polls. They do not really
+    wait."""
     made = []
 
     def make(url, **options):
@@ -65,7 +67,8 @@ def in_time(transport, most=3.0, **options):
 
 @pytest.fixture
 def time_by_drips(monkeypatch):
-    """Return a function that lets only the drips of a server move the time of calls: by two seconds a piece.
+    """Return a function that lets only the drips of a server move the time of calls: by two seconds
+    a piece.
 
     So the length of a call does not depend on how fast this machine is.
     """
@@ -91,10 +94,22 @@ def time_by_drips(monkeypatch):
         (CHUNKED, b"1;"),
         (CHUNKED + b"0\r\n", b"X: 1\r\n"),
     ],
-    ids=["status line", "100", "103", "header", "headers", "body", "chunks", "chunk line", "trailers"],
+    ids=[
+        "status line",
+        "100",
+        "103",
+        "header",
+        "headers",
+        "body",
+        "chunks",
+        "chunk line",
+        "trailers",
+    ],
 )
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_server_that_drips_cannot_stretch_a_call(raw, transports, authority, time_by_drips, begin, piece, tls):
+def test_a_server_that_drips_cannot_stretch_a_call(
+    raw, transports, authority, time_by_drips, begin, piece, tls
+):
     def talk(connection):
         raw.read_request(connection)
         connection.sendall(begin)
@@ -133,7 +148,9 @@ def test_a_proxy_that_drips_cannot_either_and_nothing_was_done(raw, transports, 
 
     server = raw(talk)
     time_by_drips(server)
-    transport, _ = transports("https://localhost:1", total_timeout=30, proxies={"https": server.url})
+    transport, _ = transports(
+        "https://localhost:1", total_timeout=30, proxies={"https": server.url}
+    )
     with pytest.raises(TrifactaError) as caught:
         transport.write("PATCH", "/v4/x", json={})
     assert did_nothing(caught.value)
@@ -150,7 +167,10 @@ def test_an_upload_that_is_read_in_drips_ends_in_its_own_time(raw, transports, t
     path.write_bytes(b"x" * 50_000_000)
     transport, _ = transports(server.url, upload_total_timeout=0.5, total_timeout=0.01)
     started = time.monotonic()
-    with path.open("rb") as file, pytest.raises(RequestTimeoutError, match="'upload_total_timeout'") as caught:
+    with (
+        path.open("rb") as file,
+        pytest.raises(RequestTimeoutError, match="'upload_total_timeout'") as caught,
+    ):
         transport.write("POST", "/v4/x", body=MultipartFile(file, 50_000_000, "p.zip"))
     assert 0.4 < time.monotonic() - started < 5
     assert did_nothing(caught.value), "it was not sent as a whole"
@@ -178,7 +198,7 @@ def test_a_connection_that_is_used_again_has_its_time_again(scripted, transports
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 204 No Content\r\n\r\n",
-        b"HTTP/1.1 404 Not Found\r\nContent-Length: 34\r\n\r\n" + b'{"exception": {"message": "None"}}',
+        b'HTTP/1.1 404 Not Found\r\nContent-Length: 34\r\n\r\n{"exception": {"message": "None"}}',
     ],
 )
 def test_a_connection_is_used_again(raw, transports, answer):
@@ -254,7 +274,11 @@ def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer, caplog):
         with pytest.raises(TrifactaError) as caught:
             transport.write("PATCH", "/v4/x", json={})
         assert not did_nothing(caught.value)
-    libraries = [record for record in caplog.records if not record.name.startswith("airflow_provider_trifacta")]
+    libraries = [
+        record
+        for record in caplog.records
+        if not record.name.startswith("airflow_provider_trifacta")
+    ]
     assert [record for record in libraries if record.levelno >= logging.WARNING] == []
 
 
@@ -270,10 +294,14 @@ def test_what_is_not_http_is_one_of_our_errors(raw, transports, answer, caplog):
     ids=["101", "10,000", "no colon", "no colon between", "long"],
 )
 @pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"503 Busy"])
-def test_headers_that_cannot_be_read_are_named_and_leave_a_change_in_doubt(raw, transports, head, named, status):
+def test_headers_that_cannot_be_read_are_named_and_leave_a_change_in_doubt(
+    raw, transports, head, named, status
+):
     def talk(connection):
         while raw.read_request(connection):
-            connection.sendall(b"HTTP/1.1 " + status + b"\r\n" + head + b"Content-Length: 2\r\n\r\n{}")
+            connection.sendall(
+                b"HTTP/1.1 " + status + b"\r\n" + head + b"Content-Length: 2\r\n\r\n{}"
+            )
 
     server = raw(talk)
     transport, _ = transports(server.url, read_retries=0)
@@ -292,7 +320,9 @@ def test_headers_that_cannot_be_read_are_named_and_leave_a_change_in_doubt(raw, 
 def test_many_headers_are_read(raw, transports):
     def talk(connection):
         while raw.read_request(connection):
-            connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 98 + b"Content-Length: 2\r\n\r\n{}")
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 98 + b"Content-Length: 2\r\n\r\n{}"
+            )
 
     for transport in transports(raw(talk).url):
         assert transport.read("/v4/x") == {}
@@ -305,7 +335,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def one_request(raw, lines):
-    """Return a server's talk that answers one request of a connection, and closes it when the next one arrives."""
+    """Return a server's talk that answers one request of a connection, and closes it when the next
+    one arrives."""
 
     def talk(connection):
         lines.append(raw.read_request(connection).partition(b" ")[0].decode())
@@ -393,7 +424,9 @@ def bomb(layers, size=50_000_000):
     ],
 )
 @pytest.mark.parametrize("status", [200, 302, 500])
-def test_a_packed_answer_is_never_unpacked_without_a_limit(scripted, transports, encoding, body, status):
+def test_a_packed_answer_is_never_unpacked_without_a_limit(
+    scripted, transports, encoding, body, status
+):
     server = scripted(lambda _: (status, {"Content-Encoding": encoding}, body))
     for transport in transports(server.url, read_retries=0):
         tracemalloc.start()
@@ -401,7 +434,9 @@ def test_a_packed_answer_is_never_unpacked_without_a_limit(scripted, transports,
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 8_000_000
-        assert isinstance(error, ServerError if status == 500 else (UnexpectedResponseError, ConnectionLostError))
+        assert isinstance(
+            error, ServerError if status == 500 else (UnexpectedResponseError, ConnectionLostError)
+        )
 
 
 def test_an_answer_that_is_packed_unasked_is_read(scripted, transports):
@@ -410,7 +445,9 @@ def test_an_answer_that_is_packed_unasked_is_read(scripted, transports):
         assert transport.read("/v4/x") == {"a": 1}
 
 
-@pytest.mark.parametrize("body", [b"[" + b"[]," * 400_000 + b"1]", b"[" + b'{"a":1},' * 300_000 + b"1]"])
+@pytest.mark.parametrize(
+    "body", [b"[" + b"[]," * 400_000 + b"1]", b"[" + b'{"a":1},' * 300_000 + b"1]"]
+)
 def test_json_of_many_containers_is_refused_before_it_is_parsed(scripted, transports, body):
     server = scripted(lambda _: (200, {}, body))
     transport, _ = transports(server.url)
@@ -421,7 +458,9 @@ def test_json_of_many_containers_is_refused_before_it_is_parsed(scripted, transp
 def export(scripted):
     def run(headers, body, limit=100_000):
         server = scripted(lambda _: (200, {"Content-Type": "application/zip", **headers}, body))
-        config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", max_package_size=limit)
+        config = ClientConfig(
+            base_url=server.url, login="me", password="very-long-secret", max_package_size=limit
+        )
         file = io.BytesIO()
         with TrifactaClient(config) as client:
             client.flows.export(1, file)
@@ -432,7 +471,11 @@ def export(scripted):
 
 @pytest.mark.parametrize(
     ("headers", "body"),
-    [({}, bytes(100_001)), ({"Content-Encoding": "gzip"}, bomb(1)), ({"Content-Length": "9" * 400}, b"x")],
+    [
+        ({}, bytes(100_001)),
+        ({"Content-Encoding": "gzip"}, bomb(1)),
+        ({"Content-Length": "9" * 400}, b"x"),
+    ],
 )
 def test_an_export_that_is_too_large_is_refused_as_it_arrives(export, headers, body):
     with pytest.raises(PackageTooLargeError, match="'max_package_size'") as caught:

@@ -137,7 +137,9 @@ def test_a_refused_token(status):
 @pytest.mark.parametrize(("role", "works"), [(None, True), ("dev", True), ("prod", False)])
 def test_a_user_without_deployment_manager(emulator, role, works):
     """That is who a Dev connection names."""
-    ok, words = check(config(emulator.url, login="author@example.com", password="author-password"), role)
+    ok, words = check(
+        config(emulator.url, login="author@example.com", password="author-password"), role
+    )
     assert ok is works
     assert words.startswith(f"Logged in to {emulator.url} as author@example.com. As ")
     assert ("As Dev: yes" in words) is (role != "prod")
@@ -182,7 +184,9 @@ def test_releases_are_read_as_the_operators_read_them(choice, releases):
 
 
 @pytest.mark.parametrize("path", ["/v4/deployments/1", "/v4/releases"])
-@pytest.mark.parametrize("answer", [Answer(403), Answer(404), Answer(500), Answer(200, body={"id": 1})])
+@pytest.mark.parametrize(
+    "answer", [Answer(403), Answer(404), Answer(500), Answer(200, body={"id": 1})]
+)
 def test_what_the_first_task_cannot_read_is_no_yes(emulator, path, answer):
     emulator.faults.add(Fault(answer, path=path, times=10))
     ok, words = check(config(emulator.url), "prod")
@@ -255,7 +259,9 @@ def test_an_instance_behind_a_path_is_well(scripted, emulator):
         assert request.path.startswith("/base/v4/")
         names = ("Authorization", "Accept")
         headers = {name: request.headers[name] for name in names}
-        got = requests.get(emulator.url + request.path.removeprefix("/base"), headers=headers, timeout=10)
+        got = requests.get(
+            emulator.url + request.path.removeprefix("/base"), headers=headers, timeout=10
+        )
         return got.status_code, {"Content-Type": got.headers["Content-Type"]}, got.content
 
     ok, words = check(config(f"{scripted(forward).url}/base"))
@@ -265,7 +271,9 @@ def test_an_instance_behind_a_path_is_well(scripted, emulator):
 
 @pytest.mark.parametrize("login", ["admin@example.com", None])
 def test_a_login_beside_a_token_is_named(emulator, login):
-    headers = {"Authorization": requests.auth._basic_auth_str("admin@example.com", "admin-password")}
+    headers = {
+        "Authorization": requests.auth._basic_auth_str("admin@example.com", "admin-password")
+    }
     url = f"{emulator.url}/v4/apiAccessTokens"
     made = requests.post(url, json={"lifetimeSeconds": -1}, headers=headers, timeout=10)
     ok, words = check(config(emulator.url, login=login, password=made.json()["tokenValue"]))

@@ -22,7 +22,9 @@ def connect(emulator):
     clients = []
 
     def make(login="admin@example.com", password="admin-password"):
-        clients.append(TrifactaClient(ClientConfig(base_url=emulator.url, login=login, password=password)))
+        clients.append(
+            TrifactaClient(ClientConfig(base_url=emulator.url, login=login, password=password))
+        )
         return clients[-1]
 
     yield make
@@ -121,7 +123,9 @@ def test_who_may_do_what(connect):
 
 def test_a_token_works_as_well_as_a_password(connect, emulator):
     user = ("admin@example.com", "admin-password")
-    answer = requests.post(f"{emulator.url}/v4/apiAccessTokens", json={"lifetimeSeconds": 60}, auth=user, timeout=30)
+    answer = requests.post(
+        f"{emulator.url}/v4/apiAccessTokens", json={"lifetimeSeconds": 60}, auth=user, timeout=30
+    )
     token = answer.json()["tokenValue"]
     assert connect(login=None, password=token).people.current().email == "admin@example.com"
 
@@ -137,6 +141,8 @@ def test_uploads_carry_an_exact_length(create, emulator):
 def test_a_release_that_may_be_of_any_deployment_is_no_answer(scripted):
     server = scripted(lambda _: (200, {}, {"data": [{"id": 5, "active": True}]}))
     client = TrifactaClient(ClientConfig(base_url=server.url, password="long-token"))
-    with pytest.raises(UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"):
+    with pytest.raises(
+        UnexpectedResponseError, match=r"which deployment the releases \[5\] belong to"
+    ):
         client.releases.list(1)
     client.close()

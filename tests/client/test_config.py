@@ -22,7 +22,12 @@ JWT = "eyJ0b2tlbklkIjoiaHVzaCJ9.eyJpYXQiOjE1NjI4MTkwMDZ9.4OoYhush_-x"
         ("http://trifacta.example.com:3005/", None, None, "http://trifacta.example.com:3005"),
         ("HTTPS://Trifacta.Example.com", None, None, "https://trifacta.example.com"),
         ("https://trifacta.example.com", "https", 443, "https://trifacta.example.com:443"),
-        ("https://trifacta.example.com/base/path/", None, None, "https://trifacta.example.com/base/path"),
+        (
+            "https://trifacta.example.com/base/path/",
+            None,
+            None,
+            "https://trifacta.example.com/base/path",
+        ),
         ("trifacta.example.com/base", None, 3005, "https://trifacta.example.com:3005/base"),
         (" trifacta.example.com ", None, None, "https://trifacta.example.com"),
         ("10.1.2.3:3005", "http", None, "http://10.1.2.3:3005"),
@@ -44,7 +49,12 @@ def test_fields_become_one_base_url(host, schema, port, expected):
     [
         (None, None, None, "no host"),
         ("  ", None, None, "no host"),
-        ("http://a.example.com", "https", None, "host says http:// but its schema field says https"),
+        (
+            "http://a.example.com",
+            "https",
+            None,
+            "host says http:// but its schema field says https",
+        ),
         ("a.example.com:3005", None, 443, "host says port 3005 but its port field says 443"),
         ("ftp://a.example.com", None, None, "must start with http:// or https://"),
         ("a.example.com", "trifacta", None, "schema must be http or https"),
@@ -72,8 +82,22 @@ def test_unusable_or_contradicting_fields_are_named(host, schema, port, words):
 @pytest.mark.parametrize(
     "host",
     [
-        *("https:/name", "https:name", "https//name", "https:///name", "https:\\\\name", "http:/name:3005/base"),
-        *("HTTPS:/name", "http", "https", "https:3005", "https://https://name", "https://http:/name"),
+        *(
+            "https:/name",
+            "https:name",
+            "https//name",
+            "https:///name",
+            "https:\\\\name",
+            "http:/name:3005/base",
+        ),
+        *(
+            "HTTPS:/name",
+            "http",
+            "https",
+            "https:3005",
+            "https://https://name",
+            "https://http:/name",
+        ),
     ],
 )
 def test_half_a_scheme_is_not_taken_for_a_name(host):
@@ -96,13 +120,19 @@ def test_the_address_of_a_page_is_no_host(host, path):
         resolve_base_url(host)
 
 
-@pytest.mark.parametrize("path", ["/flows", "/deployments", "/login/trifacta", "/flows/team", "/httpsproxy", "/x/5"])
+@pytest.mark.parametrize(
+    "path", ["/flows", "/deployments", "/login/trifacta", "/flows/team", "/httpsproxy", "/x/5"]
+)
 def test_what_may_be_a_prefix_is_taken(path):
     """An instance may be behind any path of a reverse proxy."""
-    assert resolve_base_url(f"https://httpd.example.com{path}") == f"https://httpd.example.com{path}"
+    assert (
+        resolve_base_url(f"https://httpd.example.com{path}") == f"https://httpd.example.com{path}"
+    )
 
 
-@pytest.mark.parametrize("host", ["https://me:hunter2-secret@a.example.com", "me:hunter2-secret@a.example.com:port"])
+@pytest.mark.parametrize(
+    "host", ["https://me:hunter2-secret@a.example.com", "me:hunter2-secret@a.example.com:port"]
+)
 def test_credentials_in_the_host_are_refused_and_not_shown(host):
     with pytest.raises(ConfigurationError) as caught:
         resolve_base_url(host)
@@ -160,7 +190,9 @@ def test_credentials_that_may_be_meant_are_taken(login, password):
 
 
 def test_the_configuration_does_not_show_its_secrets():
-    config = ClientConfig(base_url="https://a", password="long-secret", proxies={"https": "http://u:proxy-secret@p"})
+    config = ClientConfig(
+        base_url="https://a", password="long-secret", proxies={"https": "http://u:proxy-secret@p"}
+    )
     assert "secret" not in repr(config)
 
 

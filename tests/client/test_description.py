@@ -19,7 +19,13 @@ def operation(*parameters):
     [
         (operation({"name": "id", "in": "path"}, HEADER), True),
         ({"paths": {"/v4/flows/{flowId}/run/": {"parameters": [HEADER], "post": {}}}}, True),
-        ({**operation({"$ref": "#/components/parameters/x"}), "components": {"parameters": {"x": HEADER}}}, True),
+        (
+            {
+                **operation({"$ref": "#/components/parameters/x"}),
+                "components": {"parameters": {"x": HEADER}},
+            },
+            True,
+        ),
         (operation({"name": "x-execution-id", "in": "query"}), False),
         (operation({"$ref": "#/components/parameters/x"}), False),
         ({"paths": {"/v4/plans/{id}/run": {"post": {"parameters": [HEADER]}}}}, False),

@@ -11,7 +11,11 @@ from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.client.errors import APIError, TrifactaError
 from airflow_provider_trifacta.client.failures import api_error_class
 
-CLASSES = [member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, TrifactaError)]
+CLASSES = [
+    member
+    for _, member in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(member, TrifactaError)
+]
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -23,17 +23,24 @@ from airflow_provider_trifacta.client.transport import Transport
 
 ZIP = b"PK\x03\x04" + bytes(range(256)) * 1000
 GOOD = (200, {"Content-Type": "application/zip"}, ZIP)
-CUT = (200, {"Content-Type": "application/zip", "Content-Length": str(len(ZIP) + 5), "Connection": "close"}, ZIP)
+CUT = (
+    200,
+    {"Content-Type": "application/zip", "Content-Length": str(len(ZIP) + 5), "Connection": "close"},
+    ZIP,
+)
 
 
 @pytest.fixture
 def export(scripted):
-    """Return a function that exports from a server that gives these answers in turn: (content, requests)."""
+    """Return a function that exports from a server that gives these answers in turn: (content,
+    requests)."""
 
     def run(*answers, comment=None, read_retries=1, file=None):
         left = list(answers)
         server = scripted(lambda _: left.pop(0) if len(left) > 1 else left[0])
-        config = ClientConfig(base_url=server.url, login="me", password="secret", read_retries=read_retries)
+        config = ClientConfig(
+            base_url=server.url, login="me", password="secret", read_retries=read_retries
+        )
         transport = Transport(config, sleep=lambda _: None)
         file = file or io.BytesIO(b"what was there, longer or not" * 100_000)
         try:
@@ -82,7 +89,10 @@ def test_a_passing_failure_is_repeated_from_the_beginning(export, failure):
         ((404, {}, {"exception": {"message": "no"}}), NotFoundError),
         ((404, {}, {}), GatewayPageError),
         ((200, {"Content-Type": "text/html"}, b"<html>Sign in</html>"), UnexpectedResponseError),
-        ((200, {"Content-Type": "application/json"}, b'{"exception": {"message": "no"}}'), UnexpectedResponseError),
+        (
+            (200, {"Content-Type": "application/json"}, b'{"exception": {"message": "no"}}'),
+            UnexpectedResponseError,
+        ),
         ((200, {"Content-Type": "application/zip"}, b""), UnexpectedResponseError),
         ((204, {}, b""), UnexpectedResponseError),
         ((302, {"Location": "https://elsewhere.example/login"}, b""), RedirectError),
@@ -95,7 +105,9 @@ def test_anything_else_is_an_error(export, answer, error):
 
 def test_a_compressed_answer_is_unpacked(export):
     packed = gzip.compress(ZIP)
-    content, _ = export((200, {"Content-Type": "application/zip", "Content-Encoding": "gzip"}, packed))
+    content, _ = export(
+        (200, {"Content-Type": "application/zip", "Content-Encoding": "gzip"}, packed)
+    )
     assert content == ZIP
 
 

@@ -1,4 +1,5 @@
-"""Flows and recipes by name, and renaming: exact names with every filter of a server, and only what was read back."""
+"""Flows and recipes by name, and renaming: exact names with every filter of a server, and only what
+was read back."""
 
 from __future__ import annotations
 
@@ -36,12 +37,24 @@ class Instance:
             return reply
         if path.path == "/v4/wrangledDatasets":
             if "embed" in query and not self.embeds:
-                return 400, {}, {"exception": {"name": "ValidationFailed", "details": "No association recipe"}}
+                return (
+                    400,
+                    {},
+                    {"exception": {"name": "ValidationFailed", "details": "No association recipe"}},
+                )
             return 200, {}, {"data": self.recipes[int(query["offset"]) :]}
         if path.path.startswith("/v4/wrangledDatasets/"):
             if "embed" in query and not self.embeds:
-                return 400, {}, {"exception": {"name": "ValidationFailed", "details": "No association recipe"}}
-            return 200, {}, next(one for one in self.recipes if str(one["id"]) == path.path.split("/")[-1])
+                return (
+                    400,
+                    {},
+                    {"exception": {"name": "ValidationFailed", "details": "No association recipe"}},
+                )
+            return (
+                200,
+                {},
+                next(one for one in self.recipes if str(one["id"]) == path.path.split("/")[-1]),
+            )
         if path.path != "/v4/flows":
             return 200, {}, self.flows[int(path.path.split("/")[-1])]
         rows = sorted((self.listed or self.flows).values(), key=lambda row: -row["id"])
@@ -58,7 +71,9 @@ def connect(scripted):
 
     def open_client(instance):
         server = scripted(instance)
-        client = TrifactaClient(ClientConfig(base_url=server.url, login="me", password="secret", read_retries=0))
+        client = TrifactaClient(
+            ClientConfig(base_url=server.url, login="me", password="secret", read_retries=0)
+        )
         client.seen = server.seen
         clients.append(client)
         return client
@@ -74,7 +89,9 @@ def connect(scripted):
     ids=["without case", "ignored", "finds nothing"],
 )
 def test_a_name_is_compared_exactly_whatever_the_server_filters(connect, filters, requests):
-    client = connect(Instance(["orders", "Orders", "[1a2b3c40] Orders", "Orders 2"], filters=filters))
+    client = connect(
+        Instance(["orders", "Orders", "[1a2b3c40] Orders", "Orders 2"], filters=filters)
+    )
     assert client.flows.by_name("Orders").id == 2
     assert len(client.seen) == requests
     assert client.seen[0].path.startswith("/v4/flows?flowsFilter=all&filter=Orders&")
@@ -84,7 +101,10 @@ def test_a_list_that_lags_behind_a_rename_is_not_believed(connect):
     """The name has just gone from flow 1 to flow 2, and the list does not show that yet."""
     instance = Instance(["Orders"])
     client = connect(instance)
-    old, instance.flows = instance.flows, {1: {"id": 1, "name": "Orders (old)"}, 2: {"id": 2, "name": "Orders"}}
+    old, instance.flows = (
+        instance.flows,
+        {1: {"id": 1, "name": "Orders (old)"}, 2: {"id": 2, "name": "Orders"}},
+    )
     instance.listed = old
     with pytest.raises(UnexpectedResponseError) as caught:
         client.flows.by_name("Orders")
@@ -156,7 +176,9 @@ def test_an_empty_name_is_not_sent(connect, name):
 
 
 def test_a_refused_rename_reads_nothing(connect):
-    client = connect(Instance(["a"], rename=(403, {}, {"exception": {"name": "AccessControlException"}})))
+    client = connect(
+        Instance(["a"], rename=(403, {}, {"exception": {"name": "AccessControlException"}}))
+    )
     with pytest.raises(PermissionDeniedError):
         client.flows.rename(1, "b")
     assert len(client.seen) == 1
@@ -166,9 +188,16 @@ def test_a_refused_rename_reads_nothing(connect):
 def test_a_recipe_of_a_flow_by_name(connect, embeds):
     instance = Instance([])
     instance.embeds = embeds
-    named = (lambda name: {"recipe": {"id": 90, "name": name}}) if embeds else (lambda name: {"name": name})
+    named = (
+        (lambda name: {"recipe": {"id": 90, "name": name}})
+        if embeds
+        else (lambda name: {"name": name})
+    )
     flows = [(31, 7, "clean"), (32, 8, "clean"), (33, 7, "join"), (34, 7, "join")]
-    instance.recipes = [{"id": one, "wrangled": True, "flow": {"id": flow}, **named(name)} for one, flow, name in flows]
+    instance.recipes = [
+        {"id": one, "wrangled": True, "flow": {"id": flow}, **named(name)}
+        for one, flow, name in flows
+    ]
     instance.recipes.append({"id": 35, "wrangled": False, "flow": {"id": 7}, **named("clean")})
     flows = connect(instance).flows
     assert [recipe.id for recipe in flows.recipes(7)] == [31, 33, 34]

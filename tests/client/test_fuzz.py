@@ -1,4 +1,5 @@
-"""Answers that are wrong anywhere, to every call of the client: what leaves is a result or an error of ours.
+"""Answers that are wrong anywhere, to every call of the client: what leaves is a result or an error
+of ours.
 
 ``--long`` makes 50 times the rounds. A failure names its seed, which makes the same answers again.
 """
@@ -36,7 +37,13 @@ RELEASE = {
     "updatedAt": AT,
     "deployment": {"id": 1},
 }
-RULE = {"id": 1, "createdAt": AT, "tableName": "connections", "onCondition": {}, "withCondition": {}}
+RULE = {
+    "id": 1,
+    "createdAt": AT,
+    "tableName": "connections",
+    "onCondition": {},
+    "withCondition": {},
+}
 VALUE_RULE = {"id": 1, "createdAt": AT, "type": "path", "on": "/a/", "with": "b"}
 IMPORT = {
     "primaryFlowIds": [3],
@@ -45,7 +52,9 @@ IMPORT = {
     "importRuleChanges": {"object": [], "value": [{"id": 4, "field": "path"}]},
     "flownodes": [{"id": 5, "wrangled": True}],
 }
-JOBS = {"data": [{"id": 1, "status": "Failed", "jobType": "wrangle", "errorMessage": {"message": "m"}}]}
+JOBS = {
+    "data": [{"id": 1, "status": "Failed", "jobType": "wrangle", "errorMessage": {"message": "m"}}]
+}
 
 
 def package():
@@ -62,37 +71,105 @@ REFUSAL = {"exception": {"name": "ValidationFailed", "message": "no", "details":
 #: The calls, and what a server answers to each: status and body.
 READS = [
     (lambda client: client.people.current(), 200, {"id": 1, "email": "me@example.com"}),
-    (lambda client: client.deployments.list(), 200, {"data": [{"id": 1, "name": "a", "createdAt": AT}], "count": 1}),
-    (lambda client: client.deployments.find("a"), 200, {"data": [{"id": n, "name": "a"} for n in range(1, 31)]}),
-    (lambda client: client.deployments.get(1), 200, {"id": 1, "name": "a", "createdAt": AT, "updatedAt": AT}),
+    (
+        lambda client: client.deployments.list(),
+        200,
+        {"data": [{"id": 1, "name": "a", "createdAt": AT}], "count": 1},
+    ),
+    (
+        lambda client: client.deployments.find("a"),
+        200,
+        {"data": [{"id": n, "name": "a"} for n in range(1, 31)]},
+    ),
+    (
+        lambda client: client.deployments.get(1),
+        200,
+        {"id": 1, "name": "a", "createdAt": AT, "updatedAt": AT},
+    ),
     (lambda client: client.deployments.probe(), 200, {"data": []}),
-    (lambda client: client.connections.list(), 200, {"data": [{"id": 1, "name": "s3", "uuid": UUID, "type": "s3"}]}),
+    (
+        lambda client: client.connections.list(),
+        200,
+        {"data": [{"id": 1, "name": "s3", "uuid": UUID, "type": "s3"}]},
+    ),
     (lambda client: client.releases.list(1), 200, {"data": [RELEASE]}),
-    (lambda client: client.releases.list(1), 200, {"data": [{**RELEASE, "id": 100 - n} for n in range(40)]}),
+    (
+        lambda client: client.releases.list(1),
+        200,
+        {"data": [{**RELEASE, "id": 100 - n} for n in range(40)]},
+    ),
     (lambda client: client.releases.get(7), 200, RELEASE),
     (lambda client: client.releases.dry_run(1, package()), 200, IMPORT),
     (lambda client: client.import_rules.list(1, "object"), 200, {"data": [RULE]}),
     (lambda client: client.import_rules.list(1, "value"), 200, {"data": [VALUE_RULE]}),
     (lambda client: client.job_groups.status(1), 200, "InProgress"),
-    (lambda client: client.job_groups.newest(), 200, {"data": [{"id": 1, "status": "Complete", "createdAt": AT}]}),
-    (lambda client: client.job_groups.newest_states(10), 200, {"data": [{"id": 1, "status": "Complete"}]}),
+    (
+        lambda client: client.job_groups.newest(),
+        200,
+        {"data": [{"id": 1, "status": "Complete", "createdAt": AT}]},
+    ),
+    (
+        lambda client: client.job_groups.newest_states(10),
+        200,
+        {"data": [{"id": 1, "status": "Complete"}]},
+    ),
     (lambda client: client.job_groups.why_failed(1), 200, JOBS),
     (lambda client: client.flows.export(1, io.BytesIO()), 200, b"PK" * 500),
 ]
 WRITES = [
     (create, 201, IMPORT),
-    (lambda client: client.releases.activate(7), 200, {"id": 7, "updatedAt": AT, "updater": {"id": 1}}),
+    (
+        lambda client: client.releases.activate(7),
+        200,
+        {"id": 7, "updatedAt": AT, "updater": {"id": 1}},
+    ),
     (lambda client: client.releases.deactivate(7), 200, {"id": 7}),
     (lambda client: client.deployments.create("a"), 201, {"id": 1, "name": "a"}),
-    (lambda client: client.deployments.run(1, {"a": "b"}), 201, {"data": [{"reason": "JobStarted", "id": 3}]}),
+    (
+        lambda client: client.deployments.run(1, {"a": "b"}),
+        201,
+        {"data": [{"reason": "JobStarted", "id": 3}]},
+    ),
     (lambda client: client.import_rules.replace(1, "object", []), 200, {"deleted": {"data": []}}),
     (lambda client: client.job_groups.cancel(1), 200, {"jobIds": [1], "jobgroupId": 1}),
 ]
 #: What stands in the place of any value of an answer.
 VALUES = [
-    *(None, True, False, 0, -1, 1.5, 1e308, 10**29, 10**31, 10**4000, float("nan"), float("inf"), "", " ", "x" * 5000),
-    *("\ud800", "\x00\x1b[31m\r\n", "7", "P1D", "9999-12-31T23:59:59.999Z", "0000-00-00", "2020-02-30T25:61:61+99:99"),
-    *("00000000-0000-1000-8000-000000000000", "ffffffff-ffff-1fff-bfff-ffffffffffff", "{" * 50, [], {}, [[]], [None]),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1.5,
+        1e308,
+        10**29,
+        10**31,
+        10**4000,
+        float("nan"),
+        float("inf"),
+        "",
+        " ",
+        "x" * 5000,
+    ),
+    *(
+        "\ud800",
+        "\x00\x1b[31m\r\n",
+        "7",
+        "P1D",
+        "9999-12-31T23:59:59.999Z",
+        "0000-00-00",
+        "2020-02-30T25:61:61+99:99",
+    ),
+    *(
+        "00000000-0000-1000-8000-000000000000",
+        "ffffffff-ffff-1fff-bfff-ffffffffffff",
+        "{" * 50,
+        [],
+        {},
+        [[]],
+        [None],
+    ),
     *([1, "a", {}], {"id": {}}, {"data": [{"id": []}]}, {"": {"": {"": [0]}}}),
 ]
 STATUS_LINES = [
@@ -128,18 +205,47 @@ STATUS_LINES = [
     ),
 ]
 HEADERS = [
-    *("Content-Length: -1", "Content-Length: 3", "Content-Length: 99999999999999999999999", "Content-Length: 1, 2"),
-    *("Content-Length: x", "Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: \xff"),
-    *("Content-Encoding: gzip", "Content-Encoding: gzip, gzip", "Content-Encoding: br", "Content-Encoding: \xff"),
+    *(
+        "Content-Length: -1",
+        "Content-Length: 3",
+        "Content-Length: 99999999999999999999999",
+        "Content-Length: 1, 2",
+    ),
+    *(
+        "Content-Length: x",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: \xff",
+    ),
+    *(
+        "Content-Encoding: gzip",
+        "Content-Encoding: gzip, gzip",
+        "Content-Encoding: br",
+        "Content-Encoding: \xff",
+    ),
     *(
         "Content-Type: text/html; charset=\xff",
         "Content-Type: ;;;=",
         "Content-Type:",
         "Content-Type: application/json; charset",
     ),
-    *("Retry-After: " + "9" * 5000, "Retry-After: Fri, 99 Foo 99999 99:99:99 +9999", "x-retry-after: -1e9"),
-    *("Location: http://{other}\\@{own}/", "Location: //{other}/", "Location: http://[::1/", "Location: /v4/x?a=\x01"),
-    *("Location: /v4/again", "Location: http://{own}/v4/again", "Location: http://{own}:99999/", "Location: \xff\xfe"),
+    *(
+        "Retry-After: " + "9" * 5000,
+        "Retry-After: Fri, 99 Foo 99999 99:99:99 +9999",
+        "x-retry-after: -1e9",
+    ),
+    *(
+        "Location: http://{other}\\@{own}/",
+        "Location: //{other}/",
+        "Location: http://[::1/",
+        "Location: /v4/x?a=\x01",
+    ),
+    *(
+        "Location: /v4/again",
+        "Location: http://{own}/v4/again",
+        "Location: http://{own}:99999/",
+        "Location: \xff\xfe",
+    ),
     *(
         "Set-Cookie: a=b; Domain=\xff; Expires=x",
         "x-trifacta-request-id: \x1b[2J" + "y" * 5000,
@@ -187,7 +293,9 @@ def replaced(rng, body):
 def nested(rng, text):
     """Return JSON text with something deep in the place of one of its values."""
     depth = rng.choice([50, 120, 900, 5000])
-    deep = rng.choice(["[" * depth + "1" + "]" * depth, '{"a":' * depth + "1" + "}" * depth, "[" * depth])
+    deep = rng.choice(
+        ["[" * depth + "1" + "]" * depth, '{"a":' * depth + "1" + "}" * depth, "[" * depth]
+    )
     at = [found.span() for found in re.finditer(r"(?<=: )(\d+|\"[^\"]*\"|null|true)", text)]
     begin, end = rng.choice(at) if at else (0, len(text))
     return text[:begin] + deep + text[end:]
@@ -212,7 +320,12 @@ def flipped(rng, data):
 
 def answer_of(rng, status, body, names):
     """Return an answer, wrong in one or two ways."""
-    kinds = set(rng.sample(["status", "headers", "chunks", "body", "values", "deep", "bytes"], rng.choice([1, 1, 2])))
+    kinds = set(
+        rng.sample(
+            ["status", "headers", "chunks", "body", "values", "deep", "bytes"],
+            rng.choice([1, 1, 2]),
+        )
+    )
     if isinstance(body, bytes):
         content = body
     else:
@@ -220,23 +333,32 @@ def answer_of(rng, status, body, names):
         content = (nested(rng, text) if "deep" in kinds else text).encode("utf-8", "surrogatepass")
     if "body" in kinds:
         content = flipped(rng, content)
-    line = (rng.choice(STATUS_LINES) if "status" in kinds else "HTTP/1.1 {0}").replace("{0}", f"{status} OK")
+    line = (rng.choice(STATUS_LINES) if "status" in kinds else "HTTP/1.1 {0}").replace(
+        "{0}", f"{status} OK"
+    )
     kind = "application/zip" if isinstance(body, bytes) else "application/json"
     headers = [f"Content-Type: {kind}"]
     if "chunks" in kinds:
         headers.append("Transfer-Encoding: chunked")
         cuts = [content[at : at + 20] for at in range(0, min(len(content), 400), 20)]
         sizes = [rng.choice(CHUNKS) if rng.random() < 0.1 else f"{len(cut):x}" for cut in cuts]
-        chunks = b"".join(s.encode("latin-1") + b"\r\n" + c + b"\r\n" for s, c in zip(sizes, cuts, strict=True))
+        chunks = b"".join(
+            s.encode("latin-1") + b"\r\n" + c + b"\r\n" for s, c in zip(sizes, cuts, strict=True)
+        )
         content = chunks + rng.choice([b"0\r\n\r\n", b"0\r\nX: y\r\n\r\n", b"", b"-0\r\n\r\n"])
     elif rng.random() < 0.9:
         headers.append(f"Content-Length: {len(content)}")
     if "headers" in kinds:
         for one in rng.sample(HEADERS, rng.randint(1, 2)):
-            headers.insert(rng.randrange(len(headers) + 1), one.replace("{own}", names[0]).replace("{other}", names[1]))
+            headers.insert(
+                rng.randrange(len(headers) + 1),
+                one.replace("{own}", names[0]).replace("{other}", names[1]),
+            )
         if any(one.startswith("Location") for one in headers):
             line = f"HTTP/1.1 {rng.choice([301, 302, 307])} Moved"
-    head = "\r\n".join([line, *headers, "", ""]).encode("utf-8" if rng.random() < 0.5 else "latin-1", "replace")
+    head = "\r\n".join([line, *headers, "", ""]).encode(
+        "utf-8" if rng.random() < 0.5 else "latin-1", "replace"
+    )
     return flipped(rng, head + content) if "bytes" in kinds else head + content
 
 
@@ -247,8 +369,13 @@ class Fuzzer:
         self._raw = raw
         self.other = raw(lambda _: None)
         self.server = raw(self._talk)
-        self.names = self.server.url.removeprefix("http://"), self.other.url.replace("http://127.0.0.1", "localhost")
-        config = ClientConfig(base_url=self.server.url, login="me", password="very-long-secret", read_retries=1)
+        self.names = (
+            self.server.url.removeprefix("http://"),
+            self.other.url.replace("http://127.0.0.1", "localhost"),
+        )
+        config = ClientConfig(
+            base_url=self.server.url, login="me", password="very-long-secret", read_retries=1
+        )
         self.client = TrifactaClient(config, transport=Transport(config, sleep=lambda _: None))
         self.outcomes: Counter[str] = Counter()
         self.slowest = 0.0
@@ -282,7 +409,9 @@ class Fuzzer:
 @pytest.mark.slow
 @pytest.mark.parametrize("calls", [READS, WRITES], ids=["reads", "writes"])
 def test_only_our_errors_leave_a_call(raw, rounds, tell, calls, monkeypatch):
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # pytest would keep each record
+    monkeypatch.setattr(
+        logging.root.manager, "disable", logging.CRITICAL
+    )  # pytest would keep each record
     fuzzer = Fuzzer(raw)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     count = rounds(700)
@@ -292,11 +421,16 @@ def test_only_our_errors_leave_a_call(raw, rounds, tell, calls, monkeypatch):
         except Exception as error:
             raise AssertionError(f"seed {seed}: {fuzzer.answers}") from error
         status = getattr(error, "status", 0)
-        refused = 400 <= status < 500 and any(f" {status}".encode() in answer for answer in fuzzer.answers)
+        refused = 400 <= status < 500 and any(
+            f" {status}".encode() in answer for answer in fuzzer.answers
+        )
         if calls is WRITES and error and fuzzer.answers and not refused:
             assert not did_nothing(error), f"seed {seed}: the server acted on it, {fuzzer.answers}"
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-    tell(f"{count} answers, slowest {fuzzer.slowest:.2f} s, {grown} MiB more, {dict(fuzzer.outcomes.most_common())}")
+    tell(
+        f"{count} answers, slowest {fuzzer.slowest:.2f} s, {grown} MiB more,"
+        f" {dict(fuzzer.outcomes.most_common())}"
+    )
     assert fuzzer.other.connections == 0, "nothing went to another server"
     assert fuzzer.slowest < 5
     assert grown < 200

@@ -10,7 +10,10 @@ pytestmark = pytest.mark.every_airflow
 MAPPING = {"tableName": "connections", "onCondition": {"id": "24"}, "withCondition": {"id": 12001}}
 BUCKET = {"type": "s3Bucket", "on": "dev", "with": "prod"}
 RULES = {"object": MAPPING, "value": BUCKET}
-PATHS = {"object": "/v4/deployments/1/objectImportRules", "value": "/v4/deployments/1/valueImportRules"}
+PATHS = {
+    "object": "/v4/deployments/1/objectImportRules",
+    "value": "/v4/deployments/1/valueImportRules",
+}
 kinds = pytest.mark.parametrize("kind", ["object", "value"])
 
 
@@ -59,7 +62,9 @@ def test_a_deployment_that_is_not_there(client, kind):
         client.import_rules.replace(99, kind, [RULES[kind]])
 
 
-@pytest.mark.parametrize("body", [[], {"data": None}, {"data": {}}, {"data": [7]}, {"data": [{"id": "x"}]}])
+@pytest.mark.parametrize(
+    "body", [[], {"data": None}, {"data": {}}, {"data": [7]}, {"data": [{"id": "x"}]}]
+)
 @kinds
 def test_another_answer_is_not_taken_for_rules(client, emulator, kind, body):
     emulator.faults.add(Fault(Answer(200, body=body), path=PATHS[kind]))

@@ -1,7 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, PresetFlow, RunOutcome, read_package
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    PresetFlow,
+    RunOutcome,
+    read_package,
+)
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 
@@ -13,7 +21,9 @@ def test_a_job_group_is_canceled_as_often_as_one_likes(make_package, status):
         with make_package().open("rb") as file:
             emulator.store.create_release(1, read_package(file))
         (group,) = emulator.store.run_deployment(1)
-        config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+        config = ClientConfig(
+            base_url=emulator.url, login="admin@example.com", password="admin-password"
+        )
         with TrifactaClient(config) as client:
             assert client.job_groups.status(group.id) in ("Created", "InProgress")
             for _ in range(2):
@@ -29,7 +39,9 @@ def test_what_failed_is_named_as_far_as_the_server_tells(quiet):
         flow, recipe = emulator.store.flows()[0], emulator.store.recipes()[0]
         emulator.runs.add(RunOutcome(message="no such table"))
         _, (group,) = emulator.store.run_flow(flow.id)
-        config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+        config = ClientConfig(
+            base_url=emulator.url, login="admin@example.com", password="admin-password"
+        )
         if quiet:
             emulator.faults.add(Fault(Answer(400), path=quiet, times=None))
         with TrifactaClient(config) as client:

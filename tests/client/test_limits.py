@@ -50,7 +50,8 @@ def package():
 
 
 def answering(body):
-    """Return what answers each request alike. It reads uploads, or closing would reset the connection."""
+    """Return what answers each request alike. It reads uploads, or closing would reset the
+    connection."""
 
     def respond(request):
         request.read_body()
@@ -68,7 +69,11 @@ ROWS = {"data": [{"id": 101, "deployment": {"id": 101}}]}
 OBJECT = {"id": 101, "release": {"id": 101}, "releases": ROWS, "paths": {}}
 #: Each kind of call: its limit, a small answer, and what asks for it.
 KINDS = {
-    "job group's state": (STATE, {"state": "InProgress"}, lambda client: client.job_groups.status(1)),
+    "job group's state": (
+        STATE,
+        {"state": "InProgress"},
+        lambda client: client.job_groups.status(1),
+    ),
     "flow": (ROW, OBJECT, lambda client: client.flows.get(101)),
     "release": (ROW, OBJECT, lambda client: client.releases.get(101)),
     "deployment": (ROW, OBJECT, lambda client: client.deployments.get(101)),
@@ -178,7 +183,9 @@ def test_an_emoji_does_not_make_a_long_text_four_times_as_long(scripted):
     assert peak < 40 * MIB
 
 
-@pytest.mark.parametrize("emoji", ["\U0001f600", "\u0100\U0001f600\U00010000", "x" * 65_520 + "\U0001f600"])
+@pytest.mark.parametrize(
+    "emoji", ["\U0001f600", "\u0100\U0001f600\U00010000", "x" * 65_520 + "\U0001f600"]
+)
 @pytest.mark.parametrize("more", ["", "y" * 99_999])
 def test_an_emoji_is_read_as_it_was_sent(scripted, emoji, more):
     body = json.dumps({"id": 101, "name": emoji + more}, ensure_ascii=False).encode()
@@ -210,7 +217,11 @@ def fat_rows(request):
     query = parse_qs(urlsplit(request.path).query)
     first, count = int(query["offset"][0]), int(query["limit"][0])
     ids = range(first + 1, min(first + count, 2_000) + 1)
-    return 200, {}, {"data": [{"id": one, "name": f"n{one}", "weight": "x" * 10_000} for one in ids]}
+    return (
+        200,
+        {},
+        {"data": [{"id": one, "name": f"n{one}", "weight": "x" * 10_000} for one in ids]},
+    )
 
 
 @pytest.mark.parametrize("rows", ["deployments", "flows"])
@@ -228,7 +239,11 @@ def test_a_list_keeps_what_its_models_have(scripted, rows):
 def test_the_texts_that_a_list_keeps_are_bounded(scripted):
     def respond(request):
         first = int(parse_qs(urlsplit(request.path).query)["offset"][0])
-        return 200, {}, {"data": [{"id": first + number + 1, "name": "x" * 9_000} for number in range(100)]}
+        return (
+            200,
+            {},
+            {"data": [{"id": first + number + 1, "name": "x" * 9_000} for number in range(100)]},
+        )
 
     server = scripted(respond)
     with connect(server.url) as client, pytest.raises(AnswerTooLargeError):
@@ -236,14 +251,22 @@ def test_the_texts_that_a_list_keeps_are_bounded(scripted):
     assert len(server.seen) == MOST_KEPT // 900_000 + 1
 
 
-@pytest.mark.parametrize("paged", [lambda client: client.releases.list(1), lambda client: client.deployments.list()])
+@pytest.mark.parametrize(
+    "paged", [lambda client: client.releases.list(1), lambda client: client.deployments.list()]
+)
 def test_a_worker_reads_a_list_that_is_longer_than_a_page_as_a_whole(scripted, paged):
     """Some servers ignore the limit."""
-    rows = [{"id": 900 - number, "deployment": {"id": 1}, "weight": "x" * 3_000} for number in range(501)]
+    rows = [
+        {"id": 900 - number, "deployment": {"id": 1}, "weight": "x" * 3_000}
+        for number in range(501)
+    ]
     url = scripted(lambda _: (200, {}, {"data": rows, "count": 501})).url
     with connect(url) as client:
         assert len(paged(client)) == 501
-    with connect(url, largest_answer=LARGEST_IN_A_TRIGGERER) as client, pytest.raises(AnswerTooLargeError):
+    with (
+        connect(url, largest_answer=LARGEST_IN_A_TRIGGERER) as client,
+        pytest.raises(AnswerTooLargeError),
+    ):
         paged(client)
 
 
@@ -361,7 +384,8 @@ def test_who_has_no_time_left_leaves(room):
 
 @pytest.fixture
 def gate(raw):
-    """Return the url of a server whose answers to /gate stop in their middle until an event is set, and the event."""
+    """Return the url of a server whose answers to /gate stop in their middle until an event is set,
+    and the event."""
     opened = threading.Event()
 
     def talk(connection):
@@ -425,4 +449,6 @@ def test_a_fork_holds_nothing_of_its_parents_threads():
 
 def test_a_limit_never_grows():
     assert ROW.within(LARGEST_IN_A_TRIGGERER) is ROW
-    assert WHOLE_LIST.within(LARGEST_IN_A_TRIGGERER) == Limit(WHOLE_LIST.kind, LARGEST_IN_A_TRIGGERER)
+    assert WHOLE_LIST.within(LARGEST_IN_A_TRIGGERER) == Limit(
+        WHOLE_LIST.kind, LARGEST_IN_A_TRIGGERER
+    )

@@ -4,7 +4,14 @@ import pytest
 
 from airflow_provider_trifacta.client.errors import UnexpectedResponseError
 from airflow_provider_trifacta.client.imports import ImportResult, dropped_objects, first_dropped
-from airflow_provider_trifacta.client.models import Deployment, Flow, Person, Recipe, Release, parse_time
+from airflow_provider_trifacta.client.models import (
+    Deployment,
+    Flow,
+    Person,
+    Recipe,
+    Release,
+    parse_time,
+)
 
 
 def test_times_are_timezone_aware():
@@ -18,21 +25,25 @@ def test_unreadable_times_are_unknown(value):
 
 
 @pytest.mark.parametrize(
-    ("active", "expected"), [(True, True), (None, False), (False, False), ("true", False), (1, False)]
+    ("active", "expected"),
+    [(True, True), (None, False), (False, False), ("true", False), (1, False)],
 )
 def test_only_true_is_active(active, expected):
     assert Release.from_json({"id": 1, "active": active}).active is expected
 
 
 def test_unknown_and_missing_fields_do_no_harm():
-    release = Release.from_json({"id": 1, "new": {"deep": []}, "deployment": 7, "createdAt": 5, "packageUuid": 9})
+    release = Release.from_json(
+        {"id": 1, "new": {"deep": []}, "deployment": 7, "createdAt": 5, "packageUuid": 9}
+    )
     assert (release.deployment_id, release.created_at, release.package_uuid) == (None, None, None)
     assert Deployment.from_json({"id": 2}).name is None
     assert Person.from_json({"id": 3}).email is None
 
 
 @pytest.mark.parametrize(
-    "row", [{"name": "clean"}, {"recipe": {"id": 4, "name": "clean"}}, {"name": "clean", "recipe": 4}]
+    "row",
+    [{"name": "clean"}, {"recipe": {"id": 4, "name": "clean"}}, {"name": "clean", "recipe": 4}],
 )
 def test_a_recipe_has_the_name_of_its_row_or_of_its_recipe(row):
     recipe = Recipe.from_json({"id": 3, "flow": {"id": 2}, **row})
@@ -41,7 +52,19 @@ def test_a_recipe_has_the_name_of_its_row_or_of_its_recipe(row):
 
 
 @pytest.mark.parametrize(
-    "body", [None, [], "text", {}, {"id": None}, {"id": "5"}, {"id": True}, {"id": 1.0}, {"id": 0}, {"id": -1}]
+    "body",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"id": None},
+        {"id": "5"},
+        {"id": True},
+        {"id": 1.0},
+        {"id": 0},
+        {"id": -1},
+    ],
 )
 @pytest.mark.parametrize("model", [Person, Deployment, Release, Flow])
 def test_without_an_integer_id_nothing_is_believed(model, body):
@@ -49,9 +72,14 @@ def test_without_an_integer_id_nothing_is_believed(model, body):
         model.from_json(body)
 
 
-@pytest.mark.parametrize("shown", ["9BAE78C02FCB11E9952377F56ED58844", "{9bae78c0-2fcb-11e9-9523-77f56ed58844}"])
+@pytest.mark.parametrize(
+    "shown", ["9BAE78C02FCB11E9952377F56ED58844", "{9bae78c0-2fcb-11e9-9523-77f56ed58844}"]
+)
 def test_uuids_are_spelled_in_one_way(shown):
-    assert Release.from_json({"id": 1, "packageUuid": shown}).package_uuid == "9bae78c0-2fcb-11e9-9523-77f56ed58844"
+    assert (
+        Release.from_json({"id": 1, "packageUuid": shown}).package_uuid
+        == "9bae78c0-2fcb-11e9-9523-77f56ed58844"
+    )
 
 
 @pytest.mark.parametrize("shown", [None, "", 5])
@@ -86,7 +114,9 @@ def test_unreadable_flow_ids_are_unknown_and_do_not_hide_the_release(flow_ids):
     ],
 )
 def test_any_filled_leaf_is_a_dropped_object(deleted, dropped):
-    assert ImportResult.from_json({"release": {"id": 1}, "deletedObjects": deleted}).dropped == dropped
+    assert (
+        ImportResult.from_json({"release": {"id": 1}, "deletedObjects": deleted}).dropped == dropped
+    )
 
 
 def nested(depth, leaf):
@@ -116,7 +146,10 @@ CHANGED = 'value: {"tableName": "datasources", "id": 3}'
         ({"importRuleChanges": None}, {"count": 0, "objects": []}),
         ({"importRuleChanges": {"object": [], "value": []}}, {"count": 0, "objects": []}),
         ({"importRuleChanges": {"object": {"data": []}}}, {"count": 0, "objects": []}),
-        ({"importRuleChanges": {"object": [], "value": [CHANGE]}}, {"count": 1, "objects": [CHANGED]}),
+        (
+            {"importRuleChanges": {"object": [], "value": [CHANGE]}},
+            {"count": 1, "objects": [CHANGED]},
+        ),
         ({"importRuleChanges": {"value": [CHANGE] * 30}}, {"count": 30, "objects": [CHANGED] * 20}),
         ({"importRuleChanges": [7]}, {"count": 1, "objects": ["importRuleChanges: 7"]}),
         ({"importRuleChanges": "one"}, {"count": 1, "objects": ['importRuleChanges: "one"']}),
@@ -139,8 +172,14 @@ def test_what_import_rules_changed_is_bounded(depth):
     [
         ({}, {}),
         ({"flows": None, "datasources": {}, "flownodes": "x", "recipes": 3}, {}),
-        ({"flows": [{}], "datasources": [], "outputobjects": []}, {"flows": 1, "datasets": 0, "outputs": 0}),
-        ({"flownodes": [{"wrangled": True}, {"wrangled": False}], "recipes": [{}, {}]}, {"recipes": 1}),
+        (
+            {"flows": [{}], "datasources": [], "outputobjects": []},
+            {"flows": 1, "datasets": 0, "outputs": 0},
+        ),
+        (
+            {"flownodes": [{"wrangled": True}, {"wrangled": False}], "recipes": [{}, {}]},
+            {"recipes": 1},
+        ),
         ({"flownodes": [{"id": 1}], "recipes": [{}, {}]}, {"recipes": 2}),
         ({"flownodes": [{"id": 1}]}, {}),
         ({"recipes": []}, {"recipes": 0}),

@@ -6,7 +6,11 @@ import pytest
 
 from airflow_provider_trifacta.client import transport as transport_module
 from airflow_provider_trifacta.client.config import ClientConfig
-from airflow_provider_trifacta.client.errors import AnswerTooLargeError, RequestTimeoutError, UnexpectedResponseError
+from airflow_provider_trifacta.client.errors import (
+    AnswerTooLargeError,
+    RequestTimeoutError,
+    UnexpectedResponseError,
+)
 from airflow_provider_trifacta.client.models import Deployment
 from airflow_provider_trifacta.client.releases import _ListForm, _newest_first
 from airflow_provider_trifacta.client.resources import list_all
@@ -21,16 +25,29 @@ def transport_of(server, **options):
 
 @pytest.fixture
 def read(scripted):
-    """Return a function that lists from a server with so many rows and these habits; returns (ids, requests)."""
+    """Return a function that lists from a server with so many rows and these habits; returns (ids,
+    requests)."""
 
-    def run(rows, *, largest_page=1000, knows_limit=True, knows_offset=True, knows_no_limit=False, counts=False):
+    def run(
+        rows,
+        *,
+        largest_page=1000,
+        knows_limit=True,
+        knows_offset=True,
+        knows_no_limit=False,
+        counts=False,
+    ):
         def respond(request):
-            query = {key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()}
+            query = {
+                key: values[0] for key, values in parse_qs(urlsplit(request.path).query).items()
+            }
             limit = int(query.get("limit", 25)) if knows_limit else 25
             if query.get("noLimit") and knows_no_limit:
                 limit = rows
             offset = int(query.get("offset", 0)) if knows_offset else 0
-            data = [{"id": number + 1} for number in range(rows)][offset : offset + min(limit, largest_page)]
+            data = [{"id": number + 1} for number in range(rows)][
+                offset : offset + min(limit, largest_page)
+            ]
             return 200, {}, {"data": data, **({"count": rows} if counts else {})}
 
         server = scripted(respond)
@@ -65,12 +82,20 @@ def test_a_server_that_ignores_offset_does_not_loop(read, rows):
 
 @pytest.mark.parametrize("rows", [25, 100, 150])
 def test_a_server_that_ignores_offset_may_still_show_that_a_list_is_whole(read, rows):
-    assert read(rows, knows_offset=False, knows_no_limit=True, counts=True)[0] == list(range(1, rows + 1))
+    assert read(rows, knows_offset=False, knows_no_limit=True, counts=True)[0] == list(
+        range(1, rows + 1)
+    )
 
 
 @pytest.mark.parametrize(
     ("rows", "habits"),
-    [(150, {}), (150, {"counts": True}), (30, {"knows_limit": False}), (60, {"largest_page": 50}), (25, {})],
+    [
+        (150, {}),
+        (150, {"counts": True}),
+        (30, {"knows_limit": False}),
+        (60, {"largest_page": 50}),
+        (25, {}),
+    ],
 )
 def test_a_list_that_may_not_be_whole_is_an_error(read, rows, habits):
     with pytest.raises(UnexpectedResponseError, match="ignores the offset"):
@@ -78,7 +103,17 @@ def test_a_list_that_may_not_be_whole_is_an_error(read, rows, habits):
 
 
 @pytest.mark.parametrize(
-    "body", [[], {}, {"data": None}, {"data": [1]}, {"data": [{"name": "no id"}]}, {"data": [{"id": []}]}, None, "text"]
+    "body",
+    [
+        [],
+        {},
+        {"data": None},
+        {"data": [1]},
+        {"data": [{"name": "no id"}]},
+        {"data": [{"id": []}]},
+        None,
+        "text",
+    ],
 )
 def test_another_shape_is_an_error(scripted, body):
     server = scripted(lambda _: (200, {}, body))
@@ -87,7 +122,10 @@ def test_another_shape_is_an_error(scripted, body):
 
 
 def test_rows_that_move_between_pages_count_once(scripted):
-    pages = [[{"id": number} for number in range(1, 31)], [{"id": number} for number in range(30, 41)]]
+    pages = [
+        [{"id": number} for number in range(1, 31)],
+        [{"id": number} for number in range(30, 41)],
+    ]
     server = scripted(lambda _: (200, {}, {"data": pages[len(server.seen) - 1]}))
     items = list_all(transport_of(server), "/v4/things", Deployment.from_json)
     assert [item.id for item in items] == list(range(1, 41))

@@ -68,7 +68,9 @@ def test_a_socks_proxy_is_refused_by_that_name(scheme, monkeypatch):
     assert "hush" not in str(caught.value)
     for name in ("HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, url)
-        with pytest.raises(ConfigurationError, match=rf"environment \({name}\) is a SOCKS proxy") as caught:
+        with pytest.raises(
+            ConfigurationError, match=rf"environment \({name}\) is a SOCKS proxy"
+        ) as caught:
             check_environment(BASE, {})
         assert "hush" not in str(caught.value)
         check_environment(BASE, {"https": "http://proxy:3128"})

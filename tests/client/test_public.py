@@ -25,7 +25,11 @@ PUBLIC = {
 
 
 def test_the_members_are_these_and_nothing_is_there_by_accident():
-    kinds = {name for name, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, BaseException)}
+    kinds = {
+        name
+        for name, one in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(one, BaseException)
+    }
     members = {
         name
         for name, one in vars(client).items()

@@ -1,4 +1,5 @@
-"""Lists of releases: newest first, only as far as they are needed, and whole while others change them."""
+"""Lists of releases: newest first, only as far as they are needed, and whole while others change
+them."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ PAGE = b"<html>403 Forbidden</html>"
 
 
 class Deployment:
-    """Answers the list of a deployment's releases as a test wants it; something may happen after a request."""
+    """Answers the list of a deployment's releases as a test wants it; something may happen after a
+    request."""
 
     def __init__(self, scripted, form, count, live=None):
         self.ids = list(range(1, count + 1))
@@ -37,7 +39,9 @@ class Deployment:
         self.respond = self.answer
         self.server = scripted(lambda request: self.respond(request))
         self.client = TrifactaClient(
-            ClientConfig(base_url=self.server.url, login="me", password="very-long-secret", read_retries=0)
+            ClientConfig(
+                base_url=self.server.url, login="me", password="very-long-secret", read_retries=0
+            )
         )
 
     def answer(self, request):
@@ -53,7 +57,11 @@ class Deployment:
             return 400, {}, {"exception": {"name": "ApiValidationFailed", "message": "sort"}}
         newest_first = self.sorts is True and query.get("sort") == "-id"
         rows = [
-            {"id": one, "active": one in self.live or None, **({} if embedded else {"deployment": {"id": 1}})}
+            {
+                "id": one,
+                "active": one in self.live or None,
+                **({} if embedded else {"deployment": {"id": 1}}),
+            }
             for one in sorted(self.ids, reverse=newest_first)
         ]
         offset = int(query.get("offset", 0)) if self.pages else 0
@@ -92,7 +100,9 @@ def test_the_whole_list_is_read_newest_first(deployment, count):
     assert one.list() == sorted(one.ids, reverse=True)
 
 
-@pytest.mark.parametrize(("count", "live", "requests"), [(10, 10, 1), (3000, 3000, 1), (3000, 1, 31), (3000, 2801, 3)])
+@pytest.mark.parametrize(
+    ("count", "live", "requests"), [(10, 10, 1), (3000, 3000, 1), (3000, 1, 31), (3000, 2801, 3)]
+)
 def test_reading_ends_where_it_is_enough(deployment, count, live, requests):
     one = deployment(count, live)
     found = one.list(until=shows_live)
@@ -113,7 +123,9 @@ def test_a_server_that_does_not_page_is_asked_for_all(deployment):
     assert one.list(until=shows_live) == sorted(one.ids, reverse=True)
 
 
-@pytest.mark.parametrize(("count", "counts", "requests"), [(75, True, 1), (150, True, 1), (74, False, 10)])
+@pytest.mark.parametrize(
+    ("count", "counts", "requests"), [(75, True, 1), (150, True, 1), (74, False, 10)]
+)
 def test_an_embed_that_is_not_paged_is_whole(scripted, count, counts, requests):
     one = Deployment(scripted, "whole embed", count)
     one.live, one.counts = set(), counts
@@ -131,7 +143,8 @@ def test_an_embed_that_may_not_be_whole_is_an_error(scripted):
 
 @pytest.mark.parametrize("deleted", [250, 151])
 def test_a_release_that_is_deleted_between_two_pages_hides_no_other(deployment, deleted):
-    """Without the overlap, release 150 would be the last of the first page before, and before the second one after."""
+    """Without the overlap, release 150 would be the last of the first page before, and before the
+    second one after."""
     one = deployment(250, 150)
     one.then = [lambda: one.ids.remove(deleted)]
     assert 150 in one.list(until=shows_live)
@@ -181,7 +194,9 @@ def test_a_small_list_without_a_live_release_is_read_once(deployment):
 def test_deleted_releases_come_where_they_are_wanted(make_package, choice):
     with Emulator(EmulatorOptions(release_list=choice)) as emulator:
         emulator.store.create_deployment("Orders")
-        config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+        config = ClientConfig(
+            base_url=emulator.url, login="admin@example.com", password="admin-password"
+        )
         with TrifactaClient(config) as client, open_package(make_package()) as package:
             made = client.releases.create(1, package.body()).release
             emulator.store.delete_release(made.id)
@@ -192,7 +207,9 @@ def test_deleted_releases_come_where_they_are_wanted(make_package, choice):
 
 def test_a_row_without_a_deployment_may_be_of_any(scripted):
     server = scripted(lambda _: (200, {}, {"data": [{"id": 1, "active": True}]}))
-    config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", read_retries=0)
+    config = ClientConfig(
+        base_url=server.url, login="me", password="very-long-secret", read_retries=0
+    )
     with TrifactaClient(config) as client, pytest.raises(UnexpectedResponseError):
         client.releases.list(1)
 
@@ -211,9 +228,14 @@ def test_what_an_instance_lacks_is_asked_once_for_a_client(scripted):
 @pytest.mark.parametrize("name", [None, "DataNotFoundException"])
 def test_another_404_chooses_nothing(scripted, name):
     """A gateway may answer it for a moment."""
-    one, body = Deployment(scripted, "plain", 3), {"exception": {"name": name}} if name else {"message": "no Route"}
+    one, body = (
+        Deployment(scripted, "plain", 3),
+        {"exception": {"name": name}} if name else {"message": "no Route"},
+    )
     failing = [True, True]
-    one.respond = lambda request: (404, {}, body) if failing and failing.pop() else one.answer(request)
+    one.respond = lambda request: (
+        (404, {}, body) if failing and failing.pop() else one.answer(request)
+    )
     with pytest.raises(APIError):
         one.list()
     assert one.list() == [3, 2, 1]
@@ -222,26 +244,37 @@ def test_another_404_chooses_nothing(scripted, name):
 
 def test_an_instance_without_deployments_stays_one(scripted):
     server = scripted(lambda _: (404, {}, NO_ROUTE))
-    config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", read_retries=0)
+    config = ClientConfig(
+        base_url=server.url, login="me", password="very-long-secret", read_retries=0
+    )
     with TrifactaClient(config) as client, pytest.raises(DeploymentManagerMissingError):
         client.releases.list(1)
     assert not any("embed" in request.path for request in server.seen)
 
 
-@pytest.mark.parametrize("answer", [(503, {}, {}), (404, {"Content-Type": "text/html"}, PAGE)], ids=["503", "gateway"])
+@pytest.mark.parametrize(
+    "answer", [(503, {}, {}), (404, {"Content-Type": "text/html"}, PAGE)], ids=["503", "gateway"]
+)
 def test_without_an_answer_about_deployments_nothing_is_chosen(scripted, answer):
     def respond(request):
         return answer if urlsplit(request.path).path == "/v4/deployments" else (404, {}, NO_ROUTE)
 
     server = scripted(respond)
-    config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", read_retries=0)
-    with TrifactaClient(config) as client, pytest.raises(APIError, check=lambda error: error.retryable):
+    config = ClientConfig(
+        base_url=server.url, login="me", password="very-long-secret", read_retries=0
+    )
+    with (
+        TrifactaClient(config) as client,
+        pytest.raises(APIError, check=lambda error: error.retryable),
+    ):
         client.releases.list(1)
     assert not any("embed" in request.path for request in server.seen)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-@pytest.mark.parametrize("body", [PAGE, {"exception": {"name": "SomeException"}}], ids=["gateway", "API"])
+@pytest.mark.parametrize(
+    "body", [PAGE, {"exception": {"name": "SomeException"}}], ids=["gateway", "API"]
+)
 def test_what_refuses_the_sort_chooses_the_list_without_it(deployment, status, body):
     one = deployment(30)
     one.list()
@@ -251,7 +284,9 @@ def test_what_refuses_the_sort_chooses_the_list_without_it(deployment, status, b
 
 
 def embed_of(body):
-    return lambda request: (404, {}, NO_ROUTE) if "deploymentId" in request.path else (200, {}, {"data": [], **body})
+    return lambda request: (
+        (404, {}, NO_ROUTE) if "deploymentId" in request.path else (200, {}, {"data": [], **body})
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +302,9 @@ def embed_of(body):
 )
 def test_what_is_embedded_belongs_to_its_deployment(scripted, body, found):
     server = scripted(embed_of(body))
-    config = ClientConfig(base_url=server.url, login="me", password="very-long-secret", read_retries=0)
+    config = ClientConfig(
+        base_url=server.url, login="me", password="very-long-secret", read_retries=0
+    )
     with TrifactaClient(config) as client:
         if found is None:
             with pytest.raises(UnexpectedResponseError):

@@ -30,7 +30,9 @@ def connect():
     clients = []
 
     def make(url, **options):
-        config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", **options)
+        config = ClientConfig(
+            base_url=url, login="admin@example.com", password="admin-password", **options
+        )
         clients.append(TrifactaClient(config, transport=Transport(config, sleep=lambda _: None)))
         return clients[-1]
 
@@ -40,7 +42,9 @@ def connect():
 
 
 def ask(url, path):
-    with closing(Transport(ClientConfig(base_url=url, login="me", password="long-secret"))) as transport:
+    with closing(
+        Transport(ClientConfig(base_url=url, login="me", password="long-secret"))
+    ) as transport:
         return transport.read(path)
 
 
@@ -53,16 +57,34 @@ ROLE = "Deployment role"
     [
         ("/v4/deployments", ("permission", ROLE), ("the id", "import", "export")),
         ("/v4/deployments/7", ("id 7 of the deployment", "permission", ROLE), ("import", "export")),
-        ("/v4/deployments/7/releases", ("id 7 of the deployment", "permission", ROLE, "import"), ("export",)),
-        ("/v4/deployments/7/releases/dryRun", ("id 7 of the deployment", "permission", ROLE, "import"), ("export",)),
+        (
+            "/v4/deployments/7/releases",
+            ("id 7 of the deployment", "permission", ROLE, "import"),
+            ("export",),
+        ),
+        (
+            "/v4/deployments/7/releases/dryRun",
+            ("id 7 of the deployment", "permission", ROLE, "import"),
+            ("export",),
+        ),
         ("/v4/releases/9", ("id 9 of the release", "permission", ROLE), ("import", "export")),
-        ("/v4/flows/13/package", ("id 13 of the flow", "permission", "shared", "export"), (ROLE, "import")),
+        (
+            "/v4/flows/13/package",
+            ("id 13 of the flow", "permission", "shared", "export"),
+            (ROLE, "import"),
+        ),
         ("/v4/connections", ("permission", "shared"), (ROLE, "the id", "import", "export")),
-        ("/v4/jobGroups/5/status", ("id 5 of the job group", "permission"), (ROLE, "import", "export")),
+        (
+            "/v4/jobGroups/5/status",
+            ("id 5 of the job group", "permission"),
+            (ROLE, "import", "export"),
+        ),
         ("/v4/people/current", ("permission", "API"), (ROLE, "the id", "import", "export")),
     ],
 )
-def test_the_advice_names_the_id_and_the_permission_of_the_call(scripted, status, error, path, said, unsaid):
+def test_the_advice_names_the_id_and_the_permission_of_the_call(
+    scripted, status, error, path, said, unsaid
+):
     """The status does not tell a mistyped id from a missing permission."""
     server = scripted(lambda _: (status, {}, {"exception": {"name": "X", "message": "y"}}))
     with pytest.raises(error) as caught:
@@ -102,7 +124,12 @@ def test_a_400_to_a_read_that_sends_only_an_id_is_about_the_id(scripted, connect
         (lambda client: client.deployments.list(), REFUSAL),
         (lambda client: client.import_rules.list(7, "object"), REFUSAL),
         (lambda client: client.flows.export(7, io.BytesIO(), comment="Told"), REFUSAL),
-        (lambda client: client.deployments._transport.read("/v4/deployments/7", {"embed": "releases"}), REFUSAL),
+        (
+            lambda client: client.deployments._transport.read(
+                "/v4/deployments/7", {"embed": "releases"}
+            ),
+            REFUSAL,
+        ),
     ],
 )
 def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body):
@@ -116,8 +143,13 @@ def test_any_other_400_may_be_about_what_was_sent(scripted, connect, call, body)
 @pytest.mark.parametrize("status", [403, 404, 400])
 @pytest.mark.parametrize("number", [1001, 1002])
 def test_a_mistyped_flow_and_one_that_is_not_shared(connect, status, number):
-    """Where an unknown flow gets a 403 too, nobody can tell the two apart, and the error says so."""
-    users, flow = (User("owner@example.com", "x"), User("admin@example.com", "admin-password")), PresetFlow("Theirs")
+    """Where an unknown flow gets a 403 too, nobody can tell the two apart, and the
+    error says so.
+    """
+    users, flow = (
+        (User("owner@example.com", "x"), User("admin@example.com", "admin-password")),
+        PresetFlow("Theirs"),
+    )
     options = EmulatorOptions(users=users, flows=(flow,), unknown_flow_status=status)
     refused = pytest.raises((PermissionDeniedError, NotFoundError, BadRequestError))
     with Emulator(options) as emulator, refused as caught:
@@ -150,14 +182,18 @@ def test_an_instance_without_deployment_manager_is_called_so(connect, call):
 
 
 def test_the_rest_of_such_an_instance_works(connect):
-    with Emulator(EmulatorOptions(deployment_manager=False, flows=(PresetFlow("Daily"),))) as emulator:
+    with Emulator(
+        EmulatorOptions(deployment_manager=False, flows=(PresetFlow("Daily"),))
+    ) as emulator:
         client, file = connect(emulator.url), io.BytesIO()
         client.flows.export(emulator.store.flows()[0].id, file)
         assert file.getbuffer().nbytes
         assert client.connections.list() == []
 
 
-@pytest.mark.parametrize(("path", "name"), [("/v4/deployments/1", "DataNotFoundException"), ("/v4/flows/1", None)])
+@pytest.mark.parametrize(
+    ("path", "name"), [("/v4/deployments/1", "DataNotFoundException"), ("/v4/flows/1", None)]
+)
 def test_another_404_is_not_taken_for_that(scripted, path, name):
     name = name or "RouteNotFoundException"
     server = scripted(lambda _: (404, {}, {"exception": {"name": name, "message": "x"}}))
@@ -167,7 +203,11 @@ def test_another_404_is_not_taken_for_that(scripted, path, name):
     assert len(server.seen) == 1
 
 
-NO_ROUTE = (404, {}, {"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}})
+NO_ROUTE = (
+    404,
+    {},
+    {"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}},
+)
 
 
 def by_path(listed):
@@ -194,13 +234,21 @@ BELOW = [
     ("answer", "kind"),
     [
         ((200, {}, {"data": []}), NotFoundError),
-        ((403, {}, {"exception": {"name": "AccessControlException", "message": "m"}}), NotFoundError),
-        ((404, {}, {"exception": {"name": "DataNotFoundException", "message": "m"}}), NotFoundError),
+        (
+            (403, {}, {"exception": {"name": "AccessControlException", "message": "m"}}),
+            NotFoundError,
+        ),
+        (
+            (404, {}, {"exception": {"name": "DataNotFoundException", "message": "m"}}),
+            NotFoundError,
+        ),
         (NO_ROUTE, DeploymentManagerMissingError),
     ],
     ids=["listed", "forbidden", "another 404", "unknown"],
 )
-def test_only_the_list_of_deployments_shows_that_there_is_no_deployment_manager(scripted, connect, call, answer, kind):
+def test_only_the_list_of_deployments_shows_that_there_is_no_deployment_manager(
+    scripted, connect, call, answer, kind
+):
     server = scripted(by_path(lambda: answer))
     client = connect(server.url)
     for reader in (client, client.without_repetitions, client):
@@ -209,20 +257,31 @@ def test_only_the_list_of_deployments_shows_that_there_is_no_deployment_manager(
         assert type(caught.value) is kind
         assert not caught.value.retryable
         assert did_nothing(caught.value)
-    assert [request.path for request in server.seen].count("/v4/deployments?limit=1") == 1, "the answer is kept"
+    assert [request.path for request in server.seen].count("/v4/deployments?limit=1") == 1, (
+        "the answer is kept"
+    )
 
 
 @pytest.mark.parametrize("call", BELOW)
 @pytest.mark.parametrize(
     "answer",
-    [None, (401, {}, REFUSAL), (403, {}, b"Forbidden"), (404, {}, b""), (429, {}, REFUSAL), (503, {}, REFUSAL)],
+    [
+        None,
+        (401, {}, REFUSAL),
+        (403, {}, b"Forbidden"),
+        (404, {}, b""),
+        (429, {}, REFUSAL),
+        (503, {}, REFUSAL),
+    ],
     ids=["nothing", "401", "403 of a gateway", "404 of a gateway", "429", "503"],
 )
 def test_what_could_not_be_asked_is_asked_again(scripted, connect, call, answer):
     answers = [answer, NO_ROUTE]
     server = scripted(by_path(lambda: answers.pop(0)))
     client = connect(server.url, read_retries=0)
-    with pytest.raises(NotFoundError, check=lambda error: error.retryable and did_nothing(error)) as caught:
+    with pytest.raises(
+        NotFoundError, check=lambda error: error.retryable and did_nothing(error)
+    ) as caught:
         call(client)
     assert type(caught.value) is NotFoundError
     with pytest.raises(DeploymentManagerMissingError):
@@ -230,7 +289,8 @@ def test_what_could_not_be_asked_is_asked_again(scripted, connect, call, answer)
 
 
 @pytest.mark.parametrize(
-    ("options", "agent"), [({}, f"airflow-provider-trifacta/{__version__}"), ({"user_agent": "ours/7"}, "ours/7")]
+    ("options", "agent"),
+    [({}, f"airflow-provider-trifacta/{__version__}"), ({"user_agent": "ours/7"}, "ours/7")],
 )
 def test_every_request_says_who_asks(emulator, connect, make_package, options, agent):
     client = connect(emulator.url, **options)
@@ -242,11 +302,19 @@ def test_every_request_says_who_asks(emulator, connect, make_package, options, a
 
 
 @pytest.mark.parametrize("depth", [99, 150, 900, 20_000])
-@pytest.mark.parametrize(("leaf", "dropped"), [("7", True), ('"x]"', True), ("", False), ("[],[]", False)])
-def test_a_deep_answer_to_an_import_still_tells_what_was_dropped(scripted, connect, make_package, depth, leaf, dropped):
-    """A release is live by then: an answer that could not be read would hide what the import left out."""
+@pytest.mark.parametrize(
+    ("leaf", "dropped"), [("7", True), ('"x]"', True), ("", False), ("[],[]", False)]
+)
+def test_a_deep_answer_to_an_import_still_tells_what_was_dropped(
+    scripted, connect, make_package, depth, leaf, dropped
+):
+    """A release is live by then: an answer that could not be read would hide what the import left
+    out."""
     deep = "[" * depth + leaf + "]" * depth
-    body = f'{{"release": {{"id": 7}}, "primaryFlowIds": [3], "deletedObjects": {{"flows": {deep}}}}}'.encode()
+    text = (
+        f'{{"release": {{"id": 7}}, "primaryFlowIds": [3], "deletedObjects": {{"flows": {deep}}}}}'
+    )
+    body = text.encode()
     server = scripted(lambda request: request.read_body() and (201, {}, body))
     with open_package(make_package()) as package:
         result = connect(server.url).releases.create(1, package.body())
@@ -273,7 +341,10 @@ PAGE = (b"<html>Closed</html>", {"Content-Type": "text/html; charset=utf-8"})
 GATEWAYS = {
     "HTML": PAGE,
     "Traefik": (b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"}),
-    "Kong": (b'{"message":"no Route matched with those values"}', {"Content-Type": "application/json"}),
+    "Kong": (
+        b'{"message":"no Route matched with those values"}',
+        {"Content-Type": "application/json"},
+    ),
     "Envoy": (b"", {}),
     "a list": (b"[]", {"Content-Type": "application/json"}),
     "a text": (b'"Forbidden"', {"Content-Type": "application/json"}),
@@ -292,7 +363,12 @@ def test_a_4xx_of_a_gateway_is_no_word_of_the_api(scripted, connect, body, heade
     with pytest.raises(GatewayPageError) as caught:
         connect(server.url, read_retries=2).releases.get(7)
     error = caught.value
-    assert (error.status, error.retryable, error.from_api, did_nothing(error)) == (status, True, False, False)
+    assert (error.status, error.retryable, error.from_api, did_nothing(error)) == (
+        status,
+        True,
+        False,
+        False,
+    )
     assert f"answered {status}" in str(error)
     assert "something in front of the API answered" in str(error)
     assert "the id" not in str(error)
@@ -337,7 +413,9 @@ def test_an_error_of_the_api_that_is_called_html_stays_the_apis(scripted, connec
 
 @every_gateway
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410])
-def test_a_change_is_not_sent_again_after_the_words_of_a_gateway(scripted, connect, body, headers, status):
+def test_a_change_is_not_sent_again_after_the_words_of_a_gateway(
+    scripted, connect, body, headers, status
+):
     server = scripted(lambda request: request.read_body() and (status, headers, body))
     with pytest.raises(GatewayPageError, check=lambda error: not did_nothing(error)):
         connect(server.url).releases.activate(7)
@@ -355,7 +433,9 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "code"), NAMES.items())
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 429, 500])
-def test_some_names_of_exceptions_count_for_more_than_the_status(scripted, connect, status, name, code):
+def test_some_names_of_exceptions_count_for_more_than_the_status(
+    scripted, connect, status, name, code
+):
     server = scripted(lambda _: (status, {}, {"exception": {"name": name, "message": "m"}}))
     with pytest.raises(APIError) as caught:
         connect(server.url, read_retries=0).job_groups.status(7)
@@ -363,7 +443,9 @@ def test_some_names_of_exceptions_count_for_more_than_the_status(scripted, conne
     assert did_nothing(caught.value) is (status < 500)
 
 
-@pytest.mark.parametrize("name", ["invalidaccesstokenexception", "Gone", "ValidationFailed", 7, None])
+@pytest.mark.parametrize(
+    "name", ["invalidaccesstokenexception", "Gone", "ValidationFailed", 7, None]
+)
 def test_other_names_do_not(scripted, connect, name):
     server = scripted(lambda _: (403, {}, {"exception": {"name": name, "message": "m"}}))
     with pytest.raises(PermissionDeniedError):
@@ -379,7 +461,9 @@ def test_a_name_outside_of_an_exception_is_not_the_apis(scripted, connect, name)
 
 @every_gateway
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_a_refusal_of_a_parameter_chooses_another_form_whoever_refuses_it(scripted, connect, body, headers, status):
+def test_a_refusal_of_a_parameter_chooses_another_form_whoever_refuses_it(
+    scripted, connect, body, headers, status
+):
     rows = [{"id": one, "active": one == 2, "deployment": {"id": 1}} for one in (2, 1)]
 
     def respond(request):
@@ -394,9 +478,15 @@ def test_a_refusal_of_a_parameter_chooses_another_form_whoever_refuses_it(script
 
 @every_gateway
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_flows_are_listed_without_the_deleted_ones_where_these_are_refused(scripted, connect, body, headers, status):
+def test_flows_are_listed_without_the_deleted_ones_where_these_are_refused(
+    scripted, connect, body, headers, status
+):
     def respond(request):
-        return (status, headers, body) if "includeDeleted" in request.path else (200, {}, {"data": [{"id": 3}]})
+        return (
+            (status, headers, body)
+            if "includeDeleted" in request.path
+            else (200, {}, {"data": [{"id": 3}]})
+        )
 
     client = connect(scripted(respond).url, read_retries=0)
     assert [flow.id for flow in client.flows.newest(include_deleted=True)] == [3]
@@ -417,7 +507,11 @@ def test_another_error_chooses_no_other_form(scripted, connect, status, name):
 @pytest.mark.parametrize("location", ["/login", "https://other.example.com/", "http://["])
 def test_a_redirected_read_may_succeed_later(scripted, connect, method, retryable, location):
     def respond(request):
-        return (200, *reversed(PAGE)) if request.path == "/login" else (302, {"Location": location}, b"")
+        return (
+            (200, *reversed(PAGE))
+            if request.path == "/login"
+            else (302, {"Location": location}, b"")
+        )
 
     transport = connect(scripted(respond).url)._transport
     with pytest.raises(RedirectError, check=lambda error: error.retryable is retryable):

@@ -1,4 +1,5 @@
-"""Every form in which a secret travels is known, and replaced in errors and in answers that echo it."""
+"""Every form in which a secret travels is known, and replaced in errors and in answers that echo
+it."""
 
 from __future__ import annotations
 
@@ -51,10 +52,16 @@ def test_the_environments_proxies_have_secrets_too(monkeypatch):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("escaped", [False, True])
 def test_an_answer_that_echoes_credentials_is_redacted(scripted, form, escaped):
-    text = "".join(f"\\u{ord(one):04x}" for one in form) if escaped else json.dumps(form, ensure_ascii=False)[1:-1]
+    text = (
+        "".join(f"\\u{ord(one):04x}" for one in form)
+        if escaped
+        else json.dumps(form, ensure_ascii=False)[1:-1]
+    )
     body = f'{{"data": [{{"id": 1, "name": "was {text}"}}]}}'.encode()
     server = scripted(lambda _: (200, {"Content-Type": "application/json"}, body))
-    config = ClientConfig(base_url=server.url, login=CONFIG.login, password=PASSWORD, proxies=CONFIG.proxies)
+    config = ClientConfig(
+        base_url=server.url, login=CONFIG.login, password=PASSWORD, proxies=CONFIG.proxies
+    )
     with TrifactaClient(config) as client:
         (found,) = client.deployments.list()
     assert found.name == "was ***"

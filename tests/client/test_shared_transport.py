@@ -1,4 +1,6 @@
-"""A transport that threads share, as for polls, sends what another one sends, with the same errors."""
+"""A transport that threads share, as for polls, sends what another one sends, with the
+same errors.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,19 @@ import pytest
 import requests
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.client.errors import ConnectError, RateLimitError, RedirectError, TLSError
+from airflow_provider_trifacta.client.errors import (
+    ConnectError,
+    RateLimitError,
+    RedirectError,
+    TLSError,
+)
 from airflow_provider_trifacta.client.transport import Transport
 
 
 def config_of(url, **options):
-    return ClientConfig(base_url=url, login="me", password="very-long-secret", read_retries=0, **options)
+    return ClientConfig(
+        base_url=url, login="me", password="very-long-secret", read_retries=0, **options
+    )
 
 
 def polling_client(url, **options):

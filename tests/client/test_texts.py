@@ -1,4 +1,5 @@
-"""Ids and texts from outside: none makes a line of its own, steers a terminal, or is longer than people read."""
+"""Ids and texts from outside: none makes a line of its own, steers a terminal, or is longer than
+people read."""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ import json
 import pytest
 
 from airflow_provider_trifacta.client.errors import InvalidInputError
-from airflow_provider_trifacta.client.texts import listed, parse_id, quoted, shown, shown_json, shown_within
+from airflow_provider_trifacta.client.texts import (
+    listed,
+    parse_id,
+    quoted,
+    shown,
+    shown_json,
+    shown_within,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +37,9 @@ def test_a_text_is_one_line_without_control_characters(text, expected):
     assert shown(text) == expected
 
 
-@pytest.mark.parametrize("text", ["x" * 201, "\x1b" * 201, "x y " * 100, " " * 10**6 + "x", "x\n" * 10**6, "é" * 10**7])
+@pytest.mark.parametrize(
+    "text", ["x" * 201, "\x1b" * 201, "x y " * 100, " " * 10**6 + "x", "x\n" * 10**6, "é" * 10**7]
+)
 def test_a_text_is_cut(text):
     assert len(shown(text)) <= 203
     assert shown(text).endswith("...")

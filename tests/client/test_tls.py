@@ -1,4 +1,5 @@
-"""What is wrong with the TLS files of a connection is told by field, and nothing of a path or a file is quoted."""
+"""What is wrong with the TLS files of a connection is told by field, and nothing of a path or a
+file is quoted."""
 
 from __future__ import annotations
 
@@ -39,9 +40,15 @@ def folder(tmp_path_factory):
 
 
 def config(folder, *, verify=True, cert=None):
-    cert = tuple(str(folder / one) for one in cert) if isinstance(cert, tuple) else cert and str(folder / cert)
+    cert = (
+        tuple(str(folder / one) for one in cert)
+        if isinstance(cert, tuple)
+        else cert and str(folder / cert)
+    )
     verify = str(folder / verify) if isinstance(verify, str) else verify
-    return ClientConfig(base_url="https://localhost:9", password="long-secret", verify=verify, cert=cert)
+    return ClientConfig(
+        base_url="https://localhost:9", password="long-secret", verify=verify, cert=cert
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,8 +61,16 @@ def config(folder, *, verify=True, cert=None):
         ({"cert": "directory"}, "unreadable_file", ("'cert'", "is a directory")),
         ({"cert": "text.pem"}, "unreadable_file", ("'cert'", "no certificate")),
         ({"cert": "cert.pem"}, "unreadable_file", ("'cert'", "no private key")),
-        ({"cert": ("cert.pem", "none.pem")}, "unreadable_file", ("key's file", "'cert'", "does not exist")),
-        ({"cert": ("none.pem", "key.pem")}, "unreadable_file", ("certificate's file", "'cert'", "does not exist")),
+        (
+            {"cert": ("cert.pem", "none.pem")},
+            "unreadable_file",
+            ("key's file", "'cert'", "does not exist"),
+        ),
+        (
+            {"cert": ("none.pem", "key.pem")},
+            "unreadable_file",
+            ("certificate's file", "'cert'", "does not exist"),
+        ),
         ({"cert": ("cert.pem", "cert.pem")}, "unreadable_file", ("key's file", "no private key")),
         ({"cert": ("cert.pem", "damaged.pem")}, "unreadable_file", ("'cert'", "damaged")),
         ({"cert": ("cert.pem", "other.pem")}, "key_mismatch", ("'cert'", "do not belong together")),
@@ -63,12 +78,16 @@ def config(folder, *, verify=True, cert=None):
     ],
     ids=str,
 )
-def test_what_is_wrong_with_a_file_is_told_by_field(folder, fields, reason, words, scripted, authority):
+def test_what_is_wrong_with_a_file_is_told_by_field(
+    folder, fields, reason, words, scripted, authority
+):
     found, text = file_problem(config(folder, **fields))
     assert found == reason
     assert not [word for word in words if word not in text]
     server = scripted(lambda _: (200, {}, {}), authority[0])
-    transport = Transport(ClientConfig(server.url, "long-secret", **_fields_of(config(folder, **fields), authority)))
+    transport = Transport(
+        ClientConfig(server.url, "long-secret", **_fields_of(config(folder, **fields), authority))
+    )
     with pytest.raises((ConfigurationError, TLSError)) as caught:
         transport.read("/v4/x")
     assert caught.value.unsent
@@ -81,7 +100,9 @@ def _fields_of(config, authority):
     return {"verify": authority[1] if config.verify is True else config.verify, "cert": config.cert}
 
 
-@pytest.mark.parametrize("fields", [{}, {"verify": "ca.pem", "cert": "both.pem"}, {"cert": ("cert.pem", "key.pem")}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"verify": "ca.pem", "cert": "both.pem"}, {"cert": ("cert.pem", "key.pem")}]
+)
 def test_usable_files_have_no_problem(folder, fields, monkeypatch):
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
@@ -108,7 +129,9 @@ def test_a_file_that_may_not_be_read_is_told_as_that(folder, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
 @pytest.mark.parametrize("field", ["verify", "REQUESTS_CA_BUNDLE", "cert", "certificate", "key"])
-def test_what_is_no_regular_file_is_refused_before_it_is_opened(special, kind, field, folder, monkeypatch):
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(
+    special, kind, field, folder, monkeypatch
+):
     """Opening a pipe waits without end, in a triggerer for everybody."""
     path, good = special[kind], str(folder / "both.pem")
     fields = {
@@ -120,7 +143,9 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(special, kind, f
     }[field]
     if field == "REQUESTS_CA_BUNDLE":
         monkeypatch.setenv(field, path)
-    transport = Transport(ClientConfig("https://localhost:9", "long-secret", read_retries=0, **fields))
+    transport = Transport(
+        ClientConfig("https://localhost:9", "long-secret", read_retries=0, **fields)
+    )
     with pytest.raises(ConfigurationError, match="is a pipe, a socket or a device") as caught:
         transport.read("/v4/x")
     assert caught.value.unsent
@@ -133,4 +158,8 @@ def special(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
-        yield {"pipe": str(tmp_path / "pipe"), "socket": str(tmp_path / "socket"), "device": "/dev/zero"}
+        yield {
+            "pipe": str(tmp_path / "pipe"),
+            "socket": str(tmp_path / "socket"),
+            "device": "/dev/zero",
+        }

@@ -89,7 +89,9 @@ def test_basic_credentials_go_with_every_request(scripted, connect):
     assert request.headers["Accept"] == "application/json"
 
 
-def test_without_a_login_the_password_is_a_bearer_token_even_with_a_netrc_file(scripted, tmp_path, monkeypatch):
+def test_without_a_login_the_password_is_a_bearer_token_even_with_a_netrc_file(
+    scripted, tmp_path, monkeypatch
+):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login other password wrong\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -124,8 +126,16 @@ def test_session_cookies_are_not_kept(scripted, connect):
         (413, PayloadTooLargeError, "upload limit"),
     ],
 )
-def test_an_error_names_method_path_status_words_request_and_next_step(scripted, connect, status, cls, advice):
-    body = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": {"field": "x"}}}
+def test_an_error_names_method_path_status_words_request_and_next_step(
+    scripted, connect, status, cls, advice
+):
+    body = {
+        "exception": {
+            "name": "ValidationFailed",
+            "message": "Input validation failed",
+            "details": {"field": "x"},
+        }
+    }
     server = scripted(lambda _: (status, {"x-trifacta-request-id": "req-7"}, body))
     with pytest.raises(cls) as caught:
         connect(server.url).read("/v4/deployments/1/releases")
@@ -145,7 +155,15 @@ def test_an_error_names_method_path_status_words_request_and_next_step(scripted,
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html><h1>Bad Gateway</h1></html>", b'"Unauthorized"', b"[1, 2]", b"null", b"{", b'{"exception": "text"}'],
+    [
+        b"",
+        b"<html><h1>Bad Gateway</h1></html>",
+        b'"Unauthorized"',
+        b"[1, 2]",
+        b"null",
+        b"{",
+        b'{"exception": "text"}',
+    ],
 )
 def test_error_bodies_of_any_shape_are_survived(scripted, connect, body):
     server = scripted(lambda _: (401, {"Content-Type": "text/html"}, body))
@@ -171,7 +189,9 @@ FOREIGN_KINDS = {
 
 @pytest.mark.parametrize("kind", FOREIGN_KINDS.values(), ids=FOREIGN_KINDS)
 @pytest.mark.parametrize("status", [200, 302, 404, 503])
-def test_the_content_type_of_an_answer_is_a_foreign_text_too(scripted, connect, caplog, kind, status):
+def test_the_content_type_of_an_answer_is_a_foreign_text_too(
+    scripted, connect, caplog, kind, status
+):
     server = scripted(lambda _: (status, {"Content-Type": kind}, b"<p>"))
     with pytest.raises(TrifactaError) as caught:
         connect(server.url, read_retries=1).read("/v4/x")
@@ -182,14 +202,18 @@ def test_the_content_type_of_an_answer_is_a_foreign_text_too(scripted, connect, 
 
 def test_a_page_instead_of_json_is_told(scripted, connect):
     server = scripted(lambda _: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>"))
-    with pytest.raises(UnexpectedResponseError, match=r"text/html '<html>Welcome</html>' instead of JSON"):
+    with pytest.raises(
+        UnexpectedResponseError, match=r"text/html '<html>Welcome</html>' instead of JSON"
+    ):
         connect(server.url).read("/v4/x")
 
 
 @pytest.mark.parametrize("echo", [SECRET, BASIC])
 def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, connect, echo, caplog):
     caplog.set_level(logging.DEBUG)
-    server = scripted(lambda _: (500, {}, {"exception": {"name": "E", "message": f"saw {echo} here"}}))
+    server = scripted(
+        lambda _: (500, {}, {"exception": {"name": "E", "message": f"saw {echo} here"}})
+    )
     with pytest.raises(ServerError) as caught:
         connect(server.url).read("/v4/x")
     assert "saw *** here" in str(caught.value)
@@ -201,7 +225,8 @@ def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, connect, echo,
 
 
 @pytest.mark.parametrize(
-    "failure", [(429, {}, {}), (500, {}, {}), (502, {}, b"<html>"), (503, {}, {}), (408, {}, {}), None]
+    "failure",
+    [(429, {}, {}), (500, {}, {}), (502, {}, b"<html>"), (503, {}, {}), (408, {}, {}), None],
 )
 def test_a_read_is_asked_again_after_a_passing_failure(scripted, connect, waits, failure):
     server = scripted(sequence(failure, failure, (200, {}, {"ok": 1})))
@@ -236,7 +261,9 @@ def in_the_future(seconds):
         ({"Retry-After": "Mon, 01 Jan 1990 00:00:00 GMT"}, 0, 2),
     ],
 )
-def test_the_server_says_how_long_to_wait_within_reason(scripted, connect, waits, headers, least, most):
+def test_the_server_says_how_long_to_wait_within_reason(
+    scripted, connect, waits, headers, least, most
+):
     server = scripted(sequence((429, headers, {}), (200, {}, {})))
     connect(server.url).read("/v4/x")
     assert least <= waits[0] <= most
@@ -253,7 +280,9 @@ PAGE = b"<html>503 Service Unavailable</html>"
 
 
 @pytest.mark.parametrize("busy", [(429, {}, BUSY), (429, {"x-retry-after": "3"}, BUSY)])
-def test_an_upload_is_sent_again_where_the_server_did_nothing(scripted, connect, upload, waits, busy):
+def test_an_upload_is_sent_again_where_the_server_did_nothing(
+    scripted, connect, upload, waits, busy
+):
     answers = sequence(busy, (201, {}, {"id": 1}))
     bodies = []
 
@@ -390,7 +419,11 @@ def test_a_truncated_answer_is_a_lost_connection(scripted, connect):
 
 def test_a_read_follows_a_redirect_within_the_server(scripted, connect):
     def respond(request):
-        return (302, {"Location": "/v4/x/"}, b"") if request.path == "/v4/x?a=1" else (200, {}, {"path": request.path})
+        return (
+            (302, {"Location": "/v4/x/"}, b"")
+            if request.path == "/v4/x?a=1"
+            else (200, {}, {"path": request.path})
+        )
 
     assert connect(scripted(respond).url).read("/v4/x", {"a": 1}) == {"path": "/v4/x/"}
 
@@ -411,10 +444,18 @@ def test_credentials_never_reach_another_host(scripted, connect):
     assert other.seen == []
 
 
-#: O is the other server (host:port), H the own one. The readers of URLs do not agree about most of them.
+#: O is the other server (host:port), H the own one. The readers of URLs do not agree about most of
+#: them.
 SHAPES = [
     *("http://O/v4/x", "//O/v4/x", "https://O/v4/x", "http:///O/v4/x", "http:O/v4/x", "///O/v4/x"),
-    *("http://O\\@H/v4/x", "http://O\\\\@H/v4/x", "//O\\@H/v4/x", "http://O/\\@H/v4/x", "/\\O/v4/x", "\\\\O\\v4"),
+    *(
+        "http://O\\@H/v4/x",
+        "http://O\\\\@H/v4/x",
+        "//O\\@H/v4/x",
+        "http://O/\\@H/v4/x",
+        "/\\O/v4/x",
+        "\\\\O\\v4",
+    ),
     *("http://H\\@O/v4/x", "http:\\\\O/v4/x", "http:/\\O/v4/x", "http://O\\.H/v4/x"),
     *(
         "http://H@O/v4/x",
@@ -424,7 +465,13 @@ SHAPES = [
         "http://@H/v4/x",
         "//H@O/v4/x",
     ),
-    *("http://O%5c@H/v4/x", "http://O%00@H/v4/x", "http://O%23@H/v4/x", "http://O#@H/v4/x", "http://O?@H/v4/x"),
+    *(
+        "http://O%5c@H/v4/x",
+        "http://O%00@H/v4/x",
+        "http://O%23@H/v4/x",
+        "http://O#@H/v4/x",
+        "http://O?@H/v4/x",
+    ),
     *(
         "http://O;@H/v4/x",
         "http://O,H/v4/x",
@@ -433,8 +480,21 @@ SHAPES = [
         "http://[O]/v4/x",
         "http://O:/x",
     ),
-    *("http://[::1/v4/x", "http://H:99999999/v4/x", "http://H:-1/v4/x", "http://H:x/v4/x", "javascript:alert(1)"),
-    *("file:///etc/passwd", "http://", "http://\u24b6/v4/x", "http://%6c/v4/x", "http://./v4/x", "ht\ttp://O/v4/x"),
+    *(
+        "http://[::1/v4/x",
+        "http://H:99999999/v4/x",
+        "http://H:-1/v4/x",
+        "http://H:x/v4/x",
+        "javascript:alert(1)",
+    ),
+    *(
+        "file:///etc/passwd",
+        "http://",
+        "http://\u24b6/v4/x",
+        "http://%6c/v4/x",
+        "http://./v4/x",
+        "ht\ttp://O/v4/x",
+    ),
 ]
 
 
@@ -463,9 +523,14 @@ def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, e
     assert other.seen == []
 
 
-def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(scripted, connect, monkeypatch):
+def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(
+    scripted, connect, monkeypatch
+):
     """The last check is of the request as it is sent."""
-    other, server = scripted(lambda _: (200, {}, {})), scripted(lambda _: (302, {"Location": "/x"}, b""))
+    other, server = (
+        scripted(lambda _: (200, {}, {})),
+        scripted(lambda _: (302, {"Location": "/x"}, b"")),
+    )
     target = f"{other.url}\\@{server.url.partition('//')[2]}/v4/x"
     monkeypatch.setattr("airflow_provider_trifacta.client.redirects.target_of", lambda *_: target)
     with pytest.raises(RedirectError, match="another server"):
@@ -519,7 +584,9 @@ def test_a_write_follows_no_redirect(scripted, connect, upload, status):
         return (status, {"Location": "/login"}, b"")
 
     server = scripted(respond)
-    with pytest.raises(RedirectError, match=r"POST /v4/x was redirected to http://127.0.0.1:\d+/login"):
+    with pytest.raises(
+        RedirectError, match=r"POST /v4/x was redirected to http://127.0.0.1:\d+/login"
+    ):
         connect(server.url).write("POST", "/v4/x", body=upload(10))
     assert len(server.seen) == 1
 
@@ -545,7 +612,13 @@ def test_a_redirects_query_is_not_shown(scripted, connect):
     with pytest.raises(RedirectError, match="/login") as caught:
         connect(scripted(respond).url).read("/v4/x")
     assert "s3cr3t-ticket" not in str(caught.value)
-    endless = scripted(lambda request: (302, {"Location": request.path.split("?")[0] + "x?ticket=s3cr3t-ticket"}, b""))
+    endless = scripted(
+        lambda request: (
+            302,
+            {"Location": request.path.split("?")[0] + "x?ticket=s3cr3t-ticket"},
+            b"",
+        )
+    )
     with pytest.raises(RedirectError, match="more than 3 times") as caught:
         connect(endless.url).read("/v4/x")
     assert "s3cr3t-ticket" not in str(caught.value)
@@ -604,7 +677,10 @@ def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
 def pems(tmp_path_factory):
     """Return paths of certificates and keys, and the authority that signed them."""
     folder, ca, other = tmp_path_factory.mktemp("pems"), trustme.CA(), trustme.CA()
-    paths = {name: str(folder / f"{name}.pem") for name in ("ca", "client", "stranger", "key", "other_key", "text")}
+    paths = {
+        name: str(folder / f"{name}.pem")
+        for name in ("ca", "client", "stranger", "key", "other_key", "text")
+    }
     ca.cert_pem.write_to_path(paths["ca"])
     client, stranger = ca.issue_cert("me@example.com"), other.issue_cert("me@example.com")
     client.private_key_and_cert_chain_pem.write_to_path(paths["client"])
@@ -643,7 +719,9 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda one: one.name
+)
 def test_a_tls_error_says_what_is_wrong_and_what_helps(
     scripted, connect, pems, waits, version, server, client, reason, helps
 ):
@@ -657,7 +735,11 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
         context.maximum_version = version
         url = scripted(lambda _: (200, {}, {"ok": 1}), context).url
     cert = client.get("cert")
-    cert = tuple(getattr(pems, one) for one in cert) if isinstance(cert, tuple) else cert and getattr(pems, cert)
+    cert = (
+        tuple(getattr(pems, one) for one in cert)
+        if isinstance(cert, tuple)
+        else cert and getattr(pems, cert)
+    )
     verify = client.get("verify", "ca")
     transport = connect(url, cert=cert, verify=verify if verify is True else getattr(pems, verify))
     if reason is None:
@@ -670,7 +752,9 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
     assert waits == []
 
 
-def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(scripted, connect, authority, caplog):
+def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(
+    scripted, connect, authority, caplog
+):
     server = scripted(lambda _: (200, {}, {}), tls=authority[0])
     for _ in range(2):
         connect(server.url, verify=False).read("/v4/x")
@@ -703,7 +787,9 @@ def test_verify_takes_a_bundle_or_false_even_against_the_environment(
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize(("status", "cls"), [(401, AuthenticationError), (413, PayloadTooLargeError)])
+@pytest.mark.parametrize(
+    ("status", "cls"), [(401, AuthenticationError), (413, PayloadTooLargeError)]
+)
 def test_an_answer_before_the_end_of_an_upload_is_reported_as_such(
     scripted, connect, upload, authority, tls, status, cls
 ):
@@ -731,10 +817,14 @@ def test_an_answer_before_the_end_of_an_upload_is_reported_as_such(
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(scripted, connect, upload, authority, tls):
+def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(
+    scripted, connect, upload, authority, tls
+):
     def respond(request):
         request.handler.rfile.read(100_000)
-        request.handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        request.handler.connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+        )
         request.handler.connection.close()
 
     context, bundle = authority
@@ -747,7 +837,9 @@ def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(scripted, conne
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(scripted, connect, upload, authority, tls):
+def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(
+    scripted, connect, upload, authority, tls
+):
     def respond(request):
         handler = request.handler
         handler.rfile.read(100_000)
@@ -756,13 +848,17 @@ def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(script
         handler.end_headers()
         handler.wfile.flush()
         handler.connection.settimeout(5)
-        handler.rfile.read(1_000_000)  # lets the answer arrive before the end of the connection does
+        handler.rfile.read(
+            1_000_000
+        )  # lets the answer arrive before the end of the connection does
         handler.connection.close()
 
     context, bundle = authority
     server = scripted(respond, tls=context if tls else None)
     with pytest.raises(PayloadTooLargeError, match="answered 413 with an empty body"):
-        connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=upload(40_000_000))
+        connect(server.url, verify=bundle if tls else True).write(
+            "POST", "/v4/x", body=upload(40_000_000)
+        )
 
 
 def test_errors_are_what_the_root_class_promises():

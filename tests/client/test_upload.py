@@ -48,7 +48,9 @@ def test_progress_is_told_every_fifteen_seconds(monkeypatch, time, seconds_of_a_
     for block in body(b"x" * size, progress=lambda *numbers: seen.append(numbers)):
         if len(block) == BLOCK_SIZE or len(block) == 1:
             time.sleep(seconds_of_a_block)
-    assert seen == [(min(blocks * BLOCK_SIZE, size), size, blocks * seconds_of_a_block) for blocks in told]
+    assert seen == [
+        (min(blocks * BLOCK_SIZE, size), size, blocks * seconds_of_a_block) for blocks in told
+    ]
 
 
 def test_it_knows_from_when_on_the_server_may_have_it_all():

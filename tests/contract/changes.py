@@ -1,10 +1,14 @@
-"""The changes of production that a task can make: how each is asked for, and what the instance has afterwards."""
+"""The changes of production that a task can make: how each is asked for, and what the instance has
+afterwards."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator, DeactivateReleaseOperator
+from airflow_provider_trifacta.operators.activation import (
+    ActivateReleaseOperator,
+    DeactivateReleaseOperator,
+)
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
     GetDeploymentOperator,
@@ -13,7 +17,11 @@ from airflow_provider_trifacta.operators.deployment import (
 from airflow_provider_trifacta.operators.import_rules import SetImportRulesOperator
 from airflow_provider_trifacta.operators.package import ImportFlowPackageOperator
 from airflow_provider_trifacta.operators.release import CreateReleaseOperator
-from airflow_provider_trifacta.operators.run import RunDeploymentOperator, RunFlowOperator, RunJobGroupOperator
+from airflow_provider_trifacta.operators.run import (
+    RunDeploymentOperator,
+    RunFlowOperator,
+    RunJobGroupOperator,
+)
 from contract.world import Request, World
 
 UPLOAD = Request("POST", r"/v4/deployments/[^/]+/releases")
@@ -23,8 +31,8 @@ SWITCH = Request("PATCH", r"/v4/releases/[^/]+")
 class Change:
     """One change.
 
-    ``made`` counts the releases, runs, flows or deployments that there are because of the task. For a switch or rules
-    it is 1 if production is as the task wants it, else 0.
+    ``made`` counts the releases, runs, flows or deployments that there are because of the task. For
+    a switch or rules it is 1 if production is as the task wants it, else 0.
     """
 
     #: What the rows and the tests call it.
@@ -122,7 +130,8 @@ class Staged(Create):
         return world.live == world.facts["before"]
 
     def person(self, world: World) -> None:
-        """Approve the release: activate it, after the one before was put back, by the task or by that person."""
+        """Approve the release: activate it, after the one before was put back, by the task or by
+        that person."""
         if world.live != world.facts["before"]:
             world.server.update_release(world.facts["before"], active=True)
             world.clock.sleep(5)
@@ -191,7 +200,9 @@ class RollBack(Activate):
         return world.live == world.facts["ours"]
 
 
-OBJECT_RULES = [{"tableName": "connections", "onCondition": {"uuid": "u-1"}, "withCondition": {"id": 9}}]
+OBJECT_RULES = [
+    {"tableName": "connections", "onCondition": {"uuid": "u-1"}, "withCondition": {"id": 9}}
+]
 VALUE_RULES = [{"type": "fileLocation", "on": "raw", "with": "prod"}]
 PERSONS_RULES = [{"type": "fileLocation", "on": "raw", "with": "person"}]
 
@@ -209,7 +220,10 @@ class Rules(Change):
 
     def operator(self, world: World) -> Any:
         return SetImportRulesOperator(
-            task_id="t", deployment_id=world.deployment_id, object_rules=OBJECT_RULES, value_rules=VALUE_RULES
+            task_id="t",
+            deployment_id=world.deployment_id,
+            object_rules=OBJECT_RULES,
+            value_rules=VALUE_RULES,
         )
 
     def made(self, world: World) -> int:
@@ -243,7 +257,11 @@ class NewDeployment(Change):
         return CreateDeploymentOperator(task_id="t", name="Returns")
 
     def _found(self, world: World) -> list[int]:
-        return [deployment.id for deployment in world.server.deployments() if deployment.name == "Returns"]
+        return [
+            deployment.id
+            for deployment in world.server.deployments()
+            if deployment.name == "Returns"
+        ]
 
     def made(self, world: World) -> int:
         return len(self._found(world))
@@ -269,7 +287,9 @@ class ImportFlows(Change):
         world.facts["flows"] = {flow.id for flow in world.server.flows()}
 
     def operator(self, world: World) -> Any:
-        return ImportFlowPackageOperator(task_id="t", package_path=str(world.package("ours")), dry_run_first=False)
+        return ImportFlowPackageOperator(
+            task_id="t", package_path=str(world.package("ours")), dry_run_first=False
+        )
 
     def _new(self, world: World) -> list[int]:
         return [flow.id for flow in world.server.flows() if flow.id not in world.facts["flows"]]
@@ -300,7 +320,9 @@ class Run(Change):
         world.begin()
 
     def operator(self, world: World) -> Any:
-        return RunDeploymentOperator(task_id="t", deployment_id=world.deployment_id, wait_for_completion=False)
+        return RunDeploymentOperator(
+            task_id="t", deployment_id=world.deployment_id, wait_for_completion=False
+        )
 
     def made(self, world: World) -> int:
         return len(world.server.job_groups())
@@ -343,17 +365,24 @@ class RunRecipe(Run):
         super().prepare(world)
         flow = world.server.create_flow("Nightly")
         recipes = world.server.recipes()
-        world.facts["recipe"] = next(recipe.id for recipe in recipes if recipe.home.flow_id == flow.id)
+        world.facts["recipe"] = next(
+            recipe.id for recipe in recipes if recipe.home.flow_id == flow.id
+        )
         world.begin()
 
     def operator(self, world: World) -> Any:
-        return RunJobGroupOperator(task_id="t", recipe_id=world.facts["recipe"], wait_for_completion=False)
+        return RunJobGroupOperator(
+            task_id="t", recipe_id=world.facts["recipe"], wait_for_completion=False
+        )
 
 
 class RunRecipeTwice(RunRecipe):
     """The same on an instance that does not take a request of one execution id once."""
 
-    name, title = "recipe, no execution id", "`RunFlowOperator`, `RunJobGroupOperator`, without the execution id"
+    name, title = (
+        "recipe, no execution id",
+        "`RunFlowOperator`, `RunJobGroupOperator`, without the execution id",
+    )
     options = {"execution_ids": "ignore"}
 
 

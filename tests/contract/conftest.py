@@ -18,7 +18,9 @@ def time():
 
 @pytest.fixture
 def start(monkeypatch, virtual_time, use_connection, execute, tmp_path):
-    """Return a function that starts the world of a change; it takes the task state store, or None."""
+    """Return a function that starts the world of a change; it takes the task state
+    store, or None.
+    """
     wire, real_send = Wire(virtual_time), requests.adapters.HTTPAdapter.send
     now = lambda tz=None: pendulum.instance(virtual_time.datetime()).in_timezone(tz or "UTC")  # noqa: E731
     monkeypatch.setattr(pendulum, "now", now)
@@ -30,7 +32,12 @@ def start(monkeypatch, virtual_time, use_connection, execute, tmp_path):
     with ExitStack() as running:
 
         def run(change, store):
-            options = {"clock": virtual_time.datetime, "job_start_seconds": 5, "job_run_seconds": 60, **change.options}
+            options = {
+                "clock": virtual_time.datetime,
+                "job_start_seconds": 5,
+                "job_run_seconds": 60,
+                **change.options,
+            }
             emulator = running.enter_context(Emulator(EmulatorOptions(**options)))
             use_connection(emulator.url)
             world = World(emulator, virtual_time, wire, tmp_path, execute, store)

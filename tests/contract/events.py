@@ -64,7 +64,8 @@ def killed_at_once(world: World, request: Request) -> None:  # noqa: ARG001
 
 
 def nothing(world: World, request: Request) -> None:
-    """Let nothing happen: the try ends, and Airflow never hears of it, or a person clears a task that succeeded."""
+    """Let nothing happen: the try ends, and Airflow never hears of it, or a person clears a task
+    that succeeded."""
 
 
 #: What may happen to the request of a change.
@@ -146,7 +147,9 @@ def _second_tries() -> list[Event]:
     for then in ("retry", "clear"):
         faults = ("lost and not done", "killed at once", "killed before", "killed after", "done")
         events += [Event(fault, then) for fault in faults]
-        events += [Event(fault, then, person=True) for fault in ("killed before", "killed after", "done")]
+        events += [
+            Event(fault, then, person=True) for fault in ("killed before", "killed after", "done")
+        ]
     return events
 
 

@@ -1,7 +1,8 @@
 """Mutants: each takes back one correction, or breaks one promise, and tests must notice.
 
-``scripts/mutants`` applies each to a copy of the package, by exact text, and runs the tests that it names. A mutant
-whose text is gone is an error: correct it, or delete it with the code that it was about.
+``scripts/mutants`` applies each to a copy of the package, by exact text, and runs the tests that it
+names. A mutant whose text is gone is an error: correct it, or delete it with the code that it was
+about.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Mutant:
         """
         text = (root / PACKAGE / self.file).read_text()
         if text.count(self.old) != 1:
-            raise LookupError(f"{self.name}: its text is {text.count(self.old)} times in {self.file}")
+            raise LookupError(
+                f"{self.name}: its text is {text.count(self.old)} times in {self.file}"
+            )
         return text.replace(self.old, self.new)
 
 
@@ -61,14 +64,16 @@ MUTANTS = [
     Mutant(
         "A gateway's 4xx proves that a change was not made",
         "client/retries.py",
-        "    return 400 <= error.status < 500 and (error.from_api or error.status in REFUSED_BY_FORM)\n",
+        "    return 400 <= error.status < 500 and (error.from_api or error.status in"
+        " REFUSED_BY_FORM)\n",
         "    return 400 <= error.status < 500\n",
         ("tests/client/test_transport.py", "-k", "test_what_an_answer_proves"),
     ),
     Mutant(
         "The name of an exception does not decide before its status",
         "client/failures.py",
-        '    status = _STATUS_OF_NAME.get(name or "", answer.status) if from_api else answer.status\n',
+        '    status = _STATUS_OF_NAME.get(name or "", answer.status) if from_api else'
+        " answer.status\n",
         "    status = answer.status\n",
         ("tests/client/test_responses.py", "-k", "test_some_names_of_exceptions"),
     ),
@@ -91,12 +96,17 @@ MUTANTS = [
         "promotion/promoter.py",
         f"{_NAME}{_PROVE}",
         f"{_PROVE}{_NAME}",
-        ("tests/promotion/test_own_uuids.py", "-k", "test_the_release_is_named_before_anything_can_fail"),
+        (
+            "tests/promotion/test_own_uuids.py",
+            "-k",
+            "test_the_release_is_named_before_anything_can_fail",
+        ),
     ),
     Mutant(
         "Another uuid proves another package on every instance",
         "promotion/uploads.py",
-        "        shows_package_uuids = any(release.package_uuid == self.uuid for release in listed)\n",
+        "        shows_package_uuids = any(release.package_uuid == self.uuid for release in"
+        " listed)\n",
         "        shows_package_uuids = True\n",
         ("tests/promotion/test_own_uuids.py", "-k", "killed_after_its_answer"),
     ),
@@ -105,12 +115,18 @@ MUTANTS = [
         "client/models.py",
         "        return time if self.created_at - time > _SHORTEST_TRIP else None\n",
         "        return time\n",
-        ("tests/promotion/test_own_uuids.py", "tests/client/test_models.py", "-k", "export or older or promotions"),
+        (
+            "tests/promotion/test_own_uuids.py",
+            "tests/client/test_models.py",
+            "-k",
+            "export or older or promotions",
+        ),
     ),
     Mutant(
         "A release is adopted after one look",
         "promotion/uploads.py",
-        "        self.client.clock.sleep(INTERVAL)\n        return self.look(down_to_id, lambda _: True)\n",
+        "        self.client.clock.sleep(INTERVAL)\n        return self.look(down_to_id, lambda _:"
+        " True)\n",
         "        return self.look(down_to_id, lambda _: True)\n",
         ("tests/promotion/test_own_uuids.py", "-k", "test_a_release_that_vanishes_is_not_adopted"),
     ),
@@ -126,7 +142,11 @@ MUTANTS = [
         "operators/activation.py",
         "                baseline.refuse_other(deployment_id, words, release_id=release_id)\n",
         "                pass\n",
-        ("tests/operators/test_baselines.py", "-k", "test_a_release_of_another_deployment_is_not_activated"),
+        (
+            "tests/operators/test_baselines.py",
+            "-k",
+            "test_a_release_of_another_deployment_is_not_activated",
+        ),
     ),
     # An end that is true.
     Mutant(
@@ -134,32 +154,51 @@ MUTANTS = [
         "promotion/ending.py",
         "    if steps.proven and not failed and not jobs_failed:\n",
         "    if steps.proven and not steps.bad:\n",
-        ("tests/promotion/test_ending.py", "tests/operators/test__group.py", "-k", "proven or cleared_and_fails"),
+        (
+            "tests/promotion/test_ending.py",
+            "tests/operators/test__group.py",
+            "-k",
+            "proven or cleared_and_fails",
+        ),
     ),
     Mutant(
         "A wait that a person marked as failed is overruled",
         "promotion/ending.py",
         "            and set(self.job_group_ids) == set(self.gave_up_on)\n",
         "",
-        ("tests/operators/test__group.py", "-k", "test_a_wait_that_a_person_marks_is_not_overruled"),
+        (
+            "tests/operators/test__group.py",
+            "-k",
+            "test_a_wait_that_a_person_marks_is_not_overruled",
+        ),
     ),
     Mutant(
         "What the rollback noted counts, also if another release is live now",
         "promotion/ending.py",
         "    went_back = end.rolled_back_id is not None and whose is Live.RECORDED\n",
         "    went_back = end.rolled_back_id is not None\n",
-        ("tests/operators/test__group.py", "-k", "test_what_the_rollback_said_counts_only_if_the_read_agrees"),
+        (
+            "tests/operators/test__group.py",
+            "-k",
+            "test_what_the_rollback_said_counts_only_if_the_read_agrees",
+        ),
     ),
     Mutant(
         "Nothing live after an outage is told as the release before",
         "promotion/ending.py",
         "    if none_live and was_live and not went_back:\n",
         "    if False:\n",
-        ("tests/promotion/test_ending.py", "tests/operators/test__group.py", "-k", "nothing_live or deleted"),
+        (
+            "tests/promotion/test_ending.py",
+            "tests/operators/test__group.py",
+            "-k",
+            "nothing_live or deleted",
+        ),
     ),
     # Who asked for this try, and what is under way.
     Mutant(
-        "After the first of two lists of rules, a refusal says that nothing was changed and takes the note back",
+        "After the first of two lists of rules, a refusal says that nothing was changed and takes"
+        " the note back",
         "operators/import_rules.py",
         "                    one.set(attempt.tell, states)\n",
         "                    try:\n"
@@ -194,7 +233,7 @@ MUTANTS = [
     Mutant(
         "A clear of jobs that still run starts them again",
         "promotion/run_once.py",
-        "            if retry or any(self.client.job_groups.status(one) in RUNNING for one in self._ids(known)):\n",
+        "            if retry or any(status in RUNNING for status in statuses):\n",
         "            if retry:\n",
         _contract("run and soon"),
     ),
@@ -210,7 +249,8 @@ MUTANTS = [
         "At most one release: an upload in doubt counts as not done",
         "client/retries.py",
         '    if getattr(error, "unsent", False):\n        return True\n',
-        '    if getattr(error, "unsent", False) or not isinstance(error, APIError):\n        return True\n',
+        '    if getattr(error, "unsent", False) or not isinstance(error, APIError):\n        return'
+        " True\n",
         _contract("create and lost"),
     ),
     Mutant(
@@ -239,7 +279,11 @@ MUTANTS = [
         "promotion/status.py",
         "            live_release_id=end.now.live_id if end.now else None,\n",
         "            live_release_id=self.recorded_id,\n",
-        ("tests/operators/test__group.py", "-k", "test_a_promotion_that_is_kept or test_what_a_person_made_live"),
+        (
+            "tests/operators/test__group.py",
+            "-k",
+            "test_a_promotion_that_is_kept or test_what_a_person_made_live",
+        ),
     ),
     Mutant(
         "A waiting task changes nothing: a killed wait cancels the jobs unasked",

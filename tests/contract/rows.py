@@ -1,11 +1,14 @@
-"""The contract: for each change and each event, how the last try ends, and what the instance has then.
+"""The contract: for each change and each event, how the last try ends, and what the instance has
+then.
 
-A cell is the XCom ``outcome`` or the class of the error, then how many objects there are because of the task. For a
-switch or rules the number is 1 (2 for two lists) if production is as the task wants it. ``undone`` says that the last
-try undid what a person had decided. After ``|`` comes the cell without the journal, if it is another one.
+A cell is the XCom ``outcome`` or the class of the error, then how many objects there are because of
+the task. For a switch or rules the number is 1 (2 for two lists) if production is as the task wants
+it. ``undone`` says that the last try undid what a person had decided. After ``|`` comes the cell
+without the journal, if it is another one.
 
-A row without lowered ``retries`` is also the row of the event with them: a retry stays one when the DAG file is
-edited. In each way to lose an answer, the row is that of ``lost`` or of ``lost and not done``.
+A row without lowered ``retries`` is also the row of the event with them: a retry stays one when the
+DAG file is edited. In each way to lose an answer, the row is that of ``lost`` or of ``lost and not
+done``.
 """
 
 from __future__ import annotations
@@ -63,7 +66,8 @@ def cell_of(change: str, event: Event, *, journal: bool) -> Cell:
 
 
 def has_row(change: str, event: Event) -> bool:
-    """Tell whether an event can happen to a change: not each has a second request, jobs, or a read before it."""
+    """Tell whether an event can happen to a change: not each has a second request, jobs, or a read
+    before it."""
     return _row_of(event) in ROWS[change]
 
 
@@ -72,8 +76,8 @@ def has_row_named(change: str, fault: str, then: str) -> bool:
     return f"{fault}, {then}" in ROWS[change]
 
 
-#: A retry that may undo a person's decision, or make something twice. It is not promised without the journal, and the
-#: table of the guide has the reason.
+#: A retry that may undo a person's decision, or make something twice. It is not promised without
+#: the journal, and the table of the guide has the reason.
 FORGETS = ("new deployment", "run")
 
 ROWS: dict[str, dict[str, str]] = {

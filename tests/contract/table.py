@@ -1,4 +1,5 @@
-"""The table of the guide: what a retry and a clear of each operator do, with the journal and without it.
+"""The table of the guide: what a retry and a clear of each operator do, with the journal and
+without it.
 
 ``PYTHONPATH=tests python -m contract.table`` writes it into the page; a test compares the two.
 """
@@ -19,26 +20,31 @@ BEGIN, END = (
 
 FINISHES, FINISHES_OR_STOPS, STOPS = "finishes it", "finishes it, or stops", "stops"
 AGAIN, STOPS_ONCE, AS_A_RETRY = "does it again", "stops once, then does it again", "finishes it"
-#: What the sentence says: a retry finishes what an earlier try began; if it cannot tell, it stops; a clear does it
-#: again.
+#: What the sentence says: a retry finishes what an earlier try began; if it cannot tell, it stops;
+#: a clear does it again.
 THE_SENTENCE = {"retry": (FINISHES, FINISHES_OR_STOPS, STOPS), "clear": (AGAIN,)}
 
 _UPLOAD = (
-    "An upload is never sent twice for one baseline. To promote the package once more, clear the baseline's task too."
+    "An upload is never sent twice for one baseline. To promote the package once more, clear the"
+    " baseline's task too."
 )
 _TOLD = (
-    "If the answer was lost, the first clear ends with an error that lists what appeared. The next one does it again. "
-    "Without the journal nothing tells that an answer was lost."
+    "If the answer was lost, the first clear ends with an error that lists what appeared. The next"
+    " one does it again. Without the journal nothing tells that an answer was lost."
 )
 _JOINS = "It joins jobs that still run."
 _FORGETS = (
-    "Nothing remembers an earlier try. The retry looks for the deployment for 30 s, and makes it if none shows. So it "
-    "also makes it again after a person has deleted it."
+    "Nothing remembers an earlier try. The retry looks for the deployment for 30 s, and makes it if"
+    " none shows. So it also makes it again after a person has deleted it."
 )
-_RUNS = "Nothing remembers the jobs, and the API takes no execution id for a deployment. Use `retries=0`."
+_RUNS = (
+    "Nothing remembers the jobs, and the API takes no execution id for a deployment. Use"
+    " `retries=0`."
+)
 _NEVER_TWICE = "What an earlier try made is used, as long as it is there."
 
-#: Why a cell differs from the sentence: by change, ``retry`` or ``clear``, and whether there is a journal.
+#: Why a cell differs from the sentence: by change, ``retry`` or ``clear``, and whether there is a
+#: journal.
 REASONS: dict[tuple[str, str, bool], str] = {
     ("create", "clear", True): _UPLOAD,
     ("create", "clear", False): _UPLOAD,
@@ -62,9 +68,16 @@ def word(change: Change, then: str, *, journal: bool) -> str:
     :param then: ``retry`` or ``clear``
     :param journal: whether there is a journal
     """
-    faults = [fault for fault in ("killed before", "killed after", "done") if has_row_named(change.name, fault, then)]
+    faults = [
+        fault
+        for fault in ("killed before", "killed after", "done")
+        if has_row_named(change.name, fault, then)
+    ]
     plain = [cell_named(change.name, f"{fault}, {then}", journal=journal) for fault in faults]
-    after_a_person = [cell_named(change.name, f"{fault}, a person, {then}", journal=journal) for fault in faults[1:]]
+    after_a_person = [
+        cell_named(change.name, f"{fault}, a person, {then}", journal=journal)
+        for fault in faults[1:]
+    ]
     if then == "retry":
         return _word_of_retry(change, plain, after_a_person)
     if any(cell.undone for cell in after_a_person):
@@ -73,7 +86,9 @@ def word(change: Change, then: str, *, journal: bool) -> str:
 
 
 def _word_of_retry(change: Change, plain: list[Cell], after_a_person: list[Cell]) -> str:
-    if any(cell.undone for cell in after_a_person) or any(cell.made > change.parts for cell in plain):
+    if any(cell.undone for cell in after_a_person) or any(
+        cell.made > change.parts for cell in plain
+    ):
         return AGAIN
     green = [cell for cell in plain if cell.green]
     if len(green) == len(plain):
@@ -84,7 +99,10 @@ def _word_of_retry(change: Change, plain: list[Cell], after_a_person: list[Cell]
 def table() -> str:
     """Return the table and its footnotes, as Markdown."""
     lines = [
-        "| Operator | A retry, with the journal | without it | A clear, with the journal | without it |",
+        (
+            "| Operator | A retry, with the journal | without it | A clear, with the journal |"
+            " without it |"
+        ),
         "|---|---|---|---|---|",
     ]
     numbers: dict[str, int] = {}
@@ -94,7 +112,9 @@ def table() -> str:
             for journal in (True, False):
                 said = word(change, then, journal=journal)
                 reason = REASONS.get((change.name, then, journal))
-                mark = f" <sup>{numbers.setdefault(reason, len(numbers) + 1)}</sup>" if reason else ""
+                mark = (
+                    f" <sup>{numbers.setdefault(reason, len(numbers) + 1)}</sup>" if reason else ""
+                )
                 cells.append(f"{said}{mark}")
         lines.append(f"| {' | '.join(cells)} |")
     notes = [

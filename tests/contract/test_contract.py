@@ -19,13 +19,18 @@ def _marks(cell_id: str, *, journal: bool) -> list[pytest.MarkDecorator]:
     # The cells without the journal are what the older lines of Airflow do.
     marks = [] if journal else [pytest.mark.slow, pytest.mark.every_airflow]
     missing = [reason for reason, ids in PENDING.items() if cell_id in ids]
-    marks += [pytest.mark.xfail(reason=f"PENDING: {reason}", raises=AssertionError, strict=True) for reason in missing]
+    marks += [
+        pytest.mark.xfail(reason=f"PENDING: {reason}", raises=AssertionError, strict=True)
+        for reason in missing
+    ]
     return marks
 
 
 def _cells() -> list[object]:
     cells = []
-    for name, event in ((name, event) for name in CHANGES for event in EVENTS if has_row(name, event)):
+    for name, event in (
+        (name, event) for name in CHANGES for event in EVENTS if has_row(name, event)
+    ):
         # Without a second try, nothing depends on the journal.
         for journal in (True, False) if event.then else (True,):
             cell_id = f"{name}: {event}, {'with the journal' if journal else 'without it'}"
@@ -42,7 +47,9 @@ def test_a_change_keeps_its_contract(start, store, name, event, journal):
     ended = event.play(world, change)
     undone = event.person and not change.stands(world)
     ends = ended.outcome or type(ended.error).__name__
-    assert Cell(ends, change.made(world), undone) == cell_of(name, event, journal=journal), ended.error
+    assert Cell(ends, change.made(world), undone) == cell_of(name, event, journal=journal), (
+        ended.error
+    )
     # A run pushes no outcome: it only returns it.
     assert ended.pushed.get("outcome", ended.outcome) == ended.outcome
     check_what_was_sent(world, change)
@@ -53,7 +60,8 @@ def test_a_change_keeps_its_contract(start, store, name, event, journal):
 
 
 def check_what_was_sent(world, change):
-    """Check that no try sends a change twice, and that one that stops or finds it done sends nothing."""
+    """Check that no try sends a change twice, and that one that stops or finds it done sends
+    nothing."""
     # A request with an execution id is sent again: the server takes it once.
     most = 2 if "execution_ids" not in change.options and change.name in ("flows", "recipe") else 1
     assert all(one.sent <= most for one in world.tries)
@@ -68,7 +76,11 @@ def check_error(world, change, event, ended):
     """Check whether Airflow retries it, its fields, and that it says how production stands."""
     error = ended.error
     assert ended.final == (not error.retryable)
-    stops = (errors.InterruptedChangeError, errors.ReleaseNotLiveError, errors.UnexpectedLiveReleaseError)
+    stops = (
+        errors.InterruptedChangeError,
+        errors.ReleaseNotLiveError,
+        errors.UnexpectedLiveReleaseError,
+    )
     if isinstance(error, stops):
         assert change.names(world, error), vars(error)
     if event.outage:
@@ -82,7 +94,10 @@ def test_nothing_is_made_twice_and_no_retry_undoes_a_decision(name):
     parts = CHANGES[name].parts
     for event in (event for event in EVENTS if has_row(name, event)):
         for journal in (True, False):
-            cell, clears = cell_of(name, event, journal=journal), {"clear": 1, "two clears": 2}.get(event.then, 0)
+            cell, clears = (
+                cell_of(name, event, journal=journal),
+                {"clear": 1, "two clears": 2}.get(event.then, 0),
+            )
             if journal or name not in FORGETS:
                 assert cell.made <= parts * (1 + clears), event
                 assert not cell.undone or clears, event

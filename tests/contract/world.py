@@ -1,4 +1,5 @@
-"""One instance, one task, and its tries: a clock that only sleeping moves, and a wire that can be cut."""
+"""One instance, one task, and its tries: a clock that only sleeping moves, and a wire that can be
+cut."""
 
 from __future__ import annotations
 
@@ -104,8 +105,8 @@ class Wire:
         """Let a fault meet the next request that fits.
 
         :param request: which one
-        :param fault: ``killed before``, ``killed after``, or ``late``: the server handles it once more, five seconds
-            later
+        :param fault: ``killed before``, ``killed after``, or ``late``: the server handles it once
+            more, five seconds later
         """
         self._armed = request, fault
 
@@ -221,7 +222,9 @@ class World:
         path = self.folder / f"{name}.zip"
         if not path.exists():
             hour = {"old": 1, "before": 2, "ours": 3, "person": 4}[name]
-            path.write_bytes(build_package(flow_name=name, exported_at=START - timedelta(hours=9 - hour)))
+            path.write_bytes(
+                build_package(flow_name=name, exported_at=START - timedelta(hours=9 - hour))
+            )
         return path
 
     def import_release(self, name: str) -> None:
@@ -274,13 +277,19 @@ class World:
     def _try(self, change: Change) -> Ended:
         operator = change.operator(self)
         operator.retries = self.retries
-        dag_run = SimpleNamespace(start_date=self._began, clear_number=self.clears, run_id="r", run_type="manual")
+        dag_run = SimpleNamespace(
+            start_date=self._began, clear_number=self.clears, run_id="r", run_type="manual"
+        )
         before = self.snapshot()
         self.wire.answers.clear()
         ended = Ended()
         try:
             result, _ = self.execute(
-                operator, dag_run, self.store, try_number=len(self.tries) + 1, max_tries=self._max_tries
+                operator,
+                dag_run,
+                self.store,
+                try_number=len(self.tries) + 1,
+                max_tries=self._max_tries,
             )
             ended.outcome = result["outcome"]
         except KilledError:
@@ -291,7 +300,13 @@ class World:
             ended.error = error
         ended.pushed = self.execute.ti.pushed
         first, _ = change.requests(self)
-        ended.sent = len([one for one in self.wire.answers if first.fits(one.method, one.path) and one.status != 429])
+        ended.sent = len(
+            [
+                one
+                for one in self.wire.answers
+                if first.fits(one.method, one.path) and one.status != 429
+            ]
+        )
         self.tries.append(ended)
         if ended.error:
             truth.check(self, ended.error, before)
@@ -303,7 +318,10 @@ class World:
         return {
             "live": self.live,
             "releases": self.release_ids,
-            "rules": {kind: [rule.rule for rule in server.import_rules(self.deployment_id, kind)] for kind in RULES}
+            "rules": {
+                kind: [rule.rule for rule in server.import_rules(self.deployment_id, kind)]
+                for kind in RULES
+            }
             if server.deployments()
             else {},
             "deployments": [deployment.id for deployment in server.deployments()],

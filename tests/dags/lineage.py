@@ -13,7 +13,9 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
 
-with DAG(dag_id="lineage", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule=None) as dag:
+with DAG(
+    dag_id="lineage", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule=None
+) as dag:
     in_worker, deferred = (
         RunDeploymentOperator(
             task_id=task_id,

@@ -34,7 +34,8 @@ ROWS = [
 
 
 def promotion(**options):
-    """Make the group of a promotion. Its last two tasks have pauses of their own, which a test does not wait for."""
+    """Make the group of a promotion. Its last two tasks have pauses of their own, which a test does
+    not wait for."""
     group = promote_flow(**options)
     for task_id in ("roll_back", "promoted"):
         name = f"{group.group_id}.{task_id}"
@@ -65,7 +66,10 @@ def announce(promotion: dict) -> int:
 
 def alert(context) -> None:
     """Note what an alert could say: Airflow calls it when the last task of a group has failed."""
-    ti, raised = context["ti"], context.get("exception")  # DAG.test() of Airflow 3.0 and 3.1 gives none
+    ti, raised = (
+        context["ti"],
+        context.get("exception"),
+    )  # DAG.test() of Airflow 3.0 and 3.1 gives none
     status = ti.xcom_pull(task_ids=ti.task_id, key="promotion_status")
     error = [type(raised.__cause__).__name__, raised.__cause__.release_id] if raised else None
     Path(FOLDER).parent.joinpath("alerts").write_text(json.dumps([error, status]))
@@ -91,7 +95,9 @@ def list_flows() -> list[dict]:
 
 @task_group
 def promote(flow_id: int, deployment_id: int, package_path: str) -> None:
-    group = promotion(flow_id=flow_id, deployment_id=deployment_id, package_path=package_path, **FAST)
+    group = promotion(
+        flow_id=flow_id, deployment_id=deployment_id, package_path=package_path, **FAST
+    )
     announce(group.output)
 
 
@@ -144,6 +150,10 @@ with DAG(dag_id="one_path", **ARGUMENTS) as one_path:
 
     @task_group
     def promote_from_one_path(flow_id: int, deployment_id: int) -> None:
-        promotion(flow_id=flow_id, deployment_id=deployment_id, package_path=f"{FOLDER}/x.zip", **FAST)
+        promotion(
+            flow_id=flow_id, deployment_id=deployment_id, package_path=f"{FOLDER}/x.zip", **FAST
+        )
 
-    promote_from_one_path.expand_kwargs([{"flow_id": one, "deployment_id": other} for one, other in FLOWS])
+    promote_from_one_path.expand_kwargs(
+        [{"flow_id": one, "deployment_id": other} for one, other in FLOWS]
+    )

@@ -1,4 +1,5 @@
-"""A connection of the environment that Airflow cannot read: what is wrong with it, without a word of its value."""
+"""A connection of the environment that Airflow cannot read: what is wrong with it, without a word
+of its value."""
 
 from __future__ import annotations
 
@@ -13,17 +14,31 @@ from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 
 pytestmark = pytest.mark.every_airflow
 
-GOOD = json.dumps({"conn_type": "trifacta", "host": "a.example.com", "login": "me", "password": "hushhush"})
+GOOD = json.dumps(
+    {"conn_type": "trifacta", "host": "a.example.com", "login": "me", "password": "hushhush"}
+)
 
 
 @pytest.mark.parametrize(
     ("value", "kind", "words"),
     [
-        (GOOD[:-1], MissingConnectionError, "as JSON: Expecting ',' delimiter at line 1, column 89."),
+        (
+            GOOD[:-1],
+            MissingConnectionError,
+            "as JSON: Expecting ',' delimiter at line 1, column 89.",
+        ),
         (GOOD.replace("}", ",}"), MissingConnectionError, "as JSON: "),
         (GOOD.replace('"', "'"), MissingConnectionError, "as JSON: Expecting property name"),
-        (GOOD.replace("hushhush", "hush\nhush"), MissingConnectionError, "as JSON: Invalid control character at"),
-        (GOOD.replace("hushhush", "hush\\hush"), MissingConnectionError, "as JSON: Invalid \\escape"),
+        (
+            GOOD.replace("hushhush", "hush\nhush"),
+            MissingConnectionError,
+            "as JSON: Invalid control character at",
+        ),
+        (
+            GOOD.replace("hushhush", "hush\\hush"),
+            MissingConnectionError,
+            "as JSON: Invalid \\escape",
+        ),
         (GOOD + GOOD, MissingConnectionError, "as JSON: Extra data"),
         (GOOD.replace("login", "user"), MissingConnectionError, "Its keys must be among conn_type"),
         (GOOD.replace("}", ', "port": "http"}'), MissingConnectionError, "port must be a number"),
@@ -32,7 +47,11 @@ GOOD = json.dumps({"conn_type": "trifacta", "host": "a.example.com", "login": "m
         (f"[{GOOD}]", ConfigurationError, "it is a list"),
         ("trifacta://me:hush/hush@a.example.com", MissingConnectionError, "Percent-encode"),
         ("trifacta://me:hushhush@a.example.com:port", MissingConnectionError, "Percent-encode"),
-        ("trifacta://me:hushhush@https://a.example.com:3005", MissingConnectionError, "Percent-encode"),
+        (
+            "trifacta://me:hushhush@https://a.example.com:3005",
+            MissingConnectionError,
+            "Percent-encode",
+        ),
         ("", MissingConnectionError, "is empty"),
         ("  ", MissingConnectionError, "is empty"),
     ],
@@ -61,6 +80,8 @@ def test_without_a_variable_there_is_no_word_of_one():
 
 
 def test_a_connection_without_a_host_is_no_unreadable_one(monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_PROD", json.dumps({"conn_type": "trifacta", "password": "hushhush"}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_PROD", json.dumps({"conn_type": "trifacta", "password": "hushhush"})
+    )
     with pytest.raises(ConfigurationError, match="has no host"):
         TrifactaHook("prod").get_conn()

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.every_airflow
 def connection(extra=None, **fields) -> Connection:
     fields = {"host": "a.example.com", "login": "me", "password": "long-secret", **fields}
     return Connection(
-        conn_id="c", conn_type="trifacta", extra=json.dumps(extra) if isinstance(extra, dict) else extra, **fields
+        conn_id="c",
+        conn_type="trifacta",
+        extra=json.dumps(extra) if isinstance(extra, dict) else extra,
+        **fields,
     )
 
 
@@ -38,7 +41,9 @@ def test_without_a_login_the_password_is_a_token(login):
 
 @pytest.mark.parametrize("port", [None, 0])
 def test_a_blank_port_is_none(port):
-    assert config_from_connection(connection(host="a.example.com:3005", port=port)).base_url.endswith(":3005")
+    assert config_from_connection(
+        connection(host="a.example.com:3005", port=port)
+    ).base_url.endswith(":3005")
 
 
 @pytest.fixture
@@ -100,7 +105,9 @@ def test_blank_extras_mean_the_default(blank):
         "upload_total_timeout",
         "max_package_size",
     ]
-    assert config_from_connection(connection(dict.fromkeys(names, blank))) == config_from_connection(connection())
+    assert config_from_connection(
+        connection(dict.fromkeys(names, blank))
+    ) == config_from_connection(connection())
 
 
 @pytest.mark.usefixtures("files")
@@ -140,7 +147,9 @@ def test_unusable_extras_are_named(extra, words):
 
 def test_a_proxy_password_is_not_shown():
     with pytest.raises(ConfigurationError) as caught:
-        config_from_connection(connection({"proxies": {"https": "http://u:proxy-secret@p", "http": 1}}))
+        config_from_connection(
+            connection({"proxies": {"https": "http://u:proxy-secret@p", "http": 1}})
+        )
     assert "proxy-secret" not in str(caught.value)
 
 
@@ -184,7 +193,9 @@ def test_the_fields_may_hold_an_ipv6_address():
 def test_the_extra_may_be_a_dict():
     """As ``airflow.sdk.Connection(extra={...})`` keeps it; Airflow 2 makes it text."""
     fields = {"host": "a.example.com", "login": "me", "password": "long-secret"}
-    given = Connection(conn_id="c", conn_type="trifacta", extra={"verify": False, "read_timeout": 7}, **fields)
+    given = Connection(
+        conn_id="c", conn_type="trifacta", extra={"verify": False, "read_timeout": 7}, **fields
+    )
     config = config_from_connection(given)
     assert (config.verify, config.read_timeout) == (False, 7.0)
 
@@ -199,7 +210,9 @@ def test_an_instance_at_an_ipv6_address(monkeypatch):
         port = emulator.url.rpartition(":")[2]
         uri = f"trifacta://admin%40example.com:admin-password@[::1]:{port}/http"
         monkeypatch.setenv("AIRFLOW_CONN_BY_URI", uri)
-        client = stack.enter_context(TrifactaClient(config_from_connection(BaseHook.get_connection("by_uri"))))
+        client = stack.enter_context(
+            TrifactaClient(config_from_connection(BaseHook.get_connection("by_uri")))
+        )
         assert client.deployments.create("Orders").id == 1
         assert client.deployment_url(1) == f"http://[::1]:{port}/deployments/1"
 
@@ -210,7 +223,12 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEhushhush\n-----END PRIVATE KEY-----\n"
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("pem", [PEM, PEM.replace("\n", ""), PEM.replace("\n", r"\n"), PEM * 100])
 @pytest.mark.parametrize(
-    "extra", [lambda pem: {"cert": pem}, lambda pem: {"cert": ["cert.pem", pem]}, lambda pem: {"verify": pem}]
+    "extra",
+    [
+        lambda pem: {"cert": pem},
+        lambda pem: {"cert": ["cert.pem", pem]},
+        lambda pem: {"verify": pem},
+    ],
 )
 def test_a_key_in_place_of_its_path_is_refused_as_that(extra, pem):
     with pytest.raises(ConfigurationError, match="where its path belongs") as caught:
@@ -224,7 +242,9 @@ def test_a_key_in_place_of_its_path_is_refused_as_that(extra, pem):
 
 
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("value", ["no-such-hush.pem", "hush" * 2000, "hush\0", ["hush", 5], {"hush": 1}])
+@pytest.mark.parametrize(
+    "value", ["no-such-hush.pem", "hush" * 2000, "hush\0", ["hush", 5], {"hush": 1}]
+)
 @pytest.mark.parametrize("name", ["verify", "cert"])
 def test_a_path_that_is_none_is_not_quoted(name, value):
     with pytest.raises(ConfigurationError) as caught:
@@ -232,7 +252,9 @@ def test_a_path_that_is_none_is_not_quoted(name, value):
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("proxy", ["http://u:hush/hush@p:1", "http://u:hush#hush@p:1", "http://u:12?hush@p:1"])
+@pytest.mark.parametrize(
+    "proxy", ["http://u:hush/hush@p:1", "http://u:hush#hush@p:1", "http://u:12?hush@p:1"]
+)
 def test_a_proxy_with_a_password_that_is_not_encoded_is_blamed_on_the_proxy(proxy, monkeypatch):
     for extra in ({"proxies": proxy}, {"proxies": {"https": proxy}}):
         with pytest.raises(ConfigurationError, match="proxy") as caught:
@@ -244,7 +266,9 @@ def test_a_proxy_with_a_password_that_is_not_encoded_is_blamed_on_the_proxy(prox
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["https://u:hush@a.example.com", "u:hu/sh@a.example.com", "https://u:hush/@a:1"])
+@pytest.mark.parametrize(
+    "host", ["https://u:hush@a.example.com", "u:hu/sh@a.example.com", "https://u:hush/@a:1"]
+)
 def test_a_password_in_the_host_is_not_quoted(host):
     with pytest.raises(ConfigurationError, match="holds credentials") as caught:
         config_from_connection(connection(host=host))

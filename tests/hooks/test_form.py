@@ -39,10 +39,15 @@ def test_the_widgets_of_airflow_2_are_the_same_fields():
     fields = pytest.importorskip("flask_appbuilder") and TrifactaHook.get_connection_form_widgets()
     kinds = {"StringField": "string", "IntegerField": "integer"}
     assert {
-        name: (str(unbound.args[0]), unbound.kwargs["description"], kinds[unbound.field_class.__name__])
+        name: (
+            str(unbound.args[0]),
+            unbound.kwargs["description"],
+            kinds[unbound.field_class.__name__],
+        )
         for name, unbound in fields.items()
     } == {
-        name: (field["label"], field["description"], field["schema"]["type"][0]) for name, field in CONN_FIELDS.items()
+        name: (field["label"], field["description"], field["schema"]["type"][0])
+        for name, field in CONN_FIELDS.items()
     }
 
 
@@ -61,7 +66,9 @@ def hook_meta(airflow_db):  # noqa: ARG001
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
         client = TestClient(create_app())
         token = client.get("/auth/token").json()["access_token"]
-        rows = client.get("/ui/connections/hook_meta", headers={"Authorization": f"Bearer {token}"}).json()
+        rows = client.get(
+            "/ui/connections/hook_meta", headers={"Authorization": f"Bearer {token}"}
+        ).json()
     (row,) = [row for row in rows if row["connection_type"] == "trifacta"]
     return row
 
@@ -70,7 +77,10 @@ def test_airflow_3_serves_the_fields(hook_meta):
     assert {
         name: (field["schema"]["title"], field["description"], field["schema"]["type"])
         for name, field in hook_meta["extra_fields"].items()
-    } == {name: (field["label"], field["description"], field["schema"]["type"]) for name, field in CONN_FIELDS.items()}
+    } == {
+        name: (field["label"], field["description"], field["schema"]["type"])
+        for name, field in CONN_FIELDS.items()
+    }
 
 
 def test_airflow_3_serves_the_relabelling(hook_meta):

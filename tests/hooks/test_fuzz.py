@@ -1,4 +1,5 @@
-"""Odd connections: nothing but a ConfigurationError leaves the reader, and no secret is in its text."""
+"""Odd connections: nothing but a ConfigurationError leaves the reader, and no secret is in its
+text."""
 
 from __future__ import annotations
 
@@ -19,10 +20,59 @@ SECRET = "hushhush"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----"
 #: What stands around the secret.
 ODD = [
-    *("", " ", "\n", "\0", "\x1b[2J", "/", "?", "#", "[", "]", "@", ":", "%", "%2F", "\\", "'", '"', "{", "}", ","),
-    *("é", "日本", "\ud83d", "\u202e", "::1", "[::1]", "http://", "https://", "//", "proxy:3128", "12", "***"),
+    *(
+        "",
+        " ",
+        "\n",
+        "\0",
+        "\x1b[2J",
+        "/",
+        "?",
+        "#",
+        "[",
+        "]",
+        "@",
+        ":",
+        "%",
+        "%2F",
+        "\\",
+        "'",
+        '"',
+        "{",
+        "}",
+        ",",
+    ),
+    *(
+        "é",
+        "日本",
+        "\ud83d",
+        "\u202e",
+        "::1",
+        "[::1]",
+        "http://",
+        "https://",
+        "//",
+        "proxy:3128",
+        "12",
+        "***",
+    ),
 ]
-PLAIN = [None, "", 0, -1, 1.5, 10**400, float("inf"), float("nan"), True, [], {}, [[]], [None], {"": None}]
+PLAIN = [
+    None,
+    "",
+    0,
+    -1,
+    1.5,
+    10**400,
+    float("inf"),
+    float("nan"),
+    True,
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+]
 HOSTS = [
     "a.example.com",
     "https://a.example.com:3005/base",
@@ -46,19 +96,34 @@ def odd(chance: random.Random, secret: str) -> str:
 
 def value(chance: random.Random, secret: str):
     made = odd(chance, secret)
-    shapes = [made, [made], [made, made], {"https": made}, {made: made}, json.dumps([made]), made * 500]
+    shapes = [
+        made,
+        [made],
+        [made, made],
+        {"https": made},
+        {made: made},
+        json.dumps([made]),
+        made * 500,
+    ]
     shapes += [f"http://u:{made}@proxy:3128", "[" * 5_000 + made, "9" * 5_000, chance.choice(PLAIN)]
     return chance.choice([*shapes, PEM] if secret else shapes)
 
 
 def connection(chance: random.Random) -> SimpleNamespace:
-    """Stand for an Airflow connection: Airflow itself refuses some of these texts, by other errors in each version."""
+    """Stand for an Airflow connection: Airflow itself refuses some of these texts, by other errors
+    in each version."""
     extra = {name: value(chance, SECRET) for name in SECRET_EXTRAS if chance.random() < 0.3}
-    extra |= {name: value(chance, "") for name in EXTRAS if name not in SECRET_EXTRAS and chance.random() < 0.15}
+    extra |= {
+        name: value(chance, "")
+        for name in EXTRAS
+        if name not in SECRET_EXTRAS and chance.random() < 0.15
+    }
     text = json.dumps(extra)
     return SimpleNamespace(
         conn_id="c",
-        host=chance.choice([*HOSTS, f"https://u:{odd(chance, SECRET)}@a.example.com", odd(chance, "host")]),
+        host=chance.choice(
+            [*HOSTS, f"https://u:{odd(chance, SECRET)}@a.example.com", odd(chance, "host")]
+        ),
         login=chance.choice(["me", None, odd(chance, "me")]),
         password=chance.choice([SECRET, odd(chance, SECRET), None]),
         schema=chance.choice([None, "http", "https", "x"]),

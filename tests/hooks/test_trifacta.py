@@ -16,7 +16,9 @@ pytestmark = pytest.mark.every_airflow
 @pytest.fixture
 def connect(monkeypatch):
     def put(conn_id="trifacta_default", **fields):
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "trifacta", **fields}))
+        monkeypatch.setenv(
+            f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "trifacta", **fields})
+        )
 
     return put
 
@@ -46,8 +48,12 @@ def test_a_missing_connection_is_a_configuration_error():
         TrifactaHook("none_such").client  # noqa: B018
 
 
-def test_an_unsafe_connection_is_noted_and_only_a_change_warns_of_it(use_connection, scripted, caplog):
-    """Each process of a wait makes a client and reads: its log must not fill with the same warning."""
+def test_an_unsafe_connection_is_noted_and_only_a_change_warns_of_it(
+    use_connection, scripted, caplog
+):
+    """Each process of a wait makes a client and reads: its log must not fill with the
+    same warning.
+    """
     caplog.set_level(logging.INFO)
     server = scripted(lambda _: (200, {}, {"id": 1}))
     use_connection(server.url)
@@ -79,7 +85,10 @@ def test_a_bad_connection_is_told_at_use_and_not_at_construction(connect):
 def test_no_secret_in_representations_or_logs(connect, caplog):
     caplog.set_level(logging.DEBUG)
     connect(
-        host="http://a.example.com", login="me", password="long-secret", extra={"proxies": "http://u:proxy-secret@p"}
+        host="http://a.example.com",
+        login="me",
+        password="long-secret",
+        extra={"proxies": "http://u:proxy-secret@p"},
     )
     hook = TrifactaHook()
     texts = [repr(hook), repr(hook.client), repr(hook.client.config), str(vars(hook)), caplog.text]

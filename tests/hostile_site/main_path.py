@@ -1,7 +1,9 @@
-"""The suite's main path, for ``test_hostile_site.py``, which runs this in processes whose environment is hostile.
+"""The suite's main path, for ``test_hostile_site.py``, which runs this in processes whose
+environment is hostile.
 
-Two promotions between two instances in real DAG runs: one is kept, and one is rolled back. The tests' ``conftest.py``
-is not loaded, since it makes an environment a friendly one. This has what users' tests have, the emulator's plugin.
+Two promotions between two instances in real DAG runs: one is kept, and one is rolled back. The
+tests' ``conftest.py`` is not loaded, since it makes an environment a friendly one. This has what
+users' tests have, the emulator's plugin.
 """
 
 from __future__ import annotations
@@ -56,19 +58,33 @@ def prod(host):
 
 @pytest.fixture
 def site(conditions, dev, prod, monkeypatch, tmp_path):
-    """A flow in Dev and a deployment in Prod; ``site.run()`` promotes, and returns the states of run and tasks."""
-    flow_id, deployment_id = dev.store.create_flow("Orders").id, prod.store.create_deployment("Orders").id
+    """A flow in Dev and a deployment in Prod; ``site.run()`` promotes, and returns the states of
+    run and tasks."""
+    flow_id, deployment_id = (
+        dev.store.create_flow("Orders").id,
+        prod.store.create_deployment("Orders").id,
+    )
     folder = tmp_path / "packages"
     folder.mkdir()
-    conf = {"flow_id": flow_id, "deployment_id": deployment_id, "folder": str(folder), "region": "02"}
+    conf = {
+        "flow_id": flow_id,
+        "deployment_id": deployment_id,
+        "folder": str(folder),
+        "region": "02",
+    }
     # Airflow 3 only runs what is in one of its bundles.
-    bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(DAGS)}}
+    bundle = {
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(DAGS)},
+    }
     bundles = json.dumps([{"name": "dags-folder", **bundle}])
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
     monkeypatch.setenv("TEST_NATIVE", "1" if "native rendering" in conditions else "")
     user = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password"}
     for name, emulator in (("DEV", dev), ("PROD", prod)):
-        monkeypatch.setenv(f"AIRFLOW_CONN_TRIFACTA_{name}", json.dumps({**user, "host": emulator.url}))
+        monkeypatch.setenv(
+            f"AIRFLOW_CONN_TRIFACTA_{name}", json.dumps({**user, "host": emulator.url})
+        )
 
     def run():
         bag = DagBag(str(DAGS / "main_path.py"))
@@ -76,7 +92,9 @@ def site(conditions, dev, prod, monkeypatch, tmp_path):
         options = {"logical_date": None} if "no logical date" in conditions else {}
         dag_run = bag.dags["main_path"].test(run_conf=conf, **options)
         assert (dag_run.logical_date is None) == bool(options)
-        tasks = {one.task_id.rpartition(".")[2]: str(one.state) for one in dag_run.get_task_instances()}
+        tasks = {
+            one.task_id.rpartition(".")[2]: str(one.state) for one in dag_run.get_task_instances()
+        }
         return str(dag_run.state), tasks
 
     return SimpleNamespace(dev=dev, prod=prod, deployment_id=deployment_id, run=run)
@@ -100,6 +118,10 @@ def test_one_promotion_is_kept_and_the_next_one_is_rolled_back(site):
 def test_without_a_temporary_directory_nothing_is_promoted(site, monkeypatch, capsys):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
     state, tasks = site.run()
-    assert (state, tasks["export"], tasks["create_release"]) == ("failed", "failed", "upstream_failed")
+    assert (state, tasks["export"], tasks["create_release"]) == (
+        "failed",
+        "failed",
+        "upstream_failed",
+    )
     assert "TemporarySpaceError" in capsys.readouterr().out
     assert site.prod.store.releases(site.deployment_id) == ()

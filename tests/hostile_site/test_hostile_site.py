@@ -1,4 +1,5 @@
-"""The main path where users are: behind proxies, on workers without room, with other options of Airflow."""
+"""The main path where users are: behind proxies, on workers without room, with other options of
+Airflow."""
 
 from __future__ import annotations
 
@@ -15,8 +16,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 #: Nothing listens there: what goes to this proxy is lost.
 DEAD = "http://127.0.0.1:9"
-PROXIES = {name: DEAD for one in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (one, one.lower())}
-#: Python then falls back to another folder. A site without any has a test of its own in ``main_path.py``.
+PROXIES = {
+    name: DEAD for one in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (one, one.lower())
+}
+#: Python then falls back to another folder. A site without any has a test of its own in
+#: ``main_path.py``.
 NO_FOLDER = {"TMPDIR": "/nowhere/at/all"}
 DEFERRABLE = {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
 #: What ``main_path.py`` does by itself.
@@ -28,7 +32,12 @@ def airflow_home(tmp_path_factory):
     """An Airflow home with an empty database, to be copied."""
     home = tmp_path_factory.mktemp("airflow")
     environment = environment_of(home)
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
     return home
 
 
@@ -37,7 +46,9 @@ def environment_of(home: Path) -> dict[str, str]:
     ours = ("AIRFLOW", "TEST_", "PYTEST_")
     unset = {"no_proxy", "http_proxy", "https_proxy", "all_proxy", "tmpdir"}
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(ours) and name.lower() not in unset
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and name.lower() not in unset
     }
     return {
         **kept,
@@ -53,7 +64,13 @@ def environment_of(home: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("hostile", "sites", "tests"),
     [
-        pytest.param({**PROXIES, **NO_FOLDER}, [[]], "kept", marks=pytest.mark.system, id="proxies, no TMPDIR"),
+        pytest.param(
+            {**PROXIES, **NO_FOLDER},
+            [[]],
+            "kept",
+            marks=pytest.mark.system,
+            id="proxies, no TMPDIR",
+        ),
         pytest.param(
             DEFERRABLE,
             [[one] for one in INSIDE],

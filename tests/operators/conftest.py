@@ -31,7 +31,8 @@ def no_real_waits(virtual_time):
 
 @pytest.fixture
 def start(use_connection):
-    """Return a function that starts another emulator with options, as the connection trifacta_default."""
+    """Return a function that starts another emulator with options, as the connection
+    trifacta_default."""
     with ExitStack() as running:
 
         def run(**options):
@@ -45,10 +46,11 @@ def start(use_connection):
 
 @pytest.fixture
 def fails():
-    """Return a context in which the task fails without retry, because of an error of just that class.
+    """Return a context in which the task fails without retry, because of an error of just that
+    class.
 
-    It takes the class's name, after ``": "`` a value that the text must have (an argument, a path, a status), and the
-    error's fields.
+    It takes the class's name, after ``": "`` a value that the text must have (an argument, a path,
+    a status), and the error's fields.
     """
 
     @contextmanager

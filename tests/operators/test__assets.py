@@ -11,7 +11,10 @@ from trifacta_emulator import Fault, Reset
 from airflow_provider_trifacta._compat import Asset, AssetAlias
 from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.deployment import RollbackDeploymentOperator
-from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+)
 
 pytestmark = [
     pytest.mark.every_airflow,
@@ -29,13 +32,20 @@ def alias():
 
 @pytest.fixture
 def events_of(alias, execute):
-    """Return a function that runs an operator and returns the events that it adds, as (URI, extra)."""
+    """Return a function that runs an operator and returns the events that it adds, as
+    (URI, extra).
+    """
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     def run(operator, try_number=1):
         outlet_events = OutletEventAccessors()
-        execute(operator, try_number=try_number, max_tries=operator.retries, outlet_events=outlet_events)
-        return [(event.dest_asset_key.uri, event.extra) for event in outlet_events[alias].asset_alias_events]
+        execute(
+            operator, try_number=try_number, max_tries=operator.retries, outlet_events=outlet_events
+        )
+        return [
+            (event.dest_asset_key.uri, event.extra)
+            for event in outlet_events[alias].asset_alias_events
+        ]
 
     return run
 
@@ -46,7 +56,13 @@ def create(make_package, alias):
     path = str(make_package(uuid=UUID))
 
     def make(**options):
-        defaults = {"task_id": "create", "deployment_id": 1, "package_path": path, "outlets": [alias], "retries": 1}
+        defaults = {
+            "task_id": "create",
+            "deployment_id": 1,
+            "package_path": path,
+            "outlets": [alias],
+            "retries": 1,
+        }
         return CreateReleaseOperator(**{**defaults, **options})
 
     return make
@@ -67,10 +83,14 @@ def test_a_new_release(events_of, create, emulator):
 
 
 def test_an_adopted_release_without_what_is_unknown(events_of, create, emulator):
-    emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    emulator.faults.add(
+        Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases")
+    )
     events = events_of(create())
     (release,) = emulator.store.releases(1)
-    assert events == [(uri(emulator), {"deployment_id": 1, "release_id": release.id, "package_uuid": UUID})]
+    assert events == [
+        (uri(emulator), {"deployment_id": 1, "release_id": release.id, "package_uuid": UUID})
+    ]
 
 
 def test_a_reused_release_on_a_retry_only(events_of, create, emulator):
@@ -79,7 +99,9 @@ def test_a_reused_release_on_a_retry_only(events_of, create, emulator):
     assert events_of(create()) == []
     # An earlier try may have made it live and died before it told Airflow.
     events = events_of(create(baseline=NOTHING_YET), try_number=2)
-    assert events == [(uri(emulator), {"deployment_id": 1, "release_id": release.id, "package_uuid": UUID})]
+    assert events == [
+        (uri(emulator), {"deployment_id": 1, "release_id": release.id, "package_uuid": UUID})
+    ]
 
 
 def test_none_for_a_staged_release(events_of, create, emulator):

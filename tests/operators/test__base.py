@@ -85,7 +85,9 @@ def test_a_similar_name_is_none(find, name):
 
 def test_a_name_that_several_have_is_none(find, emulator):
     second = emulator.store.create_deployment("Orders").id
-    with pytest.raises(AmbiguousNameError, match=f"2 deployments are called 'Orders': {second}, 1. Give the"):
+    with pytest.raises(
+        AmbiguousNameError, match=f"2 deployments are called 'Orders': {second}, 1. Give the"
+    ):
         find(None, "Orders")
 
 

@@ -60,7 +60,9 @@ def promotion(emulator, make_package):
 
 @pytest.fixture
 def confirm(execute):
-    return lambda promotion: execute(ConfirmPromotionOperator(task_id="promoted", promotion=promotion))
+    return lambda promotion: execute(
+        ConfirmPromotionOperator(task_id="promoted", promotion=promotion)
+    )
 
 
 def test_what_is_live_is_confirmed_with_all_its_ids(confirm, promotion, emulator):
@@ -71,14 +73,21 @@ def test_what_is_live_is_confirmed_with_all_its_ids(confirm, promotion, emulator
 
 
 @pytest.mark.parametrize("other", [True, False])
-def test_what_is_not_live_any_more_is_not(confirm, promotion, emulator, make_package, execute, other, fails):
+def test_what_is_not_live_any_more_is_not(
+    confirm, promotion, emulator, make_package, execute, other, fails
+):
     if other:
         with make_package().open("rb") as file:
             live = emulator.store.create_release(1, read_package(file)).id
     else:
         emulator.store.update_release(promotion["release_id"], active=False)
         live = None
-    with fails("UnexpectedLiveReleaseError", deployment_id=1, release_id=promotion["release_id"], live_id=live):
+    with fails(
+        "UnexpectedLiveReleaseError",
+        deployment_id=1,
+        release_id=promotion["release_id"],
+        live_id=live,
+    ):
         confirm(promotion)
     assert execute.ti.pushed["deployment_url"], "the link is wanted most now"
     assert {call.method for call in emulator.calls} == {"GET"}
@@ -86,7 +95,14 @@ def test_what_is_not_live_any_more_is_not(confirm, promotion, emulator, make_pac
 
 @pytest.mark.parametrize(
     "promotion",
-    [None, "None", 7, {}, {"release_id": None, "deployment_id": 1}, {"release_id": 1, "deployment_id": "x"}],
+    [
+        None,
+        "None",
+        7,
+        {},
+        {"release_id": None, "deployment_id": 1},
+        {"release_id": 1, "deployment_id": "x"},
+    ],
 )
 def test_bad_input_ends_before_any_request(emulator, confirm, promotion, fails):
     with fails("InvalidInputError: promotion"):
@@ -178,10 +194,15 @@ def check(run, state, live, *, roll_back=None, promoted="failed", error=None):
     if error:
         cause = run.cause("promoted")
         assert type(cause) is getattr(errors, error), seen
-        assert (cause.live_id, cause.release_id) == (status["live_release_id"], status["release_id"])
+        assert (cause.live_id, cause.release_id) == (
+            status["live_release_id"],
+            status["release_id"],
+        )
     if promoted == "failed" and status["deployment_id"]:
         assert run.pushed("promoted", "deployment_url") == status["deployment_url"]
-    for said in re.findall(r"[Rr]elease (\d+) of deployment 'Orders' \(1\) is live", status["text"]):
+    for said in re.findall(
+        r"[Rr]elease (\d+) of deployment 'Orders' \(1\) is live", status["text"]
+    ):
         assert int(said) == live, seen
 
 
@@ -196,7 +217,11 @@ def test_a_promotion_that_is_kept(make, prod):
     promoted = run.pushed("promoted", "return_value")
     assert promoted == run.pushed("create_release", "return_value")
     assert promoted["release_id"] == made
-    assert run.pushed("roll_back", "proven_release_id") == run.pushed("promoted", "proven_release_id") == made
+    assert (
+        run.pushed("roll_back", "proven_release_id")
+        == run.pushed("promoted", "proven_release_id")
+        == made
+    )
     assert not [call for call in prod.calls if call.method == "PATCH"]
 
 
@@ -211,7 +236,9 @@ def test_what_is_kept_sends_nothing(make, prod):
 def test_a_smoke_run_that_fails_is_rolled_back(make, prod):
     fail_the_smoke_run(prod)
     run = make().go()
-    check(run, "rolled_back", prod.recorded.id, roll_back="success", error="PromotionRolledBackError")
+    check(
+        run, "rolled_back", prod.recorded.id, roll_back="success", error="PromotionRolledBackError"
+    )
     assert run.status["cause"]["task"] == f"{GROUP}.smoke_jobs"
     assert run.status["cause"]["error"] == "JobFailedError"
     assert run.status["cause"]["text"].endswith(".")
@@ -247,7 +274,9 @@ def test_only_the_dry_run_is_cleared_while_the_jobs_run(make, prod, dry_run, job
     for end in ("roll_back", "promoted"):
         run._run(end, run.tasks[end])
     live = made_of(prod) if state == "live" else prod.recorded.id
-    check(run, state, live, roll_back="skipped" if state == "live" else "success", promoted=promoted)
+    check(
+        run, state, live, roll_back="skipped" if state == "live" else "success", promoted=promoted
+    )
 
 
 @pytest.mark.parametrize("step", ["dry_run", "create_release", "active"])
@@ -364,7 +393,9 @@ def test_the_promoted_release_is_deleted_while_the_jobs_run(make, prod, live_bef
 def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(make, prod, answer):
     run = make(tolerated_outage=0)
     armed = []
-    run.before["smoke_jobs"] = lambda: armed.append(prod.faults.add(Fault(answer, **JOB_STATUS, times=None)))
+    run.before["smoke_jobs"] = lambda: armed.append(
+        prod.faults.add(Fault(answer, **JOB_STATUS, times=None))
+    )
     run.go(until="roll_back")
     note = run.pushed("smoke_jobs", "gave_up")
     assert note["job_group_ids"] == run.pushed("smoke_run", "job_group_ids")
@@ -373,7 +404,9 @@ def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(make, prod
 
 
 @pytest.mark.parametrize("roll_back", [True, False])
-def test_jobs_that_still_run_are_waited_for_and_are_no_proof(make, use_connection, virtual_time, roll_back):
+def test_jobs_that_still_run_are_waited_for_and_are_no_proof(
+    make, use_connection, virtual_time, roll_back
+):
     with Emulator(EmulatorOptions(job_run_seconds=3600)) as prod:
         use_connection(prod.url, "trifacta_prod")
         prod.store.create_deployment("Orders")
@@ -412,7 +445,8 @@ def test_a_step_that_still_runs_is_waited_for(make, virtual_time, prod, step, st
 
 
 def test_a_retried_rollback_asks_its_journal_first(make, prod, monkeypatch):
-    """The try that rolled back is killed before it says so. The next one neither judges nor changes anything."""
+    """The try that rolled back is killed before it says so. The next one neither judges nor changes
+    anything."""
     if not KEEPS_STATE:
         pytest.skip("there is no journal")
     from airflow_provider_trifacta.operators import _group
@@ -442,7 +476,9 @@ def test_a_retried_rollback_asks_its_journal_first(make, prod, monkeypatch):
 def test_a_deployment_that_is_deleted(make, prod):
     run = make()
     run.before["active"] = lambda: prod.store.delete_deployment(1)
-    check(run.go(), "deployment_deleted", None, roll_back="skipped", error="PromotionNotProvenError")
+    check(
+        run.go(), "deployment_deleted", None, roll_back="skipped", error="PromotionNotProvenError"
+    )
     assert run.status["deployment_id"] == 1
 
 
@@ -576,11 +612,27 @@ def test_what_cannot_be_read_is_not_said(make, prod):
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(400, body={"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}}),
+        Answer(
+            400,
+            body={
+                "exception": {
+                    "name": "InvalidAccessTokenException",
+                    "message": "Invalid access token",
+                }
+            },
+        ),
         Answer(404, html="404 page not found", headers={"Content-Type": "text/plain"}),
         Answer(404, body={"message": "no Route matched with those values"}),
         Answer(410, html=""),
-        Answer(404, body={"exception": {"name": "RouteNotFoundException", "message": "This route does not exist"}}),
+        Answer(
+            404,
+            body={
+                "exception": {
+                    "name": "RouteNotFoundException",
+                    "message": "This route does not exist",
+                }
+            },
+        ),
     ],
     ids=["refused token", "text", "JSON", "nothing", "unknown call"],
 )
@@ -710,7 +762,9 @@ INCIDENTS = {
     "the dry run fails": with_fault(Answer(400), DRY_RUN),
     "the upload is refused": with_fault(Answer(403), CREATE),
     "the smoke run fails": smoke_fails,
-    "the smoke run does not start": with_fault(Answer(403), {"method": "POST", "path": "/v4/deployments/*/run"}),
+    "the smoke run does not start": with_fault(
+        Answer(403), {"method": "POST", "path": "/v4/deployments/*/run"}
+    ),
     "a rollback is owed": rollback_is_owed,
     "an older release before the upload": older_before_the_upload,
     "a person goes back at the end": goes_back_at_the_end,
@@ -729,7 +783,14 @@ INCIDENTS = {
 ACTIVATES = re.compile(r"activate (release \d+(?: or release \d+)?)", re.IGNORECASE)
 CLEARS = re.compile(r"clear '([\w.]+)'", re.IGNORECASE)
 #: Arguments that the group does not have, and what only a single operator can advise.
-NOT_IN_A_GROUP = ("allow_older", "if_exists", "activate=", "on_superseded", "settle_timeout", "release_id=")
+NOT_IN_A_GROUP = (
+    "allow_older",
+    "if_exists",
+    "activate=",
+    "on_superseded",
+    "settle_timeout",
+    "release_id=",
+)
 
 
 @pytest.fixture(params=INCIDENTS)
@@ -745,7 +806,9 @@ def test_each_advice_helps(incident, dev, prod, roll_back):
     if run.state_of("promoted") == "success":
         pytest.skip("nothing is red without a rollback")
     advice, before = run.status["advice"], run.status["state"]
-    sentences = [one for one in re.split(r"(?<=[.]) ", advice) if CLEARS.search(one) or ACTIVATES.search(one)]
+    sentences = [
+        one for one in re.split(r"(?<=[.]) ", advice) if CLEARS.search(one) or ACTIVATES.search(one)
+    ]
     whole = [one for one in re.split(r"(?<=[.]) ", advice) if "clear the whole group" in one]
     assert sentences or whole, advice
     made, recorded, then = made_of(prod), prod.recorded.id, live_of(prod)
@@ -839,4 +902,6 @@ def test_a_single_baseline_does_not_refuse_a_backfill(execute, emulator):  # noq
     baseline = GetDeploymentOperator(task_id="baseline", deployment_id=1)
     assert execute(baseline, dag_run=SimpleNamespace(run_type="backfill", start_date=None))[0]
     refused = GroupBaselineOperator(task_id="baseline", deployment_id=1)
-    assert execute(refused, dag_run=SimpleNamespace(run_type="manual", start_date=None))[0]["recorded_at"]
+    assert execute(refused, dag_run=SimpleNamespace(run_type="manual", start_date=None))[0][
+        "recorded_at"
+    ]

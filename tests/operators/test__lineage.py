@@ -44,9 +44,21 @@ DAGS = Path(__file__).parent.parent / "dags"
         ("hdfs:///out/a.csv", "hdfs", "/out/a.csv"),
         ("file:///out/a.csv", "file://trifacta.example.com", "/out/a.csv"),
         ("/out/a.csv", "file://trifacta.example.com", "/out/a.csv"),
-        ("abfss://data@account.dfs.core.windows.net/in/a.csv", "abfss://data@account.dfs.core.windows.net", "in/a.csv"),
-        ("wasb://data@account.blob.core.windows.net/a?sig=SECRET", "wasbs://data@account.blob.core.windows.net", "a"),
-        ("wasb://me:SECRET@account.blob.core.windows.net/a", "wasbs://account.blob.core.windows.net", "a"),
+        (
+            "abfss://data@account.dfs.core.windows.net/in/a.csv",
+            "abfss://data@account.dfs.core.windows.net",
+            "in/a.csv",
+        ),
+        (
+            "wasb://data@account.blob.core.windows.net/a?sig=SECRET",
+            "wasbs://data@account.blob.core.windows.net",
+            "a",
+        ),
+        (
+            "wasb://me:SECRET@account.blob.core.windows.net/a",
+            "wasbs://account.blob.core.windows.net",
+            "a",
+        ),
         ("adl://account:443/home/x.csv", "adl://account:443", "/home/x.csv"),
         ("https://me:SECRET@host/a.csv?token=SECRET#SECRET", "https://host", "/a.csv"),
     ],
@@ -64,7 +76,12 @@ def test_files(uri, namespace, name):
             "public",
             "postgres://db.example.com:5432 trifacta.public.orders",
         ),
-        ("postgres", "jdbc:postgresql://db/other", "trifacta public", "postgres://db:5432 trifacta.public.orders"),
+        (
+            "postgres",
+            "jdbc:postgresql://db/other",
+            "trifacta public",
+            "postgres://db:5432 trifacta.public.orders",
+        ),
         (
             "postgres",
             "jdbc:postgresql://me:SEC/RET@db/x?password=SECRET",
@@ -77,15 +94,30 @@ def test_files(uri, namespace, name):
             "public",
             "redshift://dw.us-east-1:5439 dev.public.orders",
         ),
-        ("oracle", "jdbc:oracle:thin:@//db:1521/ORCL", "SALES", "oracle://db:1521 ORCL.SALES.orders"),
-        ("oracle", "jdbc:oracle:thin:me/SECRET@db:1522:SID", "SALES", "oracle://db:1522 SID.SALES.orders"),
+        (
+            "oracle",
+            "jdbc:oracle:thin:@//db:1521/ORCL",
+            "SALES",
+            "oracle://db:1521 ORCL.SALES.orders",
+        ),
+        (
+            "oracle",
+            "jdbc:oracle:thin:me/SECRET@db:1522:SID",
+            "SALES",
+            "oracle://db:1522 SID.SALES.orders",
+        ),
         (
             "sqlserver",
             "jdbc:sqlserver://db:1433;databaseName=shop;user=me;password=SECRET",
             "dbo",
             "mssql://db:1433 shop.dbo.orders",
         ),
-        ("sqldatawarehouse", "jdbc:sqlserver://dw:1433;database=shop", "shop dbo", "sqlserver://dw:1433 dbo.orders"),
+        (
+            "sqldatawarehouse",
+            "jdbc:sqlserver://dw:1433;database=shop",
+            "shop dbo",
+            "sqlserver://dw:1433 dbo.orders",
+        ),
         (
             "snowflake",
             "jdbc:snowflake://acme-x.snowflakecomputing.com/?db=SHOP&warehouse=W",
@@ -106,14 +138,34 @@ def test_files(uri, namespace, name):
             "shop",
             "teradata://db:1026 shop.orders",
         ),
-        ("db2", "jdbc:db2://db:50000/shop:user=me;password=SECRET;", "SALES", "db2://db:50000 shop.SALES.orders"),
-        ("hive", "jdbc:hive2://db:10000/default;principal=hive/_HOST", "shop", "hive://db:10000 shop.orders"),
-        ("greenplum", "jdbc:pivotal:greenplum://db:5432;DatabaseName=shop", "dbo", "greenplum://db:5432 dbo.orders"),
+        (
+            "db2",
+            "jdbc:db2://db:50000/shop:user=me;password=SECRET;",
+            "SALES",
+            "db2://db:50000 shop.SALES.orders",
+        ),
+        (
+            "hive",
+            "jdbc:hive2://db:10000/default;principal=hive/_HOST",
+            "shop",
+            "hive://db:10000 shop.orders",
+        ),
+        (
+            "greenplum",
+            "jdbc:pivotal:greenplum://db:5432;DatabaseName=shop",
+            "dbo",
+            "greenplum://db:5432 dbo.orders",
+        ),
     ],
 )
 def test_tables(vendor, text, path, dataset):
     """A dataset is written here as namespace and name."""
-    row = {"vendor": vendor, "databaseConnectString": text, "relationalPath": path.split(), "table": "orders"}
+    row = {
+        "vendor": vendor,
+        "databaseConnectString": text,
+        "relationalPath": path.split(),
+        "table": "orders",
+    }
     assert _lineage.dataset_name(row, HERE) == tuple(dataset.split())
 
 
@@ -125,10 +177,28 @@ def test_tables(vendor, text, path, dataset):
         {"uri": "hdfs://me:12/34@host/a"},
         {"uri": "jdbc:postgresql://me:SECRET@db/x"},
         {"uri": None},
-        {"vendor": "postgres", "databaseConnectString": "jdbc:postgresql://db:5432/x", "query": ["select 1"]},
-        {"vendor": "postgres", "databaseConnectString": "jdbc:postgresql://db:5432/", "table": "orders"},
-        {"vendor": None, "databaseConnectString": None, "relationalPath": ["public"], "table": "orders"},
-        {"vendor": "bigquery", "databaseConnectString": "", "relationalPath": ["sales"], "table": "orders"},
+        {
+            "vendor": "postgres",
+            "databaseConnectString": "jdbc:postgresql://db:5432/x",
+            "query": ["select 1"],
+        },
+        {
+            "vendor": "postgres",
+            "databaseConnectString": "jdbc:postgresql://db:5432/",
+            "table": "orders",
+        },
+        {
+            "vendor": None,
+            "databaseConnectString": None,
+            "relationalPath": ["public"],
+            "table": "orders",
+        },
+        {
+            "vendor": "bigquery",
+            "databaseConnectString": "",
+            "relationalPath": ["sales"],
+            "table": "orders",
+        },
     ],
 )
 def test_a_name_that_would_be_a_guess_is_left_out(row):
@@ -137,10 +207,21 @@ def test_a_name_that_would_be_a_guess_is_left_out(row):
 
 @pytest.mark.parametrize(
     "text",
-    ["mysql://me:12;SECRET@db/x", "mysql://me:1@2;SECRET@db/x", "mysql://db:3306;password=S@3", "mysql:db", "db"],
+    [
+        "mysql://me:12;SECRET@db/x",
+        "mysql://me:1@2;SECRET@db/x",
+        "mysql://db:3306;password=S@3",
+        "mysql:db",
+        "db",
+    ],
 )
 def test_what_may_be_a_part_of_a_login_is_no_address(text):
-    row = {"vendor": "mysql", "databaseConnectString": f"jdbc:{text}", "relationalPath": ["shop"], "table": "orders"}
+    row = {
+        "vendor": "mysql",
+        "databaseConnectString": f"jdbc:{text}",
+        "relationalPath": ["shop"],
+        "table": "orders",
+    }
     assert _lineage.dataset_name(row, HERE) is None
 
 
@@ -167,14 +248,20 @@ def ask(instance):
 
     def run(count=1, **package):
         ids = [one.id for _ in range(count) for one in instance.store.run_deployment(1)]
-        config = ClientConfig(base_url=instance.url, login="admin@example.com", password="admin-password")
+        config = ClientConfig(
+            base_url=instance.url, login="admin@example.com", password="admin-password"
+        )
         return _lineage._ask(lambda: config, ids, **package)
 
     return run
 
 
 def asked(emulator):
-    return [call.path.rpartition("/")[2] for call in emulator.calls if call.path.endswith(("/inputs", "/outputs"))]
+    return [
+        call.path.rpartition("/")[2]
+        for call in emulator.calls
+        if call.path.endswith(("/inputs", "/outputs"))
+    ]
 
 
 def test_job_groups_of_one_run_tell_each_dataset_once(ask, instance):
@@ -205,7 +292,9 @@ def test_what_is_not_told_for_a_job_is_left_out(ask, instance, status):
         ({"connections": [Connection(24, "orders", str(UUID(int=1)))]}, []),
     ],
 )
-def test_the_package_stands_in_for_inputs_that_are_not_told(ask, instance, make_package, status, package, told):
+def test_the_package_stands_in_for_inputs_that_are_not_told(
+    ask, instance, make_package, status, package, told
+):
     instance.faults.add(Fault(Answer(status), **INPUTS))
     assert list(ask(package_path=make_package(**package))) == [told, FILES[1]]
 
@@ -219,13 +308,19 @@ def test_a_missing_package_is_no_failure(ask, instance, tmp_path):
     assert list(ask(package_path=tmp_path / "missing.zip")) == [[], FILES[1]]
 
 
-@pytest.mark.parametrize("rows", [None, "x", [3, {}, {"uri": 5}, {"vendor": 1, "table": "x", "relationalPath": "y"}]])
+@pytest.mark.parametrize(
+    "rows", [None, "x", [3, {}, {"uri": 5}, {"vendor": 1, "table": "x", "relationalPath": "y"}]]
+)
 def test_rows_that_are_not_as_documented_are_left_out(ask, instance, rows):
-    instance.faults.add(Fault(Answer(200, body={"data": [3, {"name": "Daily", "inputs": rows}]}), **INPUTS))
+    instance.faults.add(
+        Fault(Answer(200, body={"data": [3, {"name": "Daily", "inputs": rows}]}), **INPUTS)
+    )
     assert list(ask()) == [[], FILES[1]]
 
 
-@pytest.mark.parametrize("effect", [Reset("before_body"), Answer(500), Answer(401), Answer(200, html="<p>Sign in</p>")])
+@pytest.mark.parametrize(
+    "effect", [Reset("before_body"), Answer(500), Answer(401), Answer(200, html="<p>Sign in</p>")]
+)
 def test_a_failure_ends_the_questions(ask, instance, effect, caplog):
     instance.faults.add(Fault(effect, **INPUTS))
     assert list(ask(2)) == [[], []]
@@ -244,13 +339,18 @@ def test_a_slow_instance_is_not_waited_for(ask, instance, monkeypatch):
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_nothing_is_asked_without_openlineage(execute, instance, deferrable):
-    result, _ = execute(RunDeploymentOperator(task_id="run", deployment_id=1, poke_interval=0.1, deferrable=deferrable))
+    result, _ = execute(
+        RunDeploymentOperator(
+            task_id="run", deployment_id=1, poke_interval=0.1, deferrable=deferrable
+        )
+    )
     assert result["outcome"] == "complete"
     assert asked(instance) == []
 
 
 needs_openlineage = pytest.mark.skipif(
-    not importlib.util.find_spec("openlineage"), reason="apache-airflow-providers-openlineage is not installed"
+    not importlib.util.find_spec("openlineage"),
+    reason="apache-airflow-providers-openlineage is not installed",
 )
 
 
@@ -258,11 +358,17 @@ needs_openlineage = pytest.mark.skipif(
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_run_of_a_flow(execute, instance, deferrable):
     flow = instance.store.flows()[0]
-    operator = RunFlowOperator(task_id="run", flow_name="Daily", poke_interval=0.1, deferrable=deferrable)
+    operator = RunFlowOperator(
+        task_id="run", flow_name="Daily", poke_interval=0.1, deferrable=deferrable
+    )
     execute(operator)
     told = operator.get_openlineage_facets_on_complete(None)
-    assert [[(one.namespace, one.name) for one in datasets] for datasets in (told.inputs, told.outputs)] == FILES
-    assert told.job_facets["documentation"].description == f"Runs flows [{flow.id}] of {instance.url}"
+    assert [
+        [(one.namespace, one.name) for one in datasets] for datasets in (told.inputs, told.outputs)
+    ] == FILES
+    assert (
+        told.job_facets["documentation"].description == f"Runs flows [{flow.id}] of {instance.url}"
+    )
 
 
 @needs_openlineage
@@ -282,24 +388,31 @@ def test_a_run_that_is_not_complete_tells_its_jobs_only(execute, instance, waiti
 
 @needs_openlineage
 def test_a_run_that_did_not_start_tells_nothing():
-    told = RunDeploymentOperator(task_id="run", deployment_id=1).get_openlineage_facets_on_complete(None)
+    told = RunDeploymentOperator(task_id="run", deployment_id=1).get_openlineage_facets_on_complete(
+        None
+    )
     assert (told.inputs, told.outputs, told.run_facets, told.job_facets) == ([], [], {}, {})
 
 
 @pytest.fixture
 def events(tmp_path, monkeypatch):
-    """Turn OpenLineage on as a site does, with a file for its events, and return a function that reads them."""
+    """Turn OpenLineage on as a site does, with a file for its events, and return a function that
+    reads them."""
     from airflow.providers.openlineage.plugins.listener import OpenLineageListener
     from airflow.sdk.listener import get_listener_manager
 
     class TaskListener(OpenLineageListener):
         on_dag_run_running = on_dag_run_success = None  # these would start a process of their own
 
-    listeners = get_listener_manager()  # it loads the plugin, which must not stay on after this test
+    listeners = (
+        get_listener_manager()
+    )  # it loads the plugin, which must not stay on after this test
     path = tmp_path / "events"
     transport = {"type": "file", "log_file_path": str(path), "append": True}
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
-    policy = [{"scope": {}, "controls": {"include_full_task_info": True}}]  # the operator's attributes too
+    policy = [
+        {"scope": {}, "controls": {"include_full_task_info": True}}
+    ]  # the operator's attributes too
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__EMISSION_POLICY", json.dumps(policy))
     listeners.add_listener(TaskListener())
     yield path.read_text
@@ -308,8 +421,8 @@ def events(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run_dag(airflow_db, monkeypatch):  # noqa: ARG001
-    """Return a function that runs the DAG. It resumes a deferred task as the scheduler does, and unlike ``dag.test``,
-    which drops what the task gave to the trigger."""
+    """Return a function that runs the DAG. It resumes a deferred task as the scheduler does, and
+    unlike ``dag.test``, which drops what the task gave to the trigger."""
     from airflow.sdk.definitions import dag
     from airflow.sdk.execution_time import supervisor
 
@@ -324,7 +437,10 @@ def run_dag(airflow_db, monkeypatch):  # noqa: ARG001
 
     monkeypatch.setattr(supervisor, "run_task_in_process", run)
     monkeypatch.setattr(dag, "_run_inline_trigger", trigger)
-    bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(DAGS)}}
+    bundle = {
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(DAGS)},
+    }
     bundles = json.dumps([{"name": "dags-folder", **bundle}])
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
     return lambda: DagBag(str(DAGS / "lineage.py")).dags["lineage"].test()
@@ -338,7 +454,9 @@ def test_events_of_a_dag_run(events, run_dag, instance):
     told = [one for one in map(json.loads, text.splitlines()) if one["eventType"] == "COMPLETE"]
     assert [one["job"]["name"] for one in told] == ["lineage.in_worker", "lineage.deferred"]
     for event, job_group in zip(told, instance.store.job_groups(), strict=True):
-        names = [[(one["namespace"], one["name"]) for one in event[key]] for key in ("inputs", "outputs")]
+        names = [
+            [(one["namespace"], one["name"]) for one in event[key]] for key in ("inputs", "outputs")
+        ]
         assert names == FILES
         facets = event["run"]["facets"]
         query, tags = facets["externalQuery"], facets["tags"]["tags"]
@@ -346,6 +464,9 @@ def test_events_of_a_dag_run(events, run_dag, instance):
         assert ("trifacta_job_url", f"{instance.url}/jobs/{job_group.id}") in [
             (one["key"], one["value"]) for one in tags
         ]
-        assert event["job"]["facets"]["documentation"]["description"] == f"Runs deployment 1 of {instance.url}"
+        assert (
+            event["job"]["facets"]["documentation"]["description"]
+            == f"Runs deployment 1 of {instance.url}"
+        )
     assert asked(instance) == ["inputs", "outputs"] * 2
     assert "admin-password" not in text

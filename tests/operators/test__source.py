@@ -1,4 +1,6 @@
-"""Packages that are opened for a promotion: from the worker, and from object storage by one copy."""
+"""Packages that are opened for a promotion: from the worker, and from object storage by
+one copy.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def test_a_defective_object_is_told(memory):
 
 
 def test_an_unknown_scheme_says_what_to_install():
-    with pytest.raises(PackageNotFoundError, match=r"nowhere://bucket/flow\.zip cannot be opened.*fsspec"):
+    with pytest.raises(
+        PackageNotFoundError, match=r"nowhere://bucket/flow\.zip cannot be opened.*fsspec"
+    ):
         open_source("nowhere://bucket/flow.zip")
 
 
@@ -117,8 +121,12 @@ class Endless:
 
 def test_a_copy_stops_at_its_limit(monkeypatch):
     source = Endless()
-    monkeypatch.setattr("airflow_provider_trifacta.operators._storage.object_storage_path", lambda _: source)
-    with pytest.raises(PackageTooLargeError, match=r"s3://bucket/endless\.zip .*'max_package_size'") as caught:
+    monkeypatch.setattr(
+        "airflow_provider_trifacta.operators._storage.object_storage_path", lambda _: source
+    )
+    with pytest.raises(
+        PackageTooLargeError, match=r"s3://bucket/endless\.zip .*'max_package_size'"
+    ) as caught:
         open_source("s3://bucket/endless.zip", most=5 * 2**20)
     assert source.blocks == 6
     assert not caught.value.retryable
@@ -139,15 +147,24 @@ RULES = [{"onCondition": {"name": "dev"}, "withCondition": {"id": 1}}]
 @pytest.mark.parametrize(
     "operator",
     [
-        CreateReleaseOperator(task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip"),
-        DryRunReleaseOperator(task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip"),
+        CreateReleaseOperator(
+            task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip"
+        ),
+        DryRunReleaseOperator(
+            task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip"
+        ),
         SetImportRulesOperator(
-            task_id="t", deployment_id=1, package_path="memory://bucket/flow.zip", object_rules=RULES
+            task_id="t",
+            deployment_id=1,
+            package_path="memory://bucket/flow.zip",
+            object_rules=RULES,
         ),
     ],
     ids=lambda operator: type(operator).__name__,
 )
-def test_the_limit_is_the_connections(operator, memory, make_package, emulator, use_connection, execute):
+def test_the_limit_is_the_connections(
+    operator, memory, make_package, emulator, use_connection, execute
+):
     use_connection(emulator.url, extra={"max_package_size": 1000})
     memory.pipe("/bucket/flow.zip", make_package().read_bytes())
     with pytest.raises(AirflowFailException, match="1000 bytes") as caught:
@@ -167,7 +184,9 @@ def test_the_limit_is_the_connections(operator, memory, make_package, emulator, 
 )
 def test_a_web_address_is_refused_by_that_name(execute, emulator, url, fails):
     operators = {
-        "PackageNotFoundError": CreateReleaseOperator(task_id="t", deployment_id=1, package_path=url),
+        "PackageNotFoundError": CreateReleaseOperator(
+            task_id="t", deployment_id=1, package_path=url
+        ),
         "InvalidInputError": ExportFlowPackageOperator(task_id="t", flow_id=1, package_path=url),
     }
     for name, operator in operators.items():

@@ -1,4 +1,6 @@
-"""Packages in object storage, against an S3 server; and what storages and disks say when they fail."""
+"""Packages in object storage, against an S3 server; and what storages and disks say
+when they fail.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +62,15 @@ def s3_server():
     """An S3 server and a client of its own, which shows what is really there."""
     pytest.importorskip("s3fs", reason="S3 is tested on the newest Airflow")
     boto3 = pytest.importorskip("boto3")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
     server.start()
     host, port = server.get_host_and_port()
     keys = {"aws_access_key_id": "a-key-id", "aws_secret_access_key": "a-long-secret"}
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
+    client = boto3.client(
+        "s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys
+    )
     client.create_bucket(Bucket="bucket")
     yield client
     server.stop()
@@ -90,7 +96,10 @@ class Bucket:
     def content(self):
         """Return what is in the bucket, by key."""
         listed = self._client.list_objects_v2(Bucket="bucket").get("Contents", [])
-        return {one["Key"]: self._client.get_object(Bucket="bucket", Key=one["Key"])["Body"].read() for one in listed}
+        return {
+            one["Key"]: self._client.get_object(Bucket="bucket", Key=one["Key"])["Body"].read()
+            for one in listed
+        }
 
     def put(self, key, content):
         self._client.put_object(Bucket="bucket", Key=key, Body=content)
@@ -139,9 +148,13 @@ def test_a_flow_goes_through_a_bucket_to_production(bucket, execute, use_connect
         use_connection(one.url)
         one.store.create_deployment("Orders")
         flow_id = one.store.flows()[0].id
-        exported, _ = execute(ExportFlowPackageOperator(task_id="e", flow_id=flow_id, package_path=url))
+        exported, _ = execute(
+            ExportFlowPackageOperator(task_id="e", flow_id=flow_id, package_path=url)
+        )
         uuid = exported["package_uuid"]
-        create = CreateReleaseOperator(task_id="c", deployment_id=1, package_path=url, package_uuid=uuid)
+        create = CreateReleaseOperator(
+            task_id="c", deployment_id=1, package_path=url, package_uuid=uuid
+        )
         created, _ = execute(create)
         assert one.store.active_release(1).id == created["release_id"]
     assert list(bucket.content()) == ["manual__2026-01-01T00:00:00+00:00/Täglich #1.zip"]
@@ -155,7 +168,10 @@ def test_a_missing_object_is_told_and_is_no_passing_failure():
 
 @pytest.mark.usefixtures("bucket")
 def test_a_missing_bucket_is_told_in_the_words_of_the_storage(make_package):
-    with make_package().open("rb") as file, pytest.raises(DestinationError, match="bucket does not exist") as caught:
+    with (
+        make_package().open("rb") as file,
+        pytest.raises(DestinationError, match="bucket does not exist") as caught,
+    ):
         save(file, "s3://moto@no-such-bucket/flow.zip")
     assert caught.value.retryable
 
@@ -166,7 +182,10 @@ def test_a_storage_that_is_away_may_come_back(make_package):
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:9") as caught:
         open_source("s3://away@bucket/flow.zip")
     assert caught.value.retryable
-    with make_package().open("rb") as file, pytest.raises(DestinationError, match=r"127\.0\.0\.1:9") as caught:
+    with (
+        make_package().open("rb") as file,
+        pytest.raises(DestinationError, match=r"127\.0\.0\.1:9") as caught,
+    ):
         save(file, "s3://away@bucket/flow.zip")
     assert caught.value.retryable
 
@@ -179,7 +198,9 @@ LEAK = "403 https://me:a-long-secret@store/x?X-Amz-Signature=abcdef&sig=ghijkl n
 
 
 @every_airflow
-def test_the_words_of_a_storage_are_passed_on_without_credentials(memory, make_package, monkeypatch):
+def test_the_words_of_a_storage_are_passed_on_without_credentials(
+    memory, make_package, monkeypatch
+):
     def refuse(*_, **__):
         raise StorageError(LEAK)
 
@@ -191,12 +212,18 @@ def test_the_words_of_a_storage_are_passed_on_without_credentials(memory, make_p
         save(file, "memory://bucket/flow.zip")
     for caught in (source, destination):
         assert "StorageError: 403 https://me:***@store/x" in str(caught.value)
-        assert not [secret for secret in ("a-long-secret", "abcdef", "ghijkl") if secret in str(caught.value)]
+        assert not [
+            secret
+            for secret in ("a-long-secret", "abcdef", "ghijkl")
+            if secret in str(caught.value)
+        ]
         assert caught.value.retryable
 
 
 @every_airflow
-@pytest.mark.parametrize("path", ["s3:/bucket/flow.zip", Path("s3://bucket/flow.zip"), "gs:/flow.zip"])
+@pytest.mark.parametrize(
+    "path", ["s3:/bucket/flow.zip", Path("s3://bucket/flow.zip"), "gs:/flow.zip"]
+)
 def test_one_slash_after_the_scheme_is_refused_by_name(path):
     with pytest.raises(InvalidInputError, match="one slash"):
         check_destination(path)
@@ -205,7 +232,9 @@ def test_one_slash_after_the_scheme_is_refused_by_name(path):
 
 
 @every_airflow
-@pytest.mark.parametrize("path", ["s3://bucket/folder/", "s3://bucket", "s3://bucket/", "memory://bucket/a/"])
+@pytest.mark.parametrize(
+    "path", ["s3://bucket/folder/", "s3://bucket", "s3://bucket/", "memory://bucket/a/"]
+)
 def test_a_folder_is_refused_by_name(path):
     with pytest.raises(InvalidInputError, match="is a folder"):
         check_destination(path)
@@ -271,7 +300,11 @@ def test_no_temporary_directory_is_named_and_may_pass(memory, make_package, emul
     with pytest.raises(TemporarySpaceError, match="No usable temporary directory"):
         save(io.BytesIO(content), "memory://bucket/other.zip")
     with pytest.raises(TemporarySpaceError, match="No usable temporary directory"):
-        execute(ExportFlowPackageOperator(task_id="e", flow_id=1, package_path="memory://bucket/other.zip"))
+        execute(
+            ExportFlowPackageOperator(
+                task_id="e", flow_id=1, package_path="memory://bucket/other.zip"
+            )
+        )
     assert list(emulator.calls) == []
 
 

@@ -1,4 +1,5 @@
-"""Activating and deactivating a release, over HTTP: done, already done, refused. The contract has the rest."""
+"""Activating and deactivating a release, over HTTP: done, already done, refused. The contract has
+the rest."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def release_ids(execute, emulator, make_package):
     """Three releases; the last one is live."""
     ids = []
     for _ in range(3):
-        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(make_package()))
+        operator = CreateReleaseOperator(
+            task_id="create", deployment_id=1, package_path=str(make_package())
+        )
         ids.append(execute(operator)[0]["release_id"])
     emulator.calls.clear()
     return ids
@@ -63,7 +66,8 @@ def changes(emulator):
 
 @pytest.fixture
 def clear(execute):
-    """Return a function that runs an operator as a person's clear does, after one try: (result, what was pushed)."""
+    """Return a function that runs an operator as a person's clear does, after one try: (result,
+    what was pushed)."""
 
     def run(operator):
         result, ti = execute(operator, try_number=2, max_tries=1 + operator.retries)
@@ -116,8 +120,12 @@ def test_a_release_is_made_inactive(deactivate, release_ids, emulator, live, cha
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-@pytest.mark.parametrize("expected", [{}, {"expected_active_release_id": None}, {"expected_active_release_id": 1}])
-def test_a_live_release_is_left_as_it_is(activate, release_ids, live, changes, try_number, expected):
+@pytest.mark.parametrize(
+    "expected", [{}, {"expected_active_release_id": None}, {"expected_active_release_id": 1}]
+)
+def test_a_live_release_is_left_as_it_is(
+    activate, release_ids, live, changes, try_number, expected
+):
     result, ti = activate(release_ids[2], try_number=try_number, **expected)
     assert result["outcome"] == ti.pushed["outcome"] == "unchanged"
     assert result["previous_release_id"] is None
@@ -163,9 +171,13 @@ def test_another_release_than_the_expected_one_stays(
     assert set(execute.ti.pushed) == {"release_id", "deployment_id", "deployment_url"}
 
 
-def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emulator, live, changes, fails):
+def test_a_deployment_that_was_switched_off_stays_so(
+    activate, release_ids, emulator, live, changes, fails
+):
     emulator.store.update_release(release_ids[2], active=False)
-    with fails("UnexpectedLiveReleaseError", deployment_id=1, release_id=release_ids[0], live_id=None):
+    with fails(
+        "UnexpectedLiveReleaseError", deployment_id=1, release_id=release_ids[0], live_id=None
+    ):
         activate(release_ids[0], expected_active_release_id=release_ids[2])
     assert live() is None
     assert changes() == []
@@ -176,7 +188,9 @@ def test_a_deployment_that_was_switched_off_stays_so(activate, release_ids, emul
 
 @pytest.mark.parametrize("release_id", [None, "None", "", 0, -1, True, "x", {"release_id": 1}])
 @pytest.mark.parametrize("operator", ["activate", "deactivate"])
-def test_a_bad_id_is_named_before_any_request(request, execute, emulator, release_id, operator, fails):
+def test_a_bad_id_is_named_before_any_request(
+    request, execute, emulator, release_id, operator, fails
+):
     run = request.getfixturevalue(operator)
     with fails("InvalidInputError: release_id"):
         run(release_id)
@@ -208,9 +222,16 @@ def test_a_release_that_is_not_there_cannot_change(
 
 
 @pytest.mark.parametrize("operator", ["activate", "deactivate"])
-def test_a_deleted_release_that_is_shown_cannot_change(request, emulator, release_ids, changes, operator, fails):
+def test_a_deleted_release_that_is_shown_cannot_change(
+    request, emulator, release_ids, changes, operator, fails
+):
     """A server may answer a deleted release, and tell when that was."""
-    shown = {"id": release_ids[0], "deployment": {"id": 1}, "active": True, "deleted_at": "2024-05-06T00:00:00.000Z"}
+    shown = {
+        "id": release_ids[0],
+        "deployment": {"id": 1},
+        "active": True,
+        "deleted_at": "2024-05-06T00:00:00.000Z",
+    }
     emulator.faults.add(Fault(Answer(200, body=shown), method="GET", path="/v4/releases/*"))
     with fails("ReleaseDeletedError", deployment_id=1, release_id=release_ids[0]):
         request.getfixturevalue(operator)(release_ids[0])
@@ -218,7 +239,9 @@ def test_a_deleted_release_that_is_shown_cannot_change(request, emulator, releas
 
 
 @pytest.mark.parametrize("operator", ["activate", "deactivate"])
-def test_a_release_whose_deployment_is_not_told_cannot_be_checked(request, emulator, release_ids, changes, operator):
+def test_a_release_whose_deployment_is_not_told_cannot_be_checked(
+    request, emulator, release_ids, changes, operator
+):
     shown = {"id": release_ids[0], "active": None}
     emulator.faults.add(Fault(Answer(200, body=shown), method="GET", path="/v4/releases/*"))
     with pytest.raises(errors.UnexpectedResponseError) as caught:
@@ -231,7 +254,9 @@ def test_a_release_whose_deployment_is_not_told_cannot_be_checked(request, emula
 
 
 def test_a_retry_after_a_kill_finds_what_was_done(activate, release_ids, emulator, live, changes):
-    emulator.store.update_release(release_ids[0], active=True)  # by the attempt that was killed after it
+    emulator.store.update_release(
+        release_ids[0], active=True
+    )  # by the attempt that was killed after it
     result, _ = activate(release_ids[0], try_number=2, expected_active_release_id=release_ids[2])
     assert result["outcome"] == "unchanged"
     assert live() == release_ids[0]
@@ -242,17 +267,23 @@ def test_a_retry_after_a_kill_finds_what_was_done(activate, release_ids, emulato
 def test_a_clear_changes_it_again(clear, release_ids, live, retries):
     """A person who clears the task has looked."""
     first = release_ids[0]
-    result, pushed = clear(ActivateReleaseOperator(task_id="activate", release_id=first, retries=retries))
+    result, pushed = clear(
+        ActivateReleaseOperator(task_id="activate", release_id=first, retries=retries)
+    )
     assert result["outcome"] == pushed["outcome"] == "activated"
     assert live() == first
-    result, pushed = clear(DeactivateReleaseOperator(task_id="deactivate", release_id=first, retries=retries))
+    result, pushed = clear(
+        DeactivateReleaseOperator(task_id="deactivate", release_id=first, retries=retries)
+    )
     assert result["outcome"] == pushed["outcome"] == "deactivated"
     assert live() is None
 
 
 def test_a_clear_keeps_to_the_expected_release(clear, release_ids, live, fails):
     first, second, third = release_ids
-    operator = ActivateReleaseOperator(task_id="t", release_id=first, expected_active_release_id=second)
+    operator = ActivateReleaseOperator(
+        task_id="t", release_id=first, expected_active_release_id=second
+    )
     with fails("UnexpectedLiveReleaseError"):
         clear(operator)
     assert live() == third
@@ -275,8 +306,13 @@ def test_the_constructors_only_assign():
         "{{ y }}",
         "{{ z }}",
     ]
-    deactivate = DeactivateReleaseOperator(task_id="d", release_id="{{ x }}", trifacta_conn_id="{{ z }}")
-    assert [getattr(deactivate, name) for name in deactivate.template_fields] == ["{{ x }}", "{{ z }}"]
+    deactivate = DeactivateReleaseOperator(
+        task_id="d", release_id="{{ x }}", trifacta_conn_id="{{ z }}"
+    )
+    assert [getattr(deactivate, name) for name in deactivate.template_fields] == [
+        "{{ x }}",
+        "{{ z }}",
+    ]
 
 
 @pytest.mark.skipif(AssetAlias is None, reason="Airflow 2 has datasets instead")
@@ -289,7 +325,9 @@ def test_the_constructors_only_assign():
         (2, 2, 1, False),  # cleared: the run before has told it
     ],
 )
-def test_an_event_tells_what_this_run_made_live(release_ids, execute, emulator, index, try_number, max_tries, told):
+def test_an_event_tells_what_this_run_made_live(
+    release_ids, execute, emulator, index, try_number, max_tries, told
+):
     events = []
     alias = AssetAlias("live")
     operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[index], outlets=[alias])
@@ -319,7 +357,9 @@ def test_a_failed_first_read_costs_no_retry(activate, release_ids, emulator, vir
     assert sum(virtual_time.slept) == 60
 
 
-def test_a_server_that_stays_away_is_left_to_airflows_retries(activate, release_ids, emulator, changes, virtual_time):
+def test_a_server_that_stays_away_is_left_to_airflows_retries(
+    activate, release_ids, emulator, changes, virtual_time
+):
     emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/releases/*", times=None))
     with pytest.raises(errors.ServerError):
         activate(release_ids[0])
@@ -363,7 +403,11 @@ def test_a_retry_asks_again_where_nothing_was_touched_since(
 
 
 def test_the_baseline_guards(activate, release_ids, live, fails):
-    baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
+    baseline = {
+        "deployment_id": 1,
+        "active_release_id": release_ids[2],
+        "latest_release_id": release_ids[2],
+    }
     assert activate(release_ids[0], baseline=baseline)[0]["outcome"] == "activated"
     with fails("UnexpectedLiveReleaseError"):
         activate(release_ids[1], baseline=baseline)
@@ -387,7 +431,11 @@ def test_a_guard_that_renders_to_nothing_is_an_error(activate, release_ids, chan
 
 
 def test_two_guards_are_one_too_many(activate, release_ids, changes, fails):
-    baseline = {"deployment_id": 1, "active_release_id": release_ids[2], "latest_release_id": release_ids[2]}
+    baseline = {
+        "deployment_id": 1,
+        "active_release_id": release_ids[2],
+        "latest_release_id": release_ids[2],
+    }
     with fails("InvalidInputError"):
         activate(release_ids[0], baseline=baseline, expected_active_release_id=release_ids[2])
     assert changes() == []
@@ -396,7 +444,9 @@ def test_two_guards_are_one_too_many(activate, release_ids, changes, fails):
 # A list that lags behind
 
 
-@pytest.mark.parametrize(("operator", "index", "stays"), [("activate", 1, False), ("deactivate", 2, True)])
+@pytest.mark.parametrize(
+    ("operator", "index", "stays"), [("activate", 1, False), ("deactivate", 2, True)]
+)
 def test_a_list_that_lags_behind_is_not_taken_for_what_is(
     request, release_ids, live, changes, monkeypatch, virtual_time, operator, index, stays
 ):
@@ -407,7 +457,11 @@ def test_a_list_that_lags_behind_is_not_taken_for_what_is(
         rows = read(self, deployment_id, **options)
         if virtual_time.now >= 5:
             return rows
-        return [replace(one, active=one.id == release_ids[1]) for one in rows if one.id != release_ids[2]]
+        return [
+            replace(one, active=one.id == release_ids[1])
+            for one in rows
+            if one.id != release_ids[2]
+        ]
 
     monkeypatch.setattr(Releases, "list", lagging)
     assert request.getfixturevalue(operator)(release_id)[0]["outcome"] == f"{operator}d"
@@ -418,7 +472,9 @@ def test_a_list_that_lags_behind_is_not_taken_for_what_is(
 def test_a_list_that_never_agrees_is_no_proof(activate, release_ids, changes, monkeypatch):
     read = Releases.list
     monkeypatch.setattr(
-        Releases, "list", lambda self, *a, **k: [one for one in read(self, *a, **k) if one.id != release_ids[0]]
+        Releases,
+        "list",
+        lambda self, *a, **k: [one for one in read(self, *a, **k) if one.id != release_ids[0]],
     )
     with pytest.raises(errors.UnexpectedResponseError) as caught:
         activate(release_ids[0])

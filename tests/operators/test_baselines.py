@@ -1,4 +1,6 @@
-"""A baseline of another deployment: every operator that takes one refuses it, and changes nothing."""
+"""A baseline of another deployment: every operator that takes one refuses it, and
+changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,14 @@ import pytest
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.get_provider_info import get_provider_info
 from airflow_provider_trifacta.operators._base import TrifactaOperator
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RollbackDeploymentOperator
-from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
+from airflow_provider_trifacta.operators.deployment import (
+    GetDeploymentOperator,
+    RollbackDeploymentOperator,
+)
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+)
 from airflow_provider_trifacta.promotion.baseline import Baseline
 
 pytestmark = pytest.mark.every_airflow
@@ -24,7 +32,9 @@ STATES = ["live in both", "live in the first", "live in the second", "live in ne
 
 
 def test_these_are_all_operators_with_a_baseline():
-    modules = [name for group in get_provider_info()["operators"] for name in group["python-modules"]]
+    modules = [
+        name for group in get_provider_info()["operators"] for name in group["python-modules"]
+    ]
     operators = {
         member
         for name in modules
@@ -43,7 +53,9 @@ def second(emulator):
 @pytest.fixture
 def baseline_of(execute):
     """Return a function that records the baseline of a deployment, as a task before does."""
-    return lambda deployment_id: execute(GetDeploymentOperator(task_id="get", deployment_id=deployment_id))[0]
+    return lambda deployment_id: execute(
+        GetDeploymentOperator(task_id="get", deployment_id=deployment_id)
+    )[0]
 
 
 @pytest.fixture
@@ -51,7 +63,9 @@ def release_ids(execute, emulator, make_package, second):
     """Two releases of each deployment, by deployment; the newer ones are live."""
     ids = {1: [], second: []}
     for deployment_id in (1, second, 1, second):
-        operator = CreateReleaseOperator(task_id="t", deployment_id=deployment_id, package_path=str(make_package()))
+        operator = CreateReleaseOperator(
+            task_id="t", deployment_id=deployment_id, package_path=str(make_package())
+        )
         ids[deployment_id].append(execute(operator)[0]["release_id"])
     emulator.calls.clear()
     return ids
@@ -90,9 +104,13 @@ def test_a_release_of_another_deployment_is_not_activated(
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_release_of_the_same_deployment_is_activated(execute, baseline_of, release_ids, put, emulator, second, state):
+def test_a_release_of_the_same_deployment_is_activated(
+    execute, baseline_of, release_ids, put, emulator, second, state
+):
     put(state)
-    operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[second][0], baseline=baseline_of(second))
+    operator = ActivateReleaseOperator(
+        task_id="t", release_id=release_ids[second][0], baseline=baseline_of(second)
+    )
     assert execute(operator)[0]["outcome"] == "activated"
     assert emulator.store.active_release(second).id == release_ids[second][0]
 
@@ -101,7 +119,8 @@ def test_a_release_of_the_same_deployment_is_activated(execute, baseline_of, rel
 def test_the_guides_dag_does_not_go_back_in_another_deployment(
     execute, use_connection, emulator, release_ids, put, second, writes, fails, state
 ):
-    """``docs/snippets/dags/go_back.py``, started with the name of one deployment and a release of another one."""
+    """``docs/snippets/dags/go_back.py``, started with the name of one deployment and a release of
+    another one."""
     pytest.importorskip("airflow.sdk")
     put(state)
     use_connection(emulator.url, "trifacta_prod")
@@ -109,7 +128,9 @@ def test_the_guides_dag_does_not_go_back_in_another_deployment(
     tasks["live"].deployment_name = "Orders"
     tasks["activate"].release_id = release_ids[second][0]
     tasks["activate"].baseline = execute(tasks["live"])[0]
-    with fails("InvalidInputError: deployment 1", deployment_id=second, release_id=release_ids[second][0]):
+    with fails(
+        "InvalidInputError: deployment 1", deployment_id=second, release_id=release_ids[second][0]
+    ):
         execute(tasks["activate"])
     assert writes() == []
 
@@ -120,7 +141,17 @@ def test_the_guides_dag_does_not_go_back_in_another_deployment(
 @pytest.mark.parametrize("by_name", [True, False])
 @pytest.mark.parametrize("state", STATES)
 def test_nothing_is_imported_with_a_baseline_of_another_deployment(
-    execute, baseline_of, put, second, make_package, writes, fails, state, by_name, activate, try_number
+    execute,
+    baseline_of,
+    put,
+    second,
+    make_package,
+    writes,
+    fails,
+    state,
+    by_name,
+    activate,
+    try_number,
 ):
     put(state)
     where = {"deployment_name": "Second"} if by_name else {"deployment_id": second}
@@ -141,8 +172,12 @@ def test_a_rollback_acts_only_on_the_deployment_of_its_baseline(
     put(state)
     live = emulator.store.active_release(1)
     baseline, package = baseline_of(1), str(make_package())
-    made = execute(CreateReleaseOperator(task_id="t", deployment_id=second, package_path=package))[0]
-    rollback = RollbackDeploymentOperator(task_id="t", baseline=baseline, package_uuid=made["package_uuid"])
+    made = execute(CreateReleaseOperator(task_id="t", deployment_id=second, package_path=package))[
+        0
+    ]
+    rollback = RollbackDeploymentOperator(
+        task_id="t", baseline=baseline, package_uuid=made["package_uuid"]
+    )
     assert execute(rollback)[0]["outcome"] == "unchanged"
     assert emulator.store.active_release(1) == live
     assert emulator.store.active_release(second).id == made["release_id"]

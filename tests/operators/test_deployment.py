@@ -7,7 +7,17 @@ from datetime import timedelta
 import pendulum
 import pytest
 from request_patterns import CHANGE
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Hold, LateCommit, Reset, Truncate, iso
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Hold,
+    LateCommit,
+    Reset,
+    Truncate,
+    iso,
+)
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -37,7 +47,9 @@ def changes(emulator):
 
 @pytest.fixture
 def get(execute):
-    return lambda **options: execute(GetDeploymentOperator(**{"task_id": "get", "deployment_id": 1, **options}))
+    return lambda **options: execute(
+        GetDeploymentOperator(**{"task_id": "get", "deployment_id": 1, **options})
+    )
 
 
 def test_an_empty_deployment(get, emulator):
@@ -60,7 +72,9 @@ def test_an_empty_deployment(get, emulator):
 def test_the_live_and_the_latest_release(get, execute, emulator, make_package):
     ids = []
     for _ in range(2):
-        operator = CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(make_package()))
+        operator = CreateReleaseOperator(
+            task_id="create", deployment_id=1, package_path=str(make_package())
+        )
         ids.append(execute(operator)[0]["release_id"])
     emulator.store.update_release(ids[0], active=True)
     changed = iso(emulator.store.active_release(1).updated_at)
@@ -100,7 +114,9 @@ def test_a_name_may_stand_for_the_id(get, emulator):
         ({"deployment_id": None, "deployment_name": "Twice"}, "AmbiguousNameError: 2 deployments"),
     ],
 )
-def test_a_name_that_means_nothing_ends_without_retry(get, execute, emulator, options, words, fails):
+def test_a_name_that_means_nothing_ends_without_retry(
+    get, execute, emulator, options, words, fails
+):
     emulator.store.create_deployment("Twice")
     emulator.store.create_deployment("Twice")
     with fails(words):
@@ -113,14 +129,18 @@ def test_a_name_that_means_nothing_ends_without_retry(get, execute, emulator, op
 
 @pytest.fixture
 def promote(execute, make_package):
-    """Return a function that runs a promotion, of the package with that number where one is given."""
+    """Return a function that runs a promotion, of the package with that number where
+    one is given.
+    """
     paths = {}
 
     def run(number=None, *, try_number=1, **options):
         if number not in paths:
             paths[number] = make_package(**({} if number is None else {"uuid": UUIDS[number]}))
         target = {} if "deployment_name" in options else {"deployment_id": 1}
-        operator = CreateReleaseOperator(task_id="create", package_path=str(paths[number]), **target, **options)
+        operator = CreateReleaseOperator(
+            task_id="create", package_path=str(paths[number]), **target, **options
+        )
         return execute(operator, try_number=try_number)[0]
 
     return run
@@ -140,11 +160,16 @@ def test_a_promotion_may_name_its_deployment(promote, get, execute, emulator):
     [
         ({"deployment_name": "orders"}, "AmbiguousNameError: 'orders'"),
         ({"deployment_name": "Twice"}, "AmbiguousNameError: 'Twice'"),
-        ({"deployment_name": "Orders", "deployment_id": 1}, "InvalidInputError: deployment_id or deployment_name"),
+        (
+            {"deployment_name": "Orders", "deployment_id": 1},
+            "InvalidInputError: deployment_id or deployment_name",
+        ),
         ({"deployment_name": ""}, "InvalidInputError: deployment_name"),
     ],
 )
-def test_a_promotion_to_a_name_that_means_nothing_sends_nothing(promote, emulator, changes, options, words, fails):
+def test_a_promotion_to_a_name_that_means_nothing_sends_nothing(
+    promote, emulator, changes, options, words, fails
+):
     emulator.store.create_deployment("Twice")
     emulator.store.create_deployment("Twice")
     with fails(words):
@@ -152,7 +177,9 @@ def test_a_promotion_to_a_name_that_means_nothing_sends_nothing(promote, emulato
     assert changes() == []
 
 
-def test_the_baseline_of_another_deployment_does_not_fit_a_name(promote, get, emulator, changes, fails):
+def test_the_baseline_of_another_deployment_does_not_fit_a_name(
+    promote, get, emulator, changes, fails
+):
     emulator.store.create_deployment("Second")
     with fails("InvalidInputError: baseline"):
         promote(deployment_name="Second", baseline=get()[0])
@@ -169,7 +196,10 @@ def test_a_staged_release_is_not_live(promote, get, execute, live, changes):
     assert result["outcome"] == "created"
     assert result["previous_release_id"] == old
     assert execute.ti.pushed == result
-    assert changes()[1:] == [("POST", "/v4/deployments/1/releases"), ("PATCH", f"/v4/releases/{old}")]
+    assert changes()[1:] == [
+        ("POST", "/v4/deployments/1/releases"),
+        ("PATCH", f"/v4/releases/{old}"),
+    ]
 
 
 def test_where_nothing_was_live_nothing_is(promote, get, execute, emulator, live):
@@ -177,11 +207,15 @@ def test_where_nothing_was_live_nothing_is(promote, get, execute, emulator, live
     assert live() is None
     assert result["previous_release_id"] is None
     assert "previous_release_id" not in execute.ti.pushed
-    assert execute.ti.pushed["release_id"] == result["release_id"] == emulator.store.releases(1)[0].id
+    assert (
+        execute.ti.pushed["release_id"] == result["release_id"] == emulator.store.releases(1)[0].id
+    )
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_staging_without_a_baseline_is_refused_before_any_request(promote, execute, emulator, try_number, fails):
+def test_staging_without_a_baseline_is_refused_before_any_request(
+    promote, execute, emulator, try_number, fails
+):
     with fails("InvalidInputError: activate=False"):
         promote(activate=False, try_number=try_number)
     assert emulator.calls == []
@@ -189,7 +223,9 @@ def test_staging_without_a_baseline_is_refused_before_any_request(promote, execu
     assert not execute.ti.pushed
 
 
-def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(promote, get, execute, emulator, live, fails):
+def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(
+    promote, get, execute, emulator, live, fails
+):
     old = promote(0)["release_id"]
     baseline = get()[0]
     emulator.drop_on_next_import({"datasources": [12]})
@@ -264,12 +300,17 @@ def test_a_deleted_deployment_is_not_reused(create, emulator, named):
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_several_deployments_of_the_name_are_listed(create, execute, emulator, named, changes, try_number):
+def test_several_deployments_of_the_name_are_listed(
+    create, execute, emulator, named, changes, try_number
+):
     emulator.store.create_deployment("New")
     emulator.store.create_deployment("New")
     with pytest.raises(AirflowFailException) as caught:
         create(try_number=try_number)
-    assert f"AmbiguousNameError: 2 deployments are called 'New': {named()[0]}, {named()[1]}." in str(caught.value)
+    assert (
+        f"AmbiguousNameError: 2 deployments are called 'New': {named()[0]}, {named()[1]}."
+        in str(caught.value)
+    )
     assert changes() == []
     assert execute.ti.pushed == {}
 
@@ -309,9 +350,15 @@ def test_a_deployment_whose_answer_was_lost_is_adopted(create, emulator, named, 
 
 @pytest.mark.parametrize(
     "effect",
-    [Reset("after_body"), Answer.gateway_timeout(when="after_body"), Answer.unavailable(1, when="after_body")],
+    [
+        Reset("after_body"),
+        Answer.gateway_timeout(when="after_body"),
+        Answer.unavailable(1, when="after_body"),
+    ],
 )
-def test_a_request_that_was_lost_is_never_asked_for_again(create, execute, emulator, named, changes, effect, fails):
+def test_a_request_that_was_lost_is_never_asked_for_again(
+    create, execute, emulator, named, changes, effect, fails
+):
     emulator.faults.add(Fault(effect, **CREATE))
     with fails("AmbiguousSubmissionError"):
         create()
@@ -337,7 +384,9 @@ def test_a_first_attempt_does_not_wait(make_once, time):
     assert time.now == 0
 
 
-def test_a_retry_waits_for_what_the_attempt_before_asked_for(make_once, emulator, named, changes, time):
+def test_a_retry_waits_for_what_the_attempt_before_asked_for(
+    make_once, emulator, named, changes, time
+):
     time.during_sleep = [lambda: None, lambda: emulator.store.create_deployment("New")]
     made, outcome = make_once(first_attempt=False)
     assert outcome == "adopted"
@@ -359,7 +408,9 @@ def test_a_server_that_answers_before_it_is_done_is_waited_for(make_once, emulat
     assert len(named()) == 1
 
 
-@pytest.mark.parametrize("look", [Answer(502), Reset(), Answer.too_many_requests(1), Answer(200, html="<h1>Hi</h1>")])
+@pytest.mark.parametrize(
+    "look", [Answer(502), Reset(), Answer.too_many_requests(1), Answer(200, html="<h1>Hi</h1>")]
+)
 def test_looks_that_fail_in_passing_are_borne(make_once, emulator, named, time, look):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(look, method="GET", path="/v4/deployments", skip=1, times=3))
@@ -370,7 +421,9 @@ def test_looks_that_fail_in_passing_are_borne(make_once, emulator, named, time, 
 
 def test_looks_that_go_on_failing_leave_a_doubt(make_once, emulator, time):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
-    emulator.faults.add(Fault(Answer(502), method="GET", path="/v4/deployments", skip=1, times=None))
+    emulator.faults.add(
+        Fault(Answer(502), method="GET", path="/v4/deployments", skip=1, times=None)
+    )
     with pytest.raises(errors.AmbiguousSubmissionError) as caught:
         make_once()
     assert isinstance(caught.value.__cause__, errors.ConnectionLostError)
@@ -379,7 +432,9 @@ def test_looks_that_go_on_failing_leave_a_doubt(make_once, emulator, time):
 
 def test_a_look_that_is_refused_ends_at_once(make_once, emulator, time):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
-    emulator.faults.add(Fault(Answer(403), method="GET", path="/v4/deployments", skip=1, times=None))
+    emulator.faults.add(
+        Fault(Answer(403), method="GET", path="/v4/deployments", skip=1, times=None)
+    )
     with pytest.raises(errors.AmbiguousSubmissionError):
         make_once()
     assert time.now == 0
@@ -392,7 +447,9 @@ def test_a_journal_proves_that_nothing_was_asked_for(make_once, time, tries, nam
     assert len(named()) == 1
 
 
-def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once, emulator, tries, changes):
+def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(
+    make_once, emulator, tries, changes
+):
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     for _ in range(2):
         with pytest.raises(errors.AmbiguousSubmissionError):
@@ -400,7 +457,9 @@ def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(make_once,
     assert len(changes()) == 1
 
 
-def test_another_name_waits_for_the_deployment_that_was_left_without_an_answer(make_once, emulator, tries, changes):
+def test_another_name_waits_for_the_deployment_that_was_left_without_an_answer(
+    make_once, emulator, tries, changes
+):
     """No list proves that it will not be made, so a person has to look, and to clear the task."""
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     with pytest.raises(errors.AmbiguousSubmissionError):
@@ -412,9 +471,12 @@ def test_another_name_waits_for_the_deployment_that_was_left_without_an_answer(m
 
 
 def test_a_deployment_that_shows_another_name_is_not_made_again_and_again(make_once, emulator):
-    """As by a server that trims names: found by none of the next runs, each of which would make another one."""
+    """As by a server that trims names: found by none of the next runs, each of which would make
+    another one."""
     emulator.faults.add(Fault(Answer(201, body={"id": 1, "name": "Orders"}), **CREATE))
-    with pytest.raises(errors.AmbiguousNameError, check=lambda error: error.deployment_id == 1) as caught:
+    with pytest.raises(
+        errors.AmbiguousNameError, check=lambda error: error.deployment_id == 1
+    ) as caught:
         make_once()
     assert not caught.value.retryable
 
@@ -506,7 +568,9 @@ def test_the_release_id_of_the_promotion_decides(undo, get, promote, live, uuid,
 
 
 @pytest.mark.parametrize("release_id", [None, "None", ""])
-def test_a_release_id_that_the_run_does_not_know_leaves_it_to_the_package(undo, get, promote, live, release_id):
+def test_a_release_id_that_the_run_does_not_know_leaves_it_to_the_package(
+    undo, get, promote, live, release_id
+):
     old = promote(0)["release_id"]
     baseline = get()[0]
     new = promote(1, baseline=baseline)["release_id"]
@@ -515,7 +579,9 @@ def test_a_release_id_that_the_run_does_not_know_leaves_it_to_the_package(undo, 
 
 
 @pytest.mark.parametrize("release_id", ["x", 0, {"release_id": 7}])
-def test_a_release_id_that_is_none_is_named_before_any_request(undo, get, emulator, release_id, fails):
+def test_a_release_id_that_is_none_is_named_before_any_request(
+    undo, get, emulator, release_id, fails
+):
     baseline = get()[0]
     emulator.calls.clear()
     with fails("InvalidInputError: release_id"):
@@ -525,7 +591,9 @@ def test_a_release_id_that_is_none_is_named_before_any_request(undo, get, emulat
 
 @pytest.mark.parametrize("try_number", [1, 2])
 @pytest.mark.parametrize("uuid", [None, "None", "", UUIDS[1]])
-def test_a_run_that_promoted_nothing_needs_no_rollback(undo, get, promote, live, changes, uuid, try_number):
+def test_a_run_that_promoted_nothing_needs_no_rollback(
+    undo, get, promote, live, changes, uuid, try_number
+):
     old = promote(0)["release_id"]
     done = changes()
     result, ti = undo(get()[0], uuid, try_number=try_number)
@@ -580,7 +648,9 @@ def test_a_deleted_target_is_refused(undo, get, promote, emulator, live, changes
     assert [method for method, _ in changes()] == ["POST", "POST"]
 
 
-def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(undo, get, promote, emulator, changes):
+def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(
+    undo, get, promote, emulator, changes
+):
     promote(0)
     baseline = get()[0]
     promote(1, baseline=baseline)
@@ -613,7 +683,9 @@ def test_a_deployment_that_was_deleted_has_nothing_to_go_back_to(undo, get, prom
         ),
     ],
 )
-def test_bad_input_is_named_before_any_request(undo, execute, emulator, baseline, uuid, words, fails):
+def test_bad_input_is_named_before_any_request(
+    undo, execute, emulator, baseline, uuid, words, fails
+):
     with fails(f"InvalidInputError: {words}"):
         undo(baseline, uuid)
     assert emulator.calls == []
@@ -621,7 +693,9 @@ def test_bad_input_is_named_before_any_request(undo, execute, emulator, baseline
 
 
 @pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate()])
-def test_a_rollback_whose_answer_was_lost_is_read_back(undo, get, promote, emulator, live, changes, effect):
+def test_a_rollback_whose_answer_was_lost_is_read_back(
+    undo, get, promote, emulator, live, changes, effect
+):
     old = promote(0)["release_id"]
     baseline = get()[0]
     promote(1, baseline=baseline)
@@ -647,20 +721,27 @@ def test_a_rollback_that_was_lost_is_made_by_the_retry(undo, get, promote, execu
 
 @pytest.mark.usefixtures("virtual_time")
 @pytest.mark.parametrize(("path", "least"), [("/v4/releases", 20), ("/v4/releases/*", 2)])
-def test_a_rollback_outlasts_a_maintenance_window(undo, get, promote, emulator, live, time, path, least):
-    """Whether the instance goes away before the change or with it. A lost change is looked for each second."""
+def test_a_rollback_outlasts_a_maintenance_window(
+    undo, get, promote, emulator, live, time, path, least
+):
+    """Whether the instance goes away before the change or with it. A lost change is looked for each
+    second."""
     old = promote(0)["release_id"]
     baseline = get()[0]
     promote(1, baseline=baseline)
     fault = emulator.faults.add(Fault(Answer(503), path=path, times=None))
     time.during_sleep = [lambda: None] * 48 + [emulator.faults.clear]
-    assert undo(baseline, UUIDS[1], tolerated_outage=timedelta(hours=1))[0]["outcome"] == "rolled_back"
+    assert (
+        undo(baseline, UUIDS[1], tolerated_outage=timedelta(hours=1))[0]["outcome"] == "rolled_back"
+    )
     assert live() == old
     assert fault.fired >= least
 
 
 @pytest.mark.usefixtures("virtual_time")
-def test_a_rollback_that_began_a_change_does_not_say_that_nothing_was_changed(undo, get, promote, emulator, live, time):
+def test_a_rollback_that_began_a_change_does_not_say_that_nothing_was_changed(
+    undo, get, promote, emulator, live, time
+):
     """The change is made and cannot be read back, and then a person activates a third release."""
     third = promote(2)["release_id"]
     promote(0)
@@ -730,7 +811,9 @@ def test_a_release_that_a_person_activated_again_stays_until_a_clear(
         undo(baseline, UUIDS[1], try_number=2)
     assert live() == new
     assert changes() == done
-    operator = RollbackDeploymentOperator(settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=UUIDS[1])
+    operator = RollbackDeploymentOperator(
+        settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=UUIDS[1]
+    )
     assert execute(operator, try_number=2, max_tries=1)[0]["outcome"] == "rolled_back"
     assert live() == old
 
@@ -753,6 +836,11 @@ def test_the_constructors_only_assign():
         release_id="{{ r }}",
         trifacta_conn_id="{{ z }}",
     )
-    assert [getattr(undo, name) for name in undo.template_fields] == ["{{ x }}", "{{ y }}", "{{ r }}", "{{ z }}"]
+    assert [getattr(undo, name) for name in undo.template_fields] == [
+        "{{ x }}",
+        "{{ y }}",
+        "{{ r }}",
+        "{{ z }}",
+    ]
     create = CreateDeploymentOperator(task_id="c", name="{{ x }}", trifacta_conn_id="{{ z }}")
     assert [getattr(create, name) for name in create.template_fields] == ["{{ x }}", "{{ z }}"]

@@ -31,7 +31,15 @@ both = pytest.mark.parametrize("gate", list(OPERATORS.values()), ids=list(OPERAT
 def run(execute, make_package):
     """Return a function that runs an operator on a new package, or on the one given."""
 
-    def run(gate=DryRunReleaseOperator, *, try_number=1, package_path=None, connections=(), package=None, **options):
+    def run(
+        gate=DryRunReleaseOperator,
+        *,
+        try_number=1,
+        package_path=None,
+        connections=(),
+        package=None,
+        **options,
+    ):
         if package_path is None:
             package_path = str(make_package(uuid=UUID, connections=connections, **(package or {})))
         target = {} if "deployment_name" in options else {"deployment_id": 1}
@@ -176,8 +184,12 @@ def test_a_connection_that_exists_here_passes(run, emulator, gate):
 
 
 def test_what_rules_change_is_in_the_report(run, emulator):
-    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
-    result, ti = run(package={"dataset_path": "s3://wrangle-dev/a.csv", "output_path": "s3://wrangle-dev/b.csv"})
+    emulator.store.replace_import_rules(
+        1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+    )
+    result, ti = run(
+        package={"dataset_path": "s3://wrangle-dev/a.csv", "output_path": "s3://wrangle-dev/b.csv"}
+    )
     changes = result["import_rule_changes"]["value"]
     assert [change["newValue"] for change in changes] == ["wrangle-prod", "s3://wrangle-prod/b.csv"]
     for change in changes:
@@ -187,20 +199,34 @@ def test_what_rules_change_is_in_the_report(run, emulator):
 # The gate is shut
 
 
-@pytest.fixture(params=["newer product", "error in a 200", "dropped objects", "no rule", "rule to nowhere"])
+@pytest.fixture(
+    params=["newer product", "error in a 200", "dropped objects", "no rule", "rule to nowhere"]
+)
 def trouble(request, start):
-    """An emulator and a package that do not fit: (emulator, keywords for run, words of the problem)."""
+    """An emulator and a package that do not fit: (emulator, keywords for run, words of the
+    problem)."""
     if request.param == "newer product":
         return start(), {"package": {"product_version": NEWER}}, "ValidationFailed"
     if request.param == "error in a 200":
-        return start(dry_run_errors="body"), {"package": {"product_version": NEWER}}, "The dry run reports: "
+        return (
+            start(dry_run_errors="body"),
+            {"package": {"product_version": NEWER}},
+            "The dry run reports: ",
+        )
     if request.param == "dropped objects":
         emulator = start()
         emulator.drop_on_next_import({"datasources": [12]})
         return emulator, {}, 'The import would drop objects of the package: {"datasources": [12]}.'
     if request.param == "no rule":
-        rule = {"onCondition": {"uuid": DEV.uuid}, "withCondition": {"id": "<id of the connection here>"}}
-        return start(), {"connections": [DEV]}, f"no object rule maps it. Add the rule {json.dumps(rule)}."
+        rule = {
+            "onCondition": {"uuid": DEV.uuid},
+            "withCondition": {"id": "<id of the connection here>"},
+        }
+        return (
+            start(),
+            {"connections": [DEV]},
+            f"no object rule maps it. Add the rule {json.dumps(rule)}.",
+        )
     emulator = start(unknown_rule_target="ignore")
     emulator.store.replace_import_rules(1, "object", [mapping({"uuid": DEV.uuid}, {"id": 99})])
     return emulator, {"connections": [DEV]}, "leads to no connection that this user can see"
@@ -211,7 +237,13 @@ def test_a_problem_fails_without_retry_after_the_report(run, execute, trouble, f
     with fails(f"DryRunFailedError: {words}", deployment_id=1):
         run(**options)
     pushed = execute.ti.pushed
-    assert set(pushed) == {"deployment_id", "package_uuid", "deployment_url", "report", "report_text"}
+    assert set(pushed) == {
+        "deployment_id",
+        "package_uuid",
+        "deployment_url",
+        "report",
+        "report_text",
+    }
     (problem,) = pushed["report"]["problems"]
     assert words in problem
     assert f"* {problem}" in pushed["report_text"].splitlines()
@@ -293,12 +325,22 @@ def test_unreadable_import_rules_are_a_warning(run, start, caplog):
     ("fields", "options", "words"),
     [
         ({"password": "wrong-password"}, {}, "AuthenticationError: "),
-        ({"login": "author@example.com", "password": "author-password"}, {}, "PermissionDeniedError: "),
-        ({}, {"deployment_id": 99}, "NotFoundError: POST /v4/deployments/99/releases/dryRun answered 404"),
+        (
+            {"login": "author@example.com", "password": "author-password"},
+            {},
+            "PermissionDeniedError: ",
+        ),
+        (
+            {},
+            {"deployment_id": 99},
+            "NotFoundError: POST /v4/deployments/99/releases/dryRun answered 404",
+        ),
     ],
 )
 @both
-def test_a_refusal_fails_without_retry(run, execute, emulator, use_connection, gate, fields, options, words, fails):
+def test_a_refusal_fails_without_retry(
+    run, execute, emulator, use_connection, gate, fields, options, words, fails
+):
     use_connection(emulator.url, **fields)
     with fails(words):
         run(gate, **options)
@@ -308,7 +350,13 @@ def test_a_refusal_fails_without_retry(run, execute, emulator, use_connection, g
 
 @pytest.mark.parametrize(
     "effect",
-    [Answer(502), Answer.gateway_timeout(), Reset("after_body"), Reset("after_commit"), Answer.too_many_requests(2)],
+    [
+        Answer(502),
+        Answer.gateway_timeout(),
+        Reset("after_body"),
+        Reset("after_commit"),
+        Answer.too_many_requests(2),
+    ],
 )
 @both
 def test_a_passing_failure_is_asked_again(run, emulator, time, gate, effect):
@@ -327,7 +375,9 @@ def test_a_passing_failure_is_asked_again(run, emulator, time, gate, effect):
     ],
 )
 @both
-def test_a_failure_that_stays_is_left_to_airflows_retries(run, execute, emulator, gate, effect, error):
+def test_a_failure_that_stays_is_left_to_airflows_retries(
+    run, execute, emulator, gate, effect, error
+):
     armed = emulator.faults.add(Fault(effect, method="POST", path=DRY_RUN, times=None))
     with pytest.raises(error):
         run(gate)
@@ -356,7 +406,10 @@ def test_a_reading_that_may_work_later_is_left_to_airflows_retries(run, emulator
     [
         ({"deployment_id": "None"}, "InvalidInputError: deployment_id"),
         ({"deployment_id": None}, "InvalidInputError: deployment_id"),
-        ({"deployment_id": 1, "deployment_name": "Orders"}, "InvalidInputError: deployment_id or deployment_name"),
+        (
+            {"deployment_id": 1, "deployment_name": "Orders"},
+            "InvalidInputError: deployment_id or deployment_name",
+        ),
         ({"deployment_name": "None"}, "InvalidInputError: deployment_name"),
         ({"package_path": "/nowhere/flow.zip"}, "PackageNotFoundError: /nowhere/flow.zip"),
         ({"package_path": __file__}, "PackageFormatError: test_dry_run.py"),
@@ -418,7 +471,9 @@ def test_none_is_made_where_an_upload_of_before_is_adopted(create, emulator):
     assert posts(emulator) == []
 
 
-def test_none_is_made_where_the_upload_is_refused_anyway(create, execute, emulator, make_package, fails):
+def test_none_is_made_where_the_upload_is_refused_anyway(
+    create, execute, emulator, make_package, fails
+):
     baseline, _ = execute(GetDeploymentOperator(task_id="baseline", deployment_id=1))
     create(package_path=str(make_package()))
     emulator.calls.clear()

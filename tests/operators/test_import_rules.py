@@ -51,12 +51,15 @@ def set_rules(execute):
 @pytest.fixture
 def rows(emulator):
     """Return a function that tells the ids, times and content of the rules that are there."""
-    return lambda kind: [(row.id, row.created_at, row.rule) for row in emulator.store.import_rules(1, kind)]
+    return lambda kind: [
+        (row.id, row.created_at, row.rule) for row in emulator.store.import_rules(1, kind)
+    ]
 
 
 @pytest.fixture
 def die_at(monkeypatch):
-    """Return a function that lets the process die at the next change of a kind of rules, before or after it."""
+    """Return a function that lets the process die at the next change of a kind of rules, before or
+    after it."""
     replace = ImportRules.replace
 
     def arm(kind, when):
@@ -102,7 +105,8 @@ def test_the_rules_act_on_the_next_import(set_rules, emulator, execute, make_pac
     local = emulator.store.create_connection("prod")
     path = make_package(connections=[DEV], dataset_path="s3://wrangle-dev/dev/orders.csv")
     set_rules(
-        object_rules=[{"onCondition": {"uuid": DEV.uuid}, "withCondition": {"id": local.id}}], value_rules=[BUCKET]
+        object_rules=[{"onCondition": {"uuid": DEV.uuid}, "withCondition": {"id": local.id}}],
+        value_rules=[BUCKET],
     )
     execute(CreateReleaseOperator(task_id="create", deployment_id=1, package_path=str(path)))
     tables = emulator.store.active_release(1).imported.tables
@@ -125,7 +129,9 @@ def test_none_leaves_the_other_kind_alone(set_rules, emulator, rows, kind):
     assert result[f"replaced_{other}_rules"] is None
     assert f"replaced_{other}_rules" not in ti.pushed
     assert rows(other) == before
-    assert {call.path for call in emulator.calls} == {PATHS[kind]}, "the other kind is not even read"
+    assert {call.path for call in emulator.calls} == {PATHS[kind]}, (
+        "the other kind is not even read"
+    )
 
 
 @kinds
@@ -174,7 +180,10 @@ def test_only_the_kind_that_differs_is_written(set_rules, emulator, rows):
     ("there", "declared"),
     [
         (mapping({"id": 24}, {"id": "12001"}), mapping({"id": "24"}, {"id": 12001})),
-        (mapping({"id": "24"}, {"id": 12001}), {"onCondition": {"id": 24}, "withCondition": {"id": "12001"}}),
+        (
+            mapping({"id": "24"}, {"id": 12001}),
+            {"onCondition": {"id": 24}, "withCondition": {"id": "12001"}},
+        ),
     ],
 )
 def test_ids_are_the_same_as_numbers_and_as_text(set_rules, emulator, there, declared):
@@ -231,7 +240,11 @@ def test_a_name_that_is_not_one_connections_fails_before_any_change(
         emulator.store.create_connection(name)
     exported = [DEV, Connection(25, "twice", "u-25"), Connection(26, "twice", "u-26")]
     with fails(words) as caught:
-        set_rules(object_rules=[rule], value_rules=[BUCKET], package_path=str(make_package(connections=exported)))
+        set_rules(
+            object_rules=[rule],
+            value_rules=[BUCKET],
+            package_path=str(make_package(connections=exported)),
+        )
     assert "(id " in str(caught.value), "what there is to choose from"
     assert writes(emulator) == []
 
@@ -254,8 +267,14 @@ def test_connections_that_may_not_be_listed_fail_before_any_change(set_rules, em
         ({"object_rules": {}}, "InvalidInputError: object_rules"),
         ({"value_rules": "[]"}, "InvalidInputError: value_rules"),
         ({"object_rules": ["x"]}, "InvalidInputError: object_rules[0]"),
-        ({"object_rules": [mapping({}, {"id": 1})]}, "InvalidInputError: object_rules[0]['onCondition']"),
-        ({"object_rules": [mapping({"id": 1}, {"id": "None"})]}, "InvalidInputError: object_rules[0]['withCondition']"),
+        (
+            {"object_rules": [mapping({}, {"id": 1})]},
+            "InvalidInputError: object_rules[0]['onCondition']",
+        ),
+        (
+            {"object_rules": [mapping({"id": 1}, {"id": "None"})]},
+            "InvalidInputError: object_rules[0]['withCondition']",
+        ),
         ({"object_rules": [BUCKET]}, "InvalidInputError: object_rules[0]"),
         ({"object_rules": [], "value_rules": [BUCKET, {}]}, "InvalidInputError: value_rules[1]"),
         ({"value_rules": [{**BUCKET, "on": ""}]}, "InvalidInputError: value_rules[0]['on']"),
@@ -271,7 +290,10 @@ def test_connections_that_may_not_be_listed_fail_before_any_change(set_rules, em
             "InvalidInputError: package_path",
         ),
         (
-            {"object_rules": [mapping({"name": "dev"}, {"id": 1})], "package_path": "/nowhere/flow.zip"},
+            {
+                "object_rules": [mapping({"name": "dev"}, {"id": 1})],
+                "package_path": "/nowhere/flow.zip",
+            },
             "PackageNotFoundError: /nowhere/flow.zip",
         ),
     ],
@@ -318,14 +340,18 @@ def test_a_rule_of_others_with_a_name_beside_a_uuid_can_be_put_back(set_rules, e
 
 
 @kinds
-def test_what_is_replaced_is_known_before_the_change(set_rules, execute, emulator, kind, caplog, die_at):
+def test_what_is_replaced_is_known_before_the_change(
+    set_rules, execute, emulator, kind, caplog, die_at
+):
     caplog.set_level(logging.INFO)
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     die_at(kind, "before")
     with pytest.raises(SystemExit):
         set_rules(**{f"{kind}_rules": NEW[kind]})
     assert execute.ti.pushed[f"replaced_{kind}_rules"] == OLD[kind]
-    assert f"The {kind} rules of deployment 1 are {json.dumps(OLD[kind])}" in caplog.text, "a log outlives a retry"
+    assert f"The {kind} rules of deployment 1 are {json.dumps(OLD[kind])}" in caplog.text, (
+        "a log outlives a retry"
+    )
     assert "outcome" not in execute.ti.pushed
 
 
@@ -340,7 +366,10 @@ def test_unreadable_rules_are_written_and_it_is_said(set_rules, start, kind, cap
     assert rules_of(emulator, kind) == NEW[kind]
     assert (result["outcome"], result[f"replaced_{kind}_rules"]) == ("changed", None)
     assert f"replaced_{kind}_rules" not in ti.pushed
-    assert f"The {kind} rules of deployment 1 cannot be read: GET {PATHS[kind]} answered 404" in caplog.text
+    assert (
+        f"The {kind} rules of deployment 1 cannot be read: GET {PATHS[kind]} answered 404"
+        in caplog.text
+    )
     assert f"The {kind} rules of deployment 1 are written unread" in caplog.text
     assert f"The {kind} rules of deployment 1 were written but not verified" in caplog.text
 
@@ -358,7 +387,9 @@ def test_an_answer_of_another_shape_cannot_be_read_either(set_rules, emulator, b
 def test_a_change_that_cannot_be_read_back_is_not_green(set_rules, emulator, answer):
     """The read before the change worked, so the server does show rules. A retry reads them."""
     emulator.faults.add(Fault(answer, method="GET", path=VALUE, skip=1, times=None))
-    with pytest.raises(errors.UnexpectedResponseError, check=lambda error: error.deployment_id == 1) as caught:
+    with pytest.raises(
+        errors.UnexpectedResponseError, check=lambda error: error.deployment_id == 1
+    ) as caught:
         set_rules(value_rules=[BUCKET])
     assert "may have been written" in caught.value.standing
     emulator.faults.clear()
@@ -376,7 +407,9 @@ def test_a_page_of_a_proxy_does_not_make_rules_unreadable(set_rules, emulator, s
 
 
 def test_a_page_that_stays_is_not_green(set_rules, emulator):
-    emulator.faults.add(Fault(Answer(404, html="<h1>Closed</h1>"), method="GET", path=VALUE, skip=1, times=None))
+    emulator.faults.add(
+        Fault(Answer(404, html="<h1>Closed</h1>"), method="GET", path=VALUE, skip=1, times=None)
+    )
     with pytest.raises(errors.GatewayPageError) as caught:
         set_rules(value_rules=[BUCKET])
     assert "may have been written" in caught.value.standing
@@ -425,7 +458,9 @@ def test_a_lost_answer_is_settled_by_reading_back(set_rules, emulator, kind, eff
         (Answer(200, html="<h1>OK</h1>", when="after_body"), errors.UnexpectedResponseError),
     ],
 )
-def test_a_lost_write_is_left_to_airflows_retries(set_rules, execute, emulator, rows, kind, effect, error):
+def test_a_lost_write_is_left_to_airflows_retries(
+    set_rules, execute, emulator, rows, kind, effect, error
+):
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     before = rows(kind)
     emulator.faults.add(Fault(effect, method="PATCH"))
@@ -507,7 +542,9 @@ def test_a_retry_sets_rules_from_before_the_run(set_rules, emulator, kind, when,
 
 
 @kinds
-def test_a_retry_does_not_undo_what_a_person_set_in_the_meantime(set_rules, emulator, rows, kind, die_at, fails):
+def test_a_retry_does_not_undo_what_a_person_set_in_the_meantime(
+    set_rules, emulator, rows, kind, die_at, fails
+):
     run = SimpleNamespace(start_date=utc_now() - timedelta(seconds=1))
     die_at(kind, "after")
     with pytest.raises(SystemExit):
@@ -539,8 +576,16 @@ def test_names_are_looked_up_in_the_package_that_is_meant(set_rules, emulator, m
     ("fields", "options", "words"),
     [
         ({"password": "wrong-password"}, {}, "AuthenticationError: GET"),
-        ({"login": "author@example.com", "password": "author-password"}, {}, "PermissionDeniedError: PATCH"),
-        ({}, {"deployment_id": 99}, "NotFoundError: PATCH /v4/deployments/99/valueImportRules answered 404"),
+        (
+            {"login": "author@example.com", "password": "author-password"},
+            {},
+            "PermissionDeniedError: PATCH",
+        ),
+        (
+            {},
+            {"deployment_id": 99},
+            "NotFoundError: PATCH /v4/deployments/99/valueImportRules answered 404",
+        ),
         ({}, {"deployment_name": "orders"}, "AmbiguousNameError: 'orders'"),
     ],
 )
@@ -558,7 +603,9 @@ def test_a_refusal_fails_without_retry(
 
 @pytest.mark.parametrize("status", [403, 404])
 @kinds
-def test_a_change_that_is_refused_alone_fails_without_retry(set_rules, emulator, rows, kind, status, fails):
+def test_a_change_that_is_refused_alone_fails_without_retry(
+    set_rules, emulator, rows, kind, status, fails
+):
     emulator.store.replace_import_rules(1, kind, OLD[kind])
     before = rows(kind)
     emulator.faults.add(Fault(Answer(status), method="PATCH"))
@@ -599,17 +646,23 @@ def test_a_failure_that_may_pass_is_left_to_airflows_retries(set_rules, emulator
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_a_person_changed(set_rules, store):
+def test_a_retry_that_proves_that_nothing_was_asked_for_sets_what_a_person_changed(
+    set_rules, store
+):
     """By the clocks alone it would stop: the rules were set after the run began."""
     began = utc_now() - timedelta(minutes=1)
     set_rules(value_rules=[BUCKET])
     store.set("trifacta_journal", {"opened": [1]})
-    result, _ = set_rules(value_rules=[], try_number=2, dag_run=SimpleNamespace(start_date=began), store=store)
+    result, _ = set_rules(
+        value_rules=[], try_number=2, dag_run=SimpleNamespace(start_date=began), store=store
+    )
     assert result["outcome"] == "changed"
 
 
 @pytest.mark.parametrize("touched", [False, True])
-def test_a_retry_asks_again_where_nothing_was_touched_since(set_rules, emulator, store, touched, fails):
+def test_a_retry_asks_again_where_nothing_was_touched_since(
+    set_rules, emulator, store, touched, fails
+):
     emulator.faults.add(Fault(Reset("after_body"), method="PATCH"))
     with pytest.raises(errors.ConnectionLostError):
         set_rules(value_rules=[BUCKET], store=store)
@@ -637,7 +690,9 @@ def test_rules_that_show_late_are_waited_for(set_rules, emulator, kind, monkeypa
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_a_refused_second_list_does_not_take_back_what_is_noted_of_the_first(set_rules, emulator, store, fails, status):
+def test_a_refused_second_list_does_not_take_back_what_is_noted_of_the_first(
+    set_rules, emulator, store, fails, status
+):
     """A person sets other rules of the first kind then: a retry leaves them alone."""
     path = "/v4/deployments/1/valueImportRules"
     emulator.faults.add(Fault(Answer(status), method="PATCH", path=path, times=None))
@@ -675,6 +730,8 @@ def test_notes_of_an_earlier_version_are_read(set_rules, store, fails):
     """It noted both lists as one request."""
     digest = digest_of({"value": [BUCKET]})
     asked = {"what": "rules", "deployment_id": 1, "rules": digest}
-    store.set("trifacta_journal", {"opened": [1], "asked": asked, "before": {}, "answer": {"value": True}})
+    store.set(
+        "trifacta_journal", {"opened": [1], "asked": asked, "before": {}, "answer": {"value": True}}
+    )
     with fails("InterruptedChangeError", deployment_id=1):
         set_rules(value_rules=[BUCKET], store=store, try_number=2)

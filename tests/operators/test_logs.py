@@ -1,4 +1,5 @@
-"""The log of each task: its first line says what the task will do, its last what it did, with the deployment."""
+"""The log of each task: its first line says what the task will do, its last what it did, with the
+deployment."""
 
 from __future__ import annotations
 
@@ -50,9 +51,15 @@ def lines_of(execute, caplog):
             result = execute(operator)[0]
         except AirflowFailException:
             result = None
-        ours = [one for one in caplog.records if one.name == "task" or one.name.startswith("airflow_provider_trifacta")]
+        ours = [
+            one
+            for one in caplog.records
+            if one.name == "task" or one.name.startswith("airflow_provider_trifacta")
+        ]
         # Airflow 2.11 turns a tuple among them, also a named one, into a plain tuple.
-        assert [one.args for one in ours if any(isinstance(argument, tuple) for argument in one.args)] == []
+        assert [
+            one.args for one in ours if any(isinstance(argument, tuple) for argument in one.args)
+        ] == []
         return result, [one.getMessage() for one in ours if one.levelno == logging.INFO]
 
     return run
@@ -65,20 +72,32 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
         assert [words for words in first if words not in lines[0]] == []
         assert [words for words in last if str(words) not in lines[-1]] == [], lines
         links = [line for line in lines if "/deployments/" in line or "/jobs/" in line]
-        assert [line for line in links if not line.startswith("http")] == [], "a link stands alone on its line"
+        assert [line for line in links if not line.startswith("http")] == [], (
+            "a link stands alone on its line"
+        )
         return result
 
     path, name = str(make_package()), {"deployment_name": "Orders"}
     flow_id = instance.store.flows()[0].id
     check(
-        ExportFlowPackageOperator(task_id="t", flow_id=flow_id, package_path=str(tmp_path / "made.zip")),
+        ExportFlowPackageOperator(
+            task_id="t", flow_id=flow_id, package_path=str(tmp_path / "made.zip")
+        ),
         [f"flow {flow_id}", "made.zip", "trifacta_default"],
         f"Flow 'Daily' ({flow_id})",
         "made.zip",
     )
-    check(CreateDeploymentOperator(task_id="t", name="Orders"), ["'Orders'"], "Deployment 'Orders' (1)", "reused")
+    check(
+        CreateDeploymentOperator(task_id="t", name="Orders"),
+        ["'Orders'"],
+        "Deployment 'Orders' (1)",
+        "reused",
+    )
     baseline = check(
-        GetDeploymentOperator(task_id="t", **name), ["'Orders'", "live"], "Deployment 'Orders' (1)", "live"
+        GetDeploymentOperator(task_id="t", **name),
+        ["'Orders'", "live"],
+        "Deployment 'Orders' (1)",
+        "live",
     )
     check(
         SetImportRulesOperator(task_id="t", value_rules=[], **name),
@@ -100,7 +119,12 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
         "live",
         "created",
     )
-    check(ConfirmPromotionOperator(task_id="t", promotion=made), ["deployment 1", "live"], "deployment 1", "live")
+    check(
+        ConfirmPromotionOperator(task_id="t", promotion=made),
+        ["deployment 1", "live"],
+        "deployment 1",
+        "live",
+    )
     check(
         RunDeploymentOperator(task_id="t", poke_interval=0.01, **name),
         ["'Orders'", "live"],
@@ -112,7 +136,9 @@ def test_each_task_of_a_promotion(instance, lines_of, make_package, tmp_path):
     check(DeactivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
     check(ActivateReleaseOperator(**release), [named, "live"], "deployment 1", "live")
     check(
-        RollbackDeploymentOperator(task_id="t", baseline=baseline, package_uuid=made["package_uuid"]),
+        RollbackDeploymentOperator(
+            task_id="t", baseline=baseline, package_uuid=made["package_uuid"]
+        ),
         ["deployment 'Orders' (1)", "live"],
         "deployment 'Orders' (1)",
         "live",
@@ -132,7 +158,11 @@ def test_a_sensor(lines_of, make_package):
 def test_a_staged_release_is_called_so(lines_of, make_package):
     baseline, _ = lines_of(GetDeploymentOperator(task_id="t", deployment_id=1))
     staged = CreateReleaseOperator(
-        task_id="t", package_path=str(make_package()), deployment_id=1, baseline=baseline, activate=False
+        task_id="t",
+        package_path=str(make_package()),
+        deployment_id=1,
+        baseline=baseline,
+        activate=False,
     )
     _, lines = lines_of(staged)
     assert "staged" in lines[0]
@@ -142,7 +172,9 @@ def test_a_staged_release_is_called_so(lines_of, make_package):
 def test_a_failed_run_has_said_what_it_would_do(instance, lines_of, make_package):
     lines_of(CreateReleaseOperator(task_id="t", package_path=str(make_package()), deployment_id=1))
     instance.runs.add(RunOutcome(status="Failed", message="no"))
-    result, lines = lines_of(RunDeploymentOperator(task_id="t", deployment_id=1, poke_interval=0.01))
+    result, lines = lines_of(
+        RunDeploymentOperator(task_id="t", deployment_id=1, poke_interval=0.01)
+    )
     assert result is None
     assert lines[0].startswith("Will run the live release of deployment 1")
 
@@ -151,11 +183,19 @@ LIE = "x\n[2026-01-01] INFO - Release 9 is live\x1b[2J\u202e"
 
 
 def test_no_name_makes_a_line_of_its_own_or_a_long_one(instance, lines_of, tmp_path, caplog):
-    """A name is its author's. It neither forges a log line, nor steers a terminal, nor fills a log."""
+    """A name is its author's. It neither forges a log line, nor steers a terminal, nor
+    fills a log.
+    """
     deployment = instance.store.create_deployment(LIE + "y" * 10_000)
-    metadata = {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844", "trifactaVersion": f"8.0.0{LIE}", "primaryFlowIds": [1]}
+    metadata = {
+        "uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844",
+        "trifactaVersion": f"8.0.0{LIE}",
+        "primaryFlowIds": [1],
+    }
     names = [{"id": number, "name": f"{number} {LIE}"} for number in range(1, 5_000)]
-    datasets = [{"id": number, "isDynamic": True, "dynamicPath": LIE * 100} for number in range(5_000)]
+    datasets = [
+        {"id": number, "isDynamic": True, "dynamicPath": LIE * 100} for number in range(5_000)
+    ]
     data = {"flows": names, "connections": names, "datasources": datasets}
     path = tmp_path / "flow.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -176,7 +216,8 @@ def test_no_name_makes_a_line_of_its_own_or_a_long_one(instance, lines_of, tmp_p
 
 @pytest.mark.usefixtures("instance")
 def test_airflows_masker_leaves_the_name_of_a_deployment(lines_of, make_package, caplog):
-    """It is a filter of the handlers. That of Airflow 2.11 makes a plain tuple of each tuple among the arguments."""
+    """It is a filter of the handlers. That of Airflow 2.11 makes a plain tuple of each tuple among
+    the arguments."""
     masker = _masker("SecretsMasker")()
     masker.add_mask("long-secret")
     caplog.handler.addFilter(masker)

@@ -33,7 +33,11 @@ from trifacta_emulator import (
 )
 
 from airflow_provider_trifacta._compat import AirflowFailException, object_storage_path
-from airflow_provider_trifacta.client.errors import ConnectionLostError, DestinationError, ServerError
+from airflow_provider_trifacta.client.errors import (
+    ConnectionLostError,
+    DestinationError,
+    ServerError,
+)
 from airflow_provider_trifacta.operators import _storage as destination
 from airflow_provider_trifacta.operators._storage import open_source
 from airflow_provider_trifacta.operators.package import ExportFlowPackageOperator
@@ -47,7 +51,8 @@ PACKAGE = {"method": "GET", "path": "/v4/flows/*/package"}
 @pytest.fixture
 def dev(use_connection):
     options = EmulatorOptions(
-        connections=(PresetConnection("orders"),), flows=(PresetFlow("Daily Orders", connections=("orders",)),)
+        connections=(PresetConnection("orders"),),
+        flows=(PresetFlow("Daily Orders", connections=("orders",)),),
     )
     with Emulator(options) as emulator:
         use_connection(emulator.url, extra={"read_retries": 0})
@@ -63,7 +68,9 @@ def flow_id(dev):
 def export(execute, tmp_path):
     def run(flow_id, path=tmp_path / "made" / "flow.zip", **options):
         options = {"create_intermediate_dirs": True, **options}
-        operator = ExportFlowPackageOperator(task_id="export", flow_id=flow_id, package_path=str(path), **options)
+        operator = ExportFlowPackageOperator(
+            task_id="export", flow_id=flow_id, package_path=str(path), **options
+        )
         return execute(operator)
 
     return run
@@ -108,12 +115,16 @@ def test_the_package_is_there_and_described(export, flow_id, dev, tmp_path, as_t
 def test_a_flow_by_its_name(export, flow_id, dev, fails):
     dev.store.create_flow("daily orders")
     result, _ = export(None, flow_name="Daily Orders")
-    assert result == export(flow_id)[0] | {key: result[key] for key in ("package_uuid", "sha256", "size")}
+    assert result == export(flow_id)[0] | {
+        key: result[key] for key in ("package_uuid", "sha256", "size")
+    }
     with fails("AmbiguousNameError", found_ids=[], similar=["daily orders", "Daily Orders"]):
         export(None, flow_name="DAILY ORDERS")
 
 
-@pytest.mark.parametrize(("flow_id", "name"), [(1, "Daily Orders"), (None, None), (None, " "), (None, "None")])
+@pytest.mark.parametrize(
+    ("flow_id", "name"), [(1, "Daily Orders"), (None, None), (None, " "), (None, "None")]
+)
 def test_exactly_one_of_id_and_name_is_needed(export, dev, fails, flow_id, name):
     with fails("InvalidInputError: flow_"):
         export(flow_id, flow_name=name)
@@ -140,7 +151,9 @@ def test_a_package_keeps_the_mode_of_the_file_it_replaces(export, flow_id, tmp_p
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-@pytest.mark.parametrize(("comment", "sent"), [(None, ""), ("", ""), ("None", ""), ("undefined", ""), ("why", "why")])
+@pytest.mark.parametrize(
+    ("comment", "sent"), [(None, ""), ("", ""), ("None", ""), ("undefined", ""), ("why", "why")]
+)
 def test_what_a_template_makes_of_no_value_is_no_comment(export, flow_id, tmp_path, comment, sent):
     export(flow_id, comment=comment)
     with open_package(tmp_path / "made" / "flow.zip") as package:
@@ -188,7 +201,9 @@ def test_a_failed_export_leaves_no_half_file(export, flow_id, dev, tmp_path, eff
         ({"Content-Type": "application/octet-stream"}, build_package()[:-30], "PackageFormatError"),
     ],
 )
-def test_what_is_no_package_is_not_saved(export, scripted, use_connection, tmp_path, headers, body, words, fails):
+def test_what_is_no_package_is_not_saved(
+    export, scripted, use_connection, tmp_path, headers, body, words, fails
+):
     use_connection(scripted(lambda _: (200, headers, body)).url)
     with fails(words):
         export(7)
@@ -244,7 +259,9 @@ def test_an_object_that_is_not_whole_is_an_error(flow_id, export, memory, monkey
 
 
 @pytest.mark.parametrize("scheme", ["file", "FILE", "local"])
-@pytest.mark.parametrize("name", ["with space.zip", "with%20escape.zip", "manual__2026-01-01T00:00:00+00:00#1?.zip"])
+@pytest.mark.parametrize(
+    "name", ["with space.zip", "with%20escape.zip", "manual__2026-01-01T00:00:00+00:00#1?.zip"]
+)
 def test_a_file_url_is_a_local_path(export, flow_id, tmp_path, scheme, name):
     result, _ = export(flow_id, f"{scheme}://{tmp_path}/{name}")
     assert result["path"] == str(tmp_path / name)
@@ -303,7 +320,9 @@ def test_an_object_store_is_handed_the_object_itself(export, flow_id, memory, sc
     monkeypatch.setattr(
         type(memory),
         "put_file",
-        lambda self, source, target, **_: put.append(target) or self.pipe(target, Path(source).read_bytes()),
+        lambda self, source, target, **_: (
+            put.append(target) or self.pipe(target, Path(source).read_bytes())
+        ),
     )
     export(flow_id, f"{scheme}://bucket/flow.zip")
     assert [one.strip("/") for one in put] == ["bucket/flow.zip"]
@@ -314,7 +333,9 @@ def test_an_unknown_storage_says_what_is_missing(export, flow_id):
         export(flow_id, "nowhere://bucket/flow.zip")
 
 
-def test_a_real_package_comes_through_as_it_is(export, scripted, use_connection, real_package, tmp_path):
+def test_a_real_package_comes_through_as_it_is(
+    export, scripted, use_connection, real_package, tmp_path
+):
     content = real_package.read_bytes()
     use_connection(scripted(lambda _: (200, {"Content-Type": "application/zip"}, content)).url)
     export(13)
@@ -333,7 +354,9 @@ UNKNOWN_CALLS = [errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP]
 
 @pytest.mark.parametrize("number", UNKNOWN_CALLS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("before", [None, b"an older and much longer package" * 1000])
-def test_a_folder_without_a_move_gets_the_file_in_its_place(export, flow_id, tmp_path, monkeypatch, number, before):
+def test_a_folder_without_a_move_gets_the_file_in_its_place(
+    export, flow_id, tmp_path, monkeypatch, number, before
+):
     """As a mounted bucket, which may not remove files either."""
     path = tmp_path / "flow.zip"
     if before:
@@ -349,7 +372,9 @@ def test_a_folder_without_a_move_gets_the_file_in_its_place(export, flow_id, tmp
 
 
 @pytest.mark.parametrize("number", [*UNKNOWN_CALLS, errno.EINVAL], ids=errno.errorcode.get)
-def test_a_folder_that_does_not_know_fsync_takes_the_file(export, flow_id, tmp_path, monkeypatch, number):
+def test_a_folder_that_does_not_know_fsync_takes_the_file(
+    export, flow_id, tmp_path, monkeypatch, number
+):
     monkeypatch.setattr("os.fsync", raising(number))
     result, _ = export(flow_id, tmp_path / "flow.zip")
     assert (tmp_path / "flow.zip").stat().st_size == result["size"]
@@ -417,7 +442,9 @@ def test_a_clean_up_that_fails_does_not_end_a_good_export(export, flow_id, tmp_p
 
 @pytest.mark.parametrize("options", [{}, {"create_intermediate_dirs": False}])
 @pytest.mark.parametrize("below", ["flow.zip", "more/flow.zip"])
-def test_a_folder_that_may_not_be_entered_is_refused_before_any_request(dev, tmp_path, options, below):
+def test_a_folder_that_may_not_be_entered_is_refused_before_any_request(
+    dev, tmp_path, options, below
+):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     path = str(closed / below)
@@ -426,7 +453,9 @@ def test_a_folder_that_may_not_be_entered_is_refused_before_any_request(dev, tmp
         tmp_path.chmod(0o755)
         os.seteuid(65534)
     try:
-        with pytest.raises(DestinationError, match=r"(?i)permission denied.* Let the user") as caught:
+        with pytest.raises(
+            DestinationError, match=r"(?i)permission denied.* Let the user"
+        ) as caught:
             destination.check_destination(path, make_folders=not options)
     finally:
         os.seteuid(user)
@@ -437,7 +466,9 @@ def test_a_folder_that_may_not_be_entered_is_refused_before_any_request(dev, tmp
 
 @pytest.mark.parametrize("options", [{}, {"create_intermediate_dirs": False}])
 @pytest.mark.parametrize("name", ["a" * 300, "ä" * 150 + ".zip", "a" * 300 + "/flow.zip"], ids=len)
-def test_a_name_that_is_too_long_is_refused_before_any_request(export, flow_id, dev, tmp_path, options, name, fails):
+def test_a_name_that_is_too_long_is_refused_before_any_request(
+    export, flow_id, dev, tmp_path, options, name, fails
+):
     with fails("DestinationError") as caught:
         export(flow_id, tmp_path / name, **options)
     assert "Give a shorter name" in str(caught.value)
@@ -454,7 +485,9 @@ def test_the_longest_name_of_a_file_system_is_taken(export, flow_id, tmp_path, n
 @pytest.mark.parametrize(
     "error", [NotImplementedError(), *(OSError(number, "x") for number in UNKNOWN_CALLS)], ids=repr
 )
-def test_a_storage_without_a_move_gets_the_file_in_its_place(export, flow_id, tmp_path, monkeypatch, error):
+def test_a_storage_without_a_move_gets_the_file_in_its_place(
+    export, flow_id, tmp_path, monkeypatch, error
+):
     def refuse(*_, **__):
         raise error
 

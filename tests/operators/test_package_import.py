@@ -19,7 +19,11 @@ from trifacta_emulator import (
     read_package,
 )
 
-from airflow_provider_trifacta.client.errors import ConnectError, JournalUnavailableError, ServerError
+from airflow_provider_trifacta.client.errors import (
+    ConnectError,
+    JournalUnavailableError,
+    ServerError,
+)
 from airflow_provider_trifacta.operators.package import ImportFlowPackageOperator
 from airflow_provider_trifacta.task_groups import promote_flow
 
@@ -35,20 +39,28 @@ RETRY, CLEAR = {"try_number": 2, "max_tries": 1}, {"try_number": 2, "max_tries":
 def prod(start):
     """Return a function that starts a workspace with the connection prod."""
     return lambda **options: start(
-        connections=(PresetConnection("prod", PROD),), edition="SaaS", deployment_manager=False, **options
+        connections=(PresetConnection("prod", PROD),),
+        edition="SaaS",
+        deployment_manager=False,
+        **options,
     )
 
 
 @pytest.fixture
 def run(execute, make_package):
-    """Return a function that imports one package; ``retries`` is 1, so that a try may be a retry or a clear."""
+    """Return a function that imports one package; ``retries`` is 1, so that a try may be a retry or
+    a clear."""
     paths = []
 
     def start(*, package=None, store=None, try_number=1, max_tries=1, dag_run=None, **options):
         if package is not None or not paths:
             paths.append(make_package(**{"flow_name": "Orders", **(package or {})}))
-        operator = ImportFlowPackageOperator(task_id="t", package_path=str(paths[-1]), retries=1, **options)
-        return execute(operator, store=store, try_number=try_number, max_tries=max_tries, dag_run=dag_run)
+        operator = ImportFlowPackageOperator(
+            task_id="t", package_path=str(paths[-1]), retries=1, **options
+        )
+        return execute(
+            operator, store=store, try_number=try_number, max_tries=max_tries, dag_run=dag_run
+        )
 
     return start
 
@@ -59,7 +71,9 @@ def imports(emulator):
 
 
 def uses(emulator, flow_id):
-    [described] = read_package(io.BytesIO(emulator.store.export_flow(flow_id))).tables["connections"]
+    [described] = read_package(io.BytesIO(emulator.store.export_flow(flow_id))).tables[
+        "connections"
+    ]
     return described["name"]
 
 
@@ -89,7 +103,9 @@ def test_connections_are_named_in_any_way(run, prod, theirs, ours):
 
 
 @pytest.mark.parametrize("connections", [{"nobody": "prod"}, {"dev": "nowhere"}])
-def test_a_connection_that_is_not_there_is_an_error_before_the_import(run, prod, fails, connections):
+def test_a_connection_that_is_not_there_is_an_error_before_the_import(
+    run, prod, fails, connections
+):
     emulator = prod()
     with fails("AmbiguousNameError", found_ids=[]):
         run(package=READS_DEV, connections=connections)
@@ -124,7 +140,11 @@ def test_a_connection_without_a_mapping_is_named_with_the_mapping_to_write(run, 
 @pytest.mark.parametrize("dry_run_first", [True, False])
 def test_the_answer_that_asks_for_mappings_shows_them(run, prod, store, fails, dry_run_first):
     emulator = prod(import_hold_up="always")
-    package = {**READS_DEV, "dataset_path": "s3://in/{env.region}", "dataset_parameters": {"env.region": "eu"}}
+    package = {
+        **READS_DEV,
+        "dataset_path": "s3://in/{env.region}",
+        "dataset_parameters": {"env.region": "eu"},
+    }
     needed = {
         "connections": {"dev": "<name here>"},
         "environment_parameters": {"env.region": "<name here>"},
@@ -132,7 +152,10 @@ def test_the_answer_that_asks_for_mappings_shows_them(run, prod, store, fails, d
     with fails("MissingMappingError", mapping=needed):
         run(package=package, store=store, dry_run_first=dry_run_first)
     assert imports(emulator) == 0
-    mapped = {"connections": {"dev": "prod"}, "environment_parameters": {"env.region": {"value": "us"}}}
+    mapped = {
+        "connections": {"dev": "prod"},
+        "environment_parameters": {"env.region": {"value": "us"}},
+    }
     result, _ = run(store=store, dry_run_first=dry_run_first, **CLEAR, **mapped)
     assert (result["outcome"], imports(emulator)) == ("created", 1)
 
@@ -169,14 +192,20 @@ def test_a_retry_joins_although_the_answer_was_not_read_back(run, prod, store):
 LOST = [
     Reset("after_commit"),
     Answer.gateway_timeout(),
-    Answer(503, body={"exception": {"name": "ServiceUnavailable", "message": "busy"}}, when="after_commit"),
+    Answer(
+        503,
+        body={"exception": {"name": "ServiceUnavailable", "message": "busy"}},
+        when="after_commit",
+    ),
     Truncate(),
 ]
 
 
 @pytest.mark.parametrize("effect", LOST, ids=["reset", "gateway", "own 503", "truncated"])
 @pytest.mark.parametrize("with_journal", [True, False])
-def test_after_a_lost_answer_nothing_is_imported_again(run, prod, store, fails, effect, with_journal):
+def test_after_a_lost_answer_nothing_is_imported_again(
+    run, prod, store, fails, effect, with_journal
+):
     emulator, store = prod(), store if with_journal else None
     began = SimpleNamespace(start_date=pendulum.now("UTC"))
     emulator.faults.add(Fault(effect, **IMPORT, times=1))
@@ -199,7 +228,9 @@ def test_a_clear_after_the_error_imports_again(run, prod, store, fails):
 
 
 def test_a_killed_try_is_in_doubt_for_a_clear_too(run, prod, store, fails):
-    """The process died between the request and the answer, so no error has told a person anything."""
+    """The process died between the request and the answer, so no error has told a
+    person anything.
+    """
     emulator = prod()
     emulator.faults.add(Fault(Reset("after_commit"), **IMPORT, times=1))
     store.breaks_after = 2
@@ -237,7 +268,11 @@ def test_flows_that_a_person_renamed_are_joined(run, prod, store, again):
     first, _ = run(store=store)
     emulator.store.edit_flow(first["flow_ids"][0], name="Other name")
     result, _ = run(store=store, **again)
-    assert (result["outcome"], result["flows"][0]["name"], imports(emulator)) == ("joined", "Other name", 1)
+    assert (result["outcome"], result["flows"][0]["name"], imports(emulator)) == (
+        "joined",
+        "Other name",
+        1,
+    )
 
 
 @pytest.mark.parametrize("change", [{"package": {}}, {"folder_id": 5}])
@@ -260,7 +295,9 @@ def test_a_retry_without_its_journal_imports_nothing(run, prod, store):
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-def test_before_airflow_3_3_a_retry_does_not_import_if_such_flows_are_there(run, prod, fails, deleted):
+def test_before_airflow_3_3_a_retry_does_not_import_if_such_flows_are_there(
+    run, prod, fails, deleted
+):
     emulator = prod()
     first, _ = run()
     if deleted:
@@ -277,7 +314,9 @@ def test_before_airflow_3_3_flows_of_earlier_runs_that_were_renamed_do_not_stop_
     assert (result["outcome"], imports(emulator)) == ("created", 2)
 
 
-@pytest.mark.parametrize("wrong", [{"primaryFlowIds": [1001], "flows": []}, {"primaryFlowIds": None}, []])
+@pytest.mark.parametrize(
+    "wrong", [{"primaryFlowIds": [1001], "flows": []}, {"primaryFlowIds": None}, []]
+)
 def test_an_answer_that_does_not_fit_is_a_doubt(run, prod, fails, wrong):
     emulator = prod()
     emulator.store.create_flow("Other")
@@ -288,7 +327,11 @@ def test_an_answer_that_does_not_fit_is_a_doubt(run, prod, fails, wrong):
 
 def test_dropped_objects_fail_after_the_xcoms(run, prod, store, execute, fails):
     emulator = prod()
-    body = {"flows": [{"id": 1002, "name": "x"}], "primaryFlowIds": [1002], "deletedObjects": {"outputs": [7]}}
+    body = {
+        "flows": [{"id": 1002, "name": "x"}],
+        "primaryFlowIds": [1002],
+        "deletedObjects": {"outputs": [7]},
+    }
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **IMPORT, times=1))
     for again in ({}, RETRY):
         with fails("DroppedObjectsError", flow_ids=[1002]):

@@ -23,7 +23,9 @@ def create(execute, make_package):
 
     def run(*, try_number=1, package_path=None, **options):
         path = package_path if package_path is not None else str(make_package(uuid=UUID))
-        operator = CreateReleaseOperator(**{"task_id": "create", "deployment_id": 1, "package_path": path, **options})
+        operator = CreateReleaseOperator(
+            **{"task_id": "create", "deployment_id": 1, "package_path": path, **options}
+        )
         return execute(operator, try_number=try_number)
 
     return run
@@ -62,7 +64,11 @@ def test_ids_may_be_text(create, deployment_id):
 
 def test_the_constructor_only_assigns():
     operator = CreateReleaseOperator(
-        task_id="t", deployment_id="{{ x }}", package_path="{{ y }}", trifacta_conn_id="{{ z }}", on_deleted_objects="?"
+        task_id="t",
+        deployment_id="{{ x }}",
+        package_path="{{ y }}",
+        trifacta_conn_id="{{ z }}",
+        on_deleted_objects="?",
     )
     assert {name: getattr(operator, name) for name in operator.template_fields} == {
         "deployment_id": "{{ x }}",
@@ -84,7 +90,9 @@ def test_the_constructor_only_assigns():
         ({"package_path": __file__}, "PackageFormatError: test_release.py"),
     ],
 )
-def test_bad_input_fails_without_retry_and_before_any_request(create, execute, emulator, options, words, fails):
+def test_bad_input_fails_without_retry_and_before_any_request(
+    create, execute, emulator, options, words, fails
+):
     with fails(words):
         create(**options)
     assert emulator.calls == []
@@ -102,11 +110,17 @@ def test_a_bad_connection_fails_without_retry(create, use_connection, fails):
     ("fields", "options", "words"),
     [
         ({"password": "wrong-password"}, {}, "AuthenticationError: GET /v4/releases answered 401"),
-        ({"login": "author@example.com", "password": "author-password"}, {}, "PermissionDeniedError: GET"),
+        (
+            {"login": "author@example.com", "password": "author-password"},
+            {},
+            "PermissionDeniedError: GET",
+        ),
         ({}, {"deployment_id": 99}, "NotFoundError: POST /v4/deployments/99/releases answered 404"),
     ],
 )
-def test_a_refusal_fails_without_retry(create, execute, emulator, use_connection, fields, options, words, fails):
+def test_a_refusal_fails_without_retry(
+    create, execute, emulator, use_connection, fields, options, words, fails
+):
     use_connection(emulator.url, **fields)
     with fails(words):
         create(**options)
@@ -116,12 +130,16 @@ def test_a_refusal_fails_without_retry(create, execute, emulator, use_connection
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(create, make_package, fails):
+def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(
+    create, make_package, fails
+):
     with fails("BadRequestError: ValidationFailed"):
         create(package_path=str(make_package(product_version="99.0.0+1.20990101000000.abcdef0")))
 
 
-def test_what_import_rules_changed_is_known_in_a_retry_too(execute, emulator, make_package, store, caplog):
+def test_what_import_rules_changed_is_known_in_a_retry_too(
+    execute, emulator, make_package, store, caplog
+):
     caplog.set_level(logging.INFO)
     rules = [{"type": "fileLocation", "on": "raw", "with": "x"}]
     emulator.store.replace_import_rules(1, "value", rules)
@@ -141,7 +159,9 @@ def test_what_import_rules_changed_is_known_in_a_retry_too(execute, emulator, ma
     ("version", "generation"),
     [("6.0.1+235.20190426172824.493d6f8", "6.0"), ("6.8.0", "6.8"), ("9.7.0", "8.0")],
 )
-def test_the_log_counts_what_was_made(create, use_connection, make_package, caplog, version, generation):
+def test_the_log_counts_what_was_made(
+    create, use_connection, make_package, caplog, version, generation
+):
     caplog.set_level(logging.INFO)
     with Emulator(EmulatorOptions(product_version=version)) as emulator:
         use_connection(emulator.url)
@@ -160,7 +180,9 @@ def test_dropped_objects_fail_after_the_xcoms(create, execute, emulator, fails):
     assert execute.ti.pushed["outcome"] == "created"
 
 
-def test_dropped_objects_fail_however_deep_they_are_in_a_retry_too(execute, emulator, make_package, store, fails):
+def test_dropped_objects_fail_however_deep_they_are_in_a_retry_too(
+    execute, emulator, make_package, store, fails
+):
     deep = [7]
     for _ in range(600):
         deep = [deep]
@@ -216,15 +238,21 @@ def test_the_page_of_the_vendor_is_enough(create, scripted, use_connection):
 
 
 @pytest.mark.parametrize("release", [None, {}, {"id": None}, {"id": "11"}, {"id": True}])
-def test_a_201_without_an_integer_release_id_fails_loudly(create, execute, scripted, use_connection, release):
-    """Nothing shows in the list either, so the attempt ends with what was wrong about the answer."""
+def test_a_201_without_an_integer_release_id_fails_loudly(
+    create, execute, scripted, use_connection, release
+):
+    """Nothing shows in the list either, so the attempt ends with what was wrong about
+    the answer.
+    """
     use_connection(scripted(answer({**GOOD, "release": release})).url)
     with pytest.raises(errors.UnexpectedResponseError):
         create(settle_timeout=0)
     assert "release_id" not in execute.ti.pushed
 
 
-def test_a_release_that_is_not_active_yet_succeeds_and_says_so(create, scripted, use_connection, caplog):
+def test_a_release_that_is_not_active_yet_succeeds_and_says_so(
+    create, scripted, use_connection, caplog
+):
     use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], "active": None}})).url)
     assert create()[0]["release_id"] == 11
     assert "not active yet" in caplog.text
@@ -293,7 +321,9 @@ def test_real_packages_are_promoted(create, use_connection, real_package):
 
 
 def test_a_baseline_that_renders_to_nothing_is_not_none(execute, emulator, make_package, fails):
-    operator = CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package()), baseline="{{ x }}")
+    operator = CreateReleaseOperator(
+        task_id="t", deployment_id=1, package_path=str(make_package()), baseline="{{ x }}"
+    )
     operator.baseline = None  # as rendered, after the upstream task was skipped
     with fails("InvalidInputError: baseline"):
         execute(operator)
@@ -330,7 +360,9 @@ def test_what_is_unknown_after_a_lost_answer_is_said(create, emulator, caplog):
         ({"id": -5}, errors.UnexpectedResponseError),
     ],
 )
-def test_a_201_about_something_else_is_not_believed(create, execute, scripted, use_connection, release, error):
+def test_a_201_about_something_else_is_not_believed(
+    create, execute, scripted, use_connection, release, error
+):
     use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], **release}})).url)
     with pytest.raises(error):
         create(settle_timeout=0)
@@ -347,7 +379,9 @@ def test_a_package_that_must_be_a_certain_one(create, emulator, uuid, fails):
     assert list(emulator.calls) == []
 
 
-@pytest.mark.parametrize(("field", "error"), [("baseline", "InvalidInputError"), ("package_uuid", "WrongPackageError")])
+@pytest.mark.parametrize(
+    ("field", "error"), [("baseline", "InvalidInputError"), ("package_uuid", "WrongPackageError")]
+)
 def test_a_mapped_none_is_not_left_out(create, emulator, field, error, fails):
     with fails(error):
         create(**{field: None})
@@ -359,9 +393,11 @@ def test_a_mapped_none_is_not_left_out(create, emulator, field, error, fails):
 
 @pytest.fixture(params=[False, True], ids=["milliseconds", "whole seconds"])
 def person_goes_back(request, emulator, monkeypatch):
-    """Return a function that lets a person go back to a release before each list, in the instant of the import.
+    """Return a function that lets a person go back to a release before each list, in the instant of
+    the import.
 
-    With whole seconds, both times of the new release are the same. That excuses nothing that was read.
+    With whole seconds, both times of the new release are the same. That excuses nothing that was
+    read.
     """
 
     def arm(old):
@@ -400,14 +436,20 @@ def test_a_lost_answer_leaves_open_whether_the_release_was_live(
     """Nothing that was read shows it as live, so the first try leaves it to a sensor."""
     old, second = create()[0]["release_id"], make_package()
     person_goes_back(old)
-    emulator.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    emulator.faults.add(
+        Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases")
+    )
     assert create(package_path=str(second))[0]["outcome"] == "adopted"
     assert emulator.store.active_release(1).id == old
-    assert "WARNING" in {record.levelname for record in caplog.records if "not active yet" in record.getMessage()}
+    assert "WARNING" in {
+        record.levelname for record in caplog.records if "not active yet" in record.getMessage()
+    }
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_try_notes_that_it_began_before_anything_can_fail(execute, make_package, store, time, fails):
+def test_a_try_notes_that_it_began_before_anything_can_fail(
+    execute, make_package, store, time, fails
+):
     """A retry of a try that found no package has nothing to wait for."""
     path = make_package()
     hidden = path.rename(path.with_suffix(".hidden"))

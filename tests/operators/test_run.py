@@ -1,4 +1,5 @@
-"""Running a deployment: once, with the ids told before the wait, and green only when all jobs are Complete."""
+"""Running a deployment: once, with the ids told before the wait, and green only when all jobs are
+Complete."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from datetime import timedelta
 import pytest
 from airflow import DAG
 from request_patterns import RUN, STATUS
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, RunOutcome, Truncate, read_package
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Reset,
+    RunOutcome,
+    Truncate,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import AuthenticationError, ConnectError, ServerError
@@ -24,7 +34,8 @@ pytestmark = pytest.mark.every_airflow
 
 @pytest.fixture
 def instance(use_connection, make_package):
-    """Return a function that starts an instance with a live release; its package and options are the keywords."""
+    """Return a function that starts an instance with a live release; its package and options are
+    the keywords."""
     with contextlib.ExitStack() as started:
 
         def start(package=None, **options):
@@ -78,7 +89,9 @@ def time_out(monkeypatch):
     """The first look at jobs runs into an execution timeout."""
     polls = iter([time_is_up])
     poll = module.JobGroupsWatch.poll
-    monkeypatch.setattr(module.JobGroupsWatch, "poll", lambda *arguments: next(polls, poll)(*arguments))
+    monkeypatch.setattr(
+        module.JobGroupsWatch, "poll", lambda *arguments: next(polls, poll)(*arguments)
+    )
 
 
 MODES = [{"deferrable": False}, {"deferrable": True}]
@@ -125,7 +138,8 @@ def test_what_native_rendering_changed_is_refused_before_any_request(prod, execu
 
 
 def natively(written):
-    """Return an operator whose templates were rendered in a DAG with ``render_template_as_native_obj``."""
+    """Return an operator whose templates were rendered in a DAG with
+    ``render_template_as_native_obj``."""
     with DAG("d", render_template_as_native_obj=True, schedule=None):
         operator = RunDeploymentOperator(
             task_id="run", deployment_id=1, run_parameters={"p": written}, poke_interval=0.01
@@ -138,7 +152,9 @@ def natively(written):
 def test_the_log_shows_the_parameters_that_are_no_secrets_and_each_link_on_a_line(run, caplog):
     caplog.set_level(logging.INFO)
     result, _ = run(run_parameters={"region": "02", "api_password": "very-secret"})
-    lines = [one.getMessage() for one in caplog.records if one.name == "task" and one.levelname == "INFO"]
+    lines = [
+        one.getMessage() for one in caplog.records if one.name == "task" and one.levelname == "INFO"
+    ]
     assert "'region': '02'" in lines[0]
     assert "api_password" in lines[0]
     assert "very-secret" not in caplog.text
@@ -160,16 +176,23 @@ def test_a_name_may_stand_for_the_id(run):
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (RunOutcome(status="Failed", message="Path does not exist: /prod/x"), "Path does not exist: /prod/x"),
+        (
+            RunOutcome(status="Failed", message="Path does not exist: /prod/x"),
+            "Path does not exist: /prod/x",
+        ),
         (RunOutcome(status="Canceled"), "was canceled"),
         (RunOutcome(status="Paused"), "'Paused'"),
     ],
 )
-def test_every_state_but_complete_fails_without_a_retry(run, execute, prod, posts, mode, outcome, words, fails):
+def test_every_state_but_complete_fails_without_a_retry(
+    run, execute, prod, posts, mode, outcome, words, fails
+):
     prod.runs.add(outcome)
     with fails(f"JobFailedError: {words}"):
         run(**mode)
-    assert execute.ti.pushed["job_group_ids"] == [prod.store.job_groups()[0].id], "the link is wanted most now"
+    assert execute.ti.pushed["job_group_ids"] == [prod.store.job_groups()[0].id], (
+        "the link is wanted most now"
+    )
     assert posts() == ["/v4/deployments/1/run"]
 
 
@@ -195,7 +218,9 @@ def test_a_release_without_a_manual_output_is_a_failure(run, instance, make_pack
     assert emulator.store.job_groups() == ()
 
 
-@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate(5), Answer(500)])
+@pytest.mark.parametrize(
+    "effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate(5), Answer(500)]
+)
 def test_a_lost_answer_is_ambiguous_and_not_sent_again(run, prod, posts, effect, fails):
     prod.faults.add(Fault(effect, **RUN))
     with fails("AmbiguousSubmissionError"):
@@ -262,7 +287,9 @@ def test_no_pause_goes_past_the_timeout(run, prod, time, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_token_that_is_renewed_during_the_wait_goes_on(run, prod, use_connection, monkeypatch, mode):
+def test_a_token_that_is_renewed_during_the_wait_goes_on(
+    run, prod, use_connection, monkeypatch, mode
+):
     status, seen = JobGroups.status, []
 
     def refused_once(self, job_group_id):
@@ -279,7 +306,12 @@ def test_a_token_that_is_renewed_during_the_wait_goes_on(run, prod, use_connecti
 
 def test_deferring_hands_over_what_the_trigger_needs(run, execute, slow):
     with pytest.raises(AirflowFailException):
-        run(deferrable=True, timeout=0.01, tolerated_outage=timedelta(minutes=4), cancel_on_kill=True)
+        run(
+            deferrable=True,
+            timeout=0.01,
+            tolerated_outage=timedelta(minutes=4),
+            cancel_on_kill=True,
+        )
     keywords = execute.deferred.trigger.serialize()[1]
     assert keywords["deadline"] - keywords["began"] == pytest.approx(0.01)
     assert (keywords["tolerated_outage"], keywords["cancel_on_kill"]) == (240.0, True)
@@ -299,17 +331,23 @@ def test_the_time_is_up_and_the_jobs_go_on(run, slow, mode, fails):
 @pytest.mark.parametrize("mode", MODES)
 def test_times_may_be_timedeltas(run, mode):
     assert (
-        run(timeout=timedelta(minutes=1), poke_interval=timedelta(milliseconds=1), **mode)[0]["outcome"] == "complete"
+        run(timeout=timedelta(minutes=1), poke_interval=timedelta(milliseconds=1), **mode)[0][
+            "outcome"
+        ]
+        == "complete"
     )
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted):
-    operator = RunDeploymentOperator(task_id="run", deployment_id=1, cancel_on_kill=wanted, poke_interval=7)
+    operator = RunDeploymentOperator(
+        task_id="run", deployment_id=1, cancel_on_kill=wanted, poke_interval=7
+    )
 
     def killed(seconds):
         assert seconds == 7
-        # Airflow may be in the middle of answering the task, so it is not asked for the connection again.
+        # Airflow may be in the middle of answering the task, so it is not asked for the connection
+        # again.
         monkeypatch.delenv("AIRFLOW_CONN_TRIFACTA_DEFAULT")
         operator.on_kill()
         raise KeyboardInterrupt
@@ -323,7 +361,10 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, wanted)
 @pytest.mark.parametrize("wanted", [True, False])
 def test_an_execution_timeout_in_the_wait_is_not_retried(run, slow, monkeypatch, wanted):
     monkeypatch.setattr(module.time, "sleep", time_is_up)
-    with pytest.raises(AirflowFailException, match=r"AirflowTaskTimeout after .*groups \[\d+\] may still be running"):
+    with pytest.raises(
+        AirflowFailException,
+        match=r"AirflowTaskTimeout after .*groups \[\d+\] may still be running",
+    ):
         run(cancel_on_kill=wanted)
     assert (slow.store.job_groups()[0].status == "Canceled") is wanted
 
@@ -344,7 +385,9 @@ def test_what_airflow_fails_in_after_the_start_is_not_retried(run, posts, monkey
         tell(self, **facts)
 
     monkeypatch.setattr(Attempt, "tell", without_an_answer)
-    with pytest.raises(AirflowFailException, match=r"RuntimeError after .* is gone\. .*may still be running"):
+    with pytest.raises(
+        AirflowFailException, match=r"RuntimeError after .* is gone\. .*may still be running"
+    ):
         run()
     assert posts() == ["/v4/deployments/1/run"]
 
@@ -358,7 +401,9 @@ def test_what_airflow_fails_in_before_the_start_is_retried(run, posts, monkeypat
 
 @pytest.mark.usefixtures("prod")
 def test_an_execution_timeout_before_the_request_is_retried(run, monkeypatch):
-    monkeypatch.setattr("airflow_provider_trifacta.client.resources.Deployments.by_name", time_is_up)
+    monkeypatch.setattr(
+        "airflow_provider_trifacta.client.resources.Deployments.by_name", time_is_up
+    )
     with pytest.raises(AirflowTaskTimeout):
         run(deployment_id=None, deployment_name="Orders")
 
@@ -406,7 +451,9 @@ def test_bad_input_ends_before_any_request(run, prod, options, words, fails):
 def test_a_retry_joins_the_jobs_and_starts_none(run, prod, posts, store, mode, monkeypatch):
     """The first try lost its wait after it had started the jobs."""
     with monkeypatch.context() as patched:
-        patched.setattr(Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None)
+        patched.setattr(
+            Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None
+        )
         with pytest.raises(ZeroDivisionError):
             run(store=store, **mode)
     result, ti = run(store=store, try_number=2, **mode)

@@ -1,4 +1,5 @@
-"""Running flows and recipes as tasks: what goes in, what comes out, and what a retry does on every line of Airflow."""
+"""Running flows and recipes as tasks: what goes in, what comes out, and what a retry does on every
+line of Airflow."""
 
 from __future__ import annotations
 
@@ -8,7 +9,16 @@ from types import SimpleNamespace
 import pytest
 from airflow import DAG
 from request_patterns import RUN_FLOW, RUN_RECIPE, STATUS
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, PresetFlow, Reset, RunOutcome, read_package
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    PresetFlow,
+    Reset,
+    RunOutcome,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import AirflowTaskTimeout
 from airflow_provider_trifacta.client.errors import ServerError, WaitOutageError
@@ -54,11 +64,15 @@ def run(execute):
     def start(emulator, kind="flow", *, try_number=1, max_tries=1, store=None, **options):
         options = {"task_id": "run", "poke_interval": 0.001, "retries": 1, **options}
         if kind == "recipe":
-            operator = RunJobGroupOperator(**{"recipe_id": emulator.store.recipes()[0].id, **options})
+            operator = RunJobGroupOperator(
+                **{"recipe_id": emulator.store.recipes()[0].id, **options}
+            )
         else:
             operator = RunFlowOperator(**{"flow_id": emulator.store.flows()[0].id, **options})
         dag_run = SimpleNamespace(start_date=None)
-        return execute(operator, dag_run=dag_run, store=store, try_number=try_number, max_tries=max_tries)
+        return execute(
+            operator, dag_run=dag_run, store=store, try_number=try_number, max_tries=max_tries
+        )
 
     return start
 
@@ -80,7 +94,9 @@ def test_a_flow_that_completes(run, dev, mode):
         "flow_run_id": group.flow_run_id,
         "outcome": "complete",
     }
-    assert ti.pushed == {key: value for key, value in result.items() if key not in ("outcome", "release_id")}
+    assert ti.pushed == {
+        key: value for key, value in result.items() if key not in ("outcome", "release_id")
+    }
     assert dict(group.overrides) == {"region": "02", "rows": "5"}
 
 
@@ -88,7 +104,9 @@ def test_a_flow_that_completes(run, dev, mode):
 def test_a_recipe_that_completes(run, dev, mode):
     recipe = dev.store.recipes()[0]
     settings = [{"path": "hdfs:///out/x.csv", "action": "create", "format": "csv"}]
-    result, ti = run(dev, "recipe", write_settings=settings, execution="spark", profiler=False, **mode)
+    result, ti = run(
+        dev, "recipe", write_settings=settings, execution="spark", profiler=False, **mode
+    )
     (group,) = dev.store.job_groups()
     assert result == {
         "recipe_id": recipe.id,
@@ -97,7 +115,9 @@ def test_a_recipe_that_completes(run, dev, mode):
         "job_urls": [f"{dev.url}/jobs/{group.id}"],
         "outcome": "complete",
     }
-    assert ti.pushed == {key: value for key, value in result.items() if key not in ("outcome", "release_id")}
+    assert ti.pushed == {
+        key: value for key, value in result.items() if key not in ("outcome", "release_id")
+    }
     assert group.execution == "spark"
     assert [one["uri"] for one in group.outputs["files"]] == ["hdfs:///out/x.csv"]
 
@@ -115,7 +135,9 @@ def test_a_name_that_nothing_has_starts_nothing(run, dev, fails):
     assert posts(dev) == []
 
 
-def test_what_a_promotion_brought_runs_as_it_is_and_only_while_it_is_live(run, dev, make_package, fails):
+def test_what_a_promotion_brought_runs_as_it_is_and_only_while_it_is_live(
+    run, dev, make_package, fails
+):
     dev.store.create_deployment("Orders")
     with make_package().open("rb") as file:
         release = dev.store.create_release(1, read_package(file))
@@ -131,7 +153,9 @@ def test_what_a_promotion_brought_runs_as_it_is_and_only_while_it_is_live(run, d
 
 def test_the_whole_return_value_of_a_promotion_names_its_flows(run, execute, dev, make_package):
     dev.store.create_deployment("Orders")
-    made, _ = execute(CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package())))
+    made, _ = execute(
+        CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package()))
+    )
     result, _ = run(dev, flow_id=made, release_id=made["release_id"])
     assert result["flow_ids"] == made["primary_flow_ids"]
     assert len(dev.store.job_groups()) == 1
@@ -149,14 +173,20 @@ def test_flows_that_a_promotion_does_not_know_run_nothing(run, dev, outcome, rel
 def test_several_flows(run, dev):
     flows = [one.id for one in dev.store.flows()]
     result, _ = run(dev, flow_id=flows)
-    assert (result["flow_ids"], len(result["job_group_ids"]), len(result["flow_run_id"])) == (flows, 2, 2)
+    assert (result["flow_ids"], len(result["job_group_ids"]), len(result["flow_run_id"])) == (
+        flows,
+        2,
+        2,
+    )
 
 
 @kinds
 @modes
 @pytest.mark.parametrize("outcome", ["Failed", "Canceled", "Paused"])
 def test_every_state_but_complete_fails_without_a_retry(run, dev, kind, mode, outcome, fails):
-    dev.runs.add(RunOutcome(status=outcome, message="no such table" if outcome == "Failed" else None))
+    dev.runs.add(
+        RunOutcome(status=outcome, message="no such table" if outcome == "Failed" else None)
+    )
     with fails("JobFailedError: flow 'Orders'" if outcome == "Failed" else "JobFailedError"):
         run(dev, kind, **mode)
     assert len(posts(dev)) == 1
@@ -164,10 +194,14 @@ def test_every_state_but_complete_fails_without_a_retry(run, dev, kind, mode, ou
 
 @kinds
 @pytest.mark.parametrize("remembers", [True, False])
-def test_a_retry_joins_the_jobs_of_a_killed_try_on_every_line(run, dev, store, kind, remembers, monkeypatch):
+def test_a_retry_joins_the_jobs_of_a_killed_try_on_every_line(
+    run, dev, store, kind, remembers, monkeypatch
+):
     store = store if remembers else None
     with monkeypatch.context() as patched:
-        patched.setattr(Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None)
+        patched.setattr(
+            Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None
+        )
         with pytest.raises(ZeroDivisionError):
             run(dev, kind, store=store)
     result, ti = run(dev, kind, store=store, try_number=2)
@@ -192,7 +226,10 @@ def test_a_retry_without_a_journal_runs_nothing_where_no_key_counts(run, instanc
 def test_a_clear_runs_once_more(run, dev, store, kind, remembers):
     store = store if remembers else None
     for try_number, max_tries in ((1, 1), (2, 2)):
-        assert run(dev, kind, store=store, try_number=try_number, max_tries=max_tries)[0]["outcome"] == "complete"
+        assert (
+            run(dev, kind, store=store, try_number=try_number, max_tries=max_tries)[0]["outcome"]
+            == "complete"
+        )
     assert len(dev.store.job_groups()) == 2
 
 
@@ -250,7 +287,11 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, kind, w
         ("flow", {"flow_id": []}, "flow_id"),
         ("flow", {"flow_id": [None]}, "flow_id"),
         ("flow", {"flow_id": {}}, "without 'primary_flow_ids'"),
-        ("flow", {"flow_id": {"deployment_id": 1, "active_release_id": 7}}, "without 'primary_flow_ids'"),
+        (
+            "flow",
+            {"flow_id": {"deployment_id": 1, "active_release_id": 7}},
+            "without 'primary_flow_ids'",
+        ),
         ("flow", {"flow_id": {"primary_flow_ids": []}}, "primary_flow_ids"),
         ("flow", {"flow_id": {"primary_flow_ids": ["x"]}}, "primary_flow_ids"),
         ("flow", {"flow_name": "Orders"}, "flow_id or flow_name"),
@@ -280,18 +321,28 @@ def test_bad_input_ends_before_any_request(run, dev, kind, options, words, fails
 
 def key_of(**about):
     ids = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
-    ti = SimpleNamespace(**{"try_number": 1, "max_tries": 2, "get_task_states": None, **ids, **about})
+    ti = SimpleNamespace(
+        **{"try_number": 1, "max_tries": 2, "get_task_states": None, **ids, **about}
+    )
     return Attempt(RunFlowOperator(task_id="t"), {"ti": ti}).begin().execution_id
 
 
 def test_each_round_of_each_task_has_a_key_of_its_own():
-    others = [{"dag_id": "x"}, {"run_id": "x"}, {"task_id": "x"}, {"map_index": 0}, {"max_tries": 3}]
+    others = [
+        {"dag_id": "x"},
+        {"run_id": "x"},
+        {"task_id": "x"},
+        {"map_index": 0},
+        {"max_tries": 3},
+    ]
     assert len({key_of(), *(key_of(**one) for one in others)}) == 1 + len(others)
     assert key_of(try_number=1) == key_of(try_number=3)
 
 
 def test_mapped_flows_are_templated():
     with DAG("d", schedule=None):
-        operator = RunFlowOperator(task_id="t", flow_id="{{ flow }}", run_parameters={"a": "{{ flow }}"})
+        operator = RunFlowOperator(
+            task_id="t", flow_id="{{ flow }}", run_parameters={"a": "{{ flow }}"}
+        )
     operator.render_template_fields({"flow": 7})
     assert (operator.flow_id, operator.run_parameters) == ("7", {"a": "7"})

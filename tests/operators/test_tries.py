@@ -1,4 +1,5 @@
-"""What started a try, as each operator takes it: a retry stays a retry where people edit the DAG file meanwhile."""
+"""What started a try, as each operator takes it: a retry stays a retry where people edit the DAG
+file meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from airflow_provider_trifacta.promotion.journal import KEY
 
 pytestmark = pytest.mark.every_airflow
 
-NEVER_CLEARED, CLEARED = SimpleNamespace(start_date=None, clear_number=0), SimpleNamespace(clear_number=1)
+NEVER_CLEARED, CLEARED = (
+    SimpleNamespace(start_date=None, clear_number=0),
+    SimpleNamespace(clear_number=1),
+)
 
 
 @pytest.fixture
@@ -34,26 +38,40 @@ def posts(emulator):
 
 
 @pytest.mark.parametrize("with_journal", [True, False])
-@pytest.mark.parametrize("dag_run", [NEVER_CLEARED, CLEARED], ids=["never cleared", "cleared before"])
+@pytest.mark.parametrize(
+    "dag_run", [NEVER_CLEARED, CLEARED], ids=["never cleared", "cleared before"]
+)
 def test_a_retry_after_retries_were_lowered_activates_over_no_person(
     execute, emulator, release_ids, store, fails, with_journal, dag_run
 ):
     """The run began with ``retries=2``, and the DAG file says 1 by now: that looks like a clear."""
     first, _, last = release_ids
     memory = store if with_journal else None
-    execute(ActivateReleaseOperator(task_id="t", release_id=first, retries=2), max_tries=2, store=memory)
+    execute(
+        ActivateReleaseOperator(task_id="t", release_id=first, retries=2), max_tries=2, store=memory
+    )
     emulator.store.update_release(last, active=True)
     if dag_run is CLEARED and not with_journal:
-        pytest.skip("What is left over: retries lowered in a run that was cleared before, and nothing remembers.")
+        pytest.skip(
+            "What is left over: retries lowered in a run that was cleared before, and nothing"
+            " remembers."
+        )
     with fails("InterruptedChangeError"):
         edited = ActivateReleaseOperator(task_id="t", release_id=first, retries=1)
         execute(edited, dag_run=dag_run, try_number=2, max_tries=2, store=memory)
     assert emulator.store.active_release(1).id == last
 
 
-def test_a_retry_after_retries_were_lowered_runs_a_deployment_once(execute, emulator, release_ids, store):  # noqa: ARG001
+def test_a_retry_after_retries_were_lowered_runs_a_deployment_once(
+    execute,
+    emulator,
+    release_ids,  # noqa: ARG001
+    store,
+):
     def run(retries, **about):
-        operator = RunDeploymentOperator(task_id="t", deployment_id=1, poke_interval=0.001, retries=retries)
+        operator = RunDeploymentOperator(
+            task_id="t", deployment_id=1, poke_interval=0.001, retries=retries
+        )
         return execute(operator, max_tries=2, store=store, **about)
 
     first = run(2)[0]
@@ -63,9 +81,13 @@ def test_a_retry_after_retries_were_lowered_runs_a_deployment_once(execute, emul
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2, 9])
-def test_the_journal_tells_a_clear_also_where_retries_were_edited(execute, emulator, release_ids, store, retries):
+def test_the_journal_tells_a_clear_also_where_retries_were_edited(
+    execute, emulator, release_ids, store, retries
+):
     first, _, last = release_ids
-    execute(ActivateReleaseOperator(task_id="t", release_id=first, retries=2), max_tries=2, store=store)
+    execute(
+        ActivateReleaseOperator(task_id="t", release_id=first, retries=2), max_tries=2, store=store
+    )
     emulator.store.update_release(last, active=True)
     cleared = ActivateReleaseOperator(task_id="t", release_id=first, retries=retries)
     result, _ = execute(cleared, try_number=2, max_tries=3, store=store)
@@ -80,10 +102,20 @@ def test_each_try_notes_its_max_tries(execute, release_ids, store):
 
 
 @pytest.mark.parametrize(("max_tries", "kind"), [(1, "retry"), (2, "clear")])
-def test_a_journal_of_an_earlier_version_is_read(execute, emulator, release_ids, store, fails, max_tries, kind):
+def test_a_journal_of_an_earlier_version_is_read(
+    execute, emulator, release_ids, store, fails, max_tries, kind
+):
     first, _, last = release_ids
     asked = {"what": "set_live", "deployment_id": 1, "target": first}
-    store.set(KEY, {"opened": [1], "asked": asked, "before": {"live": last, "updated": {}}, "answer": {"done": True}})
+    store.set(
+        KEY,
+        {
+            "opened": [1],
+            "asked": asked,
+            "before": {"live": last, "updated": {}},
+            "answer": {"done": True},
+        },
+    )
     operator = ActivateReleaseOperator(task_id="t", release_id=first, retries=1)
     if kind == "retry":
         with fails("InterruptedChangeError"):
@@ -122,7 +154,9 @@ def test_an_error_says_when_a_clear_counts(
 def test_airflow_2_compares_the_try_before(monkeypatch, before, is_retry):
     """It counts no clears, and keeps the tries before; None if it kept none."""
     monkeypatch.setattr(_compat, "_max_tries_of_the_try_before", lambda _: before)
-    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=2, max_tries=2)
+    ti = SimpleNamespace(
+        dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=2, max_tries=2
+    )
     operator = ActivateReleaseOperator(task_id="t", release_id=1, retries=1)
     assert Attempt(operator, {"ti": ti, "dag_run": None}).begin().is_retry is is_retry
 

@@ -22,7 +22,10 @@ def zipped(text, compression=zipfile.ZIP_DEFLATED, name=NAME) -> bytes:
 
 def definition(data: str) -> bytes:
     """Zip a definition with this text as its data, and one flow."""
-    return zipped(f'{{"metadata": {json.dumps(METADATA)}, "data": {{"flows": [{{"id": 1, "name": "f"}}], {data}}}}}')
+    return zipped(
+        f'{{"metadata": {json.dumps(METADATA)}, "data": {{"flows": [{{"id": 1, "name": "f"}}],'
+        f" {data}}}}}"
+    )
 
 
 def rows(count: int, **tables: str) -> str:
@@ -33,7 +36,10 @@ def rows(count: int, **tables: str) -> str:
 def members(count: int) -> bytes:
     """Write a ZIP of many empty members without :mod:`zipfile`, which would take seconds."""
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"a"
-    central = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    central = (
+        struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+        + b"a"
+    )
     directory = central * count
     end64 = struct.pack(
         "<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(directory), len(local)
@@ -48,10 +54,17 @@ def overlapping(count: int, size: int) -> bytes:
     packed = packer.compress(b" " * size) + packer.flush()
     checksum = zlib.crc32(b" " * size)
     sizes = (checksum, len(packed), size)
-    content = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 0, *sizes, len(NAME), 0) + NAME.encode() + packed
+    content = (
+        struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 0, *sizes, len(NAME), 0)
+        + NAME.encode()
+        + packed
+    )
     names = [NAME if number == 0 else f"{number:010}" for number in range(count)]
     directory = b"".join(
-        struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 8, 0, 0, *sizes, len(one), 0, 0, 0, 0, 0, 0) + one.encode()
+        struct.pack(
+            "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 8, 0, 0, *sizes, len(one), 0, 0, 0, 0, 0, 0
+        )
+        + one.encode()
         for one in names
     )
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(content), 0)
@@ -72,7 +85,10 @@ def kinds():
     }.items():
         yield f"a million {name}", lambda text=text: definition(f'"x": [{text * million}0]')
         most = min(199_000 if text[0] in "[{" else 499_000, 7_000_000 // len(text.encode()))
-        yield f"as many {name} as are read", lambda text=text, most=most: definition(f'"x": [{text * most}0]')
+        yield (
+            f"as many {name} as are read",
+            lambda text=text, most=most: definition(f'"x": [{text * most}0]'),
+        )
     yield "many keys", lambda: definition(",".join(f'"k{n}":0' for n in range(249_000)))
     yield "brackets in JSON5", lambda: definition(f"x: [{'[],' * 199_000}]")
     yield "dicts in JSON5", lambda: definition(f"x: [{'{a:1},' * 166_000}]")
@@ -90,25 +106,32 @@ def kinds():
     count, long = 30_000, "n" * 4_000_000
     yield (
         "outputs of one id",
-        lambda: definition(rows(count, outputobjects='{"id":1}', writesettings='{"outputObjectId":1}')),
+        lambda: definition(
+            rows(count, outputobjects='{"id":1}', writesettings='{"outputObjectId":1}')
+        ),
     )
     yield (
         "outputs of one long recipe",
         lambda: definition(
-            f'"recipes": [{{"id": 2, "name": "{long}"}}], "flownodes": [{{"id": 3, "scriptId": 2}}], '
-            + rows(count, outputobjects='{"id":1,"flowNodeId":3,"isAdhoc":true}')
+            f'"recipes": [{{"id": 2, "name": "{long}"}}], "flownodes": [{{"id": 3, "scriptId":'
+            " 2}], " + rows(count, outputobjects='{"id":1,"flowNodeId":3,"isAdhoc":true}')
         ),
     )
     yield (
         "targets of one long connection",
         lambda: definition(
-            f'"connections": [{{"id": 2, "name": "{long}"}}], "outputobjects": [{{"id": 1, "writesettings": ['
-            + ",".join(['{"connectionId":2}'] * count)
-            + "]}]"
+            f'"connections": [{{"id": 2, "name": "{long}"}}], "outputobjects": [{{"id": 1,'
+            ' "writesettings": [' + ",".join(['{"connectionId":2}'] * count) + "]}]"
         ),
     )
-    yield "connections", lambda: definition(rows(60_000, connections='{"id":1,"name":"n","uuid":"u"}'))
-    yield "primary flows", lambda: definition('"x": 0, ' + rows(60_000, flows='{"id":1,"name":"n"}'))
+    yield (
+        "connections",
+        lambda: definition(rows(60_000, connections='{"id":1,"name":"n","uuid":"u"}')),
+    )
+    yield (
+        "primary flows",
+        lambda: definition('"x": 0, ' + rows(60_000, flows='{"id":1,"name":"n"}')),
+    )
     yield (
         "datasets of one id",
         lambda: definition(
@@ -130,7 +153,8 @@ def kinds():
     yield (
         "datasets of one long table",
         lambda: definition(
-            f'"relationalsources": [{{"datasourceId": 1, "raw": [{",".join(["1", *[chr(34) * 2] * 99_000])}]}}], '
+            '"relationalsources": [{"datasourceId": 1, "raw":'
+            f" [{','.join(['1', *[chr(34) * 2] * 99_000])}]}}], "
             + rows(50_000, datasources='{"id":1}')
         ),
     )

@@ -22,7 +22,8 @@ FLOW = json.dumps(
     }
 )
 NAME = "flow_f.json"
-#: Members of a ZIP (those whose names end in a slash are folders), whether it is taken, and whether with a warning.
+#: Members of a ZIP (those whose names end in a slash are folders), whether it is taken, and whether
+#: with a warning.
 CASES = {
     "as exported": ({NAME: FLOW}, True, False),
     "as exported, with an artifact": ({NAME: FLOW, "artifact_1.data": ""}, True, False),
@@ -31,7 +32,13 @@ CASES = {
     "an artifact in a folder": ({NAME: FLOW, "artifacts/1.data": ""}, True, False),
     "by the Finder": ({NAME: FLOW, f"__MACOSX/._{NAME}": "x"}, True, True),
     "by the Finder, a folder": (
-        {"f/": "", f"f/{NAME}": FLOW, "f/.DS_Store": "", "__MACOSX/": "", f"__MACOSX/f/._{NAME}": "x"},
+        {
+            "f/": "",
+            f"f/{NAME}": FLOW,
+            "f/.DS_Store": "",
+            "__MACOSX/": "",
+            f"__MACOSX/f/._{NAME}": "x",
+        },
         *(True, True),
     ),
     "from a volume of macOS": ({NAME: FLOW, f"._{NAME}": "x"}, True, True),

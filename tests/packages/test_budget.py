@@ -1,4 +1,5 @@
-"""What reading a hostile package costs, in memory and seconds: each kind, by each of the two readers."""
+"""What reading a hostile package costs, in memory and seconds: each kind, by each of the two
+readers."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _SPEC.loader.exec_module(hostile)
 
 #: MiB that reading any file may take.
 MOST = 200
-#: Reads each file in a process of its own, so that no file profits from what another one left behind.
+#: Reads each file in a process of its own, so that no file profits from what another one left
+#: behind.
 PROBE = """
 import json, os, re, sys, time
 from pathlib import Path
@@ -50,13 +52,16 @@ for path in paths:
     except (PackageError, ValidationError) as error:
         said = f"{type(error).__name__}: {error}"
         told = 0
-    print(json.dumps([Path(path).stem, peak() - before, time.process_time() - began, said, told]), flush=True)
+    spent = time.process_time() - began
+    print(json.dumps([Path(path).stem, peak() - before, spent, said, told]), flush=True)
     os._exit(0)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured where there is /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory is measured where there is /proc"
+)
 @pytest.mark.parametrize("reader", ["provider", "emulator"])
 def test_no_file_costs_more_than_the_budget(tmp_path, capsys, reader):
     paths = []
@@ -64,12 +69,19 @@ def test_no_file_costs_more_than_the_budget(tmp_path, capsys, reader):
         paths.append(tmp_path / f"{name}.zip")
         paths[-1].write_bytes(make())
     out = subprocess.run(
-        [sys.executable, "-c", PROBE, reader, *map(str, paths)], check=True, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", PROBE, reader, *map(str, paths)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     rows = [json.loads(line) for line in out.stdout.splitlines()]
     with capsys.disabled():
         memory, seconds = max(row[1] for row in rows), max(row[2] for row in rows)
-        sys.stdout.write(f"\n{reader}: {len(rows)} hostile packages, at most {memory:.0f} MiB and {seconds:.2f} s\n")
+        sys.stdout.write(
+            f"\n{reader}: {len(rows)} hostile packages, at most {memory:.0f} MiB and"
+            f" {seconds:.2f} s\n"
+        )
     assert [row[0] for row in rows] == [path.stem for path in paths]
     assert [row for row in rows if row[1] > MOST] == []
     # What is told of a package does not grow with it either.

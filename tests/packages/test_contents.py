@@ -48,15 +48,20 @@ def built(tmp_path):
         ),
     ],
 )
-def test_every_generation_tells_the_same(built, generation, options, kind, path, connection, parameters):
+def test_every_generation_tells_the_same(
+    built, generation, options, kind, path, connection, parameters
+):
     (one,) = built(generation=generation, **options)
-    assert one == Input(one.id, "orders.csv", one.flow_id, kind, path, connection, bool(parameters), parameters)
+    assert one == Input(
+        one.id, "orders.csv", one.flow_id, kind, path, connection, bool(parameters), parameters
+    )
     assert one.id is not None
     assert one.flow_id is not None
 
 
 UPLOAD = "7cdd47f0-449b-4a95-82a0-dbe4f4d1a626"
-#: Name, kind, path and connection of each dataset, and the names of its parameters, None where it is not parameterised.
+#: Name, kind, path and connection of each dataset, and the names of its parameters, None where it
+#: is not parameterised.
 REAL = {
     "flow_13__v6.0": [
         ("Contrats.csv", "file", "adl:///developpement/data/Contrats.csv", None, None),
@@ -67,10 +72,18 @@ REAL = {
     "flow_23__v6.0_parameterised": [
         ("Fichier Contrats", "file", "hdfs:///production/data/.csv", None, ["Fichier_Contrats"]),
         ("Fichier Risques", "file", "hdfs:///production/data/.csv", None, ["Fichier_Risques"]),
-        ("Fichier Sociétaires", "file", "hdfs:///production/data/.csv", None, ["Fichier_Societaires"]),
+        (
+            "Fichier Sociétaires",
+            "file",
+            "hdfs:///production/data/.csv",
+            None,
+            ["Fichier_Societaires"],
+        ),
         ("Referentiel", "table", "public.Referentiel", "postgres", None),
     ],
-    "flow_53__v6.8_parameterised": [("SQL Dataset 1", "query", 'select * from "Customers"', "PostgreSQL", [])],
+    "flow_53__v6.8_parameterised": [
+        ("SQL Dataset 1", "query", 'select * from "Customers"', "PostgreSQL", [])
+    ],
     "flow_63__v6.8": [("Customers", "table", "public.Customers", "PostgreSQL", None)],
     "flow_personalize__v7.1": [
         (
@@ -79,11 +92,25 @@ REAL = {
             f"s3://personalize.amer.trifacta.net/trifacta/uploads/1/{UPLOAD}/title%20%E2%80%93%202.basics.tsv.gz",
             *(None, None),
         ),
-        ("links.csv", "file", "s3://personalize.amer.trifacta.net/ml-latest-small/links.csv", None, None),
-        ("movies.csv", "file", "s3://personalize.amer.trifacta.net/ml-latest-small/movies.csv", None, None),
+        (
+            "links.csv",
+            "file",
+            "s3://personalize.amer.trifacta.net/ml-latest-small/links.csv",
+            None,
+            None,
+        ),
+        (
+            "movies.csv",
+            "file",
+            "s3://personalize.amer.trifacta.net/ml-latest-small/movies.csv",
+            None,
+            None,
+        ),
         ("u.data", "file", "s3://personalize.amer.trifacta.net/ml-100k/u.data", None, None),
     ],
-    "flow_update_reviews__v7.6": [("hotel_reviewdata", "table", "dev.hotel_reviewdata", "Internal Analytics", None)],
+    "flow_update_reviews__v7.6": [
+        ("hotel_reviewdata", "table", "dev.hotel_reviewdata", "Internal Analytics", None)
+    ],
     "flow_custom_calendars__v7.8": [("dummy", "query", "select 1 as dummy", None, [])],
     "flow_google_forms__v8.0_json5": [
         (
@@ -111,7 +138,11 @@ REAL = {
     "flow_dataprep_demo__v6.8_dataprep_sheet": [
         (
             *("Dynamic Customer CSV File", "file"),
-            *("gs://dataprep-staging-0b9ad034-9473-4777-98f1-0f3e643d0dce/landingzone/", None, ["FileName"]),
+            *(
+                "gs://dataprep-staging-0b9ad034-9473-4777-98f1-0f3e643d0dce/landingzone/",
+                None,
+                ["FileName"],
+            ),
         ),
         (
             *("Occupation Mapping Sheet", "file"),
@@ -120,7 +151,13 @@ REAL = {
     ],
     "flow_customer_sales__v8.9_json5_parameterised": [
         ("Dynamic Customer CSV File", "file", "s3://customer-sales/", None, ["Filename"]),
-        ("Occupation Mapping.xlsx/File 1 \u2013 2", "file", "s3://abhi-demo-s3/Occupation Mapping.xlsx", None, None),
+        (
+            "Occupation Mapping.xlsx/File 1 \u2013 2",
+            "file",
+            "s3://abhi-demo-s3/Occupation Mapping.xlsx",
+            None,
+            None,
+        ),
     ],
 }
 
@@ -129,7 +166,14 @@ def test_real_packages(real_package):
     with open_package(real_package) as package:
         inputs = package.contents.inputs
     assert [
-        (one.name, one.kind, one.path, one.connection, one.parameters if one.parameterised else None) for one in inputs
+        (
+            one.name,
+            one.kind,
+            one.path,
+            one.connection,
+            one.parameters if one.parameterised else None,
+        )
+        for one in inputs
     ] == REAL[real_package.stem]
 
 
@@ -138,10 +182,22 @@ def test_real_packages(real_package):
     [
         ({}, "file", None),
         ({"storageLocation": {"path": "/a.csv"}}, "file", "/a.csv"),
-        ({"storageLocation": {"type": "s3", "bucket": "b", "path": "/a.csv"}}, "file", "s3://b/a.csv"),
-        ({"storageLocation": {"type": "jdbc", "fullUri": '{"protocol":"jdbc"}', "path": ""}}, "file", ""),
+        (
+            {"storageLocation": {"type": "s3", "bucket": "b", "path": "/a.csv"}},
+            "file",
+            "s3://b/a.csv",
+        ),
+        (
+            {"storageLocation": {"type": "jdbc", "fullUri": '{"protocol":"jdbc"}', "path": ""}},
+            "file",
+            "",
+        ),
         ({"dynamicPath": "/.csv"}, "file", "/.csv"),
-        ({"dynamicPath": "/.csv", "storageLocation": {"fullUri": "s3://b/x", "path": "/y"}}, "file", "/.csv"),
+        (
+            {"dynamicPath": "/.csv", "storageLocation": {"fullUri": "s3://b/x", "path": "/y"}},
+            "file",
+            "/.csv",
+        ),
         (
             {
                 "dynamicPath": "/.csv",
@@ -161,7 +217,9 @@ def test_what_is_read(row, kind, path):
     assert (one.kind, one.path, one.flow_id) == (kind, path, 1)
 
 
-@pytest.mark.parametrize(("dynamic", "expected"), [(True, True), (False, False), (None, False), ("true", False)])
+@pytest.mark.parametrize(
+    ("dynamic", "expected"), [(True, True), (False, False), (None, False), ("true", False)]
+)
 def test_what_is_dynamic_is_parameterised(dynamic, expected):
     (one,) = read_inputs({"datasources": [{"id": 1, "isDynamic": dynamic}]})
     assert one.parameterised is expected
@@ -181,11 +239,40 @@ def test_rows_that_have_no_ids_belong_to_nothing():
     assert read_inputs(data) == [Input(None, None, None, "file", None, None, False, [])]
 
 
-ODD = [None, [], {}, "text", 5, True, [[]], ["x", None], {"id": 1}, [{}], [{"id": []}], [{"id": None}], [{"id": 2**70}]]
-TABLES = ["flownodes", "editablescripts", "recipes", "storagelocations", "relationalsources", "connections"]
+ODD = [
+    None,
+    [],
+    {},
+    "text",
+    5,
+    True,
+    [[]],
+    ["x", None],
+    {"id": 1},
+    [{}],
+    [{"id": []}],
+    [{"id": None}],
+    [{"id": 2**70}],
+]
+TABLES = [
+    "flownodes",
+    "editablescripts",
+    "recipes",
+    "storagelocations",
+    "relationalsources",
+    "connections",
+]
 PARAMETERS = ["runparameters", "runparameteredits"]
 FIELDS = [
-    *("id", "parsingScriptId", "storageLocationId", "connectionId", "isDynamic", "dynamicPath", "dynamicBucket"),
+    *(
+        "id",
+        "parsingScriptId",
+        "storageLocationId",
+        "connectionId",
+        "isDynamic",
+        "dynamicPath",
+        "dynamicBucket",
+    ),
     *("storageLocation", "relationalsource", "runParameters"),
 ]
 

@@ -33,7 +33,9 @@ def zipped(*members, compression=zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in members:
-            archive.writestr(name, content if isinstance(content, (bytes, str)) else json.dumps(content))
+            archive.writestr(
+                name, content if isinstance(content, (bytes, str)) else json.dumps(content)
+            )
     return buffer.getvalue()
 
 
@@ -72,8 +74,20 @@ EXPECTED = {
         *("35fbf550-f1b9-11ea-9742-3f2bb43c750a", "7.6.0", "SaaS"),
         *(["Update Review Data"], ["Internal Analytics"]),
     ),
-    "flow_13__v6.0": ("6d21a0c0-7f37-11e9-86eb-1bd94541d5a7", "6.0.1", "Enterprise", ["Contrôles v2"], ["postgres"]),
-    "flow_63__v6.8": ("53399fb0-5253-11ea-8fec-9d890937dbb6", "6.8.0", "Enterprise", ["SQL test2"], ["PostgreSQL"]),
+    "flow_13__v6.0": (
+        "6d21a0c0-7f37-11e9-86eb-1bd94541d5a7",
+        "6.0.1",
+        "Enterprise",
+        ["Contrôles v2"],
+        ["postgres"],
+    ),
+    "flow_63__v6.8": (
+        "53399fb0-5253-11ea-8fec-9d890937dbb6",
+        "6.8.0",
+        "Enterprise",
+        ["SQL test2"],
+        ["PostgreSQL"],
+    ),
     "flow_custom_calendars__v7.8": (
         "97d7cc90-2f30-11eb-8f3a-133e6698dc68",
         "7.8.0",
@@ -114,7 +128,13 @@ def test_every_generation_is_read(write, generation):
         uuid=UUID,
         exported_at=exported,
         connections=[
-            Connection(id=5, name="db", uuid="e75c2470-d728-11e9-8f1a-a3332515213f", type="jdbc", vendor="postgres")
+            Connection(
+                id=5,
+                name="db",
+                uuid="e75c2470-d728-11e9-8f1a-a3332515213f",
+                type="jdbc",
+                vendor="postgres",
+            )
         ],
     )
     with open_package(write(content)) as package:
@@ -159,7 +179,10 @@ def repacked(method) -> bytes:
             zipped(("artifact_1.data", b"x"), ("readme.txt", b"x")),
             "holds no flow definition (a .json or .json5 file) among its 2",
         ),
-        (zipped(("a.json", DEFINITION), ("b.JSON5", DEFINITION)), "holds 2 flow definitions (a.json, b.JSON5)"),
+        (
+            zipped(("a.json", DEFINITION), ("b.JSON5", DEFINITION)),
+            "holds 2 flow definitions (a.json, b.JSON5)",
+        ),
         (zipped(("flow.json", b"{")), "is not readable JSON or JSON5"),
         (zipped(("flow.json", b"")), "is not readable JSON or JSON5"),
         (zipped(("flow.json", b"[" * 100_000)), "is nested 100000 levels deep"),
@@ -170,7 +193,10 @@ def repacked(method) -> bytes:
         (zipped(("flow.json", {"data": {}})), "has no metadata"),
         (zipped(("flow.json", {"type": "plan", **DEFINITION})), "is a plan. Only flows"),
         (zipped(("flow.json", {"metadata": {}})), "has no usable metadata.uuid (None)"),
-        (zipped(("flow.json", {"metadata": {"uuid": "abc"}})), "has no usable metadata.uuid ('abc')"),
+        (
+            zipped(("flow.json", {"metadata": {"uuid": "abc"}})),
+            "has no usable metadata.uuid ('abc')",
+        ),
         (encrypted(), "is encrypted"),
         (damaged(), "is damaged and cannot be unpacked"),
         (repacked(99), "is packed by the method 99"),
@@ -195,7 +221,10 @@ def test_odd_but_sound_packages_are_taken(write):
 
 
 def test_a_text_that_no_encoding_can_write_is_taken(write):
-    definition = r'{"metadata": {"uuid": "%s"}, "data": {"flows": [{"name": "half \ud83d of it, whole \ud83d\ude00"}]}}'
+    definition = (
+        r'{"metadata": {"uuid": "%s"}, "data": {"flows": [{"name": "half \ud83d of it, whole'
+        r' \ud83d\ude00"}]}}'
+    )
     with open_package(write(zipped(("flow.json", definition % UUID)))) as package:
         assert package.info.flow_names == ["half \ufffd of it, whole \U0001f600"]
 
@@ -204,7 +233,9 @@ def test_a_text_that_no_encoding_can_write_is_taken(write):
 @pytest.mark.parametrize("functions", [11, 200, 400])
 def test_recipes_are_read_however_many_functions_they_nest(write, generation, functions):
     before = sys.getrecursionlimit()
-    path = write(build_package("deep", generation=generation, uuid=UUID, nested_functions=functions))
+    path = write(
+        build_package("deep", generation=generation, uuid=UUID, nested_functions=functions)
+    )
     with open_package(path) as package:
         assert package.info.uuid == UUID
         assert [recipe.name for recipe in report_on(package).recipes] == ["deep recipe"]
@@ -214,7 +245,9 @@ def test_recipes_are_read_however_many_functions_they_nest(write, generation, fu
 def test_what_stands_in_texts_and_comments_does_not_count():
     text = """{a: '[[[\\'[,', "b": "]]\\"[[[:", // [[[,
         c: [/* [[[ ' " :: */ {}]}"""
-    assert structure_of(text.encode(), 700_000) == Structure(depth=3, quoted=5, containers=3, separators=5)
+    assert structure_of(text.encode(), 700_000) == Structure(
+        depth=3, quoted=5, containers=3, separators=5
+    )
     # What has no end is nothing that a parser takes, but it must not be slow either.
     for endless in (b"/*" * 200_000, b'"' + b"\\" * 200_001, b"'" + b"[" * 200_000):
         found = structure_of(endless, 700_000)
@@ -239,12 +272,16 @@ def test_nothing_that_a_parser_reads_is_passed_over(text, containers):
 def test_zip_bombs_are_refused_without_unpacking(write, monkeypatch):
     monkeypatch.setattr(package_module, "MAX_UNPACKED_SIZE", 1_000_000)
     with pytest.raises(PackageTooLargeError, match="ZIP bomb"):
-        open_package(write(zipped(("flow.json", DEFINITION), ("artifact_1.data", b"\0" * 2_000_000))))
+        open_package(
+            write(zipped(("flow.json", DEFINITION), ("artifact_1.data", b"\0" * 2_000_000)))
+        )
 
 
 def test_a_big_honest_package_is_no_bomb(write, monkeypatch):
     monkeypatch.setattr(package_module, "MAX_UNPACKED_SIZE", 1_000_000)
-    with open_package(write(zipped(("flow.json", DEFINITION), ("artifact_1.data", os.urandom(2_000_000))))) as package:
+    with open_package(
+        write(zipped(("flow.json", DEFINITION), ("artifact_1.data", os.urandom(2_000_000))))
+    ) as package:
         assert package.size > 2_000_000
 
 

@@ -1,4 +1,5 @@
-"""Mutated packages: nothing but a PackageError leaves the reader, and the two readers take and refuse the same ZIPs."""
+"""Mutated packages: nothing but a PackageError leaves the reader, and the two readers take and
+refuse the same ZIPs."""
 
 from __future__ import annotations
 
@@ -21,8 +22,31 @@ FIXED = {
     "exported_at": datetime(2024, 5, 6, tzinfo=timezone.utc),
 }
 ODD = [
-    *(None, True, False, 0, -1, 2**70, 1.5, float("nan"), "", "x" * 5_000, "half \ud83d", "\x1b[2J\n", "None"),
-    *([], {}, [[]], [None], {"id": 1}, [{"id": 1}], {"": {"": []}}, "9bae78c0-2fcb-11e9-9523-77f56ed58844"),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        2**70,
+        1.5,
+        float("nan"),
+        "",
+        "x" * 5_000,
+        "half \ud83d",
+        "\x1b[2J\n",
+        "None",
+    ),
+    *(
+        [],
+        {},
+        [[]],
+        [None],
+        {"id": 1},
+        [{"id": 1}],
+        {"": {"": []}},
+        "9bae78c0-2fcb-11e9-9523-77f56ed58844",
+    ),
 ]
 
 
@@ -51,13 +75,16 @@ def taken_by_the_emulator(content) -> bool:
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
-    """Change some bytes of a ZIP: most in its lists of members, which are at both ends of each member."""
+    """Change some bytes of a ZIP: most in its lists of members, which are at both ends of each
+    member."""
     made = bytearray(content)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         signature = chance.choice((b"PK\3\4", b"PK\1\2", b"PK\5\6"))
         start = max(made.find(signature), 0)
         place = (
-            min(start + chance.randrange(60), len(made) - 1) if chance.random() < 0.8 else chance.randrange(len(made))
+            min(start + chance.randrange(60), len(made) - 1)
+            if chance.random() < 0.8
+            else chance.randrange(len(made))
         )
         what = chance.randrange(5)
         if what == 0:
@@ -65,7 +92,9 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
         elif what == 1:
             made[place] = chance.choice((0, 1, 0x7F, 0xFF))
         elif what == 2:
-            made[place : place + 4] = chance.choice((b"\xff" * 4, b"\0" * 4, b"PK\1\2", b"\0\0\0\x80"))
+            made[place : place + 4] = chance.choice(
+                (b"\xff" * 4, b"\0" * 4, b"PK\1\2", b"\0\0\0\x80")
+            )
         elif what == 3:
             del made[place : place + chance.randrange(1, 30)]
         else:
@@ -80,12 +109,18 @@ def put_odd_values(value, chance: random.Random):
     if isinstance(value, dict):
         keys = list(value)
         return {
-            chance.choice(keys) if chance.random() < 0.02 else key: put_odd_values(value[key], chance)
+            chance.choice(keys) if chance.random() < 0.02 else key: put_odd_values(
+                value[key], chance
+            )
             for key in keys
             if chance.random() > 0.03
         }
     if isinstance(value, list):
-        return [put_odd_values(one, chance) for one in value for _ in range(2 if chance.random() < 0.05 else 1)]
+        return [
+            put_odd_values(one, chance)
+            for one in value
+            for _ in range(2 if chance.random() < 0.05 else 1)
+        ]
     return chance.choice(ODD) if chance.random() < 0.1 else value
 
 
@@ -100,7 +135,10 @@ def test_damaged_zips(tmp_path, rounds, tell):
     count = rounds(400)
     chance, path, taken = random.Random(SEED), tmp_path / "flow.zip", 0
     for _ in range(count):
-        content = damaged(build_package("Orders", generation=chance.choice(("6.0", "6.8", "8.0")), **FIXED), chance)
+        content = damaged(
+            build_package("Orders", generation=chance.choice(("6.0", "6.8", "8.0")), **FIXED),
+            chance,
+        )
         path.write_bytes(content)
         found = taken_by_the_provider(path)
         assert taken_by_the_emulator(content) is found, content
@@ -114,7 +152,9 @@ def test_odd_definitions(tmp_path, rounds, tell):
     chance, path, taken = random.Random(SEED), tmp_path / "flow.zip", 0
     connection = Connection(id=5, name="db", uuid="e75c2470-d728-11e9-8f1a-a3332515213f")
     for number in range(count):
-        built = build_package("Orders", generation=("6.0", "6.8")[number % 2], connections=[connection], **FIXED)
+        built = build_package(
+            "Orders", generation=("6.0", "6.8")[number % 2], connections=[connection], **FIXED
+        )
         with zipfile.ZipFile(io.BytesIO(built)) as archive:
             (name,) = [one for one in archive.namelist() if one.endswith(".json")]
             definition = json.loads(archive.read(name))

@@ -60,7 +60,18 @@ PACKAGE = build_package("Orders", nested_functions=20)
         PACKAGE.replace(b"\n", b"\r\n"),
         stored().replace(b"\n", b"\r\n"),
     ],
-    ids=["shell", "shell and echo", "utf-8", "ascii", "latin-1", "ignore", "?", "BOM", "CR LF", "CR LF, stored"],
+    ids=[
+        "shell",
+        "shell and echo",
+        "utf-8",
+        "ascii",
+        "latin-1",
+        "ignore",
+        "?",
+        "BOM",
+        "CR LF",
+        "CR LF, stored",
+    ],
 )
 def test_a_zip_that_was_copied_as_text(reason, content):
     said = reason(content)
@@ -68,7 +79,9 @@ def test_a_zip_that_was_copied_as_text(reason, content):
     assert "binary mode" in said
 
 
-@pytest.mark.parametrize("content", [PACKAGE[:-30], PACKAGE[: len(PACKAGE) // 2], stored()[:-30], PACKAGE[:40]])
+@pytest.mark.parametrize(
+    "content", [PACKAGE[:-30], PACKAGE[: len(PACKAGE) // 2], stored()[:-30], PACKAGE[:40]]
+)
 def test_a_zip_that_was_cut_short_is_not_taken_for_that(reason, content):
     said = reason(content)
     assert NOT_A_ZIP in said
@@ -107,9 +120,15 @@ def test_an_error_of_the_server(reason, document, words, indent):
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("<!DOCTYPE html><html><head><title>Sign in &amp;\n go</title></head></html>", "(Sign in & go)"),
+        (
+            "<!DOCTYPE html><html><head><title>Sign in &amp;\n go</title></head></html>",
+            "(Sign in & go)",
+        ),
         ("\ufeff\n <html><body><h1>502 <b>Bad</b> Gateway</h1>", "(502 Bad Gateway)"),
-        ("<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", "(Access Denied)"),
+        (
+            "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+            "(Access Denied)",
+        ),
         ("<html>", "a web page, such as a login page"),
         ("<title></title>", "a web page, such as a login page"),
     ],
@@ -123,7 +142,14 @@ def test_a_web_page(reason, page, words):
 def test_other_things(reason):
     assert "a flow definition that was unpacked" in reason(json.dumps({"metadata": {}}).encode())
     assert "a JSON document" in reason(b'{"a": 1}')
-    for content in (b"text", b'{"a"', b"{" * 100_000, b'{"a":' * 100_000, b"\xff\xfe<\x00h\x00", b"[1]"):
+    for content in (
+        b"text",
+        b'{"a"',
+        b"{" * 100_000,
+        b'{"a":' * 100_000,
+        b"\xff\xfe<\x00h\x00",
+        b"[1]",
+    ):
         said = reason(content)
         assert NOT_A_ZIP in said
         assert " but " not in said
@@ -131,7 +157,10 @@ def test_other_things(reason):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("damaged_as_text.zip", AS_TEXT), ("server_said_403.zip", "(AccessControlException: Permission denied)")],
+    [
+        ("damaged_as_text.zip", AS_TEXT),
+        ("server_said_403.zip", "(AccessControlException: Permission denied)"),
+    ],
 )
 def test_real_broken_files(name, words, read_real, reason):
     refused = reason(read_real(f"broken/{name}"))

@@ -16,13 +16,22 @@ MEMBERS = {
 
 
 def test_the_members():
-    found = {name for name, one in vars(packages).items() if not name.startswith("_") and not inspect.ismodule(one)}
+    found = {
+        name
+        for name, one in vars(packages).items()
+        if not name.startswith("_") and not inspect.ismodule(one)
+    }
     assert found - {"annotations"} == MEMBERS
 
 
 def test_importing_them_loads_neither_airflow_nor_an_http_library():
-    code = "import sys, airflow_provider_trifacta.packages; print(*{one.split('.')[0] for one in sys.modules})"
-    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    code = (
+        "import sys, airflow_provider_trifacta.packages; print(*{one.split('.')[0] for one in"
+        " sys.modules})"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
     assert not {"airflow", "requests", "urllib3", "httpx", "aiohttp"} & set(out.split())
 
 

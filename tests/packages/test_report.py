@@ -11,7 +11,14 @@ import pytest
 from trifacta_emulator import Connection, build_package
 
 from airflow_provider_trifacta.client.errors import PackageChangedError
-from airflow_provider_trifacta.packages import ContainedFlow, Output, Recipe, Target, open_package, report_on
+from airflow_provider_trifacta.packages import (
+    ContainedFlow,
+    Output,
+    Recipe,
+    Target,
+    open_package,
+    report_on,
+)
 from airflow_provider_trifacta.packages.report import LOCAL_ID
 
 UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
@@ -54,13 +61,21 @@ def test_every_generation_tells_the_same(report, generation):
         output_path="s3://bucket/orders.csv",
     )
     found = report(content)
-    assert (found.file, found.size, found.sha256) == ("flow.zip", len(content), hashlib.sha256(content).hexdigest())
+    assert (found.file, found.size, found.sha256) == (
+        "flow.zip",
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+    )
     assert (found.package_uuid, found.edition) == (UUID, "Enterprise")
     assert found.comment == ("for May" if generation == "8.0" else None)
     (flow,) = found.flows
     assert (flow.name, flow.primary) == ("Örders", True)
     (dataset,) = found.inputs
-    assert (dataset.name, dataset.flow_id, dataset.connection) == ("orders.csv", flow.id, "warehouse")
+    assert (dataset.name, dataset.flow_id, dataset.connection) == (
+        "orders.csv",
+        flow.id,
+        "warehouse",
+    )
     (recipe,) = found.recipes  # and not the dataset's parsing
     assert (recipe.name, recipe.flow_id) == ("Örders recipe", flow.id)
     (output,) = found.outputs
@@ -74,7 +89,9 @@ def test_every_generation_tells_the_same(report, generation):
         "onCondition": {"uuid": WAREHOUSE.uuid},
         "withCondition": {"id": LOCAL_ID},
     }
-    assert [warning[:21] for warning in found.warnings] == (["Exported by 6.0.1+235"] if generation == "6.0" else [])
+    assert [warning[:21] for warning in found.warnings] == (
+        ["Exported by 6.0.1+235"] if generation == "6.0" else []
+    )
     assert found.as_dict()["exported_at"] == "2024-05-06T07:08:09.123+00:00"
     assert json.loads(json.dumps(found.as_dict())) == found.as_dict()
 
@@ -115,7 +132,11 @@ REAL_TARGETS = {
         *("csv", "create", None),
     ),
     "flow_google_forms__v8.0_json5": Target(
-        "table", "content-collaboration.DesignPattern.A000111_CoreAnswers", "bigquery", "dropAndLoad", None
+        "table",
+        "content-collaboration.DesignPattern.A000111_CoreAnswers",
+        "bigquery",
+        "dropAndLoad",
+        None,
     ),
     "flow_pricing__v8.6_json5_artifact": Target(
         "file",
@@ -184,7 +205,13 @@ def test_flat_outputs_find_their_tables_and_connections(report):
     assert found.recipes == [Recipe(21, "lower", 1), Recipe(20, "Upper", 2)]
     assert found.outputs == [
         Output(41, "lower", 1, False, []),
-        Output(40, "Upper", 2, True, [Target("table", "db.public.t", "postgres", "append", "warehouse")]),
+        Output(
+            40,
+            "Upper",
+            2,
+            True,
+            [Target("table", "db.public.t", "postgres", "append", "warehouse")],
+        ),
         Output(None, "Upper", 2, False, []),
     ]
     assert found.connections[0].rule["onCondition"] == {"id": "5"}
@@ -215,7 +242,9 @@ def test_the_exporters_release_is_judged(report, version, words):
 def test_an_unknown_primary_flow_is_warned_of(report, primary):
     found = report(definition({"flows": [{"id": 1, "name": "f"}]}, primaryFlowIds=primary))
     assert [flow.primary for flow in found.flows] == [False]
-    assert found.warnings == ["The package does not say which flow is primary, and a deployment runs the primary flow."]
+    assert found.warnings == [
+        "The package does not say which flow is primary, and a deployment runs the primary flow."
+    ]
 
 
 @pytest.mark.parametrize("output", [{"flowNodeId": 9, "isAdhoc": True}, {"flowNodeId": 10}])
@@ -231,14 +260,40 @@ def test_what_is_not_told_raises_no_false_alarm(report, output):
     assert report(definition(data)).warnings == []
 
 
-ODD = [None, [], {}, "text", 5, True, [[]], ["x", None], {"id": 1}, [{}], [{"id": []}], [{"id": None}], [{"id": 2**70}]]
-TABLES = ["flownodes", "recipes", "editablescripts", "datasources", "outputobjects", "writesettings", "publications"]
+ODD = [
+    None,
+    [],
+    {},
+    "text",
+    5,
+    True,
+    [[]],
+    ["x", None],
+    {"id": 1},
+    [{}],
+    [{"id": []}],
+    [{"id": None}],
+    [{"id": 2**70}],
+]
+TABLES = [
+    "flownodes",
+    "recipes",
+    "editablescripts",
+    "datasources",
+    "outputobjects",
+    "writesettings",
+    "publications",
+]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_odd_tables_count_as_empty(report, odd):
     tables = dict.fromkeys(TABLES, odd)
-    for data in (odd, {"flows": odd, "connections": odd, **tables}, {"flows": [{"id": 1, "name": odd, **tables}]}):
+    for data in (
+        odd,
+        {"flows": odd, "connections": odd, **tables},
+        {"flows": [{"id": 1, "name": odd, **tables}]},
+    ):
         found = report(definition(data, comment=odd, exportedAt=odd))
         assert found.recipes == []
         assert {output.recipe for output in found.outputs} <= {None}
@@ -260,7 +315,9 @@ def test_odd_fields_count_as_not_told(report, odd):
                 "id": 40,
                 "flowNodeId": 10,
                 "isAdhoc": "yes",
-                "publications": [{"path": odd, "tableName": "t", "targetType": odd, "connectionId": odd}],
+                "publications": [
+                    {"path": odd, "tableName": "t", "targetType": odd, "connectionId": odd}
+                ],
             }
         ],
     }
@@ -282,7 +339,8 @@ def test_a_package_that_was_cut_short_meanwhile_is_an_error(tmp_path):
 
 
 def test_many_rows_take_no_time(report):
-    """Half a second where it is done right, minutes where each output looks through all that is written."""
+    """Half a second where it is done right, minutes where each output looks through all that is
+    written."""
     begin = time.monotonic()
     count = 20_000
     rows = [{"id": number, "outputObjectId": number, "path": "p"} for number in range(1, count + 1)]

@@ -6,7 +6,14 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from trifacta_emulator import Emulator, EmulatorOptions, PresetConnection, PresetFlow, User, read_package
+from trifacta_emulator import (
+    Emulator,
+    EmulatorOptions,
+    PresetConnection,
+    PresetFlow,
+    User,
+    read_package,
+)
 from trifacta_emulator.__main__ import emulator_of
 
 from airflow_provider_trifacta.probe import __main__ as command
@@ -25,7 +32,8 @@ FURNISHED = {
 
 @pytest.fixture
 def furnished():
-    """Return a function that starts an emulator with something of everything; it stops after the test."""
+    """Return a function that starts an emulator with something of everything; it stops after the
+    test."""
     started = []
 
     def start(**options) -> Emulator:
@@ -74,7 +82,8 @@ def probe(use_connection, capsys, tmp_path):
 
 @pytest.fixture
 def during(monkeypatch):
-    """Return a function that lets something happen when a call is made: before it is sent, or after its answer."""
+    """Return a function that lets something happen when a call is made: before it is sent, or after
+    its answer."""
 
     def let(key, happen, *, after=False):
         make, ask = instance.Probe._make, instance.Probe._ask
@@ -132,7 +141,8 @@ def like():
 
 @pytest.fixture
 def left_behind():
-    """Return a function that tells what an emulator has that it had not before the probe, or has no longer."""
+    """Return a function that tells what an emulator has that it had not before the probe, or has no
+    longer."""
     return lambda emulator: set(kept(emulator)) ^ set(emulator.before)
 
 

@@ -1,4 +1,5 @@
-"""A description of an API as a vendor writes it, full of what an administrator or a server may have put there."""
+"""A description of an API as a vendor writes it, full of what an administrator or a server may have
+put there."""
 
 from __future__ import annotations
 
@@ -53,7 +54,10 @@ RELEASE = {
 FLOW = {
     "allOf": [
         {"type": "object", "properties": {"deleted_at": {"type": "string", "format": "date-time"}}},
-        {"type": "object", "properties": {"releases": {"type": "array", "items": _RELEASE_REFERENCE}}},
+        {
+            "type": "object",
+            "properties": {"releases": {"type": "array", "items": _RELEASE_REFERENCE}},
+        },
     ]
 }
 
@@ -63,8 +67,13 @@ def _parameter(name: str, place: str, kind: str) -> dict:
 
 
 _NUMBER = {**_parameter("id", "path", "integer"), "required": True}
-_EMBED, _EXECUTION = _parameter("embed", "query", "string"), _parameter("x-execution-id", "header", "string")
-_FILE = {"schema": {"type": "object", "properties": {"data": {"type": "string", "format": "binary"}}}}
+_EMBED, _EXECUTION = (
+    _parameter("embed", "query", "string"),
+    _parameter("x-execution-id", "header", "string"),
+)
+_FILE = {
+    "schema": {"type": "object", "properties": {"data": {"type": "string", "format": "binary"}}}
+}
 
 
 def _answered(schema: dict) -> dict:
@@ -84,7 +93,9 @@ KEPT = {
         "/v4/deployments/{id}/run": {
             "post": {"parameters": [_NUMBER, _EXECUTION], "responses": {"201": {}}},
         },
-        "/v4/releases": {"get": {"parameters": [_EMBED], "responses": {"200": _answered(_RELEASE_REFERENCE)}}},
+        "/v4/releases": {
+            "get": {"parameters": [_EMBED], "responses": {"200": _answered(_RELEASE_REFERENCE)}}
+        },
         "/v4/flows/package": {"post": {"responses": {"4XX": {}}}},
         "/v4/jobGroups": {"get": {"responses": {}}},
         "/v4/people/current": {"get": {"responses": {}}},
@@ -103,7 +114,12 @@ def vendors() -> dict:
     releases["post"]["parameters"] = [_EMBED]
     whole["components"]["parameters"] = {"id": copy.deepcopy(_NUMBER)}
     whole["components"]["schemas"]["unused"] = {"type": "object", "properties": {"unused": _ID}}
-    others = {"/v4/connections", "/v4/plans/{id}", f"/v4/{CANARY}", f"/{CANARY}.example.com/v4/deployments"}
+    others = {
+        "/v4/connections",
+        "/v4/plans/{id}",
+        f"/v4/{CANARY}",
+        f"/{CANARY}.example.com/v4/deployments",
+    }
     whole["paths"] = {**{path: {"get": {"responses": {}}} for path in others}, **whole["paths"]}
     return {"openapi": "3.0.1", "info": {"version": "9.7.0"}, **whole}
 
@@ -116,5 +132,13 @@ def with_noise(value: object, place: str = "") -> object:
         return value
     parts = {name: with_noise(part, name) for name, part in value.items()}
     # Here the names are the vendor's own: anything would be a name.
-    named = place in ("properties", "schemas", "paths", "responses", "content", "components", "parameters")
+    named = place in (
+        "properties",
+        "schemas",
+        "paths",
+        "responses",
+        "content",
+        "components",
+        "parameters",
+    )
     return parts if named else {**NOISE, **parts, "description": NOISE["description"]}

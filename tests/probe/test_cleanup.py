@@ -1,4 +1,5 @@
-"""What the probe made is deleted after errors and signals; what is left is named; nothing else is touched."""
+"""What the probe made is deleted after errors and signals; what is left is named; nothing else is
+touched."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def _no_pause(monkeypatch):
         ("third", signal.SIGINT),
     ],
 )
-def test_a_signal_stops_it_after_the_present_request(furnished, probe, during, left_behind, key, number):
+def test_a_signal_stops_it_after_the_present_request(
+    furnished, probe, during, left_behind, key, number
+):
     emulator = furnished()
     during(key, lambda: signal.raise_signal(number))
     report = probe(emulator.url, "--write", probe.name)
@@ -143,7 +146,9 @@ def test_without_write_it_only_reads(furnished, probe):
 def test_a_signal_does_not_break_a_request_off(furnished, probe, left_behind):
     """The release exists on the server before the probe knows it."""
     emulator = furnished()
-    upload = emulator.faults.add(Fault(Hold("after_commit"), method="POST", path="/v4/deployments/*/releases"))
+    upload = emulator.faults.add(
+        Fault(Hold("after_commit"), method="POST", path="/v4/deployments/*/releases")
+    )
 
     def terminate():
         upload.wait_until_waiting()

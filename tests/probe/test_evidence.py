@@ -1,4 +1,5 @@
-"""What an instance says of itself comes home, also without ``--write``: its structure, and none of its texts."""
+"""What an instance says of itself comes home, also without ``--write``: its structure, and none of
+its texts."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def inhabited(furnished):
 
 @pytest.fixture
 def described(inhabited, clean):
-    """Return a function that probes an instance that describes itself so, and gives what is kept."""
+    """Return a function that probes an instance that describes itself so, and gives
+    what is kept.
+    """
 
     def probe(body):
         emulator = inhabited()
@@ -65,12 +68,21 @@ def test_an_emulator_tells_both_without_write(inhabited, clean):
         ],
     }
     paths = report.json["description"]["paths"]
-    kinds = ("deployments/{id}/releases", "releases/{id}", "deployments/{id}/objectImportRules", "flows/package")
+    kinds = (
+        "deployments/{id}/releases",
+        "releases/{id}",
+        "deployments/{id}/objectImportRules",
+        "flows/package",
+    )
     assert {f"/v4/{path}" for path in (*kinds, "jobGroups/{id}", "people/current")} <= paths.keys()
     assert not [path for path in paths if "onnections" in path or "Tokens" in path]
-    [execution] = [row for row in paths["/v4/jobGroups"]["post"]["parameters"] if row["in"] == "header"]
+    [execution] = [
+        row for row in paths["/v4/jobGroups"]["post"]["parameters"] if row["in"] == "header"
+    ]
     assert execution == {"name": "x-execution-id", "in": "header", "schema": {"type": "string"}}
-    run = paths["/v4/deployments/{id}/run"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
+    run = paths["/v4/deployments/{id}/run"]["post"]["responses"]["201"]["content"][
+        "application/json"
+    ]["schema"]
     assert set(run["properties"]["data"]["items"]["properties"]) == {"reason", "sessionId", "id"}
 
 
@@ -143,9 +155,16 @@ def _named_by(word):
     }
     parameter = {"name": word, "in": word, "schema": schema}
     content = {"content": {word: {"schema": schema}}}
-    operation = {"parameters": [parameter], "requestBody": content, "responses": {word: content, "200": content}}
+    operation = {
+        "parameters": [parameter],
+        "requestBody": content,
+        "responses": {word: content, "200": content},
+    }
     part = word.replace("/", " ")
-    paths = {f"/v4/deployments/{{{part}}}": {"get": operation}, f"/v4/releases/{word}/:{word}": {word: operation}}
+    paths = {
+        f"/v4/deployments/{{{part}}}": {"get": operation},
+        f"/v4/releases/{word}/:{word}": {word: operation},
+    }
     return {"paths": paths, "components": {"schemas": {word: schema}}}
 
 
@@ -153,7 +172,12 @@ def _named_by(word):
 def test_a_word_that_is_no_vendors_becomes_other(described, word):
     kept = described(_named_by(word))
     operation = kept["paths"]["/v4/deployments/{other}"]["get"]
-    schema = {"required": ["other"], "enum": ["other"], "properties": {"other": {"type": ["string"]}}, "allOf": [{}]}
+    schema = {
+        "required": ["other"],
+        "enum": ["other"],
+        "properties": {"other": {"type": ["string"]}},
+        "allOf": [{}],
+    }
     assert operation["parameters"] == [{"name": "other", "in": "other", "schema": schema}]
     assert operation["responses"] == {"200": {"content": {"other": {"schema": schema}}}}
 
@@ -178,9 +202,28 @@ def test_a_word_of_the_documents_stays(inhabited, probe):
         {},
         {"paths": []},
         {"paths": {"/v4/deployments": None, "/v4/releases": []}},
-        {"paths": {"/v4/deployments": {"get": [1], "post": {"parameters": {}, "responses": [], "requestBody": 1}}}},
-        {"paths": {"/v4/releases": {"get": {"parameters": [None, 1, [], {"$ref": "#/no/such"}], "responses": {}}}}},
-        {"paths": {"/v4/releases": {"get": {"responses": {"200": {"$ref": "#/paths"}, "default": {"$ref": 1}}}}}},
+        {
+            "paths": {
+                "/v4/deployments": {
+                    "get": [1],
+                    "post": {"parameters": {}, "responses": [], "requestBody": 1},
+                }
+            }
+        },
+        {
+            "paths": {
+                "/v4/releases": {
+                    "get": {"parameters": [None, 1, [], {"$ref": "#/no/such"}], "responses": {}}
+                }
+            }
+        },
+        {
+            "paths": {
+                "/v4/releases": {
+                    "get": {"responses": {"200": {"$ref": "#/paths"}, "default": {"$ref": 1}}}
+                }
+            }
+        },
     ],
 )
 def test_an_odd_description(described, body):
@@ -195,7 +238,11 @@ def _in_itself(depth):
     return schema
 
 
-WIDE = {f"a{letter * 15}b{other * 15}": {"type": "string"} for letter in "abcdefghijkl" for other in "mnopqrstuvwx"}
+WIDE = {
+    f"a{letter * 15}b{other * 15}": {"type": "string"}
+    for letter in "abcdefghijkl"
+    for other in "mnopqrstuvwx"
+}
 LARGE = {
     "many paths": {"paths": {f"/v4/releases/{word}": {"get": {"responses": {}}} for word in WIDE}},
     "deep": {"schema": _in_itself(40)},
@@ -207,7 +254,12 @@ LARGE = {
 
 @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
 def test_what_is_kept_is_bounded(described, body):
-    circle = {"allOf": [{"$ref": "#/components/schemas/circle"}, {"properties": {"circle": {"$ref": "#/components"}}}]}
+    circle = {
+        "allOf": [
+            {"$ref": "#/components/schemas/circle"},
+            {"properties": {"circle": {"$ref": "#/components"}}},
+        ]
+    }
     answer = {"200": {"content": {"application/json": {"schema": body.get("schema", {})}}}}
     paths = {"/v4/releases": {"get": {"responses": answer}}, **body.get("paths", {})}
     kept = described({"paths": paths, "components": {"schemas": {"circle": circle}}})
@@ -217,7 +269,13 @@ def test_what_is_kept_is_bounded(described, body):
 
 
 def test_deployments_come_first_where_not_all_fits(described):
-    wide = {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"properties": WIDE}}}}}}}
+    wide = {
+        "get": {
+            "responses": {
+                "200": {"content": {"application/json": {"schema": {"properties": WIDE}}}}
+            }
+        }
+    }
     jobs = {f"/v4/jobs/{name}": copy.deepcopy(wide) for name in WIDE}
     kept = described({"paths": {**jobs, "/v4/deployments": wide}})
     assert (next(iter(kept["paths"])), kept["cut"]) == ("/v4/deployments", True)
@@ -232,9 +290,19 @@ SAYS = "No association noSuchThing in releases! Valid associations are "
         ({"details": f"{SAYS}creator, updater, snapshots..."}, ["creator", "updater", "snapshots"]),
         ({"message": f"{SAYS}creator,jobs.scriptResults ."}, ["creator", "jobs.scriptResults"]),
         (f"{SAYS}creator", ["creator"]),
-        ({"details": f"{SAYS}creator, flows. Ask {CANARY}, or {CANARY}@example.com"}, ["creator", "flows"]),
+        (
+            {"details": f"{SAYS}creator, flows. Ask {CANARY}, or {CANARY}@example.com"},
+            ["creator", "flows"],
+        ),
         ({"details": f"{SAYS}{', '.join(UNSAFE)}, flows"}, ["other", "flows"]),
-        ({"details": f"{SAYS}{', '.join(f'a{chr(97 + n % 26) * (n // 26 + 1)}' for n in range(500))}"}, 100),
+        (
+            {
+                "details": (
+                    f"{SAYS}{', '.join(f'a{chr(97 + n % 26) * (n // 26 + 1)}' for n in range(500))}"
+                )
+            },
+            100,
+        ),
         ({"details": 5, "message": None}, None),
         ({"details": f"Valid {CANARY}"}, None),
         (None, None),
@@ -242,7 +310,10 @@ SAYS = "No association noSuchThing in releases! Valid associations are "
 )
 def test_a_list_of_associations(inhabited, clean, during, exception, names):
     emulator = inhabited()
-    for key, path in (("embeds_of_release", "/v4/releases/*"), ("embeds_of_releases", "/v4/releases")):
+    for key, path in (
+        ("embeds_of_release", "/v4/releases/*"),
+        ("embeds_of_releases", "/v4/releases"),
+    ):
         fault = Fault(Answer(400, body={"exception": exception}), path=path)
         during(key, lambda fault=fault: emulator.faults.add(fault))
     found = clean(emulator).json["associations"]["release"]
@@ -251,7 +322,8 @@ def test_a_list_of_associations(inhabited, clean, during, exception, names):
 
 ROWS = {"data": [{"id": 1, "deployment": {"id": 1}}, {"id": 2, "deployment": {"id": 1}}]}
 REFUSED = Answer(400)
-#: Items that an instance shows without a change, and an answer that shows that it does something else.
+#: Items that an instance shows without a change, and an answer that shows that it does something
+#: else.
 SWITCHED = [
     ("releases_route", "all_releases", Answer(404), False),
     ("sort_releases", "releases_up", REFUSED, False),
@@ -282,7 +354,11 @@ def test_what_it_reads_is_judged(inhabited, probe, during, item, key, answer, se
 
 
 #: The same of what only ``--write`` shows.
-TIMES = {"createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z", "active": True}
+TIMES = {
+    "createdAt": "2026-01-01T00:00:00.000Z",
+    "updatedAt": "2026-01-01T00:00:00.000Z",
+    "active": True,
+}
 WRITTEN = [
     ("touches_activated", ("first_after", "first_back"), TIMES),
     ("touches_replaced", ("second_after", "second_back"), TIMES),
@@ -298,7 +374,9 @@ def test_what_it_changes_is_judged(furnished, probe, during, left_behind, item, 
     emulator = furnished()
     for key in keys:
         during(key, lambda: emulator.faults.add(Fault(Answer(200, body=body))))
-    report = {entry["item"]: entry for entry in probe(emulator.url, "--write", probe.name).json["items"]}
+    report = {
+        entry["item"]: entry for entry in probe(emulator.url, "--write", probe.name).json["items"]
+    }
     assert (report[item]["verdict"], report[item]["seen"]) == ("refuted", False)
     assert not left_behind(emulator)
 
@@ -306,14 +384,22 @@ def test_what_it_changes_is_judged(furnished, probe, during, left_behind, item, 
 def test_whole_seconds_hide_no_change(furnished, probe, left_behind):
     """Two changes within a second would show the same time."""
     emulator = furnished(whole_seconds=True)
-    report = {entry["item"]: entry for entry in probe(emulator.url, "--write", probe.name).json["items"]}
-    for item in ("touches_activated", "touches_replaced", "touches_deactivated", "updated_at_import"):
+    report = {
+        entry["item"]: entry for entry in probe(emulator.url, "--write", probe.name).json["items"]
+    }
+    for item in (
+        "touches_activated",
+        "touches_replaced",
+        "touches_deactivated",
+        "updated_at_import",
+    ):
         assert report[item]["verdict"] == "confirmed", item
     assert not left_behind(emulator)
 
 
 def test_ids_of_a_description_may_have_any_name(inhabited, probe):
-    """The vendor names the id of a path as it likes, and describes a header in one place for all calls."""
+    """The vendor names the id of a path as it likes, and describes a header in one place for all
+    calls."""
     emulator = inhabited()
     header = {"name": "X-Execution-Id", "in": "header"}
     described = {
@@ -332,7 +418,12 @@ def test_ids_of_a_description_may_have_any_name(inhabited, probe):
     assert (seen["execution_id"], seen["execution_ids"]) == (True, "count")
 
 
-GATEWAY = ["404 page not found", {"message": "no Route matched with those values"}, [], {"exceptions": {}}]
+GATEWAY = [
+    "404 page not found",
+    {"message": "no Route matched with those values"},
+    [],
+    {"exceptions": {}},
+]
 
 
 @pytest.mark.parametrize("body", GATEWAY)
@@ -344,10 +435,16 @@ def test_a_gateways_words_are_no_verdict(inhabited, clean, status, body):
     assert set(verdicts.values()) == {"not tested"}
 
 
-def test_a_gateways_404_does_not_say_that_something_is_deleted(furnished, probe, during, left_behind):
+def test_a_gateways_404_does_not_say_that_something_is_deleted(
+    furnished, probe, during, left_behind
+):
     emulator = furnished()
     words = Answer(404, body="404 page not found")
-    during("created", lambda: emulator.faults.add(Fault(words, method="DELETE", times=None)), after=True)
+    during(
+        "created",
+        lambda: emulator.faults.add(Fault(words, method="DELETE", times=None)),
+        after=True,
+    )
     report = probe(emulator.url, "--write", probe.name)
     assert report.status == 1
     for kind, number in left_behind(emulator):

@@ -1,4 +1,5 @@
-"""Each choice of the emulator is found out, and an emulator that is started like the report gives the same report."""
+"""Each choice of the emulator is found out, and an emulator that is started like the report gives
+the same report."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from airflow_provider_trifacta.probe.items import ITEMS
 
 #: Choices that cannot be seen from outside, and why.
 UNSEEN: dict[str, str] = {
-    "release_row": "only a request of the same quarter of a second sees it, and the probe sends one at a time",
+    "release_row": (
+        "only a request of the same quarter of a second sees it, and the probe sends one at a time"
+    ),
 }
 OTHERS = [
     pytest.param(name, value, id=f"{name}-{value}")
@@ -34,7 +37,9 @@ def test_each_choice_has_an_item_or_a_reason():
     assert not readings.keys() & UNSEEN.keys()
     for name, values in readings.items():
         assert set(values) == set(choices()[name])
-        assert values[0] == getattr(EmulatorOptions(), name), f"{name}: our reading is the emulator's default"
+        assert values[0] == getattr(EmulatorOptions(), name), (
+            f"{name}: our reading is the emulator's default"
+        )
     assert len({one.name for one in ITEMS}) == len(ITEMS)
 
 
@@ -63,7 +68,9 @@ def test_each_switched_choice_is_found_out(furnished, probe, left_behind, name, 
     report = probe(emulator.url, "--write", probe.name)
     assert found(report, name)["verdict"] == "refuted"
     options = {one: getattr(EmulatorOptions(), one) for one in choices()} | report.json["options"]
-    assert {one: options[one] for one in choices()} == {one: getattr(emulator.options, one) for one in choices()}
+    assert {one: options[one] for one in choices()} == {
+        one: getattr(emulator.options, one) for one in choices()
+    }
     assert not left_behind(emulator)
 
 
@@ -75,14 +82,21 @@ SOME = [
         "unmapped_connections": "refuse",
         "canceled_word": "Cancelled",
     },
-    {"instance_type": "dev", "unauthorized_body": "text", "run_answer": "flow_run", "unknown_id_status": 400},
+    {
+        "instance_type": "dev",
+        "unauthorized_body": "text",
+        "run_answer": "flow_run",
+        "unknown_id_status": 400,
+    },
     {"deployment_manager": False, "job_error_shape": "object", "cancel_status": 202},
 ]
 
 
 @pytest.mark.parametrize("arguments", [["--write", "Like"], []], ids=["write", "read"])
 @pytest.mark.parametrize("options", SOME, ids=range(len(SOME)))
-def test_an_emulator_like_the_report_gives_the_same_report(furnished, probe, like, options, arguments):
+def test_an_emulator_like_the_report_gives_the_same_report(
+    furnished, probe, like, options, arguments
+):
     emulator = furnished(**options)
     package = read_package(io.BytesIO(build_package(generation="6.8")))
     for number in range(3):
@@ -90,17 +104,27 @@ def test_an_emulator_like_the_report_gives_the_same_report(furnished, probe, lik
         for _ in range(number):
             emulator.store.create_release(deployment.id, package)
     report = probe(emulator.url, *arguments)
-    again = probe(like(report).url, *arguments, login="admin@example.com", password="admin-password")
+    again = probe(
+        like(report).url, *arguments, login="admin@example.com", password="admin-password"
+    )
     assert (again.out, again.json) == (report.out, report.json)
     assert "confirmed" in report.out
     if not options and not arguments:
-        assert found(report, "releases_order")["verdict"] == "confirmed", "what is there is looked at"
+        assert found(report, "releases_order")["verdict"] == "confirmed", (
+            "what is there is looked at"
+        )
 
 
 def test_arguments_beside_the_report_win(furnished, probe, like):
     report = probe(furnished(inactive_value=False, cancel_status=202).url, "--write", probe.name)
-    options = like(report, "--choice", "cancel_status=200", "--product-version", "8.6.0", "--flow", "Mine").options
-    assert (options.inactive_value, options.cancel_status, options.product_version) == (False, 200, "8.6.0")
+    options = like(
+        report, "--choice", "cancel_status=200", "--product-version", "8.6.0", "--flow", "Mine"
+    ).options
+    assert (options.inactive_value, options.cancel_status, options.product_version) == (
+        False,
+        200,
+        "8.6.0",
+    )
     assert [flow.name for flow in options.flows] == ["Mine"]
 
 

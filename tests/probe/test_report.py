@@ -1,4 +1,5 @@
-"""A report holds words of the documents alone: no secret, no host, no name and no text of the instance."""
+"""A report holds words of the documents alone: no secret, no host, no name and no text of the
+instance."""
 
 from __future__ import annotations
 
@@ -8,7 +9,14 @@ from trifacta_emulator import Answer, Fault, PresetToken
 from airflow_provider_trifacta.probe.items import ITEMS
 
 CANARY = "canary"
-ODD_KEYS = {"id": CANARY, "name": CANARY, "status": CANARY, "active": CANARY, CANARY: CANARY, "latestRelease": CANARY}
+ODD_KEYS = {
+    "id": CANARY,
+    "name": CANARY,
+    "status": CANARY,
+    "active": CANARY,
+    CANARY: CANARY,
+    "latestRelease": CANARY,
+}
 ODD = {
     **ODD_KEYS,
     "info": {"version": f"9.7.0-{CANARY}"},
@@ -44,9 +52,16 @@ def test_of_a_usual_instance(furnished, clean, probe, arguments):
 def test_of_an_odd_instance(furnished, clean, probe, status, body):
     """The names of deployments are read as they are, so that the probe goes on to its changes."""
     emulator = furnished()
-    for method, path in (("GET", "/v4/**"), ("POST", "/v4/**"), ("PATCH", "/v4/**"), ("DELETE", "/v4/**")):
+    for method, path in (
+        ("GET", "/v4/**"),
+        ("POST", "/v4/**"),
+        ("PATCH", "/v4/**"),
+        ("DELETE", "/v4/**"),
+    ):
         skip = 2 if method == "GET" else 0
-        emulator.faults.add(Fault(Answer(status, body=body), method=method, path=path, skip=skip, times=None))
+        emulator.faults.add(
+            Fault(Answer(status, body=body), method=method, path=path, skip=skip, times=None)
+        )
     report = clean(emulator, "--write", probe.name)
     assert len(report.json["items"]) == len(ITEMS)
     assert set(report.json["scene"]["roles"] or ()) <= {"admin"}
@@ -67,7 +82,11 @@ def test_of_a_token(furnished, clean):
 
 @pytest.mark.parametrize("fields", [{"password": "wrong-password"}, {"host": "http://127.0.0.1:9"}])
 def test_an_instance_that_cannot_be_used(furnished, probe, fields):
-    report = probe(**{"url": furnished().url, **fields}) if "host" not in fields else probe(fields["host"])
+    report = (
+        probe(**{"url": furnished().url, **fields})
+        if "host" not in fields
+        else probe(fields["host"])
+    )
     assert (report.status, report.out, report.json) == (1, "", None)
     assert report.err.startswith("FAILED: ")
 
@@ -87,12 +106,17 @@ def test_a_package_of_the_user(furnished, probe, make_package):
 def test_a_package_that_is_none(furnished, probe, tmp_path):
     emulator = furnished()
     (tmp_path / "flow.zip").write_bytes(b"not a ZIP")
-    assert probe(emulator.url, "--write", probe.name, "--package", str(tmp_path / "flow.zip")).status == 1
+    assert (
+        probe(emulator.url, "--write", probe.name, "--package", str(tmp_path / "flow.zip")).status
+        == 1
+    )
     assert emulator.calls == []
 
 
 def test_a_report_that_cannot_be_written(furnished, probe, tmp_path):
     emulator = furnished()
-    report = probe(emulator.url, "--write", probe.name, "--json", str(tmp_path / "no" / "answers.json"))
+    report = probe(
+        emulator.url, "--write", probe.name, "--json", str(tmp_path / "no" / "answers.json")
+    )
     assert (report.status, report.out) == (1, "")
     assert {call.method for call in emulator.calls} == {"GET"}

@@ -17,7 +17,8 @@ START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 @pytest.fixture
 def lagging(monkeypatch):
-    """Return a function that makes lists lag: after the next change they show how it was before, so many times."""
+    """Return a function that makes lists lag: after the next change they show how it was before, so
+    many times."""
 
     def arm(reads):
         read, before = Releases.list, []
@@ -28,7 +29,9 @@ def lagging(monkeypatch):
             if not before:
                 before.append(now)
                 return now
-            if left[0] and {(one.id, one.active) for one in now} != {(one.id, one.active) for one in before[0]}:
+            if left[0] and {(one.id, one.active) for one in now} != {
+                (one.id, one.active) for one in before[0]
+            }:
                 left[0] -= 1
                 return before[0]
             return now
@@ -45,7 +48,9 @@ def packages(make_package):
 
     def get(letter):
         if letter not in made:
-            made[letter] = make_package(flow_name=letter, exported_at=START + timedelta(hours=ord(letter)))
+            made[letter] = make_package(
+                flow_name=letter, exported_at=START + timedelta(hours=ord(letter))
+            )
         return made[letter]
 
     return get
@@ -58,9 +63,16 @@ def take_baseline(client):
 
 @pytest.fixture
 def client(emulator, time):
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=5)
+    config = ClientConfig(
+        base_url=emulator.url,
+        login="admin@example.com",
+        password="admin-password",
+        upload_timeout=5,
+    )
     # The client's own repetitions take no part in the fake time of the wait.
-    with TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time) as client:
+    with TrifactaClient(
+        config, transport=Transport(config, sleep=lambda _: None), clock=time
+    ) as client:
         yield client
 
 

@@ -29,8 +29,17 @@ def test_it_records_the_live_and_the_latest_release():
 def test_a_deployment_without_releases_has_nulls():
     baseline = Baseline.of(Standing(1, []))
     assert baseline.read_at
-    nothing = {"active_release_id": None, "latest_release_id": None, "active_updated_at": None, "deployment_name": None}
-    assert baseline.as_dict() == {"deployment_id": 1, "read_at": baseline.read_at.isoformat(), **nothing}
+    nothing = {
+        "active_release_id": None,
+        "latest_release_id": None,
+        "active_updated_at": None,
+        "deployment_name": None,
+    }
+    assert baseline.as_dict() == {
+        "deployment_id": 1,
+        "read_at": baseline.read_at.isoformat(),
+        **nothing,
+    }
     assert Baseline.parse(baseline.as_dict(), 1) == baseline
 
 
@@ -46,7 +55,9 @@ def test_a_baseline_of_an_earlier_version_keeps_its_form():
     assert Baseline.parse(form).as_dict() == form
 
 
-@pytest.mark.parametrize("value", ["text", 5, [], {}, {"deployment_id": 1}, {"release_id": 7, "deployment_id": 1}])
+@pytest.mark.parametrize(
+    "value", ["text", 5, [], {}, {"deployment_id": 1}, {"release_id": 7, "deployment_id": 1}]
+)
 def test_another_shape_is_explained(value):
     with pytest.raises(InvalidInputError, match="GetDeploymentOperator"):
         Baseline.parse(value, 1)
@@ -54,7 +65,9 @@ def test_another_shape_is_explained(value):
 
 def test_another_deployment_is_refused():
     with pytest.raises(InvalidInputError, check=lambda error: error.deployment_id == 1):
-        Baseline.parse({"deployment_id": 2, "active_release_id": None, "latest_release_id": None}, 1)
+        Baseline.parse(
+            {"deployment_id": 2, "active_release_id": None, "latest_release_id": None}, 1
+        )
 
 
 @pytest.mark.parametrize("field", ["deployment_id", "active_release_id", "latest_release_id"])

@@ -1,4 +1,5 @@
-"""What an earlier try did: its release is found by a retry, and a person's decision is never undone."""
+"""What an earlier try did: its release is found by a retry, and a person's decision is never
+undone."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ pytestmark = pytest.mark.every_airflow
 
 @pytest.fixture
 def undone(promote, take_baseline, emulator):
-    """Return a function that commits and dies; then a person goes back to the old release and deletes the new one."""
+    """Return a function that commits and dies; then a person goes back to the old release and
+    deletes the new one."""
 
     def run(*, delete=True):
         old = promote("A").release
@@ -54,14 +56,17 @@ def test_a_deleted_release_of_the_run_proves_that_a_person_acted(promote, undone
     baseline, old = undone()
     without_times = dataclasses.replace(baseline, active_updated_at=None)
     with pytest.raises(
-        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id)
+        ReleaseNotLiveError,
+        check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id),
     ):
         promote("B", baseline=without_times, first_attempt=False)
     assert live() == old.id
     assert len(uploads()) == 2
 
 
-@pytest.mark.parametrize("error", [BadRequestError("includeDeleted"), GatewayPageError("403", status=403)])
+@pytest.mark.parametrize(
+    "error", [BadRequestError("includeDeleted"), GatewayPageError("403", status=403)]
+)
 def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person_acted(
     promote, undone, live, monkeypatch, uploads, error
 ):
@@ -75,7 +80,9 @@ def test_a_live_release_that_was_changed_since_the_baseline_proves_that_a_person
         return read(self, deployment_id, **options)
 
     monkeypatch.setattr(Releases, "list", without_deleted)
-    with pytest.raises(ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (None, old.id)):
+    with pytest.raises(
+        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (None, old.id)
+    ):
         promote("B", baseline=baseline, first_attempt=False)
     assert live() == old.id
     assert len(uploads()) == 2
@@ -85,25 +92,32 @@ def test_without_a_baseline_a_release_deleted_in_this_run_proves_it(promote, und
     _, old = undone()
     began = next(iter(emulator.store.releases(1))).created_at
     with pytest.raises(
-        ReleaseNotLiveError, check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id)
+        ReleaseNotLiveError,
+        check=lambda error: (error.release_id, error.live_id) == (old.id + 1, old.id),
     ):
         promote("B", first_attempt=False, began=began)
     assert promote("B", first_attempt=False, began=began + timedelta(hours=1)).outcome == "created"
 
 
-def test_no_false_alarm_on_a_first_attempt_or_where_nothing_was_changed(promote, undone, take_baseline):
+def test_no_false_alarm_on_a_first_attempt_or_where_nothing_was_changed(
+    promote, undone, take_baseline
+):
     undone()
     assert promote("B", baseline=take_baseline()).outcome == "created"
 
 
-def test_no_false_alarm_by_a_release_that_was_deleted_before_the_baseline(promote, undone, take_baseline):
+def test_no_false_alarm_by_a_release_that_was_deleted_before_the_baseline(
+    promote, undone, take_baseline
+):
     undone()
     assert promote("B", baseline=take_baseline(), first_attempt=False).outcome == "created"
 
 
 def test_a_baseline_recorded_before_an_upgrade_is_still_read(promote, take_baseline):
     promote("A")
-    old = {key: value for key, value in take_baseline().as_dict().items() if key != "active_updated_at"}
+    old = {
+        key: value for key, value in take_baseline().as_dict().items() if key != "active_updated_at"
+    }
     assert promote("B", baseline=Baseline.parse(old), first_attempt=False).outcome == "created"
 
 
@@ -140,14 +154,18 @@ def test_a_retry_remembers_what_was_dropped(promote, tries, packages, client):
     with open_package(packages("A")) as package:
         promoter = Promoter(client, 1, package, tries=first)
         create = client.releases.create
-        client.releases.create = lambda *a, **k: dataclasses.replace(create(*a, **k), dropped=dropped)
+        client.releases.create = lambda *a, **k: dataclasses.replace(
+            create(*a, **k), dropped=dropped
+        )
         promoter.run()
     again = promote(tries=tries())
     assert again.imported.dropped["count"] == 30
     assert len(again.imported.dropped["objects"]) == 20
 
 
-def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(promote, tries, emulator, uploads):
+def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(
+    promote, tries, emulator, uploads
+):
     made = promote(tries=tries()).release
     emulator.store.delete_release(made.id)
     with pytest.raises(ReleaseNotLiveError):
@@ -155,7 +173,9 @@ def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(promote,
     assert len(uploads()) == 1
 
 
-def test_a_release_of_an_earlier_try_that_was_replaced_is_not_made_live_again(promote, tries, client, live):
+def test_a_release_of_an_earlier_try_that_was_replaced_is_not_made_live_again(
+    promote, tries, client, live
+):
     old = promote("A").release
     promote("B", tries=tries())
     client.releases.activate(old.id)
@@ -186,7 +206,9 @@ def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, tries, c
     assert "airflow_provider_trifacta.promotion.journal" in {one.name for one in caplog.records}
 
 
-def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, tries, emulator, time):
+def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(
+    promote, tries, emulator, time
+):
     emulator.faults.add(Fault(Answer(403), **CREATE))
     with pytest.raises(PermissionDeniedError) as caught:
         promote(tries=tries())
@@ -195,8 +217,11 @@ def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(promote, t
     assert time.slept == []
 
 
-def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(promote, tries, emulator, live, uploads):
-    """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(
+    promote, tries, emulator, live, uploads
+):
+    """What the first try asked for is done late, and a person takes it back: the third try must not
+    do it again."""
     old = promote("A").release
     late = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
@@ -232,7 +257,9 @@ def test_a_retry_without_a_baseline_does_not_replace_what_was_imported_since(
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_retry_tells_of_what_its_release_replaced(promote, tries, client, packages, emulator, answered):
+def test_a_retry_tells_of_what_its_release_replaced(
+    promote, tries, client, packages, emulator, answered
+):
     """Another person imported while an earlier try did, which was killed before it could tell."""
     promote("A")
     held = emulator.faults.add(Fault(LateCommit(), **CREATE))
@@ -250,23 +277,32 @@ def test_a_retry_tells_of_what_its_release_replaced(promote, tries, client, pack
     assert promote("B", tries=tries()).overrun == (theirs,)
 
 
-def test_a_release_of_an_earlier_try_that_goes_live_late_is_waited_for(promote, tries, emulator, time):
+def test_a_release_of_an_earlier_try_that_goes_live_late_is_waited_for(
+    promote, tries, emulator, time
+):
     promote("A")
     late = emulator.faults.add(Fault(LateActivation(), **CREATE))
     made = promote("B", tries=tries())
     assert not made.release.active
     time.during_sleep = [lambda: None, late.release]
     again = promote("B", tries=tries())
-    assert (again.outcome, again.release.id, again.release.active) == ("created", made.release.id, True)
+    assert (again.outcome, again.release.id, again.release.active) == (
+        "created",
+        made.release.id,
+        True,
+    )
 
 
-def test_a_release_of_an_earlier_try_that_never_was_live_is_not_proven(promote, tries, emulator, time):
+def test_a_release_of_an_earlier_try_that_never_was_live_is_not_proven(
+    promote, tries, emulator, time
+):
     old = promote("A").release
     emulator.faults.add(Fault(LateActivation(), **CREATE))
     made = promote("B", tries=tries()).release
     slept = sum(time.slept)
     with pytest.raises(
-        PromotionNotProvenError, check=lambda error: (error.release_id, error.live_id) == (made.id, old.id)
+        PromotionNotProvenError,
+        check=lambda error: (error.release_id, error.live_id) == (made.id, old.id),
     ):
         promote("B", tries=tries())
     assert sum(time.slept) - slept == 60
@@ -285,7 +321,8 @@ def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, tries):
 
 @pytest.fixture
 def finish_late(promote, emulator, tries, take_baseline):
-    """Leave an upload of package B without an answer, and return a function that lets the server finish it."""
+    """Leave an upload of package B without an answer, and return a function that lets the server
+    finish it."""
     promote("A")
     held = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
@@ -298,7 +335,8 @@ def finish_late(promote, emulator, tries, take_baseline):
 def test_an_abandoned_upload_stops_the_next_package(
     promote, tries, take_baseline, finish_late, time, ids, uploads, kind, with_baseline
 ):
-    """The whole group was cleared during the upload. The release must not go live over that of the new export."""
+    """The whole group was cleared during the upload. The release must not go live over that of the
+    new export."""
     baseline = take_baseline() if with_baseline else None
     sent = len(uploads())
     time.during_sleep = [lambda: None, finish_late]
@@ -309,7 +347,9 @@ def test_an_abandoned_upload_stops_the_next_package(
     assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR)).outcome == "created"
 
 
-def test_an_abandoned_upload_that_the_baseline_recorded_stops_nothing(promote, tries, take_baseline, finish_late, time):
+def test_an_abandoned_upload_that_the_baseline_recorded_stops_nothing(
+    promote, tries, take_baseline, finish_late, time
+):
     finish_late()
     assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR)).outcome == "created"
     assert time.now == 0
@@ -317,13 +357,18 @@ def test_an_abandoned_upload_that_the_baseline_recorded_stops_nothing(promote, t
 
 @pytest.mark.usefixtures("finish_late")
 def test_an_abandoned_upload_that_does_not_show_is_waited_for(promote, tries, take_baseline, time):
-    assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR), settle_timeout=60).outcome == "created"
+    assert (
+        promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR), settle_timeout=60).outcome
+        == "created"
+    )
     assert time.now == 60
     assert promote("C", baseline=take_baseline(), tries=tries(Kind.CLEAR)).outcome == "created"
     assert time.now == 60, "it is settled"
 
 
-def test_an_abandoned_upload_of_the_same_package_is_adopted(promote, tries, take_baseline, finish_late, time, uploads):
+def test_an_abandoned_upload_of_the_same_package_is_adopted(
+    promote, tries, take_baseline, finish_late, time, uploads
+):
     baseline, sent = take_baseline(), len(uploads())
     time.during_sleep = [lambda: None, finish_late]
     assert promote("B", baseline=baseline, tries=tries(Kind.CLEAR)).outcome == "adopted"

@@ -1,4 +1,5 @@
-"""The verdict on a promotion and the state that it ends with, as tables: what the steps say in, the decision out."""
+"""The verdict on a promotion and the state that it ends with, as tables: what the steps say in, the
+decision out."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from airflow_provider_trifacta.promotion.ending import (
 from airflow_provider_trifacta.promotion.standing import Standing
 from airflow_provider_trifacta.promotion.status import STATES, Story
 
-TASKS = PromotionTasks(("baseline", "export", "dry_run"), "create", "active", "run", "wait", "roll_back", "promoted")
+TASKS = PromotionTasks(
+    ("baseline", "export", "dry_run"), "create", "active", "run", "wait", "roll_back", "promoted"
+)
 WITHOUT_ROLLBACK = TASKS._replace(roll_back=None)
 WITHOUT_RUN = TASKS._replace(run=None, wait=None)
 #: Release 6 was live before, and 7 is of this run.
@@ -46,13 +49,26 @@ OTHERS = {"waited_for": (8, 9)}
     ("said", "states", "jobs", "kept", "green"),
     [
         pytest.param({}, {}, None, True, True, id="all succeeded"),
-        pytest.param({}, {"dry_run": "failed"}, None, True, False, id="a step before the upload failed"),
+        pytest.param(
+            {}, {"dry_run": "failed"}, None, True, False, id="a step before the upload failed"
+        ),
         pytest.param({}, {"dry_run": "running"}, None, True, True, id="a cleared step still runs"),
         pytest.param({}, {"dry_run": None}, None, True, True, id="a cleared step is to run"),
-        pytest.param({}, {"export": "skipped"}, None, True, False, id="a step before the upload was skipped"),
-        pytest.param({}, {"run": "failed", "wait": "upstream_failed"}, None, False, False, id="no smoke run"),
+        pytest.param(
+            {}, {"export": "skipped"}, None, True, False, id="a step before the upload was skipped"
+        ),
+        pytest.param(
+            {}, {"run": "failed", "wait": "upstream_failed"}, None, False, False, id="no smoke run"
+        ),
         pytest.param({}, {"create": "failed", **LATER}, None, False, False, id="the upload failed"),
-        pytest.param({}, {"dry_run": "failed", "create": "upstream_failed", **LATER}, None, False, False, id="owed"),
+        pytest.param(
+            {},
+            {"dry_run": "failed", "create": "upstream_failed", **LATER},
+            None,
+            False,
+            False,
+            id="owed",
+        ),
         pytest.param({}, {"wait": None}, None, False, False, id="no state"),
         pytest.param({}, {"wait": "running"}, None, False, False, id="still running"),
         # The jobs decide only where the wait noted that it gave up on just these.
@@ -60,35 +76,106 @@ OTHERS = {"waited_for": (8, 9)}
         pytest.param(NOTE, {"wait": "failed"}, False, False, False, id="the jobs failed"),
         pytest.param(NOTE, {"wait": "failed"}, None, False, False, id="the jobs still run"),
         pytest.param({}, {"wait": "failed"}, True, False, False, id="a person marked the wait"),
-        pytest.param({"gave_up_on": (1,)}, {"wait": "failed"}, True, False, False, id="a note of other jobs"),
         pytest.param(
-            {**NOTE, "job_group_ids": ()}, {"wait": "failed"}, True, False, False, id="a note without a smoke run"
+            {"gave_up_on": (1,)}, {"wait": "failed"}, True, False, False, id="a note of other jobs"
         ),
-        pytest.param(NOTE, {"run": "failed", "wait": "failed"}, True, False, False, id="the run was marked too"),
-        pytest.param(NOTE, {"dry_run": "failed", "wait": "failed"}, True, True, False, id="and a step failed"),
+        pytest.param(
+            {**NOTE, "job_group_ids": ()},
+            {"wait": "failed"},
+            True,
+            False,
+            False,
+            id="a note without a smoke run",
+        ),
+        pytest.param(
+            NOTE,
+            {"run": "failed", "wait": "failed"},
+            True,
+            False,
+            False,
+            id="the run was marked too",
+        ),
+        pytest.param(
+            NOTE, {"dry_run": "failed", "wait": "failed"}, True, True, False, id="and a step failed"
+        ),
         # The success of the wait counts for what it waited for.
         pytest.param({"waited_for": (2, 1)}, {}, None, True, True, id="it waited for these"),
-        pytest.param(OTHERS, {}, True, True, True, id="it waited for others, and these are Complete"),
+        pytest.param(
+            OTHERS, {}, True, True, True, id="it waited for others, and these are Complete"
+        ),
         pytest.param(OTHERS, {}, False, False, False, id="it waited for others, and these failed"),
-        pytest.param(OTHERS, {}, None, False, False, id="it waited for others, and these still run"),
-        pytest.param({**PROVEN, **OTHERS}, {}, False, False, False, id="proven, and the jobs of now failed"),
-        pytest.param({**PROVEN, **OTHERS}, {}, None, True, False, id="proven, and the jobs of now still run"),
+        pytest.param(
+            OTHERS, {}, None, False, False, id="it waited for others, and these still run"
+        ),
+        pytest.param(
+            {**PROVEN, **OTHERS}, {}, False, False, False, id="proven, and the jobs of now failed"
+        ),
+        pytest.param(
+            {**PROVEN, **OTHERS}, {}, None, True, False, id="proven, and the jobs of now still run"
+        ),
         # What was proven in this run is given up only for a smoke run.
-        pytest.param(PROVEN, {"dry_run": "failed", "create": "upstream_failed", **LATER}, None, True, False, id="kept"),
-        pytest.param(PROVEN, {"create": "failed", **LATER}, None, True, False, id="proven, the upload failed"),
         pytest.param(
-            PROVEN, {"active": "failed", "run": "skipped", "wait": None}, None, True, False, id="proven, active"
+            PROVEN,
+            {"dry_run": "failed", "create": "upstream_failed", **LATER},
+            None,
+            True,
+            False,
+            id="kept",
         ),
-        pytest.param(PROVEN, {"run": "failed", "wait": "upstream_failed"}, None, False, False, id="proven, no run"),
+        pytest.param(
+            PROVEN, {"create": "failed", **LATER}, None, True, False, id="proven, the upload failed"
+        ),
+        pytest.param(
+            PROVEN,
+            {"active": "failed", "run": "skipped", "wait": None},
+            None,
+            True,
+            False,
+            id="proven, active",
+        ),
+        pytest.param(
+            PROVEN,
+            {"run": "failed", "wait": "upstream_failed"},
+            None,
+            False,
+            False,
+            id="proven, no run",
+        ),
         pytest.param(PROVEN, {"wait": "failed"}, None, False, False, id="proven, the jobs failed"),
-        pytest.param({**PROVEN, **NOTE}, {"wait": "failed"}, True, True, True, id="proven, the wait gave up"),
-        pytest.param({**PROVEN, **NOTE}, {"wait": "failed"}, False, False, False, id="proven, the new jobs failed"),
         pytest.param(
-            {**PROVEN, **NOTE}, {"active": "failed", "wait": "failed"}, True, True, False, id="proven, and active"
+            {**PROVEN, **NOTE}, {"wait": "failed"}, True, True, True, id="proven, the wait gave up"
         ),
-        pytest.param({"proven_id": 8}, {"active": "failed"}, None, False, False, id="another release was proven"),
         pytest.param(
-            {"proven_id": 8, "release_id": None}, {"create": "failed"}, None, True, False, id="proven, unnamed"
+            {**PROVEN, **NOTE},
+            {"wait": "failed"},
+            False,
+            False,
+            False,
+            id="proven, the new jobs failed",
+        ),
+        pytest.param(
+            {**PROVEN, **NOTE},
+            {"active": "failed", "wait": "failed"},
+            True,
+            True,
+            False,
+            id="proven, and active",
+        ),
+        pytest.param(
+            {"proven_id": 8},
+            {"active": "failed"},
+            None,
+            False,
+            False,
+            id="another release was proven",
+        ),
+        pytest.param(
+            {"proven_id": 8, "release_id": None},
+            {"create": "failed"},
+            None,
+            True,
+            False,
+            id="proven, unnamed",
         ),
     ],
 )
@@ -99,7 +186,9 @@ def test_a_promotion_is_kept(said, states, jobs, kept, green):
 
 
 @pytest.mark.parametrize("step", ["baseline", "export", "dry_run"])
-@pytest.mark.parametrize("state", ["failed", "upstream_failed", "skipped", "removed", "running", None])
+@pytest.mark.parametrize(
+    "state", ["failed", "upstream_failed", "skipped", "removed", "running", None]
+)
 def test_a_step_before_the_upload_never_causes_a_rollback(step, state):
     assert judge(steps_of(**{step: state})).kept
 
@@ -154,11 +243,36 @@ def standing(live, *ids, uuids=None):
         # The release of this run was deleted, and a run makes one at most.
         (standing(8, 6, 8), {}, {}, Live.ANOTHER),
         # It is unknown: a uuid shows it, or nothing does.
-        (standing(8, 6, 8, uuids={8: "u"}), {"release_id": None, "package_uuid": "u"}, {}, Live.OURS),
-        (standing(8, 6, 7, 8, uuids={7: "u", 8: "v"}), {"release_id": None, "package_uuid": "u"}, {}, Live.ANOTHER),
-        (standing(8, 6, 8, uuids={8: "v"}), {"release_id": None, "package_uuid": "u"}, {}, Live.UNCLEAR),
-        (standing(8, 6, 8), {"release_id": None, "named": False}, {"create": "failed"}, Live.UNCLEAR),
-        (standing(8, 6, 8), {"release_id": None, "named": False}, {"create": "upstream_failed"}, Live.ANOTHER),
+        (
+            standing(8, 6, 8, uuids={8: "u"}),
+            {"release_id": None, "package_uuid": "u"},
+            {},
+            Live.OURS,
+        ),
+        (
+            standing(8, 6, 7, 8, uuids={7: "u", 8: "v"}),
+            {"release_id": None, "package_uuid": "u"},
+            {},
+            Live.ANOTHER,
+        ),
+        (
+            standing(8, 6, 8, uuids={8: "v"}),
+            {"release_id": None, "package_uuid": "u"},
+            {},
+            Live.UNCLEAR,
+        ),
+        (
+            standing(8, 6, 8),
+            {"release_id": None, "named": False},
+            {"create": "failed"},
+            Live.UNCLEAR,
+        ),
+        (
+            standing(8, 6, 8),
+            {"release_id": None, "named": False},
+            {"create": "upstream_failed"},
+            Live.ANOTHER,
+        ),
     ],
 )
 def test_whose_release_is_live(now, said, states, whose):
@@ -184,7 +298,12 @@ NONE_BEFORE = Baseline(1, None, 6)
         ("release_deleted", KEPT, {"now": standing(6, 6), "deleted": frozenset({7})}, {}),
         ("release_deleted", KEPT, {"now": standing(8, 6, 8), "deleted": frozenset({7})}, {}),
         ("rolled_back", NOT_KEPT, {"now": standing(6), "rolled_back_id": 7}, {}),
-        ("rolled_back", NOT_KEPT, {"now": standing(None), "rolled_back_id": 7, "baseline": NONE_BEFORE}, {}),
+        (
+            "rolled_back",
+            NOT_KEPT,
+            {"now": standing(None), "rolled_back_id": 7, "baseline": NONE_BEFORE},
+            {},
+        ),
         ("rollback_owed", NOT_KEPT, {"now": standing(7)}, {}),
         ("rollback_owed", NOT_KEPT, {"now": standing(7), "rolled_back_id": 7}, {}),
         ("unproven", NOT_KEPT, {"now": standing(7, 7), "deleted": frozenset({6})}, {}),
@@ -236,5 +355,9 @@ def test_states_of_a_pass_before_the_baseline_say_nothing():
 
 
 def test_every_state_is_tried():
-    tried = {mark.args[1][row][0] for mark in test_the_first_state_that_fits.pytestmark for row in range(21)}
+    tried = {
+        mark.args[1][row][0]
+        for mark in test_the_first_state_that_fits.pytestmark
+        for row in range(21)
+    }
     assert tried | {"skipped"} == set(STATES)

@@ -40,7 +40,9 @@ def run(emulator, make_package, slept):
     """Return a function that makes a dry run of a package with these connections."""
 
     def run(*connections, server=emulator, deployment_id=1, package=None, **options):
-        config = ClientConfig(base_url=server.url, login="admin@example.com", password="admin-password")
+        config = ClientConfig(
+            base_url=server.url, login="admin@example.com", password="admin-password"
+        )
         path = package or make_package(connections=connections, **options)
         with (
             TrifactaClient(config, transport=Transport(config, sleep=slept.append)) as client,
@@ -82,11 +84,15 @@ def test_a_clean_report(run, emulator):
     assert report.import_rule_changes == {"object": [], "value": []}
     assert report.deleted_objects == {}
     assert emulator.store.releases() == ()
-    assert [call.method for call in emulator.calls] == ["POST"], "without connections nothing else is asked"
+    assert [call.method for call in emulator.calls] == ["POST"], (
+        "without connections nothing else is asked"
+    )
 
 
 def test_what_import_rules_change_is_told(run, emulator):
-    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+    emulator.store.replace_import_rules(
+        1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+    )
     report = run(dataset_path="s3://wrangle-dev/orders.csv")
     (change,) = report.import_rule_changes["value"]
     assert (change["oldValue"], change["newValue"]) == ("wrangle-dev", "wrangle-prod")
@@ -98,12 +104,20 @@ def test_a_parameterised_dataset_is_warned_of(generation, run):
     version = {"6.0": "6.0.1+235.20190426172824.493d6f8"}.get(generation, "9.7.0")
     with Emulator(EmulatorOptions(product_version=version)) as server:
         server.store.create_deployment("Orders")
-        server.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
-        options = {"dataset_path": "s3://wrangle-dev/in/{region}.csv", "dataset_parameters": {"region": "eu"}}
+        server.store.replace_import_rules(
+            1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+        )
+        options = {
+            "dataset_path": "s3://wrangle-dev/in/{region}.csv",
+            "dataset_parameters": {"region": "eu"},
+        }
         report = run(server=server, generation=generation, **options)
     assert report.problems == []
     (warning,) = report.warnings
-    assert "'orders.csv' is parameterised: no import rule reaches its path s3://wrangle-dev/in/.csv" in warning
+    assert (
+        "'orders.csv' is parameterised: no import rule reaches its path s3://wrangle-dev/in/.csv"
+        in warning
+    )
     assert "(parameters: region)" in warning
     assert report.import_rule_changes == {"object": [], "value": []}
     assert "The dry run found no problem." not in report.as_text()
@@ -112,7 +126,11 @@ def test_a_parameterised_dataset_is_warned_of(generation, run):
 
 def test_a_long_query_is_cut_and_makes_no_lines(run, tmp_path):
     source = {"id": 9, "isDynamic": True, "relationalsource": {"raw": ["select 1\n", "x" * 1000]}}
-    metadata = {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844", "trifactaVersion": "9.7.0", "primaryFlowIds": [1]}
+    metadata = {
+        "uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844",
+        "trifactaVersion": "9.7.0",
+        "primaryFlowIds": [1],
+    }
     path = tmp_path / "query.zip"
     with zipfile.ZipFile(path, "w") as archive:
         data = {"flows": [{"id": 1, "name": "f", "datasources": [source]}]}
@@ -151,7 +169,11 @@ def test_errors_in_a_success_are_problems(run, emulator, key):
 
 
 def test_a_success_with_empty_errors_is_one(run, emulator):
-    emulator.faults.add(Fault(Answer(200, body={"errors": [], "exception": None, "deletedObjects": None}), **DRY_RUN))
+    emulator.faults.add(
+        Fault(
+            Answer(200, body={"errors": [], "exception": None, "deletedObjects": None}), **DRY_RUN
+        )
+    )
     assert run().problems == []
 
 
@@ -165,14 +187,20 @@ def test_a_refused_request_is_a_problem(run, emulator, status):
 def test_dropped_objects_are_a_problem(run, emulator):
     emulator.drop_on_next_import({"datasources": [12], "flows": []})
     report = run()
-    assert report.problems == ['The import would drop objects of the package: {"datasources": [12]}.']
+    assert report.problems == [
+        'The import would drop objects of the package: {"datasources": [12]}.'
+    ]
     assert report.deleted_objects == {"datasources": [12], "flows": []}
 
 
 def test_several_problems_are_all_told(run, emulator):
     emulator.drop_on_next_import({"datasources": [12]})
     report = run(DEV, SECOND)
-    assert [problem.split(" ")[1] for problem in report.problems] == ["import", "package's", "package's"]
+    assert [problem.split(" ")[1] for problem in report.problems] == [
+        "import",
+        "package's",
+        "package's",
+    ]
 
 
 # No dry run came about
@@ -205,7 +233,9 @@ def test_a_deployment_that_is_not_there(run):
         run(deployment_id=99)
 
 
-@pytest.mark.parametrize("effect", [Answer(200, body=[]), Answer(200, html="<h1>OK</h1>"), Answer(204)])
+@pytest.mark.parametrize(
+    "effect", [Answer(200, body=[]), Answer(200, html="<h1>OK</h1>"), Answer(204)]
+)
 def test_another_answer_is_no_clean_report(run, emulator, effect):
     emulator.faults.add(Fault(effect, **DRY_RUN))
     with pytest.raises(UnexpectedResponseError):
@@ -214,13 +244,21 @@ def test_another_answer_is_no_clean_report(run, emulator, effect):
 
 @pytest.mark.parametrize(
     "effect",
-    [Answer(502), Answer.gateway_timeout(), Reset("after_body"), Reset("after_commit"), Answer.too_many_requests(2)],
+    [
+        Answer(502),
+        Answer.gateway_timeout(),
+        Reset("after_body"),
+        Reset("after_commit"),
+        Answer.too_many_requests(2),
+    ],
 )
 def test_a_dry_run_changes_nothing_and_is_repeated(run, emulator, slept, effect):
     emulator.faults.add(Fault(effect, **DRY_RUN, times=2))
     assert run().problems == []
     assert len(dry_runs(emulator)) == 3
-    assert len({call.request_bytes for call in dry_runs(emulator) if call.request_bytes}) == 1, "sent whole each time"
+    assert len({call.request_bytes for call in dry_runs(emulator) if call.request_bytes}) == 1, (
+        "sent whole each time"
+    )
     assert len(slept) == 2
 
 
@@ -246,17 +284,28 @@ def test_a_failure_that_stays_is_an_error_that_may_be_retried(run, emulator, sle
 def test_a_connection_that_leads_nowhere_is_named_with_the_rule_to_write(run, emulator):
     emulator.store.create_connection("prod")
     report = run(DEV)
-    rule = {"onCondition": {"uuid": DEV.uuid}, "withCondition": {"id": "<id of the connection here>"}}
+    rule = {
+        "onCondition": {"uuid": DEV.uuid},
+        "withCondition": {"id": "<id of the connection here>"},
+    }
     (problem,) = report.problems
-    assert problem == (
-        f"The package's connection 'dev' (jdbc, uuid {DEV.uuid}) does not exist here and no object rule maps it. "
-        f"Add the rule {json.dumps(rule)}."
+    assert (
+        problem
+        == f"The package's connection 'dev' (jdbc, uuid {DEV.uuid}) does not exist here and no"
+        f" object rule maps it. Add the rule {json.dumps(rule)}."
     )
 
 
 @pytest.mark.parametrize(
     "on",
-    [{"uuid": DEV.uuid}, {"id": "24"}, {"id": 24}, {"name": "dev"}, {"vendor": "postgres"}, {"type": "jdbc"}],
+    [
+        {"uuid": DEV.uuid},
+        {"id": "24"},
+        {"id": 24},
+        {"name": "dev"},
+        {"vendor": "postgres"},
+        {"type": "jdbc"},
+    ],
 )
 @pytest.mark.parametrize("key", ["id", "uuid", "name", "vendor"])
 def test_a_connection_that_a_rule_maps_is_no_problem(run, emulator, on, key):
@@ -289,7 +338,9 @@ def test_each_connection_is_judged_by_itself(run, emulator):
 
 def test_a_rule_of_another_connection_maps_nothing(run, emulator):
     local = emulator.store.create_connection("prod")
-    emulator.store.replace_import_rules(1, "object", [mapping({"uuid": SECOND.uuid}, {"id": local.id})])
+    emulator.store.replace_import_rules(
+        1, "object", [mapping({"uuid": SECOND.uuid}, {"id": local.id})]
+    )
     (problem,) = run(DEV).problems
     assert "no object rule maps it" in problem
 
@@ -297,7 +348,9 @@ def test_a_rule_of_another_connection_maps_nothing(run, emulator):
 def test_rules_of_another_deployment_map_nothing(run, emulator):
     local = emulator.store.create_connection("prod")
     emulator.store.create_deployment("Other")
-    emulator.store.replace_import_rules(2, "object", [mapping({"uuid": DEV.uuid}, {"id": local.id})])
+    emulator.store.replace_import_rules(
+        2, "object", [mapping({"uuid": DEV.uuid}, {"id": local.id})]
+    )
     assert len(run(DEV).problems) == 1
 
 
@@ -305,9 +358,11 @@ def test_a_rule_that_leads_nowhere_is_a_problem_where_the_server_ignores_it(stri
     rule = mapping({"uuid": DEV.uuid}, {"id": 99})
     report = strict_run(DEV, rules=[rule], unknown_rule_target="ignore")
     (problem,) = report.problems
-    assert problem == (
-        f"The package's connection 'dev' (jdbc, uuid {DEV.uuid}) does not exist here and the object rule "
-        f"{json.dumps(rule)} leads to no connection that this user can see. Correct its withCondition."
+    assert (
+        problem
+        == f"The package's connection 'dev' (jdbc, uuid {DEV.uuid}) does not exist here and the"
+        f" object rule {json.dumps(rule)} leads to no connection that this user can see. Correct"
+        " its withCondition."
     )
 
 
@@ -317,7 +372,9 @@ def test_a_rule_that_leads_nowhere_is_told_where_the_server_refuses_it(strict_ru
     assert len(report.problems) == 2
 
 
-def test_a_connection_without_a_uuid_exists_nowhere_and_is_mapped_by_its_id(run, emulator, tmp_path):
+def test_a_connection_without_a_uuid_exists_nowhere_and_is_mapped_by_its_id(
+    run, emulator, tmp_path
+):
     """Not even where a connection does not tell its own."""
     package = write_package(tmp_path, [{"id": 24, "name": "dev", "type": "jdbc"}])
     here = {"data": [{"id": 7, "name": "dev"}]}
@@ -332,7 +389,9 @@ def write_package(folder, connections):
     path = folder / "flow.zip"
     metadata = {"uuid": "9bae78c0-2fcb-11e9-9523-77f56ed58844"}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("flow.json", json.dumps({"metadata": metadata, "data": {"connections": connections}}))
+        archive.writestr(
+            "flow.json", json.dumps({"metadata": metadata, "data": {"connections": connections}})
+        )
     return path
 
 
@@ -349,7 +408,8 @@ def test_what_cannot_be_read_is_a_warning(run, emulator, what, effect):
     assert report.problems == []
     (warning,) = report.warnings
     assert warning.startswith(
-        "Whether these connections of the package are mapped or exist here could not be checked: 'dev', 'second'. GET "
+        "Whether these connections of the package are mapped or exist here could not be checked:"
+        " 'dev', 'second'. GET "
     )
     assert what["path"].rpartition("/")[2] in warning
 
@@ -371,7 +431,9 @@ def test_what_exists_here_needs_no_readable_rules(run, emulator):
 
 def test_what_a_rule_maps_needs_no_readable_connections(run, emulator):
     local = emulator.store.create_connection("prod")
-    emulator.store.replace_import_rules(1, "object", [mapping({"uuid": DEV.uuid}, {"id": local.id})])
+    emulator.store.replace_import_rules(
+        1, "object", [mapping({"uuid": DEV.uuid}, {"id": local.id})]
+    )
     emulator.faults.add(Fault(Answer(403), **CONNECTIONS))
     report = run(DEV)
     assert (report.problems, report.warnings) == ([], [])
@@ -409,8 +471,8 @@ def report_of(**fields):
 
 def test_the_text_of_a_clean_report():
     text = report_of(import_rule_changes={"object": [], "value": []}).as_text()
-    assert text == (
-        "Import of package `u-1` (flows: Orders)\n"
+    assert (
+        text == "Import of package `u-1` (flows: Orders)\n"
         "\n"
         "**Changed by import rules**\n"
         "\n"
@@ -427,8 +489,8 @@ def test_the_text_of_problems_and_warnings():
         flows=[],
         import_rule_changes={"object": [{"id": 24}], "value": [{"id": 1}, {"id": 2}]},
     ).as_text()
-    assert text == (
-        "Import of package `u-1` (flows: unknown)\n"
+    assert (
+        text == "Import of package `u-1` (flows: unknown)\n"
         "\n"
         "**Problems**\n"
         "\n"
@@ -464,7 +526,9 @@ def test_changes_of_any_shape_are_shown(changes, line):
     assert line in report_of(import_rule_changes=changes).as_text().splitlines()
 
 
-@pytest.mark.parametrize("changes", [7, "all", [1], {"object": 3}, {"object": "all"}, {"object": {"24": 1}}])
+@pytest.mark.parametrize(
+    "changes", [7, "all", [1], {"object": 3}, {"object": "all"}, {"object": {"24": 1}}]
+)
 def test_changes_of_any_shape_pass(run, emulator, changes):
     emulator.faults.add(Fault(Answer(200, body={"importRuleChanges": changes}), **DRY_RUN))
     report = run()
@@ -481,7 +545,9 @@ def test_no_text_from_outside_makes_lines_of_its_own():
 
 
 def test_the_report_as_json(run, emulator):
-    emulator.store.replace_import_rules(1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}])
+    emulator.store.replace_import_rules(
+        1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+    )
     found = run(DEV, dataset_path="s3://wrangle-dev/orders.csv")
     plain = found.as_dict()
     assert json.loads(json.dumps(plain)) == plain

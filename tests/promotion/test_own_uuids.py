@@ -1,4 +1,5 @@
-"""What the server said decides, also where it gives releases uuids of its own; a lost answer is left to a person."""
+"""What the server said decides, also where it gives releases uuids of its own; a lost answer is
+left to a person."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ class Killed(BaseException):
 
 @pytest.fixture
 def die_after_the_answer(client, promote):
-    """Return a function that promotes, and is killed after the 201 and before it notes anything of it."""
+    """Return a function that promotes, and is killed after the 201 and before it notes anything of
+    it."""
 
     def run(**options):
         create = client.releases.create
@@ -90,7 +92,11 @@ def test_two_promotions_are_created(promote, take_baseline, live, ids, caplog, w
         assert promotion.imported.primary_flow_ids
         made.append(promotion.release.id)
     assert ids() == made
-    warnings = [record for record in caplog.records if record.levelno == logging.WARNING and made[0] in record.args]
+    warnings = [
+        record
+        for record in caplog.records
+        if record.levelno == logging.WARNING and made[0] in record.args
+    ]
     assert len(warnings) == 1, "one for each promotion"
 
 
@@ -99,12 +105,18 @@ def test_a_retry_recalls_what_the_answer_named(promote, uuids, tries, live, uplo
     first = promote("A", tries=tries())
     if with_journal:
         again = promote("A", tries=tries())
-        assert (again.outcome, again.release.id, again.recalled) == ("created", first.release.id, True)
+        assert (again.outcome, again.release.id, again.recalled) == (
+            "created",
+            first.release.id,
+            True,
+        )
         assert again.imported.primary_flow_ids == first.imported.primary_flow_ids
     elif uuids == "package":
         assert promote("A", first_attempt=False).outcome == "reused"
     else:
-        with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == first.release.id):
+        with pytest.raises(
+            AmbiguousSubmissionError, check=lambda error: error.release_id == first.release.id
+        ):
             promote("A", first_attempt=False)
     assert live() == first.release.id
     assert len(uploads()) == 1
@@ -135,7 +147,11 @@ def test_the_journal_notes_the_uuid_that_the_answer_named(promote, emulator, tri
     entry = tries().journal
     (made,) = emulator.store.releases(1)
     answer = entry._document["answer"]
-    assert (answer["release_id"], answer["release_uuid"], answer["was_live"]) == (made.id, made.package_uuid, True)
+    assert (answer["release_id"], answer["release_uuid"], answer["was_live"]) == (
+        made.id,
+        made.package_uuid,
+        True,
+    )
 
 
 def test_a_second_new_release_beside_its_own_is_not_hidden(promote, uuids, other_person, client):  # noqa: ARG001
@@ -159,7 +175,11 @@ def test_a_staged_release_is_put_aside(client, packages, promote, take_baseline,
 
 
 EARLIER = [
-    pytest.param(journal, is_live, id=f"{'journal' if journal else 'no journal'}-{'live' if is_live else 'not live'}")
+    pytest.param(
+        journal,
+        is_live,
+        id=f"{'journal' if journal else 'no journal'}-{'live' if is_live else 'not live'}",
+    )
     for journal in (True, False)
     for is_live in (True, False)
 ]
@@ -181,9 +201,11 @@ def test_a_try_that_was_killed_after_its_answer_is_never_followed_by_a_second_up
     is_live,
     with_baseline,
 ):
-    """The table: a journal or none, the release live or not, a release before or none, and both kinds of uuid.
+    """The table: a journal or none, the release live or not, a release before or none, and both
+    kinds of uuid.
 
-    A release that a person deactivated, or replaced by the one before, is a decision. It is never undone.
+    A release that a person deactivated, or replaced by the one before, is a decision. It is never
+    undone.
     """
     baseline = {"baseline": take_baseline()} if with_baseline else {}
 
@@ -220,7 +242,16 @@ def test_a_try_that_was_killed_after_its_answer_is_never_followed_by_a_second_up
 @pytest.mark.parametrize("deleted", [True, False])
 @pytest.mark.parametrize("lists_deleted", [True, False])
 def test_a_release_that_was_deleted_counts_where_it_is_listed(
-    promote, die_after_the_answer, take_baseline, emulator, live, uploads, uuids, monkeypatch, deleted, lists_deleted
+    promote,
+    die_after_the_answer,
+    take_baseline,
+    emulator,
+    live,
+    uploads,
+    uuids,
+    monkeypatch,
+    deleted,
+    lists_deleted,
 ):
     baseline = take_baseline()
     die_after_the_answer(baseline=baseline)
@@ -249,7 +280,12 @@ def test_a_release_that_was_deleted_counts_where_it_is_listed(
     assert len(uploads()) == sent
 
 
-def test_a_release_that_was_deleted_before_the_baseline_does_not_count(promote, take_baseline, emulator, uuids):  # noqa: ARG001
+def test_a_release_that_was_deleted_before_the_baseline_does_not_count(
+    promote,
+    take_baseline,
+    emulator,
+    uuids,  # noqa: ARG001
+):
     emulator.store.delete_release(promote("A").release.id)
     assert promote("B", baseline=take_baseline(), first_attempt=False).outcome == "created"
 
@@ -262,7 +298,9 @@ def test_without_a_baseline_a_release_from_before_the_run_does_not_count(promote
         promote("C", first_attempt=False, began=began - timedelta(hours=1))
 
 
-def test_what_is_proven_to_be_another_package_does_not_stop_a_retry(promote, take_baseline, other_person, emulator):
+def test_what_is_proven_to_be_another_package_does_not_stop_a_retry(
+    promote, take_baseline, other_person, emulator
+):
     """An older release of the package proves that this instance shows the packages' uuids."""
     old = promote("A").release
     baseline = take_baseline()
@@ -272,14 +310,20 @@ def test_what_is_proven_to_be_another_package_does_not_stop_a_retry(promote, tak
     assert promote("A", baseline=baseline, first_attempt=False).outcome == "created"
 
 
-def test_what_is_not_proven_to_be_another_package_stops_a_retry(promote, take_baseline, other_person, emulator):
-    """It shows an uuid that nothing explains, and this instance may give releases uuids of its own."""
+def test_what_is_not_proven_to_be_another_package_stops_a_retry(
+    promote, take_baseline, other_person, emulator
+):
+    """It shows an uuid that nothing explains, and this instance may give releases uuids
+    of its own.
+    """
     old = promote("A").release
     baseline = take_baseline()
     other_person()
     theirs = max(release.id for release in emulator.store.releases(1))
     emulator.store.update_release(old.id, active=True)
-    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == theirs) as caught:
+    with pytest.raises(
+        AmbiguousSubmissionError, check=lambda error: error.release_id == theirs
+    ) as caught:
         promote("C", baseline=baseline, first_attempt=False)
     assert emulator.store.release(theirs).package_uuid in str(caught.value)
     assert caught.value.advice.count("clear") == 2
@@ -288,7 +332,9 @@ def test_what_is_not_proven_to_be_another_package_stops_a_retry(promote, take_ba
 @pytest.mark.usefixtures("own_uuids")
 def test_a_lost_answer_is_left_to_a_person(promote, emulator, uploads, live):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
-    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == live()) as caught:
+    with pytest.raises(
+        AmbiguousSubmissionError, check=lambda error: error.release_id == live()
+    ) as caught:
         promote("A")
     assert emulator.store.release(live()).package_uuid in str(caught.value)
     assert len(uploads()) == 1
@@ -335,7 +381,15 @@ def test_a_release_that_vanishes_is_not_adopted(promote, emulator, time, uploads
 
 
 @pytest.mark.parametrize("seen_live", [True, False], ids=["seen as live", "never seen as live"])
-def test_a_recalled_release_is_green_only_where_it_is_live(promote, emulator, tries, client, time, uuids, seen_live):  # noqa: ARG001
+def test_a_recalled_release_is_green_only_where_it_is_live(
+    promote,
+    emulator,
+    tries,
+    client,
+    time,
+    uuids,  # noqa: ARG001
+    seen_live,
+):
     old = promote("A").release
     if not seen_live:
         emulator.faults.add(Fault(LateActivation(), **CREATE))
@@ -345,14 +399,17 @@ def test_a_recalled_release_is_green_only_where_it_is_live(promote, emulator, tr
         client.releases.activate(old.id)
     slept = sum(time.slept)
     error = ReleaseNotLiveError if seen_live else PromotionNotProvenError
-    with pytest.raises(error, check=lambda error: (error.release_id, error.live_id) == (made.id, old.id)):
+    with pytest.raises(
+        error, check=lambda error: (error.release_id, error.live_id) == (made.id, old.id)
+    ):
         promote("B", tries=tries())
     assert sum(time.slept) - slept == 60
 
 
 @pytest.mark.parametrize("times", ["equal", "other"])
 def test_equal_times_excuse_nothing_that_was_read(promote, emulator, tries, client, times):
-    """With ``replacing_touches_updated_at=False`` a release that was replaced looks as its import left it."""
+    """With ``replacing_touches_updated_at=False`` a release that was replaced looks as its import
+    left it."""
     switch(emulator, replacing_touches_updated_at=times == "other")
     old = promote("A").release
     made = promote("B", tries=tries()).release
@@ -366,13 +423,17 @@ def test_equal_times_excuse_nothing_that_was_read(promote, emulator, tries, clie
 
 
 @pytest.mark.usefixtures("own_uuids")
-def test_a_rollback_without_the_id_says_what_is_open(client, promote, take_baseline, packages, live):
+def test_a_rollback_without_the_id_says_what_is_open(
+    client, promote, take_baseline, packages, live
+):
     promote("A")
     baseline = take_baseline()
     made = promote("B", baseline=baseline).release
     with open_package(packages("B")) as package:
         uuid = package.info.uuid
-    with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == made.id) as caught:
+    with pytest.raises(
+        UnexpectedLiveReleaseError, check=lambda error: error.live_id == made.id
+    ) as caught:
         roll_back(client, baseline, uuid, settle_timeout=0)
     assert made.package_uuid in str(caught.value)
     assert uuid in str(caught.value)
@@ -386,7 +447,9 @@ def test_a_rollback_believes_no_list_without_the_runs_release(
     baseline = take_baseline()
     made = promote("A", baseline=baseline).release
     monkeypatch.setattr(Releases, "list", lambda *_, **__: [])
-    with pytest.raises(UnexpectedResponseError, check=lambda error: error.release_id == made.id) as caught:
+    with pytest.raises(
+        UnexpectedResponseError, check=lambda error: error.release_id == made.id
+    ) as caught:
         roll_back(client, baseline, None, release_id=made.id, settle_timeout=0)
     assert caught.value.retryable
     emulator.store.delete_release(made.id)

@@ -1,4 +1,5 @@
-"""The decision of a promotion: upload, reuse or refuse, by what is there. The lines are those of the promise."""
+"""The decision of a promotion: upload, reuse or refuse, by what is there. The lines are those of
+the promise."""
 
 from __future__ import annotations
 
@@ -32,7 +33,14 @@ pytestmark = pytest.mark.every_airflow
 def uuid_at(moment):
     """Make an uuid of version 1 of a time."""
     ticks = (moment - datetime(1582, 10, 15, tzinfo=timezone.utc)) // timedelta(microseconds=1) * 10
-    fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0x0FFF | 0x1000, 0xAA, 0x11, 0x2A2B2C2D2E2F)
+    fields = (
+        ticks & 0xFFFFFFFF,
+        ticks >> 32 & 0xFFFF,
+        ticks >> 48 & 0x0FFF | 0x1000,
+        0xAA,
+        0x11,
+        0x2A2B2C2D2E2F,
+    )
     return UUID(fields=fields)
 
 
@@ -78,7 +86,9 @@ def test_a_second_run_with_a_baseline_makes_a_new_release(promote, take_baseline
 
 
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_retry_or_clear_finds_the_release_of_its_run(promote, take_baseline, ids, first_attempt, time):
+def test_a_retry_or_clear_finds_the_release_of_its_run(
+    promote, take_baseline, ids, first_attempt, time
+):
     promote("A")
     baseline = take_baseline()
     first = promote("A", baseline=baseline)
@@ -153,21 +163,30 @@ def test_import_rules_that_fail_in_passing_are_no_answer(promote, emulator):
 
 @pytest.mark.parametrize("with_baseline", [False, True])
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_persons_other_choice_is_not_undone(promote, take_baseline, live, uploads, with_baseline, first_attempt):
+def test_a_persons_other_choice_is_not_undone(
+    promote, take_baseline, live, uploads, with_baseline, first_attempt
+):
     first = promote("A")
     other = promote("B")
     baseline = take_baseline() if with_baseline else None
-    # Without a baseline, a retry cannot know whether it made the release itself and it was never live.
+    # Without a baseline, a retry cannot know whether it made the release itself and it was never
+    # live.
     is_own = not (with_baseline or first_attempt)
     with pytest.raises(PromotionNotProvenError if is_own else ReleaseNotLiveError) as caught:
         promote("A", baseline=baseline, first_attempt=first_attempt)
     error = caught.value
-    assert (error.deployment_id, error.release_id, error.live_id) == (1, first.release.id, other.release.id)
+    assert (error.deployment_id, error.release_id, error.live_id) == (
+        1,
+        first.release.id,
+        other.release.id,
+    )
     assert live() == other.release.id
     assert len(uploads()) == 2
 
 
-def test_going_back_after_a_promotion_is_not_undone_by_its_retry(promote, take_baseline, client, live):
+def test_going_back_after_a_promotion_is_not_undone_by_its_retry(
+    promote, take_baseline, client, live
+):
     old = promote("A").release
     baseline = take_baseline()
     promote("B", baseline=baseline)
@@ -195,7 +214,8 @@ def test_a_deactivation_is_not_undone(promote, client, live):
     first = promote("A").release
     client.releases.deactivate(first.id)
     with pytest.raises(
-        PromotionNotProvenError, check=lambda error: (error.release_id, error.live_id) == (first.id, None)
+        PromotionNotProvenError,
+        check=lambda error: (error.release_id, error.live_id) == (first.id, None),
     ):
         promote("A", first_attempt=False)
     assert live() is None
@@ -216,25 +236,31 @@ def test_releases_of_other_deployments_do_not_count(promote, emulator):
 # Line 3: refusals before the upload
 
 
-def test_another_live_release_than_the_baselines_is_not_replaced(promote, take_baseline, live, uploads):
+def test_another_live_release_than_the_baselines_is_not_replaced(
+    promote, take_baseline, live, uploads
+):
     promote("A")
     baseline = take_baseline()
     other = promote("B").release
     with pytest.raises(UnexpectedLiveReleaseError) as caught:
         promote("C", baseline=baseline)
-    assert f"Release {other.id} of deployment 1 is live, but the baseline recorded {baseline.active_release_id}" in str(
-        caught.value
+    assert (
+        f"Release {other.id} of deployment 1 is live, but the baseline recorded"
+        f" {baseline.active_release_id}" in str(caught.value)
     )
     assert live() == other.id
     assert len(uploads()) == 2
 
 
-def test_a_deployment_that_was_deactivated_since_the_baseline_is_left_so(promote, take_baseline, client, live):
+def test_a_deployment_that_was_deactivated_since_the_baseline_is_left_so(
+    promote, take_baseline, client, live
+):
     first = promote("A").release
     baseline = take_baseline()
     client.releases.deactivate(first.id)
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, None)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.deployment_id, error.live_id) == (1, None),
     ):
         promote("B", baseline=baseline)
     assert live() is None
@@ -263,7 +289,11 @@ def test_an_uuid_of_the_time_of_the_import_is_no_time_of_an_export(
         newer = client.releases.create(1, package.body()).release
     emulator.calls.clear()
     assert promote("A").release.id == live() > newer.id
-    assert [one.args for one in caplog.records if one.levelname == "INFO" and one.args and newer.id in one.args]
+    assert [
+        one.args
+        for one in caplog.records
+        if one.levelname == "INFO" and one.args and newer.id in one.args
+    ]
 
 
 @pytest.mark.parametrize("at", ["created a second and more later", "without a time"])
@@ -299,7 +329,12 @@ def test_bad_options_are_named_before_any_request(promote, emulator, options):
 
 
 def test_what_may_be_retried():
-    for error in (ReleaseNotLiveError, UnexpectedLiveReleaseError, OlderPackageError, AmbiguousSubmissionError):
+    for error in (
+        ReleaseNotLiveError,
+        UnexpectedLiveReleaseError,
+        OlderPackageError,
+        AmbiguousSubmissionError,
+    ):
         assert not error.retryable
     assert RequestTimeoutError.retryable
     assert not PermissionDeniedError.retryable

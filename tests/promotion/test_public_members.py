@@ -31,17 +31,26 @@ MEMBERS = [
 
 
 def test_the_members():
-    found = {name for name, one in vars(promotion).items() if not name.startswith("_") and not inspect.ismodule(one)}
+    found = {
+        name
+        for name, one in vars(promotion).items()
+        if not name.startswith("_") and not inspect.ismodule(one)
+    }
     assert found - {"annotations"} == set(MEMBERS)
     assert all(getattr(promotion, name).__doc__ for name in MEMBERS)
 
 
 def test_importing_them_loads_neither_airflow_nor_an_http_library():
-    code = "import sys, airflow_provider_trifacta.promotion; print({one.split('.')[0] for one in sys.modules})"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert not {f"'{name}'" for name in ("airflow", "requests", "urllib3", "httpx", "aiohttp")} & set(
-        loaded.strip("{}\n").split(", ")
+    code = (
+        "import sys, airflow_provider_trifacta.promotion; print({one.split('.')[0] for one in"
+        " sys.modules})"
     )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert not {
+        f"'{name}'" for name in ("airflow", "requests", "urllib3", "httpx", "aiohttp")
+    } & set(loaded.strip("{}\n").split(", "))
 
 
 def test_a_promotion_and_a_rollback_without_airflow(client, packages, live):

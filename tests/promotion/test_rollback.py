@@ -19,7 +19,9 @@ from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
 pytestmark = pytest.mark.every_airflow
 
-UUIDS = {letter: f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number, letter in enumerate("ABCD")}
+UUIDS = {
+    letter: f"9bae78c0-2fcb-11e9-9523-77f56ed5884{number}" for number, letter in enumerate("ABCD")
+}
 
 
 @pytest.fixture
@@ -53,7 +55,8 @@ def undo(client, baseline):
 
 @pytest.fixture
 def wait_and_undo(client, baseline, time):
-    """Return a function that rolls back with so much patience, and does something instead of sleeping."""
+    """Return a function that rolls back with so much patience, and does something instead of
+    sleeping."""
 
     def run(sleep):
         time.during_sleep = [sleep] * 1000
@@ -77,7 +80,9 @@ def test_what_the_run_made_live_is_undone(undo, upload, before, live, changes, i
     assert changes() == [f"/v4/releases/{before or new}"]
 
 
-@pytest.mark.parametrize("spelled", [str.upper, lambda uuid: uuid.replace("-", ""), lambda uuid: f"{{{uuid}}}"])
+@pytest.mark.parametrize(
+    "spelled", [str.upper, lambda uuid: uuid.replace("-", ""), lambda uuid: f"{{{uuid}}}"]
+)
 def test_the_package_is_found_however_its_uuid_is_spelled(undo, upload, before, live, spelled):
     new = upload("B")
     assert undo(spelled(UUIDS["B"])) == new
@@ -94,7 +99,9 @@ def test_any_release_of_the_run_may_be_the_live_one(undo, upload, before, live, 
 
 @pytest.mark.parametrize("interrupted", [False, True])
 @pytest.mark.parametrize("uuid", [None, UUIDS["B"]])
-def test_where_the_recorded_one_is_live_nothing_is_done(undo, before, live, changes, interrupted, uuid):
+def test_where_the_recorded_one_is_live_nothing_is_done(
+    undo, before, live, changes, interrupted, uuid
+):
     assert undo(uuid, interrupted=interrupted) is None
     assert live() == before
     assert changes() == []
@@ -116,7 +123,8 @@ def test_what_a_person_made_live_is_left_alone(undo, upload, live, changes, uuid
     upload("B")
     other = upload("C")
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, other)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.deployment_id, error.live_id) == (1, other),
     ):
         undo(uuid, interrupted=interrupted)
     assert live() == other
@@ -131,7 +139,9 @@ def test_without_a_package_nothing_can_be_the_runs(undo, upload, live, changes):
     assert changes() == []
 
 
-def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, live, changes, emulator):
+def test_an_older_release_of_the_same_package_is_not_the_runs(
+    client, upload, live, changes, emulator
+):
     """A person went back to it: the release that the run made is another one."""
     old = upload("B")
     recorded = upload("A")
@@ -139,7 +149,8 @@ def test_an_older_release_of_the_same_package_is_not_the_runs(client, upload, li
     upload("B")
     emulator.store.update_release(old, active=True)
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.release_id, error.live_id) == (recorded, old)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.release_id, error.live_id) == (recorded, old),
     ):
         roll_back(client, baseline, UUIDS["B"], settle_timeout=0)
     assert live() == old
@@ -151,7 +162,8 @@ def test_a_deployment_that_a_person_switched_off_stays_off(client, upload, live,
     baseline = Baseline.read(client, 1)
     emulator.store.update_release(upload("B"), active=False)
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, None)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.deployment_id, error.live_id) == (1, None),
     ):
         roll_back(client, baseline, UUIDS["B"], settle_timeout=0)
     assert live() is None
@@ -159,16 +171,25 @@ def test_a_deployment_that_a_person_switched_off_stays_off(client, upload, live,
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_a_deleted_target_is_refused_and_never_guessed(client, upload, live, changes, emulator, interrupted):
+def test_a_deleted_target_is_refused_and_never_guessed(
+    client, upload, live, changes, emulator, interrupted
+):
     upload("C")
     recorded = upload("A")
     baseline = Baseline.read(client, 1)
     new = upload("B")
     emulator.store.delete_release(recorded)
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.release_id, error.live_id) == (recorded, new)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.release_id, error.live_id) == (recorded, new),
     ):
-        roll_back(client, baseline, UUIDS["B"], tries=Tries.begin(TryFacts(1 + interrupted, 1, 1)), settle_timeout=0)
+        roll_back(
+            client,
+            baseline,
+            UUIDS["B"],
+            tries=Tries.begin(TryFacts(1 + interrupted, 1, 1)),
+            settle_timeout=0,
+        )
     assert live() == new
     assert changes() == []
 
@@ -193,7 +214,9 @@ def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, uplo
     new = upload("B")
     armed.release()
     release = emulator.store.update_release(new, notes="looked at")
-    while iso(release.updated_at) == iso(release.created_at):  # all within one tick of the API so far
+    while iso(release.updated_at) == iso(
+        release.created_at
+    ):  # all within one tick of the API so far
         release = emulator.store.update_release(new, notes="looked at")
     assert live() == new
     with pytest.raises(InterruptedChangeError):
@@ -202,7 +225,9 @@ def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, uplo
 
 
 @pytest.mark.parametrize("absent", [False, True])
-def test_where_packages_cannot_be_told_apart_nothing_is_done(undo, upload, live, changes, emulator, absent):
+def test_where_packages_cannot_be_told_apart_nothing_is_done(
+    undo, upload, live, changes, emulator, absent
+):
     new = upload("B")
     emulator.faults.add(Fault(PackageUuid(absent=absent), times=None))
     with pytest.raises(UnexpectedLiveReleaseError):
@@ -221,7 +246,9 @@ def test_releases_of_other_deployments_do_not_count(client, make_package, emulat
     assert changes() == []
 
 
-def test_an_upload_that_is_still_under_way_is_waited_for(client, wait_and_undo, make_package, before, live, emulator):
+def test_an_upload_that_is_still_under_way_is_waited_for(
+    client, wait_and_undo, make_package, before, live, emulator
+):
     """The promotion was killed in it: its release goes live after a look that came too soon."""
     emulator.faults.add(Fault(LateCommit()))
     with open_package(make_package(uuid=UUIDS["B"])) as package, pytest.raises(TrifactaError):
@@ -231,7 +258,9 @@ def test_an_upload_that_is_still_under_way_is_waited_for(client, wait_and_undo, 
     assert live() == before
 
 
-def test_a_release_that_is_not_live_yet_is_waited_for(wait_and_undo, upload, before, live, emulator):
+def test_a_release_that_is_not_live_yet_is_waited_for(
+    wait_and_undo, upload, before, live, emulator
+):
     """The server lists the release of the upload before it makes it live."""
     emulator.faults.add(Fault(LateActivation()))
     new = upload("B")
@@ -241,10 +270,14 @@ def test_a_release_that_is_not_live_yet_is_waited_for(wait_and_undo, upload, bef
     assert live() == before
 
 
-def test_a_release_that_a_person_deactivated_is_not_waited_for(client, upload, baseline, live, emulator, time):
+def test_a_release_that_a_person_deactivated_is_not_waited_for(
+    client, upload, baseline, live, emulator, time
+):
     new = upload("B")
     release = emulator.store.update_release(new, active=False)
-    while iso(release.updated_at) == iso(release.created_at):  # all within one tick of the API so far
+    while iso(release.updated_at) == iso(
+        release.created_at
+    ):  # all within one tick of the API so far
         release = emulator.store.update_release(new, notes="looked at")
     before = baseline.active_release_id
     if before:
@@ -268,7 +301,9 @@ def test_a_promotion_that_did_not_begin_is_not_waited_for(client, baseline, live
     assert live() == before
 
 
-def test_a_retry_says_that_the_try_before_rolled_back(client, upload, baseline, live, before, tries, monkeypatch):
+def test_a_retry_says_that_the_try_before_rolled_back(
+    client, upload, baseline, live, before, tries, monkeypatch
+):
     """It was killed after the change, before it could tell."""
     new = upload("B")
     monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
@@ -288,7 +323,9 @@ def test_another_import_during_the_wait_is_no_doubt(wait_and_undo, upload, live,
     assert changes() == []
 
 
-def test_another_import_that_does_not_tell_its_package_is_a_doubt(wait_and_undo, upload, changes, emulator):
+def test_another_import_that_does_not_tell_its_package_is_a_doubt(
+    wait_and_undo, upload, changes, emulator
+):
     others = []
 
     def import_too():
@@ -322,11 +359,14 @@ def test_the_runs_release_is_known_by_its_id(client, before, baseline, upload, l
     assert live() == before
 
 
-def test_where_its_id_is_known_no_other_release_is_the_runs(client, baseline, upload, live, changes):
+def test_where_its_id_is_known_no_other_release_is_the_runs(
+    client, baseline, upload, live, changes
+):
     """A release of the same package that somebody else imported is not of this run."""
     new, other = upload("B"), upload("B")
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, other)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.deployment_id, error.live_id) == (1, other),
     ):
         roll_back(client, baseline, UUIDS["B"], release_id=new, settle_timeout=0)
     assert live() == other
@@ -348,7 +388,9 @@ def test_an_id_that_the_baseline_knew_is_of_another_run(client, upload, live):
 def test_a_release_that_is_known_and_not_live_yet_is_waited_for(
     client, emulator, before, baseline, upload, live, time, uuid
 ):
-    emulator.faults.add(Fault(LateActivation(reads=None), method="POST", path="/v4/deployments/*/releases"))
+    emulator.faults.add(
+        Fault(LateActivation(reads=None), method="POST", path="/v4/deployments/*/releases")
+    )
     new = upload("B")
     time.during_sleep = [lambda: emulator.store.update_release(new, active=True)]
     undone = roll_back(client, baseline, uuid, release_id=new, settle_timeout=10)
@@ -357,7 +399,9 @@ def test_a_release_that_is_known_and_not_live_yet_is_waited_for(
     assert live() == before
 
 
-def test_a_release_that_is_known_and_was_deleted_leaves_nothing_to_do(client, emulator, upload, live, time, changes):
+def test_a_release_that_is_known_and_was_deleted_leaves_nothing_to_do(
+    client, emulator, upload, live, time, changes
+):
     old = upload("A")
     baseline = Baseline.read(client, 1)
     new = upload("B")

@@ -33,7 +33,10 @@ def mapping(on, to):
 def test_the_table_may_be_left_out():
     rule = {"onCondition": {"uuid": UUID}, "withCondition": {"id": 1}}
     assert check_rules("object", [rule]) == [mapping({"uuid": UUID}, {"id": 1})]
-    assert rule == {"onCondition": {"uuid": UUID}, "withCondition": {"id": 1}}, "the given one stays as it is"
+    assert rule == {
+        "onCondition": {"uuid": UUID},
+        "withCondition": {"id": 1},
+    }, "the given one stays as it is"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,9 @@ def test_good_rules_come_back_in_their_order(kind, rules):
     assert check_rules(kind, rules) == list(rules)
 
 
-@pytest.mark.parametrize("rules", ["[]", b"[]", {}, 1, {"onCondition": {}, "withCondition": {}}, {1, 2}])
+@pytest.mark.parametrize(
+    "rules", ["[]", b"[]", {}, 1, {"onCondition": {}, "withCondition": {}}, {1, 2}]
+)
 @pytest.mark.parametrize("kind", ["object", "value"])
 def test_something_else_than_a_list_is_named(kind, rules):
     with pytest.raises(InvalidInputError, match=f"^{kind}_rules "):
@@ -59,24 +64,72 @@ def test_something_else_than_a_list_is_named(kind, rules):
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ("uuid", r"object_rules\[1\] must be an object with tableName, onCondition, withCondition, not 'uuid'"),
-        ({}, r"object_rules\[1\] must have exactly the keys tableName, onCondition, withCondition, not none"),
-        ({"onCondition": {"id": "1"}}, r"object_rules\[1\] must have exactly the keys .*, not onCondition"),
-        ({**mapping({"id": 1}, {"id": 1}), "id": 7}, r"object_rules\[1\] must have exactly the keys .*, id\."),
+        (
+            "uuid",
+            (
+                r"object_rules\[1\] must be an object with tableName, onCondition, withCondition,"
+                r" not 'uuid'"
+            ),
+        ),
+        (
+            {},
+            (
+                r"object_rules\[1\] must have exactly the keys tableName, onCondition,"
+                r" withCondition, not none"
+            ),
+        ),
+        (
+            {"onCondition": {"id": "1"}},
+            r"object_rules\[1\] must have exactly the keys .*, not onCondition",
+        ),
+        (
+            {**mapping({"id": 1}, {"id": 1}), "id": 7},
+            r"object_rules\[1\] must have exactly the keys .*, id\.",
+        ),
         (
             {**mapping({"id": 1}, {"id": 1}), "tableName": "flows"},
             r"object_rules\[1\]\['tableName'\] must be 'connections'",
         ),
-        (mapping({}, {"id": 1}), r"object_rules\[1\]\['onCondition'\] must be an object such as .*, not {}"),
-        (mapping({"id": 1}, {}), r"object_rules\[1\]\['withCondition'\] must be an object such as .*, not {}"),
-        (mapping({"id": 1}, 12001), r"object_rules\[1\]\['withCondition'\] must be an object .*, not 12001"),
-        (mapping("24", {"id": 1}), r"object_rules\[1\]\['onCondition'\] must be an object .*, not '24'"),
-        (mapping({"uuid": None}, {"id": 1}), r"object_rules\[1\]\['onCondition'\] must hold literal"),
-        (mapping({"id": 1}, {"id": True}), r"object_rules\[1\]\['withCondition'\] must hold literal"),
-        (mapping({"id": 1}, {"id": [1]}), r"object_rules\[1\]\['withCondition'\] must hold literal"),
-        (mapping({"id": 1}, {"id": 1.5}), r"object_rules\[1\]\['withCondition'\] must hold literal"),
-        (mapping({"uuid": ""}, {"id": 1}), r"object_rules\[1\]\['onCondition'\] has an empty value"),
-        (mapping({"id": 1}, {"id": "None"}), r"object_rules\[1\]\['withCondition'\] has an empty value"),
+        (
+            mapping({}, {"id": 1}),
+            r"object_rules\[1\]\['onCondition'\] must be an object such as .*, not {}",
+        ),
+        (
+            mapping({"id": 1}, {}),
+            r"object_rules\[1\]\['withCondition'\] must be an object such as .*, not {}",
+        ),
+        (
+            mapping({"id": 1}, 12001),
+            r"object_rules\[1\]\['withCondition'\] must be an object .*, not 12001",
+        ),
+        (
+            mapping("24", {"id": 1}),
+            r"object_rules\[1\]\['onCondition'\] must be an object .*, not '24'",
+        ),
+        (
+            mapping({"uuid": None}, {"id": 1}),
+            r"object_rules\[1\]\['onCondition'\] must hold literal",
+        ),
+        (
+            mapping({"id": 1}, {"id": True}),
+            r"object_rules\[1\]\['withCondition'\] must hold literal",
+        ),
+        (
+            mapping({"id": 1}, {"id": [1]}),
+            r"object_rules\[1\]\['withCondition'\] must hold literal",
+        ),
+        (
+            mapping({"id": 1}, {"id": 1.5}),
+            r"object_rules\[1\]\['withCondition'\] must hold literal",
+        ),
+        (
+            mapping({"uuid": ""}, {"id": 1}),
+            r"object_rules\[1\]\['onCondition'\] has an empty value",
+        ),
+        (
+            mapping({"id": 1}, {"id": "None"}),
+            r"object_rules\[1\]\['withCondition'\] has an empty value",
+        ),
     ],
 )
 def test_each_error_of_an_object_rule_is_named(rule, words):
@@ -93,8 +146,14 @@ def test_each_error_of_an_object_rule_is_named(rule, words):
             r"value_rules\[1\] must have exactly the keys type, on, with, not type, on",
         ),
         ({**BUCKET, "tableName": "connections"}, r"value_rules\[1\] must have exactly the keys"),
-        ({**BUCKET, "type": ""}, r"value_rules\[1\]\['type'\] must be a text that is not empty, not ''"),
-        ({**BUCKET, "on": ""}, r"value_rules\[1\]\['on'\] must be a text that is not empty, not ''"),
+        (
+            {**BUCKET, "type": ""},
+            r"value_rules\[1\]\['type'\] must be a text that is not empty, not ''",
+        ),
+        (
+            {**BUCKET, "on": ""},
+            r"value_rules\[1\]\['on'\] must be a text that is not empty, not ''",
+        ),
         ({**BUCKET, "on": 1}, r"value_rules\[1\]\['on'\] must be a text"),
         ({**BUCKET, "with": None}, r"value_rules\[1\]\['with'\] must be a text, not None"),
     ],
@@ -143,12 +202,18 @@ def test_what_has_an_id_or_uuid_is_sent_as_it_is(rule):
         (
             [EXPORTED, PackageConnection(id=25, name="dev", uuid="u-2", type=None, vendor=None)],
             [LOCAL],
-            f"2 connections of the package are called 'dev'. There are: {SHOWN}; dev (id 25, uuid u-2).",
+            (
+                f"2 connections of the package are called 'dev'. There are: {SHOWN}; dev (id 25,"
+                " uuid u-2)."
+            ),
         ),
         (
             [EXPORTED],
             [LOCAL, Connection(id=2, name="prod", uuid="u", type="jdbc")],
-            f"2 connections of the instance are called 'prod'. There are: {HERE}; prod (id 2, uuid u).",
+            (
+                f"2 connections of the instance are called 'prod'. There are: {HERE}; prod (id 2,"
+                " uuid u)."
+            ),
         ),
         (
             [PackageConnection(id=24, name="dev", uuid=None, type="jdbc", vendor=None)],
@@ -171,9 +236,17 @@ def test_a_name_that_is_not_one_connections_is_refused_with_what_there_is(export
     [
         ([], [], True),
         ([mapping({"id": "24"}, {"id": 12001})], [mapping({"id": 24}, {"id": "12001"})], True),
-        ([mapping({"a": "1", "b": "2"}, {"id": 1})], [mapping({"b": "2", "a": "1"}, {"id": 1})], True),
+        (
+            [mapping({"a": "1", "b": "2"}, {"id": 1})],
+            [mapping({"b": "2", "a": "1"}, {"id": 1})],
+            True,
+        ),
         ([mapping({"id": "24"}, {"id": 1})], [mapping({"uuid": "24"}, {"id": 1})], False),
-        ([mapping({"id": "24"}, {"id": 1})], [mapping({"id": "24", "type": "jdbc"}, {"id": 1})], False),
+        (
+            [mapping({"id": "24"}, {"id": 1})],
+            [mapping({"id": "24", "type": "jdbc"}, {"id": 1})],
+            False,
+        ),
         ([mapping({"id": "24"}, {"id": 1})], [], False),
         ([BUCKET, {**BUCKET, "on": "b"}], [{**BUCKET, "on": "b"}, BUCKET], False),
         ([BUCKET], [BUCKET, BUCKET], False),
@@ -205,7 +278,9 @@ def test_rules_are_compared_in_order_and_ids_as_text(some, others, same):
 )
 def test_a_rule_fits_when_every_field_is_the_same_text(on, fits):
     rule = mapping(on, {"id": 1})
-    assert fitting_rules(EXPORTED, [mapping({"id": "9"}, {"id": 1}), rule]) == ([rule] if fits else [])
+    assert fitting_rules(EXPORTED, [mapping({"id": "9"}, {"id": 1}), rule]) == (
+        [rule] if fits else []
+    )
 
 
 @pytest.mark.parametrize("key", ["id", "uuid", "name", "type", "vendor"])

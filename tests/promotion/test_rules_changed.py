@@ -1,4 +1,5 @@
-"""Whether a package would be imported differently now, because import rules were changed after its release."""
+"""Whether a package would be imported differently now, because import rules were changed after its
+release."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ pytestmark = pytest.mark.every_airflow
 MAPPING = {"tableName": "connections", "onCondition": {"id": "24"}, "withCondition": {"id": 12001}}
 BUCKET = {"type": "s3Bucket", "on": "dev", "with": "prod"}
 RULES = {"object": MAPPING, "value": BUCKET}
-PATHS = {"object": "/v4/deployments/1/objectImportRules", "value": "/v4/deployments/1/valueImportRules"}
+PATHS = {
+    "object": "/v4/deployments/1/objectImportRules",
+    "value": "/v4/deployments/1/valueImportRules",
+}
 kinds = pytest.mark.parametrize("kind", ["object", "value"])
 
 
@@ -70,7 +74,9 @@ UNREADABLE = [Answer(404), Answer(403), Answer(200, body={"rules": []}), Answer(
 
 @pytest.mark.parametrize("effect", UNREADABLE)
 @kinds
-def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(client, emulator, release, kind, effect, caplog):
+def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(
+    client, emulator, release, kind, effect, caplog
+):
     client.import_rules.replace(1, kind, [RULES[kind]])
     emulator.faults.add(Fault(effect, path=PATHS[kind], method="GET", times=None))
     assert not rules_changed_since(client.import_rules, 1, release)
@@ -80,14 +86,18 @@ def test_unreadable_rules_are_warned_of_and_taken_as_unchanged(client, emulator,
 
 @pytest.mark.parametrize("effect", UNREADABLE)
 @pytest.mark.parametrize(("unreadable", "kind"), [("object", "value"), ("value", "object")])
-def test_a_newer_rule_counts_where_the_other_kind_is_unreadable(client, emulator, release, unreadable, kind, effect):
+def test_a_newer_rule_counts_where_the_other_kind_is_unreadable(
+    client, emulator, release, unreadable, kind, effect
+):
     client.import_rules.replace(1, kind, [RULES[kind]])
     emulator.faults.add(Fault(effect, path=PATHS[unreadable], method="GET", times=None))
     assert rules_changed_since(client.import_rules, 1, release)
 
 
 def test_rules_without_times_are_warned_of(client, emulator, release, caplog):
-    emulator.faults.add(Fault(Answer(200, body={"data": [{"id": 1, **BUCKET}]}), path=PATHS["value"]))
+    emulator.faults.add(
+        Fault(Answer(200, body={"data": [{"id": 1, **BUCKET}]}), path=PATHS["value"])
+    )
     assert not rules_changed_since(client.import_rules, 1, release)
     (told,) = [one for one in caplog.records if one.name.endswith("promotion.rules")]
     assert (told.levelname, told.args[:2]) == ("WARNING", (1, release.id))

@@ -9,7 +9,16 @@ from datetime import timedelta
 
 import pytest
 from request_patterns import RUN
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, Reset, Truncate, read_package, utc_now
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    Reset,
+    Truncate,
+    read_package,
+    utc_now,
+)
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -36,7 +45,9 @@ def connect(time):
     """Return a function that makes a client which does not really wait."""
 
     def make(url):
-        config = ClientConfig(base_url=url, login="admin@example.com", password="admin-password", read_retries=0)
+        config = ClientConfig(
+            base_url=url, login="admin@example.com", password="admin-password", read_retries=0
+        )
         return TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time)
 
     return make
@@ -114,7 +125,8 @@ def test_a_lost_answer_is_ambiguous(run, prod, effect):
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(400, BadRequestError), (403, PermissionDeniedError), (404, NotFoundError)]
+    ("status", "error"),
+    [(400, BadRequestError), (403, PermissionDeniedError), (404, NotFoundError)],
 )
 def test_a_refusal_is_none(run, prod, status, error):
     prod.faults.add(Fault(Answer(status), **RUN))
@@ -171,7 +183,9 @@ def test_a_retry_joins_what_an_earlier_try_started(run, prod, tries):
     assert posts(prod) == 1
 
 
-def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, connect, tries, monkeypatch):
+def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(
+    prod, connect, tries, monkeypatch
+):
     states = iter(["InProgress", "Complete"])
     with connect(prod.url) as client:
         first = run_deployment(client, 1, {}, tries=tries())
@@ -184,7 +198,8 @@ def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(prod, c
 
 
 def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, tries, monkeypatch):
-    """The process died between the answer and its note, and a person clears the task without having seen anything."""
+    """The process died between the answer and its note, and a person clears the task without having
+    seen anything."""
     monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(tries=tries())
@@ -233,7 +248,9 @@ def test_the_journal_keeps_no_value_of_a_parameter(run, tries):
     assert "very-secret" not in str(tries.store.kept)
 
 
-def test_a_list_that_does_not_show_the_release_yet_is_looked_at_again(run, prod, lagging, make_package, time, connect):
+def test_a_list_that_does_not_show_the_release_yet_is_looked_at_again(
+    run, prod, lagging, make_package, time, connect
+):
     lagging(2)
     with connect(prod.url) as client:
         client.releases.list(1)
@@ -288,7 +305,9 @@ def test_what_is_sent(scripted, connect, parameters, sent):
     if sent is not None:
         assert body == sent
     else:
-        assert json.loads(body) == {"runParameters": {"overrides": {"data": [{"key": "a", "value": "1"}]}}}
+        assert json.loads(body) == {
+            "runParameters": {"overrides": {"data": [{"key": "a", "value": "1"}]}}
+        }
 
 
 def test_parameters_become_texts():

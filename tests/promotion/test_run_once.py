@@ -1,4 +1,5 @@
-"""Running flows and recipes: once for a task, with and without a journal, whether or not the server counts keys."""
+"""Running flows and recipes: once for a task, with and without a journal, whether or not the server
+counts keys."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ def make(request):
 
     def start(**options):
         flows = (PresetFlow("Orders"), PresetFlow("Customers"))
-        emulator = Emulator(EmulatorOptions(flows=flows, users=USERS, job_run_seconds=3600, **options))
+        emulator = Emulator(
+            EmulatorOptions(flows=flows, users=USERS, job_run_seconds=3600, **options)
+        )
         emulator.__enter__()
         request.addfinalizer(lambda: emulator.__exit__(None, None, None))
         return emulator
@@ -79,15 +82,24 @@ def retry():
 
 @pytest.fixture
 def run(time):
-    def start(emulator, what="flow", parameters=None, *, flows=1, key=KEYS[0], tries=None, **options):
+    def start(
+        emulator, what="flow", parameters=None, *, flows=1, key=KEYS[0], tries=None, **options
+    ):
         config = ClientConfig(
-            base_url=emulator.url, login="admin@example.com", password="admin-password", read_retries=0
+            base_url=emulator.url,
+            login="admin@example.com",
+            password="admin-password",
+            read_retries=0,
         )
-        with TrifactaClient(config, transport=Transport(config, sleep=lambda _: None), clock=time) as client:
+        with TrifactaClient(
+            config, transport=Transport(config, sleep=lambda _: None), clock=time
+        ) as client:
             options["tries"] = replace(tries or Tries(), execution_id=key)
             if what == "recipe":
                 recipe = emulator.store.recipes()[0].id
-                return run_recipe(client, recipe, parameters or {}, overrides={"profiler": False}, **options)
+                return run_recipe(
+                    client, recipe, parameters or {}, overrides={"profiler": False}, **options
+                )
             ids = [one.id for one in emulator.store.flows()][:flows]
             return run_flows(client, ids, parameters or {}, **options)
 
@@ -131,7 +143,9 @@ def test_a_server_that_still_works_on_the_first_request_is_given_time(run, dev, 
     """It may know the key only when the run exists."""
     flow = dev.store.flows()[0].id
     dev.faults.add(Fault(Reset("after_body"), **RUN_FLOW))
-    time.during_sleep += [lambda: None] * 5 + [lambda: dev.store.run_flow(flow, execution_id=KEYS[0])]
+    time.during_sleep += [lambda: None] * 5 + [
+        lambda: dev.store.run_flow(flow, execution_id=KEYS[0])
+    ]
     result = run(dev)
     assert (result.job_group_ids, result.joined) == (ids(dev), True)
     assert len(ids(dev)) == 1
@@ -182,7 +196,11 @@ def test_a_retry_after_a_note_needs_no_server_that_counts(run, make, tries, what
     emulator = make(execution_ids="ignore")
     first = run(emulator, what, tries=tries())
     again = run(emulator, what, tries=tries())
-    assert (again.job_group_ids, again.flow_run_ids, again.joined) == (first.job_group_ids, first.flow_run_ids, True)
+    assert (again.job_group_ids, again.flow_run_ids, again.joined) == (
+        first.job_group_ids,
+        first.flow_run_ids,
+        True,
+    )
     assert len(posts(emulator)) == 1
 
 
@@ -216,7 +234,9 @@ def test_a_clear_after_a_kill_first_lists_what_appeared(run, dev, tries, monkeyp
 
 
 def test_a_refused_clear_leaves_no_trace_of_the_jobs_before(run, dev, tries):
-    """The retry after it starts the run: it does not take the jobs of before the clear for its own."""
+    """The retry after it starts the run: it does not take the jobs of before the clear
+    for its own.
+    """
     run(dev, tries=tries())
     finish(dev)
     dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN_FLOW, times=None))
@@ -268,7 +288,11 @@ def test_several_flows_run_once_each(run, dev, tries, remembers):
 def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, tries):
     emulator = make(execution_ids="ignore")
     emulator.faults.add(
-        Fault(Reset("after_commit"), method="POST", path=f"/v4/flows/{emulator.store.flows()[1].id}/run")
+        Fault(
+            Reset("after_commit"),
+            method="POST",
+            path=f"/v4/flows/{emulator.store.flows()[1].id}/run",
+        )
     )
     for _ in range(2):
         with pytest.raises(AmbiguousSubmissionError) as caught:
@@ -279,7 +303,9 @@ def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, tries):
 
 def test_the_second_flow_is_refused_and_a_retry_starts_it_alone(run, dev, tries):
     second = f"/v4/flows/{dev.store.flows()[1].id}/run"
-    dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), method="POST", path=second, times=None))
+    dev.faults.add(
+        Fault(Answer.too_many_requests(retry_after=0), method="POST", path=second, times=None)
+    )
     with pytest.raises(RateLimitError) as caught:
         run(dev, flows=2, tries=tries())
     assert f"Job groups {ids(dev)} were started before it" in str(caught.value)
@@ -294,7 +320,8 @@ def test_the_second_flow_is_refused_and_a_retry_starts_it_alone(run, dev, tries)
 
 @once
 def test_others_runs_are_not_taken_for_its_own(run, dev, what):
-    """They belong to another user, to another flow, or are older; a run of the flow is none of the recipe."""
+    """They belong to another user, to another flow, or are older; a run of the flow is none of the
+    recipe."""
     store, (flow, other) = dev.store, dev.store.flows()
     store.run_flow(flow.id, user_id=2)
     store.run_flow(other.id)
@@ -315,13 +342,17 @@ def test_several_that_may_be_it_are_a_doubt(run, dev):
 
 def test_what_does_not_appear_is_a_doubt(run, dev, time):
     dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
-    dev.faults.add(Fault(Answer(200, body={"data": []}), method="GET", path="/v4/jobGroups", times=None))
+    dev.faults.add(
+        Fault(Answer(200, body={"data": []}), method="GET", path="/v4/jobGroups", times=None)
+    )
     with pytest.raises(AmbiguousSubmissionError):
         run(dev)
     assert time.now >= 60
 
 
-@pytest.mark.parametrize("path", ["/v4/open-api-spec", "/v4/flows/*/run", "/v4/jobGroups", "/v4/people/current"])
+@pytest.mark.parametrize(
+    "path", ["/v4/open-api-spec", "/v4/flows/*/run", "/v4/jobGroups", "/v4/people/current"]
+)
 def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run, retry, dev, path):
     dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
     dev.faults.add(Fault(Answer(503), path=path, times=None))
@@ -384,14 +415,18 @@ def test_a_flow_of_a_release_may_be_refused(make, make_package):
     with make_package().open("rb") as file:
         release = emulator.store.create_release(1, read_package(file))
     (flow,) = release.imported.primary_flow_ids
-    config = ClientConfig(base_url=emulator.url, login="admin@example.com", password="admin-password")
+    config = ClientConfig(
+        base_url=emulator.url, login="admin@example.com", password="admin-password"
+    )
     with TrifactaClient(config) as client, pytest.raises(PermissionDeniedError):
         run_flows(client, [flow], {}, tries=Tries(execution_id=KEYS[0]))
     assert ids(emulator) == []
 
 
 @once
-def test_a_clear_with_other_parameters_is_stopped_until_an_error_named_the_lost_run(run, dev, tries, monkeypatch, what):
+def test_a_clear_with_other_parameters_is_stopped_until_an_error_named_the_lost_run(
+    run, dev, tries, monkeypatch, what
+):
     """The process was killed in its request, so no person has read which job groups appeared."""
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)

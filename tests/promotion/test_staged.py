@@ -1,4 +1,5 @@
-"""Staged promotion: the release is there, and what was live before stays live, even if something goes wrong."""
+"""Staged promotion: the release is there, and what was live before stays live, even if something
+goes wrong."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ def test_what_was_live_is_live_again(stage, before, baseline, live, sent, emulat
 
 
 def test_the_window_is_told_by_the_servers_clock(client, emulator, upload):
-    """As long as the release was really live: from its import, whose answer may come late, to the change."""
+    """As long as the release was really live: from its import, whose answer may come late, to the
+    change."""
     from airflow_provider_trifacta.promotion.staged import _window
 
     old = upload("A")
@@ -112,8 +114,14 @@ def test_the_window_is_told_by_the_servers_clock(client, emulator, upload):
     emulator.store.update_release(old, active=True)
     releases = client.releases.list(1)
     times = {one.id: one for one in releases}
-    assert _window(releases, new, old) == (times[old].updated_at - times[new].created_at).total_seconds()
-    assert _window(releases, new, None) == (times[new].updated_at - times[new].created_at).total_seconds()
+    assert (
+        _window(releases, new, old)
+        == (times[old].updated_at - times[new].created_at).total_seconds()
+    )
+    assert (
+        _window(releases, new, None)
+        == (times[new].updated_at - times[new].created_at).total_seconds()
+    )
     assert _window(releases, new, 99) is None
     assert _window(releases, 99, old) is None
 
@@ -126,7 +134,9 @@ def test_a_second_run_of_the_same_package_makes_a_release_of_its_own(
     assert second.outcome == "created"
     assert second.release.id > first.release.id
     assert live() == before
-    assert [one.package_uuid for one in emulator.store.releases(1)][-2:] == [first.release.package_uuid] * 2
+    assert [one.package_uuid for one in emulator.store.releases(1)][-2:] == [
+        first.release.package_uuid
+    ] * 2
 
 
 # Already done
@@ -140,7 +150,11 @@ def test_a_retry_or_clear_of_what_is_done_writes_nothing(
     first = stage(baseline=baseline)
     sent()
     again = stage(baseline=baseline, first_attempt=first_attempt)
-    assert (again.outcome, again.release.id, again.previous_release_id) == ("reused", first.release.id, before)
+    assert (again.outcome, again.release.id, again.previous_release_id) == (
+        "reused",
+        first.release.id,
+        before,
+    )
     assert sent() == []
     assert live() == before
     assert time.slept == ([] if first_attempt else [3])
@@ -149,7 +163,9 @@ def test_a_retry_or_clear_of_what_is_done_writes_nothing(
 
 
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_restore_that_was_cut_off_is_finished(stage, upload, before, baseline, live, sent, time, first_attempt):
+def test_a_restore_that_was_cut_off_is_finished(
+    stage, upload, before, baseline, live, sent, time, first_attempt
+):
     """The process died between the import and the change back."""
     staged = upload("B")
     assert live() == staged
@@ -187,8 +203,11 @@ def test_what_a_person_activated_stays_live_and_is_green_where_the_journal_prove
     assert sent() == []
 
 
-def test_a_staged_release_whose_restore_is_not_proven_is_not_green(stage, baseline, live, emulator, tries):
-    """The change was lost, and a person activated the release: the journal does not know that it was put back."""
+def test_a_staged_release_whose_restore_is_not_proven_is_not_green(
+    stage, baseline, live, emulator, tries
+):
+    """The change was lost, and a person activated the release: the journal does not know that it
+    was put back."""
     emulator.faults.add(Fault(Answer(403), **CHANGE))
     with pytest.raises(PermissionDeniedError):
         stage(baseline=baseline, tries=tries())
@@ -199,7 +218,9 @@ def test_a_staged_release_whose_restore_is_not_proven_is_not_green(stage, baseli
     assert live() == staged
 
 
-def test_of_several_releases_of_the_run_the_newest_counts(stage, upload, before, baseline, live, emulator, sent):
+def test_of_several_releases_of_the_run_the_newest_counts(
+    stage, upload, before, baseline, live, emulator, sent
+):
     upload("B")
     newest = upload("B")
     if before:
@@ -228,7 +249,8 @@ def test_a_third_release_that_is_live_stops_the_upload(stage, upload, baseline, 
 def test_a_third_release_that_is_live_is_not_undone_to_stage_another(
     stage, upload, baseline, live, sent, first_attempt
 ):
-    """What is put back must be what was live. A retry cannot tell whether an earlier try made the third release."""
+    """What is put back must be what was live. A retry cannot tell whether an earlier try made the
+    third release."""
     third = upload("C")
     sent()
     error = UnexpectedLiveReleaseError if first_attempt else AmbiguousSubmissionError
@@ -240,12 +262,15 @@ def test_a_third_release_that_is_live_is_not_undone_to_stage_another(
 
 
 @pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_third_release_that_went_live_after_the_staging_stays(stage, upload, baseline, live, sent, first_attempt):
+def test_a_third_release_that_went_live_after_the_staging_stays(
+    stage, upload, baseline, live, sent, first_attempt
+):
     staged = stage(baseline=baseline).release.id
     third = upload("C")
     sent()
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.release_id, error.live_id) == (staged, third)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.release_id, error.live_id) == (staged, third),
     ):
         stage(baseline=baseline, first_attempt=first_attempt)
     assert live() == third
@@ -264,13 +289,16 @@ def test_a_deactivation_after_the_staging_stays(stage, upload, take_baseline, li
     assert sent() == []
 
 
-def test_a_release_that_was_live_and_is_deleted_cannot_be_put_back(stage, upload, take_baseline, emulator, sent):
+def test_a_release_that_was_live_and_is_deleted_cannot_be_put_back(
+    stage, upload, take_baseline, emulator, sent
+):
     old = upload("A")
     baseline = take_baseline()
     emulator.store.delete_release(old)
     sent()
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.deployment_id, error.live_id) == (1, None)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.deployment_id, error.live_id) == (1, None),
     ):
         stage(baseline=baseline)
     assert sent() == []
@@ -298,14 +326,21 @@ def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, li
     )
 
 
-def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseline, emulator, client, make_package):
-    """The server answers with a release of another deployment: that one must stay live, and a person has to look."""
+def test_a_foreign_release_in_the_answer_is_never_put_back(
+    stage, before, baseline, emulator, client, make_package
+):
+    """The server answers with a release of another deployment: that one must stay live, and a
+    person has to look."""
     other = emulator.store.create_deployment("Second").id
     with open_package(make_package()) as package:
         foreign = client.releases.create(other, package.body()).release.id
-    body = {"release": {"id": foreign, "deployment": {"id": 1}, "packageUuid": None, "active": True}}
+    body = {
+        "release": {"id": foreign, "deployment": {"id": 1}, "packageUuid": None, "active": True}
+    }
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
-    with pytest.raises(AmbiguousSubmissionError, check=lambda error: error.release_id == foreign) as caught:
+    with pytest.raises(
+        AmbiguousSubmissionError, check=lambda error: error.release_id == foreign
+    ) as caught:
         stage(baseline=baseline)
     assert "not read back" in caught.value.standing
     assert emulator.store.active_release(other).id == foreign
@@ -316,7 +351,8 @@ def test_a_foreign_release_in_the_answer_is_never_put_back(stage, before, baseli
 def test_a_list_that_lags_behind_does_not_hide_that_the_staged_release_is_live(
     stage, before, baseline, live, emulator, lagging
 ):
-    """The change is lost, and the list still shows how it was before the import: that proves nothing."""
+    """The change is lost, and the list still shows how it was before the import: that proves
+    nothing."""
     emulator.faults.add(Fault(Answer(502, html="<h1>Bad Gateway</h1>"), **CHANGE))
     lagging(20)
     with pytest.raises(TrifactaError):
@@ -335,7 +371,9 @@ LOST = {
 
 
 @pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
-def test_an_upload_whose_answer_was_lost_is_staged(stage, before, baseline, live, emulator, sent, effect):
+def test_an_upload_whose_answer_was_lost_is_staged(
+    stage, before, baseline, live, emulator, sent, effect
+):
     sent()
     emulator.faults.add(Fault(effect, **CREATE))
     result = stage(baseline=baseline)
@@ -345,7 +383,9 @@ def test_an_upload_whose_answer_was_lost_is_staged(stage, before, baseline, live
     assert sent() == [UPLOAD, restore(before, result.release.id)]
 
 
-def test_an_upload_that_is_handled_late_is_staged(stage, before, baseline, live, emulator, sent, time):
+def test_an_upload_that_is_handled_late_is_staged(
+    stage, before, baseline, live, emulator, sent, time
+):
     sent()
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
     time.during_sleep = [lambda: None, armed.release]
@@ -355,7 +395,9 @@ def test_an_upload_that_is_handled_late_is_staged(stage, before, baseline, live,
     assert sent() == [UPLOAD, restore(before, result.release.id)]
 
 
-def test_a_retry_stages_what_the_attempt_before_sent(stage, upload, before, baseline, live, emulator, sent, time):
+def test_a_retry_stages_what_the_attempt_before_sent(
+    stage, upload, before, baseline, live, emulator, sent, time
+):
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with pytest.raises(ServerError):
         upload("B")
@@ -384,7 +426,9 @@ def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
 
 
 @pytest.mark.parametrize("effect", [Reset("after_body"), Answer.gateway_timeout(when="after_body")])
-def test_a_lost_upload_changes_nothing_and_the_retry_stages(stage, before, baseline, live, emulator, sent, effect):
+def test_a_lost_upload_changes_nothing_and_the_retry_stages(
+    stage, before, baseline, live, emulator, sent, effect
+):
     sent()
     emulator.faults.add(Fault(effect, **CREATE))
     with pytest.raises((ConnectionLostError, ServerError)):
@@ -398,7 +442,9 @@ def test_a_lost_upload_changes_nothing_and_the_retry_stages(stage, before, basel
 
 
 @pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
-def test_a_restore_whose_answer_was_lost_is_read_back(stage, before, baseline, live, emulator, sent, effect):
+def test_a_restore_whose_answer_was_lost_is_read_back(
+    stage, before, baseline, live, emulator, sent, effect
+):
     sent()
     emulator.faults.add(Fault(effect, **CHANGE))
     result = stage(baseline=baseline)
@@ -406,7 +452,9 @@ def test_a_restore_whose_answer_was_lost_is_read_back(stage, before, baseline, l
     assert sent() == [UPLOAD, restore(before, result.release.id)]
 
 
-def test_a_restore_that_was_lost_is_finished_by_the_retry(stage, before, baseline, live, emulator, sent):
+def test_a_restore_that_was_lost_is_finished_by_the_retry(
+    stage, before, baseline, live, emulator, sent
+):
     emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
     with pytest.raises(ConnectionLostError):
         stage(baseline=baseline)
@@ -422,7 +470,8 @@ def test_a_restore_that_was_lost_is_finished_by_the_retry(stage, before, baselin
 
 
 def test_another_import_during_the_upload_is_not_hidden(stage, upload, before, baseline, live):
-    """Its release was live for a moment; what was recorded is put back, and the task says what it overran."""
+    """Its release was live for a moment; what was recorded is put back, and the task says what it
+    overran."""
     others = []
 
     def interfere():
@@ -435,7 +484,9 @@ def test_another_import_during_the_upload_is_not_hidden(stage, upload, before, b
     assert live() == before
 
 
-def test_another_import_before_the_restore_shows_is_kept(stage, upload, before, baseline, live, emulator, time):
+def test_another_import_before_the_restore_shows_is_kept(
+    stage, upload, before, baseline, live, emulator, time
+):
     emulator.faults.add(Fault(Answer(200, body={}), **CHANGE))  # taken, and not done yet
     time.during_sleep = [lambda: upload("C")]
     with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == live()):
@@ -446,7 +497,9 @@ def test_another_import_before_the_restore_shows_is_kept(stage, upload, before, 
 # An import that goes live late
 
 
-def test_an_import_that_goes_live_late_is_put_back_then(stage, before, baseline, live, emulator, sent, time):
+def test_an_import_that_goes_live_late_is_put_back_then(
+    stage, before, baseline, live, emulator, sent, time
+):
     """Put back before, it would go live after the task's success."""
     sent()
     armed = emulator.faults.add(Fault(LateActivation(), **CREATE))
@@ -474,7 +527,9 @@ def test_looks_that_go_on_failing_are_no_success(stage, baseline, emulator, time
     assert sum(time.slept) == 20
 
 
-def test_an_import_that_never_goes_live_is_staged_as_it_is(stage, before, baseline, live, emulator, sent, time, caplog):
+def test_an_import_that_never_goes_live_is_staged_as_it_is(
+    stage, before, baseline, live, emulator, sent, time, caplog
+):
     sent()
     emulator.faults.add(Fault(LateActivation(), **CREATE))
     result = stage(baseline=baseline, settle_timeout=20)
@@ -508,8 +563,11 @@ def test_the_moment_in_between_is_real(stage, before, baseline, live, emulator):
     assert live() == before
 
 
-def test_a_retry_waits_for_a_release_that_goes_live_late(stage, before, baseline, live, emulator, time, tries):
-    """The first try was killed after the import, and the server activates the release while the retry looks."""
+def test_a_retry_waits_for_a_release_that_goes_live_late(
+    stage, before, baseline, live, emulator, time, tries
+):
+    """The first try was killed after the import, and the server activates the release while the
+    retry looks."""
     late = emulator.faults.add(Fault(LateActivation(), **CREATE))
 
     def die():
@@ -533,7 +591,9 @@ def test_a_release_that_never_went_live_was_not_put_back(stage, baseline, emulat
         stage(baseline=baseline, tries=tries())
 
 
-def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, baseline, live, emulator, tries):
+def test_a_retry_finds_an_adopted_release_that_was_put_back(
+    stage, before, baseline, live, emulator, tries
+):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     first = stage(baseline=baseline, tries=tries())
     assert first.outcome == "adopted"
@@ -542,7 +602,9 @@ def test_a_retry_finds_an_adopted_release_that_was_put_back(stage, before, basel
     assert live() == before
 
 
-def test_a_staged_release_that_is_deleted_during_the_wait_is_not_green(stage, before, baseline, live, emulator, time):
+def test_a_staged_release_that_is_deleted_during_the_wait_is_not_green(
+    stage, before, baseline, live, emulator, time
+):
     """It does not go live by itself, and then a person deletes it."""
     emulator.faults.add(Fault(LateActivation()))
     gone = []

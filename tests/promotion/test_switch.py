@@ -1,4 +1,5 @@
-"""Which release is live, changed on purpose: sent once, read back, and never over a person's change."""
+"""Which release is live, changed on purpose: sent once, read back, and never over a person's
+change."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ def test_an_activation_is_sent_and_read_back(change, release_ids, live, changes,
     first, _, third = release_ids
     shown = change(first, third)
     assert live() == first
-    assert {release.id: release.active for release in shown} == {one: one == first for one in release_ids}
+    assert {release.id: release.active for release in shown} == {
+        one: one == first for one in release_ids
+    }
     assert len(changes()) == 1
     assert time.slept == []
 
@@ -145,39 +148,55 @@ def test_a_change_that_was_lost_ends_with_the_first_error(
     assert sum(time.slept) == 30
 
 
-def test_a_change_that_takes_effect_late_is_waited_for(change, release_ids, emulator, changes, time):
+def test_a_change_that_takes_effect_late_is_waited_for(
+    change, release_ids, emulator, changes, time
+):
     emulator.faults.add(Fault(Answer.gateway_timeout(when="after_body"), **CHANGE))
-    time.during_sleep = [lambda: None, lambda: emulator.store.update_release(release_ids[0], active=True)]
+    time.during_sleep = [
+        lambda: None,
+        lambda: emulator.store.update_release(release_ids[0], active=True),
+    ]
     change(release_ids[0], release_ids[2])
     assert len(time.slept) == 2
     assert len(changes()) == 1
 
 
-def test_a_change_that_was_taken_and_does_not_show_is_no_success(change, release_ids, emulator, time):
+def test_a_change_that_was_taken_and_does_not_show_is_no_success(
+    change, release_ids, emulator, time
+):
     emulator.faults.add(Fault(Answer(200, body={"id": release_ids[0]}), **CHANGE))
-    with pytest.raises(UnexpectedResponseError, check=lambda error: error.release_id == release_ids[0]) as caught:
+    with pytest.raises(
+        UnexpectedResponseError, check=lambda error: error.release_id == release_ids[0]
+    ) as caught:
         change(release_ids[0], release_ids[2])
     assert caught.value.retryable
     assert sum(time.slept) == 30
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_what_a_person_made_live_in_the_meantime_stays(change, release_ids, emulator, live, changes, time, lost):
+def test_what_a_person_made_live_in_the_meantime_stays(
+    change, release_ids, emulator, live, changes, time, lost
+):
     """The change itself has no effect, and the third one shows: it came after."""
     first, second, third = release_ids
     effect = Answer.gateway_timeout(when="after_body") if lost else Answer(200, body={"id": first})
     emulator.faults.add(Fault(effect, **CHANGE))
     time.during_sleep = [lambda: emulator.store.update_release(second, active=True)]
     with pytest.raises(
-        UnexpectedLiveReleaseError, check=lambda error: (error.release_id, error.live_id) == (first, second)
+        UnexpectedLiveReleaseError,
+        check=lambda error: (error.release_id, error.live_id) == (first, second),
     ):
         change(first, third)
     assert live() == second
     assert len(changes()) == 1
 
 
-@pytest.mark.parametrize("look", [Answer(502), Reset(), Answer.too_many_requests(1), Answer(200, html="<h1>Hi</h1>")])
-def test_looks_that_fail_in_passing_are_borne(change, release_ids, emulator, live, changes, time, look):
+@pytest.mark.parametrize(
+    "look", [Answer(502), Reset(), Answer.too_many_requests(1), Answer(200, html="<h1>Hi</h1>")]
+)
+def test_looks_that_fail_in_passing_are_borne(
+    change, release_ids, emulator, live, changes, time, look
+):
     emulator.faults.add(Fault(look, **LIST, times=3))
     change(release_ids[0], release_ids[2])
     assert live() == release_ids[0]
@@ -202,7 +221,9 @@ def test_a_look_that_is_refused_ends_at_once(change, release_ids, emulator, time
     assert time.slept == []
 
 
-def test_a_busy_server_that_did_nothing_is_asked_again(change, release_ids, emulator, live, changes):
+def test_a_busy_server_that_did_nothing_is_asked_again(
+    change, release_ids, emulator, live, changes
+):
     emulator.faults.add(Fault(Answer.too_many_requests(1), **CHANGE))
     change(release_ids[0], release_ids[2])
     assert live() == release_ids[0]
@@ -216,12 +237,17 @@ def test_what_was_imported_during_a_change_is_told(client, make_package):
     with open_package(make_package()) as package:
         other = client.releases.create(1, package.body()).release
     after = client.releases.list(1)
-    with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.release_id == error.live_id == other.id):
+    with pytest.raises(
+        UnexpectedLiveReleaseError,
+        check=lambda error: error.release_id == error.live_id == other.id,
+    ):
         refuse_overlap(1, before, after)
     refuse_overlap(1, before, after, made=other.id)
 
 
-def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(change, emulator, release_ids, time, live):
+def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(
+    change, emulator, release_ids, time, live
+):
     """The server was busy and did nothing; in the meantime a person activated a third release."""
     first, second, third = release_ids
     emulator.faults.add(Fault(Answer.too_many_requests(30), **CHANGE))
@@ -232,7 +258,9 @@ def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(change, emul
     assert live() == second
 
 
-def test_a_retry_compares_a_release_that_is_far_down(client, release_ids, emulator, make_package, live, tries):
+def test_a_retry_compares_a_release_that_is_far_down(
+    client, release_ids, emulator, make_package, live, tries
+):
     with make_package().open("rb") as file:
         package = read_package(file)
     for _ in range(110):
@@ -245,8 +273,11 @@ def test_a_retry_compares_a_release_that_is_far_down(client, release_ids, emulat
     assert live() == release_ids[0]
 
 
-def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(client, release_ids, emulator, live, changes, tries):
-    """What the first try asked for is done late, and a person takes it back: the third try must not do it again."""
+def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(
+    client, release_ids, emulator, live, changes, tries
+):
+    """What the first try asked for is done late, and a person takes it back: the third try must not
+    do it again."""
     first, last = release_ids[0], release_ids[2]
     emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
     with pytest.raises(ConnectionLostError):
@@ -280,7 +311,9 @@ def test_a_busy_server_does_not_multiply_the_looks(change, release_ids, emulator
     """One look before each repetition, also where the look fails."""
     first, _, third = release_ids
     emulator.faults.add(Fault(Answer.too_many_requests(1), **CHANGE))
-    emulator.faults.add(Fault(Answer.too_many_requests(1), method="GET", path="/v4/releases", times=2))
+    emulator.faults.add(
+        Fault(Answer.too_many_requests(1), method="GET", path="/v4/releases", times=2)
+    )
     change(first, third)
     assert live() == first
     assert len(changes()) == 2
@@ -290,7 +323,9 @@ def test_a_look_that_keeps_failing_is_no_doubt(change, release_ids, emulator, ch
     first, _, third = release_ids
     before = len(emulator.calls)
     emulator.faults.add(Fault(Answer.too_many_requests(1), **CHANGE, times=None))
-    emulator.faults.add(Fault(Answer(502, html="<h1>Bad</h1>"), method="GET", path="/v4/releases", times=None))
+    emulator.faults.add(
+        Fault(Answer(502, html="<h1>Bad</h1>"), method="GET", path="/v4/releases", times=None)
+    )
     with pytest.raises(TrifactaError) as caught:
         change(first, third)
     assert "What is live was not changed" in caught.value.standing

@@ -24,7 +24,9 @@ FIRST, RETRY, CLEAR = Kind.FIRST, Kind.RETRY, Kind.CLEAR
 )
 @pytest.mark.parametrize("retries", [0, 1, 2, 9])
 @pytest.mark.parametrize("run_was_cleared", [True, False])
-def test_the_journal_decides_whatever_the_dag_file_says(number, max_tries, noted, kind, retries, run_was_cleared):
+def test_the_journal_decides_whatever_the_dag_file_says(
+    number, max_tries, noted, kind, retries, run_was_cleared
+):
     assert kind_of(TryFacts(number, max_tries, retries, run_was_cleared), noted) is kind
 
 

@@ -30,7 +30,9 @@ START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 @contextlib.contextmanager
 def emulator_acts_before(emulator, method, path, act, *, after):
     """Do something before the first request of a kind that comes after one of another method."""
-    armed = emulator.faults.add(Fault(Hold("before_body"), method=after, path="/v4/deployments/*/releases"))
+    armed = emulator.faults.add(
+        Fault(Hold("before_body"), method=after, path="/v4/deployments/*/releases")
+    )
     stop = threading.Event()
 
     def work():
@@ -56,8 +58,12 @@ def emulator_acts_before(emulator, method, path, act, *, after):
 # Doubt: before the last byte
 
 
-def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(emulator, make_package, client, time, ids):
-    path = make_package(artifacts={"artifact_1.data": bytes(range(256)) * 40_000}, exported_at=START)
+def test_a_connection_cut_in_mid_upload_is_an_ordinary_error(
+    emulator, make_package, client, time, ids
+):
+    path = make_package(
+        artifacts={"artifact_1.data": bytes(range(256)) * 40_000}, exported_at=START
+    )
     emulator.faults.add(Fault(Reset("in_body", after_bytes=10_000), **CREATE))
     path.write_bytes(path.read_bytes())
     big = make_big(path)
@@ -77,7 +83,9 @@ def make_big(path):
     return path
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, "AuthenticationError"), (403, "PermissionDeniedError")])
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, "AuthenticationError"), (403, "PermissionDeniedError")]
+)
 def test_a_refusal_is_no_doubt(promote, emulator, time, status, error):
     emulator.faults.add(Fault(Answer(status, when="after_body"), **CREATE))
     with pytest.raises(Exception, check=lambda error: error.status == status) as caught:
@@ -158,7 +166,9 @@ def test_a_release_that_was_removed_before_it_was_read_back_is_not_green(promote
     assert live() == old.id
 
 
-def test_a_list_that_lags_behind_is_looked_at_until_it_shows_the_release(promote, lagging, time, live):
+def test_a_list_that_lags_behind_is_looked_at_until_it_shows_the_release(
+    promote, lagging, time, live
+):
     promote("A")
     lagging(3)
     result = promote("B")
@@ -166,7 +176,9 @@ def test_a_list_that_lags_behind_is_looked_at_until_it_shows_the_release(promote
     assert len(time.slept) == 3
 
 
-def test_another_release_that_was_made_live_before_it_was_read_back_is_a_decision(promote, emulator, live):
+def test_another_release_that_was_made_live_before_it_was_read_back_is_a_decision(
+    promote, emulator, live
+):
     third = promote("A").release
     promote("B")
 
@@ -197,15 +209,24 @@ def answer_with(emulator, release_id):
     emulator.faults.add(Fault(Answer(201, body=body, when="after_commit"), **CREATE))
 
 
-def test_an_id_that_was_there_before_is_no_answer(promote, take_baseline, emulator, live, uploads, tries):
+def test_an_id_that_was_there_before_is_no_answer(
+    promote, take_baseline, emulator, live, uploads, tries
+):
     """The answer names an old release of the package, so the list has to show the new one."""
     old = promote("A").release
     baseline = take_baseline()
     answer_with(emulator, old.id)
     letter, named = "A", []
-    adopted = promote(letter, baseline=baseline, tries=tries(), on_release=lambda *known: named.append(known))
+    adopted = promote(
+        letter, baseline=baseline, tries=tries(), on_release=lambda *known: named.append(known)
+    )
     assert named == [(adopted.release.id, None)]
-    assert (adopted.outcome, adopted.release.id, adopted.imported, adopted.overrun) == ("adopted", live(), None, ())
+    assert (adopted.outcome, adopted.release.id, adopted.imported, adopted.overrun) == (
+        "adopted",
+        live(),
+        None,
+        (),
+    )
     assert adopted.release.id > old.id
     again = promote(letter, baseline=baseline, tries=tries())
     assert (again.outcome, again.release.id, again.imported) == ("adopted", live(), None)

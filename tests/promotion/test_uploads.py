@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 from request_patterns import CREATE, LIST
-from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
+from trifacta_emulator import (
+    Answer,
+    Fault,
+    Hold,
+    LateActivation,
+    LateCommit,
+    PackageUuid,
+    Reset,
+    Truncate,
+)
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
@@ -32,17 +41,28 @@ AFTER_COMMIT = {
     "503 without Retry-After": (Answer.unavailable(when="after_commit"), ServerError),
     "503 of a proxy with Retry-After": (Answer.unavailable(3, when="after_commit"), ServerError),
     "503 of the API": (Answer(503, headers={"Retry-After": "3"}, when="after_commit"), ServerError),
-    "403 of a proxy": (Answer(403, html="<h1>Forbidden</h1>", when="after_commit"), PermissionDeniedError),
+    "403 of a proxy": (
+        Answer(403, html="<h1>Forbidden</h1>", when="after_commit"),
+        PermissionDeniedError,
+    ),
     "429 of a proxy": (Answer(429, html="<h1>Slow down</h1>", when="after_commit"), RateLimitError),
     "408 of a proxy": (Answer(408, html="<h1>Timeout</h1>", when="after_commit"), ServerError),
     "a redirect": (Answer.login_redirect(when="after_commit"), RedirectError),
-    "unreadable 201": (Answer(201, html="<h1>Created</h1>", when="after_commit"), UnexpectedResponseError),
-    "201 without a release id": (Answer(201, body={"release": {}}, when="after_commit"), UnexpectedResponseError),
+    "unreadable 201": (
+        Answer(201, html="<h1>Created</h1>", when="after_commit"),
+        UnexpectedResponseError,
+    ),
+    "201 without a release id": (
+        Answer(201, body={"release": {}}, when="after_commit"),
+        UnexpectedResponseError,
+    ),
     "truncated 201": (Truncate(), ConnectionLostError),
 }
 
 
-@pytest.mark.parametrize("effect", [effect for effect, _ in AFTER_COMMIT.values()], ids=list(AFTER_COMMIT))
+@pytest.mark.parametrize(
+    "effect", [effect for effect, _ in AFTER_COMMIT.values()], ids=list(AFTER_COMMIT)
+)
 @pytest.mark.parametrize("with_baseline", [False, True])
 def test_a_lost_answer_is_looked_for_and_adopted(
     promote, emulator, take_baseline, ids, live, uploads, effect, with_baseline
@@ -60,7 +80,10 @@ def test_a_lost_answer_is_looked_for_and_adopted(
 
 def test_a_timeout_is_looked_for_and_adopted(emulator, packages, time, ids, live):
     config = ClientConfig(
-        base_url=emulator.url, login="admin@example.com", password="admin-password", upload_timeout=0.2
+        base_url=emulator.url,
+        login="admin@example.com",
+        password="admin-password",
+        upload_timeout=0.2,
     )
     armed = emulator.faults.add(Fault(Hold("after_commit"), **CREATE))
     with TrifactaClient(config, clock=time) as client, open_package(packages("A")) as package:
@@ -73,12 +96,17 @@ def test_a_timeout_is_looked_for_and_adopted(emulator, packages, time, ids, live
 BEFORE_COMMIT = {
     "reset": (Reset("after_body"), ConnectionLostError),
     "504": (Answer.gateway_timeout(when="after_body"), ServerError),
-    "unreadable 201": (Answer(201, html="<h1>Created</h1>", when="after_body"), UnexpectedResponseError),
+    "unreadable 201": (
+        Answer(201, html="<h1>Created</h1>", when="after_body"),
+        UnexpectedResponseError,
+    ),
 }
 
 
 @pytest.mark.parametrize(("effect", "error"), list(BEFORE_COMMIT.values()), ids=list(BEFORE_COMMIT))
-def test_nothing_found_in_time_is_an_ordinary_error(promote, emulator, time, ids, uploads, effect, error):
+def test_nothing_found_in_time_is_an_ordinary_error(
+    promote, emulator, time, ids, uploads, effect, error
+):
     emulator.faults.add(Fault(effect, **CREATE))
     with pytest.raises(error) as caught:
         promote(settle_timeout=60)
@@ -88,7 +116,9 @@ def test_nothing_found_in_time_is_an_ordinary_error(promote, emulator, time, ids
     assert len(uploads()) == 1
 
 
-def test_the_next_attempt_then_waits_again_and_uploads_once(promote, emulator, time, ids, take_baseline):
+def test_the_next_attempt_then_waits_again_and_uploads_once(
+    promote, emulator, time, ids, take_baseline
+):
     baseline = take_baseline()
     emulator.faults.add(Fault(Reset("after_body"), **CREATE))
     with pytest.raises(ConnectionLostError):
@@ -109,7 +139,9 @@ def test_a_server_that_finishes_late_is_waited_for(promote, emulator, time, live
     assert len(uploads()) == 1
 
 
-def test_a_retry_waits_for_what_the_attempt_before_sent(promote, emulator, time, live, ids, uploads, packages, client):
+def test_a_retry_waits_for_what_the_attempt_before_sent(
+    promote, emulator, time, live, ids, uploads, packages, client
+):
     """The process died after it had sent everything; the server finishes while the retry waits."""
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
     with open_package(packages("A")) as package, pytest.raises((ServerError, ConnectionLostError)):
@@ -127,7 +159,9 @@ def test_a_first_attempt_does_not_wait(promote, time):
     assert time.slept == []
 
 
-def test_a_release_that_is_not_live_yet_is_adopted_while_the_old_one_is(promote, emulator, client, time, live):
+def test_a_release_that_is_not_live_yet_is_adopted_while_the_old_one_is(
+    promote, emulator, client, time, live
+):
     old = promote("A").release
     armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
 
@@ -180,7 +214,10 @@ def test_several_matches_are_ambiguous(promote, emulator, time, client, packages
     time.during_sleep = [twice]
     with pytest.raises(AmbiguousSubmissionError) as caught:
         promote("A")
-    assert (caught.value.deployment_id, caught.value.release_id) == (1, max(one.id for one in client.releases.list(1)))
+    assert (caught.value.deployment_id, caught.value.release_id) == (
+        1,
+        max(one.id for one in client.releases.list(1)),
+    )
 
 
 def test_a_strange_release_in_the_meantime_is_ambiguous(promote, emulator, time, other_person):
@@ -200,7 +237,9 @@ def test_ours_may_show_after_a_strange_release(promote, emulator, time, live, ot
 
 
 @pytest.mark.parametrize("absent", [False, True])
-def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(promote, emulator, absent, uploads, live):
+def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(
+    promote, emulator, absent, uploads, live
+):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(PackageUuid(absent=absent), **LIST, times=None))
     with pytest.raises(AmbiguousSubmissionError) as caught:
@@ -210,7 +249,9 @@ def test_a_list_without_package_uuids_is_ambiguous_after_a_lost_answer(promote, 
 
 
 @pytest.mark.parametrize("absent", [False, True])
-def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(promote, emulator, absent, ids, uploads):
+def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(
+    promote, emulator, absent, ids, uploads
+):
     promote("A")
     emulator.faults.add(Fault(PackageUuid(absent=absent), times=None))
     with pytest.raises(AmbiguousSubmissionError):
@@ -219,7 +260,9 @@ def test_a_retry_does_not_upload_where_packages_cannot_be_told_apart(promote, em
 
 
 @pytest.mark.parametrize("shown", [None, ""])
-def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote, emulator, ids, shown):
+def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(
+    promote, emulator, ids, shown
+):
     promote("A")
     emulator.faults.add(Fault(PackageUuid(shown), **LIST, times=None))
     with pytest.raises(AmbiguousSubmissionError):
@@ -228,14 +271,18 @@ def test_a_retry_does_not_upload_beside_a_release_of_an_unknown_package(promote,
 
 
 def test_a_release_of_the_id_in_the_answer_and_of_another_uuid_is_no_proof(promote, emulator):
-    emulator.faults.add(Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None))
+    emulator.faults.add(
+        Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None)
+    )
     with pytest.raises(AmbiguousSubmissionError):
         promote()
 
 
 def test_an_altered_uuid_after_a_lost_answer_is_ambiguous(promote, emulator):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
-    emulator.faults.add(Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None))
+    emulator.faults.add(
+        Fault(PackageUuid("0b0e7d43-4d5c-4b8c-9d2e-6f6f3a3c0001"), **LIST, times=None)
+    )
     with pytest.raises(AmbiguousSubmissionError):
         promote()
 
@@ -262,7 +309,9 @@ def test_a_list_that_cannot_be_had_leaves_the_first_error(promote, emulator):
 def test_a_list_that_is_refused_while_in_doubt_is_ambiguous(promote, emulator):
     emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
     emulator.faults.add(Fault(Answer(403), **LIST, skip=1, times=None))
-    with pytest.raises(AmbiguousSubmissionError, check=lambda error: type(error.__cause__) is ConnectionLostError):
+    with pytest.raises(
+        AmbiguousSubmissionError, check=lambda error: type(error.__cause__) is ConnectionLostError
+    ):
         promote()
 
 

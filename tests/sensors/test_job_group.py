@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from request_patterns import STATUS
-from trifacta_emulator import Answer, Emulator, EmulatorOptions, Fault, ManualClock, RunOutcome, read_package
+from trifacta_emulator import (
+    Answer,
+    Emulator,
+    EmulatorOptions,
+    Fault,
+    ManualClock,
+    RunOutcome,
+    read_package,
+)
 
 from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException
 from airflow_provider_trifacta.client.errors import ServerError, WaitOutageError
@@ -49,7 +57,9 @@ def wait(execute):
         options = {"poke_interval": 0.01, **options}
         while True:
             try:
-                return execute(JobGroupSensor(task_id="wait", job_group_ids=job_group_ids, **options))
+                return execute(
+                    JobGroupSensor(task_id="wait", job_group_ids=job_group_ids, **options)
+                )
             except AirflowRescheduleException:
                 continue
 
@@ -70,7 +80,10 @@ def test_it_waits_until_all_are_complete(wait, prod, started, mode):
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (RunOutcome(status="Failed", message="no such table"), "failed: .*recipe .*output .*: job .*no such table"),
+        (
+            RunOutcome(status="Failed", message="no such table"),
+            "failed: .*recipe .*output .*: job .*no such table",
+        ),
         (RunOutcome(status="Canceled"), "was canceled"),
         (RunOutcome(status="Paused"), "unknown state 'Paused'"),
     ],

@@ -1,4 +1,6 @@
-"""The note of a wait for jobs: every end but a job's own bad end, and a person's mark, leaves one."""
+"""The note of a wait for jobs: every end but a job's own bad end, and a person's mark,
+leaves one.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ def ended_by(execute, monkeypatch, error):
 
 
 def test_an_execution_timeout_leaves_a_note(execute, monkeypatch):
-    assert ended_by(execute, monkeypatch, AirflowTaskTimeout("too long"))["gave_up"]["job_group_ids"] == [7]
+    assert ended_by(execute, monkeypatch, AirflowTaskTimeout("too long"))["gave_up"][
+        "job_group_ids"
+    ] == [7]
 
 
 class TerminatedError(BaseException):

@@ -9,7 +9,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from trifacta_emulator import Answer, Fault, Reset
 
-from airflow_provider_trifacta._compat import AirflowFailException, AirflowSkipException, BaseSensorOperator
+from airflow_provider_trifacta._compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseSensorOperator,
+)
 from airflow_provider_trifacta.client import errors
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.packages.flow_package import open_package
@@ -44,7 +48,9 @@ def time(time, monkeypatch):
 
 
 def sensor(release_id, **options):
-    return ReleaseActiveSensor(**{"task_id": "wait", "release_id": release_id, "poke_interval": 10, **options})
+    return ReleaseActiveSensor(
+        **{"task_id": "wait", "release_id": release_id, "poke_interval": 10, **options}
+    )
 
 
 def polls(emulator):
@@ -75,7 +81,9 @@ def test_reschedule_frees_the_slot_between_polls(execute, releases, client):
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_a_newer_live_release_fails_at_once(execute, releases, mode):
-    with pytest.raises(AirflowFailException, check=lambda error: error.__cause__.live_id == releases[1]):
+    with pytest.raises(
+        AirflowFailException, check=lambda error: error.__cause__.live_id == releases[1]
+    ):
         execute(sensor(releases[0], mode=mode))
 
 
@@ -92,7 +100,9 @@ def test_a_newer_live_release_may_be_waited_out(execute, releases, client, time)
     assert time.slept == [10]
 
 
-def test_an_older_live_release_does_not_supersede_and_is_told_once(execute, releases, client, time, caplog):
+def test_an_older_live_release_does_not_supersede_and_is_told_once(
+    execute, releases, client, time, caplog
+):
     client.releases.deactivate(releases[1])
     caplog.set_level(logging.INFO)
     activate = client.releases.activate
@@ -101,7 +111,11 @@ def test_an_older_live_release_does_not_supersede_and_is_told_once(execute, rele
         lambda: activate(releases[1]),
     ]
     execute(sensor(releases[1]))
-    told = [record.getMessage() for record in caplog.records if f"release {releases[0]}" in record.getMessage()]
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if f"release {releases[0]}" in record.getMessage()
+    ]
     assert len(told) == 1
 
 
@@ -142,7 +156,9 @@ def test_waiting_changes_nothing(execute, emulator, releases, client):
     assert {call.method for call in emulator.calls[before:]} == {"GET"}
 
 
-@pytest.mark.parametrize(("soft_fail", "outcome"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+@pytest.mark.parametrize(
+    ("soft_fail", "outcome"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
+)
 def test_the_timeout(execute, releases, client, time, soft_fail, outcome):
     client.releases.deactivate(releases[1])
     with pytest.raises(outcome):
@@ -175,7 +191,9 @@ FAILURES = [(500, {}, {}), (502, {}, b"<html>"), (429, {}, {}), None, (200, {}, 
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_transient_errors_are_tolerated_for_a_time(execute, scripted, use_connection, time, failure):
+def test_transient_errors_are_tolerated_for_a_time(
+    execute, scripted, use_connection, time, failure
+):
     server = scripted(Flaky(failure, failure))
     use_connection(server.url)
     execute(sensor(5, tolerated_outage=21))
@@ -184,7 +202,9 @@ def test_transient_errors_are_tolerated_for_a_time(execute, scripted, use_connec
 
 
 @pytest.mark.parametrize("tolerated", [30, timedelta(seconds=30)])
-@pytest.mark.parametrize(("soft_fail", "outcome"), [(False, errors.ServerError), (True, AirflowSkipException)])
+@pytest.mark.parametrize(
+    ("soft_fail", "outcome"), [(False, errors.ServerError), (True, AirflowSkipException)]
+)
 def test_an_outage_that_is_too_long_ends_the_wait(
     execute, scripted, use_connection, time, soft_fail, outcome, tolerated
 ):
@@ -218,7 +238,9 @@ def test_the_time_starts_again_after_an_answer(execute, scripted, use_connection
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_in_reschedule_mode_a_transient_error_ends_the_look(execute, scripted, use_connection, time, failure):
+def test_in_reschedule_mode_a_transient_error_ends_the_look(
+    execute, scripted, use_connection, time, failure
+):
     server = scripted(lambda _: failure)
     use_connection(server.url)
     for _ in range(3):
@@ -228,7 +250,9 @@ def test_in_reschedule_mode_a_transient_error_ends_the_look(execute, scripted, u
     assert len(server.seen) == 3
 
 
-def test_in_reschedule_mode_the_timeout_is_the_bound(execute, scripted, use_connection, began_before):
+def test_in_reschedule_mode_the_timeout_is_the_bound(
+    execute, scripted, use_connection, began_before
+):
     use_connection(scripted(lambda _: (502, {}, {})).url)
     began_before(seconds=95)
     with pytest.raises(AirflowRescheduleException) as caught:
@@ -298,7 +322,8 @@ def test_retry_after_is_handed_over_to_the_trigger(execute, scripted, use_connec
 
 @pytest.fixture
 def tokens(scripted, use_connection):
-    """A server with one valid token, which a request may change, and a function that puts one into the connection."""
+    """A server with one valid token, which a request may change, and a function that puts one into
+    the connection."""
 
     class Tokens:
         valid = "token-1"
@@ -376,7 +401,9 @@ def test_other_refusals_fail_at_once(execute, scripted, use_connection, status):
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_a_401_that_may_be_of_a_gateway_ends_the_third_poll(execute, scripted, use_connection, time, mode, monkeypatch):
+def test_a_401_that_may_be_of_a_gateway_ends_the_third_poll(
+    execute, scripted, use_connection, time, mode, monkeypatch
+):
     """In reschedule mode too, where each look would begin to count again."""
     monkeypatch.setattr(_watching, "time", time)
     server = scripted(lambda _: (401, {}, b"Unauthorized"))
@@ -387,7 +414,9 @@ def test_a_401_that_may_be_of_a_gateway_ends_the_third_poll(execute, scripted, u
     assert time.slept == [10, 10]
 
 
-@pytest.mark.parametrize("then", [(200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}), (503, {}, b"")])
+@pytest.mark.parametrize(
+    "then", [(200, {}, {"id": 5, "active": True, "deployment": {"id": 1}}), (503, {}, b"")]
+)
 def test_a_rescheduled_sensor_waits_only_for_the_credentials(
     execute, scripted, use_connection, time, then, monkeypatch
 ):
@@ -416,8 +445,14 @@ def test_the_count_of_refusals_is_handed_over_to_the_trigger(execute, scripted, 
         ({"release_id": 5, "on_superseded": "ignore"}, "InvalidInputError: on_superseded"),
         ({"release_id": 5, "tolerated_outage": -1}, "InvalidInputError: tolerated_outage"),
         ({"release_id": 5, "poke_interval": 0}, "InvalidInputError: poke_interval"),
-        ({"release_id": 5, "poke_interval": 0, "deferrable": True}, "InvalidInputError: poke_interval"),
-        ({"release_id": 5, "poke_interval": 0, "mode": "reschedule"}, "InvalidInputError: poke_interval"),
+        (
+            {"release_id": 5, "poke_interval": 0, "deferrable": True},
+            "InvalidInputError: poke_interval",
+        ),
+        (
+            {"release_id": 5, "poke_interval": 0, "mode": "reschedule"},
+            "InvalidInputError: poke_interval",
+        ),
     ],
 )
 def test_bad_input_is_told_before_any_request(execute, emulator, options, words):
@@ -442,7 +477,10 @@ class TestModes:
     def run(self, execute, mode, soft_fail):
         def run(release_id, **options):
             return execute(
-                sensor(release_id, **{"poke_interval": 0.01, "soft_fail": soft_fail, **MODES[mode], **options})
+                sensor(
+                    release_id,
+                    **{"poke_interval": 0.01, "soft_fail": soft_fail, **MODES[mode], **options},
+                )
             )
 
         return run
@@ -456,17 +494,25 @@ class TestModes:
             run(releases[1], timeout=0)
 
     def test_superseded(self, run, releases, soft_fail):
-        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseSupersededError"):
+        with pytest.raises(
+            AirflowSkipException if soft_fail else AirflowFailException,
+            match="ReleaseSupersededError",
+        ):
             run(releases[0])
 
     def test_deleted(self, run, releases, emulator, soft_fail):
         emulator.store.delete_release(releases[1])
-        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseDeletedError"):
+        with pytest.raises(
+            AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseDeletedError"
+        ):
             run(releases[1])
 
     def test_forbidden(self, run, releases, emulator, use_connection, soft_fail):
         use_connection(emulator.url, login="author@example.com", password="author-password")
-        with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException, match="PermissionDeniedError"):
+        with pytest.raises(
+            AirflowSkipException if soft_fail else AirflowFailException,
+            match="PermissionDeniedError",
+        ):
             run(releases[1])
 
     def test_an_outage(self, run, releases, emulator, mode, soft_fail):
@@ -476,9 +522,13 @@ class TestModes:
             with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
                 run(releases[1], tolerated_outage=0, timeout=0)
         else:
-            with pytest.raises(AirflowSkipException if soft_fail else errors.TrifactaError) as caught:
+            with pytest.raises(
+                AirflowSkipException if soft_fail else errors.TrifactaError
+            ) as caught:
                 run(releases[1], tolerated_outage=0)
-            assert "answered 502" in f"{caught.value} {caught.value.__cause__}"  # resuming wraps a skip in another one
+            assert (
+                "answered 502" in f"{caught.value} {caught.value.__cause__}"
+            )  # resuming wraps a skip in another one
             assert soft_fail or caught.value.retryable
         assert len(emulator.calls) - before == 1
 
@@ -537,7 +587,9 @@ def test_an_active_release_does_not_defer(execute, releases):
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "fine"}, {"state": "active"}])
 def test_an_unknown_event_fails(event):
-    with pytest.raises(AirflowFailException, check=lambda error: type(error.__cause__) is errors.FailedWaitError):
+    with pytest.raises(
+        AirflowFailException, check=lambda error: type(error.__cause__) is errors.FailedWaitError
+    ):
         sensor(1).execute_complete({}, event)
 
 
@@ -546,7 +598,8 @@ def test_deferrable_follows_airflows_setting():
 
 
 @pytest.mark.parametrize(
-    "answer", [{"id": 6, "active": True}, {"id": 5, "active": True, "deleted_at": "2024-01-01T00:00:00Z"}]
+    "answer",
+    [{"id": 6, "active": True}, {"id": 5, "active": True, "deleted_at": "2024-01-01T00:00:00Z"}],
 )
 def test_only_the_awaited_release_counts(execute, scripted, use_connection, answer):
     use_connection(scripted(lambda _: (200, {}, answer)).url)
@@ -555,7 +608,9 @@ def test_only_the_awaited_release_counts(execute, scripted, use_connection, answ
 
 
 @pytest.mark.usefixtures("time")
-def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, scripted, use_connection, caplog):
+def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(
+    execute, scripted, use_connection, caplog
+):
     server = scripted(Flaky(*[(200, {}, {"id": 5, "active": None})] * 3))
     use_connection(server.url)
     execute(sensor(5))
@@ -564,7 +619,8 @@ def test_a_server_that_does_not_tell_the_deployment_is_warned_of_once(execute, s
 
 @pytest.fixture
 def long_list(scripted, use_connection):
-    """A server of release 101 whose list only a worker reads; the release goes live when it was read some times."""
+    """A server of release 101 whose list only a worker reads; the release goes live when it was
+    read some times."""
 
     def respond(request):
         respond.lists += "?" in request.path
@@ -578,16 +634,21 @@ def long_list(scripted, use_connection):
 
 
 @pytest.mark.parametrize("live_after", [3, 5])
-def test_a_wait_that_the_triggerer_cannot_read_ends_in_the_worker(execute, long_list, live_after, caplog):
+def test_a_wait_that_the_triggerer_cannot_read_ends_in_the_worker(
+    execute, long_list, live_after, caplog
+):
     caplog.set_level(logging.INFO)
     long_list.live_after = live_after
     execute(sensor(101, deferrable=True, poke_interval=0.01))
-    # A page that is too long is asked for again as a whole list, so each look may take two requests.
+    # A page that is too long is asked for again as a whole list, so each look may take two
+    # requests.
     assert long_list.lists >= live_after
     assert "goes on in this worker" in caplog.text
 
 
-@pytest.mark.parametrize(("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+@pytest.mark.parametrize(
+    ("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
+)
 def test_such_a_wait_keeps_its_deadline(execute, long_list, soft_fail, error):
     began = real_time.time()
     with pytest.raises(error):

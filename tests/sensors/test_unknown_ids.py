@@ -1,4 +1,5 @@
-"""An unknown id ends both waits, in every mode and with every status that a server has for it. The error names it."""
+"""An unknown id ends both waits, in every mode and with every status that a server has for it. The
+error names it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,11 @@ import pytest
 from trifacta_emulator import Emulator, EmulatorOptions
 
 from airflow_provider_trifacta._compat import AirflowFailException
-from airflow_provider_trifacta.client.errors import JobFailedError, PermissionDeniedError, ReleaseDeletedError
+from airflow_provider_trifacta.client.errors import (
+    JobFailedError,
+    PermissionDeniedError,
+    ReleaseDeletedError,
+)
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 from airflow_provider_trifacta.triggers.job_group import JobGroupTrigger
@@ -56,8 +61,16 @@ def test_the_sensor_of_job_groups(execute, status, mode):
 @pytest.mark.parametrize(
     ("trigger", "usual", "check"),
     [
-        (ReleaseActiveTrigger(release_id=UNKNOWN, poke_interval=0.01), ReleaseDeletedError, "Check the release id"),
-        (JobGroupTrigger(job_group_ids=[UNKNOWN], poke_interval=0.01), JobFailedError, "Check the job group id"),
+        (
+            ReleaseActiveTrigger(release_id=UNKNOWN, poke_interval=0.01),
+            ReleaseDeletedError,
+            "Check the release id",
+        ),
+        (
+            JobGroupTrigger(job_group_ids=[UNKNOWN], poke_interval=0.01),
+            JobFailedError,
+            "Check the job group id",
+        ),
     ],
     ids=["release", "job group"],
 )

@@ -22,7 +22,8 @@ from airflow import __version__ as version
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark these tests. They run one after the other: two whole Airflows starve each other on two cores."""
+    """Mark these tests. They run one after the other: two whole Airflows starve each other on two
+    cores."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("whole_airflow")
@@ -36,7 +37,8 @@ def free_port() -> int:
 
 
 class Standalone:
-    """A whole Airflow (scheduler, triggerer and the rest) in a folder of its own, watched through its database."""
+    """A whole Airflow (scheduler, triggerer and the rest) in a folder of its own, watched through
+    its database."""
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self.home = home
@@ -59,7 +61,8 @@ class Standalone:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            # Tasks of a busy machine wait longer for the API server than the 5 seconds after which they fail.
+            # Tasks of a busy machine wait longer for the API server than the 5 seconds after which
+            # they fail.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
@@ -78,7 +81,9 @@ class Standalone:
 
     def query(self, statement: str, *values: object) -> list[tuple]:
         try:
-            with sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=30) as database:
+            with sqlite3.connect(
+                f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=30
+            ) as database:
                 return database.execute(statement, values).fetchall()
         except sqlite3.OperationalError:
             return []  # not made yet
@@ -97,11 +102,18 @@ class Standalone:
         subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
     def start_python(self, *arguments: str) -> subprocess.Popen:
-        """Start Python with this Airflow's settings; it reads and writes lines, and ends with Airflow."""
+        """Start Python with this Airflow's settings; it reads and writes lines, and ends with
+        Airflow."""
         command, pipe = [sys.executable, *arguments], subprocess.PIPE
         log = (self.home / "python.log").open("w")
         self._python = subprocess.Popen(
-            command, env=self._environment, stdin=pipe, stdout=pipe, stderr=log, text=True, bufsize=1
+            command,
+            env=self._environment,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=log,
+            text=True,
+            bufsize=1,
         )
         return self._python
 
@@ -109,7 +121,9 @@ class Standalone:
         """Start another triggerer, as a site's process manager does after one has died."""
         command = [sys.executable, "-m", "airflow", "triggerer"]
         with (self.home / "triggerer.log").open("w") as log:
-            self._triggerer = subprocess.Popen(command, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
+            self._triggerer = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Call the REST API of Airflow 3."""
@@ -136,29 +150,60 @@ class Standalone:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
-    def start_run(self, dag_id: str, conf: dict[str, object] | None = None, date: str | None = None) -> str:
-        """Trigger a DAG, and return the run's id; with its logical date, by which commands find it."""
+    def start_run(
+        self, dag_id: str, conf: dict[str, object] | None = None, date: str | None = None
+    ) -> str:
+        """Trigger a DAG, and return the run's id; with its logical date, by which
+        commands find it.
+        """
         serialized = "select 1 from serialized_dag where dag_id = ?"
         self.wait_for(lambda: self.query(serialized, dag_id), f"DAG {dag_id}")
         if version.startswith("2."):
             run_id = f"run_{uuid4().hex}"
             dated = ["--exec-date", date] if date else []
-            self.run("dags", "trigger", dag_id, "--run-id", run_id, "--conf", json.dumps(conf or {}), *dated)
+            self.run(
+                "dags",
+                "trigger",
+                dag_id,
+                "--run-id",
+                run_id,
+                "--conf",
+                json.dumps(conf or {}),
+                *dated,
+            )
             return run_id
-        return self.call("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": date, "conf": conf or {}})["dag_run_id"]
+        return self.call(
+            "POST", f"/dags/{dag_id}/dagRuns", {"logical_date": date, "conf": conf or {}}
+        )["dag_run_id"]
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        rows = self.query("select task_id, state from task_instance where dag_id = ? and run_id = ?", dag_id, run_id)
+        rows = self.query(
+            "select task_id, state from task_instance where dag_id = ? and run_id = ?",
+            dag_id,
+            run_id,
+        )
         return dict(rows)
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
-        """Clear tasks of a run with those after them, all where none is named, as a person does on Airflow 3."""
-        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "include_downstream": True}
-        self.call("POST", f"/dags/{dag_id}/clearTaskInstances", body | ({"task_ids": task_ids} if task_ids else {}))
+        """Clear tasks of a run with those after them, all where none is named, as a person does on
+        Airflow 3."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "only_failed": False,
+            "include_downstream": True,
+        }
+        self.call(
+            "POST",
+            f"/dags/{dag_id}/clearTaskInstances",
+            body | ({"task_ids": task_ids} if task_ids else {}),
+        )
 
     def run_state(self, dag_id: str, run_id: str | None = None, seconds: float = 240) -> str:
         def ended():
-            statement = "select state from dag_run where dag_id = ? and run_id = coalesce(?, run_id)"
+            statement = (
+                "select state from dag_run where dag_id = ? and run_id = coalesce(?, run_id)"
+            )
             rows = self.query(statement, dag_id, run_id)
             return rows and rows[0][0] in ("success", "failed") and rows[0][0]
 
@@ -167,13 +212,17 @@ class Standalone:
     def tries(self, dag_id: str, run_id: str) -> dict[str, int]:
         """Return how often each task of a run was tried, by its name within its group."""
         rows = self.query(
-            "select task_id, try_number from task_instance where dag_id = ? and run_id = ?", dag_id, run_id
+            "select task_id, try_number from task_instance where dag_id = ? and run_id = ?",
+            dag_id,
+            run_id,
         )
         return {task_id.rpartition(".")[2]: number for task_id, number in rows}
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return an XCom, None if there is none."""
-        statement = "select value from xcom where dag_id = ? and run_id = ? and task_id = ? and key = ?"
+        statement = (
+            "select value from xcom where dag_id = ? and run_id = ? and task_id = ? and key = ?"
+        )
         rows = self.query(statement, dag_id, run_id, task_id, key)
         return json.loads(rows[0][0]) if rows else None
 
@@ -218,7 +267,11 @@ def _starting(folder: Path) -> Iterator[Any]:
         }
         home = folder / "airflow"
         home.mkdir()
-        started.append(Standalone(home, {"AIRFLOW_CONN_TRIFACTA_DEFAULT": json.dumps(connection), **environment}))
+        started.append(
+            Standalone(
+                home, {"AIRFLOW_CONN_TRIFACTA_DEFAULT": json.dumps(connection), **environment}
+            )
+        )
         return started[-1]
 
     yield start
@@ -234,5 +287,6 @@ def standalone(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared_standalone(tmp_path_factory):
-    """Return a function that starts an Airflow for an emulator; it stops after the tests of the module."""
+    """Return a function that starts an Airflow for an emulator; it stops after the tests of the
+    module."""
     yield from _starting(tmp_path_factory.mktemp("shared"))

@@ -1,4 +1,6 @@
-"""Examples that need a scheduler: one asks a person, the other one starts a DAG by an asset event."""
+"""Examples that need a scheduler: one asks a person, the other one starts a DAG by an
+asset event.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,24 @@ def airflow(standalone, emulator, make_package):
 
 
 def wait_until_pause_is_noticed(airflow, run_id, task_id):
-    """Before the scheduler has noticed that a task paused, an answer or event fails it: Airflow 3.3.2 itself."""
-    noticed = rf"Received executor event with state success .*task_id='{task_id}', run_id='{re.escape(run_id)}'"
-    airflow.wait_for(lambda: re.search(noticed, (airflow.home / "standalone.log").read_text()), "pause")
+    """Before the scheduler has noticed that a task paused, an answer or event fails it: Airflow
+    3.3.2 itself."""
+    noticed = (
+        rf"Received executor event with state success .*task_id='{task_id}',"
+        rf" run_id='{re.escape(run_id)}'"
+    )
+    airflow.wait_for(
+        lambda: re.search(noticed, (airflow.home / "standalone.log").read_text()), "pause"
+    )
 
 
 def ask(airflow, **conf):
     """Start a run, and wait until it asks: the run's id and the question."""
     run_id = airflow.start_run(APPROVAL, conf)
     waiting = ("deferred", "awaiting_input")
-    airflow.wait_for(lambda: airflow.task_states(APPROVAL, run_id).get("approve") in waiting, "question")
+    airflow.wait_for(
+        lambda: airflow.task_states(APPROVAL, run_id).get("approve") in waiting, "question"
+    )
     wait_until_pause_is_noticed(airflow, run_id, "approve")
     return run_id, airflow.call("GET", DETAILS.format(run_id))
 
@@ -59,7 +69,9 @@ def test_staged_release_with_approval(airflow, emulator, make_package):
     (release,) = emulator.store.releases(1)
     assert not release.active
     assert question["subject"] == f"Make release {release.id} live?"
-    assert question["body"].startswith(f"Import of package `{release.package_uuid}` (flows: Daily Orders)")
+    assert question["body"].startswith(
+        f"Import of package `{release.package_uuid}` (flows: Daily Orders)"
+    )
     assert "The dry run found no problem." in question["body"]
     state, _ = answer(airflow, run_id, "Approve")
     assert state == "success", airflow.log()
@@ -90,7 +102,10 @@ def test_release_events(airflow, emulator):
     values = "select value from xcom where dag_id = ? and key = ?"
     ((flows,),) = airflow.query(values, "release_events_promote", "primary_flow_ids")
     ((read,),) = airflow.query(values, consumer, "return_value")
-    text = f"release {release.id} of deployment 1 is live: package {release.package_uuid}, primary flows {flows}"
+    text = (
+        f"release {release.id} of deployment 1 is live: package {release.package_uuid}, primary"
+        f" flows {flows}"
+    )
     # Airflow 3.0 starts a DAG by an alias, but does not hand it the events.
     assert json.loads(read) == ([] if HERE == (3, 0) else [text])
 
@@ -98,7 +113,8 @@ def test_release_events(airflow, emulator):
 @pytest.mark.system
 @pytest.mark.skipif(HERE < (3, 3), reason="pools are alike on every line")
 def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
-    """Both begin at once. The smoke run's jobs last until their wait is deferred, in which it keeps the slot."""
+    """Both begin at once. The smoke run's jobs last until their wait is deferred, in which it keeps
+    the slot."""
     weekly, urgent = "promote_orders_weekly", "promote_orders_urgent"
     folder, packages = tmp_path / "dags", tmp_path / "packages"
     folder.mkdir()
@@ -107,7 +123,10 @@ def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
     person = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password"}
     flow = PresetFlow("Daily Orders", dataset_path="/dev/orders.csv")
     clock = ManualClock(utc_now())
-    with Emulator(EmulatorOptions(flows=(flow,))) as dev, Emulator(EmulatorOptions(clock=clock)) as prod:
+    with (
+        Emulator(EmulatorOptions(flows=(flow,))) as dev,
+        Emulator(EmulatorOptions(clock=clock)) as prod,
+    ):
         deployment_id = prod.store.create_deployment("Orders").id
         airflow = standalone(
             prod,
@@ -123,13 +142,21 @@ def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
         runs = {dag_id: airflow.start_run(dag_id) for dag_id in (urgent, weekly)}
         for run in runs.items():
             airflow.wait_for(
-                lambda run=run: airflow.task_states(*run).get("promote_flow.baseline") == "scheduled", f"begin of {run}"
+                lambda run=run: (
+                    airflow.task_states(*run).get("promote_flow.baseline") == "scheduled"
+                ),
+                f"begin of {run}",
             )
-        airflow.run("pools", "set", "trifacta_orders", "1", "Promotions to Orders", "--include-deferred")
+        airflow.run(
+            "pools", "set", "trifacta_orders", "1", "Promotions to Orders", "--include-deferred"
+        )
 
         def ended(dag_id):
             """Let the jobs of a deferred wait end, and tell the run's state once it has ended."""
-            if airflow.task_states(dag_id, runs[dag_id]).get("promote_flow.smoke_jobs") == "deferred":
+            if (
+                airflow.task_states(dag_id, runs[dag_id]).get("promote_flow.smoke_jobs")
+                == "deferred"
+            ):
                 wait_until_pause_is_noticed(airflow, runs[dag_id], "promote_flow.smoke_jobs")
                 clock.advance(60)
             ((state,),) = airflow.query("select state from dag_run where run_id = ?", runs[dag_id])
@@ -140,16 +167,25 @@ def test_two_dags_promote_to_one_deployment_in_turn(standalone, tmp_path):
             return states if all(states.values()) else None
 
         states = airflow.wait_for(end, "end of both", 240)
-        columns = "select start_date, end_date, dag_id, task_id from task_instance where dag_id = ? and run_id = ?"
-        times = sorted(row for run in runs.items() for row in airflow.query(columns, *run) if row[0])
+        columns = (
+            "select start_date, end_date, dag_id, task_id from task_instance where dag_id = ? and"
+            " run_id = ?"
+        )
+        times = sorted(
+            row for run in runs.items() for row in airflow.query(columns, *run) if row[0]
+        )
         assert [(one, later) for one, later in pairwise(times) if one[1] > later[0]] == []
-        # The slot is free between two tasks. Where the other promotion began just then, one of them has stopped.
+        # The slot is free between two tasks. Where the other promotion began just then, one of them
+        # has stopped.
         stopped = [dag_id for dag_id, state in states.items() if state == "failed"]
         for dag_id in stopped:
             logs = airflow.home.rglob(f"dag_id={dag_id}/**/attempt=*.log")
             assert any("UnexpectedLiveReleaseError" in one.read_text() for one in logs)
             airflow.clear(dag_id, runs[dag_id])
-            assert airflow.wait_for(lambda dag_id=dag_id: ended(dag_id), "end of the rest", 240) == "success"
+            assert (
+                airflow.wait_for(lambda dag_id=dag_id: ended(dag_id), "end of the rest", 240)
+                == "success"
+            )
         releases = prod.store.releases(deployment_id)
         assert len({one.package_uuid for one in releases}) == len(releases)
         assert 2 <= len(releases) <= 2 + len(stopped)

@@ -21,7 +21,8 @@ PERSON = {"login": "admin@example.com", "password": "admin-password"}
 class Kill:
     """A request that is held, and whose task is killed then.
 
-    :param when: before anything of its body is read, or with the request done and the answer not sent
+    :param when: before anything of its body is read, or with the request done and the answer not
+        sent
     :param skip: so many requests of this kind come before it
     """
 
@@ -31,7 +32,9 @@ class Kill:
     skip: int = 0
 
     def arm(self, instance):
-        return instance.faults.add(Fault(Hold(self.when), method=self.method, path=self.path, skip=self.skip))
+        return instance.faults.add(
+            Fault(Hold(self.when), method=self.method, path=self.path, skip=self.skip)
+        )
 
 
 UPLOAD = ("POST", "/v4/deployments/*/releases")
@@ -47,7 +50,9 @@ def instance():
 
 @pytest.fixture(scope="module")
 def dev():
-    with Emulator(EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))) as emulator:
+    with Emulator(
+        EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))
+    ) as emulator:
         yield emulator
 
 
@@ -73,7 +78,9 @@ def packages(tmp_path_factory):
 def airflow(shared_standalone, instance, dev, prod, packages):
     """One Airflow for the runs of all these tests, since it takes half a minute to start."""
     environment = {
-        f"AIRFLOW_CONN_TRIFACTA_{name}": json.dumps({"conn_type": "trifacta", **PERSON, "host": one.url})
+        f"AIRFLOW_CONN_TRIFACTA_{name}": json.dumps(
+            {"conn_type": "trifacta", **PERSON, "host": one.url}
+        )
         for name, one in (("DEV", dev), ("PROD", prod))
     }
     if KEEPS_STATE:
@@ -88,18 +95,44 @@ def airflow(shared_standalone, instance, dev, prod, packages):
     [
         # The list is read by the baseline, by the decision to upload, and after the answer.
         pytest.param(
-            Kill(*LIST, skip=1), 0, False, "created", "created", marks=pytest.mark.system, id="before-the-upload"
+            Kill(*LIST, skip=1),
+            0,
+            False,
+            "created",
+            "created",
+            marks=pytest.mark.system,
+            id="before-the-upload",
         ),
-        pytest.param(Kill(*UPLOAD), 0, True, "created", "created", marks=pytest.mark.system, id="in-the-upload"),
-        pytest.param(Kill(*UPLOAD, "after_commit"), 1, False, "reused", "reused", id="before-the-answer"),
         pytest.param(
-            Kill(*LIST, skip=2), 1, False, "created", "reused", marks=pytest.mark.system, id="after-the-answer"
+            Kill(*UPLOAD),
+            0,
+            True,
+            "created",
+            "created",
+            marks=pytest.mark.system,
+            id="in-the-upload",
+        ),
+        pytest.param(
+            Kill(*UPLOAD, "after_commit"), 1, False, "reused", "reused", id="before-the-answer"
+        ),
+        pytest.param(
+            Kill(*LIST, skip=2),
+            1,
+            False,
+            "created",
+            "reused",
+            marks=pytest.mark.system,
+            id="after-the-answer",
         ),
     ],
 )
-def test_one_release_and_a_green_run(airflow, instance, make_package, kill, made, large, with_journal, without):
+def test_one_release_and_a_green_run(
+    airflow, instance, make_package, kill, made, large, with_journal, without
+):
     # Too large for the buffers between the two, so that the task really is in the middle of it.
-    options = {"artifacts": {"artifact_1.data": random.Random(1).randbytes(30_000_000)}} if large else {}
+    options = (
+        {"artifacts": {"artifact_1.data": random.Random(1).randbytes(30_000_000)}} if large else {}
+    )
     deployment_id = instance.store.create_deployment("Orders").id
     # Only where it cannot be known what was asked for, a retry gives the server some time.
     dag_id = "killed_at_once" if made or (KEEPS_STATE and not large) else "killed"
@@ -128,13 +161,18 @@ def test_one_release_and_a_green_run(airflow, instance, make_package, kill, made
 @pytest.mark.system
 @pytest.mark.skipif(not KEEPS_STATE, reason="Airflow 3.3 has the task state store")
 def test_each_change_is_made_once(airflow, instance, make_package):
-    """A staged release is put back, activated and run, and each task is killed when the server has done it."""
+    """A staged release is put back, activated and run, and each task is killed when the server has
+    done it."""
     deployment_id = instance.store.create_deployment("Returns").id
     with make_package().open("rb") as package:
         before = instance.store.create_release(deployment_id, read_package(package))
     jobs_before, calls_before = len(instance.store.job_groups()), len(instance.calls)
     conf = {"deployment_id": deployment_id, "package_path": str(make_package())}
-    kills = [Kill(*CHANGE, "after_commit"), Kill(*CHANGE, "after_commit"), Kill("GET", "/v4/jobGroups/*/status")]
+    kills = [
+        Kill(*CHANGE, "after_commit"),
+        Kill(*CHANGE, "after_commit"),
+        Kill("GET", "/v4/jobGroups/*/status"),
+    ]
     armed = kills[0].arm(instance)
     run_id = airflow.start_run("killed_changes", conf)
     live = []
@@ -148,7 +186,12 @@ def test_each_change_is_made_once(airflow, instance, make_package):
     _, release = instance.store.releases(deployment_id)
     assert live == [before.id, release.id, release.id]
     assert instance.store.active_release(deployment_id) == release
-    assert airflow.tries("killed_changes", run_id) == {"baseline": 1, "stage": 2, "activate": 2, "run": 2}
+    assert airflow.tries("killed_changes", run_id) == {
+        "baseline": 1,
+        "stage": 2,
+        "activate": 2,
+        "run": 2,
+    }
     flow_ids = airflow.xcom("killed_changes", run_id, "stage", "primary_flow_ids")
     assert flow_ids == list(release.imported.primary_flow_ids)
     (job_group,) = instance.store.job_groups()[jobs_before:]
@@ -158,14 +201,15 @@ def test_each_change_is_made_once(airflow, instance, make_package):
     assert changes == ["POST", "PATCH", "PATCH", "POST"]
 
 
-#: For each step of a promotion, in their order: a request that it makes before the steps after it, and when it is
-#: killed.
+#: For each step of a promotion, in their order: a request that it makes before the steps after it,
+#: and when it is killed.
 STEPS = {
     "baseline": Kill("GET", "/v4/deployments/*"),
     "export": Kill("GET", "/v4/flows/*/package", "after_commit"),
     "import_rules": Kill("PATCH", "/v4/deployments/*/valueImportRules", "after_commit"),
     "dry_run": Kill("POST", "/v4/deployments/*/releases/dryRun", "after_commit"),
-    # Where a journal keeps the answer, it is killed when it has it: the lists are read before the upload and after it.
+    # Where a journal keeps the answer, it is killed when it has it: the lists are read before the
+    # upload and after it.
     "create_release": Kill(*LIST, skip=1) if KEEPS_STATE else Kill(*UPLOAD, "after_commit"),
     "active": Kill("GET", "/v4/releases/*"),
     # The list is read before the run is asked for.
@@ -180,7 +224,9 @@ ROLL_BACK = Kill(*CHANGE, "after_commit")
 @pytest.mark.system
 @pytest.mark.every_airflow
 @pytest.mark.skipif(version.startswith("3.0."), reason="Airflow 3.0 does not retry a killed task")
-def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, prod, clock, packages):
+def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(
+    airflow, dev, prod, clock, packages
+):
     def arm(kill):
         return kill.arm(dev if "flows" in kill.path else prod)
 
@@ -189,7 +235,8 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, 
         kill_client_of(instance.url)
         held.release()
 
-    # A run in which every step is killed once; where nothing remembers what was started, all but the smoke run.
+    # A run in which every step is killed once; where nothing remembers what was started, all but
+    # the smoke run.
     killed = [step for step in STEPS if KEEPS_STATE or step != "smoke_run"]
     run_id = airflow.start_run("promotion")
     armed = arm(STEPS[killed[0]])
@@ -201,7 +248,9 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, 
         kill_in(step, held, dev if step == "export" else prod)
         if step == "smoke_jobs":
             # It waits in the triggerer while the jobs run.
-            airflow.wait_for(lambda: "deferred" in airflow.task_states("promotion", run_id).values(), "deferral")
+            airflow.wait_for(
+                lambda: "deferred" in airflow.task_states("promotion", run_id).values(), "deferral"
+            )
             if KEEPS_STATE:
                 airflow.wait_for(lambda: clients_of(prod.url), "poll of the triggerer")
                 kill_client_of(prod.url)
@@ -217,8 +266,8 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, 
     flow_ids = list(release.imported.primary_flow_ids) if KEEPS_STATE else None
     assert (promoted["release_id"], promoted["primary_flow_ids"]) == (release.id, flow_ids)
 
-    # The smoke run is killed when jobs have started and no task knows which ones: that ends in the rollback, and the
-    # rollback is killed too.
+    # The smoke run is killed when jobs have started and no task knows which ones: that ends in the
+    # rollback, and the rollback is killed too.
     armed = arm(RUN)
     run_id = airflow.start_run("promotion")
     airflow.wait_for(lambda: armed.waiting, "smoke run")
@@ -237,5 +286,6 @@ def test_whichever_step_of_a_promotion_is_killed_it_ends_the_same(airflow, dev, 
         assert "AmbiguousSubmissionError" in log
         assert f"newest first: {started.id} (" in log
     assert sorted(one.name for one in packages.iterdir() if not one.name.startswith(".")) == sorted(
-        f"{row[0]}.zip" for row in airflow.query("select run_id from dag_run where dag_id = 'promotion'")
+        f"{row[0]}.zip"
+        for row in airflow.query("select run_id from dag_run where dag_id = 'promotion'")
     )

@@ -1,4 +1,5 @@
-"""The runbook: each row is an incident in a whole Airflow, whose steps are followed as the page prints them."""
+"""The runbook: each row is an incident in a whole Airflow, whose steps are followed as the page
+prints them."""
 
 from __future__ import annotations
 
@@ -32,7 +33,12 @@ from airflow_provider_trifacta._compat import KEEPS_STATE
 ROWS = rows()
 #: A read is not sent again, so that an outage costs no time.
 EXTRA = {"read_retries": 0}
-PERSON = {"conn_type": "trifacta", "login": "admin@example.com", "password": "admin-password", "extra": EXTRA}
+PERSON = {
+    "conn_type": "trifacta",
+    "login": "admin@example.com",
+    "password": "admin-password",
+    "extra": EXTRA,
+}
 OPTIONS = EmulatorOptions(job_start_seconds=0, job_run_seconds=0)
 #: Seconds for one part of a row on a busy machine.
 PATIENCE = 600
@@ -44,7 +50,9 @@ class Case:
     def __init__(self, row, number, folder, prod):
         self.row, self.prod, self.folder = row, prod, folder
         self.deployment = prod.store.create_deployment("Orders")
-        self.before = prod.store.create_release(self.deployment.id, read_package(io.BytesIO(build_package())))
+        self.before = prod.store.create_release(
+            self.deployment.id, read_package(io.BytesIO(build_package()))
+        )
         self.conn_id, self.credentials = "prod_" + row.replace("-", "_"), PERSON
         # Each of its own time, since the commands find a run by it.
         self.date = (utc_now() - timedelta(days=number + 1)).replace(microsecond=0).isoformat()
@@ -66,14 +74,18 @@ class Case:
     # What the page says, and what is there.
 
     def expect(self, state):
-        """Wait until the run looks as a column of the page says, and compare all the rest with it."""
+        """Wait until the run looks as a column of the page says, and compare all the
+        rest with it.
+        """
         tasks = {f"promote_flow.{task}": end for task, end in state.tasks.items()}
 
         def reached():
             return tasks.items() <= self.airflow.task_states(self.dag_id, self.run_id).items()
 
         if state.run:
-            assert self.airflow.run_state(self.dag_id, self.run_id, PATIENCE) == state.run, self.told()
+            assert self.airflow.run_state(self.dag_id, self.run_id, PATIENCE) == state.run, (
+                self.told()
+            )
             assert reached(), f"not {tasks}\n{self.told()}"
         else:
             self.airflow.wait_for(reached, f"{tasks} of {self.row}", PATIENCE)
@@ -81,9 +93,15 @@ class Case:
             assert error in self.log_of(task), f"{task} shows no {error}\n{self.told()}"
         assert (self.status or {}).get("state", "") == state.status, self.told()
         releases = self.prod.store.releases(self.live_in, include_deleted=True)
-        assert len(releases) - (self.live_in == self.deployment.id) == state.new_releases, self.told()
+        assert len(releases) - (self.live_in == self.deployment.id) == state.new_releases, (
+            self.told()
+        )
         live = self.prod.store.active_release(self.live_in)
-        expected = {"the release before": self.before.id, "the promoted release": releases[-1].id, "none": None}
+        expected = {
+            "the release before": self.before.id,
+            "the promoted release": releases[-1].id,
+            "none": None,
+        }
         assert (live and live.id) == expected[state.live], self.told()
 
     def log_of(self, task):
@@ -97,11 +115,16 @@ class Case:
 
     @property
     def status(self):
-        return self.airflow.xcom(self.dag_id, self.run_id, "promote_flow.promoted", "promotion_status")
+        return self.airflow.xcom(
+            self.dag_id, self.run_id, "promote_flow.promoted", "promotion_status"
+        )
 
     def told(self):
         folder = self.airflow.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        logs = {path.relative_to(folder): path.read_text(errors="replace") for path in sorted(folder.rglob("*.log"))}
+        logs = {
+            path.relative_to(folder): path.read_text(errors="replace")
+            for path in sorted(folder.rglob("*.log"))
+        }
         last = {path: re.findall(r"\w+Error: .{,300}", text)[-1:] for path, text in logs.items()}
         errors = [f"{path}: {error}" for path, found in last.items() for error in found]
         states = self.airflow.task_states(self.dag_id, self.run_id)
@@ -138,7 +161,11 @@ def password_rotated(case):
     held.release()
 
     def edit_the_connection():
-        body = {"connection_id": case.conn_id, "conn_type": "trifacta", "password": auth.create_token(admin, -1).value}
+        body = {
+            "connection_id": case.conn_id,
+            "conn_type": "trifacta",
+            "password": auth.create_token(admin, -1).value,
+        }
         case.airflow.call("PATCH", f"/connections/{case.conn_id}?update_mask=password", body)
 
     yield edit_the_connection
@@ -201,7 +228,8 @@ def worker_killed(case):
     yield lambda: None
 
 
-#: What makes the incident of each row. It yields the DAG, and then what people do in the steps without code.
+#: What makes the incident of each row. It yields the DAG, and then what people do in the steps
+#: without code.
 INCIDENTS = {
     "prod-was-away-after-the-upload": server_away,
     "the-password-was-changed-after-the-upload": password_rotated,
@@ -220,10 +248,16 @@ CORE = (server_away, older_release, smoke_run_fails, worker_killed)
 @pytest.fixture(scope="module")
 def followed(request, shared_standalone, tmp_path_factory):
     """Follow all selected rows at the same time in one Airflow; return what becomes of each."""
-    items = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    items = [
+        item
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    ]
     chosen = [item.callspec.params["row"] for item in items]
     folder = tmp_path_factory.mktemp("rows")
-    dev = Emulator(EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),)))
+    dev = Emulator(
+        EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))
+    )
     prods = [Emulator(OPTIONS) for _ in chosen]
     try:
         for emulator in (dev, *prods):
@@ -241,7 +275,9 @@ def followed(request, shared_standalone, tmp_path_factory):
         shell = Shell(airflow)
         connections = folder / "connections.json"
         at_prods = {case.conn_id: case.credentials | {"host": case.prod.url} for case in cases}
-        connections.write_text(json.dumps({"trifacta_dev": {**PERSON, "host": dev.url}, **at_prods}))
+        connections.write_text(
+            json.dumps({"trifacta_dev": {**PERSON, "host": dev.url}, **at_prods})
+        )
         shell.run(f"airflow connections import {connections}")
         with ThreadPoolExecutor(len(cases)) as pool:
             yield {case.row: pool.submit(follow, case, airflow, shell) for case in cases}
@@ -272,7 +308,11 @@ def marks_of(row):
     if not KEEPS_STATE:
         marks.append(pytest.mark.system)
     if INCIDENTS[row] is worker_killed:
-        marks.append(pytest.mark.skipif(version.startswith("3.0."), reason="Airflow 3.0 does not retry a killed task"))
+        marks.append(
+            pytest.mark.skipif(
+                version.startswith("3.0."), reason="Airflow 3.0 does not retry a killed task"
+            )
+        )
     return marks
 
 

@@ -133,12 +133,18 @@ class Scenario:
     @property
     def promoted_release(self):
         """The release that the run made, deleted or not."""
-        return max(self.prod.store.releases(self.deployment.id, include_deleted=True), key=lambda release: release.id)
+        return max(
+            self.prod.store.releases(self.deployment.id, include_deleted=True),
+            key=lambda release: release.id,
+        )
 
     def expect(self, *, run: str, state: str, live, **tasks: str) -> None:
         """Compare how the run ended, what it says about production, and production itself."""
         ended = self.airflow.run_state(self.dag_id, self.run_id, PATIENCE)
-        status = self.airflow.xcom(self.dag_id, self.run_id, f"{GROUP}.promoted", "promotion_status") or {}
+        status = (
+            self.airflow.xcom(self.dag_id, self.run_id, f"{GROUP}.promoted", "promotion_status")
+            or {}
+        )
         states = self.airflow.task_states(self.dag_id, self.run_id)
         seen = f"{self.name}: {states}, {status}"
         assert (ended, status.get("state")) == (run, state), seen
@@ -185,7 +191,9 @@ def a_cleared_step_runs_while_the_jobs_end_well(scenario):
     held = _clear_the_dry_run_and_hold_it(scenario)
     scenario.wait_for(promoted="success")
     held.release()
-    scenario.expect(run="success", state="live", live=scenario.promoted_release, roll_back="skipped")
+    scenario.expect(
+        run="success", state="live", live=scenario.promoted_release, roll_back="skipped"
+    )
 
 
 def a_cleared_step_fails_while_the_jobs_end_well(scenario):
@@ -229,14 +237,18 @@ def an_owed_rollback_is_made_in_a_later_pass(scenario):
     scenario.answer(*CHANGE, UNAVAILABLE)
     scenario.end_jobs()
     scenario.wait_for(roll_back="failed", promoted="failed")
-    assert scenario.prod.store.active_release(scenario.deployment.id).id == scenario.promoted_release.id
+    assert (
+        scenario.prod.store.active_release(scenario.deployment.id).id
+        == scenario.promoted_release.id
+    )
     scenario.prod.faults.clear()
     _clear_the_dry_run_and_let_it_fail(scenario)
     scenario.expect(run="failed", state="rolled_back", live=scenario.recorded, roll_back="success")
 
 
 def a_second_smoke_run_fails_and_the_rollback_never_starts(scenario):
-    """(6) A green run: its smoke run is cleared and fails, and the rollback fails before its process starts."""
+    """(6) A green run: its smoke run is cleared and fails, and the rollback fails before its
+    process starts."""
     scenario.dag_id = "promotion_with_pool"
     yield
     _end_well(scenario)
@@ -248,7 +260,9 @@ def a_second_smoke_run_fails_and_the_rollback_never_starts(scenario):
     scenario.end_jobs()
     scenario.wait_for(smoke_jobs="failed", roll_back="scheduled")
     scenario.mark_failed("roll_back")
-    scenario.expect(run="failed", state="rollback_owed", live=scenario.promoted_release, roll_back="failed")
+    scenario.expect(
+        run="failed", state="rollback_owed", live=scenario.promoted_release, roll_back="failed"
+    )
 
 
 def the_wait_is_marked_as_failed(scenario):
@@ -270,7 +284,9 @@ def the_password_is_changed_while_the_jobs_run(scenario):
     scenario.end_jobs()
     token = auth.create_token(person, -1)
     scenario.correct_connection(token.value)
-    scenario.expect(run="success", state="live", live=scenario.promoted_release, roll_back="skipped")
+    scenario.expect(
+        run="success", state="live", live=scenario.promoted_release, roll_back="skipped"
+    )
 
 
 def the_promoted_release_is_deleted_while_the_jobs_run(scenario):
@@ -308,10 +324,16 @@ def play(scenario, acts, airflow) -> None:
 @pytest.fixture(scope="module")
 def played(request, shared_standalone, tmp_path_factory):
     """Play all selected scenarios at the same time in one Airflow; return what becomes of each."""
-    items = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    items = [
+        item
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    ]
     chosen = [item.callspec.params["acts"] for item in items]
     folder = tmp_path_factory.mktemp("scenarios")
-    dev = Emulator(EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),)))
+    dev = Emulator(
+        EmulatorOptions(flows=(PresetFlow("Daily Orders", dataset_path="/dev/orders.csv"),))
+    )
     dev.start()
     scenarios = []
     try:
@@ -345,7 +367,10 @@ def played(request, shared_standalone, tmp_path_factory):
 
 @pytest.mark.parametrize(
     "acts",
-    [pytest.param(acts, marks=() if acts in QUICK else pytest.mark.system, id=acts.__name__) for acts in SCENARIOS],
+    [
+        pytest.param(acts, marks=() if acts in QUICK else pytest.mark.system, id=acts.__name__)
+        for acts in SCENARIOS
+    ],
 )
 def test_scenario(played, acts):
     played[acts].result()

@@ -51,7 +51,8 @@ def inline(function):
 
 @pytest.fixture
 def virtual(monkeypatch):
-    """Return a function that runs a coroutine in virtual time, without threads: what takes hours is over at once."""
+    """Return a function that runs a coroutine in virtual time, without threads: what takes hours is
+    over at once."""
     monkeypatch.setattr(_polling, "ThreadPoolExecutor", InlineExecutor)
     monkeypatch.setattr(watching, "sync_to_async", inline)
 

@@ -33,7 +33,8 @@ KEYWORDS = {
 
 @pytest.fixture
 def start(use_connection, make_package):
-    """Return a function that starts an instance with a live release, whose jobs take so many seconds."""
+    """Return a function that starts an instance with a live release, whose jobs take so many
+    seconds."""
     with contextlib.ExitStack() as started:
 
         def start(seconds):
@@ -66,7 +67,9 @@ def test_it_is_rebuilt_equal():
     assert JobGroupTrigger(**keywords).serialize() == (path, keywords)
 
 
-@pytest.mark.parametrize(("ending", "status"), [("Complete", "success"), ("Failed", "error"), ("Odd", "error")])
+@pytest.mark.parametrize(
+    ("ending", "status"), [("Complete", "success"), ("Failed", "error"), ("Odd", "error")]
+)
 def test_its_event(prod, ending, status):
     if ending != "Complete":
         prod.runs.add(RunOutcome(status=ending, message="no"))
@@ -101,7 +104,8 @@ def endless(slow):
 
 
 def kill(trigger, message, *, after=lambda: True):
-    """Run a trigger and cancel it, as Airflow 3.3 does: ``on_kill`` follows the message of a person's action."""
+    """Run a trigger and cancel it, as Airflow 3.3 does: ``on_kill`` follows the message of a
+    person's action."""
     seen = []
 
     async def run_trigger():
@@ -139,10 +143,15 @@ def kill(trigger, message, *, after=lambda: True):
     ],
 )
 @pytest.mark.parametrize("moment", ["in its wait", "in its pause", "at once"])
-def test_a_kill_cancels_the_jobs_where_that_is_wanted(slow, endless, monkeypatch, wanted, message, canceled, moment):
+def test_a_kill_cancels_the_jobs_where_that_is_wanted(
+    slow, endless, monkeypatch, wanted, message, canceled, moment
+):
     interval = 3600.0 if moment == "in its pause" else 0.01
     trigger = JobGroupTrigger(
-        job_group_ids=endless, cancel_on_kill=wanted, poke_interval=interval, deadline=4_000_000_000.0
+        job_group_ids=endless,
+        cancel_on_kill=wanted,
+        poke_interval=interval,
+        deadline=4_000_000_000.0,
     )
     monkeypatch.setattr(watching.random, "random", lambda: 0.0)
     after = (lambda: True) if moment == "at once" else lambda: len(slow.calls) >= 2
@@ -204,7 +213,12 @@ def test_many_waits_share_the_list_of_job_groups(prod):
     ids = [prod.store.run_deployment(1)[0].id for _ in range(12)]
 
     async def first(one):
-        keywords = {**KEYWORDS, "job_group_ids": [one], "deadline": time.time() + 0.5, "poke_interval": 0.1}
+        keywords = {
+            **KEYWORDS,
+            "job_group_ids": [one],
+            "deadline": time.time() + 0.5,
+            "poke_interval": 0.1,
+        }
         async for event in JobGroupTrigger(**keywords).run():
             return event.payload["status"]
         return None

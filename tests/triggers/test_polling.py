@@ -1,4 +1,5 @@
-"""Sharing: equal reads within an interval are one request, and no answer is older than its question."""
+"""Sharing: equal reads within an interval are one request, and no answer is older than its
+question."""
 
 from __future__ import annotations
 
@@ -186,7 +187,9 @@ def test_a_canceled_wait_does_not_cancel_the_shared_read(virtual, asked):
             first.cancel("by a person")
             with pytest.raises(asyncio.CancelledError) as caught:
                 await first
-            assert caught.value.args == ("by a person",) or not caught.value.args, "3.10 loses it for a task"
+            assert caught.value.args == ("by a person",) or not caught.value.args, (
+                "3.10 loses it for a task"
+            )
             return (await second).value
 
     assert virtual(scenario()) == "a 1"
@@ -210,7 +213,9 @@ def test_a_read_that_all_left_is_not_asked(virtual, asked):
 def test_entries_expire(virtual):
     async def scenario():
         with leased() as instance:
-            await asyncio.gather(*[instance.ask(Question(str(number)), poll()) for number in range(50)])
+            await asyncio.gather(
+                *[instance.ask(Question(str(number)), poll()) for number in range(50)]
+            )
             assert len(instance.questions) == 50
             await asyncio.sleep(4.9)
             assert len(instance.questions) == 50, "they keep equal reads an interval apart"
@@ -293,7 +298,9 @@ def test_what_is_due_while_all_threads_are_busy_heeds_a_pause(virtual, asked, mo
 
     async def scenario():
         with leased() as instance:
-            await asyncio.gather(*[instance.ask(Question(str(number)), poll()) for number in range(3 * THREADS)])
+            await asyncio.gather(
+                *[instance.ask(Question(str(number)), poll()) for number in range(3 * THREADS)]
+            )
 
     virtual(scenario())
     times = sorted(time for (time,) in asked.values())
@@ -326,7 +333,8 @@ def test_a_dead_instance_does_not_delay_the_waits_on_another(monkeypatch):
         now = asyncio.get_running_loop().time()
         with leased() as slow, leased(B) as quick:
             stuck = [
-                asyncio.ensure_future(slow.ask(Question(str(number)), Poll(now, 5.0))) for number in range(3 * THREADS)
+                asyncio.ensure_future(slow.ask(Question(str(number)), Poll(now, 5.0)))
+                for number in range(3 * THREADS)
             ]
             await asyncio.sleep(0)
             assert (await quick.ask(Question("quick"), Poll(now, 5.0))).value == "answered"
@@ -397,7 +405,10 @@ def ask_all(virtual, ids, *, job_groups=LIST_FROM, number=1, latest=math.inf):
     async def scenario():
         with leased(job_groups=job_groups) as instance:
             answers = await asyncio.gather(
-                *[instance.ask(JobGroupStatus(one), poll(number=number, latest=latest)) for one in ids]
+                *[
+                    instance.ask(JobGroupStatus(one), poll(number=number, latest=latest))
+                    for one in ids
+                ]
             )
             return [answer.value for answer in answers]
 
@@ -413,7 +424,13 @@ def test_one_list_stands_for_the_states_of_many(virtual, states):
 def test_only_that_it_runs_is_believed_of_the_list(virtual, states):
     states["list"] = {20: "Complete", 40: "Failed", 60: None, 80: "Odd"}
     states.update({20: "InProgress", 40: "Complete", 60: "Pending", 80: "Created", 100: "Complete"})
-    assert ask_all(virtual, [20, 40, 60, 80, 100]) == ["InProgress", "Complete", "Pending", "Created", "Complete"]
+    assert ask_all(virtual, [20, 40, 60, 80, 100]) == [
+        "InProgress",
+        "Complete",
+        "Pending",
+        "Created",
+        "Complete",
+    ]
     assert len(states["requests"]) == 6
 
 
@@ -449,7 +466,9 @@ def test_a_list_that_cannot_be_read_is_left_alone_for_a_while(virtual, states):
     assert states["requests"] == [NewestJobGroups(100)] + [JobGroupStatus(20)] * 4
 
 
-@pytest.mark.parametrize("error", [AuthenticationError("no"), RateLimitError("busy", retry_after=9.0)])
+@pytest.mark.parametrize(
+    "error", [AuthenticationError("no"), RateLimitError("busy", retry_after=9.0)]
+)
 def test_a_refusal_or_a_pause_of_the_list_is_told(virtual, states, error):
     states["list"] = error
 

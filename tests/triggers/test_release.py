@@ -137,7 +137,9 @@ def test_a_poll_that_hangs_does_not_hold_the_wait_beyond_its_deadline(scripted, 
         (500, "ServerError", True, 1),
     ],
 )
-def test_errors_are_reported_with_what_the_task_must_do(scripted, use_connection, status, words, retryable, requests):
+def test_errors_are_reported_with_what_the_task_must_do(
+    scripted, use_connection, status, words, retryable, requests
+):
     server = scripted(lambda _: (status, {}, {"exception": {"name": "Refused", "message": "no"}}))
     use_connection(server.url)
     (event,) = wait(tolerated_outage=0, deployment_id=None)
@@ -158,11 +160,17 @@ def test_the_third_401_that_may_be_of_a_gateway_ends_the_wait(scripted, use_conn
 
 
 def test_a_wait_that_an_older_version_deferred_goes_on():
-    assert ReleaseActiveTrigger(**{key: KEYWORDS[key] for key in KEYWORDS if key != "refusals"}).refusals == 0
+    assert (
+        ReleaseActiveTrigger(
+            **{key: KEYWORDS[key] for key in KEYWORDS if key != "refusals"}
+        ).refusals
+        == 0
+    )
 
 
 class Script:
-    """A server of release 101 of deployment 1: the answers that are listed, then a live release for ever.
+    """A server of release 101 of deployment 1: the answers that are listed, then a live release for
+    ever.
 
     It notes the loop's time of each request.
     """
@@ -206,7 +214,9 @@ def wait_for_hours(virtual, monkeypatch):
             # The wall clock moves with the loop.
             loop = asyncio.get_running_loop()
             monkeypatch.setattr(module.time, "time", loop.time)
-            trigger = rebuilt(ReleaseActiveTrigger(**{**KEYWORDS, "poke_interval": 10.0, **keywords}))
+            trigger = rebuilt(
+                ReleaseActiveTrigger(**{**KEYWORDS, "poke_interval": 10.0, **keywords})
+            )
             return [event.payload async for event in trigger.run()]
 
         (event,) = virtual(events())
@@ -226,7 +236,9 @@ def test_an_outage_is_tolerated_for_a_time(scripted, use_connection, wait_for_ho
     assert at == [2.5, 12.5, 22.5, 32.5, 42.5, 52.5, 62.5]
 
 
-def test_an_outage_that_began_before_the_trigger_counts(scripted, use_connection, wait_for_hours, at):
+def test_an_outage_that_began_before_the_trigger_counts(
+    scripted, use_connection, wait_for_hours, at
+):
     use_connection(Script(scripted, *[FAILURE] * 100).url)
     assert wait_for_hours(tolerated_outage=60.0, failing_since=950.0)["status"] == "error"
     assert at == [2.5, 12.5]
@@ -268,8 +280,12 @@ def test_backoff_goes_on_where_the_wait_was(scripted, use_connection, wait_for_h
     assert [late - early for early, late in pairwise(at)] == pytest.approx([512.5])
 
 
-@pytest.mark.parametrize("error", [RuntimeError("vault is sealed"), AirflowNotFoundException("isn't defined")])
-def test_a_look_up_that_fails_is_a_transient_error(scripted, use_connection, wait_for_hours, at, monkeypatch, error):
+@pytest.mark.parametrize(
+    "error", [RuntimeError("vault is sealed"), AirflowNotFoundException("isn't defined")]
+)
+def test_a_look_up_that_fails_is_a_transient_error(
+    scripted, use_connection, wait_for_hours, at, monkeypatch, error
+):
     use_connection(Script(scripted).url)
     look_up, failures = TrifactaHook.get_connection, [error] * 5
 
@@ -310,9 +326,15 @@ def test_a_renewed_token_goes_on(scripted, use_connection, wait_for_hours, at):
     assert len(at) == 4
 
 
-def test_waits_on_a_deployment_share_its_list(scripted, use_connection, virtual, at, monkeypatch, caplog):
-    rows = [{"id": number, "active": None, "deployment": {"id": 1}} for number in (104, 103, 102, 101)]
-    use_connection(scripted(lambda _: (503, {}, {}) if len(at) == 2 else (200, {}, {"data": rows})).url)
+def test_waits_on_a_deployment_share_its_list(
+    scripted, use_connection, virtual, at, monkeypatch, caplog
+):
+    rows = [
+        {"id": number, "active": None, "deployment": {"id": 1}} for number in (104, 103, 102, 101)
+    ]
+    use_connection(
+        scripted(lambda _: (503, {}, {}) if len(at) == 2 else (200, {}, {"data": rows})).url
+    )
     # Two connections that lead to the same place share too.
     use_connection(json.loads(os.environ["AIRFLOW_CONN_TRIFACTA_DEFAULT"])["host"], conn_id="other")
 
@@ -359,7 +381,11 @@ class LongList:
         self.url, self.seen = server.url, server.seen
 
     def __call__(self, request):
-        row = {"id": 101, "active": True if self.lists >= self.live_after else None, "deployment": {"id": 1}}
+        row = {
+            "id": 101,
+            "active": True if self.lists >= self.live_after else None,
+            "deployment": {"id": 1},
+        }
         if "?" not in request.path:
             return 200, {}, row
         self.lists += 1
@@ -371,7 +397,9 @@ def test_a_list_that_is_too_large_sends_the_wait_back_to_a_worker(scripted, use_
     use_connection(server.url)
     (event,) = wait()
     assert (event["status"], event["deadline"]) == ("needs_worker", KEYWORDS["deadline"])
-    assert server.lists == 1, "a triggerer does not ask for the whole list, which it could not read either"
+    assert server.lists == 1, (
+        "a triggerer does not ask for the whole list, which it could not read either"
+    )
 
 
 def test_a_wait_that_no_newer_release_ends_needs_no_list(scripted, use_connection):
@@ -395,7 +423,9 @@ def test_the_parts_of_an_answer_are_bounded_too(scripted, use_connection):
     row = {"id": 101, "active": True, "deployment": {"id": 1}, "notes": ["\u0100"] * ROW.parts}
     use_connection(scripted(lambda _: (200, {}, row)).url)
     (event,) = wait(deployment_id=None, tolerated_outage=0)
-    assert event["message"].startswith("AnswerTooLargeError: GET /v4/releases/101 answered more than 16384 ")
+    assert event["message"].startswith(
+        "AnswerTooLargeError: GET /v4/releases/101 answered more than 16384 "
+    )
 
 
 def test_a_bad_connection_is_an_error_event(use_connection):

@@ -10,7 +10,8 @@ PASSWORD = "very-long-secret"
 
 @pytest.fixture
 def watch(scripted, time):
-    """Return a function that makes a poll of a watch, on a server with these states (the last one stays)."""
+    """Return a function that makes a poll of a watch, on a server with these states (the last one
+    stays)."""
 
     def make(states, jobs=(200, {}, {"data": []}), tolerated_outage=60):
         left = {job_group_id: list(answers) for job_group_id, answers in states.items()}
@@ -26,9 +27,13 @@ def watch(scripted, time):
             return answer if isinstance(answer, tuple) else (200, {}, answer)
 
         make.server = scripted(respond)
-        config = ClientConfig(base_url=make.server.url, login="me", password=PASSWORD, read_retries=0)
+        config = ClientConfig(
+            base_url=make.server.url, login="me", password=PASSWORD, read_retries=0
+        )
         client = TrifactaClient(config)
-        make.watch = made = JobGroupsWatch(list(states), tolerated_outage=tolerated_outage, clock=time.monotonic)
+        make.watch = made = JobGroupsWatch(
+            list(states), tolerated_outage=tolerated_outage, clock=time.monotonic
+        )
 
         def poll(after=0):
             time.now += after

@@ -15,7 +15,9 @@ PASSWORD = "very-long-secret"
 
 
 def test_all_must_be_complete(watch):
-    poll = watch({1: ["Created", "Pending", "InProgress", "Complete"], 2: ["InProgress", "Complete"]})
+    poll = watch(
+        {1: ["Created", "Pending", "InProgress", "Complete"], 2: ["InProgress", "Complete"]}
+    )
     assert [poll() for _ in range(4)] == [False, False, False, True]
     paths = [request.path for request in watch.server.seen]
     assert paths.count("/v4/jobGroups/2/status") == 2, "what is Complete is not asked again"
@@ -43,15 +45,21 @@ def test_everything_else_is_a_failure(watch, state, word):
     assert {request.method for request in watch.server.seen} == {"GET"}
 
 
+COMPLETE = {"id": 21, "status": "Complete"}
 FAILED = {"id": 22, "status": "Failed", "jobType": "wrangle"}
 
 
 @pytest.mark.parametrize(
     ("jobs", "words"),
     [
-        ((200, {}, {"data": [{"id": 21, "status": "Complete"}, {**FAILED, "errorMessage": "no such table"}]}),
-         r"job 22 \(wrangle\): no such table\."),
-        ((200, {}, {"data": [{**FAILED, "errorMessage": {"message": "no such table"}}]}), "wrangle.: no such table"),
+        (
+            (200, {}, {"data": [COMPLETE, {**FAILED, "errorMessage": "no such table"}]}),
+            r"job 22 \(wrangle\): no such table\.",
+        ),
+        (
+            (200, {}, {"data": [{**FAILED, "errorMessage": {"message": "no such table"}}]}),
+            "wrangle.: no such table",
+        ),
         ((200, {}, {"data": [{**FAILED, "errorMessage": {"id": 7}}]}), 'wrangle.: {"id": 7}'),
         ((200, {}, {"data": [{**FAILED, "errorMessage": ["a", "b"]}]}), r'wrangle.: \["a", "b"\]'),
         ((200, {}, {"data": [FAILED]}), "wrangle.: no message"),
@@ -95,7 +103,9 @@ def test_what_is_no_word_is_no_state(watch, state):
         poll()
 
 
-@pytest.mark.parametrize(("value", "ids"), [(3, [3]), ("3", [3]), ([3, "4", 3], [3, 4]), ((5,), [5])])
+@pytest.mark.parametrize(
+    ("value", "ids"), [(3, [3]), ("3", [3]), ([3, "4", 3], [3, 4]), ((5,), [5])]
+)
 def test_ids(value, ids):
     assert parse_ids(value, "job_group_ids") == ids
 

@@ -21,10 +21,16 @@ class Deployment:
         self.live = None
         server = scripted(self)
         self.seen = server.seen
-        self.client = TrifactaClient(ClientConfig(base_url=server.url, login="me", password=PASSWORD, read_retries=0))
+        self.client = TrifactaClient(
+            ClientConfig(base_url=server.url, login="me", password=PASSWORD, read_retries=0)
+        )
 
     def row(self, number):
-        return {"id": number, "active": True if number == self.live else None, "deployment": {"id": 4}}
+        return {
+            "id": number,
+            "active": True if number == self.live else None,
+            "deployment": {"id": 4},
+        }
 
     def __call__(self, request):
         path, _, query = request.path.partition("?")
@@ -58,7 +64,9 @@ def test_a_poll_for_a_new_release_costs_one_request(scripted, count, mode):
     assert server.polls(ReleaseWatch(count - 5, on_superseded=mode), 30) == [first] + [1] * 29
 
 
-def test_a_release_below_the_newest_page_costs_its_own_request_and_the_pages_above_at_times(scripted):
+def test_a_release_below_the_newest_page_costs_its_own_request_and_the_pages_above_at_times(
+    scripted,
+):
     server = Deployment(scripted, range(1, 3001))
     server.live = 1
     costs = server.polls(ReleaseWatch(2500, deployment_id=4), 21)

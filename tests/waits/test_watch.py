@@ -42,7 +42,8 @@ def test_an_outage_is_measured_in_seconds_and_not_in_polls(watch):
 
 
 @pytest.mark.parametrize(
-    "failure", [FAILURE, (502, {}, b"<html>"), (408, {}, b""), (429, {}, b""), LOST, (200, {}, b"<p>")]
+    "failure",
+    [FAILURE, (502, {}, b"<html>"), (408, {}, b""), (429, {}, b""), LOST, (200, {}, b"<p>")],
 )
 def test_every_transient_error_runs_the_clock(watch, failure):
     poll = watch({1: [failure]}, tolerated_outage=60)
@@ -54,7 +55,9 @@ def test_every_transient_error_runs_the_clock(watch, failure):
 
 
 def test_a_success_ends_an_outage(watch):
-    poll = watch({1: [FAILURE, FAILURE, "InProgress", FAILURE, FAILURE, "Complete"]}, tolerated_outage=60)
+    poll = watch(
+        {1: [FAILURE, FAILURE, "InProgress", FAILURE, FAILURE, "Complete"]}, tolerated_outage=60
+    )
     assert [poll(after=50) for _ in range(6)] == [False] * 5 + [True]
 
 
@@ -74,7 +77,9 @@ def test_an_outage_goes_on_where_it_was_handed_over(watch):
 
 def test_a_429_with_retry_after_is_no_failure_and_no_success(watch):
     busy = (429, {"Retry-After": "57"}, b"")
-    poll = watch({1: [busy] * 20 + [FAILURE, busy, busy, FAILURE, "Complete"]}, tolerated_outage=120)
+    poll = watch(
+        {1: [busy] * 20 + [FAILURE, busy, busy, FAILURE, "Complete"]}, tolerated_outage=120
+    )
     assert not any(poll(after=57) for _ in range(20)), "19 minutes"
     assert watch.watch.failing_since is None
     assert (watch.watch.pause(10), watch.watch.pause(60)) == (57, 60)
@@ -110,7 +115,8 @@ def test_an_outage_may_be_tolerated_for_ever(watch):
 
 
 class Connections:
-    """Stands for the Airflow connection: each look-up gives the next configuration, or raises the next error."""
+    """Stands for the Airflow connection: each look-up gives the next configuration, or raises the
+    next error."""
 
     def __init__(self, *found):
         self.found = list(found)
@@ -127,7 +133,11 @@ class Connections:
 #: A 401 in the API's own words.
 UNAUTHORIZED = (401, {}, {"exception": {"name": "AjaxUnauthorized", "message": "Unauthorized"}})
 #: A refused token in the API's own words, with the status that was seen.
-BAD_TOKEN = (400, {}, {"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}})
+BAD_TOKEN = (
+    400,
+    {},
+    {"exception": {"name": "InvalidAccessTokenException", "message": "Invalid access token"}},
+)
 #: 401s that may be of a gateway.
 FOREIGN = [
     (401, {"Content-Type": "text/html"}, b"<html>Sign in</html>"),
@@ -200,7 +210,9 @@ def test_a_renewed_token_goes_on_where_a_refusal_has_status_400(guarded):
 
 @pytest.mark.parametrize("refusal", FOREIGN)
 @pytest.mark.parametrize("outage", [0, 900])
-def test_the_same_token_ends_the_wait_at_the_third_401_that_may_be_of_a_gateway(guarded, refusal, outage):
+def test_the_same_token_ends_the_wait_at_the_third_401_that_may_be_of_a_gateway(
+    guarded, refusal, outage
+):
     guarded.token, guarded.refusal = "token-9", refusal
     connections = Connections(guarded.config("token-1"))
     watch = JobGroupsWatch([1, 2, 3], tolerated_outage=outage)
@@ -279,7 +291,9 @@ def test_a_401_in_the_words_of_the_api_ends_the_wait_also_after_others(guarded):
 
 def test_a_look_up_that_fails_is_tolerated(guarded, time):
     gone = RuntimeError("vault is sealed")
-    connections = Connections(gone, gone, guarded.config("token-1"), gone, guarded.config("token-2"))
+    connections = Connections(
+        gone, gone, guarded.config("token-1"), gone, guarded.config("token-2")
+    )
     watch = JobGroupsWatch([1], tolerated_outage=60, clock=time.monotonic)
     assert not watch.poll(connections)
     time.now = 59
@@ -299,7 +313,9 @@ def test_a_look_up_that_fails_too_long_ends_the_wait(time):
     connections = Connections(RuntimeError("vault is sealed"))
     assert not watch.poll(connections)
     time.now = 60
-    with pytest.raises(ConnectionLookUpError, check=lambda error: type(error.__cause__) is RuntimeError):
+    with pytest.raises(
+        ConnectionLookUpError, check=lambda error: type(error.__cause__) is RuntimeError
+    ):
         watch.poll(connections)
 
 
@@ -325,7 +341,13 @@ def test_a_connection_that_was_there_may_be_missing_for_a_while(guarded):
     assert watch.failing_since is None
 
 
-API_ERROR = {"exception": {"name": "ValidationFailed", "message": "Input validation failed", "details": "no such id"}}
+API_ERROR = {
+    "exception": {
+        "name": "ValidationFailed",
+        "message": "Input validation failed",
+        "details": "no such id",
+    }
+}
 
 
 @pytest.mark.parametrize(
@@ -341,7 +363,10 @@ def test_an_unknown_id_is_named(watch, scripted, status, release, job_group):
         watch({1: [(status, {}, API_ERROR)]})()
     server = scripted(lambda _: (status, {}, API_ERROR))
     config = ClientConfig(base_url=server.url, login="me", password=PASSWORD)
-    with TrifactaClient(config) as client, pytest.raises(release, check=lambda error: error.release_id == 7):
+    with (
+        TrifactaClient(config) as client,
+        pytest.raises(release, check=lambda error: error.release_id == 7),
+    ):
         ReleaseWatch(7).poll(lambda: client)
 
 
@@ -358,7 +383,9 @@ def test_an_instance_that_does_not_know_the_call_says_nothing_about_an_id(watch,
     with pytest.raises(NotFoundError, check=lambda error: type(error) is NotFoundError):
         watch({1: [(404, {}, NO_ROUTE)]})()
     rows = (200, {}, {"data": []})
-    server = scripted(lambda request: rows if request.path.startswith("/v4/deployments") else (404, {}, NO_ROUTE))
+    server = scripted(
+        lambda request: rows if request.path.startswith("/v4/deployments") else (404, {}, NO_ROUTE)
+    )
     client = TrifactaClient(ClientConfig(base_url=server.url, password=PASSWORD, read_retries=0))
     with client, pytest.raises(NotFoundError, check=lambda error: type(error) is NotFoundError):
         ReleaseWatch(7).poll(lambda: client)
@@ -369,7 +396,10 @@ def test_only_news_is_logged(watch, caplog):
     poll = watch({1: ["InProgress", "InProgress", "Complete"]})
     while not poll():
         pass
-    assert [record.message for record in caplog.records] == ["Job groups: 1 InProgress", "Job groups: 1 Complete"]
+    assert [record.message for record in caplog.records] == [
+        "Job groups: 1 InProgress",
+        "Job groups: 1 Complete",
+    ]
 
 
 @pytest.mark.parametrize("outage", [-1, "60", None, True, float("nan"), timedelta(-1)])

@@ -9,7 +9,9 @@ from airflow_provider_trifacta.operators.package import ExportFlowPackageOperato
 
 PACKAGES = os.environ.get("TRIFACTA_PACKAGES", "s3://aws_default@packages/orders")
 
-with DAG(dag_id="export_package", start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), schedule=None):
+with DAG(
+    dag_id="export_package", start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), schedule=None
+):
     ExportFlowPackageOperator(
         task_id="export",
         flow_name="Orders",

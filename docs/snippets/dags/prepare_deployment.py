@@ -1,4 +1,6 @@
-"""Make the deployment Orders, set its import rules, check the import of a package, and promote it."""
+"""Make the deployment Orders, set its import rules, check the import of a package, and
+promote it.
+"""
 
 import os
 
@@ -23,7 +25,9 @@ with DAG(
 
     rules = SetImportRulesOperator(
         task_id="rules",
-        object_rules=[{"onCondition": {"name": "dev warehouse"}, "withCondition": {"name": "prod warehouse"}}],
+        object_rules=[
+            {"onCondition": {"name": "dev warehouse"}, "withCondition": {"name": "prod warehouse"}}
+        ],
         value_rules=[{"type": "s3Bucket", "on": "wrangle-dev", "with": "wrangle-prod"}],
         **where,  # the package: a rule may name a connection that it describes
     )

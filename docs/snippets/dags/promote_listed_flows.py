@@ -12,16 +12,26 @@ PACKAGES = os.environ.get("TRIFACTA_PACKAGES", "/packages")
 
 @task
 def list_flows(run_id=None):
-    """Stand for your list: a table, a file, or the deployments of Prod. Airflow fills in the id of the run."""
+    """Stand for your list: a table, a file, or the deployments of Prod. Airflow fills in the id of
+    the run."""
     return [
-        {"flow_name": name, "deployment_name": name, "package_path": f"{PACKAGES}/{name}_{run_id}.zip"}
+        {
+            "flow_name": name,
+            "deployment_name": name,
+            "package_path": f"{PACKAGES}/{name}_{run_id}.zip",
+        }
         for name in ("Orders", "Invoices")
     ]
 
 
 @task_group
 def promote(flow_name, deployment_name, package_path):
-    promote_flow(flow_name=flow_name, deployment_name=deployment_name, package_path=package_path, smoke_run=True)
+    promote_flow(
+        flow_name=flow_name,
+        deployment_name=deployment_name,
+        package_path=package_path,
+        smoke_run=True,
+    )
 
 
 with DAG(

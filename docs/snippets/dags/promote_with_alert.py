@@ -12,11 +12,17 @@ ALERTS = os.environ.get("ALERTS", PACKAGES + "/alerts.txt")
 
 
 def alert(context):
-    """Stand for your channel. The status is missing only if the task was killed before it could read anything."""
+    """Stand for your channel. The status is missing only if the task was killed before it could
+    read anything."""
     ti = context["ti"]
-    status = ti.xcom_pull(task_ids=ti.task_id, key="promotion_status", map_indexes=ti.map_index) or {}
+    status = (
+        ti.xcom_pull(task_ids=ti.task_id, key="promotion_status", map_indexes=ti.map_index) or {}
+    )
     with open(ALERTS, "a") as file:
-        file.write(f"{status.get('state', 'unknown')}: {status.get('text', '')} {status.get('advice', '')}\n")
+        file.write(
+            f"{status.get('state', 'unknown')}: {status.get('text', '')}"
+            f" {status.get('advice', '')}\n"
+        )
 
 
 with DAG(

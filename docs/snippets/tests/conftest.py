@@ -1,4 +1,5 @@
-"""What the tests of dags/promote_orders.py share: Airflow's database, and a Dev and a Prod instance."""
+"""What the tests of dags/promote_orders.py share: Airflow's database, and a Dev and a Prod
+instance."""
 
 import os
 import subprocess

@@ -15,7 +15,8 @@ def dev(start):
 
 @pytest.fixture
 def run(start, package):
-    """Return a function that starts an emulator with a deployment and an active release, and runs it."""
+    """Return a function that starts an emulator with a deployment and an active release, and runs
+    it."""
 
     def go(content=package, json=None, **options):
         api = start(job_start_seconds=10, job_run_seconds=50, **options)

@@ -5,23 +5,34 @@ from trifacta_emulator import build_package
 
 # The objects of the example on the vendor's page "API Releases Create v4", level by level.
 PAGE = {
-    "": "importRuleChanges deletedObjects primaryFlowIds flows datasources flownodes outputobjects release",
+    "": (
+        "importRuleChanges deletedObjects primaryFlowIds flows datasources flownodes outputobjects"
+        " release"
+    ),
     "importRuleChanges": "object value",
-    "flows": "id name description deleted_at cpProject workspaceId createdAt updatedAt createdBy updatedBy folderId",
-    "datasources": "isDynamicOrConverted id dynamicPath cpProject workspaceId connectionId deleted_at isSchematized"
-    " isDynamic isConverted disableTypeInference hasStructuring storageLocationId createdAt updatedAt createdBy"
-    " updatedBy parsingScriptId size_deprecated path_deprecated",
-    "flownodes": "id scriptId flowId flowNodeId deleted_at wrangled referenceId createdAt updatedAt createdBy"
-    " updatedBy activesampleId",
+    "flows": (
+        "id name description deleted_at cpProject workspaceId createdAt updatedAt createdBy"
+        " updatedBy folderId"
+    ),
+    "datasources": (
+        "isDynamicOrConverted id dynamicPath cpProject workspaceId connectionId deleted_at"
+        " isSchematized isDynamic isConverted disableTypeInference hasStructuring storageLocationId"
+        " createdAt updatedAt createdBy updatedBy parsingScriptId size_deprecated path_deprecated"
+    ),
+    "flownodes": (
+        "id scriptId flowId flowNodeId deleted_at wrangled referenceId createdAt updatedAt"
+        " createdBy updatedBy activesampleId"
+    ),
     "release": "id packageUuid notes active updatedAt createdAt deployment creator updater",
 }
 
 FLOWNODE_6_8 = (
-    "id wrangled updatedAt createdAt referenceInfo activeSample creator updater recipe referencedFlowNode flow"
+    "id wrangled updatedAt createdAt referenceInfo activeSample creator updater recipe"
+    " referencedFlowNode flow"
 )
 LATEST = (
-    "deletedObjects createdObjectMapping importRuleChanges primaryFlowIds flows datasources flownodes flowedges"
-    " recipes outputobjects webhookflowtasks release"
+    "deletedObjects createdObjectMapping importRuleChanges primaryFlowIds flows datasources"
+    " flownodes flowedges recipes outputobjects webhookflowtasks release"
 )
 
 
@@ -42,7 +53,11 @@ def upload(api, package):
 @pytest.mark.parametrize("real", [False, True])
 def test_6_x_is_the_page(start, real, read_real):
     version = "6.0.1+235.20190426172824.493d6f8"
-    package = read_real("flow_13__v6.0") if real else build_package(generation="6.0", product_version=version)
+    package = (
+        read_real("flow_13__v6.0")
+        if real
+        else build_package(generation="6.0", product_version=version)
+    )
     answer = upload(start(product_version=version), package)
     for key, row in levels(answer):
         assert row.keys() == set(PAGE[key].split()), key
@@ -53,7 +68,11 @@ def test_6_x_is_the_page(start, real, read_real):
         assert answer["release"][key].keys() == {"id"}
     assert answer["release"]["active"] is True
     # As on the page, the flow keeps its own time of creation.
-    assert answer["flows"][0]["createdAt"] != answer["flows"][0]["updatedAt"] == answer["release"]["createdAt"]
+    assert (
+        answer["flows"][0]["createdAt"]
+        != answer["flows"][0]["updatedAt"]
+        == answer["release"]["createdAt"]
+    )
 
 
 @pytest.mark.parametrize("version", ["6.8.0", "7.8.0"])
@@ -81,7 +100,11 @@ def test_latest(api):
 @pytest.mark.parametrize(
     ("name", "version", "uuid"),
     [
-        ("flow_13__v6.0", "6.0.1+235.20190426172824.493d6f8", "6d21a0c0-7f37-11e9-86eb-1bd94541d5a7"),
+        (
+            "flow_13__v6.0",
+            "6.0.1+235.20190426172824.493d6f8",
+            "6d21a0c0-7f37-11e9-86eb-1bd94541d5a7",
+        ),
         ("flow_63__v6.8", "6.8.0", "53399fb0-5253-11ea-8fec-9d890937dbb6"),
         ("flow_custom_calendars__v7.8", "7.8.0", "97d7cc90-2f30-11eb-8f3a-133e6698dc68"),
         ("flow_google_forms__v8.0_json5", "9.7.0", "f10b7550-75c1-11eb-971e-55dd858f4ddb"),

@@ -10,7 +10,12 @@ UUID = "d75255f0-a245-11e7-8618-adc1dbb4bed0"
 
 def test_list_and_read(start):
     """[P: AAC25] [R: D64] Place, parameters and credentials are always there; no secret is."""
-    api = start(connections=(PresetConnection("orders", UUID), PresetConnection("stock", type="snowflake", vendor="x")))
+    api = start(
+        connections=(
+            PresetConnection("orders", UUID),
+            PresetConnection("stock", type="snowflake", vendor="x"),
+        )
+    )
     second, first = api.json("/v4/connections")["data"]
     assert first == {
         "id": 12001,
@@ -36,7 +41,12 @@ def test_list_and_read(start):
         "updater": {"id": 1},
         "workspace": {"id": 1},
     }
-    assert (second["id"], second["name"], second["type"], second["vendor"]) == (12002, "stock", "snowflake", "x")
+    assert (second["id"], second["name"], second["type"], second["vendor"]) == (
+        12002,
+        "stock",
+        "snowflake",
+        "x",
+    )
     assert str(uuid.UUID(second["uuid"])) == second["uuid"]
     assert api.json("/v4/connections/12001") == first
     assert api.json("/v4/connections/12001", fields="id;name") == {"id": 12001, "name": "orders"}
@@ -47,7 +57,9 @@ def test_list_parameters(api):
         api.emulator.store.create_connection(f"connection {number}")
     assert len(api.json("/v4/connections")["data"]) == 25
     assert len(api.json("/v4/connections", noLimit="true")["data"]) == 27
-    page = api.json("/v4/connections", limit=2, offset=25, includeCount="true", sort="-id", fields="id")
+    page = api.json(
+        "/v4/connections", limit=2, offset=25, includeCount="true", sort="-id", fields="id"
+    )
     assert page == {"data": [{"id": 12002}, {"id": 12001}], "count": 27}
     [row] = api.json("/v4/connections", filter="connection 7", filterType="exact")["data"]
     assert row["name"] == "connection 7"

@@ -35,7 +35,9 @@ def test_create_refuses(api, body):
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
-@pytest.mark.parametrize(("method", "path"), [("POST", PATH), ("PATCH", f"{PATH}/1"), ("PATCH", "/v4/releases/101")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", PATH), ("PATCH", f"{PATH}/1"), ("PATCH", "/v4/releases/101")]
+)
 def test_content_type(api, package, method, path, content_type):
     api.release(api.deployment(), package)
     headers = {"Content-Type": content_type} if content_type else {}
@@ -101,12 +103,21 @@ def test_read_with_releases(api, package):
     assert "releases" not in api.json(f"{PATH}/1")
     assert body["releases"]["data"][0] == api.json(f"/v4/releases/{ids[-1]}")
     embedded = api.json(f"{PATH}/1", embed="releases(limit=1,fields=notes,sort=id)", fields="name")
-    assert embedded == {"id": 1, "name": "prod", "releases": {"data": [{"id": ids[0], "notes": "first try"}]}}
+    assert embedded == {
+        "id": 1,
+        "name": "prod",
+        "releases": {"data": [{"id": ids[0], "notes": "first try"}]},
+    }
 
 
 @pytest.mark.parametrize(
     ("embed_paging", "params", "expected"),
-    [(True, {}, 25), (True, {"limit": 1}, 1), (True, {"noLimit": "true"}, 27), (False, {"limit": 1}, 27)],
+    [
+        (True, {}, 25),
+        (True, {"limit": 1}, 1),
+        (True, {"noLimit": "true"}, 27),
+        (False, {"limit": 1}, 27),
+    ],
 )
 def test_paging_of_embedded_releases(start, package, embed_paging, params, expected):
     api = start(embed_paging=embed_paging)
@@ -142,7 +153,9 @@ def test_bad_embed(api):
     assert response.json()["exception"] == {
         "name": "ValidationFailed",
         "message": "Input validation failed",
-        "details": "No association * in deployments! Valid associations are releases, creator, updater",
+        "details": (
+            "No association * in deployments! Valid associations are releases, creator, updater"
+        ),
     }
 
 
@@ -151,7 +164,11 @@ def test_rename(api, clock):
     clock.advance(60)
     response = api("PATCH", f"{PATH}/1", json={"name": "new"})
     assert response.status_code == 200
-    assert response.json() == {"id": 1, "updater": {"id": 1}, "updatedAt": "2024-01-01T00:01:00.000Z"}
+    assert response.json() == {
+        "id": 1,
+        "updater": {"id": 1},
+        "updatedAt": "2024-01-01T00:01:00.000Z",
+    }
     body = api.json(f"{PATH}/1")
     assert (body["name"], body["createdAt"]) == ("new", "2024-01-01T00:00:00.000Z")
     assert api("PATCH", f"{PATH}/1", json={}).status_code == 400
@@ -178,7 +195,9 @@ def test_delete(api, package):
 @pytest.mark.parametrize("path", [f"{PATH}/987", f"{PATH}/987/releases", "/v4/releases/987"])
 def test_unknown_ids(start, option, status, path):
     api = start(**option)
-    method, body = ("POST", {}) if path.endswith("releases") else ("PATCH", {"name": "a", "active": True})
+    method, body = (
+        ("POST", {}) if path.endswith("releases") else ("PATCH", {"name": "a", "active": True})
+    )
     response = api(method, path, json=body)
     assert response.status_code == status
     assert "987 does not exist" in response.json()["exception"]["details"]
@@ -201,7 +220,9 @@ def test_ids_that_are_no_numbers(api, text):
 
 @pytest.mark.parametrize("body", [b'{"name": "\\ud800"}', b'{"name": "a", "other": NaN}'])
 def test_a_body_that_no_answer_could_say_again_is_refused(api, body):
-    response = api("POST", "/v4/deployments", data=body, headers={"Content-Type": "application/json"})
+    response = api(
+        "POST", "/v4/deployments", data=body, headers={"Content-Type": "application/json"}
+    )
     assert (response.status_code, "not valid JSON" in response.text) == (400, True)
     assert api.json("/v4/deployments")["data"] == []
 
@@ -227,5 +248,9 @@ def test_without_deployment_manager_its_paths_are_unknown(start, method, path):
             "details": f"Cannot {method} {path}",
         }
     }
-    assert not [one for one in api.json("/v4/open-api-spec")["paths"] if "deployments" in one or "releases" in one]
+    assert not [
+        one
+        for one in api.json("/v4/open-api-spec")["paths"]
+        if "deployments" in one or "releases" in one
+    ]
     assert api.get("/v4/people/current").status_code == 200

@@ -7,7 +7,12 @@ import pytest
 
 @pytest.mark.parametrize(
     ("accept", "status"),
-    [("application/json", 200), ("*/*", 200), ("text/html, application/*;q=0.8", 200), ("text/html", 415)],
+    [
+        ("application/json", 200),
+        ("*/*", 200),
+        ("text/html, application/*;q=0.8", 200),
+        ("text/html", 415),
+    ],
 )
 def test_accept(api, accept, status):
     assert api.get("/v4/deployments", headers={"Accept": accept}).status_code == status

@@ -33,7 +33,9 @@ def test_a_json_body_has_a_bound(api, method, path):
 def test_no_more_than_that_is_read(api):
     """A body without a length is read until the bound."""
     endless = (b" " * 65536 for _ in range(1000))
-    answer = api("POST", "/v4/deployments", data=endless, headers={"Content-Type": "application/json"})
+    answer = api(
+        "POST", "/v4/deployments", data=endless, headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 413
     assert api.emulator.calls[-1].request_bytes < 2 * MOST_JSON_BYTES
 

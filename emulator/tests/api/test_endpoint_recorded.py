@@ -1,14 +1,26 @@
-"""The emulator answers as recorded. The first line of each test names its evidence; the last test checks that."""
+"""The emulator answers as recorded. The first line of each test names its evidence; the last test
+checks that."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from trifacta_emulator import EmulatorOptions, PresetConnection, PresetFlow, RunOutcome, User, build_package
+from trifacta_emulator import (
+    EmulatorOptions,
+    PresetConnection,
+    PresetFlow,
+    RunOutcome,
+    User,
+    build_package,
+)
 from trifacta_emulator.options import CLOUD_EDITIONS
 
-ADMIN, OWNER, OTHER = User("admin@x", "p", ("admin", "deployment")), User("owner@x", "p"), User("other@x", "p")
+ADMIN, OWNER, OTHER = (
+    User("admin@x", "p", ("admin", "deployment")),
+    User("owner@x", "p"),
+    User("other@x", "p"),
+)
 USERS = {"users": (ADMIN, OWNER, OTHER)}
 AS_OWNER, AS_OTHER, AS_ADMIN = ("owner@x", "p"), ("other@x", "p"), ("admin@x", "p")
 ROUTE = "RouteNotFoundException"
@@ -19,14 +31,19 @@ def error_of(response):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/v4/Nothing/x"), ("DELETE", "/v4/people/current"), ("PUT", "/v4/Flows/7/")]
+    ("method", "path"),
+    [("GET", "/v4/Nothing/x"), ("DELETE", "/v4/people/current"), ("PUT", "/v4/Flows/7/")],
 )
 def test_unknown_routes_and_other_methods_are_the_same_404(api, method, path):
     """[P: AYX] There is no 405, and the path is repeated as it was asked."""
     answer = api(method, path, params={"a": 1})
     assert (answer.status_code, "allow" in answer.headers) == (404, False)
     assert answer.json() == {
-        "exception": {"name": ROUTE, "message": "This route does not exist", "details": f"Cannot {method} {path}"}
+        "exception": {
+            "name": ROUTE,
+            "message": "This route does not exist",
+            "details": f"Cannot {method} {path}",
+        }
     }
 
 
@@ -40,7 +57,10 @@ def test_what_is_not_permitted(start):
     refused = api("POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 60})
     assert error_of(refused) == (403, "AccessControlException")
     assert refused.json()["exception"]["message"] == "Permission denied"
-    assert refused.json()["exception"]["details"] == "API access tokens are disabled for this workspace."
+    assert (
+        refused.json()["exception"]["details"]
+        == "API access tokens are disabled for this workspace."
+    )
 
 
 @pytest.mark.parametrize(("version", "old"), [("6.0.1", True), ("6.4.2", False), ("9.7.0", False)])
@@ -57,10 +77,22 @@ def test_the_403_of_6_0(start, version, old):
     ("options", "flow", "other"),
     [
         ({}, (403, "AccessControlException"), (404, "DataNotFoundException")),
-        ({"unknown_id_status": 403}, (403, "AccessControlException"), (403, "AccessControlException")),
+        (
+            {"unknown_id_status": 403},
+            (403, "AccessControlException"),
+            (403, "AccessControlException"),
+        ),
         ({"unknown_id_status": 400}, (403, "AccessControlException"), (400, "ApiValidationFailed")),
-        ({"unknown_flow_status": 404}, (404, "DataNotFoundException"), (404, "DataNotFoundException")),
-        ({"unknown_flow_status": 400}, (400, "ApiValidationFailed"), (404, "DataNotFoundException")),
+        (
+            {"unknown_flow_status": 404},
+            (404, "DataNotFoundException"),
+            (404, "DataNotFoundException"),
+        ),
+        (
+            {"unknown_flow_status": 400},
+            (400, "ApiValidationFailed"),
+            (404, "DataNotFoundException"),
+        ),
     ],
 )
 def test_unknown_ids(start, options, flow, other):
@@ -81,7 +113,9 @@ def test_a_mistyped_id_looks_like_a_missing_permission(start):
 
 
 def test_a_refused_body_names_the_field(api):
-    """[P: AYX] ``ApiValidationFailed``; the name ``ValidationFailed`` stays for embeds [P: AAC25]."""
+    """[P: AYX] ``ApiValidationFailed``; the name ``ValidationFailed`` stays for embeds
+    [P: AAC25].
+    """
     refused = api("POST", "/v4/deployments", json={"name": 5})
     assert error_of(refused) == (400, "ApiValidationFailed")
     assert "name" in refused.json()["exception"]["details"]
@@ -145,13 +179,18 @@ def test_flows_by_name(start):
     [
         ("6.4.0", {}, ["Shared", "Mine"]),
         ("9.7.0", {}, ["Mine"]),
-        *((version, {name: "all"}, ["Shared", "Mine"]) for version in ("6.4.0", "9.7.0") for name in ("flowFilter",)),
+        *(
+            (version, {name: "all"}, ["Shared", "Mine"])
+            for version in ("6.4.0", "9.7.0")
+            for name in ("flowFilter",)
+        ),
         ("9.7.0", {"flowsFilter": "shared"}, ["Shared"]),
         ("6.4.0", {"flowFilter": "owned"}, ["Mine"]),
     ],
 )
 def test_whose_flows_are_listed(start, version, params, names):
-    """[R: D64] ``flowFilter``, all accessible flows without it; later ``flowsFilter``, and the own ones [P: NZ]."""
+    """[R: D64] ``flowFilter``, all accessible flows without it; later ``flowsFilter``, and the own
+    ones [P: NZ]."""
     flows = (
         PresetFlow("Mine", owner="other@x"),
         PresetFlow("Shared", owner="owner@x", shared_with=("other@x",)),
@@ -164,7 +203,8 @@ def test_whose_flows_are_listed(start, version, params, names):
 
 @pytest.mark.parametrize("path", ["", "/package", "/package/dryRun"])
 def test_a_flow_that_is_not_shared_cannot_be_exported(start, path):
-    """[R: D64] The user "must have access to the specified flow". That an administrator has it is [M]."""
+    """[R: D64] The user "must have access to the specified flow". That an administrator has it is
+    [M]."""
     api = start(**USERS, flows=(PresetFlow("Orders", owner="owner@x"),))
     api.session.auth = AS_OTHER
     assert error_of(api.get(f"/v4/flows/1001{path}")) == (403, "AccessControlException")
@@ -184,7 +224,10 @@ def test_a_flow_is_changed_by_its_owner_only(start, body):
     flow = PresetFlow("Orders", description="old", owner="owner@x", shared_with=("other@x",))
     api = start(**USERS, flows=(flow,), flow_patch_body=body)
     api.session.auth = AS_OTHER
-    assert error_of(api("PATCH", "/v4/flows/1001", json={"name": "Sales"})) == (403, "AccessControlException")
+    assert error_of(api("PATCH", "/v4/flows/1001", json={"name": "Sales"})) == (
+        403,
+        "AccessControlException",
+    )
     api.session.auth = AS_OWNER
     for wrong in ({}, {"name": ""}, {"name": 5}, {"folder": 1}):
         assert error_of(api("PATCH", "/v4/flows/1001", json=wrong)) == (400, "ApiValidationFailed")
@@ -225,7 +268,9 @@ def test_embeds_of_a_flow(start):
     assert {key: read[key] for key in listed} == listed
     assert read["creator"] == {"id": 2, "email": "owner@x", "name": "owner"}
     nodes, [edge] = read["flowNodes"]["data"], read["flowEdges"]["data"]
-    assert {edge["inputFlowNode"]["id"], edge["outputFlowNode"]["id"]} <= {node["id"] for node in nodes}
+    assert {edge["inputFlowNode"]["id"], edge["outputFlowNode"]["id"]} <= {
+        node["id"] for node in nodes
+    }
     assert all("name" in node["recipe"] for node in nodes if node["recipe"])
     assert "flowNodes" not in api.json("/v4/flows/1001")
 
@@ -233,8 +278,16 @@ def test_embeds_of_a_flow(start):
 @pytest.mark.parametrize(
     ("path", "embed", "row"),
     [
-        ("/v4/connections", "creator", {"creator": {"id": 1, "email": "admin@example.com", "name": "admin"}}),
-        ("/v4/connections/12001", "updater", {"updater": {"id": 1, "email": "admin@example.com", "name": "admin"}}),
+        (
+            "/v4/connections",
+            "creator",
+            {"creator": {"id": 1, "email": "admin@example.com", "name": "admin"}},
+        ),
+        (
+            "/v4/connections/12001",
+            "updater",
+            {"updater": {"id": 1, "email": "admin@example.com", "name": "admin"}},
+        ),
         ("/v4/deployments", "releases", {"releases": {"data": []}}),
         ("/v4/releases", "creator", None),
     ],
@@ -250,20 +303,31 @@ def test_embeds_are_served_or_refused(start, path, embed, row):
 
 
 def test_a_list_can_lag_behind(start, clock, package):
-    """[P: AYX] A deleted object can go on being served for a moment. That lists lag is a choice [?]."""
-    api = start(list_lag_seconds=10, flows=(PresetFlow("Orders"),), connections=(PresetConnection("a"),))
+    """[P: AYX] A deleted object can go on being served for a moment. That lists lag is a choice
+    [?]."""
+    api = start(
+        list_lag_seconds=10, flows=(PresetFlow("Orders"),), connections=(PresetConnection("a"),)
+    )
     assert len(api.json("/v4/flows")["data"]) == len(api.json("/v4/connections")["data"]) == 1
     api.deployment()
     api.release(1, package)
     clock.advance(5)
     second = api.release(1, package)
     releases = {"params": {"deploymentId": 1}}
-    assert api.get("/v4/releases", **releases).json()["data"] == api.json("/v4/deployments")["data"] == []
+    assert (
+        api.get("/v4/releases", **releases).json()["data"]
+        == api.json("/v4/deployments")["data"]
+        == []
+    )
     assert api.json(f"/v4/releases/{second}")["active"] is True
     clock.advance(5)
-    assert [(row["id"], row["active"]) for row in api.get("/v4/releases", **releases).json()["data"]] == [(101, True)]
+    assert [
+        (row["id"], row["active"]) for row in api.get("/v4/releases", **releases).json()["data"]
+    ] == [(101, True)]
     clock.advance(5)
-    found = [(row["id"], row["active"]) for row in api.get("/v4/releases", **releases).json()["data"]]
+    found = [
+        (row["id"], row["active"]) for row in api.get("/v4/releases", **releases).json()["data"]
+    ]
     assert found == [(second, True), (101, None)]
     api("DELETE", f"/v4/releases/{second}")
     clock.advance(9)
@@ -277,7 +341,11 @@ def test_a_list_can_lag_behind(start, clock, package):
 def test_each_test_names_its_evidence():
     """[?] A rule of this file."""
     tests = {name: one.__doc__ for name, one in globals().items() if name.startswith("test_")}
-    assert [name for name, words in tests.items() if not re.match(r"\[[RPIM?](: [\w, ]+)?\] ", words or "")] == []
+    assert [
+        name
+        for name, words in tests.items()
+        if not re.match(r"\[[RPIM?](: [\w, ]+)?\] ", words or "")
+    ] == []
 
 
 def test_a_flow_is_shared_with_users_only():

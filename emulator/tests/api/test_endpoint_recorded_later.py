@@ -11,11 +11,23 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
-from trifacta_emulator import Answer, Fault, Hold, PresetConnection, PresetFlow, RunOutcome, build_package
+from trifacta_emulator import (
+    Answer,
+    Fault,
+    Hold,
+    PresetConnection,
+    PresetFlow,
+    RunOutcome,
+    build_package,
+)
 from trifacta_emulator.app import ENDPOINTS
 
 RECIPE = {"wrangledDataset": {"id": 2001}}
-TABLE = {"publications": [{"tableName": "clean", "path": ["sales"], "action": "create", "connectionId": 12001}]}
+TABLE = {
+    "publications": [
+        {"tableName": "clean", "path": ["sales"], "action": "create", "connectionId": 12001}
+    ]
+}
 COUNTED = ("connections", "schedules", "wrangledDatasets", "outputObjects", "writeSettings")
 
 
@@ -28,7 +40,9 @@ def sending(api, package):
     """Upload a package in a thread; its answer is in the list at the end."""
     url, answers = f"{api.emulator.url}/v4/deployments/1/releases", []
     with ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(requests.post, url, files={"data": package}, auth=api.session.auth, timeout=60)
+        sent = pool.submit(
+            requests.post, url, files={"data": package}, auth=api.session.auth, timeout=60
+        )
         yield answers
         answers.append(sent.result(60))
 
@@ -89,7 +103,9 @@ def test_where_a_result_is(ended, overrides, kind, container, path):
     """[P: VDC] ``isPrimaryOutput``, and ``storageLocation`` with container and path."""
     api, group = ended({**RECIPE, "overrides": overrides})
     jobs = api.json(group, embed="jobs.scriptResults.storageLocation")["jobs"]["data"]
-    [(job_type, result)] = [(job["jobType"], one) for job in jobs for one in job["scriptResults"]["data"]]
+    [(job_type, result)] = [
+        (job["jobType"], one) for job in jobs for one in job["scriptResults"]["data"]
+    ]
     place = result["storageLocation"]
     assert (job_type, result["isPrimaryOutput"]) == (kind, True)
     assert (place["container"], place["path"]) == (container, path)
@@ -104,10 +120,14 @@ def test_where_a_result_is(ended, overrides, kind, container, path):
 def test_an_embedded_flow_has_its_project(ended):
     """[P: VDC] ``cpProject``, null where there is none."""
     api, path = ended()
-    assert api.json(path, embed="wrangledDataset.flow")["wrangledDataset"]["flow"]["cpProject"] is None
+    assert (
+        api.json(path, embed="wrangledDataset.flow")["wrangledDataset"]["flow"]["cpProject"] is None
+    )
 
 
-@pytest.mark.parametrize(("options", "name"), [({}, "flowrun"), ({"flow_run_name": "flowRun"}, "flowRun")])
+@pytest.mark.parametrize(
+    ("options", "name"), [({}, "flowrun"), ({"flow_run_name": "flowRun"}, "flowRun")]
+)
 def test_the_run_of_a_flow_in_a_job_group(ended, options, name):
     """[P: AAC25, SO] Both spellings occur."""
     api, path = ended(**options)
@@ -119,7 +139,9 @@ def test_the_run_of_a_flow_in_a_job_group(ended, options, name):
 
 @pytest.mark.parametrize("status", ["Complete", "Failed"])
 def test_logs(ended, status):
-    """[P: SAA] A ZIP; entries whose name has job.log; a line begins with a time of 23 characters."""
+    """[P: SAA] A ZIP; entries whose name has job.log; a line begins with a time of 23
+    characters.
+    """
     api, _ = ended()
     api.emulator.runs.add(RunOutcome(status=status, message="no such\ntable"))
     group = api("POST", "/v4/jobGroups", json=RECIPE).json()["id"]
@@ -128,9 +150,15 @@ def test_logs(ended, status):
         answer = api.get(f"/v4/jobGroups/{group}/logs", headers={"Accept": "application/zip"})
         assert answer.headers["content-type"] == "application/zip"
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            lines = [line for name in archive.namelist() for line in archive.read(name).decode().splitlines()]
+            lines = [
+                line
+                for name in archive.namelist()
+                for line in archive.read(name).decode().splitlines()
+            ]
         assert all("job.log" in name for name in archive.namelist())
-        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} \S.*", line) for line in lines)
+        assert all(
+            re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} \S.*", line) for line in lines
+        )
         assert any(words in line for line in lines)
     assert any("no such table" in line for line in lines) is (status == "Failed")
     assert error_of(api.get("/v4/jobGroups/9/logs")) == (404, "DataNotFoundException")
@@ -139,7 +167,10 @@ def test_logs(ended, status):
 @pytest.mark.parametrize(("version", "name"), [("7.1.0", "flowNode"), ("9.7.0", "flownode")])
 def test_outputs(start, version, name):
     """[P: SAA, AAC25] The id of each, and of its node."""
-    api = start(product_version=version, flows=(PresetFlow("a"), PresetFlow("b"), PresetFlow("c", adhoc_output=False)))
+    api = start(
+        product_version=version,
+        flows=(PresetFlow("a"), PresetFlow("b"), PresetFlow("c", adhoc_output=False)),
+    )
     rows = api.json("/v4/outputObjects")["data"]
     assert [(row["id"], row[name]["id"]) for row in rows] == [(5002, 2003), (5001, 2001)]
     api.emulator.store.delete_flow(1001)
@@ -149,7 +180,10 @@ def test_outputs(start, version, name):
 @pytest.mark.parametrize("name", COUNTED)
 def test_counts(start, name):
     """[P: AYX] The path exists for five lists; the body is [M]."""
-    api = start(flows=(PresetFlow("a"), PresetFlow("b")), connections=(PresetConnection("a"), PresetConnection("b")))
+    api = start(
+        flows=(PresetFlow("a"), PresetFlow("b")),
+        connections=(PresetConnection("a"), PresetConnection("b")),
+    )
     assert api.json(f"/v4/{name}/count") == {"count": 0 if name == "schedules" else 2}
     assert error_of(api.get("/v4/flows/count")) == (404, "RouteNotFoundException")
 
@@ -172,7 +206,10 @@ def test_a_path_that_is_not_emulated(start, endpoint):
     """[P: AYX] The recorded 404, also where a word stands in the place of an id."""
     api = start(list_releases_route=True)
     path = re.sub(r"\{\w+\}", "count-of-all", endpoint.path)
-    for one in (f"{endpoint.path}/count-of-all/x".replace("{id}", "1").replace("{tokenId}", "1"), path):
+    for one in (
+        f"{endpoint.path}/count-of-all/x".replace("{id}", "1").replace("{tokenId}", "1"),
+        path,
+    ):
         if one != endpoint.path and "{tokenId}" not in endpoint.path:
             assert error_of(api(endpoint.method, one)) == (404, "RouteNotFoundException")
 
@@ -238,4 +275,8 @@ def test_without_the_choice_it_is_listed_with_its_rows(start, package):
 def test_each_test_names_its_evidence():
     """[?] A rule of this file."""
     tests = {name: one.__doc__ for name, one in globals().items() if name.startswith("test_")}
-    assert [name for name, words in tests.items() if not re.match(r"\[[RPIM?](: [\w, ]+)?\] ", words or "")] == []
+    assert [
+        name
+        for name, words in tests.items()
+        if not re.match(r"\[[RPIM?](: [\w, ]+)?\] ", words or "")
+    ] == []

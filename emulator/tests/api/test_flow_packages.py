@@ -51,7 +51,9 @@ def test_a_connection_is_mapped(prod, parts):
 )
 def test_an_environment_parameter_is_mapped(prod, mapping, key, value, environment):
     api, parts = prod(), json.dumps([{"overrideKey": "env.region", **mapping}])
-    flow_id = post(api, with_parameter(), data={"environmentParameterMapping": parts}).json()["primaryFlowIds"][0]
+    flow_id = post(api, with_parameter(), data={"environmentParameterMapping": parts}).json()[
+        "primaryFlowIds"
+    ][0]
     [parameter] = read(export(api, flow_id)).tables["datasources"][0]["runParameters"]
     edit = parameter["runParameterEdit"]
     assert (edit["overrideKey"], edit["value"]) == (key, {"variable": {"value": value}})
@@ -75,7 +77,9 @@ def test_an_import_without_mappings_is_held_up(prod, path, choice, params):
     assert [one["uuid"] for one in answer["connectionsWithoutMapping"]] == [DEV]
     assert (answer["referencedEnvironmentParameters"], "flows" in answer) == ([], False)
     answer = post(api, with_parameter(), path, params=params).json()
-    assert [one["overrideKey"] for one in answer["referencedEnvironmentParameters"]] == ["env.region"]
+    assert [one["overrideKey"] for one in answer["referencedEnvironmentParameters"]] == [
+        "env.region"
+    ]
     assert api.emulator.store.flows() == ()
     mapped = {"connectionIdMapping": json.dumps(MAPPED)}
     assert "flows" in post(api, package(), path, params=params, data=mapped).json()
@@ -92,7 +96,10 @@ def test_without_the_parameter_nothing_is_held_up(prod):
         ("connectionIdMapping", "[5]"),
         ("connectionIdMapping", '[{"connectionUuid": 5, "mappedConnectionUuid": "x"}]'),
         ("connectionIdMapping", '[{"connectionUuid": "x"}]'),
-        ("environmentParameterMapping", '{"overrideKey": "a", "mappedValue": "b", "mappedOverrideKey": "c"}'),
+        (
+            "environmentParameterMapping",
+            '{"overrideKey": "a", "mappedValue": "b", "mappedOverrideKey": "c"}',
+        ),
         ("environmentParameterMapping", "[" * 100_000),
     ],
 )
@@ -111,5 +118,11 @@ def test_a_wrong_folder_is_refused(prod, folder):
 
 @pytest.mark.parametrize(("choice", "status"), [("refuse", 400), ("ignore", 201)])
 def test_a_connection_that_is_not_here(prod, choice, status):
-    api, mapping = prod(unknown_rule_target=choice), [{"connectionUuid": DEV, "mappedConnectionUuid": "nowhere"}]
-    assert post(api, package(), data={"connectionIdMapping": json.dumps(mapping)}).status_code == status
+    api, mapping = (
+        prod(unknown_rule_target=choice),
+        [{"connectionUuid": DEV, "mappedConnectionUuid": "nowhere"}],
+    )
+    assert (
+        post(api, package(), data={"connectionIdMapping": json.dumps(mapping)}).status_code
+        == status
+    )

@@ -11,7 +11,11 @@ def test_a_new_flow(api):
     answer = api("POST", f"{FLOWS}/", json={"name": "My Flow", "description": "This is my flow."})
     assert answer.status_code == 201
     body = answer.json()
-    assert (body["name"], body["description"], body["creator"]) == ("My Flow", "This is my flow.", {"id": 1})
+    assert (body["name"], body["description"], body["creator"]) == (
+        "My Flow",
+        "This is my flow.",
+        {"id": 1},
+    )
     assert body == api.json(f"{FLOWS}/{body['id']}")
     assert counts(read(export(api, body["id"])))["flownodes"] == 0
 
@@ -64,7 +68,10 @@ def test_a_copy_has_one_flow_of_a_package(start, read_real):
 
 def test_deleting(dev):
     assert dev("DELETE", f"{FLOWS}/1001").status_code == 204
-    assert [dev(method, f"{FLOWS}/1001{path}").status_code for method, path in (("GET", ""), ("DELETE", ""))] == [
+    assert [
+        dev(method, f"{FLOWS}/1001{path}").status_code
+        for method, path in (("GET", ""), ("DELETE", ""))
+    ] == [
         410,
         410,
     ]

@@ -26,7 +26,12 @@ ORDERS = PresetFlow("Daily Orders", dataset_path="s3://dev/in.csv", output_path=
 
 
 def test_list_and_read(start):
-    api = start(flows=(PresetFlow("Daily Orders", description="every day"), PresetFlow("Stock", owner=AUTHOR[0])))
+    api = start(
+        flows=(
+            PresetFlow("Daily Orders", description="every day"),
+            PresetFlow("Stock", owner=AUTHOR[0]),
+        )
+    )
     [row] = api.json("/v4/flows")["data"]
     assert row == {
         "id": 1001,
@@ -104,7 +109,9 @@ def test_every_export_has_a_uuid_of_its_time(dev, clock):
     assert len(set(found)) == 4
     for text, seconds in zip(found, (0, 0, 0, 90), strict=True):
         one = uuid.UUID(text)
-        moment = datetime(1582, 10, 15, tzinfo=timezone.utc) + timedelta(microseconds=one.time // 10)
+        moment = datetime(1582, 10, 15, tzinfo=timezone.utc) + timedelta(
+            microseconds=one.time // 10
+        )
         assert (one.version, moment) == (
             1,
             datetime(2024, 1, 1, 0, 0, tzinfo=timezone.utc) + timedelta(seconds=seconds),
@@ -117,7 +124,9 @@ def test_exports_at_once(dev):
     with ThreadPoolExecutor(8) as pool:
         # Sessions are not for several threads.
         url, auth = f"{dev.emulator.url}/v4/flows/1001/package", dev.session.auth
-        found = pool.map(lambda _: read(requests.get(url, auth=auth, timeout=30).content).uuid, range(40))
+        found = pool.map(
+            lambda _: read(requests.get(url, auth=auth, timeout=30).content).uuid, range(40)
+        )
         assert len(set(found)) == 40
     assert dev.emulator.store.flow(1001).exports == 40
 
@@ -125,7 +134,8 @@ def test_exports_at_once(dev):
 def test_connections(start):
     flow = PresetFlow("Daily Orders", connections=("orders",))
     api = start(
-        connections=(PresetConnection("stock"), PresetConnection("orders", "u-1", vendor="oracle")), flows=(flow,)
+        connections=(PresetConnection("stock"), PresetConnection("orders", "u-1", vendor="oracle")),
+        flows=(flow,),
     )
     tables = read(export(api)).tables
     [described] = tables["connections"]
@@ -185,9 +195,13 @@ REQUESTS = {
 @pytest.mark.parametrize("operation", REQUESTS)
 def test_faults(dev, operation):
     method, path = REQUESTS[operation]
-    [found] = [one for one in dev.json("/v4/open-api-spec")["paths"].items() if described(one, operation)]
+    [found] = [
+        one for one in dev.json("/v4/open-api-spec")["paths"].items() if described(one, operation)
+    ]
     # The path of the description is the pattern, with * for the ids.
-    fault = dev.emulator.faults.add(Fault(Answer(503), method=method, path=re.sub(r"\{\w+\}", "*", found[0])))
+    fault = dev.emulator.faults.add(
+        Fault(Answer(503), method=method, path=re.sub(r"\{\w+\}", "*", found[0]))
+    )
     files = {"data": ("flow.zip", build_package())} if method == "POST" else None
     assert dev(method, path, files=files).status_code == 503
     assert dev(method, path, files=files).status_code in (200, 201)
@@ -203,7 +217,9 @@ def test_cut_download(dev, send_bytes):
     dev.emulator.faults.add(Fault(Truncate(send_bytes), method="GET", path="/v4/flows/*/package"))
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead") as caught:
         dev.get("/v4/flows/1001/package")
-    got, missing = map(int, re.search(r"(\d+) bytes read, (\d+) more expected", str(caught.value)).groups())
+    got, missing = map(
+        int, re.search(r"(\d+) bytes read, (\d+) more expected", str(caught.value)).groups()
+    )
     declared = dev.emulator.calls[-1].response_bytes
     assert (got, got + missing) == (declared // 2 if send_bytes is None else send_bytes, declared)
     # It was an export all the same.
@@ -219,7 +235,9 @@ def test_lost_download(dev):
 
 
 def test_lost_import(dev):
-    fault = dev.emulator.faults.add(Fault(Answer.gateway_timeout(), method="POST", path="/v4/flows/package"))
+    fault = dev.emulator.faults.add(
+        Fault(Answer.gateway_timeout(), method="POST", path="/v4/flows/package")
+    )
     assert post(dev, build_package("Stock")).status_code == 504
     assert fault.outcomes == [201]
     assert len(dev.json("/v4/flows")["data"]) == 2

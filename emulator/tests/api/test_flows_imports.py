@@ -61,8 +61,11 @@ def test_import_with_connections(start, unmapped):
 
 
 def test_ids_of_connections_do_not_mix(start, zip_of):
-    """One connection is here with another id, which is that of the other one where the package comes from."""
-    content = build_package(connections=[Connection(12001, "a", "u-a"), Connection(12002, "b", "u-b")])
+    """One connection is here with another id, which is that of the other one where the package
+    comes from."""
+    content = build_package(
+        connections=[Connection(12001, "a", "u-a"), Connection(12002, "b", "u-b")]
+    )
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         [name] = archive.namelist()
         definition = pyjson5.decode(archive.read(name).decode())
@@ -157,4 +160,7 @@ def test_before_6_8_the_answer_to_an_import_names_the_flow(start):
     old = build_package("2013 POS", generation="6.0", product_version=version)
     answer = post(api, old).json()
     assert re.fullmatch(r"\[[0-9a-f]{8}\] 2013 POS", answer["flowName"])
-    assert "flowName" not in post(start(product_version="6.8.0"), build_package(generation="6.8")).json()
+    assert (
+        "flowName"
+        not in post(start(product_version="6.8.0"), build_package(generation="6.8")).json()
+    )

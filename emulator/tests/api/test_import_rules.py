@@ -14,7 +14,8 @@ PATH = {"type": "fileLocation", "on": "//dev//", "with": "/prod/"}
 
 
 @pytest.mark.parametrize(
-    ("path", "rules", "first_id"), [(OBJECT, [CONNECTION], 10001), (VALUE, [PATH, BUCKET, PATH], 11001)]
+    ("path", "rules", "first_id"),
+    [(OBJECT, [CONNECTION], 10001), (VALUE, [PATH, BUCKET, PATH], 11001)],
 )
 def test_replace_and_read(api, clock, path, rules, first_id):
     api.deployment()
@@ -100,7 +101,10 @@ def test_deployments_that_are_not_there(api, start, path, method):
 def test_content_type(api):
     api.deployment()
     assert api("PATCH", OBJECT, data=b"[]").status_code == 415
-    assert api("PATCH", OBJECT, data=b"[", headers={"Content-Type": "application/json"}).status_code == 400
+    assert (
+        api("PATCH", OBJECT, data=b"[", headers={"Content-Type": "application/json"}).status_code
+        == 400
+    )
 
 
 def test_reading_switched_off(start):

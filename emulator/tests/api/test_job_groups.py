@@ -19,7 +19,9 @@ def test_the_answer_of_the_page(run):
     assert (group.deployment_id, group.release_id, group.overrides) == (1, 101, {})
 
 
-@pytest.mark.parametrize(("shape", "keys"), [("jobs", {"jobs"}), ("flow_run", {"jobs", "flowRun", "jobGraph"})])
+@pytest.mark.parametrize(
+    ("shape", "keys"), [("jobs", {"jobs"}), ("flow_run", {"jobs", "flowRun", "jobGraph"})]
+)
 def test_the_answers_of_other_releases(run, shape, keys):
     api, body = run(run_answer=shape)
     [started] = body["data"]
@@ -93,23 +95,36 @@ def test_what_else_is_refused(run):
 
 
 def test_what_clients_embed(run, clock):
-    """Evidence: the vendor's Python package, an audit of a live tenant, and the page of 6.0 about the list."""
+    """Evidence: the vendor's Python package, an audit of a live tenant, and the page of 6.0 about
+    the list."""
     api, body = run()
     path = f"/v4/jobGroups/{body['data'][0]['id']}"
-    assert api.json(path, embed="creator")["creator"] == {"id": 1, "email": "admin@example.com", "name": "admin"}
+    assert api.json(path, embed="creator")["creator"] == {
+        "id": 1,
+        "email": "admin@example.com",
+        "name": "admin",
+    }
     recipe = api.json(path, embed="wrangledDataset")["wrangledDataset"]
-    assert (recipe["id"], recipe["flow"]) == (2001, {"id": 1001, "name": "Orders", "cpProject": None})
+    assert (recipe["id"], recipe["flow"]) == (
+        2001,
+        {"id": 1001, "name": "Orders", "cpProject": None},
+    )
     assert recipe["recipe"].keys() == {"id"}
     whole = api.json(path, embed="wrangledDataset.recipe")["wrangledDataset"]["recipe"]
     assert whole["name"] == "Orders recipe"
-    assert [len(api.json(path, embed="jobs(limit=1,sort=-id)")["jobs"]["data"]), len(api.json(path))] == [1, 16]
+    assert [
+        len(api.json(path, embed="jobs(limit=1,sort=-id)")["jobs"]["data"]),
+        len(api.json(path)),
+    ] == [1, 16]
     embed = "jobs.scriptResults,jobs.fileWriterJob.writeSetting"
     early = api.json(path, embed=embed)["jobs"]["data"]
     clock.advance(60)
     jobs = api.json(path, embed=embed)["jobs"]["data"]
     assert [len(one["scriptResults"]["data"]) for one in early] == [0, 0, 0]
     assert [len(one["scriptResults"]["data"]) for one in jobs] == [0, 1, 0]
-    settings = [one["fileWriterJob"] and one["fileWriterJob"]["writeSetting"]["path"] for one in jobs]
+    settings = [
+        one["fileWriterJob"] and one["fileWriterJob"]["writeSetting"]["path"] for one in jobs
+    ]
     assert settings == [None, "/trifacta/queryResults/orders_clean.csv", None]
     assert {one["cpJobId"] for one in jobs} == {None}
     [listed] = api.json("/v4/jobGroups", embed="jobs,wrangledDataset")["data"]
@@ -119,7 +134,9 @@ def test_what_clients_embed(run, clock):
 def test_profiles(run, clock):
     api, body = run()
     path = f"/v4/jobGroups/{body['data'][0]['id']}"
-    early = [api.get(f"{path}/{one}").status_code for one in ("profile", "profileResults", "pdfResults")]
+    early = [
+        api.get(f"{path}/{one}").status_code for one in ("profile", "profileResults", "pdfResults")
+    ]
     clock.advance(60)
     late = [api.get(f"{path}/{one}") for one in ("profile", "profileResults", "pdfResults")]
     # The vendor's Python package asks for the PDF until it is no longer a 404.
@@ -135,7 +152,10 @@ def test_a_job_group_without_a_profile(run, clock, what):
     failed = api("POST", RUN).json()["data"][0]["id"]
     clock.advance(60)
     answer = api.get(f"/v4/jobGroups/{failed}/{what}")
-    assert (answer.status_code, answer.json()["exception"]["name"]) == (400, "ProfilingDataNotFoundException")
+    assert (answer.status_code, answer.json()["exception"]["name"]) == (
+        400,
+        "ProfilingDataNotFoundException",
+    )
 
 
 def test_filters_see_no_null(run):
@@ -148,12 +168,19 @@ def test_filters_see_no_null(run):
 def test_the_jobs_follow_from_what_is_written(run, read_real):
     """Of four manual outputs, some write a file and some a table."""
     api, body = run(read_real("flow_google_forms__v8.0_json5"))
-    outputs = {row["id"]: row for row in api.emulator.store.active_release(1).imported.tables["outputobjects"]}
+    outputs = {
+        row["id"]: row
+        for row in api.emulator.store.active_release(1).imported.tables["outputobjects"]
+    }
     assert len(body["data"]) == sum(row["isAdhoc"] for row in outputs.values()) > 1
     for group in api.emulator.store.job_groups():
         wrote = group.outputs
         types = {job.type for job in group.jobs} - {"wrangle", "profile"}
-        assert types == {*["filewriter"] * bool(wrote["files"]), *["publish"] * bool(wrote["tables"])} != set()
+        assert (
+            types
+            == {*["filewriter"] * bool(wrote["files"]), *["publish"] * bool(wrote["tables"])}
+            != set()
+        )
 
 
 def test_parameters_are_kept(run):
@@ -162,7 +189,9 @@ def test_parameters_are_kept(run):
     assert api.emulator.store.job_groups()[0].overrides == {"region": "02", "day": "1"}
 
 
-@pytest.mark.parametrize("body", [{}, {"runParameters": {}}, {"runParameters": {"overrides": {"data": []}}}])
+@pytest.mark.parametrize(
+    "body", [{}, {"runParameters": {}}, {"runParameters": {"overrides": {"data": []}}}]
+)
 def test_parameters_may_be_empty(run, body):
     api, _ = run(json=body)
     assert api.emulator.store.job_groups()[0].overrides == {}
@@ -224,7 +253,10 @@ def test_cancelling(run, clock, word, status):
     clock.advance(20)
     response = api("POST", f"/v4/jobGroups/{group_id}/cancel")
     ids = [job["id"] for job in api.json(f"/v4/jobGroups/{group_id}/jobs")["data"]]
-    assert (response.status_code, response.json()) == (status, {"jobIds": ids, "jobgroupId": group_id})
+    assert (response.status_code, response.json()) == (
+        status,
+        {"jobIds": ids, "jobgroupId": group_id},
+    )
     clock.advance(3600)
     assert api.json(f"/v4/jobGroups/{group_id}/status") == word
     assert api.json(f"/v4/jobGroups/{group_id}")["updatedAt"] == "2024-01-01T00:00:20.000Z"

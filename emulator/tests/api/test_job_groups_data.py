@@ -6,7 +6,9 @@ from trifacta_emulator import Connection, PresetConnection, RunOutcome, build_pa
 RUN = "/v4/deployments/1/run"
 
 
-@pytest.mark.parametrize(("shape", "message"), [("text", "no such table"), ("object", {"message": "no such table"})])
+@pytest.mark.parametrize(
+    ("shape", "message"), [("text", "no such table"), ("object", {"message": "no such table"})]
+)
 def test_a_failure_on_demand(run, clock, shape, message):
     api, _ = run(job_error_shape=shape)
     api.emulator.runs.add(RunOutcome(status="Failed", message="no such table", times=2))
@@ -14,7 +16,11 @@ def test_a_failure_on_demand(run, clock, shape, message):
     clock.advance(59)
     assert api.json(f"/v4/jobGroups/{groups[0]}/status") == "InProgress"
     clock.advance(1)
-    assert [api.json(f"/v4/jobGroups/{one}/status") for one in groups] == ["Failed", "Failed", "Complete"]
+    assert [api.json(f"/v4/jobGroups/{one}/status") for one in groups] == [
+        "Failed",
+        "Failed",
+        "Complete",
+    ]
     jobs = api.json(f"/v4/jobGroups/{groups[0]}/jobs")["data"]
     assert [(job["status"], job["errorMessage"]) for job in jobs] == [
         ("Failed", message),
@@ -41,7 +47,9 @@ def test_a_failure_on_demand(run, clock, shape, message):
 def test_what_is_below_a_missing_path(run, clock, missing, dataset, there):
     api, body = run(build_package(dataset_path=dataset), missing_paths=(missing,))
     clock.advance(60)
-    assert api.json(f"/v4/jobGroups/{body['data'][0]['id']}/status") == ("Complete" if there else "Failed")
+    assert api.json(f"/v4/jobGroups/{body['data'][0]['id']}/status") == (
+        "Complete" if there else "Failed"
+    )
 
 
 def test_a_dataset_that_is_not_there_fails_the_job(start, clock):
@@ -56,13 +64,22 @@ def test_a_dataset_that_is_not_there_fails_the_job(start, clock):
         clock.advance(60)
         jobs = api.json(f"/v4/jobGroups/{group_id}/jobs")["data"]
         states.append((api.json(f"/v4/jobGroups/{group_id}/status"), jobs[0]["errorMessage"]))
-    assert states == [("Complete", None), ("Failed", "Path does not exist: hdfs:///prod/returns.csv")]
+    assert states == [
+        ("Complete", None),
+        ("Failed", "Path does not exist: hdfs:///prod/returns.csv"),
+    ]
 
 
 def test_what_it_reads_and_writes(run):
-    api, body = run(build_package("Orders", dataset_path="s3://bucket/in.csv", output_path="s3://bucket/out.csv"))
+    api, body = run(
+        build_package(
+            "Orders", dataset_path="s3://bucket/in.csv", output_path="s3://bucket/out.csv"
+        )
+    )
     path = f"/v4/jobGroups/{body['data'][0]['id']}"
-    assert api.json(f"{path}/inputs") == {"data": [{"name": "Orders", "inputs": [{"uri": "s3://bucket/in.csv"}]}]}
+    assert api.json(f"{path}/inputs") == {
+        "data": [{"name": "Orders", "inputs": [{"uri": "s3://bucket/in.csv"}]}]
+    }
     files = [{"uri": "s3://bucket/out.csv", "fileType": "FILE", "isPrimaryOutput": True}]
     assert api.json(f"{path}/outputs") == {"files": files, "tables": []}
 
@@ -83,7 +100,9 @@ def test_a_table_that_it_reads(run):
     ]
 
 
-@pytest.mark.parametrize("name", ["flow_13__v6.0", "flow_63__v6.8", "flow_google_forms__v8.0_json5"])
+@pytest.mark.parametrize(
+    "name", ["flow_13__v6.0", "flow_63__v6.8", "flow_google_forms__v8.0_json5"]
+)
 def test_real_packages_run_if_they_have_a_manual_output(start, read_real, name):
     content = read_real(name)
     version = "6.0.1+235.20190426172824.493d6f8" if "v6.0" in name else "9.7.0"

@@ -44,7 +44,9 @@ def test_default_limit_and_no_limit():
 
 
 def test_fields():
-    assert list_answer(ROWS, {"fields": "name;nothing", "limit": "1"})["data"] == [{"id": 1, "name": "Orders"}]
+    assert list_answer(ROWS, {"fields": "name;nothing", "limit": "1"})["data"] == [
+        {"id": 1, "name": "Orders"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,11 @@ def test_embeds(text, expected):
     assert embeds({"embed": text}, "deployments", ("releases", "creator")) == expected
 
 
-@pytest.mark.parametrize("text", ["*", "releases(", "releases)", ",", "flows", "releases(limit=1)x"])
+@pytest.mark.parametrize(
+    "text", ["*", "releases(", "releases)", ",", "flows", "releases(limit=1)x"]
+)
 def test_bad_embeds(text):
-    with pytest.raises(ValidationError, match=r"cannot be read|Valid associations are releases, creator"):
+    with pytest.raises(
+        ValidationError, match=r"cannot be read|Valid associations are releases, creator"
+    ):
         embeds({"embed": text}, "deployments", ("releases", "creator"))

@@ -11,13 +11,18 @@ def test_a_recipe_is_found_by_its_name_within_a_flow(start):
     for name in ("Orders", "Returns"):
         api.emulator.store.create_flow(name)
     listed = api.json(RECIPES)["data"]
-    assert [(one["flow"]["id"], one["name"]) for one in listed] == [(1002, "Returns recipe"), (1001, "Orders recipe")]
+    assert [(one["flow"]["id"], one["name"]) for one in listed] == [
+        (1002, "Returns recipe"),
+        (1001, "Orders recipe"),
+    ]
     assert {one["wrangled"] for one in listed} == {True}
     [found] = api.json(RECIPES, filter="Orders recipe", filterType="exact")["data"]
     assert found == api.json(f"{RECIPES}/{found['id']}")
     # As the vendor's Python package does it.
     nodes = api.json("/v4/flows/1001", embed="flowNodes.recipe")["flowNodes"]["data"]
-    assert {one["recipe"]["name"]: one["id"] for one in nodes if one["wrangled"]} == {"Orders recipe": found["id"]}
+    assert {one["recipe"]["name"]: one["id"] for one in nodes if one["wrangled"]} == {
+        "Orders recipe": found["id"]
+    }
 
 
 def test_one(dev):
@@ -57,13 +62,19 @@ def test_one(dev):
         },
     }
     plain = dev.json(f"{RECIPES}/2001")
-    assert (plain["flow"], plain["recipe"], "outputObjects" in plain) == ({"id": 1001}, {"id": 3001}, False)
+    assert (plain["flow"], plain["recipe"], "outputObjects" in plain) == (
+        {"id": 1001},
+        {"id": 3001},
+        False,
+    )
     assert dev.get(f"{RECIPES}/2001", params={"embed": "*"}).status_code == 400
 
 
 def test_edges_of_a_flow(dev):
     body = dev.json("/v4/flows/1001", embed="flowNodes,flowEdges")
-    assert dev.json("/v4/flows/1001", embed="flownodes,FLOWEDGES") == body, "clients write the names in any case"
+    assert dev.json("/v4/flows/1001", embed="flownodes,FLOWEDGES") == body, (
+        "clients write the names in any case"
+    )
     shown = dev.json("/v4/flows/1001", embed="flownodes", fields="name")
     assert shown.keys() == {"id", "name", "flowNodes"}
     assert {one["recipe"].keys() == {"id"} for one in body["flowNodes"]["data"]} == {True}
@@ -92,7 +103,11 @@ def test_a_new_recipe(dev):
     body = {"name": "Late", "flow": {"id": 1001}, "importedDataset": {"id": 4001}}
     made = dev("POST", RECIPES, json=body)
     assert made.status_code == 201
-    assert (made.json()["name"], made.json()["flow"], made.json()["wrangled"]) == ("Late", {"id": 1001}, True)
+    assert (made.json()["name"], made.json()["flow"], made.json()["wrangled"]) == (
+        "Late",
+        {"id": 1001},
+        True,
+    )
     after = {"name": "Later", "flow": {"id": 1001}, "wrangledDataset": {"id": made.json()["id"]}}
     assert dev("POST", RECIPES, json=after).status_code == 201
     edges = dev.json("/v4/flows/1001", embed="flowEdges")["flowEdges"]["data"]
@@ -107,7 +122,11 @@ def test_a_dataset_of_another_flow_joins(dev):
     nodes = dev.json(f"/v4/flows/{empty}", embed="flowNodes")["flowNodes"]["data"]
     assert [one["wrangled"] for one in nodes] == [False, True]
     settings = {"writesettings": [{"path": "/out.csv"}]}
-    run = dev("POST", "/v4/jobGroups", json={"wrangledDataset": {"id": recipe["id"]}, "overrides": settings})
+    run = dev(
+        "POST",
+        "/v4/jobGroups",
+        json={"wrangledDataset": {"id": recipe["id"]}, "overrides": settings},
+    )
     assert run.status_code == 201
     assert dev.get(f"/v4/flows/{empty}/package").status_code == 200
 

@@ -42,7 +42,10 @@ def test_new_release_takes_over(api, clock, package):
     assert states(api, 2) == {other: True}
     # The page's release moves its updatedAt when it becomes inactive.
     body = api.json(f"/v4/releases/{first}")
-    assert (body["createdAt"], body["updatedAt"]) == ("2024-01-01T00:00:00.000Z", "2024-01-01T00:01:00.000Z")
+    assert (body["createdAt"], body["updatedAt"]) == (
+        "2024-01-01T00:00:00.000Z",
+        "2024-01-01T00:01:00.000Z",
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,11 @@ def test_dry_run_keeps_nothing(api, package):
     real = api.upload(1, package).json()
     assert real.pop("release")["id"] == 101
     assert second.keys() == real.keys()
-    assert [one["primaryFlowIds"] for one in (first.json(), second, real)] == [[1001], [1002], [1003]]
+    assert [one["primaryFlowIds"] for one in (first.json(), second, real)] == [
+        [1001],
+        [1002],
+        [1003],
+    ]
 
 
 def test_large_upload(api):
@@ -157,7 +164,9 @@ def test_dropped_objects(api, package):
     api.deployment()
     api.emulator.drop_on_next_import({"datasources": [12]})
     assert api.upload(1, b"no zip").status_code == 400
-    assert api.upload(1, package, "releases/dryRun").json()["deletedObjects"] == {"datasources": [12]}
+    assert api.upload(1, package, "releases/dryRun").json()["deletedObjects"] == {
+        "datasources": [12]
+    }
     assert api.upload(1, package).json()["deletedObjects"] == {"datasources": [12]}
     assert api.upload(1, package).json()["deletedObjects"] == {}
 
@@ -168,7 +177,11 @@ def test_activate_and_deactivate(api, clock, package):
     clock.advance(1)
     response = api("PATCH", f"/v4/releases/{first}", json={"active": True})
     assert response.status_code == 200
-    assert response.json() == {"id": first, "updater": {"id": 1}, "updatedAt": "2024-01-01T00:00:01.000Z"}
+    assert response.json() == {
+        "id": first,
+        "updater": {"id": 1},
+        "updatedAt": "2024-01-01T00:00:01.000Z",
+    }
     assert states(api, 1) == {first: True, second: None}
     # Activating the active one again changes nothing for the other.
     clock.advance(1)
@@ -194,7 +207,9 @@ def test_change_of_notes(api, package):
     assert (body["notes"], body["active"]) == ("approved", True)
 
 
-@pytest.mark.parametrize("body", [{}, {"active": None}, {"active": 1}, {"active": "true"}, {"notes": 5}, {"name": "x"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"active": None}, {"active": 1}, {"active": "true"}, {"notes": 5}, {"name": "x"}]
+)
 def test_wrong_patches(api, package, body):
     release = api.release(api.deployment(), package)
     assert api("PATCH", f"/v4/releases/{release}", json=body).status_code == 400
@@ -210,7 +225,10 @@ def test_delete(api, package):
     assert api.json("/v4/deployments/1")["numReleases"] == 1
     assert api("PATCH", f"/v4/releases/{second}", json={"active": True}).status_code == 410
     rows = api.json("/v4/releases", deploymentId=1, includeDeleted="true")["data"]
-    assert [(row["id"], row["deleted_at"] is None) for row in rows] == [(second, False), (first, True)]
+    assert [(row["id"], row["deleted_at"] is None) for row in rows] == [
+        (second, False),
+        (first, True),
+    ]
 
 
 def test_delete_of_the_active_one_refused(start, package):
@@ -262,7 +280,9 @@ def test_at_most_one_active_under_load(api, package):
     def activate(number):
         ids = [row.id for row in api.emulator.store.releases(1)]
         url = f"{api.emulator.url}/v4/releases/{ids[number % len(ids)]}"
-        return requests.patch(url, json={"active": True}, auth=api.session.auth, timeout=60).status_code
+        return requests.patch(
+            url, json={"active": True}, auth=api.session.auth, timeout=60
+        ).status_code
 
     def look(_):
         url = f"{api.emulator.url}/v4/releases?noLimit=true"
@@ -278,7 +298,9 @@ def test_at_most_one_active_under_load(api, package):
 
     with ThreadPoolExecutor(16) as pool:
         uploads = [pool.submit(upload, number) for number in range(40)]
-        others = [pool.submit(one, number) for number in range(40) for one in (activate, look, switch)]
+        others = [
+            pool.submit(one, number) for number in range(40) for one in (activate, look, switch)
+        ]
         ids = [job.result() for job in uploads]
         for job in others:
             job.result()

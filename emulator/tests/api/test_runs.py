@@ -1,4 +1,5 @@
-"""Runs of recipes and flows. Evidence: a client that is generated from the vendor's description, 2025.23."""
+"""Runs of recipes and flows. Evidence: a client that is generated from the vendor's description,
+2025.23."""
 
 from __future__ import annotations
 
@@ -34,7 +35,11 @@ def test_a_recipe(dev):
     }
     assert (group.overrides, group.execution, group.creator) == ({"region": "02"}, "photon", 1)
     shown = dev.json(f"{GROUPS}/{group.id}")
-    assert (shown["ranfrom"], shown["wrangledDataset"], shown["flowrun"]) == ("api", {"id": 2001}, None)
+    assert (shown["ranfrom"], shown["wrangledDataset"], shown["flowrun"]) == (
+        "api",
+        {"id": 2001},
+        None,
+    )
     assert dev.json(f"{GROUPS}/{group.id}/inputs")["data"][0]["name"] == "Daily Orders"
     assert dev.json(f"{GROUPS}/{group.id}/outputs")["files"][0]["uri"] == "s3://dev/out.csv"
 
@@ -44,9 +49,14 @@ def test_overrides_replace_the_output(dev, spelling):
     overrides = {"execution": "spark", "profiler": False, spelling: SETTINGS}
     answer = dev("POST", GROUPS, json={**RECIPE, "overrides": overrides})
     [group] = groups(dev)
-    assert (group.execution, [job.type for job in group.jobs]) == ("spark", ["wrangle", "filewriter"])
+    assert (group.execution, [job.type for job in group.jobs]) == (
+        "spark",
+        ["wrangle", "filewriter"],
+    )
     assert group.outputs["files"][0]["uri"] == "s3://out/a.csv"
-    job = dev.json(f"{GROUPS}/{answer.json()['id']}", embed="jobs.fileWriterJob.writeSetting")["jobs"]["data"][1]
+    job = dev.json(f"{GROUPS}/{answer.json()['id']}", embed="jobs.fileWriterJob.writeSetting")[
+        "jobs"
+    ]["data"][1]
     assert job["fileWriterJob"]["writeSetting"]["path"] == "s3://out/a.csv"
 
 
@@ -54,7 +64,10 @@ def test_a_recipe_without_an_output_needs_overrides(start):
     api = start()
     api.emulator.store.create_flow("Orders", adhoc_output=False)
     assert api("POST", GROUPS, json=RECIPE).status_code == 400
-    assert api("POST", GROUPS, json={**RECIPE, "overrides": {"execution": "photon"}}).status_code == 400
+    assert (
+        api("POST", GROUPS, json={**RECIPE, "overrides": {"execution": "photon"}}).status_code
+        == 400
+    )
     tables = [{"tableName": "orders", "path": ["public"], "action": "create"}]
     made = {**RECIPE, "overrides": {"writesettings": SETTINGS, "publications": tables}}
     assert api("POST", GROUPS, json=made).status_code == 201
@@ -90,7 +103,11 @@ def test_a_flow(dev):
     assert body["flowRunId"] == group.flow_run_id
     assert body["data"][0].keys() == {"reason", "sessionId", "id", "jobs", "jobGraph", "flowRun"}
     assert dev.json(f"{GROUPS}/{group.id}")["flowrun"] == {"id": group.flow_run_id}
-    assert (group.overrides, group.deployment_id, group.release_id) == ({"region": "02"}, None, None)
+    assert (group.overrides, group.deployment_id, group.release_id) == (
+        {"region": "02"},
+        None,
+        None,
+    )
     assert dev("POST", FLOW).status_code == 201, "the body may be empty"
 
 
@@ -103,15 +120,28 @@ def test_a_flow_with_several_outputs(start, read_real):
     assert len(body["data"]) == len(manual) > 1
     one = min(manual)
     name = api.emulator.store.recipe(one).name
-    wanted = {"wrangledDatasetIds": [one], "overrides": {name: {"profiler": False, "writesettings": SETTINGS}}}
+    wanted = {
+        "wrangledDatasetIds": [one],
+        "overrides": {name: {"profiler": False, "writesettings": SETTINGS}},
+    }
     [only] = api("POST", f"/v4/flows/{flow.id}/run", json=wanted).json()["data"]
     group = api.emulator.store.job_group(only["id"])
-    assert (group.recipe.id, group.outputs["files"][0]["uri"], group.has_profile) == (one, "s3://out/a.csv", False)
+    assert (group.recipe.id, group.outputs["files"][0]["uri"], group.has_profile) == (
+        one,
+        "s3://out/a.csv",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
     "body",
-    [{"wrangledDatasetIds": [2002]}, {"wrangledDatasetIds": 2001}, {"overrides": {"x": {}}}, {"what": 1}, []],
+    [
+        {"wrangledDatasetIds": [2002]},
+        {"wrangledDatasetIds": 2001},
+        {"overrides": {"x": {}}},
+        {"what": 1},
+        [],
+    ],
 )
 def test_what_a_flow_refuses(dev, body):
     assert dev("POST", FLOW, json=body).status_code == 400
@@ -180,7 +210,9 @@ def test_a_flow_run_combines_its_job_groups(start, clock):
     assert api.get("/v4/flowRuns/7/status").status_code == 404
 
 
-@pytest.mark.parametrize(("status", "word"), [("Failed", "Failed"), ("Canceled", "Canceled"), ("Odd", "Odd")])
+@pytest.mark.parametrize(
+    ("status", "word"), [("Failed", "Failed"), ("Canceled", "Canceled"), ("Odd", "Odd")]
+)
 def test_a_run_ends_as_demanded(dev, clock, status, word):
     dev.emulator.runs.add(RunOutcome(status=status, flow_id=1001))
     run = dev("POST", FLOW).json()
@@ -248,7 +280,8 @@ def test_flows_of_a_package_run_apart(start):
 
 
 def test_a_flow_of_another_user(start):
-    """A flow that is not shared with the caller can be neither run nor copied, and its recipes are not listed."""
+    """A flow that is not shared with the caller can be neither run nor copied, and its recipes are
+    not listed."""
     users = (User("admin@x", "p", ("admin",)), User("owner@x", "p"), User("other@x", "p"))
     api = start(users=users, flows=(PresetFlow("Orders", owner="owner@x"),))
     tried = (
@@ -256,9 +289,19 @@ def test_a_flow_of_another_user(start):
         ("POST", GROUPS, RECIPE),
         ("POST", "/v4/flows/1001/copy", {}),
         ("GET", "/v4/wrangledDatasets/2001", None),
-        ("POST", "/v4/wrangledDatasets", {"name": "a", "flow": {"id": 1001}, "importedDataset": {"id": 4001}}),
+        (
+            "POST",
+            "/v4/wrangledDatasets",
+            {"name": "a", "flow": {"id": 1001}, "importedDataset": {"id": 4001}},
+        ),
     )
-    for email, statuses, listed in (("other@x", {403}, 0), ("owner@x", {200, 201}, 3), ("admin@x", {200, 201}, 6)):
+    for email, statuses, listed in (
+        ("other@x", {403}, 0),
+        ("owner@x", {200, 201}, 3),
+        ("admin@x", {200, 201}, 6),
+    ):
         api.session.auth = (email, "p")
-        assert {api(method, path, json=body).status_code for method, path, body in tried} == statuses
+        assert {
+            api(method, path, json=body).status_code for method, path, body in tried
+        } == statuses
         assert len(api.json("/v4/wrangledDatasets")["data"]) == listed

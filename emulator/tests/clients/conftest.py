@@ -25,6 +25,8 @@ def conforms() -> Callable[..., object]:
             one.calls.clear()
         yield
         calls = [call for one in emulators for call in one.calls]
-        assert client_table.done(calls) == client_table.rows(client), client_table.written(client, calls)
+        assert client_table.done(calls) == client_table.rows(client), client_table.written(
+            client, calls
+        )
 
     return _conforms

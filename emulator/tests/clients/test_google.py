@@ -47,7 +47,9 @@ def dataprep(tmp_path, monkeypatch):
 @pytest.fixture
 def api(start, monkeypatch):
     tokens = (PresetToken("secret", "admin@example.com"),)
-    api = start(flows=(PresetFlow("Daily"),), tokens=tokens, job_start_seconds=0, job_run_seconds=50)
+    api = start(
+        flows=(PresetFlow("Daily"),), tokens=tokens, job_start_seconds=0, job_run_seconds=50
+    )
     extra = {"token": "secret", "base_url": api.emulator.url}
     connection = json.dumps({"conn_type": "dataprep", "extra": extra})
     monkeypatch.setenv("AIRFLOW_CONN_DATAPREP_DEFAULT", connection)
@@ -82,10 +84,16 @@ def test_every_call(dataprep, api, clock, conforms):
         body = {"name": "New recipe", "flow": {"id": made["id"]}, "importedDataset": {"id": 4001}}
         assert hook.create_wrangled_dataset(body_request=body)["flow"] == {"id": made["id"]}
         for refused in (
-            lambda: hook.create_imported_dataset(body_request={"uri": "gs://test/uri", "name": "in"}),
+            lambda: hook.create_imported_dataset(
+                body_request={"uri": "gs://test/uri", "name": "in"}
+            ),
             lambda: hook.delete_imported_dataset(dataset_id=4001),
-            lambda: hook.create_output_object(body_request={"execution": "dataflow", "profiler": False}),
-            lambda: hook.create_write_settings(body_request={"path": "gs://test/out", "action": "create"}),
+            lambda: hook.create_output_object(
+                body_request={"execution": "dataflow", "profiler": False}
+            ),
+            lambda: hook.create_write_settings(
+                body_request={"path": "gs://test/out", "action": "create"}
+            ),
         ):
             with pytest.raises(dataprep.RetryError) as caught:
                 refused()

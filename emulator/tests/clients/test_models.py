@@ -1,4 +1,5 @@
-"""Every answer that the vendor's API description 2025.23.2 describes has its fields, types and words."""
+"""Every answer that the vendor's API description 2025.23.2 describes has its fields, types and
+words."""
 
 from __future__ import annotations
 
@@ -34,9 +35,18 @@ READS = (
     ("/v4/flowRuns/18001/jobGroups", {}, "jobGroupList"),
 )
 RECIPE = {"wrangledDataset": {"id": 2001}}
-TABLE = {"publications": [{"tableName": "a", "path": ["public"], "action": "create", "connectionId": 12001}]}
+TABLE = {
+    "publications": [
+        {"tableName": "a", "path": ["public"], "action": "create", "connectionId": 12001}
+    ]
+}
 WRITES = (
-    ("POST", "/v4/apiAccessTokens", {"lifetimeSeconds": -1, "description": "a"}, "apiAccessTokenCreateResponse"),
+    (
+        "POST",
+        "/v4/apiAccessTokens",
+        {"lifetimeSeconds": -1, "description": "a"},
+        "apiAccessTokenCreateResponse",
+    ),
     ("POST", "/v4/flows", {"name": "a"}, "flow"),
     ("POST", "/v4/flows/1001/copy", {"name": "b"}, "flow"),
     ("POST", "/v4/flows/1001/run", {}, "runFlowResult"),
@@ -55,11 +65,21 @@ WRITES = (
 WITHOUT_MODEL = {
     *("/v4/open-api-spec", "/v4/apiAccessTokens/{tokenId}"),
     *("/v4/flows/{id}/package", "/v4/flows/{id}/package/dryRun"),
-    *("/v4/jobGroups/{id}/profile", "/v4/jobGroups/{id}/profileResults", "/v4/jobGroups/{id}/pdfResults"),
+    *(
+        "/v4/jobGroups/{id}/profile",
+        "/v4/jobGroups/{id}/profileResults",
+        "/v4/jobGroups/{id}/pdfResults",
+    ),
     *("/v4/jobGroups/{id}/logs", "/v4/connections/{id}/status"),
     *(
         f"/v4/{name}/count"
-        for name in ("connections", "wrangledDatasets", "outputObjects", "writeSettings", "schedules")
+        for name in (
+            "connections",
+            "wrangledDatasets",
+            "outputObjects",
+            "writeSettings",
+            "schedules",
+        )
     ),
     *("/v4/jobGroups/{id}/status", "/v4/jobs/{id}/status", "/v4/flowRuns/{id}/status"),
 }
@@ -70,7 +90,10 @@ def api(start, clock):
     """A workspace with a table and a file, runs of each kind, and a token."""
     api = start(
         connections=(PresetConnection("orders"),),
-        flows=(PresetFlow("Daily", connections=("orders",)), PresetFlow("Files", dataset_path="s3://in/a.csv")),
+        flows=(
+            PresetFlow("Daily", connections=("orders",)),
+            PresetFlow("Files", dataset_path="s3://in/a.csv"),
+        ),
     )
     api("POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 60})
     api.emulator.runs.add(RunOutcome(flow_id=1002))
@@ -81,7 +104,9 @@ def api(start, clock):
     return api
 
 
-@pytest.mark.parametrize(("path", "query", "model"), READS, ids=lambda one: one if isinstance(one, str) else "")
+@pytest.mark.parametrize(
+    ("path", "query", "model"), READS, ids=lambda one: one if isinstance(one, str) else ""
+)
 def test_what_is_read(api, path, query, model):
     assert client_models.problems(api.json(path, **query), model) == []
 
@@ -104,7 +129,11 @@ def test_within_an_answer(api):
         *(("recipe", one["recipe"]) for one in flow["flowNodes"]["data"]),
         *(("flowEdge", one) for one in flow["flowEdges"]["data"]),
         *(("outputObject", one) for one in whole["outputObjects"]["data"]),
-        *(("writeSetting", one["fileWriterJob"]["writeSetting"]) for one in jobs if one["fileWriterJob"]),
+        *(
+            ("writeSetting", one["fileWriterJob"]["writeSetting"])
+            for one in jobs
+            if one["fileWriterJob"]
+        ),
     ]
     assert len(found) == 7
     assert [client_models.problems(one, model) for model, one in found] == [[]] * 7
@@ -118,19 +147,33 @@ def test_an_import(api, path):
 
 def test_states_are_bare_words(api):
     for path in ("jobGroups/16001", "jobs/17001", "flowRuns/18001"):
-        assert api.json(f"/v4/{path}/status") in ("Created", "InProgress", "Complete", "Failed", "Canceled")
+        assert api.json(f"/v4/{path}/status") in (
+            "Created",
+            "InProgress",
+            "Complete",
+            "Failed",
+            "Canceled",
+        )
 
 
 def test_every_call_with_a_model_is_here():
     tried = {path for path, *_ in READS} | {path for _, path, *_ in WRITES}
-    known = {re.sub(r"/\d+", "/{id}", path) for path in tried} | {"/v4/flows/package", "/v4/flows/package/dryRun"}
-    # The description of the cloud has no deployments and releases. A call that answers nothing has no model.
+    known = {re.sub(r"/\d+", "/{id}", path) for path in tried} | {
+        "/v4/flows/package",
+        "/v4/flows/package/dryRun",
+    }
+    # The description of the cloud has no deployments and releases. A call that answers nothing has
+    # no model.
     served = {one.path for one in ENDPOINTS if not one.deployments and one.method != "DELETE"}
     assert served - known == WITHOUT_MODEL
 
 
 def test_a_model_that_does_not_fit_is_noticed():
-    good = {"id": 7, "createdAt": "2024-01-01T00:00:00.000Z", "updatedAt": "2024-01-01T00:00:00.000Z"}
+    good = {
+        "id": 7,
+        "createdAt": "2024-01-01T00:00:00.000Z",
+        "updatedAt": "2024-01-01T00:00:00.000Z",
+    }
     assert client_models.problems(good, "flow") == []
     for change in ({"id": None}, {"createdAt": "2024"}, {"creator": 7}, {"name": 7}):
         assert len(client_models.problems({**good, **change}, "flow")) == 1

@@ -1,4 +1,5 @@
-"""The calls of six more public clients, written again. What is not emulated gets the recorded 404 [P: AYX]."""
+"""The calls of six more public clients, written again. What is not emulated gets the recorded 404
+[P: AYX]."""
 
 from __future__ import annotations
 
@@ -11,11 +12,18 @@ from trifacta_emulator import PresetConnection, PresetFlow, PresetToken, RunOutc
 
 COMPOSER, CATALOG, RUN_API, AUTOLAUNCH, EXPLORER, SAAGIE = client_table.OTHERS
 TOKEN = (PresetToken("secret", "admin@example.com"),)
-TABLE = {"publications": [{"tableName": "clean", "path": ["sales"], "action": "create", "connectionId": 12001}]}
+TABLE = {
+    "publications": [
+        {"tableName": "clean", "path": ["sales"], "action": "create", "connectionId": 12001}
+    ]
+}
 
 
 def missing(answer):
-    return (answer.status_code, answer.json()["exception"]["name"]) == (404, "RouteNotFoundException")
+    return (answer.status_code, answer.json()["exception"]["name"]) == (
+        404,
+        "RouteNotFoundException",
+    )
 
 
 def by_token(api):
@@ -36,14 +44,20 @@ def test_composer(start, conforms):
         # Asked in small letters, and read in camelCase.
         nodes = api.json(f"/v4/flows/{flow_id}", embed="flownodes")["flowNodes"]["data"]
         [input_node] = [node["id"] for node in nodes if node["recipe"] and not node["wrangled"]]
-        [recipe] = [edge["outputFlowNode"]["id"] for edge in edges if edge["inputFlowNode"]["id"] == input_node]
+        [recipe] = [
+            edge["outputFlowNode"]["id"]
+            for edge in edges
+            if edge["inputFlowNode"]["id"] == input_node
+        ]
         body = {"importedDataset": {"id": 4001}}
         assert missing(api("PUT", f"/v4/wrangledDatasets/{recipe}/primaryInputDataset", json=body))
 
 
 def test_data_catalog(start, clock, conforms):
     """It reads what a job group made, and by whom, for a table of BigQuery."""
-    api = by_token(start(flows=(PresetFlow("Daily"),), connections=(PresetConnection("bq"),), tokens=TOKEN))
+    api = by_token(
+        start(flows=(PresetFlow("Daily"),), connections=(PresetConnection("bq"),), tokens=TOKEN)
+    )
     run = {"wrangledDataset": {"id": 2001}, "overrides": TABLE}
     group = api("POST", "/v4/jobGroups", json=run).json()["id"]
     clock.advance(60)
@@ -66,10 +80,17 @@ def test_data_catalog(start, clock, conforms):
 def test_run_api(start, clock, conforms):
     """With ``-d``, without it, and with a parameter; then it asks until the end."""
     api = start(flows=(PresetFlow("Daily"),))
-    settings = {"execution": "photon", "writesettings": [{"path": "/o.csv", "action": "create", "format": "csv"}]}
+    settings = {
+        "execution": "photon",
+        "writesettings": [{"path": "/o.csv", "action": "create", "format": "csv"}],
+    }
     parameters = {"overrides": {"data": [{"key": "varRegion", "value": "02"}]}}
     with conforms(RUN_API, api.emulator):
-        for more in ({"overrides": {}}, {"overrides": settings}, {"overrides": {}, "runParameters": parameters}):
+        for more in (
+            {"overrides": {}},
+            {"overrides": settings},
+            {"overrides": {}, "runParameters": parameters},
+        ):
             body = {"wrangledDataset": {"id": 2001}, "ranfrom": "ui", **more}
             started = api("POST", "/v4/jobGroups", json=body)
             assert "JobStarted" in started.text
@@ -85,7 +106,9 @@ def test_autolaunch(start, conforms):
         token = api("POST", "/v4/apiAccessTokens", json=body).json()["tokenValue"]
         api.session.auth = None
         headers = {"Authorization": f"Bearer {token}"}
-        assert missing(api("POST", "/v4/emrClusters", json={"emrClusterId": "j-1"}, headers=headers))
+        assert missing(
+            api("POST", "/v4/emrClusters", json={"emrClusterId": "j-1"}, headers=headers)
+        )
 
 
 def test_explorer(start, conforms):
@@ -94,7 +117,9 @@ def test_explorer(start, conforms):
     with conforms(EXPLORER, api.emulator):
         body = {"name": "Flow", "description": "made by a script", "folderId": 5}
         flow_id = api("POST", "/v4/flows", json=body).json()["id"]
-        assert missing(api("POST", "/v4/importedDatasets", json={"uri": "gs://b/in.csv", "name": "Dataset"}))
+        assert missing(
+            api("POST", "/v4/importedDatasets", json={"uri": "gs://b/in.csv", "name": "Dataset"})
+        )
         flow = {"flow": {"id": flow_id}}
         assert missing(api("POST", "/v4/importedDatasets/4001/addToFlow", json=flow))
         body = {"importedDataset": {"id": 4001}, "name": "Recipe", **flow}
@@ -103,7 +128,9 @@ def test_explorer(start, conforms):
 
 def test_saagie(start, clock, conforms):
     """Its forms, a run with an output of its own, a cancellation, and the logs."""
-    api = start(product_version="7.1.0", flows=(PresetFlow("Daily"), PresetFlow("Bare", adhoc_output=False)))
+    api = start(
+        product_version="7.1.0", flows=(PresetFlow("Daily"), PresetFlow("Bare", adhoc_output=False))
+    )
     with conforms(SAAGIE, api.emulator):
         [flow] = [one for one in api.json("/v4/flows")["data"] if one["name"] == "Daily"]
         datasets = api.json("/v4/wrangledDatasets")["data"]
@@ -112,21 +139,32 @@ def test_saagie(start, clock, conforms):
         assert [one["id"] for one in outputs if one["flowNode"]["id"] == recipe] == [5001]
         settings = {"execution": "photon", "profiler": False, "isAdhoc": True, "writeSettings": []}
         assert missing(api("PUT", "/v4/outputObjects/5001", json=settings))
-        assert missing(api("POST", "/v4/outputObjects", json={**settings, "flowNode": {"id": recipe}}))
+        assert missing(
+            api("POST", "/v4/outputObjects", json={**settings, "flowNode": {"id": recipe}})
+        )
 
         def run(recipe_id, overrides):
-            body = {"wrangledDataset": {"id": recipe_id}, "runParameters": {"overrides": {"data": []}}}
+            body = {
+                "wrangledDataset": {"id": recipe_id},
+                "runParameters": {"overrides": {"data": []}},
+            }
             return api("POST", "/v4/jobGroups", json={**body, "overrides": overrides})
 
         [bare] = [one["id"] for one in datasets if one["flow"]["id"] != flow["id"]]
         refused = run(bare, {})
-        assert (refused.status_code, refused.json()["exception"]["name"]) == (400, "ValidationFailed")
+        assert (refused.status_code, refused.json()["exception"]["name"]) == (
+            400,
+            "ValidationFailed",
+        )
         api.emulator.runs.add(RunOutcome(message="no such table"))
         failed = run(recipe, {}).json()["id"]
         canceled = run(recipe, {"execution": "photon", "isAdhoc": True}).json()["id"]
         assert api("POST", f"/v4/jobGroups/{canceled}/cancel").status_code == 200
         clock.advance(60)
-        assert [api.json(f"/v4/jobGroups/{one}/status") for one in (failed, canceled)] == ["Failed", "Canceled"]
+        assert [api.json(f"/v4/jobGroups/{one}/status") for one in (failed, canceled)] == [
+            "Failed",
+            "Canceled",
+        ]
         logs = api.get(f"/v4/jobGroups/{failed}/logs").content
         with zipfile.ZipFile(io.BytesIO(logs)) as archive:
             names = [name for name in archive.namelist() if "job.log" in name]

@@ -20,7 +20,9 @@ def script(conforms):
 
 def upload(api, path, content, **kwargs):
     """As ``curl -F data=@flow.zip``."""
-    return api("POST", path, files={"data": ("flow.zip", content, "application/octet-stream")}, **kwargs)
+    return api(
+        "POST", path, files={"data": ("flow.zip", content, "application/octet-stream")}, **kwargs
+    )
 
 
 def parameters(name, value):
@@ -48,7 +50,9 @@ def test_rules(start, script):
     api = start()
     api.deployment()
     rules = {
-        "valueImportRules": [{"type": "fileLocation", "on": "//development//", "with": "/production/"}],
+        "valueImportRules": [
+            {"type": "fileLocation", "on": "//development//", "with": "/production/"}
+        ],
         "objectImportRules": [
             {
                 "tableName": "connections",
@@ -61,7 +65,9 @@ def test_rules(start, script):
         for kind, body in rules.items():
             # curl takes the body as text.
             headers = {"Content-type": "application/json"}
-            answer = api("PATCH", f"/v4/deployments/1/{kind}", data=json.dumps(body), headers=headers)
+            answer = api(
+                "PATCH", f"/v4/deployments/1/{kind}", data=json.dumps(body), headers=headers
+            )
             assert (answer.status_code, answer.json()) == (200, {"deleted": {"data": []}})
     release = api.upload(1, build_package(dataset_path="/development/in.csv")).json()
     [change] = release["importRuleChanges"]["value"]
@@ -83,7 +89,9 @@ def test_run_with_parameters(start, script, package):
     api.deployment()
     api.release(1, package)
     with script("flow_run_prod.sh", api.emulator):
-        answer = api("POST", "/v4/deployments/1/run", json=parameters("Contracts_File", "Contracts_Prod.csv"))
+        answer = api(
+            "POST", "/v4/deployments/1/run", json=parameters("Contracts_File", "Contracts_Prod.csv")
+        )
     assert answer.json()["data"][0]["reason"] == "JobStarted"
     [group] = api.emulator.store.job_groups()
     assert group.overrides == {"Contracts_File": "Contracts_Prod.csv"}
@@ -108,5 +116,8 @@ def test_migrate_all_flows(start, script):
             assert upload(prod, "/v4/flows/package", content).status_code == 201
             # The script takes the first flow of the list for the one that it has just imported.
             [newest] = prod.json("/v4/flows", limit=1)["data"]
-            assert prod("PATCH", f"/v4/flows/{newest['id']}", json={"name": flow["name"]}).status_code == 200
+            assert (
+                prod("PATCH", f"/v4/flows/{newest['id']}", json={"name": flow["name"]}).status_code
+                == 200
+            )
     assert sorted(one.name for one in prod.emulator.store.flows()) == sorted(names)

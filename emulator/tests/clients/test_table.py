@@ -12,7 +12,9 @@ def test_each_client_has_rows_and_no_other():
     """What each client does is compared with its rows by its own test."""
     rows = client_table.rows()
     assert set(rows.values()) <= {client_table.WORKS, client_table.REFUSED, client_table.MISSING}
-    assert {one for one in client_table.CLIENTS if client_table.rows(one)} == set(client_table.CLIENTS)
+    assert {one for one in client_table.CLIENTS if client_table.rows(one)} == set(
+        client_table.CLIENTS
+    )
     assert sum(len(client_table.rows(one)) for one in client_table.CLIENTS) == len(rows)
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 import trifacta_emulator as emulator
-from trifacta_emulator import Answer, Delay, Fault, Hold, LateActivation, LateCommit, PackageUuid, Reset, Truncate
+from trifacta_emulator import (
+    Answer,
+    Delay,
+    Fault,
+    Hold,
+    LateActivation,
+    LateCommit,
+    PackageUuid,
+    Reset,
+    Truncate,
+)
 from trifacta_emulator.faults.effects import EFFECTS, effect_from_json, effect_to_json
 
 EXAMPLES = [
@@ -38,7 +48,9 @@ def test_json_form_is_the_python_form(effect):
 def test_every_effect_has_a_type_and_documented_fields():
     assert set(EFFECTS.values()) == {type(effect) for effect in EXAMPLES}
     for kind in (*EFFECTS.values(), Fault):
-        assert all(f":param {name}:" in kind.__doc__ for name in kind.__dataclass_fields__ if name != "_")
+        assert all(
+            f":param {name}:" in kind.__doc__ for name in kind.__dataclass_fields__ if name != "_"
+        )
 
 
 @pytest.mark.parametrize(
@@ -49,17 +61,32 @@ def test_every_effect_has_a_type_and_documented_fields():
         ({"type": "explode"}, "late_commit, not 'explode'"),
         ({"type": ["answer"]}, "effect.type must be one of"),
         ({"type": "answer"}, "effect answer: status is required"),
-        ({"type": "answer", "state": 5}, "effect answer: there is no 'state'; there are: status, headers"),
-        ({"type": "answer", "status": 600}, "status must be a whole number from 200 to 599, not 600"),
+        (
+            {"type": "answer", "state": 5},
+            "effect answer: there is no 'state'; there are: status, headers",
+        ),
+        (
+            {"type": "answer", "status": 600},
+            "status must be a whole number from 200 to 599, not 600",
+        ),
         ({"type": "answer", "status": "503"}, "not '503'"),
         ({"type": "answer", "status": True}, "not True"),
-        ({"type": "answer", "status": 503, "when": "later"}, "when must be one of before_body, after_body"),
+        (
+            {"type": "answer", "status": 503, "when": "later"},
+            "when must be one of before_body, after_body",
+        ),
         ({"type": "answer", "status": 503, "headers": ["x"]}, "headers must be an object"),
         ({"type": "answer", "status": 503, "headers": {"a b": "x"}}, "not a header name"),
         ({"type": "answer", "status": 503, "headers": {"a": 5}}, "a must be one line of text"),
-        ({"type": "answer", "status": 503, "headers": {"a": "x\r\ny: z"}}, "a must be one line of text"),
+        (
+            {"type": "answer", "status": 503, "headers": {"a": "x\r\ny: z"}},
+            "a must be one line of text",
+        ),
         ({"type": "answer", "status": 503, "headers": {"a": "€"}}, "a must be one line of text"),
-        ({"type": "answer", "status": 503, "headers": {"Content-Length": "9"}}, "the effect truncate"),
+        (
+            {"type": "answer", "status": 503, "headers": {"Content-Length": "9"}},
+            "the effect truncate",
+        ),
         ({"type": "answer", "status": 503, "body": 1, "html": "x"}, "give body or html, not both"),
         ({"type": "answer", "status": 503, "html": 5}, "html must be a string"),
         ({"type": "answer", "status": 204, "body": {}}, "status 204 has no body"),
@@ -70,7 +97,10 @@ def test_every_effect_has_a_type_and_documented_fields():
         ({"type": "delay", "seconds": "5"}, "seconds must be"),
         ({"type": "delay", "seconds": 1, "when": "in_body"}, "when must be"),
         ({"type": "hold", "when": None}, "when must be"),
-        ({"type": "reset", "when": "in_body"}, "after_bytes must be a whole number of at least 1, not None"),
+        (
+            {"type": "reset", "when": "in_body"},
+            "after_bytes must be a whole number of at least 1, not None",
+        ),
         ({"type": "reset", "when": "in_body", "after_bytes": 0}, "after_bytes must be"),
         ({"type": "reset", "after_bytes": 5}, "after_bytes needs"),
         ({"type": "reset", "when": "never"}, "when must be"),
@@ -80,7 +110,10 @@ def test_every_effect_has_a_type_and_documented_fields():
         ({"type": "package_uuid", "absent": 1}, "absent must be"),
         ({"type": "package_uuid", "answers": []}, "answers must be a list"),
         ({"type": "package_uuid", "answers": "list"}, "answers must be a list"),
-        ({"type": "package_uuid", "answers": ["delete"]}, "answers must be one of list, read, create"),
+        (
+            {"type": "package_uuid", "answers": ["delete"]},
+            "answers must be one of list, read, create",
+        ),
         ({"type": "late_activation", "reads": -1}, "reads must be"),
         ({"type": "late_commit", "reads": 1.5}, "reads must be"),
         ({"type": "late_commit", "status": 201}, "status must be a whole number from 400 to 599"),
@@ -107,7 +140,9 @@ def test_wrong_effects(effect, message):
 )
 def test_wrong_faults(fault, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        Fault.from_json({"effect": {"type": "hold"}, **fault} if fault and "effects" not in fault else fault)
+        Fault.from_json(
+            {"effect": {"type": "hold"}, **fault} if fault and "effects" not in fault else fault
+        )
 
 
 def test_fault_of_nothing():
@@ -121,7 +156,10 @@ def test_fault_of_nothing():
         (120, "120"),
         ("soon", "soon"),
         (-1, "-1"),
-        (datetime(2024, 2, 29, 14, 0, 1, tzinfo=timezone(timedelta(hours=2))), "Thu, 29 Feb 2024 12:00:01 GMT"),
+        (
+            datetime(2024, 2, 29, 14, 0, 1, tzinfo=timezone(timedelta(hours=2))),
+            "Thu, 29 Feb 2024 12:00:01 GMT",
+        ),
     ],
 )
 def test_retry_after(value, written):
@@ -143,4 +181,6 @@ def test_documented_examples():
         assert effect == expected
         seen.add(type(effect))
     assert seen == set(EFFECTS.values())
-    assert len(rows) == page.count('{"type": ') - sum(map(page.count, ('{"effect": {"type": ', '{"rule": {"type": ')))
+    assert len(rows) == page.count('{"type": ') - sum(
+        map(page.count, ('{"effect": {"type": ', '{"rule": {"type": '))
+    )

@@ -84,6 +84,12 @@ def test_skip():
 def test_nothing_waits():
     faults = Faults()
     armed = faults.add(Fault(LateCommit()))
-    assert armed.release() == faults.release_held() == faults.commit_late() == faults.activate_late() == 0
+    assert (
+        armed.release()
+        == faults.release_held()
+        == faults.commit_late()
+        == faults.activate_late()
+        == 0
+    )
     with pytest.raises(TimeoutError, match="0 of 1 wait at fault 1"):
         armed.wait_until_waiting(seconds=0)

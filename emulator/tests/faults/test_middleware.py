@@ -39,7 +39,11 @@ def test_answer_in_the_vendors_shape(api, add, status):
 
 
 def test_answer_with_a_body_and_headers(api, add):
-    add(Answer(503, headers={"X-One": "1", "Content-Type": "application/problem+json"}, body=[1, None]))
+    add(
+        Answer(
+            503, headers={"X-One": "1", "Content-Type": "application/problem+json"}, body=[1, None]
+        )
+    )
     response = api.get("/v4/deployments")
     assert (response.json(), response.headers["x-one"]) == ([1, None], "1")
     assert response.headers["content-type"] == "application/problem+json"
@@ -183,13 +187,16 @@ def test_delay_ends_by_itself(api, add, package, when):
 
 
 @pytest.mark.parametrize(
-    ("when", "created"), [("before_body", {}), ("after_body", {101: True}), ("after_commit", {101: True})]
+    ("when", "created"),
+    [("before_body", {}), ("after_body", {101: True}), ("after_commit", {101: True})],
 )
 def test_client_that_gives_up(api, add, package, when, created):
     api.deployment()
     armed = add(Hold(when), path=UPLOAD)
     url = f"{api.emulator.url}/v4/deployments/1/releases"
-    request = requests.Request("POST", url, files={"data": ("flow.zip", package)}, auth=api.session.auth).prepare()
+    request = requests.Request(
+        "POST", url, files={"data": ("flow.zip", package)}, auth=api.session.auth
+    ).prepare()
     connection = http.client.HTTPConnection(api.emulator.url.removeprefix("http://"), timeout=30)
     connection.request("POST", request.path_url, request.body, dict(request.headers))
     armed.wait_until_waiting()
@@ -222,7 +229,9 @@ def test_clear_lets_go(api, add, upload, package):
     assert answer.result(30).status_code == 201
 
 
-@pytest.mark.parametrize("effect", [Hold(), Delay(3600), Hold("after_commit"), Delay(3600, when="after_body")])
+@pytest.mark.parametrize(
+    "effect", [Hold(), Delay(3600), Hold("after_commit"), Delay(3600, when="after_body")]
+)
 def test_stop_ends_waits(package, clock, effect):
     emulator = Emulator(EmulatorOptions(clock=clock)).start()
     emulator.store.create_deployment("prod")
@@ -239,4 +248,6 @@ def test_stop_ends_waits(package, clock, effect):
     with emulator:
         # It can be used again.
         assert emulator.faults.room.count(armed.id) == 0
-        assert requests.get(f"{emulator.url}/v4/deployments", auth=auth, timeout=60).status_code == 200
+        assert (
+            requests.get(f"{emulator.url}/v4/deployments", auth=auth, timeout=60).status_code == 200
+        )

@@ -60,14 +60,23 @@ def uuids(api, package):
     one = api.json(f"/v4/releases/{created['id']}")
     listed = api.json("/v4/releases", deploymentId=1)["data"]
     embedded = api.json("/v4/deployments/1", embed="releases")["releases"]["data"]
-    latest = [api.json("/v4/deployments/1")["latestRelease"], api.json("/v4/deployments")["data"][0]["latestRelease"]]
+    latest = [
+        api.json("/v4/deployments/1")["latestRelease"],
+        api.json("/v4/deployments")["data"][0]["latestRelease"],
+    ]
     rows = {"create": [created], "read": [one], "list": [*listed, *embedded, *latest]}
-    return {kind: {row.get("packageUuid", "absent") for row in found} for kind, found in rows.items()}
+    return {
+        kind: {row.get("packageUuid", "absent") for row in found} for kind, found in rows.items()
+    }
 
 
 @pytest.mark.parametrize(
     ("effect", "shown"),
-    [(PackageUuid(), None), (PackageUuid(absent=True), "absent"), (PackageUuid(OTHER_UUID), OTHER_UUID)],
+    [
+        (PackageUuid(), None),
+        (PackageUuid(absent=True), "absent"),
+        (PackageUuid(OTHER_UUID), OTHER_UUID),
+    ],
 )
 def test_package_uuid(api, add, package, effect, shown):
     api.deployment()
@@ -80,7 +89,9 @@ def test_package_uuid(api, add, package, effect, shown):
 def test_package_uuid_in_some_answers(api, add, package, answers):
     api.deployment()
     add(PackageUuid(answers=answers), times=None)
-    true = {str(uuid) for uuid in uuids(api, package)["read"] | uuids(api, package)["list"]} - {"None"} or None
+    true = {str(uuid) for uuid in uuids(api, package)["read"] | uuids(api, package)["list"]} - {
+        "None"
+    } or None
     shown = uuids(api, package)
     for kind, values in shown.items():
         assert values == ({None} if kind in answers else true)
@@ -138,7 +149,10 @@ def test_late_commit(api, add, package, clock):
     api.deployment()
     armed = add(LateCommit())
     response = api.upload(1, package)
-    assert (response.status_code, response.headers["content-type"]) == (504, "text/html; charset=utf-8")
+    assert (response.status_code, response.headers["content-type"]) == (
+        504,
+        "text/html; charset=utf-8",
+    )
     for _ in range(5):
         assert actives(api) == {}
     clock.advance(60)
@@ -174,7 +188,10 @@ def test_late_commit_behind_another_upload(api, add, package):
 def test_late_commit_of_a_large_package(api, add):
     api.deployment()
     armed = add(LateCommit())
-    assert api.upload(1, build_package(artifacts={"artifact_1.data": bytes(3_000_000)})).status_code == 504
+    assert (
+        api.upload(1, build_package(artifacts={"artifact_1.data": bytes(3_000_000)})).status_code
+        == 504
+    )
     assert armed.release() == 1
     assert armed.outcomes == [201]
 

@@ -141,13 +141,19 @@ def test_over_tls(tmp_path, effect):
         blob.write_to_path(cert, append=True)
     with Emulator(tls=(cert, key)) as emulator:
         emulator.faults.add(Fault(effect))
-        with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError, ssl.SSLError)):
+        with pytest.raises(
+            (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, ssl.SSLError)
+        ):
             requests.get(f"{emulator.url}/v4/deployments", auth=ADMIN, verify=str(ca), timeout=30)
-        again = requests.get(f"{emulator.url}/v4/deployments", auth=ADMIN, verify=str(ca), timeout=30)
+        again = requests.get(
+            f"{emulator.url}/v4/deployments", auth=ADMIN, verify=str(ca), timeout=30
+        )
         assert again.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v4/Deployments", "/V4/DEPLOYMENTS/", "/v4/deployments/", "/v4/people/CURRENT"])
+@pytest.mark.parametrize(
+    "path", ["/v4/Deployments", "/V4/DEPLOYMENTS/", "/v4/deployments/", "/v4/people/CURRENT"]
+)
 def test_spelling_of_paths(api, path):
     response = api.get(path, allow_redirects=False)
     assert response.status_code == 200
@@ -160,9 +166,19 @@ def test_request_ids_differ(api):
 
 
 def test_log(api):
-    response = api("POST", "/v4/deployments?x=1", data=b'{"name": "a"}', headers={"Content-Type": "application/json"})
+    response = api(
+        "POST",
+        "/v4/deployments?x=1",
+        data=b'{"name": "a"}',
+        headers={"Content-Type": "application/json"},
+    )
     [call] = api.emulator.calls
-    assert (call.method, call.path, call.query, call.status) == ("POST", "/v4/deployments", "x=1", 201)
+    assert (call.method, call.path, call.query, call.status) == (
+        "POST",
+        "/v4/deployments",
+        "x=1",
+        201,
+    )
     assert (call.request_bytes, call.response_bytes) == (13, len(response.content))
     assert call.headers["content-type"] == "application/json"
     assert not {"authorization", "cookie"} & call.headers.keys()

@@ -40,10 +40,15 @@ def test_it(trifacta_emulator):
 @pytest.mark.slow
 def test_the_fixture_works_behind_a_proxy(tmp_path):
     (tmp_path / "test_it.py").write_text(A_TEST)
-    dead = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"], "http://127.0.0.1:9")
+    dead = dict.fromkeys(
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"],
+        "http://127.0.0.1:9",
+    )
     environment = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, env={**environment, **dead}, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env={**environment, **dead}, cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
 
@@ -51,8 +56,29 @@ def test_the_fixture_works_behind_a_proxy(tmp_path):
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
-        *((one, True) for one in ("127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST", "::ffff:127.0.0.1")),
-        *((one, False) for one in ("0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "example.com", "")),
+        *(
+            (one, True)
+            for one in (
+                "127.0.0.1",
+                "127.1.2.3",
+                "::1",
+                "localhost",
+                "LOCALHOST",
+                "::ffff:127.0.0.1",
+            )
+        ),
+        *(
+            (one, False)
+            for one in (
+                "0.0.0.0",
+                "::",
+                "10.0.0.1",
+                "::ffff:10.0.0.1",
+                "fe80::1%eth0",
+                "example.com",
+                "",
+            )
+        ),
     ],
 )
 def test_which_addresses_are_this_machines_alone(host, expected):

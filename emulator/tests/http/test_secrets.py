@@ -10,8 +10,20 @@ CANARY = "canary-9f3b"
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, CANARY) for name in ("Authorization", "Proxy-Authorization", "Cookie", "X-Auth-Token", "X-API-Key")),
-        *((name, CANARY) for name in ("apikey", "X-Csrf-Token", "client-secret", "X-Amz-Signature", "Password")),
+        *(
+            (name, CANARY)
+            for name in (
+                "Authorization",
+                "Proxy-Authorization",
+                "Cookie",
+                "X-Auth-Token",
+                "X-API-Key",
+            )
+        ),
+        *(
+            (name, CANARY)
+            for name in ("apikey", "X-Csrf-Token", "client-secret", "X-Amz-Signature", "Password")
+        ),
         ("X-Forwarded-For", f"Bearer {CANARY}"),
         ("X-Original", f"Basic {CANARY}"),
     ],
@@ -29,4 +41,7 @@ def test_no_credential_is_kept(api, name, value):
 def test_other_headers_stay():
     headers = {"x-execution-id": "7", "user-agent": "a", "content-type": "b", "x-author": "c"}
     assert harmless(headers) == headers
-    assert without_secrets("embed=releases&limit=1&x&access_token=a%20b") == "embed=releases&limit=1&x&access_token=***"
+    assert (
+        without_secrets("embed=releases&limit=1&x&access_token=a%20b")
+        == "embed=releases&limit=1&x&access_token=***"
+    )

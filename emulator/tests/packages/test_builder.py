@@ -27,7 +27,11 @@ def document(content):
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_deterministic(generation):
-    arguments = {"generation": generation, "exported_at": AT, "artifacts": {"artifact_1.data": b"{}\n"}}
+    arguments = {
+        "generation": generation,
+        "exported_at": AT,
+        "artifacts": {"artifact_1.data": b"{}\n"},
+    }
     assert build_package("Orders", **arguments) == build_package("Orders", **arguments)
     assert build_package("Orders", **arguments) != build_package("Stock", **arguments)
 
@@ -53,7 +57,9 @@ def test_uuid_tells_the_time_of_the_export(generation, exported_at):
     [("6.0", "flow_13_u.json"), ("6.8", "flow_13_u.json"), ("8.0", "flow_Orders_EU.json5")],
 )
 def test_file_names(generation, name):
-    content = build_package("Orders, EU", generation=generation, uuid="u", artifacts={"artifact_7.data": b"x"})
+    content = build_package(
+        "Orders, EU", generation=generation, uuid="u", artifacts={"artifact_7.data": b"x"}
+    )
     members = opened(content)
     assert list(members) == [name, "artifact_7.data"]
     assert members["artifact_7.data"] == b"x"
@@ -81,11 +87,19 @@ def test_a_parameterised_dataset(generation):
     )["data"]
     flat = generation == "6.0"
     [source] = (data if flat else data["flows"][0])["datasources"]
-    assert (source["isDynamic"], source["isDynamicOrConverted"], source["isConverted"]) == (True, True, False)
+    assert (source["isDynamic"], source["isDynamicOrConverted"], source["isConverted"]) == (
+        True,
+        True,
+        False,
+    )
     assert source["dynamicPath"] == "//orders-.csv"
     [location] = data["storagelocations"] if flat else [source["storageLocation"]]
     assert (location["bucket"], location["path"]) == ("lake", "/eu/orders-mon.csv")
-    edits = data["runparameteredits"] if flat else [one["runParameterEdit"] for one in source["runParameters"]]
+    edits = (
+        data["runparameteredits"]
+        if flat
+        else [one["runParameterEdit"] for one in source["runParameters"]]
+    )
     # Put in at their places, these are the path of the location.
     path = source["dynamicPath"]
     for edit in reversed(edits):
@@ -103,7 +117,9 @@ def test_a_parameter_must_be_in_the_path(path):
 
 def test_json5_is_not_json():
     [text] = opened(build_package()).values()
-    assert text.startswith(b"{\n  type: 'flow',\n  kind: 'artifact',\n  metadata: {\n    trifactaVersion: '8.0.0+")
+    assert text.startswith(
+        b"{\n  type: 'flow',\n  kind: 'artifact',\n  metadata: {\n    trifactaVersion: '8.0.0+"
+    )
     with pytest.raises(ValueError, match="Expecting"):
         json.loads(text)
 
@@ -118,9 +134,18 @@ def test_output(generation, adhoc):
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_connections(generation):
-    connection = Connection(24, "postgres", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab", vendor="postgres")
-    [made] = document(build_package(generation=generation, connections=[connection]))["data"]["connections"]
-    assert (made["id"], made["name"], made["uuid"], made["type"]) == (24, "postgres", connection.uuid, "jdbc")
+    connection = Connection(
+        24, "postgres", "2d7c1650-7daa-11e9-b9eb-0fd11bed75ab", vendor="postgres"
+    )
+    [made] = document(build_package(generation=generation, connections=[connection]))["data"][
+        "connections"
+    ]
+    assert (made["id"], made["name"], made["uuid"], made["type"]) == (
+        24,
+        "postgres",
+        connection.uuid,
+        "jdbc",
+    )
     assert ("vendor" in made) == (generation != "6.0")
 
 
@@ -128,11 +153,15 @@ def test_connections(generation):
     ("generation", "name"),
     [("6.0", "flow_13__v6.0"), ("6.8", "flow_63__v6.8"), ("8.0", "flow_google_forms__v8.0_json5")],
 )
-@pytest.mark.parametrize("paths", [{}, {"dataset_path": "s3://bucket/in.csv", "output_path": "s3://bucket/out.csv"}])
+@pytest.mark.parametrize(
+    "paths", [{}, {"dataset_path": "s3://bucket/in.csv", "output_path": "s3://bucket/out.csv"}]
+)
 def test_structure_is_that_of_real_packages(read_real, generation, name, paths):
     """What is built has no key that a real package of the generation lacks."""
     real = document(read_real(name))
-    made = document(build_package(generation=generation, connections=[Connection(1, "c", "u")], **paths))
+    made = document(
+        build_package(generation=generation, connections=[Connection(1, "c", "u")], **paths)
+    )
     assert made.keys() == real.keys()
     assert made["metadata"].keys() == real["metadata"].keys()
     assert made["data"].keys() == real["data"].keys()
@@ -142,7 +171,8 @@ def test_structure_is_that_of_real_packages(read_real, generation, name, paths):
     if generation != "6.0":
         flow, real_flow = made["data"]["flows"][0], real["data"]["flows"][0]
         for table in ("flownodes", "flowedges", "recipes", "outputobjects", "datasources"):
-            # Keys of other real packages of these generations; which ones a dataset has depends on what it reads.
+            # Keys of other real packages of these generations; which ones a dataset has depends on
+            # what it reads.
             others = {"container", "blobHost", "cpProject", "relationalsource"}
             assert flow[table][0].keys() <= real_flow[table][0].keys() | others, table
 
@@ -153,21 +183,37 @@ def test_structure_is_that_of_real_packages(read_real, generation, name, paths):
     [
         ("s3://wrangle-dev/a/b.csv", ("s3", "wrangle-dev", "/a/b.csv", "s3://wrangle-dev/a/b.csv")),
         ("/a/b.csv", ("hdfs", None, "/a/b.csv", "hdfs:///a/b.csv")),
-        (None, ("hdfs", None, "/trifacta/uploads/orders.csv", "hdfs:///trifacta/uploads/orders.csv")),
+        (
+            None,
+            ("hdfs", None, "/trifacta/uploads/orders.csv", "hdfs:///trifacta/uploads/orders.csv"),
+        ),
     ],
 )
 @pytest.mark.parametrize("connections", [[], [Connection(24, "files", "u", type="amazons3")]])
 def test_paths(generation, path, location, connections):
-    content = build_package(generation=generation, dataset_path=path, output_path=path, connections=connections)
+    content = build_package(
+        generation=generation, dataset_path=path, output_path=path, connections=connections
+    )
     data = document(content)["data"]
     if generation == "6.0":
-        [source], [made], [setting] = data["datasources"], data["storagelocations"], data["writesettings"]
+        [source], [made], [setting] = (
+            data["datasources"],
+            data["storagelocations"],
+            data["writesettings"],
+        )
         tables = data["relationalsources"]
     else:
         [source] = data["flows"][0]["datasources"]
-        made, [setting] = source["storageLocation"], data["flows"][0]["outputobjects"][0]["writesettings"]
+        made, [setting] = (
+            source["storageLocation"],
+            data["flows"][0]["outputobjects"][0]["writesettings"],
+        )
         tables = [source["relationalsource"]] if "relationalsource" in source else []
-        assert (source["type"], source["bucket"], source["path"]) == (made["type"], made["bucket"], made["path"])
+        assert (source["type"], source["bucket"], source["path"]) == (
+            made["type"],
+            made["bucket"],
+            made["path"],
+        )
     assert source["connectionId"] == (24 if connections else None)
     assert setting["path"] == (path or "/trifacta/queryResults/orders_clean.csv")
     if connections and path is None:

@@ -43,5 +43,7 @@ def test_parse_refuses(text):
     ],
 )
 def test_rules(exporter, edition, product, word):
-    reason = why_not_importable(parse_version(exporter), edition, parse_version(product), "Enterprise")
+    reason = why_not_importable(
+        parse_version(exporter), edition, parse_version(product), "Enterprise"
+    )
     assert (reason is None) if word is None else (word in reason)

@@ -26,7 +26,9 @@ def imported_from(content, ids=None):
 def check_references(package, imported):
     """Every reference leads to the object it led to before."""
     tables, mapping = imported.tables, imported.mapping
-    assert list(imported.primary_flow_ids) == [mapping["flows"][old] for old in package.primary_flow_ids]
+    assert list(imported.primary_flow_ids) == [
+        mapping["flows"][old] for old in package.primary_flow_ids
+    ]
     targets = {
         "flownodes": {"scriptId": "recipes", "flowId": "flows", "flowNodeId": "flownodes"},
         "flowedges": {"flowId": "flows", "inFlowNodeId": "flownodes", "outFlowNodeId": "flownodes"},

@@ -46,7 +46,10 @@ def test_deep(zip_of, name):
 
 def test_half_surrogate_pair(zip_of):
     text = TEXT.replace("Orders", r"half \ud800 of it, whole \ud83d\ude00")
-    assert read(zip_of({"flow_a.json": text})).primary_flow_name == "half \ufffd of it, whole \U0001f600"
+    assert (
+        read(zip_of({"flow_a.json": text})).primary_flow_name
+        == "half \ufffd of it, whole \U0001f600"
+    )
 
 
 @pytest.mark.parametrize("size", [10, 10**6])
@@ -150,8 +153,18 @@ def test_bounded_definition(monkeypatch):
         ("flow_13__v6.0", (6, 0, 1), "Contrôles v2", (20, 22, 20, 4, 0)),
         ("flow_63__v6.8", (6, 8, 0), "SQL test2", (2, 1, 2, 1, 1)),
         ("flow_custom_calendars__v7.8", (7, 8, 0), "Custom Calendars", (2, 1, 2, 1, 0)),
-        ("flow_google_forms__v8.0_json5", (8, 0, 0), "Google Forms Analytics Design Pattern", (6, 5, 6, 1, 8)),
-        ("flow_pricing__v8.6_json5_artifact", (8, 6, 0), "Pricing Optimization Design Pattern", (8, 7, 8, 5, 2)),
+        (
+            "flow_google_forms__v8.0_json5",
+            (8, 0, 0),
+            "Google Forms Analytics Design Pattern",
+            (6, 5, 6, 1, 8),
+        ),
+        (
+            "flow_pricing__v8.6_json5_artifact",
+            (8, 6, 0),
+            "Pricing Optimization Design Pattern",
+            (8, 7, 8, 5, 2),
+        ),
     ],
 )
 def test_real_packages(read_real, name, version, flow, counts):
@@ -165,10 +178,19 @@ def test_real_packages(read_real, name, version, flow, counts):
 def test_every_generation_ends_up_in_the_same_tables(generation):
     paths = {"dataset_path": "s3://bucket/in.csv", "output_path": "s3://bucket/out.csv"}
     tables = read(build_package(generation=generation, **paths)).tables
-    [source], [location], [setting] = tables["datasources"], tables["storagelocations"], tables["writesettings"]
+    [source], [location], [setting] = (
+        tables["datasources"],
+        tables["storagelocations"],
+        tables["writesettings"],
+    )
     assert (location["type"], location["bucket"], location["path"]) == ("s3", "bucket", "/in.csv")
     assert source["storageLocationId"] == location["id"]
-    assert (setting["path"], setting["outputObjectId"]) == ("s3://bucket/out.csv", tables["outputobjects"][0]["id"])
-    tables = read(build_package(generation=generation, connections=[Connection(24, "db", "u")])).tables
+    assert (setting["path"], setting["outputObjectId"]) == (
+        "s3://bucket/out.csv",
+        tables["outputobjects"][0]["id"],
+    )
+    tables = read(
+        build_package(generation=generation, connections=[Connection(24, "db", "u")])
+    ).tables
     [table] = tables["relationalsources"]
     assert (table["tableName"], table["datasourceId"]) == ("orders", tables["datasources"][0]["id"])

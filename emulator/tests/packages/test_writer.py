@@ -39,14 +39,23 @@ def document(content):
 def store_of(generation, **flow):
     flows = (PresetFlow("Orders", **flow),) if flow else ()
     options = EmulatorOptions(
-        product_version=VERSIONS[generation], connections=(PresetConnection("orders", "u-1"),), flows=flows
+        product_version=VERSIONS[generation],
+        connections=(PresetConnection("orders", "u-1"),),
+        flows=flows,
     )
     return Store(options)
 
 
 @pytest.mark.parametrize(
     ("version", "generation"),
-    [("6.0.1", "6.0"), ("6.4.2", "6.0"), ("6.8", "6.8"), ("7.8.0+1.a", "6.8"), ("8.0", "8.0"), ("10.1.0", "8.0")],
+    [
+        ("6.0.1", "6.0"),
+        ("6.4.2", "6.0"),
+        ("6.8", "6.8"),
+        ("7.8.0+1.a", "6.8"),
+        ("8.0", "8.0"),
+        ("10.1.0", "8.0"),
+    ],
 )
 def test_generation(version, generation):
     assert generation_of(parse_version(version).release) == generation
@@ -66,18 +75,25 @@ REAL = {
 
 
 @pytest.mark.parametrize(("version", "real"), REAL.items())
-@pytest.mark.parametrize("flow", [{"connections": ("orders",)}, {"dataset_path": "s3://dev/in.csv"}])
+@pytest.mark.parametrize(
+    "flow", [{"connections": ("orders",)}, {"dataset_path": "s3://dev/in.csv"}]
+)
 def test_exports_look_like_real_packages(read_real, version, real, flow):
     """[P: VC] Columns and layout, such as ``host`` and ``userinfo`` of a location from 7.1 on."""
     options = EmulatorOptions(
-        product_version=version, connections=(PresetConnection("orders", "u-1"),), flows=(PresetFlow("Orders", **flow),)
+        product_version=version,
+        connections=(PresetConnection("orders", "u-1"),),
+        flows=(PresetFlow("Orders", **flow),),
     )
     (name, text), (real_name, real_text) = (
         definition(one) for one in (Store(options).export_flow(1001), read_real(real))
     )
     assert name.rpartition(".")[2] == real_name.rpartition(".")[2]
     # Everything up to the first value that differs, and the end: layout, quotes, order.
-    assert text[: text.index("rifactaVersion") + 16] == real_text[: real_text.index("rifactaVersion") + 16]
+    assert (
+        text[: text.index("rifactaVersion") + 16]
+        == real_text[: real_text.index("rifactaVersion") + 16]
+    )
     assert text[-3:].lstrip("'\"],}") == real_text[-3:].lstrip("'\"],}")
     made, seen = document_of(name, text), document_of(real_name, real_text)
     assert list(made) == list(seen)
@@ -132,7 +148,10 @@ def test_from_7_6_on_the_file_has_the_flow_s_name(version, name, file):
 def test_the_comment(version, without, with_one):
     """[P: VC] There is one from 7.1 on, and 7.6 writes ``undefined`` for none."""
     store = Store(EmulatorOptions(product_version=version, flows=(PresetFlow("Orders"),)))
-    comments = [document(store.export_flow(1001, comment=one))["metadata"].get("comment") for one in ("", "why")]
+    comments = [
+        document(store.export_flow(1001, comment=one))["metadata"].get("comment")
+        for one in ("", "why")
+    ]
     assert comments == [without, with_one]
 
 
@@ -160,7 +179,9 @@ def test_recipes_are_imported_and_exported_however_many_functions_they_nest(vers
     store.import_flow(read_package(io.BytesIO(package)))
     [flow] = store.flows()
     again = read_package(io.BytesIO(store.export_flow(flow.id)))
-    if not version.startswith("6.0"):  # whose steps, in tables of their own, the emulator does not keep
+    if not version.startswith(
+        "6.0"
+    ):  # whose steps, in tables of their own, the emulator does not keep
         [step] = again.tables["recipes"][0]["steps"]
         assert levels(step["task"]["parameters"]["value"]) == 400
 
@@ -177,7 +198,9 @@ def test_what_is_nested_too_deeply_is_refused():
 
 def test_a_clock_beyond_what_a_zip_can_date():
     store = Store(
-        EmulatorOptions(flows=(PresetFlow("Orders"),), clock=lambda: datetime(2200, 1, 1, tzinfo=timezone.utc))
+        EmulatorOptions(
+            flows=(PresetFlow("Orders"),), clock=lambda: datetime(2200, 1, 1, tzinfo=timezone.utc)
+        )
     )
     assert document(store.export_flow(1001))["metadata"]["exportedAt"] == "2200-01-01T00:00:00.000Z"
 
@@ -203,16 +226,25 @@ def test_tables_survive(generation, flow):
             # Not every form says it of every row.
             # The edits of recipes are not kept.
             left_out = {"flowId", "currentEditId", "redoLeafEditId"}
-            said = {key: value for key, value in old.items() if value is not None and key not in left_out}
+            said = {
+                key: value
+                for key, value in old.items()
+                if value is not None and key not in left_out
+            }
             assert {key: new.get(key) for key in said} == said
 
 
 @pytest.mark.parametrize(
     ("version", "real"),
-    [("6.0.1", "flow_23__v6.0_parameterised"), ("8.9.0", "flow_customer_sales__v8.9_json5_parameterised")],
+    [
+        ("6.0.1", "flow_23__v6.0_parameterised"),
+        ("8.9.0", "flow_customer_sales__v8.9_json5_parameterised"),
+    ],
 )
 def test_parameters_look_like_real_ones(read_real, version, real):
-    flow = PresetFlow("Orders", dataset_path="s3://dev/{region}.csv", dataset_parameters={"region": "eu"})
+    flow = PresetFlow(
+        "Orders", dataset_path="s3://dev/{region}.csv", dataset_parameters={"region": "eu"}
+    )
     store = Store(EmulatorOptions(product_version=version, flows=(flow,)))
     made, seen = document(store.export_flow(1001))["data"], document(read_real(real))["data"]
     if version == "6.0.1":
@@ -223,7 +255,10 @@ def test_parameters_look_like_real_ones(read_real, version, real):
         assert made["runparameters"][0]["datasourceId"] == made["datasources"][0]["id"]
         assert "runParameters" not in made["datasources"][0]
         return
-    made, seen = (next(one for one in data["flows"][0]["datasources"] if one["isDynamic"]) for data in (made, seen))
+    made, seen = (
+        next(one for one in data["flows"][0]["datasources"] if one["isDynamic"])
+        for data in (made, seen)
+    )
     assert made.keys() - {"convertedSource"} == seen.keys()
     [parameter], [real_parameter] = made["runParameters"], seen["runParameters"]
     assert parameter.keys() == real_parameter.keys()
@@ -239,7 +274,14 @@ def test_several_flows_of_a_package(generation):
     other = json.loads(json.dumps(content["data"]["flows"][0]))
     for table in ("flownodes", "flowedges", "recipes", "outputobjects", "datasources"):
         for row in other[table]:
-            for key in ("id", "scriptId", "flowNodeId", "inFlowNodeId", "outFlowNodeId", "parsingScriptId"):
+            for key in (
+                "id",
+                "scriptId",
+                "flowNodeId",
+                "inFlowNodeId",
+                "outFlowNodeId",
+                "parsingScriptId",
+            ):
                 row[key] = row[key] + 500 if isinstance(row.get(key), int) else row.get(key)
             for inner in row.get("writesettings", []):
                 inner["id"] += 500
@@ -262,7 +304,9 @@ def test_positions_are_left_out_and_the_rest_is_kept(read_real):
     content = read_real("flow_custom_calendars__v7.8")
     store = store_of("8.0")
     [flow_id] = store.import_flow(read_package(io.BytesIO(content))).primary_flow_ids
-    first, again = (document(one)["data"]["flows"][0] for one in (content, store.export_flow(flow_id)))
+    first, again = (
+        document(one)["data"]["flows"][0] for one in (content, store.export_flow(flow_id))
+    )
     assert first["flowgraphvertices"] != []
     assert again["flowgraphvertices"] == []
     assert again["notes"] == [{**note, "flowGraphVertexId": None} for note in first["notes"]] != []

@@ -87,7 +87,9 @@ def test_later_rule_sees_the_result(target):
     assert shown_connection(answer) == 12002
     # The first sees the exported one, the third no longer does, the last leads where it is already.
     changes = answer["importRuleChanges"]["object"]
-    assert [(item["rule"]["id"], item["oldValue"]["id"], item["newValue"]["id"]) for item in changes] == [
+    assert [
+        (item["rule"]["id"], item["oldValue"]["id"], item["newValue"]["id"]) for item in changes
+    ] == [
         (10002, 24, 12001),
         (10004, 12001, 12002),
     ]
@@ -133,7 +135,8 @@ def test_rule_that_leads_nowhere(target, path, to, details):
 
 @pytest.mark.parametrize("generation", ["6.8", "8.0"])
 @pytest.mark.parametrize(
-    ("choice", "shown"), [("keep", 24), ("clear", None), ("refuse", "'dev db' (2d7c1650-7daa-11e9-b9eb-0fd11bed75ab)")]
+    ("choice", "shown"),
+    [("keep", 24), ("clear", None), ("refuse", "'dev db' (2d7c1650-7daa-11e9-b9eb-0fd11bed75ab)")],
 )
 def test_connection_that_is_not_here(target, generation, choice, shown):
     api = target(unmapped_connections=choice)
@@ -154,7 +157,9 @@ def test_connection_that_is_here_by_uuid(target):
     assert shown_connection(answer) == 12001
     # No rule did that.
     assert answer["importRuleChanges"] == UNCHANGED
-    answer = imported(target([rule({"uuid": PROD_UUID}, {"id": 12002})]), build_package(connections=[exported]))
+    answer = imported(
+        target([rule({"uuid": PROD_UUID}, {"id": 12002})]), build_package(connections=[exported])
+    )
     assert shown_connection(answer) == 12002
 
 
@@ -164,10 +169,16 @@ def test_real_packages(target, read_real, generation):
         "6.0": ("flow_13__v6.0", "6.0.1", 24),
         "6.8": ("flow_63__v6.8", "6.8.0", 5),
     }[generation]
-    values = [replacing("fileLocation", "//developpement//", "/production/"), replacing("host", "adls1", "prod")]
+    values = [
+        replacing("fileLocation", "//developpement//", "/production/"),
+        replacing("host", "adls1", "prod"),
+    ]
     api = target([rule({"id": str(old)}, {"id": 12001})], values, product_version=version)
     answer = imported(api, read_real(name))
-    rows = [row.get("connectionId", (row.get("connection") or {}).get("id")) for row in answer["datasources"]]
+    rows = [
+        row.get("connectionId", (row.get("connection") or {}).get("id"))
+        for row in answer["datasources"]
+    ]
     assert 12001 in rows
     assert old not in rows
     [change] = answer["importRuleChanges"]["object"]
@@ -177,14 +188,20 @@ def test_real_packages(target, read_real, generation):
         files = ("Societaires", "Contrats", "Risques")
         assert changed == [f"/production/data/{file}.csv" for file in files]
     else:
-        assert changed == ["adl://victorprod.azuredatalakestore.net:443/home/trifacta/queryResults/Customers___2.csv"]
+        assert changed == [
+            "adl://victorprod.azuredatalakestore.net:443/home/trifacta/queryResults/Customers___2.csv"
+        ]
 
 
 def test_connection_that_is_not_described(target, zip_of):
-    sources = [{"id": number, "connectionId": one} for number, one in enumerate((99, 98, None, [1], "99"))]
+    sources = [
+        {"id": number, "connectionId": one} for number, one in enumerate((99, 98, None, [1], "99"))
+    ]
     metadata = {"trifactaVersion": "8.0.0", "uuid": "u", "primaryFlowIds": [1]}
     flow = {"id": 1, "name": "Orders", "datasources": sources}
-    package = zip_of({"flow_1_u.json": json.dumps({"metadata": metadata, "data": {"flows": [flow]}})})
+    package = zip_of(
+        {"flow_1_u.json": json.dumps({"metadata": metadata, "data": {"flows": [flow]}})}
+    )
     api = target([rule({"id": "99"}, {"id": 12001})], unmapped_connections="clear")
     tables = tables_of(api, imported(api, package))
     assert [row["connectionId"] for row in tables["datasources"]] == [12001, None, None, [1], "99"]
@@ -195,10 +212,15 @@ def test_connection_that_is_not_described(target, zip_of):
 def test_rules_apply_to_later_imports_of_their_deployment(target):
     api = target()
     api.deployment("other")
-    package = build_package(connections=[DEV], dataset_path="/dev/in.csv", output_path="/dev/out.csv")
+    package = build_package(
+        connections=[DEV], dataset_path="/dev/in.csv", output_path="/dev/out.csv"
+    )
     first = imported(api, package)
     before = tables_of(api, first)
-    objects, values = [rule({"id": "24"}, {"id": 12001})], [replacing("fileLocation", "dev", "prod")]
+    objects, values = (
+        [rule({"id": "24"}, {"id": 12001})],
+        [replacing("fileLocation", "dev", "prod")],
+    )
     api("PATCH", "/v4/deployments/1/objectImportRules", json=objects)
     api("PATCH", "/v4/deployments/1/valueImportRules", json=values)
     second = imported(api, package)
@@ -217,7 +239,9 @@ def test_rules_apply_to_later_imports_of_their_deployment(target):
 
 
 def test_dry_run_reports_the_same_and_keeps_nothing(target):
-    api = target([rule({"id": "24"}, {"id": 12001})], [replacing("s3Bucket", "wrangle-dev", "wrangle-prod")])
+    api = target(
+        [rule({"id": "24"}, {"id": 12001})], [replacing("s3Bucket", "wrangle-dev", "wrangle-prod")]
+    )
     package = build_package(connections=[DEV], **PATHS)
     events = api.emulator.store.events()
     api.emulator.drop_on_next_import({"datasources": [12]})
@@ -228,7 +252,12 @@ def test_dry_run_reports_the_same_and_keeps_nothing(target):
     answer = imported(api, package)
     assert answer.pop("release")
     # A dry run does not use the dropped objects up, the import does.
-    assert answer["deletedObjects"] == preview["deletedObjects"] == again["deletedObjects"] == {"datasources": [12]}
+    assert (
+        answer["deletedObjects"]
+        == preview["deletedObjects"]
+        == again["deletedObjects"]
+        == {"datasources": [12]}
+    )
     assert answer["importRuleChanges"]["object"] == preview["importRuleChanges"]["object"]
     assert [len(answer["importRuleChanges"][kind]) for kind in ("object", "value")] == [1, 2]
     assert imported(api, package)["deletedObjects"] == {}
@@ -238,7 +267,9 @@ def test_dry_run_reports_the_same_and_keeps_nothing(target):
 def test_dry_run_errors(target, what):
     objects = [rule({"id": "24"}, {"id": 999})] if what == "rule" else []
     choices = {"unmapped_connections": "refuse"} if what == "connection" else {}
-    package = build_package(connections=[DEV], product_version="10.0.0" if what == "version" else None)
+    package = build_package(
+        connections=[DEV], product_version="10.0.0" if what == "version" else None
+    )
     if what == "file":
         package = b"no zip"
     strict, lenient = target(objects, **choices), target(objects, dry_run_errors="body", **choices)
@@ -261,7 +292,10 @@ def test_other_dry_run_errors_keep_their_status(target):
 def test_history(target):
     api = target([rule({"id": "24"}, {"id": 12001})], [replacing("fileLocation", "dev", "prod")])
     # Two rules change the location, which counts once.
-    values = [replacing("s3Bucket", "wrangle-dev", "wrangle-prod"), replacing("fileLocation", "dev", "prod")]
+    values = [
+        replacing("s3Bucket", "wrangle-dev", "wrangle-prod"),
+        replacing("fileLocation", "dev", "prod"),
+    ]
     api("PATCH", "/v4/deployments/1/valueImportRules", json=values)
     api.release(1, build_package(connections=[DEV], **PATHS))
     api.release(1, build_package())

@@ -22,7 +22,10 @@ from trifacta_emulator import build_package
 
 @pytest.mark.parametrize("generation", VERSIONS)
 def test_bucket_and_path(target, generation):
-    values = [replacing("s3Bucket", "wrangle-dev", "wrangle-prod"), replacing("fileLocation", "//dev//", "/prod/")]
+    values = [
+        replacing("s3Bucket", "wrangle-dev", "wrangle-prod"),
+        replacing("fileLocation", "//dev//", "/prod/"),
+    ]
     api = target(values=values, product_version=VERSIONS[generation])
     answer = imported(api, package_of(generation, **PATHS))
     tables = tables_of(api, answer)
@@ -70,7 +73,10 @@ def test_bucket_and_path(target, generation):
     ]
     # The answer's datasource leads to the location in the report.
     [source] = answer["datasources"]
-    assert place["id"] in (source.get("storageLocationId"), (source.get("storageLocation") or {}).get("id"))
+    assert place["id"] in (
+        source.get("storageLocationId"),
+        (source.get("storageLocation") or {}).get("id"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,11 @@ def test_what_value_rules_do(target, rules, dataset, output):
     tables = tables_of(api, answer)
     [location], [setting] = tables["storagelocations"], tables["writesettings"]
     assert setting["path"] == output
-    found = f"{location['type']}://{location['bucket']}{location['path']}" if location["bucket"] else location["path"]
+    found = (
+        f"{location['type']}://{location['bucket']}{location['path']}"
+        if location["bucket"]
+        else location["path"]
+    )
     assert found == output
     if dataset == output and len(rules) == 1:
         assert answer["importRuleChanges"] == UNCHANGED
@@ -108,12 +118,18 @@ def test_what_value_rules_do(target, rules, dataset, output):
 
 @pytest.mark.parametrize("generation", VERSIONS)
 def test_tables(target, generation):
-    values = [replacing("dbTableName", "orders", "orders_v2"), replacing("dbPath", "/^public$/", "prod")]
+    values = [
+        replacing("dbTableName", "orders", "orders_v2"),
+        replacing("dbPath", "/^public$/", "prod"),
+    ]
     api = target(values=values, product_version=VERSIONS[generation])
     answer = imported(api, package_of(generation, connections=[DEV]))
     [table] = tables_of(api, answer)["relationalsources"]
     assert (table["tableName"], table["relationalPath"]) == ("orders_v2", ["prod"])
-    items = [(item["field"], item["oldValue"], item["newValue"]) for item in answer["importRuleChanges"]["value"]]
+    items = [
+        (item["field"], item["oldValue"], item["newValue"])
+        for item in answer["importRuleChanges"]["value"]
+    ]
     assert items == [("tableName", "orders", "orders_v2"), ("relationalPath", ["public"], ["prod"])]
 
 
@@ -132,9 +148,13 @@ def test_hosts(target):
 @pytest.mark.parametrize("path", ["releases", "releases/dryRun"])
 def test_no_rule_reaches_a_parameterised_dataset(target, generation, path):
     api = target(values=EVERYWHERE, product_version=VERSIONS[generation])
-    answer = imported(api, package_of(generation, output_path="s3://dev-out/dev/x.csv", **PARAMETERISED), path)
+    answer = imported(
+        api, package_of(generation, output_path="s3://dev-out/dev/x.csv", **PARAMETERISED), path
+    )
     # Of the flow's one output, and not of its one dataset.
-    assert {change["tableName"] for change in answer["importRuleChanges"]["value"]} == {"writesettings"}
+    assert {change["tableName"] for change in answer["importRuleChanges"]["value"]} == {
+        "writesettings"
+    }
     if path == "releases":
         tables = tables_of(api, answer)
         [source], [location] = tables["datasources"], tables["storagelocations"]

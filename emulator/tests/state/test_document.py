@@ -33,7 +33,11 @@ READS = (
     "/v4/flowRuns/18001?embed=flow",
     "/v4/flowRuns/18001/jobGroups",
 )
-OBJECT_RULE = {"tableName": "connections", "onCondition": {"id": "24"}, "withCondition": {"id": 12001}}
+OBJECT_RULE = {
+    "tableName": "connections",
+    "onCondition": {"id": "24"},
+    "withCondition": {"id": 12001},
+}
 VALUE_RULE = {"type": "fileLocation", "on": "/dev", "with": "/prod"}
 
 
@@ -41,8 +45,17 @@ VALUE_RULE = {"type": "fileLocation", "on": "/dev", "with": "/prod"}
 def lived(start, clock):
     """An instance in which a lot has happened."""
     users = (User("admin@example.com", "admin-password", ("admin", "deployment")), User("b@x", "b"))
-    flows = (PresetFlow("Orders", connections=("orders",)), PresetFlow("Old"), PresetFlow("B", owner="b@x"))
-    api = start(users=users, flows=flows, connections=(PresetConnection("orders"),), tokens=(PresetToken("t", "b@x"),))
+    flows = (
+        PresetFlow("Orders", connections=("orders",)),
+        PresetFlow("Old"),
+        PresetFlow("B", owner="b@x"),
+    )
+    api = start(
+        users=users,
+        flows=flows,
+        connections=(PresetConnection("orders"),),
+        tokens=(PresetToken("t", "b@x"),),
+    )
     store = api.emulator.store
     api.deployment("Orders")
     api.deployment("Gone")
@@ -77,10 +90,16 @@ def test_another_emulator_answers_the_same(lived, start, clock):
         mine, theirs = lived.get(path), other.get(path)
         assert (theirs.status_code, theirs.text) == (mine.status_code, mine.text), path
     for api in (lived, other):
-        assert api("POST", "/v4/flows/1001/run", headers={"x-execution-id": "seven"}).status_code == 304
+        assert (
+            api("POST", "/v4/flows/1001/run", headers={"x-execution-id": "seven"}).status_code
+            == 304
+        )
     package = build_package("Next")
     [mine, theirs] = [api.upload(1, package).json() for api in (lived, other)]
-    assert (theirs["release"], theirs["deletedObjects"]) == (mine["release"], mine["deletedObjects"])
+    assert (theirs["release"], theirs["deletedObjects"]) == (
+        mine["release"],
+        mine["deletedObjects"],
+    )
     for api in (lived, other):
         group = api("POST", "/v4/deployments/1/run", json={}).json()["data"][0]["id"]
         clock.advance(60)
@@ -114,14 +133,25 @@ BY_HAND = {
     "tokens": [{"value": "secret", "email": "ops@example.com"}],
     "connections": [{"name": "orders"}],
     "flows": [
-        {"name": "Daily", "connections": ["orders"], "owner": "ops@example.com", "shared_with": ["dev@example.com"]}
+        {
+            "name": "Daily",
+            "connections": ["orders"],
+            "owner": "ops@example.com",
+            "shared_with": ["dev@example.com"],
+        }
     ],
     "deployments": [
         {
             "name": "Orders",
             "value_rules": [{"rule": VALUE_RULE}],
             "releases": [
-                {"flow": {"name": "Orders", "dataset_path": "s3://b/dev/in.csv", "description": "first"}},
+                {
+                    "flow": {
+                        "name": "Orders",
+                        "dataset_path": "s3://b/dev/in.csv",
+                        "description": "first",
+                    }
+                },
                 {"package": base64.b64encode(build_package("Orders")).decode()},
                 {"flow": {"name": "Orders"}, "active": False},
             ],
@@ -137,11 +167,15 @@ def test_by_hand(start):
     api.emulator.load_state(BY_HAND)
     store = api.emulator.store
     api.session.auth = ("ops@example.com", "q")
-    assert [(flow["name"], flow["creator"]) for flow in api.json("/v4/flows")["data"]] == [("Daily", {"id": 2})]
+    assert [(flow["name"], flow["creator"]) for flow in api.json("/v4/flows")["data"]] == [
+        ("Daily", {"id": 2})
+    ]
     rows = api.json("/v4/releases", deploymentId=1)["data"]
     assert [(row["id"], row["active"]) for row in rows] == [(103, None), (102, True), (101, None)]
     assert rows[2]["notes"] == "first"
-    assert [row["path"] for row in store.release(101).imported.tables["storagelocations"]] == ["/prod/in.csv"]
+    assert [row["path"] for row in store.release(101).imported.tables["storagelocations"]] == [
+        "/prod/in.csv"
+    ]
     assert [deployment.id for deployment in store.deployments()] == [7, 1]
     assert api.deployment() == 8
     assert store.flow(1001).visible_to(1)

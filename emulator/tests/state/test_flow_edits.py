@@ -18,10 +18,20 @@ def flow(number, reads=None):
     return {
         "id": number,
         "name": f"flow {number}",
-        "flownodes": [{"id": node, "scriptId": script, "flowNodeId": reads, "referenceId": None, "wrangled": True}],
+        "flownodes": [
+            {
+                "id": node,
+                "scriptId": script,
+                "flowNodeId": reads,
+                "referenceId": None,
+                "wrangled": True,
+            }
+        ],
         "recipes": [{"id": script, "name": "recipe"}],
         "datasources": [{"id": source, "parsingScriptId": script, "storageLocation": location}],
-        "outputobjects": [{"id": number, "flowNodeId": node, "isAdhoc": True, "writesettings": [setting]}],
+        "outputobjects": [
+            {"id": number, "flowNodeId": node, "isAdhoc": True, "writesettings": [setting]}
+        ],
     }
 
 
@@ -43,7 +53,11 @@ def exported(store, flow_id):
 
 def test_only_the_flow_itself_changes(store, clock):
     clock.advance(60)
-    arguments = {"dataset_path": "gs://lake/new.csv", "output_path": "/new.csv", "adhoc_output": False}
+    arguments = {
+        "dataset_path": "gs://lake/new.csv",
+        "output_path": "/new.csv",
+        "adhoc_output": False,
+    }
     store.edit_flow(DOWNSTREAM, name="Sales", **arguments)
     tables = exported(store, DOWNSTREAM)
     assert [row["bucket"] for row in tables["storagelocations"]] == ["dev", "lake"]
@@ -59,7 +73,9 @@ def test_another_file_has_no_parameters(store):
     [before] = exported(store, flow_id)["datasources"]
     store.edit_flow(flow_id, dataset_path="/x.csv")
     [after] = exported(store, flow_id)["datasources"]
-    told = [(one["isDynamic"], one["dynamicPath"], len(one["runParameters"])) for one in (before, after)]
+    told = [
+        (one["isDynamic"], one["dynamicPath"], len(one["runParameters"])) for one in (before, after)
+    ]
     assert told == [(True, "/.csv", 1), (False, None, 0)]
 
 
@@ -75,7 +91,10 @@ def test_the_other_flow_goes_along_as_it_is(store):
 def test_the_tables_given_stay_as_they_were(store):
     tables = store.flow(UPSTREAM).tables
     before = json.dumps(tables)
-    assert edited(tables, UPSTREAM, name="x", dataset_path="/x", output_path="/x", adhoc_output=False) != tables
+    assert (
+        edited(tables, UPSTREAM, name="x", dataset_path="/x", output_path="/x", adhoc_output=False)
+        != tables
+    )
     assert edited(tables, UPSTREAM) == tables
     assert json.dumps(tables) == before
 

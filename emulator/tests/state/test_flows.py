@@ -26,11 +26,17 @@ def exported(store, flow_id):
 
 
 def test_edit(store, clock):
-    flow = store.create_flow("Orders", dataset_path="s3://dev/in.csv", output_path="/dev/out.csv", user_id=2)
+    flow = store.create_flow(
+        "Orders", dataset_path="s3://dev/in.csv", output_path="/dev/out.csv", user_id=2
+    )
     before = exported(store, flow.id)
     clock.advance(60)
     edited = store.edit_flow(
-        flow.id, name="Sales", dataset_path="gs://lake/sales.csv", output_path="/new.csv", adhoc_output=False
+        flow.id,
+        name="Sales",
+        dataset_path="gs://lake/sales.csv",
+        output_path="/new.csv",
+        adhoc_output=False,
     )
     assert (edited.name, edited.creator, edited.updater) == ("Sales", 2, 1)
     assert (edited.created_at, edited.updated_at) == (flow.created_at, clock())
@@ -44,7 +50,9 @@ def test_edit(store, clock):
     # The same objects with the same ids.
     assert after.primary_flow_ids == before.primary_flow_ids
     for table in ("recipes", "datasources", "outputobjects"):
-        assert [row["id"] for row in after.tables[table]] == [row["id"] for row in before.tables[table]]
+        assert [row["id"] for row in after.tables[table]] == [
+            row["id"] for row in before.tables[table]
+        ]
 
 
 def test_edit_of_one_thing_leaves_the_rest(store):

@@ -37,7 +37,9 @@ def test_role(start, instance_type, user, status, path):
 
 
 def test_preset_token_expires(start, clock):
-    api = start(tokens=(PresetToken("secret", "admin@example.com", clock() + timedelta(seconds=60)),))
+    api = start(
+        tokens=(PresetToken("secret", "admin@example.com", clock() + timedelta(seconds=60)),)
+    )
     api.session.auth = None
     headers = {"Authorization": "Bearer secret"}
     assert api.get("/v4/deployments", headers=headers).status_code == 200
@@ -51,4 +53,6 @@ def test_tokens_off(start):
     api = start(tokens=(PresetToken("secret", "admin@example.com"),), api_tokens_enabled=False)
     assert api("POST", "/v4/apiAccessTokens", json={"lifetimeSeconds": 60}).status_code == 403
     api.session.auth = None
-    assert api.get("/v4/people/current", headers={"Authorization": "Bearer secret"}).status_code == 401
+    assert (
+        api.get("/v4/people/current", headers={"Authorization": "Bearer secret"}).status_code == 401
+    )

@@ -24,10 +24,20 @@ def admin(api):
 
 def test_add_list_and_clear(api, admin):
     assert admin("GET", "faults").json() == {"data": []}
-    response = admin("POST", "faults", json={"effect": {"type": "answer", "status": 503}, "times": 2, "skip": 1})
+    response = admin(
+        "POST", "faults", json={"effect": {"type": "answer", "status": 503}, "times": 2, "skip": 1}
+    )
     assert response.status_code == 201
     fault = Fault(Answer(503), times=2, skip=1).to_json()
-    expected = {"id": 1, "fault": fault, "seen": 0, "fired": 0, "left": 2, "waiting": 0, "outcomes": []}
+    expected = {
+        "id": 1,
+        "fault": fault,
+        "seen": 0,
+        "fired": 0,
+        "left": 2,
+        "waiting": 0,
+        "outcomes": [],
+    }
     assert response.json() == expected
     assert [api.get("/v4/deployments").status_code for _ in range(2)] == [200, 503]
     [row] = admin("GET", "faults").json()["data"]
@@ -47,7 +57,10 @@ def test_what_was_listed_can_be_added(api, admin):
     ("body", "details"),
     [
         ({"effect": {"type": "answer"}}, "effect answer: status is required"),
-        ({"effect": {"type": "hold"}, "wen": 1}, "there is no 'wen'; there are: effect, method, path, skip, times"),
+        (
+            {"effect": {"type": "hold"}, "wen": 1},
+            "there is no 'wen'; there are: effect, method, path, skip, times",
+        ),
         ([], "The body must be a JSON object"),
     ],
 )
@@ -83,7 +96,14 @@ def test_no_page_of_a_browser_changes_anything(admin, method, path):
     assert admin(method, path).status_code == 415
     assert admin(method, path, data='{"effect": {"type": "hold"}}', headers=form).status_code == 415
     assert admin(method, path, json=[]).status_code == 400
-    for name in ("evil.example.com", "evil.example.com:80", "10.0.0.1", "127.0.0.1.evil.example.com", "[::1", "a:b:c"):
+    for name in (
+        "evil.example.com",
+        "evil.example.com:80",
+        "10.0.0.1",
+        "127.0.0.1.evil.example.com",
+        "[::1",
+        "a:b:c",
+    ):
         assert admin(method, path, json={}, headers={"Host": name}).status_code == 403
     for name in ("localhost", "LOCALHOST:1", "[::1]:3005", "127.0.0.2"):
         assert admin(method, path, json={}, headers={"Host": name}).status_code != 403
@@ -91,13 +111,18 @@ def test_no_page_of_a_browser_changes_anything(admin, method, path):
 
 def test_nothing_is_changed_from_another_machine():
     """Ask as another machine does: over an address that is not this machine's alone."""
-    with Emulator(host="0.0.0.0") as emulator, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    with (
+        Emulator(host="0.0.0.0") as emulator,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
+    ):
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing: it only finds this machine's address
         except OSError:
             pytest.skip("this machine has no other address")
         address, port = probe.getsockname()[0], emulator.url.rpartition(":")[2]
-        asked = requests.post(f"http://{address}:{port}/emulator/faults", json=RESET, headers={"Host": "localhost"})
+        asked = requests.post(
+            f"http://{address}:{port}/emulator/faults", json=RESET, headers={"Host": "localhost"}
+        )
         assert asked.status_code == 403
         assert requests.get(f"http://{address}:{port}/emulator/faults").json() == {"data": []}
 
@@ -136,7 +161,9 @@ def test_late_ones(api, admin, package):
 def test_own_process(tmp_path, package):
     url_file = tmp_path / "url"
     command = [sys.executable, "-m", "trifacta_emulator", "--port", "0", "--deployment", "prod"]
-    with subprocess.Popen([*command, "--url-file", str(url_file)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, "--url-file", str(url_file)], stdout=subprocess.PIPE, text=True
+    ) as process:
         while "Ctrl-C" not in process.stdout.readline():
             pass
         url = url_file.read_text().strip()
@@ -149,8 +176,12 @@ def test_own_process(tmp_path, package):
             session.post(f"{url}/v4/deployments/1/releases", files={"data": package}, timeout=30)
         assert len(session.get(f"{url}/v4/releases", timeout=30).json()["data"]) == 1
         with ThreadPoolExecutor(1) as pool:
-            held = pool.submit(requests.get, f"{url}/v4/people/current", auth=session.auth, timeout=60)
-            while not session.get(f"{url}/emulator/faults", timeout=30).json()["data"][1]["waiting"]:
+            held = pool.submit(
+                requests.get, f"{url}/v4/people/current", auth=session.auth, timeout=60
+            )
+            while not session.get(f"{url}/emulator/faults", timeout=30).json()["data"][1][
+                "waiting"
+            ]:
                 pass
             # A held request does not keep the process from ending.
             process.terminate()
@@ -163,7 +194,12 @@ def test_own_process(tmp_path, package):
 def test_edit_flow(api, admin, clock):
     flow = api.emulator.store.create_flow("Daily Orders", dataset_path="s3://dev/in.csv")
     clock.advance(60)
-    changes = {"name": "Sales", "dataset_path": "/new.csv", "output_path": "/out.csv", "adhoc_output": False}
+    changes = {
+        "name": "Sales",
+        "dataset_path": "/new.csv",
+        "output_path": "/out.csv",
+        "adhoc_output": False,
+    }
     response = admin("PATCH", f"flows/{flow.id}", json=changes)
     assert response.status_code == 200
     assert response.json()["id"] == flow.id

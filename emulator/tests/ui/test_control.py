@@ -32,17 +32,31 @@ def other_address():
 def test_health(control):
     health = control("GET", "health").json()
     assert (health["status"], health["emulator_version"]) == ("ok", __version__)
-    assert (health["product_version"], health["instance_type"], health["deployment_manager"]) == ("9.7.0", "both", True)
+    assert (health["product_version"], health["instance_type"], health["deployment_manager"]) == (
+        "9.7.0",
+        "both",
+        True,
+    )
 
 
 def test_all_calls_are_kept_and_cleared(api, control):
     api.emulator.faults.add(Fault(Answer(503), path="/v4/flows"))
-    asked = [("/v4/people/current", 200), ("/v4/nothing", 404), ("/v4/flows", 503), ("/v4/deployments", 401)]
+    asked = [
+        ("/v4/people/current", 200),
+        ("/v4/nothing", 404),
+        ("/v4/flows", 503),
+        ("/v4/deployments", 401),
+    ]
     for path, status in asked:
         auth = ("admin@example.com", "wrong") if status == 401 else api.session.auth
-        assert requests.get(f"{api.emulator.url}{path}?limit=1", auth=auth, timeout=30).status_code == status
+        assert (
+            requests.get(f"{api.emulator.url}{path}?limit=1", auth=auth, timeout=30).status_code
+            == status
+        )
     rows = control("GET", "calls").json()["data"]
-    assert [(row["path"], row["query"], row["status"]) for row in rows] == [(path, "limit=1", s) for path, s in asked]
+    assert [(row["path"], row["query"], row["status"]) for row in rows] == [
+        (path, "limit=1", s) for path, s in asked
+    ]
     assert control("DELETE", "calls", json={}).status_code == 204
     assert control("GET", "calls").json() == {"data": []}
 
@@ -60,7 +74,9 @@ def test_reset_puts_the_start_back(api, control, package):
     for path in ("faults", "runs", "calls"):
         assert control("GET", path).json() == {"data": []}
     bearer = {"Authorization": f"Bearer {token}"}
-    assert requests.get(f"{api.emulator.url}/v4/flows", headers=bearer, timeout=30).status_code == 401
+    assert (
+        requests.get(f"{api.emulator.url}/v4/flows", headers=bearer, timeout=30).status_code == 401
+    )
     assert api.deployment() == 1
 
 
@@ -87,7 +103,10 @@ def test_state_over_http(api, control, package):
 def test_a_release_is_changed_by_one_field(api, control, package, body):
     release = api.release(api.deployment(), package)
     assert control("PATCH", f"releases/{release}", json=body).status_code == 400
-    assert control("PATCH", f"releases/{release}", json={"active": False}).json() == {"id": release, "active": False}
+    assert control("PATCH", f"releases/{release}", json={"active": False}).json() == {
+        "id": release,
+        "active": False,
+    }
     assert api.emulator.store.active_release(1) is None
     assert control("PATCH", "releases/7", json={"active": True}).status_code == 404
 
@@ -112,17 +131,25 @@ def test_changes_come_from_this_machine(method, path):
         assert requests.get(f"{url}/health", timeout=30).status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [*CHANGES, ("GET", "calls"), ("GET", "faults"), ("GET", "runs")])
+@pytest.mark.parametrize(
+    ("method", "path"), [*CHANGES, ("GET", "calls"), ("GET", "faults"), ("GET", "runs")]
+)
 def test_an_admin_token_takes_the_place_of_that_rule(method, path):
     server = ServerOptions(admin_token="open-sesame")
     with Emulator(host="0.0.0.0", server=server) as emulator:
         port = emulator.url.rpartition(":")[2]
         for address in ("127.0.0.1", other_address()):
             url = f"http://{address}:{port}/emulator/{path}"
-            for headers in ({}, {"Authorization": "Bearer open-sesam"}, {"Authorization": "Bearer é"}):
+            for headers in (
+                {},
+                {"Authorization": "Bearer open-sesam"},
+                {"Authorization": "Bearer é"},
+            ):
                 asked = requests.request(method, url, json={}, headers=headers, timeout=30)
                 assert asked.status_code == 401
-            assert requests.request(method, url, json={}, headers=TOKEN, timeout=30).status_code not in (401, 403)
+            assert requests.request(
+                method, url, json={}, headers=TOKEN, timeout=30
+            ).status_code not in (401, 403)
         # With the token no web page can send it, and so a call with nothing to say needs no body.
         url = f"http://127.0.0.1:{port}/emulator"
         assert requests.delete(f"{url}/calls", headers=TOKEN, timeout=30).status_code == 204

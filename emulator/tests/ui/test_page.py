@@ -62,13 +62,17 @@ def test_flows(start):
     text = page(api)
     assert '<h2 id="flows-title">Flows</h2>' in text
     assert (
-        '<th scope="row">1001</th><td>Daily Orders</td><td class="time">2024-01-01T00:00:00.000Z</td><td>2</td>' in text
+        '<th scope="row">1001</th><td>Daily Orders</td><td'
+        ' class="time">2024-01-01T00:00:00.000Z</td><td>2</td>' in text
     )
     assert "&lt;script&gt;alert(&#x27;x&#x27;)" in text
     assert text.count("<script>") == 1  # the page's own
     assert "<td>old</td>" not in text
     # Such an event has no deployment and no release.
-    assert f"<td></td><td></td><td>flow 1001 exported as package {uuid}</td><td>admin@example.com</td>" in text
+    assert (
+        f"<td></td><td></td><td>flow 1001 exported as package {uuid}</td><td>admin@example.com</td>"
+        in text
+    )
 
 
 def test_no_flows(api):
@@ -97,7 +101,11 @@ def test_a_name_says_which_instance_it_is():
         with Emulator(server=ServerOptions(name=name)) as emulator:
             text = requests.get(emulator.url, timeout=30).text
         titles += re.findall(r"<title>(.*?) at .*</title>|<h1>(.*?) at ", text)
-    assert titles == [(t, "") if i % 2 == 0 else ("", t) for t in ("Prod &lt;1&gt;", "Prod &lt;2&gt;") for i in (0, 1)]
+    assert titles == [
+        (t, "") if i % 2 == 0 else ("", t)
+        for t in ("Prod &lt;1&gt;", "Prod &lt;2&gt;")
+        for i in (0, 1)
+    ]
 
 
 def test_no_other_page_may_frame_it_or_run_a_script_in_it(api):

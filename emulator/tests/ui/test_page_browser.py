@@ -1,4 +1,5 @@
-"""The pages in a real browser: Debian's chromium, driven by playwright. ``scripts/test --browser`` has both."""
+"""The pages in a real browser: Debian's chromium, driven by playwright. ``scripts/test --browser``
+has both."""
 
 from __future__ import annotations
 
@@ -7,10 +8,14 @@ import shutil
 import pytest
 from trifacta_emulator import Emulator, EmulatorOptions, PresetFlow, RunOutcome, ServerOptions
 
-api = pytest.importorskip("playwright.sync_api", reason="no playwright here; scripts/test --browser has it")
+api = pytest.importorskip(
+    "playwright.sync_api", reason="no playwright here; scripts/test --browser has it"
+)
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium: apt-get install chromium"),
+    pytest.mark.skipif(
+        not shutil.which("chromium"), reason="no chromium: apt-get install chromium"
+    ),
 ]
 
 PHONE = {"width": 360, "height": 740}
@@ -44,26 +49,37 @@ CONTRASTS = """
 @pytest.fixture(scope="module")
 def browser():
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         yield browser
         browser.close()
 
 
 def furnished(**server):
     """Make an emulator with everything that a page shows."""
-    options = EmulatorOptions(flows=(PresetFlow("Daily Orders"),), job_start_seconds=0, job_run_seconds=0)
+    options = EmulatorOptions(
+        flows=(PresetFlow("Daily Orders"),), job_start_seconds=0, job_run_seconds=0
+    )
     emulator = Emulator(options, server=ServerOptions(**server))
     document = {
         "flows": [{"name": "Daily Orders"}],
         "deployments": [
-            {"name": "Orders", "releases": [{"flow": {"name": f"Daily Orders {n}"}} for n in range(3)]},
+            {
+                "name": "Orders",
+                "releases": [{"flow": {"name": f"Daily Orders {n}"}} for n in range(3)],
+            },
             {"name": "No releases"},
         ],
     }
     emulator.load_state(document)
     emulator.store.create_deployment("Nothing is active")
     emulator.load_state(emulator.state())
-    for outcome in (RunOutcome(status="Complete"), RunOutcome(message="no such table"), RunOutcome(status="Canceled")):
+    for outcome in (
+        RunOutcome(status="Complete"),
+        RunOutcome(message="no such table"),
+        RunOutcome(status="Canceled"),
+    ):
         emulator.runs.add(outcome)
         emulator.store.run_deployment(1)
     return emulator
@@ -81,7 +97,9 @@ def page(browser, emulator):
     page = browser.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
     page.goto(emulator.url)
     yield page
     page.close()
@@ -164,7 +182,8 @@ def test_on_a_phone(browser, emulator, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/deployments/1", "/deployments/2", "/deployments/3", "/jobs/16001", "/jobs/16002"]
+    "path",
+    ["/", "/deployments/1", "/deployments/2", "/deployments/3", "/jobs/16001", "/jobs/16002"],
 )
 def test_contrast(browser, emulator, path):
     page = browser.new_page()
@@ -180,7 +199,10 @@ def test_for_a_screen_reader(browser, emulator, path):
     """One main heading, then sections; each table has a name, heads of columns and of rows."""
     page = browser.new_page()
     page.goto(f"{emulator.url}{path}")
-    levels = [int(one.evaluate("node => node.tagName.slice(1)")) for one in page.get_by_role("heading").all()]
+    levels = [
+        int(one.evaluate("node => node.tagName.slice(1)"))
+        for one in page.get_by_role("heading").all()
+    ]
     assert levels[0] == 1
     assert set(levels[1:]) == {2}
     for role in ("banner", "main"):
@@ -202,7 +224,10 @@ def test_a_refresh_keeps_the_place(page, emulator):
     page.set_viewport_size({"width": 800, "height": 300})
     page.locator("#job-16001").scroll_into_view_if_needed()
     page.locator("#job-16001").focus()
-    page.evaluate("document.getElementById('deployment-1').kept = true; document.getElementById('history').kept = true")
+    page.evaluate(
+        "document.getElementById('deployment-1').kept = true;"
+        " document.getElementById('history').kept = true"
+    )
     before = page.evaluate("scrollY")
     emulator.store.rename_deployment(2, "Renamed")
     refreshed(page)
@@ -210,11 +235,15 @@ def test_a_refresh_keeps_the_place(page, emulator):
     assert before > 0
     assert abs(page.evaluate("scrollY") - before) < 60
     assert page.evaluate("document.activeElement.id") == "job-16001"
-    assert page.evaluate("[document.getElementById('deployment-1').kept, document.getElementById('history').kept]") == [
+    assert page.evaluate(
+        "[document.getElementById('deployment-1').kept, document.getElementById('history').kept]"
+    ) == [
         True,
         None,
     ]
-    page.evaluate("getSelection().selectAllChildren(document.querySelector('#deployment-1 td.code'))")
+    page.evaluate(
+        "getSelection().selectAllChildren(document.querySelector('#deployment-1 td.code'))"
+    )
     emulator.store.rename_deployment(2, "Renamed again")
     refreshed(page)
     assert page.evaluate("String(getSelection())")
@@ -247,7 +276,11 @@ def test_foreign_names_are_text(browser):
     with Emulator(server=ServerOptions(name=evil)) as emulator:
         emulator.store.create_deployment(evil)
         emulator.load_state(
-            {"deployments": [{"name": evil, "releases": [{"flow": {"name": evil, "description": evil}}]}]}
+            {
+                "deployments": [
+                    {"name": evil, "releases": [{"flow": {"name": evil, "description": evil}}]}
+                ]
+            }
         )
         page = browser.new_page()
         page.goto(emulator.url)

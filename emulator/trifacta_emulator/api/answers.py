@@ -1,9 +1,10 @@
 """The answer to an import, in the shape of the product's version.
 
-* Before 6.8: exactly the objects of the vendor's page, with flat columns and users as plain ids [R: SEED].
+* Before 6.8: exactly the objects of the vendor's page, with flat columns and users as plain ids [R:
+  SEED].
 * 6.8 and 7.x: references as objects, but flows still flat [R: D68 API Flows Package Post v4].
-* From 8.0 on: flows with ``creator`` and ``updater``, and more lists [P: AAC25]. The real release of that change is not
-  known [?].
+* From 8.0 on: flows with ``creator`` and ``updater``, and more lists [P: AAC25]. The real release
+  of that change is not known [?].
 """
 
 from __future__ import annotations
@@ -47,13 +48,16 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
         "flows": [flow(imported, row) for row in tables["flows"]],
         "datasources": [_datasource(imported, row) for row in tables["datasources"]],
         "flownodes": [flownode_row(row, _stamp(imported, row)) for row in tables["flownodes"]],
-        "outputobjects": [output_row(row, _stamp(imported, row)) for row in tables["outputobjects"]],
+        "outputobjects": [
+            output_row(row, _stamp(imported, row)) for row in tables["outputobjects"]
+        ],
     }
     if latest:
         answer |= {
             # The name is documented, as a bare object [P: AAC25]. The content is our choice [?].
             "createdObjectMapping": {
-                table: {str(old): new for old, new in ids.items()} for table, ids in imported.mapping.items()
+                table: {str(old): new for old, new in ids.items()}
+                for table, ids in imported.mapping.items()
             },
             "flowedges": [edge_row(row, _stamp(imported, row)) for row in tables["flowedges"]],
             "recipes": [recipe_row(row, _stamp(imported, row)) for row in tables["recipes"]],
@@ -63,7 +67,8 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
 
 
 def _times(imported: ImportedPackage, row: Row) -> Row:
-    # createdAt is the package's own if it has one: on the page it is older than the release [R: SEED].
+    # createdAt is the package's own if it has one: on the page it is older than the release [R:
+    # SEED].
     now = iso(imported.at)
     return {"createdAt": row.get("createdAt") or now, "updatedAt": now}
 

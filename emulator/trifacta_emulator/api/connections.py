@@ -17,7 +17,10 @@ async def list_all(request: Request) -> Response:
     """GET, newest first [R: D64] [P: AAC25]. Every user sees all connections: our choice [?]."""
     context, params = context_of(request), request.query_params
     wanted = embeds(params, "connections", PEOPLE)
-    rows = [embed_people(context, _body(row), wanted) for row in context.store.state.connections.listed()]
+    rows = [
+        embed_people(context, _body(row), wanted)
+        for row in context.store.state.connections.listed()
+    ]
     return JSONResponse(list_answer(rows, params))
 
 
@@ -42,8 +45,8 @@ async def status(request: Request) -> Response:
 
 
 def _body(connection: LocalConnection) -> Row:
-    # Names of Connection in the API description [P: AAC25] [R: D64]. ``credentials`` never has a secret. The values of
-    # the host and its port are our choice [?].
+    # Names of Connection in the API description [P: AAC25] [R: D64]. ``credentials`` never has a
+    # secret. The values of the host and its port are our choice [?].
     place = {"host": f"{connection.vendor}.example.com", "port": 5432}
     return {
         "id": connection.id,

@@ -8,9 +8,23 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    json_object,
+    path_id,
+    person_of,
+)
 from trifacta_emulator.api.people import PEOPLE, embed_people
-from trifacta_emulator.api.query import embedded_list, embeds, flag, list_answer, paging, select_fields
+from trifacta_emulator.api.query import (
+    embedded_list,
+    embeds,
+    flag,
+    list_answer,
+    paging,
+    select_fields,
+)
 from trifacta_emulator.api.releases import deployment_body, release_body, release_rows, updated_body
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
@@ -27,7 +41,9 @@ async def create(request: Request) -> Response:
 
 
 async def list_all(request: Request) -> Response:
-    """GET: accessible deployments, newest first [R: VS-143186630]. Here every user can access all."""
+    """GET: accessible deployments, newest first [R: VS-143186630]. Here every user can
+    access all.
+    """
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
     wanted = embeds(params, "deployments", _associations(context))
@@ -43,7 +59,9 @@ async def read(request: Request) -> Response:
     """GET one, with ``embed=releases`` [R: D64 API Deployments Get Release List v4]."""
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
-    deployment = context.store.state.deployments.read(path_id(request), include_deleted=with_deleted)
+    deployment = context.store.state.deployments.read(
+        path_id(request), include_deleted=with_deleted
+    )
     wanted = embeds(params, "deployments", _associations(context))
     if "releases" in wanted and context.options.embed_paging and not wanted["releases"]:
         # The page says that limit and offset page the releases; we are not sure [?].
@@ -76,7 +94,11 @@ def _associations(context: Context) -> tuple[str, ...]:
 
 
 def _embedded(
-    context: Context, deployment: Deployment, wanted: Mapping[str, Mapping[str, str]], *, with_deleted: bool
+    context: Context,
+    deployment: Deployment,
+    wanted: Mapping[str, Mapping[str, str]],
+    *,
+    with_deleted: bool,
 ) -> Row:
     body = deployment_body(deployment, _counts(context, deployment), deleted_at=with_deleted)
     if "releases" in wanted:
@@ -95,12 +117,17 @@ def _name(body: dict[str, Any]) -> str:
 
 def _counts(context: Context, deployment: Deployment) -> Row:
     releases = context.store.releases(deployment.id)
-    # latestRelease is null without releases [R: VS-143186630]. Otherwise it is an object or an id [?].
+    # latestRelease is null without releases [R: VS-143186630]. Otherwise it is an object or an id
+    # [?].
     latest: Row | int | None = None
     if releases:
         keys = ("id", "notes", "packageUuid", "active", "createdAt", "updatedAt")
         body = release_body(context.options, releases[-1])
-        latest = {key: body[key] for key in keys} if context.options.latest_release == "object" else body["id"]
+        latest = (
+            {key: body[key] for key in keys}
+            if context.options.latest_release == "object"
+            else body["id"]
+        )
     return {"numReleases": len(releases), "latestRelease": latest}
 
 

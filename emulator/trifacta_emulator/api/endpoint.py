@@ -1,7 +1,8 @@
-"""What all calls share: the table of endpoints, the checks before a handler runs, and how handlers read a request.
+"""What all calls share: the table of endpoints, the checks before a handler runs, and how handlers
+read a request.
 
-A handler is a coroutine function. It takes the request and returns the answer. A module of a resource lists its
-handlers in ``ENDPOINTS``.
+A handler is a coroutine function. It takes the request and returns the answer. A module of a
+resource lists its handlers in ``ENDPOINTS``.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Endpoint:
     :param handler: coroutine function that answers
     :param deployments: whether the caller needs access to deployments
     :param produces: media type of the answer. ``Accept`` may name it in place of JSON
-    :param option: name of the option, or property of the options, that must be true, or the call does not exist;
-        ``None`` = no such option
+    :param option: name of the option, or property of the options, that must be true, or the call
+        does not exist; ``None`` = no such option
     :param once: whether it counts an ``x-execution-id``
     """
 
@@ -102,7 +103,9 @@ class AuthMiddleware:
         is_token = header.partition(" ")[0].lower() == "bearer"
         if is_token and self._options.bad_token_status == 400:
             name, message = "InvalidAccessTokenException", "Invalid access token"
-            return error_response(ApiError(400, "The access token is not valid", name=name, message=message))
+            return error_response(
+                ApiError(400, "The access token is not valid", name=name, message=message)
+            )
         # The body of a 401 is not documented for ordinary calls [?]. A JSON exception is [M].
         if self._options.unauthorized_body == "text":
             return PlainTextResponse("Unauthorized", status_code=401)
@@ -124,7 +127,8 @@ def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
 
 
 def number_id(path: str) -> str:
-    """Let ``{id}`` of a path be a number. Another path is not known, so its answer is the recorded 404 [P: AYX].
+    """Let ``{id}`` of a path be a number. Another path is not known, so its answer is the recorded
+    404 [P: AYX].
 
     :param path: the path of a route
     """
@@ -202,7 +206,8 @@ async def json_value(request: Request, most_bytes: int = MOST_JSON_BYTES) -> Any
 async def uploaded_package(request: Request) -> Package:
     """Read the package of a request: the file of a multipart form, in a part of any name.
 
-    The page says ``data`` [R: SEED, D60]. Clients also send ``archive`` and ``File`` [P: GCF, AAC25].
+    The page says ``data`` [R: SEED, D60]. Clients also send ``archive`` and ``File`` [P: GCF,
+    AAC25].
 
     All checks that need no body come before the body is read.
 
@@ -237,7 +242,9 @@ async def _body(request: Request, most: int) -> bytes:
             body += chunk
             if len(body) > most:
                 # Name and message are those of Express [I]. The limit is our choice [?].
-                raise ApiError(413, f"The body has more than {most} bytes", name="PayloadTooLargeError")
+                raise ApiError(
+                    413, f"The body has more than {most} bytes", name="PayloadTooLargeError"
+                )
         request.state.body = bytes(body)
     return cast("bytes", request.state.body)
 
@@ -248,7 +255,8 @@ def _media_type(request: Request) -> str:
 
 
 def _lower_case(path: str) -> str:
-    # Paths of requests are in lower case here, see ConnectionMiddleware. Names of parameters must stay.
+    # Paths of requests are in lower case here, see ConnectionMiddleware. Names of parameters must
+    # stay.
     return re.sub(r"(?<!\{)\b\w+\b(?!\})", lambda match: match[0].lower(), path)
 
 
@@ -256,9 +264,16 @@ def _dispatch(methods: dict[str, Endpoint]) -> Handler:
     async def dispatch(request: Request) -> Response:
         # Starlette adds HEAD to each GET.
         endpoint = methods["GET" if request.method == "HEAD" else request.method]
-        accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
-        if endpoint.deployments and not context_of(request).auth.may_use_deployments(person_of(request)):
-            raise AccessError("Deployments need the Deployment role", "User is not authorised to access this API.")
+        accepted = {
+            part.partition(";")[0].strip().lower()
+            for part in request.headers.get("accept", "*/*").split(",")
+        }
+        if endpoint.deployments and not context_of(request).auth.may_use_deployments(
+            person_of(request)
+        ):
+            raise AccessError(
+                "Deployments need the Deployment role", "User is not authorised to access this API."
+            )
         if not accepted & {*_ACCEPTABLE, endpoint.produces}:
             raise ApiError(415, "Accept must allow application/json")
         return await endpoint.handler(request)

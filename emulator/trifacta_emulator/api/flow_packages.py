@@ -1,7 +1,8 @@
-"""``POST /v4/flows/package``: packages become ordinary flows, with mappings of connections and parameters.
+"""``POST /v4/flows/package``: packages become ordinary flows, with mappings of connections and
+parameters.
 
-The mappings and the answer that asks for them are those of the specification of 2025 [P: AAC25]. What the product does
-with them is not documented: our choice [?].
+The mappings and the answer that asks for them are those of the specification of 2025 [P: AAC25].
+What the product does with them is not documented: our choice [?].
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.answers import import_answer
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, person_of, uploaded_package
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    person_of,
+    uploaded_package,
+)
 from trifacta_emulator.api.query import flag
 from trifacta_emulator.errors import ValidationError, error_response
 from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Package, Row
@@ -52,7 +59,8 @@ async def import_package(request: Request) -> Response:
 
 
 async def import_dry_run(request: Request) -> Response:
-    """POST to ``package/dryRun``: the same with 200, and nothing is kept [R: D60 Flows Package Post DryRun v4].
+    """POST to ``package/dryRun``: the same with 200, and nothing is kept [R: D60 Flows Package Post
+    DryRun v4].
 
     Errors are those of a release's dry run [I].
     """
@@ -61,7 +69,9 @@ async def import_dry_run(request: Request) -> Response:
         upload = await _read(request)
         if upload.held_up:
             return JSONResponse(upload.held_up)
-        made = context.store.preview_flow(upload.package, person_of(request).id, mapping=upload.mapping)
+        made = context.store.preview_flow(
+            upload.package, person_of(request).id, mapping=upload.mapping
+        )
     except ValidationError as error:
         if context.options.dry_run_errors == "status":
             raise
@@ -86,7 +96,9 @@ async def _read(request: Request) -> _Upload:
     context = context_of(request)
     package = await uploaded_package(request)
     form = await request.form()  # read before; its texts are still there
-    connections = _mappings("connectionIdMapping", form.getlist("connectionIdMapping"), ("mappedConnectionUuid",))
+    connections = _mappings(
+        "connectionIdMapping", form.getlist("connectionIdMapping"), ("mappedConnectionUuid",)
+    )
     parameters = _mappings(
         "environmentParameterMapping",
         form.getlist("environmentParameterMapping"),
@@ -107,7 +119,9 @@ async def _read(request: Request) -> _Upload:
 
 
 def _mappings(name: str, parts: Sequence[Any], targets: tuple[str, ...]) -> list[Row]:
-    """Read a mapping: one part with a JSON array, or one part for each element. Either may be meant [?]."""
+    """Read a mapping: one part with a JSON array, or one part for each element. Either may be meant
+    [?].
+    """
     key = "connectionUuid" if name == "connectionIdMapping" else "overrideKey"
     found: list[Any] = []
     for part in parts:
@@ -120,7 +134,9 @@ def _mappings(name: str, parts: Sequence[Any], targets: tuple[str, ...]) -> list
     for one in found:
         given = set(one) if isinstance(one, dict) else set()
         if not any(given == {key, target} for target in targets) or not isinstance(one[key], str):
-            raise ValidationError(f"{name} must hold objects with {key} and {' or '.join(targets)}, not {one!r}")
+            raise ValidationError(
+                f"{name} must hold objects with {key} and {' or '.join(targets)}, not {one!r}"
+            )
     return found
 
 
@@ -134,11 +150,17 @@ def _rule(context: Context, number: int, mapping: Row) -> ImportRule:
     return ImportRule(number, 0, "object", rule, now, now, 1, 1)
 
 
-def _held_up(context: Context, package: Package, connections: list[Row], parameters: list[Row]) -> Row | None:
-    here = {one.uuid for one in context.store.connections()} | {one["connectionUuid"] for one in connections}
+def _held_up(
+    context: Context, package: Package, connections: list[Row], parameters: list[Row]
+) -> Row | None:
+    here = {one.uuid for one in context.store.connections()} | {
+        one["connectionUuid"] for one in connections
+    }
     missing = [row for row in package.tables["connections"] if row.get("uuid") not in here]
     mapped = {one["overrideKey"] for one in parameters}
-    referenced = [one for one in _environment_parameters(package) if one["overrideKey"] not in mapped]
+    referenced = [
+        one for one in _environment_parameters(package) if one["overrideKey"] not in mapped
+    ]
     if not missing and not referenced:
         return None
     # The names are documented, the contents are not [P: AAC25].
@@ -148,16 +170,29 @@ def _held_up(context: Context, package: Package, connections: list[Row], paramet
             {"overrideKey": one["overrideKey"], "value": one.get("value")} for one in referenced
         ],
         "connectionsWithoutMapping": [
-            {key: row.get(key) for key in ("id", "uuid", "name", "type", "vendor")} for row in missing
+            {key: row.get(key) for key in ("id", "uuid", "name", "type", "vendor")}
+            for row in missing
         ],
     }
 
 
 def _environment_parameters(package: Package) -> list[Row]:
     # A parameter of a dataset says itself whether it is one of the workspace [P].
-    edits = (one.get("runParameterEdit") for row in package.tables["datasources"] for one in _parameters(row))
-    found = [edit for edit in edits if isinstance(edit, dict) and edit.get("isEnvironmentParameter") is True]
-    return list({one["overrideKey"]: one for one in found if isinstance(one.get("overrideKey"), str)}.values())
+    edits = (
+        one.get("runParameterEdit")
+        for row in package.tables["datasources"]
+        for one in _parameters(row)
+    )
+    found = [
+        edit
+        for edit in edits
+        if isinstance(edit, dict) and edit.get("isEnvironmentParameter") is True
+    ]
+    return list(
+        {
+            one["overrideKey"]: one for one in found if isinstance(one.get("overrideKey"), str)
+        }.values()
+    )
 
 
 def _parameters(row: Row) -> list[Row]:
@@ -176,13 +211,18 @@ def _with_parameters(package: Package, mappings: list[Row]) -> Package:
             return edit
         if "mappedOverrideKey" in mapping:
             return {**edit, "overrideKey": mapping["mappedOverrideKey"]}
-        return {**edit, "value": {"variable": {"value": mapping["mappedValue"]}}, "isEnvironmentParameter": False}
+        return {
+            **edit,
+            "value": {"variable": {"value": mapping["mappedValue"]}},
+            "isEnvironmentParameter": False,
+        }
 
     sources = [
         {
             **row,
             "runParameters": [
-                {**one, "runParameterEdit": edited(one.get("runParameterEdit"))} for one in _parameters(row)
+                {**one, "runParameterEdit": edited(one.get("runParameterEdit"))}
+                for one in _parameters(row)
             ],
         }
         for row in package.tables["datasources"]

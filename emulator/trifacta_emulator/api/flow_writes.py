@@ -23,13 +23,18 @@ async def create(request: Request) -> Response:
     if not name:
         raise ValidationError("name: a non-empty string is required")
     made = context_of(request).store.create_empty_flow(
-        name, _text(body, "description"), person_of(request).id, increment_name=body.get("incrementName") is True
+        name,
+        _text(body, "description"),
+        person_of(request).id,
+        increment_name=body.get("incrementName") is True,
     )
     return JSONResponse(flow_body(made), status_code=201)
 
 
 async def copy(request: Request) -> Response:
-    """POST ``{"name", "description", "copyDatasources"}``: 201, a copy with its recipes and outputs [P: AAC25, GA]."""
+    """POST ``{"name", "description", "copyDatasources"}``: 201, a copy with its recipes and outputs
+    [P: AAC25, GA].
+    """
     context, flow_id = context_of(request), path_id(request)
     require_access(request, flow_id)
     context.store.flow(flow_id)

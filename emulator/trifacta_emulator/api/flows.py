@@ -8,7 +8,14 @@ from collections.abc import Collection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    json_object,
+    path_id,
+    person_of,
+)
 from trifacta_emulator.api.people import PEOPLE, embed_people, has_access, require_access
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
 from trifacta_emulator.api.recipes import flow_embeds
@@ -22,15 +29,17 @@ from trifacta_emulator.state.recipes import home_of_flow
 _FILTERS = ("owned", "shared", "all")
 #: Embeds of a flow that clients use [P: AAC25, NZ]. The product has more.
 _EMBEDS = (*PEOPLE, "flowNodes", "flowNodes.recipe", "flowEdges")
-#: From here on the list shows the caller's own flows only. The real release of that change is not known [?].
+#: From here on the list shows the caller's own flows only. The real release of that change is not
+#: known [?].
 _OWN_FLOWS = (7, 0, 0)
 
 
 async def list_all(request: Request) -> Response:
-    """GET the flows that the caller has access to, newest first [R: D64]. Flows of releases are left out [?].
+    """GET the flows that the caller has access to, newest first [R: D64]. Flows of releases are
+    left out [?].
 
-    ``flowFilter`` chooses among them [R: D64]. In later releases it is ``flowsFilter``, and without it the list holds
-    the caller's own [P: NZ].
+    ``flowFilter`` chooses among them [R: D64]. In later releases it is ``flowsFilter``, and without
+    it the list holds the caller's own [P: NZ].
     """
     context, params = context_of(request), request.query_params
     usual = "owned" if context.store.state.product.release >= _OWN_FLOWS else "all"
@@ -73,7 +82,9 @@ def _embedded(context: Context, body: Row, home: Home, wanted: Collection[str]) 
 
 
 async def update(request: Request) -> Response:
-    """PATCH name and description; only the owner may [R: D64]. The page has no body of the answer ("None")."""
+    """PATCH name and description; only the owner may [R: D64]. The page has no body of the answer
+    ("None").
+    """
     context, flow_id, person = context_of(request), path_id(request), person_of(request)
     if context.store.flow(flow_id).creator != person.id:
         raise AccessError.to("flows", flow_id)
@@ -82,9 +93,15 @@ async def update(request: Request) -> Response:
         raise ValidationError("name or description is required")
     for field, value in body.items():
         if field not in ("name", "description") or not isinstance(value, str):
-            raise ValidationError(f"{field}: only name and description can be changed, and they are strings")
+            raise ValidationError(
+                f"{field}: only name and description can be changed, and they are strings"
+            )
     changed = context.store.edit_flow(flow_id, **body, user_id=person.id)
-    return JSONResponse(updated_body(changed)) if context.options.flow_patch_body == "short" else Response()
+    return (
+        JSONResponse(updated_body(changed))
+        if context.options.flow_patch_body == "short"
+        else Response()
+    )
 
 
 async def export(request: Request) -> Response:
@@ -98,7 +115,9 @@ async def export(request: Request) -> Response:
 
 
 async def export_dry_run(request: Request) -> Response:
-    """GET to ``package/dryRun``: whether the export is allowed [P: AAC25]. The answer is not known [?]."""
+    """GET to ``package/dryRun``: whether the export is allowed [P: AAC25]. The answer is not known
+    [?].
+    """
     _exportable(request)
     return JSONResponse({})
 
@@ -118,7 +137,9 @@ def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
     :param flow: the flow
     :param deleted_at: add ``deleted_at``
     """
-    body = _written(flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater)
+    body = _written(
+        flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater
+    )
     body["folder"] = {"id": flow.folder_id} if flow.folder_id else None
     if deleted_at:
         # As in the other answers to includeDeleted=true [R: D64].

@@ -36,11 +36,15 @@ def _reader(kind: RuleKind, filter_field: str) -> Handler:
 
 def _replacer(kind: RuleKind) -> Handler:
     async def replace(request: Request) -> Response:
-        """PATCH: replaces all rules of the kind and answers with the replaced ones [R: D64]; the shape is [M]."""
+        """PATCH: replaces all rules of the kind and answers with the replaced ones [R: D64]; the
+        shape is [M].
+        """
         context, deployment_id = context_of(request), path_id(request)
         context.store.deployment(deployment_id)
         rules = checked_rules(kind, await json_value(request))
-        replaced = context.store.replace_import_rules(deployment_id, kind, rules, person_of(request).id)
+        replaced = context.store.replace_import_rules(
+            deployment_id, kind, rules, person_of(request).id
+        )
         return JSONResponse({"deleted": {"data": [_body(rule) for rule in replaced]}})
 
     return replace
@@ -63,7 +67,9 @@ _OBJECT = "/v4/deployments/{id}/objectImportRules"
 _VALUE = "/v4/deployments/{id}/valueImportRules"
 # Operation ids: those of the PATCHes are [M], those of the GETs [I].
 ENDPOINTS = (
-    Endpoint("GET", _OBJECT, "getObjectImportRules", _reader("object", "tableName"), deployments=True),
+    Endpoint(
+        "GET", _OBJECT, "getObjectImportRules", _reader("object", "tableName"), deployments=True
+    ),
     Endpoint("PATCH", _OBJECT, "updateObjectImportRules", _replacer("object"), deployments=True),
     Endpoint("GET", _VALUE, "getValueImportRules", _reader("value", "type"), deployments=True),
     Endpoint("PATCH", _VALUE, "updateValueImportRules", _replacer("value"), deployments=True),

@@ -35,16 +35,22 @@ _EMBEDS = (
     *PEOPLE,
 )
 #: A document without a page. Nothing is computed here.
-_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n%%EOF\n"
+_PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count"
+    b" 0>>endobj\n%%EOF\n"
+)
 
 
 async def list_all(request: Request) -> Response:
-    """GET, newest first [R: D60, D64], with ``flowNodeId`` and ``ranfor`` [P: AAC25]. Every user sees all [?]."""
+    """GET, newest first [R: D60, D64], with ``flowNodeId`` and ``ranfor`` [P: AAC25]. Every user
+    sees all [?].
+    """
     context, params = context_of(request), request.query_params
     groups = [
         one
         for one in context.store.state.job_groups.listed()
-        if params.get("flowNodeId") in (None, str(one.recipe.id)) and params.get("ranfor") in (None, "recipe")
+        if params.get("flowNodeId") in (None, str(one.recipe.id))
+        and params.get("ranfor") in (None, "recipe")
     ]
     return JSONResponse(list_answer(job_group_rows(context, groups, params), params))
 
@@ -82,7 +88,9 @@ async def job_status(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """POST: does nothing if the job group has ended [P: AAC25]. The status is 200, or 202 in some builds [M]."""
+    """POST: does nothing if the job group has ended [P: AAC25]. The status is 200, or 202 in some
+    builds [M].
+    """
     context = context_of(request)
     group = context.store.cancel_job_group(path_id(request), person_of(request).id)
     answer = {"jobIds": [job.id for job in group.jobs], "jobgroupId": group.id}
@@ -106,12 +114,18 @@ async def outputs(request: Request) -> Response:
 
 
 async def profile(request: Request) -> Response:
-    """GET ``profile``, or ``profileResults``, which has the profiles by job [P: AAC25]. All profiles are empty here."""
+    """GET ``profile``, or ``profileResults``, which has the profiles by job [P: AAC25]. All
+    profiles are empty here.
+    """
     group = context_of(request).store.job_group(path_id(request))
     if group.status != "Complete" or not group.has_profile:
         raise _no_profile(group)
     # The fields that a public client reads [P: SDK].
-    found: Row = {"profilerTypeCheckHistograms": {}, "profilerValidValueHistograms": {}, "columnTypes": {}}
+    found: Row = {
+        "profilerTypeCheckHistograms": {},
+        "profilerValidValueHistograms": {},
+        "columnTypes": {},
+    }
     if request.url.path.endswith("profileresults"):
         # The key is our choice [?].
         found = {str(job.id): found for job in group.jobs if job.type == "profile"}
@@ -119,7 +133,9 @@ async def profile(request: Request) -> Response:
 
 
 async def pdf(request: Request) -> Response:
-    """GET the profile as a document: 404 until it exists [P: SDK], 400 for a job group without one [P: AYX]."""
+    """GET the profile as a document: 404 until it exists [P: SDK], 400 for a job group without one
+    [P: AYX].
+    """
     group = context_of(request).store.job_group(path_id(request))
     if not group.has_profile or (group.finished and group.status != "Complete"):
         raise _no_profile(group)
@@ -145,7 +161,8 @@ async def logs(request: Request) -> Response:
 
 def _log_of(group: JobGroup, job: Job) -> str:
     state = _job_status(group, job)
-    lines = [f"{iso(group.created_at)[:23]} INFO Job {job.id} ({job.type}) of job group {group.id} was created"]
+    created = f"Job {job.id} ({job.type}) of job group {group.id} was created"
+    lines = [f"{iso(group.created_at)[:23]} INFO {created}"]
     if state != "Created":
         lines.append(f"{iso(group.starts_at)[:23]} INFO Job {job.id} started")
     if group.finished and state != "Created":
@@ -155,7 +172,9 @@ def _log_of(group: JobGroup, job: Job) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping[str, str]) -> list[Row]:
+def job_group_rows(
+    context: Context, groups: Sequence[JobGroup], params: Mapping[str, str]
+) -> list[Row]:
     """Write job groups with what ``embed`` asks for.
 
     :param context: the emulator
@@ -184,7 +203,9 @@ def job_group_rows(context: Context, groups: Sequence[JobGroup], params: Mapping
 def _no_profile(group: JobGroup) -> ApiError:
     # [P: AYX]
     details = f"Job group {group.id} does not have profiling data"
-    return ApiError(400, details, name="ProfilingDataNotFoundException", message="Profiling data not found")
+    return ApiError(
+        400, details, name="ProfilingDataNotFoundException", message="Profiling data not found"
+    )
 
 
 def _body(context: Context, group: JobGroup) -> Row:
@@ -205,7 +226,9 @@ def _body(context: Context, group: JobGroup) -> Row:
         "updater": {"id": group.creator},
         "snapshot": {"id": group.id},
         "wrangledDataset": {"id": group.recipe.id},
-        context.options.flow_run_name: None if group.flow_run_id is None else {"id": group.flow_run_id},
+        context.options.flow_run_name: (
+            None if group.flow_run_id is None else {"id": group.flow_run_id}
+        ),
     }
 
 
@@ -232,22 +255,33 @@ def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[st
     if {"jobs.scriptResults", "jobs.scriptResults.storageLocation"} & set(wanted):
         results = _script_results(group, job) if state == "Complete" else []
         if "jobs.scriptResults.storageLocation" not in wanted:
-            results = [{key: value for key, value in row.items() if key != "storageLocation"} for row in results]
+            results = [
+                {key: value for key, value in row.items() if key != "storageLocation"}
+                for row in results
+            ]
         body["scriptResults"] = {"data": results}
     if {"jobs.fileWriterJob", "jobs.fileWriterJob.writeSetting"} & set(wanted):
         whole = "jobs.fileWriterJob.writeSetting" in wanted
-        body["fileWriterJob"] = job.setting and {"id": job.id, "writeSetting": _setting(job.setting, whole)}
+        body["fileWriterJob"] = job.setting and {
+            "id": job.id,
+            "writeSetting": _setting(job.setting, whole),
+        }
     return body
 
 
 def _script_results(group: JobGroup, job: Job) -> list[Row]:
-    # A file has its result at the job that writes it [P: SDK], and a table at the one that makes it [P: VDC].
+    # A file has its result at the job that writes it [P: SDK], and a table at the one that makes it
+    # [P: VDC].
     if job.setting is not None:
         place = {"type": "file", "container": None, "path": job.setting.get("path")}
     elif job is group.jobs[0] and group.outputs["tables"]:
         table = group.outputs["tables"][0]
         # The path is a list, written as text [P: VDC].
-        place = {"type": "jdbc", "container": table["table"], "path": json.dumps(table["relationalPath"])}
+        place = {
+            "type": "jdbc",
+            "container": table["table"],
+            "path": json.dumps(table["relationalPath"]),
+        }
     else:
         return []
     return [{"id": job.id, "isPrimaryOutput": True, "storageLocation": {"id": job.id, **place}}]
@@ -255,7 +289,17 @@ def _script_results(group: JobGroup, job: Job) -> list[Row]:
 
 def _setting(setting: Row, whole: bool) -> Row:
     # Names of WriteSetting in the API description [P: AAC25].
-    names = ("id", "path", "action", "format", "compression", "header", "asSingleFile", "delim", "hasQuotes")
+    names = (
+        "id",
+        "path",
+        "action",
+        "format",
+        "compression",
+        "header",
+        "asSingleFile",
+        "delim",
+        "hasQuotes",
+    )
     return {name: setting.get(name) for name in (names if whole else names[:1])}
 
 
@@ -277,8 +321,12 @@ ENDPOINTS = (
     Endpoint("GET", f"{_GROUP}/inputs", "getJobGroupInputs", inputs),
     Endpoint("GET", f"{_GROUP}/outputs", "getJobGroupOutputs", outputs),
     Endpoint("GET", f"{_GROUP}/profile", "getProfilingInformationForJobGroup", profile),
-    Endpoint("GET", f"{_GROUP}/profileResults", "getProfilingInformationForJobGroupConsistent", profile),
-    Endpoint("GET", f"{_GROUP}/pdfResults", "getJobGroupPdfResults", pdf, produces="application/pdf"),
+    Endpoint(
+        "GET", f"{_GROUP}/profileResults", "getProfilingInformationForJobGroupConsistent", profile
+    ),
+    Endpoint(
+        "GET", f"{_GROUP}/pdfResults", "getJobGroupPdfResults", pdf, produces="application/pdf"
+    ),
     Endpoint("GET", f"{_GROUP}/logs", "getJobGroupLogs", logs, produces="application/zip"),
     Endpoint("GET", "/v4/jobs/{id}/status", "getJobStatus", job_status),
 )

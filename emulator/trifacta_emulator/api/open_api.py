@@ -13,7 +13,9 @@ from trifacta_emulator.options import EmulatorOptions
 
 
 async def spec(request: Request) -> Response:
-    """GET the description: ``info.version`` is the product's version, the paths are those that are served."""
+    """GET the description: ``info.version`` is the product's version, the paths are those that are
+    served.
+    """
     context = context_of(request)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in context.endpoints:
@@ -27,7 +29,9 @@ async def spec(request: Request) -> Response:
             {"name": name, "in": "path", "required": True, "schema": text} for name in names
         ]
         if endpoint.once and context.options.execution_ids == "count":
-            parameters.append({"name": "x-execution-id", "in": "header", "required": False, "schema": text})
+            parameters.append(
+                {"name": "x-execution-id", "in": "header", "required": False, "schema": text}
+            )
         if parameters:
             operation["parameters"] = parameters
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
@@ -37,7 +41,9 @@ async def spec(request: Request) -> Response:
 
 
 def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
-    """Describe the answers of an operation: those that the options decide. The vendor describes all [P: AAC25]."""
+    """Describe the answers of an operation: those that the options decide. The vendor describes all
+    [P: AAC25].
+    """
     text = {"type": "string"}
     error = text if options.job_error_shape == "text" else {"type": "object"}
     states = ["Created", "InProgress", "Complete", "Failed", options.canceled_word]
@@ -45,8 +51,14 @@ def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
         "runDeployment": (201, _run_answer(options.run_answer)),
         "getJobGroup": (200, {"status": {**text, "enum": states}}),
         "getJobGroupJobs": (200, {"data": _array({"errorMessage": error})}),
-        "patchFlow": (200, {"id": {"type": "integer"}} if options.flow_patch_body == "short" else None),
-        "cancelJobGroup": (options.cancel_status, {"jobIds": {"type": "array", "items": {"type": "integer"}}}),
+        "patchFlow": (
+            200,
+            {"id": {"type": "integer"}} if options.flow_patch_body == "short" else None,
+        ),
+        "cancelJobGroup": (
+            options.cancel_status,
+            {"jobIds": {"type": "array", "items": {"type": "integer"}}},
+        ),
     }
     words = {"description": "see the vendor's documentation"}
     if operation not in described:
@@ -54,16 +66,25 @@ def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
     status, properties = described[operation]
     if properties is None:
         return {str(status): words}
-    return {str(status): {**words, "content": {"application/json": {"schema": _object(properties)}}}}
+    return {
+        str(status): {**words, "content": {"application/json": {"schema": _object(properties)}}}
+    }
 
 
 def _run_answer(shape: str) -> dict[str, Any]:
     number = {"type": "integer"}
-    element: dict[str, Any] = {"reason": {"type": "string"}, "sessionId": {"type": "string"}, "id": number}
+    element: dict[str, Any] = {
+        "reason": {"type": "string"},
+        "sessionId": {"type": "string"},
+        "id": number,
+    }
     if shape != "v4":
         element["jobs"] = _object({"data": _array({"id": number})})
     if shape == "flow_run":
-        return {"flowRunId": number, "data": _array({**element, "flowRun": _object({"id": number})})}
+        return {
+            "flowRunId": number,
+            "data": _array({**element, "flowRun": _object({"id": number})}),
+        }
     return {"data": _array(element)}
 
 

@@ -1,4 +1,6 @@
-"""``/v4/outputObjects``: the outputs of flows, and the numbers of rows of lists that have no other call here."""
+"""``/v4/outputObjects``: the outputs of flows, and the numbers of rows of lists that have no other
+call here.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from trifacta_emulator.state.recipes import home_of_flow
 
 
 async def list_all(request: Request) -> Response:
-    """GET the outputs of the flows that the caller has access to [P: SAA], newest first: our choice [?].
+    """GET the outputs of the flows that the caller has access to [P: SAA], newest first: our choice
+    [?].
 
     The node is ``flowNode`` in 7.1 [P: SAA] and ``flownode`` in the description of 2025 [P: AAC25].
     """
@@ -35,7 +38,9 @@ async def count_settings(request: Request) -> Response:
     """GET the number of settings of files that outputs write [P: AYX]."""
     outputs = {row["id"] for row in _rows(request)}
     flows = context_of(request).store.state.flows.listed()
-    settings = {row["id"]: row["outputObjectId"] for flow in flows for row in flow.tables["writesettings"]}
+    settings = {
+        row["id"]: row["outputObjectId"] for flow in flows for row in flow.tables["writesettings"]
+    }
     return count_answer([one for one in settings.values() if one in outputs])
 
 

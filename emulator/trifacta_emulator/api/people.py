@@ -21,7 +21,8 @@ PEOPLE = ("creator", "updater")
 
 
 def embed_people(context: Context, body: Row, wanted: Collection[str]) -> Row:
-    """Show more of the people of a row than their ids, where ``creator`` or ``updater`` is embedded [P: NZ].
+    """Show more of the people of a row than their ids, where ``creator`` or ``updater`` is embedded
+    [P: NZ].
 
     :param context: the emulator
     :param body: the row
@@ -31,12 +32,17 @@ def embed_people(context: Context, body: Row, wanted: Collection[str]) -> Row:
     for field in set(PEOPLE) & set(wanted):
         person = context.auth.people[body[field]["id"] - 1]
         # The product has a name for each person; ours is a part of the email [?].
-        body[field] = {"id": person.id, "email": person.user.email, "name": person.user.email.partition("@")[0]}
+        body[field] = {
+            "id": person.id,
+            "email": person.user.email,
+            "name": person.user.email.partition("@")[0],
+        }
     return body
 
 
 def has_access(person: Person, flow: Flow) -> bool:
-    """Tell whether a person may read, run and export a flow: their own, or one that is shared with them [R: D64].
+    """Tell whether a person may read, run and export a flow: their own, or one that is shared with
+    them [R: D64].
 
     An administrator may do that with each flow [M].
 
@@ -47,7 +53,8 @@ def has_access(person: Person, flow: Flow) -> bool:
 
 
 def require_access(request: Request, flow_id: int) -> None:
-    """Check the caller's access to a flow. Flows of releases, and unknown ones, are not checked here.
+    """Check the caller's access to a flow. Flows of releases, and unknown ones, are not checked
+    here.
 
     :param request: the request
     :param flow_id: the flow
@@ -72,7 +79,8 @@ async def current(request: Request) -> Response:
         "lastStateChange": None,
     }
     if flag(request.query_params, "includePrivileges"):
-        # "maximal privileges and authorization roles" [P: AAC25]. The name of the roles' field is [I].
+        # "maximal privileges and authorization roles" [P: AAC25]. The name of the roles' field is
+        # [I].
         flows = [] if options.instance_type == "prod" else ["create", "read", "update", "delete"]
         body["maximalPrivileges"] = [{"resourceType": "flow", "operations": flows}]
         body["authorizationRoles"] = [{"name": role} for role in person.user.roles]

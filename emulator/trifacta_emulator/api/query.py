@@ -56,7 +56,9 @@ def paging(params: Mapping[str, str]) -> Paging:
     return Paging(None if flag(params, "noLimit") else limit, _number(params, "offset", 0, least=0))
 
 
-def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
+def list_answer(
+    rows: list[Row], params: Mapping[str, str], filter_field: str = "name"
+) -> dict[str, Any]:
     """Answer a list request: filter, sort, count and page the rows [R: D64] [P: AAC25].
 
     :param rows: all rows, in the default order
@@ -75,25 +77,31 @@ def list_answer(rows: list[Row], params: Mapping[str, str], filter_field: str = 
 
 
 def count_answer(rows: Sequence[object]) -> Response:
-    """Answer a request for the number of rows of a list. That the path exists is [P: AYX]; the body is [M].
+    """Answer a request for the number of rows of a list. That the path exists is [P: AYX]; the body
+    is [M].
 
     :param rows: all rows
     """
     return JSONResponse({"count": len(rows)})
 
 
-def embedded_list(rows: list[Row], options: Mapping[str, str], filter_field: str = "name") -> dict[str, Any]:
+def embedded_list(
+    rows: list[Row], options: Mapping[str, str], filter_field: str = "name"
+) -> dict[str, Any]:
     """Write a list within another object: all rows, unless its own options have a limit.
 
     :param rows: all rows, in the default order
     :param options: options of the embed, see :func:`embeds`
     :param filter_field: see :func:`list_answer`
     """
-    return list_answer(rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field)
+    return list_answer(
+        rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field
+    )
 
 
 def select_fields(rows: list[Row], params: Mapping[str, str]) -> list[Row]:
-    """Keep only the fields of ``fields=id;name`` and of ``embed``. The id stays ("may return more" [P: AAC25]).
+    """Keep only the fields of ``fields=id;name`` and of ``embed``. The id stays ("may return more"
+    [P: AAC25]).
 
     :param rows: the rows
     :param params: query parameters. Unknown names are ignored; without ``fields`` all stay
@@ -101,15 +109,24 @@ def select_fields(rows: list[Row], params: Mapping[str, str]) -> list[Row]:
     fields = params.get("fields")
     if not fields:
         return rows
-    embedded = {match[1].strip().partition(".")[0].lower() for match in _EMBED.finditer(params.get("embed", ""))}
+    embedded = {
+        match[1].strip().partition(".")[0].lower()
+        for match in _EMBED.finditer(params.get("embed", ""))
+    }
     wanted = {"id", "tokenId", *(name.strip() for name in fields.split(";"))}
-    return [{key: value for key, value in row.items() if key in wanted or key.lower() in embedded} for row in rows]
+    return [
+        {key: value for key, value in row.items() if key in wanted or key.lower() in embedded}
+        for row in rows
+    ]
 
 
-def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> dict[str, dict[str, str]]:
+def embeds(
+    params: Mapping[str, str], resource: str, valid: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
     """Read ``embed=releases(limit=1,fields=id,sort=-id)`` [P: AAC25].
 
-    Names may be written in any case of letters: clients send ``flownodes`` and read ``flowNodes`` [P: CMP, VDC].
+    Names may be written in any case of letters: clients send ``flownodes`` and read ``flowNodes``
+    [P: CMP, VDC].
 
     :param params: query parameters
     :param resource: plural name of the resource, for the error
@@ -129,7 +146,9 @@ def embeds(params: Mapping[str, str], resource: str, valid: tuple[str, ...]) -> 
         name = match[1].strip()
         if name.lower() not in names:
             # The vendor's own wording [P: AAC25].
-            raise EmbedError(f"No association {name} in {resource}! Valid associations are {', '.join(valid)}")
+            raise EmbedError(
+                f"No association {name} in {resource}! Valid associations are {', '.join(valid)}"
+            )
         pairs = (pair.partition("=") for pair in (match[2] or "").split(",") if pair)
         found[names[name.lower()]] = {key.strip(): value.strip() for key, _, value in pairs}
     return found
@@ -170,7 +189,9 @@ def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) ->
         raise ValidationError(f"filterFields: there is no field {', '.join(map(repr, unknown))}")
     # null never matches.
     return [
-        row for row in rows if any(row[name] is not None and _matches(str(row[name]), text, kind) for name in fields)
+        row
+        for row in rows
+        if any(row[name] is not None and _matches(str(row[name]), text, kind) for name in fields)
     ]
 
 

@@ -25,7 +25,8 @@ _EMBEDS = ("flow", "recipe", "outputObjects")
 async def list_all(request: Request) -> Response:
     """GET, newest first: our choice [?].
 
-    No page has a parameter for the flow: public clients compare ``flow.id`` of each element [P: SAAGIE].
+    No page has a parameter for the flow: public clients compare ``flow.id`` of each element [P:
+    SAAGIE].
     """
     context, person = context_of(request), person_of(request)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
@@ -55,8 +56,8 @@ async def read(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """POST ``{"name", "flow": {"id"}, "importedDataset": {"id"}}`` [P: DBT]: 201 [P: AAC25].
 
-    In place of ``importedDataset``, ``wrangledDataset`` names a recipe of the same flow [M]. The new recipe has no
-    steps and no output.
+    In place of ``importedDataset``, ``wrangledDataset`` names a recipe of the same flow [M]. The
+    new recipe has no steps and no output.
     """
     body = await json_object(request)
     name, sources = body.get("name"), {"importedDataset", "wrangledDataset"} & body.keys()
@@ -102,7 +103,11 @@ def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
     if "flow" in wanted:
         [flow] = [row for row in home.tables["flows"] if row["id"] == home.flow_id]
         # The project at Google [P: VDC].
-        body["flow"] = {"id": home.flow_id, "name": home.flow_name, "cpProject": flow.get("cpProject")}
+        body["flow"] = {
+            "id": home.flow_id,
+            "name": home.flow_name,
+            "cpProject": flow.get("cpProject"),
+        }
     if "recipe" in wanted:
         body["recipe"] = recipe_row({**recipe.script, "id": recipe.node["scriptId"]}, stamp)
     if "outputObjects" in wanted:
@@ -112,7 +117,8 @@ def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
 
 
 def flow_embeds(home: Home, wanted: Collection[str]) -> Row:
-    """Write the nodes and edges of a flow, for ``GET /v4/flows/:id?embed=flowNodes.recipe,flowEdges`` [P: SDK], [P].
+    """Write the nodes and edges of a flow, for ``GET
+    /v4/flows/:id?embed=flowNodes.recipe,flowEdges`` [P: SDK], [P].
 
     :param home: the flow
     :param wanted: ``flowNodes``, ``flowNodes.recipe``, ``flowEdges``

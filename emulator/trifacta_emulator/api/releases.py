@@ -1,4 +1,6 @@
-"""``/v4/releases`` and ``/v4/deployments/:id/releases``: imported packages, at most one of them active."""
+"""``/v4/releases`` and ``/v4/deployments/:id/releases``: imported packages, at most one of them
+active.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,11 @@ async def create(request: Request) -> Response:
         await _pause(request, seconds=_ROWS_LATER if announced else 0)
         # One call, so that concurrent uploads never leave two active releases.
         release = context.store.create_release(
-            deployment_id, package, person_of(request).id, activate=activate_later is None, announced=announced
+            deployment_id,
+            package,
+            person_of(request).id,
+            activate=activate_later is None,
+            announced=announced,
         )
     except BaseException:
         if announced:
@@ -59,7 +65,9 @@ async def create(request: Request) -> Response:
 
 
 async def _pause(request: Request, seconds: float) -> None:
-    """Wait between the release and the rows of its package: for a fault, and as long as the product takes."""
+    """Wait between the release and the rows of its package: for a fault, and as long as the product
+    takes.
+    """
     pause = request.scope["state"].get(PAUSE_IMPORT)
     if pause is not None:
         await pause()
@@ -70,8 +78,8 @@ async def _pause(request: Request, seconds: float) -> None:
 async def dry_run(request: Request) -> Response:
     """POST to ``dryRun``: the same list of objects with 200, and nothing is kept [R: D64].
 
-    The answer has no ``release``: our choice [?]. Errors are "reported in the response" [R: D64]. Whether as a status
-    or in a 200 is not known [?], so the options decide.
+    The answer has no ``release``: our choice [?]. Errors are "reported in the response" [R: D64].
+    Whether as a status or in a 200 is not known [?], so the options decide.
     """
     context, deployment_id = context_of(request), path_id(request)
     context.store.deployment(deployment_id)
@@ -93,7 +101,9 @@ async def list_all(request: Request) -> Response:
         raise ValidationError("deploymentId is required")
     if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise ValidationError(f"deploymentId must be a number, not {text!r}")
-    return _listed(request, None if text is None else int(text), with_deleted=flag(params, "includeDeleted"))
+    return _listed(
+        request, None if text is None else int(text), with_deleted=flag(params, "includeDeleted")
+    )
 
 
 async def list_of_deployment(request: Request) -> Response:
@@ -109,7 +119,9 @@ async def read(request: Request) -> Response:
     context, params = context_of(request), request.query_params
     with_deleted = flag(params, "includeDeleted")
     release = context.store.state.releases.read(path_id(request), include_deleted=with_deleted)
-    whole = _embedded(context, release_body(context.options, release, deleted_at=with_deleted), params)
+    whole = _embedded(
+        context, release_body(context.options, release, deleted_at=with_deleted), params
+    )
     [body] = select_fields([whole], params)
     return JSONResponse(body)
 
@@ -126,7 +138,9 @@ async def update(request: Request) -> Response:
         raise ValidationError(f"active must be true or false, not {active!r}")
     if "notes" in body and not isinstance(notes, str):
         raise ValidationError(f"notes must be a string, not {notes!r}")
-    release = context.store.update_release(release_id, active=active, notes=notes, user_id=person_of(request).id)
+    release = context.store.update_release(
+        release_id, active=active, notes=notes, user_id=person_of(request).id
+    )
     return JSONResponse(updated_body(release))
 
 
@@ -140,7 +154,9 @@ def _listed(request: Request, deployment_id: int | None, *, with_deleted: bool) 
     context, params = context_of(request), request.query_params
     rows = release_rows(context, deployment_id, with_deleted=with_deleted)
     embeds(params, "releases", _EMBEDS)  # also where there is no row
-    return JSONResponse(list_answer([_embedded(context, row, params) for row in rows], params, filter_field="notes"))
+    return JSONResponse(
+        list_answer([_embedded(context, row, params) for row in rows], params, filter_field="notes")
+    )
 
 
 def _embedded(context: Context, body: Row, params: Mapping[str, str]) -> Row:
@@ -208,7 +224,8 @@ def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = F
 
 
 def updated_body(record: Deployment | Release | Flow) -> Row:
-    """Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments and flows [I].
+    """Write the short answer to a PATCH [R: D60 API Releases Patch v4]; the same for deployments
+    and flows [I].
 
     :param record: the changed record
     """
@@ -227,7 +244,9 @@ ENDPOINTS = (
         deployments=True,
         option="list_releases_route",
     ),
-    Endpoint("GET", "/v4/releases", "listReleases", list_all, deployments=True, option="has_release_list"),
+    Endpoint(
+        "GET", "/v4/releases", "listReleases", list_all, deployments=True, option="has_release_list"
+    ),
     Endpoint("GET", "/v4/releases/{id}", "getRelease", read, deployments=True),
     Endpoint("PATCH", "/v4/releases/{id}", "patchRelease", update, deployments=True),
     Endpoint("DELETE", "/v4/releases/{id}", "deleteRelease", delete, deployments=True),

@@ -54,12 +54,14 @@ _LISTS = ("writesettings", "writeSettings", "publications")
 
 
 async def run_deployment(request: Request) -> Response:
-    """POST with no body or with run parameters: 201, one element for each job group [R: D64 API Deployments Run v4]."""
+    """POST with no body or with run parameters: 201, one element for each job group [R: D64 API
+    Deployments Run v4].
+    """
     context, deployment_id = context_of(request), path_id(request)
     context.store.deployment(deployment_id)
     body = await optional_object(request)
-    # Only the documented nesting is accepted: our choice [?]. A public script has another one, commented out:
-    # {"overrides": {"runParameters"}} [P: VC].
+    # Only the documented nesting is accepted: our choice [?]. A public script has another one,
+    # commented out: {"overrides": {"runParameters"}} [P: VC].
     _check_fields(body, {"runParameters"})
     started = context.store.run_deployment(deployment_id, _parameters(body), person_of(request).id)
     shape = context.options.run_answer
@@ -76,20 +78,35 @@ async def run_recipe(request: Request) -> Response:
     """
     context, body = context_of(request), await json_object(request)
     _check_fields(body, _RECIPE_FIELDS)
-    recipe_id, parameters, overrides = referenced(body, "wrangledDataset"), _parameters(body), _overrides(body)
+    recipe_id, parameters, overrides = (
+        referenced(body, "wrangledDataset"),
+        _parameters(body),
+        _overrides(body),
+    )
     require_access(request, context.store.recipe(recipe_id).home.flow_id)
     if body.get("testMode") is True:
         recipe = context.store.recipe(recipe_id)
         context.store.output_of(recipe, overrides)
-        return JSONResponse({"datasetId": recipe_id, "datasetName": recipe.name, "sessionId": ""}, status_code=201)
+        return JSONResponse(
+            {"datasetId": recipe_id, "datasetName": recipe.name, "sessionId": ""}, status_code=201
+        )
     started = context.store.run_recipe(
-        recipe_id, parameters, person_of(request).id, overrides=overrides, execution_id=_execution_id(request)
+        recipe_id,
+        parameters,
+        person_of(request).id,
+        overrides=overrides,
+        execution_id=_execution_id(request),
     )
-    return _not_again() if started is None else JSONResponse(_started(started, "recipe"), status_code=201)
+    return (
+        _not_again()
+        if started is None
+        else JSONResponse(_started(started, "recipe"), status_code=201)
+    )
 
 
 async def run_flow(request: Request) -> Response:
-    """POST ``/v4/flows/:id/run``; the body may be empty: 201, or 304 for a used ``x-execution-id`` [P: AAC25].
+    """POST ``/v4/flows/:id/run``; the body may be empty: 201, or 304 for a used ``x-execution-id``
+    [P: AAC25].
 
     With ``runAsync=true`` the answer is the same: our choice [?].
     """
@@ -125,14 +142,19 @@ async def read(request: Request) -> Response:
         "scheduleExecutionId": None,
         # The key of the request stands here: our choice [?].
         "requestId": run.execution_id,
-        "flow": {"id": run.home.flow_id, **({"name": run.home.flow_name} if "flow" in wanted else {})},
+        "flow": {
+            "id": run.home.flow_id,
+            **({"name": run.home.flow_name} if "flow" in wanted else {}),
+        },
     }
     [body] = select_fields([body], params)
     return JSONResponse(body)
 
 
 async def status(request: Request) -> Response:
-    """GET ``/v4/flowRuns/:id/status``: it combines those of its job groups, as a bare JSON string [P: AAC25, GR]."""
+    """GET ``/v4/flowRuns/:id/status``: it combines those of its job groups, as a bare JSON string
+    [P: AAC25, GR].
+    """
     context = context_of(request)
     return JSONResponse(_combined(_groups(context, context.store.flow_run(path_id(request)))))
 
@@ -141,7 +163,9 @@ async def list_job_groups(request: Request) -> Response:
     """GET ``/v4/flowRuns/:id/jobGroups`` [P: AAC25]."""
     context = context_of(request)
     groups = _groups(context, context.store.flow_run(path_id(request)))
-    return JSONResponse(list_answer(job_group_rows(context, groups, request.query_params), request.query_params))
+    return JSONResponse(
+        list_answer(job_group_rows(context, groups, request.query_params), request.query_params)
+    )
 
 
 def _not_again() -> Response:
@@ -158,16 +182,22 @@ def _groups(context: Context, run: FlowRun) -> list[JobGroup]:
 
 
 def _combined(groups: list[JobGroup]) -> str:
-    # How they are combined is our choice [?]: while one goes on, the run does; the worst end counts.
+    # How they are combined is our choice [?]: while one goes on, the run does; the worst end
+    # counts.
     words = [one.status for one in groups]
     if not all(one.finished for one in groups):
         return "Created" if set(words) == {"Created"} else "InProgress"
-    worst = [word for word in ("Failed", "Canceled", "Cancelled", *words) if word in words and word != "Complete"]
+    worst = [
+        word
+        for word in ("Failed", "Canceled", "Cancelled", *words)
+        if word in words and word != "Complete"
+    ]
     return worst[0] if worst else "Complete"
 
 
 def _started(group: JobGroup, shape: str) -> Row:
-    # "recipe" is the answer to POST /v4/jobGroups [P: AAC25]; for the others see ``run_answer`` of the options.
+    # "recipe" is the answer to POST /v4/jobGroups [P: AAC25]; for the others see ``run_answer`` of
+    # the options.
     body: Row = {"reason": "JobStarted", "sessionId": group.session_id, "id": group.id}
     ids = [job.id for job in group.jobs]
     if shape != "v4":
@@ -202,14 +232,19 @@ def _parameters(body: Mapping[str, Any]) -> dict[str, str]:
         raise ValidationError("runParameters.overrides.data must be a list")
     found = {}
     for item in items:
-        if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("key", "value")):
-            raise ValidationError('runParameters.overrides.data must hold {"key": string, "value": string}')
+        if not isinstance(item, dict) or not all(
+            isinstance(item.get(key), str) for key in ("key", "value")
+        ):
+            raise ValidationError(
+                'runParameters.overrides.data must hold {"key": string, "value": string}'
+            )
         found[item["key"]] = item["value"]
     return found
 
 
 def _overrides(body: Mapping[str, Any], name: str = "overrides") -> dict[str, Any]:
-    # Values are not validated [R: D68 API JobGroups Create v4]. The emulator checks only what it works with [?].
+    # Values are not validated [R: D68 API JobGroups Create v4]. The emulator checks only what it
+    # works with [?].
     found = _object(body.get(name, {}), name)
     for key in _LISTS:
         rows = found.get(key, [])
@@ -228,7 +263,9 @@ def _flow_overrides(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe_ids(body: Mapping[str, Any]) -> list[int]:
     found = body.get("wrangledDatasetIds", [])
-    if not isinstance(found, list) or not all(isinstance(one, int) and not isinstance(one, bool) for one in found):
+    if not isinstance(found, list) or not all(
+        isinstance(one, int) and not isinstance(one, bool) for one in found
+    ):
         raise ValidationError("wrangledDatasetIds must be a list of numbers")
     return found
 

@@ -12,14 +12,23 @@ from datetime import datetime, timezone
 from email.utils import format_datetime
 from typing import Any, Literal, get_args
 
-from trifacta_emulator.checks import build, check, check_choice, check_int, check_int_or_none, check_seconds
+from trifacta_emulator.checks import (
+    build,
+    check,
+    check_choice,
+    check_int,
+    check_int_or_none,
+    check_seconds,
+)
 
 When = Literal["before_body", "after_body", "after_commit"]
 WaitWhen = Literal["before_body", "after_body", "in_import", "after_commit"]
 ResetWhen = Literal["before_body", "in_body", "after_body", "after_commit"]
 UuidAnswer = Literal["list", "read", "create"]
 
-GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
+GATEWAY_PAGE = (
+    "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
+)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _BODILESS = (204, 304)
 
@@ -28,16 +37,17 @@ _BODILESS = (204, 304)
 class Answer:
     """Answers in place of the API.
 
-    With the header ``Connection: close`` the connection closes at once, even while the client is still sending.
-    Otherwise the rest of the client's body is read and dropped.
+    With the header ``Connection: close`` the connection closes at once, even while the client is
+    still sending. Otherwise the rest of the client's body is read and dropped.
 
     :param status: 200 to 599
     :param headers: headers of the answer, by name
-    :param body: JSON value; ``None`` = the vendor's error body for a status from 400 on, and no body below
-    :param html: an HTML page in place of the JSON. Such an answer comes from something in front of the API, so it
-        has no ``x-trifacta-request-id``
-    :param when: ``before_body`` = before the body is read; ``after_body`` = all is read, nothing is done;
-        ``after_commit`` = the request is really handled, and its own answer is lost
+    :param body: JSON value; ``None`` = the vendor's error body for a status from 400 on, and no
+        body below
+    :param html: an HTML page in place of the JSON. Such an answer comes from something in front of
+        the API, so it has no ``x-trifacta-request-id``
+    :param when: ``before_body`` = before the body is read; ``after_body`` = all is read, nothing is
+        done; ``after_commit`` = the request is really handled, and its own answer is lost
     """
 
     status: int
@@ -50,20 +60,30 @@ class Answer:
     def __post_init__(self) -> None:
         check_int("status", self.status, 200, 599)
         check_choice("when", self.when, get_args(When))
-        check(self.html is None or isinstance(self.html, str), f"html must be a string, not {self.html!r}")
+        check(
+            self.html is None or isinstance(self.html, str),
+            f"html must be a string, not {self.html!r}",
+        )
         check(self.html is None or self.body is None, "give body or html, not both")
         bodiless = self.html is None and self.body is None
-        check(bodiless or self.status not in _BODILESS, f"an answer with status {self.status} has no body")
+        check(
+            bodiless or self.status not in _BODILESS,
+            f"an answer with status {self.status} has no body",
+        )
         check(isinstance(self.headers, Mapping), f"headers must be an object, not {self.headers!r}")
         for name, value in self.headers.items():
-            check(isinstance(name, str) and _HEADER_NAME.fullmatch(name), f"headers: not a header name: {name!r}")
+            check(
+                isinstance(name, str) and _HEADER_NAME.fullmatch(name),
+                f"headers: not a header name: {name!r}",
+            )
             check(
                 isinstance(value, str) and value.isprintable() and max(value, default="") <= "\xff",
                 f"headers: {name} must be one line of text, not {value!r}",
             )
             check(
                 name.lower() not in ("content-length", "transfer-encoding"),
-                f"headers: the emulator sets {name}; use the effect truncate for an incomplete answer",
+                f"headers: the emulator sets {name}; use the effect truncate for an incomplete"
+                " answer",
             )
 
     @classmethod
@@ -86,7 +106,9 @@ class Answer:
         return cls(429, headers=headers, when=when)
 
     @classmethod
-    def unavailable(cls, retry_after: int | str | datetime | None = None, *, when: When = "before_body") -> Answer:
+    def unavailable(
+        cls, retry_after: int | str | datetime | None = None, *, when: When = "before_body"
+    ) -> Answer:
         """Make a 503 of a proxy, as an HTML page.
 
         :param retry_after: ``Retry-After``: seconds, a time (written as an HTTP date) or any text
@@ -118,9 +140,10 @@ class Delay:
     """Delays a request, then handles it normally.
 
     :param seconds: longest time; releasing held requests ends it earlier
-    :param when: ``before_body`` = before the body is read; ``after_body`` = after the body is read, so that the
-        request is handled even if the client has gone; ``in_import`` = after the package of an upload is read, and
-        before it is imported; ``after_commit`` = before the answer
+    :param when: ``before_body`` = before the body is read; ``after_body`` = after the body is read,
+        so that the request is handled even if the client has gone; ``in_import`` = after the
+        package of an upload is read, and before it is imported; ``after_commit`` = before the
+        answer
     """
 
     seconds: float
@@ -149,9 +172,11 @@ class Hold:
 class Reset:
     """Resets the connection (RST) without an answer.
 
-    :param when: ``before_body`` = after the headers; ``in_body`` = after a part of the body; ``after_body`` = all
-        is read, nothing is done; ``after_commit`` = the request is really handled first
-    :param after_bytes: for ``in_body``: after this number of bytes of the body, or at the end of a shorter body
+    :param when: ``before_body`` = after the headers; ``in_body`` = after a part of the body;
+        ``after_body`` = all is read, nothing is done; ``after_commit`` = the request is really
+        handled first
+    :param after_bytes: for ``in_body``: after this number of bytes of the body, or at the end of a
+        shorter body
     """
 
     when: ResetWhen = "before_body"
@@ -170,8 +195,8 @@ class Reset:
 class Truncate:
     """Handles the request and cuts the answer: less comes than ``Content-Length`` says.
 
-    :param send_bytes: number of bytes of the body, always fewer than all; ``None`` = half. An answer without a body
-        is not changed
+    :param send_bytes: number of bytes of the body, always fewer than all; ``None`` = half. An
+        answer without a body is not changed
     """
 
     send_bytes: int | None = None
@@ -186,8 +211,8 @@ class PackageUuid:
 
     :param value: the new value; ``None`` = null
     :param absent: leave the key out instead
-    :param answers: the answers to change: ``list`` (releases, and deployments with their releases or their
-        ``latestRelease``), ``read`` (one release), ``create``
+    :param answers: the answers to change: ``list`` (releases, and deployments with their releases
+        or their ``latestRelease``), ``read`` (one release), ``create``
     """
 
     value: str | None = None
@@ -196,11 +221,17 @@ class PackageUuid:
     answers: Sequence[UuidAnswer] = ("list", "read", "create")
 
     def __post_init__(self) -> None:
-        check(self.value is None or isinstance(self.value, str), f"value must be a string, not {self.value!r}")
+        check(
+            self.value is None or isinstance(self.value, str),
+            f"value must be a string, not {self.value!r}",
+        )
         check(isinstance(self.absent, bool), f"absent must be true or false, not {self.absent!r}")
         check(not self.absent or self.value is None, "give value or absent, not both")
         valid = isinstance(self.answers, (list, tuple)) and self.answers
-        check(valid, f"answers must be a list of {', '.join(get_args(UuidAnswer))}, not {self.answers!r}")
+        check(
+            valid,
+            f"answers must be a list of {', '.join(get_args(UuidAnswer))}, not {self.answers!r}",
+        )
         for answer in self.answers:
             check_choice("answers", answer, get_args(UuidAnswer))
         object.__setattr__(self, "answers", tuple(self.answers))
@@ -210,8 +241,8 @@ class PackageUuid:
 class LateActivation:
     """Creates the release inactive; the active one stays active. Only uploads match.
 
-    :param reads: number of answers with releases (lists and single releases) that still show it inactive. Then it
-        becomes active. ``None`` = a test activates it
+    :param reads: number of answers with releases (lists and single releases) that still show it
+        inactive. Then it becomes active. ``None`` = a test activates it
     """
 
     reads: int | None = None
@@ -222,13 +253,15 @@ class LateActivation:
 
 @dataclass(frozen=True)
 class LateCommit:
-    """Answers an upload at once and handles it later, like a server that continues after its proxy gave up.
+    """Answers an upload at once and handles it later, like a server that continues after its proxy
+    gave up.
 
-    Only uploads match. For an upload that never happens, use ``Answer`` or ``Reset`` with ``when="after_body"``.
+    Only uploads match. For an upload that never happens, use ``Answer`` or ``Reset`` with
+    ``when="after_body"``.
 
     :param status: status of the answer, an HTML page of a proxy; ``None`` = a reset instead
-    :param reads: number of lists of releases that do not show the release yet. Then it exists. ``None`` = a test
-        commits it
+    :param reads: number of lists of releases that do not show the release yet. Then it exists.
+        ``None`` = a test commits it
     """
 
     status: int | None = 504

@@ -1,6 +1,7 @@
 """Faults on demand: a list of faults, and which requests each of them hits.
 
-Each fault has a matcher and one effect. The first fault that matches a request applies, and is used up.
+Each fault has a matcher and one effect. The first fault that matches a request applies, and is used
+up.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ class RequestLine:
     def kind(self) -> RequestKind:
         """What it is for.
 
-        ``list`` lists releases, also with ``embed=releases``; ``read`` reads one release; ``create`` creates one.
-        ``deployment`` lists deployments or reads one: both show ``latestRelease``. All else is ``other``.
+        ``list`` lists releases, also with ``embed=releases``; ``read`` reads one release;
+        ``create`` creates one. ``deployment`` lists deployments or reads one: both show
+        ``latestRelease``. All else is ``other``.
         """
         for method, pattern, kind in _PATHS:
             if method == self.method and re.fullmatch(pattern, self.path):
@@ -76,11 +78,13 @@ class RequestLine:
 
 @dataclass(frozen=True)
 class Fault:
-    """An effect, and the requests that it hits: calls of the API (``/v4/...``) only, authorized or not.
+    """An effect, and the requests that it hits: calls of the API (``/v4/...``) only, authorized or
+    not.
 
     :param effect: what happens to the requests
     :param method: HTTP method; ``None`` = any
-    :param path: pattern, case-insensitive, without the query: ``*`` is one segment or a part of it, ``**`` anything
+    :param path: pattern, case-insensitive, without the query: ``*`` is one segment or a part of it,
+        ``**`` anything
     :param skip: number of matching requests to let pass first
     :param times: number of requests to hit; ``None`` = all
     """
@@ -93,7 +97,10 @@ class Fault:
     times: int | None = 1
 
     def __post_init__(self) -> None:
-        check(isinstance(self.effect, get_args(Effect)), f"effect must be an effect, not {self.effect!r}")
+        check(
+            isinstance(self.effect, get_args(Effect)),
+            f"effect must be an effect, not {self.effect!r}",
+        )
         check(
             self.method is None or (isinstance(self.method, str) and self.method.isalpha()),
             f"method must be the name of a method, not {self.method!r}",
@@ -109,7 +116,8 @@ class Fault:
     def from_json(cls, value: Mapping[str, Any]) -> Fault:
         """Read the JSON form: the same fields, the effect with its ``type``.
 
-        :param value: e.g. ``{"effect": {"type": "answer", "status": 503}, "method": "GET", "times": 2}``
+        :param value: e.g. ``{"effect": {"type": "answer", "status": 503}, "method": "GET", "times":
+            2}``
         :raises ValueError: a field is unknown, missing or wrong
         """
         arguments = dict(value)
@@ -119,7 +127,10 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         """Write the JSON form, with all fields."""
-        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "effect": effect_to_json(self.effect)}
+        return {
+            **{one.name: getattr(self, one.name) for one in fields(self)},
+            "effect": effect_to_json(self.effect),
+        }
 
     def matches(self, request: RequestLine) -> bool:
         """Tell whether a request matches, regardless of earlier requests.
@@ -174,7 +185,9 @@ class ArmedFault:
         :raises TimeoutError: fewer requests wait after that time
         """
         if not self._room.wait_for(self.id, count, seconds):
-            raise TimeoutError(f"{self.waiting} of {count} wait at fault {self.id} after {seconds} s")
+            raise TimeoutError(
+                f"{self.waiting} of {count} wait at fault {self.id} after {seconds} s"
+            )
 
     def release(self) -> int:
         """Release what this fault holds. Late commits and late activations are done on return.
@@ -229,7 +242,9 @@ class Faults:
             return tuple(self._armed)
 
     def clear(self) -> None:
-        """Remove all faults. Held requests go on; pending late commits and activations never happen."""
+        """Remove all faults. Held requests go on; pending late commits and activations never
+        happen.
+        """
         with self._lock:
             self._armed.clear()
         for item in self.room.take():

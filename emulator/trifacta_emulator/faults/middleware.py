@@ -1,7 +1,7 @@
 """Makes faults happen to requests.
 
-The middleware stands in front of the check of credentials. It lets a request pass, or hands it to an exchange that
-carries out the effect of a fault.
+The middleware stands in front of the check of credentials. It lets a request pass, or hands it to
+an exchange that carries out the effect of a fault.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from trifacta_emulator.faults.matching import ArmedFault, Faults, RequestLine
 from trifacta_emulator.faults.waiting import Waiting, WaitingKind, WaitingRoom, hold
 from trifacta_emulator.http.connection import CLIENT_GONE, CLOSE, FROM_PROXY, RESET
 
-#: In a request's state: a function to call with the id of the new release, which the upload must leave inactive.
+#: In a request's state: a function to call with the id of the new release, which the upload must
+#: leave inactive.
 ACTIVATE_LATER = "emulator.activate_later"
 #: In a request's state: a coroutine function that an upload awaits before it imports its package.
 PAUSE_IMPORT = "emulator.pause_import"
@@ -110,7 +111,9 @@ class _Exchange:
         await self._respond(effect)
 
     async def _reset(self, effect: Reset) -> None:
-        if effect.when in ("in_body", "after_body") and not await self._read_body(effect.after_bytes):
+        if effect.when in ("in_body", "after_body") and not await self._read_body(
+            effect.after_bytes
+        ):
             return
         if effect.when == "after_commit":
             await self._handle_unseen(self.receive)
@@ -161,7 +164,9 @@ class _Exchange:
         await self.send(answered.start)
         half, most = len(answered.body) // 2, len(answered.body) - 1
         length = half if effect.send_bytes is None else min(effect.send_bytes, most)
-        await self.send({"type": "http.response.body", "body": answered.body[:length], "more_body": True})
+        await self.send(
+            {"type": "http.response.body", "body": answered.body[:length], "more_body": True}
+        )
         await self.send({"type": CLOSE})
 
     async def _change_uuid(self, effect: PackageUuid) -> None:
@@ -193,7 +198,9 @@ class _Exchange:
         if effect.status is None:
             await self.send({"type": RESET})
         else:
-            await self._respond(Answer(effect.status, html=GATEWAY_PAGE.format(f"{effect.status} from the gateway")))
+            await self._respond(
+                Answer(effect.status, html=GATEWAY_PAGE.format(f"{effect.status} from the gateway"))
+            )
 
     def _put_off(
         self,
@@ -202,7 +209,9 @@ class _Exchange:
         abandon: Callable[[bool], None],
         reads: int | None,
     ) -> None:
-        self.room.enter(Waiting(kind, self.armed.id, finish, abandon, asyncio.get_running_loop(), reads))
+        self.room.enter(
+            Waiting(kind, self.armed.id, finish, abandon, asyncio.get_running_loop(), reads)
+        )
 
     async def _kept_back(self) -> _Answered:
         answered = _Answered()
@@ -273,7 +282,8 @@ class _Answered:
 
 
 async def _read_body(receive: Receive, enough: int | None = None) -> IO[bytes] | None:
-    """Read the body of a request, or at least the first ``enough`` bytes. A large body goes to disk.
+    """Read the body of a request, or at least the first ``enough`` bytes. A large body goes to
+    disk.
 
     :returns: the body from its start, or ``None`` if the client went away
     """

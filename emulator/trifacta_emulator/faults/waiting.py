@@ -100,19 +100,26 @@ class WaitingRoom:
         with self._changed:
             return self._changed.wait_for(lambda: self.count(fault_id) >= count, seconds)
 
-    def take(self, *, kind: WaitingKind | None = None, fault_id: int | None = None) -> list[Waiting]:
+    def take(
+        self, *, kind: WaitingKind | None = None, fault_id: int | None = None
+    ) -> list[Waiting]:
         """Take items out, to finish or abandon them.
 
         :param kind: only items of this kind; ``None`` = any
         :param fault_id: only items of this fault; ``None`` = any
         """
         with self._changed:
-            taken = [item for item in self.items if kind in (None, item.kind) and fault_id in (None, item.fault_id)]
+            taken = [
+                item
+                for item in self.items
+                if kind in (None, item.kind) and fault_id in (None, item.fault_id)
+            ]
             self.items = [item for item in self.items if item not in taken]
             return taken
 
     def take_due(self, request: RequestKind) -> list[Waiting]:
-        """Count a request that shows releases, and take out the items that must happen before its answer.
+        """Count a request that shows releases, and take out the items that must happen before its
+        answer.
 
         :param request: kind of the request
         """

@@ -1,7 +1,8 @@
-"""The outermost layer: the log of calls, the spelling of paths, and endings of the connection itself.
+"""The outermost layer: the log of calls, the spelling of paths, and endings of the connection
+itself.
 
-ASGI has no message for a TCP reset or for a close in the middle of an answer. So faults send messages of our own, like
-an answer. This layer logs them and carries them out on the transport.
+ASGI has no message for a TCP reset or for a close in the middle of an answer. So faults send
+messages of our own, like an answer. This layer logs them and carries them out on the transport.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from trifacta_emulator.http.secrets import harmless, without_secrets
 
 #: Type of a message: reset the connection. Unsent data is lost.
 RESET = "emulator.reset"
-#: Type of a message: send the pending data and close the connection, although the answer is not complete.
+#: Type of a message: send the pending data and close the connection, although the answer is not
+#: complete.
 CLOSE = "emulator.close"
 #: In ``http.response.start``: true if the answer comes from something in front of the API.
 FROM_PROXY = "emulator.from_proxy"
@@ -52,8 +54,8 @@ class Call:
     :param method: HTTP method
     :param path: as sent, without the query
     :param query: query string as sent, without ``?`` and without credentials
-    :param status: status of the answer; 499 = the client went away before it sent everything; 0 = the connection
-        was reset without an answer
+    :param status: status of the answer; 499 = the client went away before it sent everything; 0 =
+        the connection was reset without an answer
     :param headers: request headers without credentials; names in lower case
     :param request_bytes: number of bytes read from the body; 0 if the answer came before the body
     :param response_bytes: declared size of the answer's body
@@ -99,7 +101,11 @@ class ConnectionMiddleware:
         """Handle a request, as ASGI defines it."""
         exchange = _Exchange(scope, receive, send, self._calls, self._clock)
         path = scope["path"].lower().rstrip("/") or "/"
-        changed = {"path": path, "raw_path": path.encode(), ASKED_PATH: scope["raw_path"].decode("latin-1")}
+        changed = {
+            "path": path,
+            "raw_path": path.encode(),
+            ASKED_PATH: scope["raw_path"].decode("latin-1"),
+        }
         await self._app({**scope, **changed}, exchange.receive, exchange.send)
 
 
@@ -107,7 +113,12 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, calls: list[Call], clock: Callable[[], datetime]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        calls: list[Call],
+        clock: Callable[[], datetime],
     ) -> None:
         self._clock = clock
         self._scope = scope
@@ -127,7 +138,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._answered = True
             headers = MutableHeaders(scope=message)
-            headers.setdefault("date", format_datetime(self._clock().astimezone(timezone.utc), usegmt=True))
+            headers.setdefault(
+                "date", format_datetime(self._clock().astimezone(timezone.utc), usegmt=True)
+            )
             if not message.get(FROM_PROXY):
                 if headers.get("content-type") == _JSON:
                     # As Express writes it [I].
@@ -174,7 +187,9 @@ class _Exchange:
         if reset:
             # With a linger time of 0 the kernel sends RST instead of FIN.
             linger = struct.pack("ii", 1, 0)
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger
+            )
             transport.abort()
         else:
             transport.close()

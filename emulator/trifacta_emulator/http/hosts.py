@@ -1,7 +1,8 @@
 """Which names a request may call the emulator by.
 
-A web page can make its own name resolve to this machine (DNS rebinding), and then send requests as if it came from
-here. The browser says that name in ``Host``, so each path is served under the emulator's own names only.
+A web page can make its own name resolve to this machine (DNS rebinding), and then send requests as
+if it came from here. The browser says that name in ``Host``, so each path is served under the
+emulator's own names only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?")
 class HostMiddleware:
     """Answers 403 to a request that calls the emulator by a name that is not its own.
 
-    Its own names are those of loopback, the address that the request came in on, and the allowed ones.
+    Its own names are those of loopback, the address that the request came in on, and the allowed
+    ones.
 
     :param app: the next ASGI application
     :param allowed: further names and addresses
@@ -38,7 +40,10 @@ class HostMiddleware:
         if host and (is_loopback(host) or host == address or host in self._allowed):
             await self._app(scope, receive, send)
             return
-        details = "Host is no name of this emulator. Start it with --allow-host NAME, or ask for localhost"
+        details = (
+            "Host is no name of this emulator. Start it with --allow-host NAME, or ask for"
+            " localhost"
+        )
         error = ApiError(403, details, name="HostNotAllowedException", message="Unknown host name")
         await error_response(error)(scope, receive, send)
 

@@ -9,7 +9,8 @@ _HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that exempt this machine from the environment's proxy, with the existing exemptions.
+    """Return the variables that exempt this machine from the environment's proxy, with the existing
+    exemptions.
 
     :param environment: the current variables
     """

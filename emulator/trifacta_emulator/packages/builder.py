@@ -1,4 +1,6 @@
-"""Builds flow packages for tests and trials: the structure of real exports, with invented content."""
+"""Builds flow packages for tests and trials: the structure of real exports, with
+invented content.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from typing import Any
 
 from trifacta_emulator.checks import check_parameters
 from trifacta_emulator.clock import iso, utc_now
-from trifacta_emulator.packages.content import DEFAULT_OUTPUT, FLOW_ID, FlowContent, flat_data, nested_data
+from trifacta_emulator.packages.content import (
+    DEFAULT_OUTPUT,
+    FLOW_ID,
+    FlowContent,
+    flat_data,
+    nested_data,
+)
 from trifacta_emulator.packages.definition import Connection, parse_version
 from trifacta_emulator.packages.generations import Generation, pack
 
@@ -40,30 +48,35 @@ def build_package(
 ) -> bytes:
     """Make the ZIP of one flow: a dataset, a recipe on it and, by default, a manual output.
 
-    With ``exported_at`` the same arguments give the same bytes. A missing ``uuid`` then follows from that time, as a
-    UUID of version 1, like the vendor's [P].
+    With ``exported_at`` the same arguments give the same bytes. A missing ``uuid`` then follows
+    from that time, as a UUID of version 1, like the vendor's [P].
 
     :param flow_name: name of the flow
-    :param generation: structure: ``6.0`` flat tables, ``6.8`` nested (both JSON), ``8.0`` nested in JSON5
+    :param generation: structure: ``6.0`` flat tables, ``6.8`` nested (both JSON), ``8.0`` nested in
+        JSON5
     :param uuid: ``metadata.uuid``
     :param exported_at: with a time zone; default now. It is cut to the millisecond
     :param product_version: ``metadata.trifactaVersion``; default one of the generation
     :param edition: ``metadata.edition``
     :param comment: ``metadata.comment``; generations before 7.1 do not write it
-    :param connections: the flow's dataset reads a table of the first one, or a file when there is none
+    :param connections: the flow's dataset reads a table of the first one, or a file when there is
+        none
     :param artifacts: further members of the ZIP, e.g. ``{"artifact_24830.data": b"..."}``
     :param adhoc_output: add a manual output, which a deployment can run [R: D64]
     :param dataset_path: file that the dataset reads, over the first connection if there is one:
         ``s3://bucket/path`` or only a path
     :param output_path: file that the manual output writes, in the same form
     :param nested_functions: depth of nested functions in the formula of a recipe step; 0 = no step
-    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name:
-        ``s3://bucket/{region}.csv`` and ``{"region": "eu"}``
+    :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces,
+        by name: ``s3://bucket/{region}.csv`` and ``{"region": "eu"}``
     :returns: the ZIP
-    :raises ValueError: unknown generation, or the dataset's path does not hold a parameter exactly once
+    :raises ValueError: unknown generation, or the dataset's path does not hold a parameter exactly
+        once
     """
     if generation not in _PRODUCT_VERSIONS:
-        raise ValueError(f"generation must be one of {', '.join(_PRODUCT_VERSIONS)}, not {generation!r}")
+        raise ValueError(
+            f"generation must be one of {', '.join(_PRODUCT_VERSIONS)}, not {generation!r}"
+        )
     parameters = dict(dataset_parameters or {})
     check_parameters(dataset_path, parameters)
     moment = exported_at or utc_now()
@@ -90,12 +103,19 @@ def build_package(
     data = flat_data(content, iso(moment)) if generation == "6.0" else nested_data(content)
     release = parse_version(_PRODUCT_VERSIONS[generation]).release
     return pack(
-        data, metadata, comment=comment, release=release, flow_name=flow_name, moment=moment, artifacts=artifacts
+        data,
+        metadata,
+        comment=comment,
+        release=release,
+        flow_name=flow_name,
+        moment=moment,
+        artifacts=artifacts,
     )
 
 
 def new_uuid(moment: datetime) -> str:
-    """Make the uuid of an export: version 1 with the time of the export [P], and different each time.
+    """Make the uuid of an export: version 1 with the time of the export [P], and different each
+    time.
 
     :param moment: time of the export
     """

@@ -1,4 +1,6 @@
-"""Content of the packages that ``build_package`` makes: the structure of real exports [P], with invented values."""
+"""Content of the packages that ``build_package`` makes: the structure of real exports [P], with
+invented values.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class FlowContent:
     :param name: name of the flow
     :param connections: the dataset reads from the first one
     :param adhoc: add a manual output
-    :param dataset: file that the dataset reads; ``None`` = a table of the connection, or a default file
+    :param dataset: file that the dataset reads; ``None`` = a table of the connection, or a default
+        file
     :param output: file that the output writes
     :param nested_functions: depth of nested functions in the one step of the recipe; 0 = no step
     :param parameters: default values of the parameters that ``dataset`` has in braces, by name
@@ -61,22 +64,49 @@ def _script(script_id: int, name: str) -> Row:
 
 
 def _steps(content: FlowContent) -> list[Row]:
-    # A syntax tree: the outermost function is 11 levels deep in the definition; each further one adds two [P].
+    # A syntax tree: the outermost function is 11 levels deep in the definition; each further one
+    # adds two [P].
     if not content.nested_functions:
         return []
     column = {"kind": "column", "type": "Column", "value": "amount", "relation": None}
     formula: Row = column
     for _ in range(content.nested_functions):
-        formula = {"annotations": {}, "kind": "func", "type": "Or", "parameters": {"value1": formula, "value2": column}}
+        formula = {
+            "annotations": {},
+            "kind": "func",
+            "type": "Or",
+            "parameters": {"value1": formula, "value2": column},
+        }
     parameters = {"type": {"kind": "bundle", "type": "Bundle", "value": "single"}, "value": formula}
-    task = {"annotations": {}, "kind": "task", "type": "Derive", "parameters": parameters, "outputName": None}
+    task = {
+        "annotations": {},
+        "kind": "task",
+        "type": "Derive",
+        "parameters": parameters,
+        "outputName": None,
+    }
     digest = hashlib.sha256(str(content.nested_functions).encode()).hexdigest()[:40]
-    return [{"portId": None, "task": task, "tableData": None, "columnMetadata": None, "id": 182, "hash": digest}]
+    return [
+        {
+            "portId": None,
+            "task": task,
+            "tableData": None,
+            "columnMetadata": None,
+            "id": 182,
+            "hash": digest,
+        }
+    ]
 
 
 def _nodes() -> list[Row]:
     return [
-        {"id": node, "scriptId": script, "flowNodeId": None, "wrangled": wrangled, "referenceId": None}
+        {
+            "id": node,
+            "scriptId": script,
+            "flowNodeId": None,
+            "wrangled": wrangled,
+            "referenceId": None,
+        }
         for node, script, wrangled in (
             (_RECIPE_NODE, _RECIPE_SCRIPT, True),
             (_INPUT_NODE, _INPUT_SCRIPT, False),
@@ -112,7 +142,9 @@ def _source(content: FlowContent) -> Row:
 
 
 def _dynamic_path(content: FlowContent) -> tuple[str, dict[str, int]]:
-    """Take the parameters out of the dataset's path: return the rest, and the place of each parameter in it."""
+    """Take the parameters out of the dataset's path: return the rest, and the place of each
+    parameter in it.
+    """
     path, places = str(place(content.dataset or _DEFAULT_DATASET)["path"]), {}
     for name in sorted(content.parameters, key=lambda one: path.find(f"{{{one}}}")):
         places[name] = path.index(f"{{{name}}}")
@@ -131,7 +163,8 @@ def _parameters(content: FlowContent) -> list[Row]:
                 "value": {"variable": {"value": content.parameters[name]}},
                 "id": _PARAMETER_EDIT_ID + order,
                 "overrideKey": name,
-                # Real packages have this field from 8.9 on, always false [P]. Names of the others begin so [M].
+                # Real packages have this field from 8.9 on, always false [P]. Names of the others
+                # begin so [M].
                 **({"isEnvironmentParameter": True} if name.startswith("env.") else {}),
             },
         }
@@ -202,7 +235,11 @@ def nested_data(content: FlowContent) -> Row:
     name = content.name
     nested: Row = {"pbemappingartifacts": [], "targetmappingartifacts": []}
     steps = [{**step, **nested} for step in _steps(content)]
-    output = {**_output(), "publications": [], "writesettings": [{**_write_setting(content), "runParameters": []}]}
+    output = {
+        **_output(),
+        "publications": [],
+        "writesettings": [{**_write_setting(content), "runParameters": []}],
+    }
     source = {
         **_source(content),
         **({"relationalsource": _relational_source()} if content.reads_table else {}),
@@ -237,43 +274,73 @@ def flat_data(content: FlowContent, now: str) -> Row:
     """
     name, adhoc = content.name, content.adhoc
     times = {"createdAt": now, "updatedAt": now}
-    relational = [{**_relational_source(), "datasourceId": _SOURCE_ID, **times}] if content.reads_table else []
+    relational = (
+        [{**_relational_source(), "datasourceId": _SOURCE_ID, **times}]
+        if content.reads_table
+        else []
+    )
     stamp = {**times, "createdBy": 1, "updatedBy": 1}
     row = {"deleted_at": None, **stamp}
     owned = {"flowId": FLOW_ID, **row}
-    flow = {"id": FLOW_ID, "name": name, "description": "", "cpProject": None, "workspaceId": 1, **row}
+    flow = {
+        "id": FLOW_ID,
+        "name": name,
+        "description": "",
+        "cpProject": None,
+        "workspaceId": 1,
+        **row,
+    }
     source = {**_source(content), "storageLocationId": _LOCATION_ID, "workspaceId": 1, **row}
     scripts = ((_INPUT_SCRIPT, "orders.csv"), (_RECIPE_SCRIPT, f"{name} recipe"))
     steps = [{**step, **stamp} for step in _steps(content)]
     parameters = flat_parameters([{**_source(content), "runParameters": _parameters(content)}])
     return {
         "flows": [{**flow, "flowRunParameterOverrides": [], "associatedPeople": []}],
-        "flownodes": [{**node, **owned, "activesampleId": None, "referenceinfo": None} for node in _nodes()],
+        "flownodes": [
+            {**node, **owned, "activesampleId": None, "referenceinfo": None} for node in _nodes()
+        ],
         "flowedges": [{**_edge(), **owned}],
         "flowrunparameteroverrides": [],
         "editablescripts": [
-            {**_script(*script), **row, "currentEditId": script[0] + 3, "redoLeafEditId": script[0] + 3}
+            {
+                **_script(*script),
+                **row,
+                "currentEditId": script[0] + 3,
+                "redoLeafEditId": script[0] + 3,
+            }
             for script in scripts
         ],
         "edits": [
-            {"id": script[0] + 3, "undoBarrier": True, "editablescriptId": script[0], **stamp} for script in scripts
+            {"id": script[0] + 3, "undoBarrier": True, "editablescriptId": script[0], **stamp}
+            for script in scripts
         ],
         "datasources": [source],
         "outputobjects": [{**_output(), **stamp}] if adhoc else [],
         "publications": [],
         "referenceinfos": [],
-        "writesettings": [{**_write_setting(content), "outputObjectId": 86, **stamp}] if adhoc else [],
+        "writesettings": [{**_write_setting(content), "outputObjectId": 86, **stamp}]
+        if adhoc
+        else [],
         "editsscriptlines": [
-            {"editId": _RECIPE_SCRIPT + 3, "scriptlineId": step["id"], "index": 0, "portId": None, **times}
+            {
+                "editId": _RECIPE_SCRIPT + 3,
+                "scriptlineId": step["id"],
+                "index": 0,
+                "portId": None,
+                **times,
+            }
             for step in steps
         ],
         "scriptlines": steps,
         "relationalsources": relational,
         "convertedsources": [],
-        "runparameters": [{**one, "deleted_at": None, **stamp} for one in parameters["runparameters"]],
+        "runparameters": [
+            {**one, "deleted_at": None, **stamp} for one in parameters["runparameters"]
+        ],
         "storagelocations": [{**_location(content), "workspaceId": 1, **times}],
         "runparameteredits": [{**one, **stamp} for one in parameters["runparameteredits"]],
         "connections": [
-            {**one.described(flat=True), "workspaceId": 1, **row, "associatedPeople": []} for one in content.connections
+            {**one.described(flat=True), "workspaceId": 1, **row, "associatedPeople": []}
+            for one in content.connections
         ],
     }

@@ -1,7 +1,7 @@
 """A flow definition as flat tables, and the product versions that write it.
 
-Definitions of 6.0 to 6.4 have flat tables. From 6.8 on everything is nested in its flow [P]. Both become the same
-tables here, so that an import knows one shape only.
+Definitions of 6.0 to 6.4 have flat tables. From 6.8 on everything is nested in its flow [P]. Both
+become the same tables here, so that an import knows one shape only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from trifacta_emulator.errors import ValidationError
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
-#: From here on flows have the new object definition and the answers a new shape [R: D68 Changes to the APIs].
+#: From here on flows have the new object definition and the answers a new shape [R: D68 Changes to
+#: the APIs].
 NEW_FLOW_DEFINITION = (6, 8, 0)
 #: Tables whose rows name a connection, as ``connectionId``.
 USERS = ("datasources", "writesettings", "publications")
@@ -31,7 +32,8 @@ _TABLES = {
     "references": ("referenceinfos", "references"),
     "webhookflowtasks": ("webhookflowtasks", "webhookflowtasks"),
 }
-# What a storage location says. Its fullUri and hash follow from these, and a dataset of 6.8 repeats some.
+# What a storage location says. Its fullUri and hash follow from these, and a dataset of 6.8 repeats
+# some.
 _LOCATION = ("type", "bucket", "path", "host", "userinfo", "blobHost", "container")
 
 
@@ -95,8 +97,9 @@ class Package:
     :param edition: ``metadata.edition``, or ``""``
     :param comment: ``metadata.comment``, or ``""``; exports before 7.1 have none
     :param primary_flow_ids: ``metadata.primaryFlowIds``
-    :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources, storagelocations,
-        relationalsources, outputobjects, writesettings, publications, references, webhookflowtasks, connections
+    :param tables: rows by table: flows, flownodes, flowedges, recipes, datasources,
+        storagelocations, relationalsources, outputobjects, writesettings, publications, references,
+        webhookflowtasks, connections
     """
 
     uuid: str
@@ -126,8 +129,11 @@ def parse_version(text: str) -> Version:
     return Version((int(major), int(minor), int(patch or 0)), build or "")
 
 
-def why_not_importable(exporter: Version, edition: str, product: Version, product_edition: str) -> str | None:
-    """Apply the version rules of the vendor's page *Import Flow* [R: SMC87, SMC97 import-flow, D51 overview].
+def why_not_importable(
+    exporter: Version, edition: str, product: Version, product_edition: str
+) -> str | None:
+    """Apply the version rules of the vendor's page *Import Flow* [R: SMC87, SMC97 import-flow, D51
+    overview].
 
     :param exporter: version that made the package
     :param edition: edition that made the package
@@ -136,10 +142,16 @@ def why_not_importable(exporter: Version, edition: str, product: Version, produc
     :returns: why the instance refuses the package, or ``None``
     """
     if exporter.release > product.release:
-        return f"the package was exported from release {exporter}, which is later than this one ({product})"
+        return (
+            f"the package was exported from release {exporter}, which is later than this one"
+            f" ({product})"
+        )
     if product.release >= NEW_FLOW_DEFINITION:
         if exporter.release < NEW_FLOW_DEFINITION:
-            return f"packages exported before 6.8 (this one: {exporter}) cannot be imported into {product}"
+            return (
+                f"packages exported before 6.8 (this one: {exporter}) cannot be imported into"
+                f" {product}"
+            )
         return None
     if exporter.release != product.release or edition != product_edition:
         return f"exported from {edition} {exporter}, but this is {product_edition} {product}"
@@ -165,8 +177,14 @@ def read_definition(document: Any) -> Package:
     tables = _tables(data)
     primary = metadata.get("primaryFlowIds")
     known = {row["id"] for row in tables["flows"]}
-    if not isinstance(primary, list) or not primary or any(one not in known for one in map(_id, primary)):
-        raise ValidationError(f"metadata.primaryFlowIds names no flow of the package: {cut(primary)}")
+    if (
+        not isinstance(primary, list)
+        or not primary
+        or any(one not in known for one in map(_id, primary))
+    ):
+        raise ValidationError(
+            f"metadata.primaryFlowIds names no flow of the package: {cut(primary)}"
+        )
     comment, edition = metadata.get("comment"), metadata.get("edition")
     return Package(
         uuid=_text(metadata, "uuid"),
@@ -179,7 +197,8 @@ def read_definition(document: Any) -> Package:
 
 
 def cut(text: object) -> str:
-    """Shorten a text of a package for an error message, so that an answer never repeats a whole package.
+    """Shorten a text of a package for an error message, so that an answer never repeats a whole
+    package.
 
     :param text: what the package says
     """
@@ -195,29 +214,38 @@ def _tables(data: Row) -> Tables:
     tables: Tables = {"flows": flows, "connections": _rows(data, "connections")}
     for table, (flat_name, nested_name) in _TABLES.items():
         if nested:
-            tables[table] = [{**row, "flowId": flow["id"]} for flow in flows for row in _rows(flow, nested_name)]
+            tables[table] = [
+                {**row, "flowId": flow["id"]} for flow in flows for row in _rows(flow, nested_name)
+            ]
         else:
             tables[table] = _rows(data, flat_name)
     if nested:
-        tables |= _within_datasources(tables["datasources"]) | _within_outputs(tables["outputobjects"])
+        tables |= _within_datasources(tables["datasources"]) | _within_outputs(
+            tables["outputobjects"]
+        )
     else:
         for table in ("storagelocations", "relationalsources", "writesettings", "publications"):
             tables[table] = _rows(data, table)
         _put_parameters_within(tables["datasources"], data)
     tables["storagelocations"] = [
-        {"id": row["id"], **{key: row.get(key) for key in _LOCATION}} for row in tables["storagelocations"]
+        {"id": row["id"], **{key: row.get(key) for key in _LOCATION}}
+        for row in tables["storagelocations"]
     ]
     return tables
 
 
 def _put_parameters_within(sources: list[Row], data: Row) -> None:
-    # The nested form has parameters within their dataset, and the current value within the parameter [P].
+    # The nested form has parameters within their dataset, and the current value within the
+    # parameter [P].
     edits = {row["id"]: row for row in _rows(data, "runparameteredits")}
     parameters: dict[Any, list[Row]] = {}
     for row in _rows(data, "runparameters"):
         dataset, edit = row.get("datasourceId"), row.get("runParameterEditId")
         if isinstance(dataset, int) and isinstance(edit, int) and edit in edits:
-            value = {key: edits[edit].get(key) for key in ("insertionIndices", "value", "id", "overrideKey")}
+            value = {
+                key: edits[edit].get(key)
+                for key in ("insertionIndices", "value", "id", "overrideKey")
+            }
             one = {"id": row["id"], "type": row.get("type"), "runParameterEdit": value}
             parameters.setdefault(dataset, []).append(one)
     for source in sources:
@@ -256,7 +284,9 @@ def _rows(parent: Row, key: str) -> list[Row]:
         if not isinstance(row.get("id"), int):
             raise ValidationError(f"{key} of the flow definition holds an object without an id")
         if not isinstance(row.get("uuid"), (str, type(None))):
-            raise ValidationError(f"{key} of the flow definition holds an object whose uuid is not a string")
+            raise ValidationError(
+                f"{key} of the flow definition holds an object whose uuid is not a string"
+            )
     return rows
 
 

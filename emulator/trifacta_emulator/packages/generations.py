@@ -1,7 +1,8 @@
 """How each release of the product writes a package.
 
-Real packages of 6.0, 6.8, 7.1, 7.6, 7.8, 8.0, 8.6 and 8.9 were seen [P]. A release in between writes the same as the
-last one seen before it [I]. The options of jobs differ by edition and stay empty here.
+Real packages of 6.0, 6.8, 7.1, 7.6, 7.8, 8.0, 8.6 and 8.9 were seen [P]. A release in between
+writes the same as the last one seen before it [I]. The options of jobs differ by edition and stay
+empty here.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ Release = tuple[int, int, int]
 
 _COMMENTS, _NAMED_FILES, _EXAMPLES = (7, 1, 0), (7, 6, 0), (7, 8, 0)
 _JSON5, _TEMPLATES, _DESCRIBED_OUTPUTS = (8, 0, 0), (8, 6, 0), (8, 9, 0)
-#: By table: the columns that rows have from a release on, with their values for rows that lack them.
+#: By table: the columns that rows have from a release on, with their values for rows that lack
+#: them.
 _ADDED: dict[str, tuple[tuple[Release, Row], ...]] = {
     "flows": (
-        (_COMMENTS, {"defaultOutputDir": None, "notes": [], "flowgraphvertices": [], "runparameters": []}),
+        (
+            _COMMENTS,
+            {"defaultOutputDir": None, "notes": [], "flowgraphvertices": [], "runparameters": []},
+        ),
         (_NAMED_FILES, {"settings": {"optimize": "default"}}),
         (_EXAMPLES, {"fromExampleFlowHash": None, "fromExampleFlowName": None}),
         (_TEMPLATES, {"fromTemplateId": None}),
@@ -58,7 +63,10 @@ _REMOVED: dict[str, tuple[tuple[Release, str], ...]] = {
     "datasources": ((_JSON5, "cpProject"), (_DESCRIBED_OUTPUTS, "hasDynamicUserInfoOrHost")),
 }
 #: What a dataset repeats of its location: before 7.1, and from 7.1 on.
-_REPEATED = (("path", "bucket", "container", "type", "blobHost"), ("path", "bucket", "userinfo", "type", "host"))
+_REPEATED = (
+    ("path", "bucket", "container", "type", "blobHost"),
+    ("path", "bucket", "userinfo", "type", "host"),
+)
 _MIGRATIONS = (
     (_DESCRIBED_OUTPUTS, "20211003124929"),
     (_TEMPLATES, "20210525095229"),
@@ -110,7 +118,12 @@ def pack(
     with deep_recursion():
         if generation_of(release) != "6.0":
             flows = [_complete(flow, release) for flow in data["flows"]]
-            document = {"type": "flow", "kind": "artifact", **document, "data": {**data, "flows": flows}}
+            document = {
+                "type": "flow",
+                "kind": "artifact",
+                **document,
+                "data": {**data, "flows": flows},
+            }
             # 24 bytes in base64 [P]. How the vendor computes them is not known [?].
             digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
             document["hash"] = base64.b64encode(digest).decode()
@@ -127,11 +140,17 @@ def whole_location(row: Row) -> Row:
     if not row["path"]:
         # A table has no path [P].
         uri = json.dumps({"protocol": row["type"]}, separators=(",", ":"))
-    return {**row, "fullUri": uri, "size": None, "hash": hashlib.sha256(uri.encode()).hexdigest()[:40]}
+    return {
+        **row,
+        "fullUri": uri,
+        "size": None,
+        "hash": hashlib.sha256(uri.encode()).hexdigest()[:40],
+    }
 
 
 def flat_parameters(sources: Sequence[Row]) -> dict[str, list[Row]]:
-    """Write the parameters of datasets as the flat form has them: in tables of their own, apart from their values.
+    """Write the parameters of datasets as the flat form has them: in tables of their own, apart
+    from their values.
 
     :param sources: datasets with ``runParameters``
     """
@@ -148,14 +167,17 @@ def flat_parameters(sources: Sequence[Row]) -> dict[str, list[Row]]:
             }
             for one, source_id in found
         ],
-        "runparameteredits": [{**one["runParameterEdit"], "runParameterId": one["id"]} for one, _ in found],
+        "runparameteredits": [
+            {**one["runParameterEdit"], "runParameterId": one["id"]} for one, _ in found
+        ],
     }
 
 
 def _zip(members: Mapping[str, bytes], moment: datetime) -> bytes:
     # ZIP has no dates before 1980 and none after 2107.
     date_time = min(
-        max(moment.astimezone(timezone.utc).timetuple()[:6], (1980, 1, 1, 0, 0, 0)), (2107, 12, 31, 0, 0, 0)
+        max(moment.astimezone(timezone.utc).timetuple()[:6], (1980, 1, 1, 0, 0, 0)),
+        (2107, 12, 31, 0, 0, 0),
     )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -167,7 +189,9 @@ def _zip(members: Mapping[str, bytes], moment: datetime) -> bytes:
 
 
 def _complete(flow: Row, release: Release) -> Row:
-    """Add and remove columns of a nested flow, as the release does. The flow given is not changed."""
+    """Add and remove columns of a nested flow, as the release does. The flow given is
+    not changed.
+    """
     whole = _with_columns("flows", flow, release)
     for table in ("flownodes", "recipes", "outputobjects", "datasources"):
         whole[table] = [_with_columns(table, row, release) for row in whole[table]]
@@ -191,7 +215,9 @@ def _with_columns(table: str, row: Row, release: Release) -> Row:
 
 
 def _header(metadata: Mapping[str, Any], comment: str, release: Release) -> Row:
-    """Write ``metadata``. Releases from 7.1 on have a comment; without one, 7.6 writes the word ``undefined`` [P]."""
+    """Write ``metadata``. Releases from 7.1 on have a comment; without one, 7.6 writes the word
+    ``undefined`` [P].
+    """
     if not comment and _NAMED_FILES <= release < _EXAMPLES:
         comment = "undefined"
     written: Row = {}
@@ -225,7 +251,9 @@ def _json5(value: Any, indent: str = "") -> str:
     # The vendor's style: unquoted keys, single quotes, a comma after the last element [P].
     inner = indent + "  "
     if isinstance(value, dict) and value:
-        members = (f"{inner}{_json5_key(key)}: {_json5(one, inner)},\n" for key, one in value.items())
+        members = (
+            f"{inner}{_json5_key(key)}: {_json5(one, inner)},\n" for key, one in value.items()
+        )
         return f"{{\n{''.join(members)}{indent}}}"
     if isinstance(value, list) and value:
         return f"[\n{''.join(f'{inner}{_json5(one, inner)},' + chr(10) for one in value)}{indent}]"

@@ -1,7 +1,7 @@
 """Imports a package: gives all its objects new ids and updates the references between them.
 
-Each import makes new flows and recipes, also of the same package [R: SMC104 deployment-manager-page]. Import rules
-then change the result, see ``rules/apply.py``.
+Each import makes new flows and recipes, also of the same package [R: SMC104
+deployment-manager-page]. Import rules then change the result, see ``rules/apply.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from trifacta_emulator.packages.definition import Package, Row, Tables
 
-# Each table counts from its own number, so that an id of the wrong kind never matches by chance: our choice [?].
+# Each table counts from its own number, so that an id of the wrong kind never matches by chance:
+# our choice [?].
 _FIRST_IDS = {
     "deployments": 1,
     "releases": 101,
@@ -118,7 +119,9 @@ class ImportedPackage:
     at: datetime
     user_id: int
     deleted_objects: Mapping[str, Any] = field(default_factory=dict)
-    rule_changes: Mapping[str, list[Any]] = field(default_factory=lambda: {"object": [], "value": []})
+    rule_changes: Mapping[str, list[Any]] = field(
+        default_factory=lambda: {"object": [], "value": []}
+    )
 
 
 def import_package(
@@ -131,8 +134,8 @@ def import_package(
 ) -> ImportedPackage:
     """Give every object of a package a new id and update the references.
 
-    A reference to an object outside the package becomes ``None`` [I]. ``connectionId`` stays as exported, because
-    connections are not imported: import rules map them to local ones [I].
+    A reference to an object outside the package becomes ``None`` [I]. ``connectionId`` stays as
+    exported, because connections are not imported: import rules map them to local ones [I].
 
     :param package: the package as read; not changed
     :param ids: source of the new ids
@@ -140,11 +143,14 @@ def import_package(
     :param user_id: who imports
     :param deleted_objects: objects to report as dropped
     """
-    mapping = {table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in REFERENCES}
+    mapping = {
+        table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in REFERENCES
+    }
     tables: Tables = {}
     for table, references in REFERENCES.items():
         tables[table] = [
-            _remapped(row, mapping[table][row["id"]], references, mapping) for row in package.tables[table]
+            _remapped(row, mapping[table][row["id"]], references, mapping)
+            for row in package.tables[table]
         ]
     return ImportedPackage(
         tables=tables,
@@ -156,7 +162,9 @@ def import_package(
     )
 
 
-def _remapped(row: Row, new_id: int, references: Mapping[str, str], mapping: Mapping[str, Mapping[int, int]]) -> Row:
+def _remapped(
+    row: Row, new_id: int, references: Mapping[str, str], mapping: Mapping[str, Mapping[int, int]]
+) -> Row:
     changed: Row = {**row, "id": new_id}
     for column, table in references.items():
         old = row.get(column)

@@ -1,7 +1,8 @@
 """Reads a flow package: a ZIP with one flow definition, in JSON or JSON5.
 
-The file comes from outside, so every step is limited: the list of members, the unpacked size, the number of values
-and the depth. The vendor's own limits are not known [?]; all limits here are our choice.
+The file comes from outside, so every step is limited: the list of members, the unpacked size, the
+number of values and the depth. The vendor's own limits are not known [?]; all limits here are our
+choice.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ import pyjson5
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Package, cut, read_definition
 
-# At the root of the ZIP: flow_<id>_<uuid>.json, flow_<name>.json or flow_<name>.json5 [P]. A person may zip it again:
-# any name, one folder around everything and the leftovers of file managers are accepted, which is our choice [?].
+# At the root of the ZIP: flow_<id>_<uuid>.json, flow_<name>.json or flow_<name>.json5 [P]. A person
+# may zip it again: any name, one folder around everything and the leftovers of file managers are
+# accepted, which is our choice [?].
 _DEFINITION = (".json", ".json5")
 _LEFTOVERS = (".DS_Store", "Thumbs.db", "desktop.ini")
-# The largest definition seen has 0.5 MB, 4,682 objects and lists, and 16,547 commas and colons [P]. A recipe step is
-# a syntax tree: 11 levels deep, and two more for each nested function [P].
+# The largest definition seen has 0.5 MB, 4,682 objects and lists, and 16,547 commas and colons [P].
+# A recipe step is a syntax tree: 11 levels deep, and two more for each nested function [P].
 MAX_DEFINITION_BYTES = 8 * 1024 * 1024
 MAX_CONTAINERS, MAX_SEPARATORS = 200_000, 500_000
 MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 2 * 1024 * 1024
@@ -39,15 +41,19 @@ MAX_DEPTH = 900
 _RECURSION_LIMIT = 6_000
 _recursion_lock = threading.Lock()
 
-# Texts and comments, whose commas and brackets do not count. A repeated group would take memory for each repetition.
-_TEXT = re.compile(r"""("|').*?(?:\1|\Z)|//.*?(?:[\r\n]|\xe2\x80[\xa8\xa9]|\Z)|/\*.*?(?:\*/|\Z)""", re.DOTALL)
+# Texts and comments, whose commas and brackets do not count. A repeated group would take memory for
+# each repetition.
+_TEXT = re.compile(
+    r"""("|').*?(?:\1|\Z)|//.*?(?:[\r\n]|\xe2\x80[\xa8\xa9]|\Z)|/\*.*?(?:\*/|\Z)""", re.DOTALL
+)
 
 
 def read_package(file: IO[bytes]) -> Package:
     """Read and check a package.
 
     :param file: the ZIP, seekable; it stays open
-    :raises ValidationError: not a ZIP, no definition or several, or an unreadable or incomplete definition
+    :raises ValidationError: not a ZIP, no definition or several, or an unreadable or incomplete
+        definition
     """
     name, content = _unpack(file)
     _check_size(content)
@@ -61,12 +67,15 @@ def read_package(file: IO[bytes]) -> Package:
     except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
         # Only the first argument of the error: its text may repeat the whole document.
         reason = error.args[0] if error.args else type(error).__name__
-        raise ValidationError(f"The flow definition {cut(name)!r} cannot be parsed: {cut(reason)}") from error
+        raise ValidationError(
+            f"The flow definition {cut(name)!r} cannot be parsed: {cut(reason)}"
+        ) from error
     return read_definition(document)
 
 
 def check_answerable(value: Any) -> None:
-    """Check that an answer can repeat a parsed JSON value. NaN and half surrogate pairs cannot be written.
+    """Check that an answer can repeat a parsed JSON value. NaN and half surrogate pairs cannot be
+    written.
 
     :param value: the parsed value
     :raises ValueError: an answer cannot repeat it
@@ -74,12 +83,16 @@ def check_answerable(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"a text holds half of a surrogate pair: {error.object[error.start]!r}") from error
+        raise ValueError(
+            f"a text holds half of a surrogate pair: {error.object[error.start]!r}"
+        ) from error
 
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
-    """Raise Python's recursion limit to walk a flow definition. One thread at a time: the limit is global."""
+    """Raise Python's recursion limit to walk a flow definition. One thread at a time: the limit is
+    global.
+    """
     with _recursion_lock:
         before = sys.getrecursionlimit()
         sys.setrecursionlimit(max(before, _RECURSION_LIMIT))
@@ -90,7 +103,9 @@ def deep_recursion() -> Iterator[None]:
 
 
 class _Bounded:
-    """The file as ``zipfile`` sees it. ``zipfile`` reads the whole list of members at once, so this limits its size."""
+    """The file as ``zipfile`` sees it. ``zipfile`` reads the whole list of members at once, so this
+    limits its size.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -102,7 +117,9 @@ class _Bounded:
 
     def read(self, size: int = -1, /) -> bytes:
         if not self.opened and size > MAX_DIRECTORY_BYTES:
-            raise ValidationError(f"The list of members takes {size} bytes, more than {MAX_MEMBERS} members need")
+            raise ValidationError(
+                f"The list of members takes {size} bytes, more than {MAX_MEMBERS} members need"
+            )
         return self._file.read(size)
 
     def close(self) -> None:
@@ -111,7 +128,8 @@ class _Bounded:
 
 def _unpack(file: IO[bytes]) -> tuple[str, bytes]:
     """Take the definition out of the ZIP: its name and its content."""
-    # Before Python 3.11 a SpooledTemporaryFile lacks methods that zipfile needs. The file inside it has them.
+    # Before Python 3.11 a SpooledTemporaryFile lacks methods that zipfile needs. The file inside it
+    # has them.
     raw = getattr(file, "_file", file)
     try:
         bounded = _Bounded(raw)
@@ -120,9 +138,18 @@ def _unpack(file: IO[bytes]) -> tuple[str, bytes]:
             _check_unpacked(archive, raw.seek(0, io.SEEK_END))
             return _definition(archive)
     # Damaged offsets and names end in a ValueError or struct.error.
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:
         raise ValidationError(f"The file is not a readable ZIP archive: {cut(error)}") from error
-    # Encrypted members raise RuntimeError; unknown compressions raise its subclass NotImplementedError.
+    # Encrypted members raise RuntimeError; unknown compressions raise its subclass
+    # NotImplementedError.
     except RuntimeError as error:
         raise ValidationError(f"The archive cannot be unpacked: {cut(error)}") from error
 
@@ -135,19 +162,30 @@ def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
 
 def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
     if len(archive.infolist()) > MAX_MEMBERS:
-        raise ValidationError(f"The archive has {len(archive.infolist())} members, more than {MAX_MEMBERS}")
-    members = [info for info in archive.infolist() if not info.filename.endswith("/") and not _is_leftover(_path(info))]
+        raise ValidationError(
+            f"The archive has {len(archive.infolist())} members, more than {MAX_MEMBERS}"
+        )
+    members = [
+        info
+        for info in archive.infolist()
+        if not info.filename.endswith("/") and not _is_leftover(_path(info))
+    ]
     found = [info for info in members if info.filename.lower().endswith(_DEFINITION)]
     if len(found) != 1:
         names = ", ".join(repr(cut(info.filename)) for info in found[:5]) or "none"
-        raise ValidationError(f"The package must hold exactly one flow definition (flow_*.json); found: {names}")
+        raise ValidationError(
+            f"The package must hold exactly one flow definition (flow_*.json); found: {names}"
+        )
     folder = _path(found[0])[:-1]
     if len(folder) > 1 or any(_path(info)[: len(folder)] != folder for info in members):
-        raise ValidationError(f"The flow definition {cut(found[0].filename)!r} is not at the root of the package")
+        raise ValidationError(
+            f"The flow definition {cut(found[0].filename)!r} is not at the root of the package"
+        )
     if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks other methods in pieces of unlimited size. Exports are deflated [P].
         raise ValidationError(
-            f"The flow definition is compressed with method {found[0].compress_type}, which is not supported"
+            f"The flow definition is compressed with method {found[0].compress_type}, which is not"
+            " supported"
         )
     # The directory may lie about the size, so the read itself is limited too.
     with archive.open(found[0]) as member:
@@ -172,9 +210,14 @@ def _check_size(content: bytes) -> None:
     # One character for each byte is enough: the punctuation is ASCII.
     bare, texts = _TEXT.subn("", content.decode("latin-1"), count=MAX_CONTAINERS + MAX_SEPARATORS)
     containers, separators = bare.count("[") + bare.count("{"), bare.count(",") + bare.count(":")
-    if containers > MAX_CONTAINERS or separators > MAX_SEPARATORS or texts == MAX_CONTAINERS + MAX_SEPARATORS:
+    if (
+        containers > MAX_CONTAINERS
+        or separators > MAX_SEPARATORS
+        or texts == MAX_CONTAINERS + MAX_SEPARATORS
+    ):
         raise ValidationError(
-            f"The flow definition is too large: {containers} objects and lists, {separators} commas and colons"
+            f"The flow definition is too large: {containers} objects and lists, {separators} commas"
+            " and colons"
         )
 
 
@@ -184,11 +227,15 @@ def _check_depth(document: Any) -> None:
         depth += 1
         if depth > MAX_DEPTH:
             raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
-        level = [value for one in level for value in (one.values() if isinstance(one, dict) else one)]
+        level = [
+            value for one in level for value in (one.values() if isinstance(one, dict) else one)
+        ]
 
 
 def _well_formed(document: Any) -> Any:
-    """Replace half surrogate pairs. JavaScript writes them as escapes, but no answer can repeat them."""
+    """Replace half surrogate pairs. JavaScript writes them as escapes, but no answer can repeat
+    them.
+    """
     whole = [document]
     pending: list[Any] = [whole]
     while pending:

@@ -10,7 +10,12 @@ from typing import Any
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Connection, Row, Tables, parse_version
-from trifacta_emulator.packages.generations import flat_parameters, generation_of, pack, whole_location
+from trifacta_emulator.packages.generations import (
+    flat_parameters,
+    generation_of,
+    pack,
+    whole_location,
+)
 
 # Further tables of a flat package; empty here.
 _EMPTY = (
@@ -66,7 +71,10 @@ def write_package(tables: Tables, export: Export) -> bytes:
         "edition": export.edition,
     }
     flat = generation_of(release) == "6.0"
-    described = [one.described(flat=flat) if isinstance(one, Connection) else one for one in export.connections]
+    described = [
+        one.described(flat=flat) if isinstance(one, Connection) else one
+        for one in export.connections
+    ]
     data = (
         {**_flat(tables), "connections": described}
         if flat
@@ -74,7 +82,12 @@ def write_package(tables: Tables, export: Export) -> bytes:
     )
     try:
         return pack(
-            data, metadata, comment=export.comment, release=release, flow_name=export.flow_name, moment=export.at
+            data,
+            metadata,
+            comment=export.comment,
+            release=release,
+            flow_name=export.flow_name,
+            moment=export.at,
         )
     except RecursionError as error:
         raise ValidationError("The flow is nested too deeply to be exported") from error
@@ -87,13 +100,16 @@ def _flat(tables: Tables) -> dict[str, Any]:
     rows["datasources"] = [_without(row, "runParameters") for row in tables["datasources"]]
     # Before 6.8 locations have no hosts [P].
     rows["storagelocations"] = [
-        _without(_without(whole_location(row), "host"), "userinfo") for row in tables["storagelocations"]
+        _without(_without(whole_location(row), "host"), "userinfo")
+        for row in tables["storagelocations"]
     ]
     return {
         **{table: [] for table in _EMPTY},
         **rows,
         # An import does not keep the edits.
-        "editablescripts": [{**row, "currentEditId": None, "redoLeafEditId": None} for row in tables["recipes"]],
+        "editablescripts": [
+            {**row, "currentEditId": None, "redoLeafEditId": None} for row in tables["recipes"]
+        ],
         "referenceinfos": tables["references"],
         **flat_parameters(tables["datasources"]),
     }
@@ -119,13 +135,17 @@ def _nested(tables: Tables) -> list[Row]:
 
 
 def _without_positions(flow: Row) -> Row:
-    # Positions in the flow view name ids of the exporter, so they are left out. Notes have no position then.
+    # Positions in the flow view name ids of the exporter, so they are left out. Notes have no
+    # position then.
     kept = {**flow}
     if "flowgraphvertices" in flow:
         kept["flowgraphvertices"] = []
     if "notes" in flow:
         notes = flow["notes"] or ()
-        kept["notes"] = [{**note, "flowGraphVertexId": None} if isinstance(note, dict) else note for note in notes]
+        kept["notes"] = [
+            {**note, "flowGraphVertexId": None} if isinstance(note, dict) else note
+            for note in notes
+        ]
     return kept
 
 
@@ -142,10 +162,16 @@ def owners(tables: Tables) -> dict[str, dict[int, int]]:
         "flownodes": nodes,
         "flowedges": {row["id"]: row["flowId"] for row in tables["flowedges"]},
         "recipes": {row["id"]: scripts.get(row["id"], first) for row in tables["recipes"]},
-        "datasources": {row["id"]: scripts.get(row["parsingScriptId"], first) for row in tables["datasources"]},
-        "outputobjects": {row["id"]: nodes.get(row["flowNodeId"], first) for row in tables["outputobjects"]},
+        "datasources": {
+            row["id"]: scripts.get(row["parsingScriptId"], first) for row in tables["datasources"]
+        },
+        "outputobjects": {
+            row["id"]: nodes.get(row["flowNodeId"], first) for row in tables["outputobjects"]
+        },
         "references": {row["id"]: first for row in tables["references"]},
-        "webhookflowtasks": {row["id"]: row["flowId"] or first for row in tables["webhookflowtasks"]},
+        "webhookflowtasks": {
+            row["id"]: row["flowId"] or first for row in tables["webhookflowtasks"]
+        },
     }
 
 
@@ -164,7 +190,9 @@ def _whole(tables: Tables, table: str, row: Row) -> Row:
     if table == "datasources":
         locations = {one["id"]: one for one in tables["storagelocations"]}
         location = locations.get(row["storageLocationId"])
-        relational = [one for one in tables["relationalsources"] if one["datasourceId"] == row["id"]]
+        relational = [
+            one for one in tables["relationalsources"] if one["datasourceId"] == row["id"]
+        ]
         whole = {"runParameters": [], **_without(row, "storageLocationId")}
         if location is not None:
             whole["storageLocation"] = whole_location(location)

@@ -1,9 +1,9 @@
 """Applies the import rules of a deployment to an import.
 
-Object rules map the package's connections to connections of this instance. Value rules change buckets and paths of
-imported datasets and of outputs, and nothing else [R: D51 to SMC104]. The vendor documents ``s3Bucket`` and
-``fileLocation`` [R: D60, D68 API Deployments Value Import Rules Patch v4]. The effect of the other types follows from
-their names [I], which are from memory [M].
+Object rules map the package's connections to connections of this instance. Value rules change
+buckets and paths of imported datasets and of outputs, and nothing else [R: D51 to SMC104]. The
+vendor documents ``s3Bucket`` and ``fileLocation`` [R: D60, D68 API Deployments Value Import Rules
+Patch v4]. The effect of the other types follows from their names [I], which are from memory [M].
 """
 
 from __future__ import annotations
@@ -26,12 +26,22 @@ _PLACES = {
     "fileLocation": (("storagelocations", "path"), ("writesettings", "path")),
     "dbTableName": (("relationalsources", "tableName"), ("publications", "tableName")),
     "dbPath": (("relationalsources", "relationalPath"), ("publications", "path")),
-    "host": (("storagelocations", "host"), ("storagelocations", "blobHost"), ("writesettings", "path")),
-    "userinfo": (("storagelocations", "userinfo"), ("storagelocations", "container"), ("writesettings", "path")),
+    "host": (
+        ("storagelocations", "host"),
+        ("storagelocations", "blobHost"),
+        ("writesettings", "path"),
+    ),
+    "userinfo": (
+        ("storagelocations", "userinfo"),
+        ("storagelocations", "container"),
+        ("writesettings", "path"),
+    ),
 }
-# Outputs have a whole URI, e.g. adl://account:443/home/x.csv or gs://bucket/x.csv, or only a path [P].
+# Outputs have a whole URI, e.g. adl://account:443/home/x.csv or gs://bucket/x.csv, or only a path
+# [P].
 _URI = re.compile(
-    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?:(?P<userinfo>[^/@]*)@)?(?P<host>[^/:]*)(?::\d+)?(?P<path>/.*)?", re.DOTALL
+    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?:(?P<userinfo>[^/@]*)@)?(?P<host>[^/:]*)(?::\d+)?(?P<path>/.*)?",
+    re.DOTALL,
 )
 _URI_PARTS = {"s3Bucket": "host", "fileLocation": "path", "host": "host", "userinfo": "userinfo"}
 _S3 = ("s3", "s3a", "s3n")
@@ -59,15 +69,23 @@ def apply_rules(
     """
     tables = {table: [dict(row) for row in rows] for table, rows in imported.tables.items()}
     by_kind = {kind: [rule for rule in rules if rule.kind == kind] for kind in ("object", "value")}
-    using = [row for table in USERS for row in tables[table] if isinstance(row.get("connectionId"), int)]
+    using = [
+        row for table in USERS for row in tables[table] if isinstance(row.get("connectionId"), int)
+    ]
     # A reference to a connection that the package does not describe is as broken as any other.
     known = {row["id"] for row in described}
-    bare = [{"id": one} for one in dict.fromkeys(row["connectionId"] for row in using) if one not in known]
+    bare = [
+        {"id": one}
+        for one in dict.fromkeys(row["connectionId"] for row in using)
+        if one not in known
+    ]
     found, object_changes = _map_connections([*described, *bare], by_kind["object"], local, options)
     for row in using:
         row["connectionId"] = found.get(row["connectionId"], row["connectionId"])
     value_changes = _change_values(tables, by_kind["value"])
-    return replace(imported, tables=tables, rule_changes={"object": object_changes, "value": value_changes})
+    return replace(
+        imported, tables=tables, rule_changes={"object": object_changes, "value": value_changes}
+    )
 
 
 def changed_objects(rule_changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
@@ -75,7 +93,9 @@ def changed_objects(rule_changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
 
     :param rule_changes: ``importRuleChanges`` of an import
     """
-    return len({(item["tableName"], item["id"]) for items in rule_changes.values() for item in items})
+    return len(
+        {(item["tableName"], item["id"]) for items in rule_changes.values() for item in items}
+    )
 
 
 def _map_connections(
@@ -86,8 +106,8 @@ def _map_connections(
 ) -> tuple[dict[int, int | None], list[Row]]:
     """Find the local connection for each connection of a package.
 
-    Rules apply in their order, each to the result of the earlier ones [R: D51 Define Import Mapping Rules]. When no
-    rule applies, the local connection with the same uuid is taken [I].
+    Rules apply in their order, each to the result of the earlier ones [R: D51 Define Import Mapping
+    Rules]. When no rule applies, the local connection with the same uuid is taken [I].
     """
     found: dict[int, int | None] = {}
     changes: list[Row] = []
@@ -108,13 +128,17 @@ def _map_connections(
             found[exported["id"]] = target.id
         elif options.unmapped_connections == "refuse":
             name, uuid = exported.get("name"), exported.get("uuid")
-            raise ValidationError(f"connections: no rule maps {name!r} ({uuid}), and none here has that uuid")
+            raise ValidationError(
+                f"connections: no rule maps {name!r} ({uuid}), and none here has that uuid"
+            )
         elif options.unmapped_connections == "clear":
             found[exported["id"]] = None
     return found, changes
 
 
-def _target(rule: ImportRule, local: Sequence[LocalConnection], options: EmulatorOptions) -> LocalConnection | None:
+def _target(
+    rule: ImportRule, local: Sequence[LocalConnection], options: EmulatorOptions
+) -> LocalConnection | None:
     condition = rule.rule["withCondition"]
     reached = [one for one in local if _meets(_fields(one), condition)]
     if len(reached) == 1:
@@ -122,12 +146,18 @@ def _target(rule: ImportRule, local: Sequence[LocalConnection], options: Emulato
     if options.unknown_rule_target == "ignore":
         return None
     number = "no connection" if not reached else f"{len(reached)} connections"
-    raise ValidationError(f"objectImportRules {rule.id}: withCondition {condition} leads to {number}")
+    raise ValidationError(
+        f"objectImportRules {rule.id}: withCondition {condition} leads to {number}"
+    )
 
 
 def _meets(row: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
-    # Ids are written as numbers and as strings [R: D64] [P: VC]. A missing field meets no condition.
-    return all(row.get(name) is not None and str(row[name]) == str(value) for name, value in condition.items())
+    # Ids are written as numbers and as strings [R: D64] [P: VC]. A missing field meets no
+    # condition.
+    return all(
+        row.get(name) is not None and str(row[name]) == str(value)
+        for name, value in condition.items()
+    )
 
 
 def _fields(connection: LocalConnection) -> Row:
@@ -135,7 +165,9 @@ def _fields(connection: LocalConnection) -> Row:
     return {name: getattr(connection, name) for name in ("id", "uuid", "name", "type", "vendor")}
 
 
-def _connection_change(rule: ImportRule, exported_id: int, before: Mapping[str, Any], after: Mapping[str, Any]) -> Row:
+def _connection_change(
+    rule: ImportRule, exported_id: int, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Row:
     # The shape is our choice [?].
     shown = ("id", "uuid", "name")
     return {
@@ -148,7 +180,9 @@ def _connection_change(rule: ImportRule, exported_id: int, before: Mapping[str, 
 
 
 def _change_values(tables: Tables, rules: Sequence[ImportRule]) -> list[Row]:
-    """Apply value rules in their order, each to the result of the earlier ones; return one item for each change."""
+    """Apply value rules in their order, each to the result of the earlier ones; return one item for
+    each change.
+    """
     changes: list[Row] = []
     reachable = _reachable(tables)
     for rule in rules:
@@ -164,17 +198,25 @@ def _change_values(tables: Tables, rules: Sequence[ImportRule]) -> list[Row]:
 
 
 def _reachable(tables: Tables) -> Tables:
-    """Leave out what only parameterised datasets read: no rule works for them [R: DIFF Define Import Mapping Rules]."""
+    """Leave out what only parameterised datasets read: no rule works for them [R: DIFF Define
+    Import Mapping Rules].
+    """
     fixed = [row for row in tables["datasources"] if row.get("isDynamic") is not True]
-    sources, locations = {row["id"] for row in fixed}, {row.get("storageLocationId") for row in fixed}
+    sources, locations = (
+        {row["id"] for row in fixed},
+        {row.get("storageLocationId") for row in fixed},
+    )
     return {
         "storagelocations": [row for row in tables["storagelocations"] if row["id"] in locations],
-        "relationalsources": [row for row in tables["relationalsources"] if row["datasourceId"] in sources],
+        "relationalsources": [
+            row for row in tables["relationalsources"] if row["datasourceId"] in sources
+        ],
     }
 
 
 def _replacer(rule: ImportRule) -> _Replace:
-    # A rule replaces every occurrence, and inserts ``with`` as it is, without groups: our choices [?].
+    # A rule replaces every occurrence, and inserts ``with`` as it is, without groups: our choices
+    # [?].
     on, to = rule.rule["on"], rule.rule["with"]
     pattern = value_pattern(on)
     if pattern is None:
@@ -208,7 +250,9 @@ def _in_uri(kind: str, text: str, replace_in: _Replace) -> str:
     return text[:start] + replace_in(uri[part]) + text[end:]
 
 
-def _value_change(rule: ImportRule, table: str, row_id: int, column: str, before: Any, after: Any) -> Row:
+def _value_change(
+    rule: ImportRule, table: str, row_id: int, column: str, before: Any, after: Any
+) -> Row:
     # The shape is our choice [?].
     return {
         "rule": {"id": rule.id},

@@ -9,7 +9,8 @@ from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import RuleKind
 
-# s3Bucket and fileLocation are [R: D60, D68 API Deployments Value Import Rules Patch v4]; the others are [M].
+# s3Bucket and fileLocation are [R: D60, D68 API Deployments Value Import Rules Patch v4]; the
+# others are [M].
 VALUE_TYPES = ("s3Bucket", "fileLocation", "dbTableName", "dbPath", "host", "userinfo")
 _FIELDS = {"object": ("tableName", "onCondition", "withCondition"), "value": ("type", "on", "with")}
 
@@ -17,8 +18,8 @@ _FIELDS = {"object": ("tableName", "onCondition", "withCondition"), "value": ("t
 def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
     """Check the body of a PATCH.
 
-    All fields are required and no others are accepted: our choice [?]. So a client that sends rules back must first
-    remove their ids and times.
+    All fields are required and no others are accepted: our choice [?]. So a client that sends rules
+    back must first remove their ids and times.
 
     :param kind: ``object`` or ``value``
     :param rules: the parsed body
@@ -31,9 +32,13 @@ def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
         if not isinstance(rule, dict):
             raise ValidationError(f"[{number}] is not an object")
         fields = _FIELDS[kind]
-        wrong = [name for name in fields if name not in rule] + [name for name in rule if name not in fields]
+        wrong = [name for name in fields if name not in rule] + [
+            name for name in rule if name not in fields
+        ]
         if wrong:
-            raise ValidationError(f"[{number}] must have {', '.join(fields)} and nothing else; wrong: {wrong}")
+            raise ValidationError(
+                f"[{number}] must have {', '.join(fields)} and nothing else; wrong: {wrong}"
+            )
         check = _check_object_rule if kind == "object" else _check_value_rule
         check(number, rule)
     return [dict(rule) for rule in rules]
@@ -42,8 +47,8 @@ def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
 def value_pattern(on: str) -> re.Pattern[str] | None:
     """Read the ``on`` of a value rule: a regular expression if it stands between slashes [P: VC].
 
-    The dialect is Python's, and ``/`` and ``//`` are literals: our choices [?]. The vendor's own patterns in
-    backticks [M] are not emulated.
+    The dialect is Python's, and ``/`` and ``//`` are literals: our choices [?]. The vendor's own
+    patterns in backticks [M] are not emulated.
 
     :param on: the text as sent
     :returns: ``None`` for a literal
@@ -57,17 +62,28 @@ def value_pattern(on: str) -> re.Pattern[str] | None:
 def _check_object_rule(number: int, rule: Row) -> None:
     # Rules map connections only [R: D64 API Deployments Object Import Rules Patch v4].
     if rule["tableName"] != "connections":
-        raise ValidationError(f'[{number}].tableName must be "connections", not {rule["tableName"]!r}')
+        raise ValidationError(
+            f'[{number}].tableName must be "connections", not {rule["tableName"]!r}'
+        )
     for name in ("onCondition", "withCondition"):
         condition = rule[name]
-        # Literals on fields [R: D51 Define Import Mapping Rules]. Ids are numbers or strings [R: D64] [P: VC].
-        if not isinstance(condition, dict) or not condition or not all(map(_is_literal, condition.values())):
-            raise ValidationError(f"[{number}].{name} must be an object of field names and literal values")
+        # Literals on fields [R: D51 Define Import Mapping Rules]. Ids are numbers or strings [R:
+        # D64] [P: VC].
+        if (
+            not isinstance(condition, dict)
+            or not condition
+            or not all(map(_is_literal, condition.values()))
+        ):
+            raise ValidationError(
+                f"[{number}].{name} must be an object of field names and literal values"
+            )
 
 
 def _check_value_rule(number: int, rule: Row) -> None:
     if rule["type"] not in VALUE_TYPES:
-        raise ValidationError(f"[{number}].type must be one of {', '.join(VALUE_TYPES)}, not {rule['type']!r}")
+        raise ValidationError(
+            f"[{number}].type must be one of {', '.join(VALUE_TYPES)}, not {rule['type']!r}"
+        )
     if not isinstance(rule["on"], str) or not rule["on"]:
         raise ValidationError(f"[{number}].on must be a non-empty string")
     try:

@@ -19,7 +19,13 @@ class Connections:
         self._state = state
 
     def create(
-        self, name: str, uuid: str | None = None, *, kind: str = "jdbc", vendor: str = "postgres", user_id: int = 1
+        self,
+        name: str,
+        uuid: str | None = None,
+        *,
+        kind: str = "jdbc",
+        vendor: str = "postgres",
+        user_id: int = 1,
     ) -> LocalConnection:
         """Create a connection. Several may have the same name, but not the same uuid.
 

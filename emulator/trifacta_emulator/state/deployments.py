@@ -89,7 +89,11 @@ class Deployments:
             return self._state.rules.get((deployment_id, kind), ())
 
     def replace_rules(
-        self, deployment_id: int, kind: RuleKind, rules: Sequence[Mapping[str, Any]], user_id: int = 1
+        self,
+        deployment_id: int,
+        kind: RuleKind,
+        rules: Sequence[Mapping[str, Any]],
+        user_id: int = 1,
     ) -> tuple[ImportRule, ...]:
         """Replace all import rules of one kind.
 

@@ -1,7 +1,8 @@
 """The whole state as one JSON document: ``GET`` and ``PUT /emulator/state``, and ``--state FILE``.
 
-A document that was read from an emulator is exact: another emulator answers the same after it. A document by hand says
-less: a flow has the fields of ``PresetFlow``, and a release has such a flow or the ZIP of a package.
+A document that was read from an emulator is exact: another emulator answers the same after it. A
+document by hand says less: a flow has the fields of ``PresetFlow``, and a release has such a flow
+or the ZIP of a package.
 """
 
 from __future__ import annotations
@@ -72,12 +73,16 @@ def write_state(state: State, auth: Authenticator) -> dict[str, Any]:
         "tokens": [_token(token) for token in now.tokens],
         "connections": [_connection(connection) for connection in tables["connections"]],
         "flows": _flows(tables["flows"]),
-        "deployments": [_deployment(row, releases.get(row.id, []), now.rules) for row in tables["deployments"]],
+        "deployments": [
+            _deployment(row, releases.get(row.id, []), now.rules) for row in tables["deployments"]
+        ],
         "flow_runs": [_flow_run(run) for run in tables["flow_runs"]],
         "job_groups": [_job_group(group) for group in tables["job_groups"]],
         "run_outcomes": [{**outcome.to_json(), "times": left} for outcome, left in now.outcomes],
         "execution_ids": {
-            name: sorted(key for kind, key in now.execution_ids if kind is record and key is not None)
+            name: sorted(
+                key for kind, key in now.execution_ids if kind is record and key is not None
+            )
             for name, record in _RUNS.items()
         },
         "dropped_next": None if now.dropped_next is None else dict(now.dropped_next),
@@ -164,7 +169,9 @@ def _flows(flows: Iterable[Flow]) -> list[Row]:
 
 
 def _deployment(
-    deployment: Deployment, releases: list[Row], rules: Mapping[tuple[int, RuleKind], tuple[ImportRule, ...]]
+    deployment: Deployment,
+    releases: list[Row],
+    rules: Mapping[tuple[int, RuleKind], tuple[ImportRule, ...]],
 ) -> Row:
     return {
         "id": deployment.id,
@@ -193,7 +200,10 @@ def _release(release: Release) -> Row:
         "deleted_at": iso_or_none(release.deleted_at),
         "tables": made.tables,
         "primary_flow_ids": list(made.primary_flow_ids),
-        "mapping": {table: {str(old): new for old, new in ids.items()} for table, ids in made.mapping.items()},
+        "mapping": {
+            table: {str(old): new for old, new in ids.items()}
+            for table, ids in made.mapping.items()
+        },
         "imported_at": iso(made.at),
         "imported_by": made.user_id,
         "deleted_objects": dict(made.deleted_objects),
@@ -268,7 +278,12 @@ class _Reader:
         if "tokens" in fields:
             tokens = tuple(self._token(one) for one in fields.objects("tokens"))
         for table, last in fields.mapping("ids", {}).items():
-            known = table in SEQUENCES and isinstance(last, int) and not isinstance(last, bool) and 0 <= last <= 10**18
+            known = (
+                table in SEQUENCES
+                and isinstance(last, int)
+                and not isinstance(last, bool)
+                and 0 <= last <= 10**18
+            )
             check(known, f"state.ids.{table} is not the last id of a kind of objects")
             state.ids.reserve(table, last)
         state.connections.replace(self._each("connections", "connections", self._connection))
@@ -276,8 +291,12 @@ class _Reader:
         for one in fields.objects("deployments"):
             self._deployment(one)
         homes = self._homes()
-        state.flow_runs.replace(self._each("flow_runs", "flowruns", lambda one: self._flow_run(one, homes)))
-        state.job_groups.replace(self._each("job_groups", "jobgroups", lambda one: self._job_group(one, homes)))
+        state.flow_runs.replace(
+            self._each("flow_runs", "flowruns", lambda one: self._flow_run(one, homes))
+        )
+        state.job_groups.replace(
+            self._each("job_groups", "jobgroups", lambda one: self._job_group(one, homes))
+        )
         for one in fields.objects("run_outcomes"):
             state.runs.add(build(RunOutcome, one.rest()))
         keys = Fields(fields.mapping("execution_ids", {}), "execution_ids")
@@ -298,7 +317,10 @@ class _Reader:
         for one in self._fields.objects(name):
             record = read(one)
             one.end()
-            check(record.id not in {known.id for known in records}, f"{one.place}: the id {record.id} is there twice")
+            check(
+                record.id not in {known.id for known in records},
+                f"{one.place}: the id {record.id} is there twice",
+            )
             self._state.ids.reserve(table, record.id)
             records.append(record)
         return records
@@ -324,7 +346,9 @@ class _Reader:
 
     @staticmethod
     def _user(fields: Fields) -> User:
-        user = User(fields.text("email"), fields.text("password"), tuple(fields.items("roles", str)))
+        user = User(
+            fields.text("email"), fields.text("password"), tuple(fields.items("roles", str))
+        )
         fields.end()
         return user
 
@@ -367,7 +391,10 @@ class _Reader:
                 continue
             flow = self._exact_flow(fields)
             fields.end()
-            check(all(flow.id != known.id for known in flows.all(include_deleted=True)), f"{fields.place}: id twice")
+            check(
+                all(flow.id != known.id for known in flows.all(include_deleted=True)),
+                f"{fields.place}: id twice",
+            )
             self._state.ids.reserve("flows", flow.id)
             flows.put(flow)
         flows.settle()
@@ -386,7 +413,10 @@ class _Reader:
         if name is not None:
             own[0]["name"] = name
         shared = fields.items("shared_with", int)
-        check(all(1 <= one <= len(self._people) for one in shared), f"{fields.place}.shared_with has no such user")
+        check(
+            all(1 <= one <= len(self._people) for one in shared),
+            f"{fields.place}.shared_with has no such user",
+        )
         return Flow(
             id=flow_id,
             tables=tables,
@@ -410,7 +440,9 @@ class _Reader:
             dataset_parameters=preset.dataset_parameters,
             user_id=self._email_id(preset.owner, fields.place) if preset.owner else 1,
         )
-        Flows(self._state).share(made.id, *(self._email_id(email, fields.place) for email in preset.shared_with))
+        Flows(self._state).share(
+            made.id, *(self._email_id(email, fields.place) for email in preset.shared_with)
+        )
 
     def _email_id(self, email: str, place: str) -> int:
         ids = {person.user.email: person.id for person in self._people}
@@ -432,12 +464,17 @@ class _Reader:
         )
         check(preset.name, f"{fields.place}: name is required")
         values = preset.dataset_parameters.values()
-        check(all(isinstance(one, str) for one in values), f"{fields.place}.dataset_parameters must hold texts")
+        check(
+            all(isinstance(one, str) for one in values),
+            f"{fields.place}.dataset_parameters must hold texts",
+        )
         fields.end()
         return preset
 
     def _tables(self, fields: Fields) -> Tables:
-        tables: Tables = checked_rows(fields.mapping("tables"), REFERENCES, f"{fields.place}.tables")
+        tables: Tables = checked_rows(
+            fields.mapping("tables"), REFERENCES, f"{fields.place}.tables"
+        )
         for table, rows in tables.items():
             for row in rows:
                 self._state.ids.reserve(table, row["id"])
@@ -452,7 +489,10 @@ class _Reader:
         )
         deleted_at = fields.time("deleted_at", None)
         known = state.deployments.all(include_deleted=True)
-        check(all(made.id != one.id for one in known), f"{fields.place}: the id {made.id} is there twice")
+        check(
+            all(made.id != one.id for one in known),
+            f"{fields.place}: the id {made.id} is there twice",
+        )
         state.ids.reserve("deployments", made.id)
         state.deployments.put(made)
         for kind in _KINDS:
@@ -500,7 +540,10 @@ class _Reader:
         )
         flow_ids = {row["id"] for row in tables["flows"]}
         primary = set(made.primary_flow_ids)
-        check(primary and primary <= flow_ids, f"{fields.place}.primary_flow_ids must be flows of the release")
+        check(
+            primary and primary <= flow_ids,
+            f"{fields.place}.primary_flow_ids must be flows of the release",
+        )
         release = Release(
             id=fields.number("id"),
             deployment_id=deployment_id,
@@ -513,23 +556,32 @@ class _Reader:
         )
         fields.end()
         known = state.releases.all(include_deleted=True)
-        check(all(release.id != one.id for one in known), f"{fields.place}: the id {release.id} is there twice")
+        check(
+            all(release.id != one.id for one in known),
+            f"{fields.place}: the id {release.id} is there twice",
+        )
         state.ids.reserve("releases", release.id)
         state.releases.put(release)
 
     def _imported_release(self, fields: Fields, deployment_id: int) -> None:
-        check(("flow" in fields) != ("package" in fields), f"{fields.place} needs a flow or a package")
+        check(
+            ("flow" in fields) != ("package" in fields), f"{fields.place} needs a flow or a package"
+        )
         if "package" in fields:
             content = _decoded(fields.text("package"), fields.place)
         else:
             content = self._package(Fields(fields.mapping("flow"), f"{fields.place}.flow"))
         active = fields.flag("active", True)
         fields.end()
-        Releases(self._state).create(deployment_id, read_package(io.BytesIO(content)), activate=active)
+        Releases(self._state).create(
+            deployment_id, read_package(io.BytesIO(content)), activate=active
+        )
 
     def _package(self, fields: Fields) -> bytes:
         preset, options = self._preset(fields), self._options
-        known = {connection.name: connection.packaged for connection in self._state.connections.all()}
+        known = {
+            connection.name: connection.packaged for connection in self._state.connections.all()
+        }
         unknown = [name for name in preset.connections if name not in known]
         check(not unknown, f"{fields.place}.connections names an unknown connection")
         return build_package(

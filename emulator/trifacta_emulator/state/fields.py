@@ -1,4 +1,6 @@
-"""Reads the fields of a JSON object, with an error that says which field of which object is wrong."""
+"""Reads the fields of a JSON object, with an error that says which field of which
+object is wrong.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ _MISSING = object()
 
 
 class Fields:
-    """The fields of one JSON object. Each is taken once; :meth:`end` refuses those that nobody took.
+    """The fields of one JSON object. Each is taken once; :meth:`end` refuses those that nobody
+    took.
 
     :param value: the JSON value
     :param place: where it stands in its document, for errors
@@ -70,7 +73,10 @@ class Fields:
         """
         value = self._of_kind(name, default, int, "a whole number")
         in_range = value is None or 0 <= value <= most
-        check(in_range and not isinstance(value, bool), f"{self.place}.{name} must be a number from 0 to {most}")
+        check(
+            in_range and not isinstance(value, bool),
+            f"{self.place}.{name} must be a number from 0 to {most}",
+        )
         return value
 
     def flag(self, name: str, default: Any = _MISSING) -> bool:
@@ -96,7 +102,9 @@ class Fields:
         try:
             moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
         except (AttributeError, ValueError) as error:
-            raise ValueError(f"{self.place}.{name} must be a time such as 2024-01-01T00:00:00.000Z") from error
+            raise ValueError(
+                f"{self.place}.{name} must be a time such as 2024-01-01T00:00:00.000Z"
+            ) from error
         check(moment.tzinfo is not None, f"{self.place}.{name} must be a time with a time zone")
         return moment
 
@@ -139,7 +147,9 @@ class Fields:
         return value
 
 
-def checked_rows(value: Mapping[str, Any], columns: Mapping[str, Mapping[str, str]], place: str) -> Any:
+def checked_rows(
+    value: Mapping[str, Any], columns: Mapping[str, Mapping[str, str]], place: str
+) -> Any:
     """Check the tables of a flow.
 
     :param value: the rows by table
@@ -156,7 +166,9 @@ def checked_rows(value: Mapping[str, Any], columns: Mapping[str, Mapping[str, st
             check(_is_id(row.get("id")), f"{place}.{table} holds a row without an id")
             for column in columns[table]:
                 refers = column in row and (row[column] is None or _is_id(row[column]))
-                check(refers, f"{place}.{table} holds a row whose {column} is neither an id nor null")
+                check(
+                    refers, f"{place}.{table} holds a row whose {column} is neither an id nor null"
+                )
     for row in value["flows"]:
         check(isinstance(row.get("name"), str), f"{place}.flows holds a row without a name")
     return value

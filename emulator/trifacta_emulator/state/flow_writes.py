@@ -27,7 +27,9 @@ class FlowWrites:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def create_empty(self, name: str, description: str = "", user_id: int = 1, *, increment_name: bool = False) -> Flow:
+    def create_empty(
+        self, name: str, description: str = "", user_id: int = 1, *, increment_name: bool = False
+    ) -> Flow:
         """Make a flow without datasets and recipes.
 
         :param name: display name; several flows may have the same [?]
@@ -48,14 +50,21 @@ class FlowWrites:
             return self._keep(flow_id, tables, user_id, "created")
 
     def copy(
-        self, flow_id: int, *, name: str = "", description: str = "", copy_datasets: bool = False, user_id: int = 1
+        self,
+        flow_id: int,
+        *,
+        name: str = "",
+        description: str = "",
+        copy_datasets: bool = False,
+        user_id: int = 1,
     ) -> Flow:
         """Copy a flow with its recipes and outputs.
 
         :param flow_id: the flow to copy
         :param name: name of the copy; empty = ``Copy of`` and its name, our choice [?]
         :param description: of the copy; empty = the same
-        :param copy_datasets: the copy gets datasets of its own. Otherwise it uses the same ones [P: AAC25]
+        :param copy_datasets: the copy gets datasets of its own. Otherwise it uses the same ones [P:
+            AAC25]
         :param user_id: who copies it; default the first user
         :raises MissingObjectError: unknown or deleted
         """
@@ -95,4 +104,7 @@ def _only(tables: Tables, flow_id: int) -> Tables:
         ids = {row["id"] for row in kept[parent]}
         kept[table] = [row for row in tables[table] if row[column] in ids]
     places = {row["storageLocationId"] for row in kept["datasources"]}
-    return {**kept, "storagelocations": [row for row in tables["storagelocations"] if row["id"] in places]}
+    return {
+        **kept,
+        "storagelocations": [row for row in tables["storagelocations"] if row["id"] in places],
+    }

@@ -43,15 +43,17 @@ class Flows:
         """Make a flow with a dataset, a recipe on it and an output; see :func:`build_package`.
 
         :param name: display name
-        :param connections: names of connections of this instance. Without a ``dataset_path`` the dataset reads a
-            table of the first one
+        :param connections: names of connections of this instance. Without a ``dataset_path`` the
+            dataset reads a table of the first one
         :param dataset_path: file that the dataset reads
         :param output_path: file that the output writes
         :param adhoc_output: add a manual output
         :param description: free text
-        :param dataset_parameters: default values of the parameters that ``dataset_path`` has in braces, by name
+        :param dataset_parameters: default values of the parameters that ``dataset_path`` has in
+            braces, by name
         :param user_id: who makes it; default the first user
-        :raises ValueError: no connection has the name, or several have it; or the path lacks a parameter
+        :raises ValueError: no connection has the name, or several have it; or the path lacks a
+            parameter
         """
         state = self._state
         with state.lock:
@@ -112,7 +114,8 @@ class Flows:
         :param flow_id: its id
         :param name: new display name
         :param description: new free text
-        :param dataset_path: new file of its first dataset, over the connection that the dataset has, if any
+        :param dataset_path: new file of its first dataset, over the connection that the dataset
+            has, if any
         :param output_path: new file of its first output
         :param adhoc_output: whether its outputs are manual
         :param user_id: who changes it; default the first user
@@ -131,7 +134,8 @@ class Flows:
                 output_path=output_path,
                 adhoc_output=adhoc_output,
             )
-            # The flows of one package share their tables, so that each export shows the others as they are now.
+            # The flows of one package share their tables, so that each export shows the others as
+            # they are now.
             for one in state.flows.all(include_deleted=True):
                 if one.tables is found.tables:
                     state.flows.put(replace(one, tables=tables))
@@ -149,7 +153,9 @@ class Flows:
         state = self._state
         with state.lock:
             now = state.options.clock()
-            state.flows.put(replace(state.flows.find(flow_id), deleted_at=now, updated_at=now, updater=user_id))
+            state.flows.put(
+                replace(state.flows.find(flow_id), deleted_at=now, updated_at=now, updater=user_id)
+            )
             state.log(now, user_id, f"flow {flow_id} deleted")
 
     def export(self, flow_id: int, *, comment: str = "", user_id: int = 1) -> bytes:
@@ -181,7 +187,12 @@ class Flows:
             return write_package(found.tables, export)
 
     def import_package(
-        self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = (), folder_id: int | None = None
+        self,
+        package: Package,
+        user_id: int = 1,
+        *,
+        mapping: Sequence[ImportRule] = (),
+        folder_id: int | None = None,
     ) -> ImportedPackage:
         """Import a package as ordinary flows, each with a new name [R: D60 to D68].
 
@@ -189,7 +200,8 @@ class Flows:
         :param user_id: who imports it; default the first user
         :param mapping: what the import maps connections to, as object rules
         :param folder_id: the folder of the new flows
-        :raises ValidationError: the package does not fit the instance's version, or the options refuse it
+        :raises ValidationError: the package does not fit the instance's version, or the options
+            refuse it
         """
         with self._state.lock:
             # The ids are a copy, so that a refused package uses none of them.
@@ -199,13 +211,17 @@ class Flows:
             self._keep(made, described, "imported", folder_id)
             return made
 
-    def preview(self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = ()) -> ImportedPackage:
-        """Import a package without keeping anything, for a dry run. The ids come from the sequence [R: D64].
+    def preview(
+        self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = ()
+    ) -> ImportedPackage:
+        """Import a package without keeping anything, for a dry run. The ids come from the sequence
+        [R: D64].
 
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
         :param mapping: as for :meth:`import_package`
-        :raises ValidationError: the package does not fit the instance's version, or the options refuse it
+        :raises ValidationError: the package does not fit the instance's version, or the options
+            refuse it
         """
         with self._state.lock:
             ids = self._state.ids.copy()
@@ -220,27 +236,36 @@ class Flows:
         state = self._state
         state.require_importable(package)
         made = import_package(package, ids, at=state.options.clock(), user_id=user_id)
-        # Connections get new ids too. Otherwise an exported id could match another connection of this instance.
+        # Connections get new ids too. Otherwise an exported id could match another connection of
+        # this instance.
         new_ids = {row["id"]: ids.next("connections") for row in package.tables["connections"]}
-        described = tuple({**row, "id": new_ids[row["id"]]} for row in package.tables["connections"])
+        described = tuple(
+            {**row, "id": new_ids[row["id"]]} for row in package.tables["connections"]
+        )
         for row in (row for table in USERS for row in made.tables[table]):
             if isinstance(row.get("connectionId"), int):
                 row["connectionId"] = new_ids.get(row["connectionId"], row["connectionId"])
-        # There are no rules outside deployments. The mapping plays their part, and a local connection may have the
-        # same uuid. The answer reports changes by rules only: our choice [?].
+        # There are no rules outside deployments. The mapping plays their part, and a local
+        # connection may have the same uuid. The answer reports changes by rules only: our choice
+        # [?].
         mapped = apply_rules(made, described, mapping, state.connections.all(), state.options)
         made = replace(mapped, rule_changes=made.rule_changes)
-        # The prefix is the first group of a uuid of version 1: the documents show prefixes that end in 0 [I].
+        # The prefix is the first group of a uuid of version 1: the documents show prefixes that end
+        # in 0 [I].
         prefix = new_uuid(made.at)[:8]
         for row in made.tables["flows"]:
             row["name"] = f"[{prefix}] {row['name']}"
         return made, described
 
     def _keep(
-        self, made: ImportedPackage, described: tuple[Row, ...], what: str, folder_id: int | None = None
+        self,
+        made: ImportedPackage,
+        described: tuple[Row, ...],
+        what: str,
+        folder_id: int | None = None,
     ) -> list[Flow]:
-        # Each flow keeps everything that its package brought, because its export takes all of it along again.
-        # Local connections need no description: the flow has their ids.
+        # Each flow keeps everything that its package brought, because its export takes all of it
+        # along again. Local connections need no description: the flow has their ids.
         here = {one.uuid for one in self._state.connections.all()}
         described = tuple(row for row in described if row.get("uuid") not in here)
         kept = []
@@ -267,8 +292,14 @@ class Flows:
 
 
 def _used_connections(flow: Flow, here: Sequence[LocalConnection]) -> list[Row | Connection]:
-    """Find the connections that a flow uses: the local ones, or else the ones that its package described."""
+    """Find the connections that a flow uses: the local ones, or else the ones that its package
+    described.
+    """
     ids = [row.get("connectionId") for table in USERS for row in flow.tables[table]]
     known: dict[int, Row | Connection] = {one.id: one.packaged for one in here}
     known |= {row["id"]: row for row in flow.described}
-    return [known[one] for one in dict.fromkeys(one for one in ids if isinstance(one, int)) if one in known]
+    return [
+        known[one]
+        for one in dict.fromkeys(one for one in ids if isinstance(one, int))
+        if one in known
+    ]

@@ -37,12 +37,14 @@ class JobGroups:
     def run(
         self, deployment_id: int, overrides: Mapping[str, str] | None = None, user_id: int = 1
     ) -> tuple[JobGroup, ...]:
-        """Run the primary flow of the active release: one job group for each manual output [R: D64, SMC97].
+        """Run the primary flow of the active release: one job group for each manual output [R: D64,
+        SMC97].
 
         :param deployment_id: the deployment to run
         :param overrides: values by parameter name
         :param user_id: who runs it; default the first user
-        :returns: the job groups; empty if there is nothing to run and the options do not refuse that
+        :returns: the job groups; empty if there is nothing to run and the options do not refuse
+            that
         :raises MissingObjectError: deployment unknown or deleted
         :raises ValidationError: no active release, or no manual output, and the options refuse that
         """
@@ -54,14 +56,22 @@ class JobGroups:
                 return self._nothing(f"deployments {deployment_id} has no active release")
             primary = release.imported.primary_flow_ids
             homes = [one for one in homes_of_release(release) if one.flow_id in primary]
-            outputs = [(home, one) for home in homes for one in manual_outputs(home.tables, (home.flow_id,))]
+            outputs = [
+                (home, one)
+                for home in homes
+                for one in manual_outputs(home.tables, (home.flow_id,))
+            ]
             if not outputs:
-                return self._nothing(f"deployments {deployment_id} has an active release without a manual output")
+                return self._nothing(
+                    f"deployments {deployment_id} has an active release without a manual output"
+                )
             run = self._flow_run(homes[0], user_id)
             parameters = dict(overrides or {})
             # A job group reads what its release reads, under the name of the first primary flow.
             started = tuple(
-                self._start(home, one, parameters, user_id, flow_run_id=run.id, read_as=homes[0].flow_name)
+                self._start(
+                    home, one, parameters, user_id, flow_run_id=run.id, read_as=homes[0].flow_name
+                )
                 for home, one in outputs
             )
             self._log(homes[0], f"run started job groups {_listed(started)}", user_id)
@@ -87,7 +97,8 @@ class JobGroups:
         :param execution_id: key of the request; ``None`` = no key
         :returns: the run and its job groups; ``None`` if the key was used before
         :raises MissingObjectError: flow unknown or deleted
-        :raises ValidationError: no manual output and the options refuse that; or a recipe is not of this flow
+        :raises ValidationError: no manual output and the options refuse that; or a recipe is not of
+            this flow
         """
         state = self._state
         with state.lock:
@@ -97,12 +108,18 @@ class JobGroups:
                 return None
             names = {one.id: one.name for one in nodes_of(home)}
             outputs = manual_outputs(home.tables, (flow_id,))
-            wrong = [one for one in recipe_ids if one not in {output.recipe_id for output in outputs}]
+            wrong = [
+                one for one in recipe_ids if one not in {output.recipe_id for output in outputs}
+            ]
             if wrong:
-                raise ValidationError(f"wrangledDatasetIds: flows {flow_id} has no manual output of {wrong}")
+                raise ValidationError(
+                    f"wrangledDatasetIds: flows {flow_id} has no manual output of {wrong}"
+                )
             unknown = sorted(set(overrides or {}) - set(names.values()))
             if unknown:
-                raise ValidationError(f"overrides: flows {flow_id} has no recipe {', '.join(map(repr, unknown))}")
+                raise ValidationError(
+                    f"overrides: flows {flow_id} has no recipe {', '.join(map(repr, unknown))}"
+                )
             wanted = [one for one in outputs if not recipe_ids or one.recipe_id in recipe_ids]
             if not wanted:
                 self._nothing(f"flows {flow_id} has no manual output")
@@ -117,7 +134,11 @@ class JobGroups:
                 )
                 for one in wanted
             )
-            self._log(home, f"run {run.id} of flow {flow_id} started job groups {_listed(started)}", user_id)
+            self._log(
+                home,
+                f"run {run.id} of flow {flow_id} started job groups {_listed(started)}",
+                user_id,
+            )
             return run, started
 
     def run_recipe(
@@ -149,7 +170,9 @@ class JobGroups:
             output = self.output_of(recipe, overrides or {})
             started = self._start(recipe.home, output, parameters or {}, user_id, flow_run_id=None)
             self._keep_key(JobGroup, execution_id)
-            self._log(recipe.home, f"run of recipe {recipe_id} started job groups {started.id}", user_id)
+            self._log(
+                recipe.home, f"run of recipe {recipe_id} started job groups {started.id}", user_id
+            )
             return started
 
     def output_of(self, recipe: Recipe, overrides: Mapping[str, Any]) -> Output:
@@ -160,14 +183,20 @@ class JobGroups:
         :raises ValidationError: it has no manual output, and the overrides name none either
         """
         found = [
-            one for one in manual_outputs(recipe.home.tables, (recipe.home.flow_id,)) if one.recipe_id == recipe.id
+            one
+            for one in manual_outputs(recipe.home.tables, (recipe.home.flow_id,))
+            if one.recipe_id == recipe.id
         ]
-        output = overridden(found[0] if found else Output(recipe.id, None, profiler=False), overrides)
+        output = overridden(
+            found[0] if found else Output(recipe.id, None, profiler=False), overrides
+        )
         if not recipe.node.get("wrangled"):
             raise ValidationError(f"wrangledDatasets {recipe.id} is a dataset without a recipe")
         if output.is_empty:
             # The name is recorded [P: SAA].
-            details = f"wrangledDatasets {recipe.id} has no manual output; overrides must define one"
+            details = (
+                f"wrangledDatasets {recipe.id} has no manual output; overrides must define one"
+            )
             raise ValidationError(details, "ValidationFailed")
         return output
 
@@ -176,7 +205,11 @@ class JobGroups:
 
         :param deployment_id: only those of this deployment; ``None`` = all
         """
-        return tuple(row for row in self._state.job_groups.all() if deployment_id in (None, row.deployment_id))
+        return tuple(
+            row
+            for row in self._state.job_groups.all()
+            if deployment_id in (None, row.deployment_id)
+        )
 
     def cancel(self, job_group_id: int, user_id: int = 1) -> JobGroup:
         """Cancel a job group; does nothing if it has ended [P: AAC25].
@@ -200,7 +233,9 @@ class JobGroups:
 
     def _check_release(self, home: Home) -> None:
         if home.release_id is not None and self._state.options.run_release_flows == "refuse":
-            raise AccessError(f"flows {home.flow_id} belongs to a release and runs with its deployment only")
+            raise AccessError(
+                f"flows {home.flow_id} belongs to a release and runs with its deployment only"
+            )
 
     def _flow_run(self, home: Home, user_id: int, execution_id: str | None = None) -> FlowRun:
         state = self._state
@@ -209,13 +244,16 @@ class JobGroups:
         return state.flow_runs.put(FlowRun(run_id, home, now, user_id, execution_id))
 
     def _keep_key(self, kind: type, execution_id: str | None) -> None:
-        # A key counts for one kind of run: "if a JobGroup with the same executionId already exists" [P: AAC25].
+        # A key counts for one kind of run: "if a JobGroup with the same executionId already exists"
+        # [P: AAC25].
         if execution_id is not None:
             self._state.execution_ids.add((kind, execution_id))
 
     def _log(self, home: Home, what: str, user_id: int) -> None:
         now = self._state.options.clock()
-        self._state.log(now, user_id, what, deployment_id=home.deployment_id, release_id=home.release_id)
+        self._state.log(
+            now, user_id, what, deployment_id=home.deployment_id, release_id=home.release_id
+        )
 
     def _start(
         self,
@@ -259,7 +297,9 @@ class JobGroups:
 
     def _setting(self, setting: Row) -> Row:
         # A setting of the request has no id yet.
-        return setting if "id" in setting else {**setting, "id": self._state.ids.next("writesettings")}
+        return (
+            setting if "id" in setting else {**setting, "id": self._state.ids.next("writesettings")}
+        )
 
     def _ending(self, home: Home) -> tuple[str, str | None]:
         """Return how a job group ends and why: as a test demanded, or as its data says."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from trifacta_emulator.packages.definition import Row, Tables
 
-#: The API has both spellings: the later one is ``writesettings`` [P: AAC25, VC], another page has ``writeSettings``
-#: [R: D68 API JobGroups Create v4].
+#: The API has both spellings: the later one is ``writesettings`` [P: AAC25, VC], another page has
+#: ``writeSettings`` [R: D68 API JobGroups Create v4].
 _SETTINGS = ("writesettings", "writeSettings")
 
 
@@ -59,11 +59,12 @@ def manual_outputs(tables: Tables, flow_ids: Collection[int]) -> list[Output]:
 def overridden(output: Output, overrides: Mapping[str, Any]) -> Output:
     """Apply the overrides of a run.
 
-    The settings of the request replace those of the output [P: AAC25]. "Override values applied to a job are not
-    validated" [R: D68 API JobGroups Create v4].
+    The settings of the request replace those of the output [P: AAC25]. "Override values applied to
+    a job are not validated" [R: D68 API JobGroups Create v4].
 
     :param output: the output of the flow
-    :param overrides: ``execution``, ``profiler``, ``writesettings``, ``publications``. Others change nothing [?]
+    :param overrides: ``execution``, ``profiler``, ``writesettings``, ``publications``. Others
+        change nothing [?]
     """
     files = next((overrides[name] for name in _SETTINGS if name in overrides), None)
     tables = overrides.get("publications")
@@ -95,7 +96,8 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
 def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[str, Any]:
     """Write the answer to ``/inputs`` [P: AAC25]. All inputs stand under one flow: our choice [?].
 
-    For a job that reads files some instances answer 400 ``DataServiceInvalidRequest`` [P: AYX]. Here a fault does that.
+    For a job that reads files some instances answer 400 ``DataServiceInvalidRequest`` [P: AYX].
+    Here a fault does that.
 
     :param tables: the flows of one package
     :param flow_name: the flow that runs
@@ -107,7 +109,9 @@ def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[
     for source in tables["datasources"]:
         if source["id"] in relational:
             vendor = vendors.get(source.get("connectionId") or 0, "")
-            inputs.append(_table({"action": "read", **relational[source["id"]]}, "relationalPath", vendor))
+            inputs.append(
+                _table({"action": "read", **relational[source["id"]]}, "relationalPath", vendor)
+            )
         elif source["storageLocationId"] in locations:
             inputs.append({"uri": uri(locations[source["storageLocationId"]])})
     return {"data": [{"name": flow_name, "inputs": inputs}]}
@@ -127,7 +131,9 @@ def written_by(output: Output, vendors: Mapping[int, str]) -> dict[str, Any]:
         }
         for row in output.files
     ]
-    tables = [_table(row, "path", vendors.get(row.get("connectionId") or 0, "")) for row in output.tables]
+    tables = [
+        _table(row, "path", vendors.get(row.get("connectionId") or 0, "")) for row in output.tables
+    ]
     return {"files": files, "tables": tables}
 
 
@@ -136,7 +142,10 @@ def uri(location: Row) -> str:
 
     :param location: a storage location
     """
-    return f"{location.get('type') or 'file'}://{location.get('bucket') or ''}{location.get('path') or ''}"
+    scheme = location.get("type") or "file"
+    bucket = location.get("bucket") or ""
+    path = location.get("path") or ""
+    return f"{scheme}://{bucket}{path}"
 
 
 def why_unreadable(tables: Tables, missing: Collection[str]) -> str | None:
@@ -147,7 +156,11 @@ def why_unreadable(tables: Tables, missing: Collection[str]) -> str | None:
     :returns: the message of the failed job, or ``None`` if all can be read
     """
     for location in tables["storagelocations"]:
-        if any(_is_below(path, one) for one in missing for path in (location.get("path"), uri(location))):
+        if any(
+            _is_below(path, one)
+            for one in missing
+            for path in (location.get("path"), uri(location))
+        ):
             return f"Path does not exist: {uri(location)}"
     return None
 
@@ -161,7 +174,8 @@ def _is_below(path: object, folder: str) -> bool:
 
 
 def _table(row: Row, path: str, vendor: str) -> Row:
-    # The form is that of "connectString" [R: D64 API Connections Get List v3]. Host and database are our choice [?].
+    # The form is that of "connectString" [R: D64 API Connections Get List v3]. Host and database
+    # are our choice [?].
     driver = "postgresql" if vendor == "postgres" else vendor
     return {
         "vendor": vendor,

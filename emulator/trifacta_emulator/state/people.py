@@ -52,7 +52,8 @@ def people_of(users: Iterable[User]) -> tuple[Person, ...]:
 
 
 class Authenticator:
-    """Knows the users and their tokens. Every request carries its credentials; there is no login [R: D64].
+    """Knows the users and their tokens. Every request carries its credentials; there is no login
+    [R: D64].
 
     :param options: users, preset tokens, clock and the workspace settings for tokens
     """
@@ -93,7 +94,8 @@ class Authenticator:
             return tuple(self._tokens.values())
 
     def authenticate(self, header: str) -> Person | None:
-        """Find the person for an ``Authorization`` header, ``Basic`` or ``Bearer`` [R: D64 API Authentication].
+        """Find the person for an ``Authorization`` header, ``Basic`` or ``Bearer`` [R: D64 API
+        Authentication].
 
         :param header: its value, ``""`` when missing
         :returns: ``None`` for missing, wrong, expired or deleted credentials
@@ -137,7 +139,9 @@ class Authenticator:
             expires_at = None if unlimited else now + timedelta(seconds=lifetime_seconds)
         except OverflowError as error:
             raise ValidationError("lifetimeSeconds is too large") from error
-        token = Token(str(uuid.uuid4()), secrets.token_urlsafe(48), person, description, now, expires_at)
+        token = Token(
+            str(uuid.uuid4()), secrets.token_urlsafe(48), person, description, now, expires_at
+        )
         with self._lock:
             self._tokens[token.id] = token
         return token
@@ -154,7 +158,8 @@ class Authenticator:
         """Find a token by its id.
 
         :param token_id: its id, not its value
-        :param person: the caller; administrators find the tokens of all users [R: SMC97 enable-api-access-tokens]
+        :param person: the caller; administrators find the tokens of all users [R: SMC97
+            enable-api-access-tokens]
         :raises MissingObjectError: no such token for this person
         """
         with self._lock:
@@ -176,7 +181,9 @@ class Authenticator:
 
     def _by_password(self, credentials: str) -> Person | None:
         try:
-            email, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+            email, _, password = (
+                base64.b64decode(credentials, validate=True).decode().partition(":")
+            )
         except (binascii.Error, UnicodeDecodeError):
             return None
         person = self._by_email.get(email)

@@ -42,9 +42,13 @@ class Recipes:
         return tuple(one for one in nodes_of(home) if one.node.get("wrangled"))
 
     def all(self) -> tuple[Recipe, ...]:
-        """List the recipes of ordinary flows, oldest first. Those of releases are left out, as their flows are [?]."""
+        """List the recipes of ordinary flows, oldest first. Those of releases are left out, as
+        their flows are [?].
+        """
         with self._state.lock:
-            return tuple(recipe for flow in self._state.flows.all() for recipe in self.of(home_of_flow(flow)))
+            return tuple(
+                recipe for flow in self._state.flows.all() for recipe in self.of(home_of_flow(flow))
+            )
 
     def find(self, recipe_id: int) -> Recipe:
         """Find a recipe by its id. Those of releases are found too.
@@ -61,7 +65,9 @@ class Recipes:
                         return recipe
         raise MissingObjectError("wrangledDatasets", recipe_id, "unknown")
 
-    def create(self, flow_id: int, name: str, source_id: int, *, of_recipe: bool = False, user_id: int = 1) -> Recipe:
+    def create(
+        self, flow_id: int, name: str, source_id: int, *, of_recipe: bool = False, user_id: int = 1
+    ) -> Recipe:
         """Make a recipe, without an output.
 
         :param flow_id: an ordinary flow
@@ -76,8 +82,17 @@ class Recipes:
         with state.lock:
             flow, now = state.flows.find(flow_id), state.options.clock()
             tables = {table: list(rows) for table, rows in flow.tables.items()}
-            source = self._reads_recipe(flow_id, source_id) if of_recipe else self._reads(tables, flow_id, source_id)
-            script: Row = {"id": state.ids.next("recipes"), "name": name, "description": None, "active": True}
+            source = (
+                self._reads_recipe(flow_id, source_id)
+                if of_recipe
+                else self._reads(tables, flow_id, source_id)
+            )
+            script: Row = {
+                "id": state.ids.next("recipes"),
+                "name": name,
+                "description": None,
+                "active": True,
+            }
             node = _node(state.ids.next("flownodes"), script["id"], flow_id, wrangled=True)
             edge = {
                 "id": state.ids.next("flowedges"),
@@ -131,7 +146,9 @@ class Recipes:
                 ("relationalsources", "datasourceId", dataset["id"]),
             ):
                 tables[table] += [row for row in other.tables[table] if row[column] == value]
-        node = _node(self._state.ids.next("flownodes"), dataset["parsingScriptId"], flow_id, wrangled=False)
+        node = _node(
+            self._state.ids.next("flownodes"), dataset["parsingScriptId"], flow_id, wrangled=False
+        )
         tables["flownodes"].append(node)
         return int(node["id"])
 
@@ -151,7 +168,15 @@ def homes_of_release(release: Release) -> list[Home]:
     """
     made = release.imported
     return [
-        Home(row["id"], row["name"], made.tables, made.at, made.user_id, release.deployment_id, release.id)
+        Home(
+            row["id"],
+            row["name"],
+            made.tables,
+            made.at,
+            made.user_id,
+            release.deployment_id,
+            release.id,
+        )
         for row in made.tables["flows"]
     ]
 

@@ -17,7 +17,8 @@ from trifacta_emulator.state.state import State
 
 
 class Releases:
-    """Imports packages as releases. A deployment has at most one active release [R: D60 API Releases Patch v4].
+    """Imports packages as releases. A deployment has at most one active release [R: D60 API
+    Releases Patch v4].
 
     :param state: the state of the instance
     """
@@ -26,7 +27,8 @@ class Releases:
         self._state = state
 
     def announce(self, deployment_id: int, package: Package, user_id: int = 1) -> Release:
-        """List a release while the rest of its package is still imported: inactive, and without its flows [?].
+        """List a release while the rest of its package is still imported: inactive, and without its
+        flows [?].
 
         :param deployment_id: id of the deployment
         :param package: the package, as ``read_package`` returns it
@@ -38,7 +40,9 @@ class Releases:
             state.deployments.find(deployment_id)
             nothing: Tables = {table: [] for table in TABLES}
             imported = ImportedPackage(nothing, (), {}, state.options.clock(), user_id)
-            made = self._made(state.ids.next("releases"), deployment_id, package, imported, activate=False)
+            made = self._made(
+                state.ids.next("releases"), deployment_id, package, imported, activate=False
+            )
             return state.releases.put(made)
 
     def withdraw(self, release_id: int) -> None:
@@ -62,11 +66,12 @@ class Releases:
         :param deployment_id: id of the deployment
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
-        :param activate: ``False`` leaves the release inactive and the current one active, for the fault
-            *late activation*
+        :param activate: ``False`` leaves the release inactive and the current one active, for the
+            fault *late activation*
         :param announced: the same release, as it is listed already
         :raises MissingObjectError: deployment unknown or deleted
-        :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it
+        :raises ValidationError: the package does not fit the instance's version, or its import
+            rules refuse it
         """
         state = self._state
         with state.lock:
@@ -91,7 +96,9 @@ class Releases:
                 )
             what = "release created and activated" if activate else "release created"
             if rules:
-                what += f"; objects changed by import rules: {changed_objects(imported.rule_changes)}"
+                what += (
+                    f"; objects changed by import rules: {changed_objects(imported.rule_changes)}"
+                )
             state.log(now, user_id, what, deployment_id=deployment_id, release_id=made.id)
             return state.releases.put(made)
 
@@ -104,7 +111,8 @@ class Releases:
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
         :raises MissingObjectError: deployment unknown or deleted
-        :raises ValidationError: the package does not fit the instance's version, or its import rules refuse it
+        :raises ValidationError: the package does not fit the instance's version, or its import
+            rules refuse it
         """
         with self._state.lock:
             rules, ids = self._rules(deployment_id), self._state.ids.copy()
@@ -113,15 +121,18 @@ class Releases:
             return imported
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
-        """Let the next successful import report dropped objects. Dry runs before it report them as well.
+        """Let the next successful import report dropped objects. Dry runs before it report them as
+        well.
 
-        :param dropped: becomes ``deletedObjects``, e.g. ``{"datasources": [12]}``. The shape of the items is not
-            documented [?]
+        :param dropped: becomes ``deletedObjects``, e.g. ``{"datasources": [12]}``. The shape of the
+            items is not documented [?]
         """
         with self._state.lock:
             self._state.dropped_next = dict(dropped)
 
-    def all(self, deployment_id: int | None = None, *, include_deleted: bool = False) -> tuple[Release, ...]:
+    def all(
+        self, deployment_id: int | None = None, *, include_deleted: bool = False
+    ) -> tuple[Release, ...]:
         """List releases, oldest first.
 
         :param deployment_id: only those of this deployment; ``None`` = all
@@ -138,11 +149,17 @@ class Releases:
         return next((row for row in self.all(deployment_id) if row.active), None)
 
     def update(
-        self, release_id: int, *, active: bool | None = None, notes: str | None = None, user_id: int = 1
+        self,
+        release_id: int,
+        *,
+        active: bool | None = None,
+        notes: str | None = None,
+        user_id: int = 1,
     ) -> Release:
         """Activate or deactivate a release, or change its notes.
 
-        Activation makes the current release inactive in the same step [R: D60 API Releases Patch v4].
+        Activation makes the current release inactive in the same step [R: D60 API Releases Patch
+        v4].
 
         :param release_id: its id
         :param active: new state; ``None`` = no change
@@ -158,7 +175,9 @@ class Releases:
                 self._deactivate_current(found.deployment_id, now, user_id)
             if active is not None and active != found.active:
                 what = "release activated" if active else "release deactivated"
-                state.log(now, user_id, what, deployment_id=found.deployment_id, release_id=release_id)
+                state.log(
+                    now, user_id, what, deployment_id=found.deployment_id, release_id=release_id
+                )
             return state.releases.put(
                 replace(
                     found,
@@ -170,7 +189,8 @@ class Releases:
             )
 
     def activate_late(self, release_id: int) -> None:
-        """Activate a release for its creator, after its upload; does nothing if it has been deleted in the meantime.
+        """Activate a release for its creator, after its upload; does nothing if it has been deleted
+        in the meantime.
 
         :param release_id: its id
         """
@@ -206,14 +226,23 @@ class Releases:
                 self._drop(release, user_id)
 
     def _made(
-        self, release_id: int, deployment_id: int, package: Package, imported: ImportedPackage, *, activate: bool
+        self,
+        release_id: int,
+        deployment_id: int,
+        package: Package,
+        imported: ImportedPackage,
+        *,
+        activate: bool,
     ) -> Release:
         by_comment = self._state.options.release_notes == "comment" and package.comment
         return Release(
             id=release_id,
             deployment_id=deployment_id,
-            package_uuid=package.uuid if self._state.options.package_uuid == "package" else new_uuid(imported.at),
-            # [I] from the export's ``comment``, "displayed when flow is imported in a deployment package".
+            package_uuid=package.uuid
+            if self._state.options.package_uuid == "package"
+            else new_uuid(imported.at),
+            # [I] from the export's ``comment``, "displayed when flow is imported in a deployment
+            # package".
             notes=package.comment if by_comment else package.primary_flow_name,
             active=activate,
             created_at=imported.at,
@@ -224,14 +253,21 @@ class Releases:
         )
 
     def _import(
-        self, deployment_id: int, package: Package, rules: Sequence[ImportRule], ids: IdSequences, user_id: int
+        self,
+        deployment_id: int,
+        package: Package,
+        rules: Sequence[ImportRule],
+        ids: IdSequences,
+        user_id: int,
     ) -> ImportedPackage:
         state = self._state
         state.deployments.find(deployment_id)
         state.require_importable(package)
         now, dropped = state.options.clock(), state.dropped_next
         imported = import_package(package, ids, at=now, user_id=user_id, deleted_objects=dropped)
-        return apply_rules(imported, package.tables["connections"], rules, state.connections.all(), state.options)
+        return apply_rules(
+            imported, package.tables["connections"], rules, state.connections.all(), state.options
+        )
 
     def _rules(self, deployment_id: int) -> tuple[ImportRule, ...]:
         rules = self._state.rules
@@ -243,9 +279,23 @@ class Releases:
             touched = self._state.options.replacing_touches_updated_at
             at = now if touched else current.updated_at
             self._state.releases.put(replace(current, active=False, updated_at=at, updater=user_id))
-            self._state.log(now, user_id, "release deactivated", deployment_id=deployment_id, release_id=current.id)
+            self._state.log(
+                now,
+                user_id,
+                "release deactivated",
+                deployment_id=deployment_id,
+                release_id=current.id,
+            )
 
     def _drop(self, release: Release, user_id: int) -> None:
         now = self._state.options.clock()
-        self._state.releases.put(replace(release, active=False, deleted_at=now, updated_at=now, updater=user_id))
-        self._state.log(now, user_id, "release deleted", deployment_id=release.deployment_id, release_id=release.id)
+        self._state.releases.put(
+            replace(release, active=False, deleted_at=now, updated_at=now, updater=user_id)
+        )
+        self._state.log(
+            now,
+            user_id,
+            "release deleted",
+            deployment_id=release.deployment_id,
+            release_id=release.id,
+        )

@@ -14,7 +14,8 @@ from trifacta_emulator.checks import build, check, check_int, check_int_or_none
 class RunOutcome:
     """How the next job groups end.
 
-    :param status: their last state: ``Failed``, ``Canceled`` or any other word, even one that the API does not know
+    :param status: their last state: ``Failed``, ``Canceled`` or any other word, even one that the
+        API does not know
     :param message: ``errorMessage`` of the failed job; default "Failed on demand"
     :param deployment_id: only runs of this deployment; ``None`` = any deployment
     :param times: how many job groups
@@ -28,8 +29,14 @@ class RunOutcome:
     flow_id: int | None = None
 
     def __post_init__(self) -> None:
-        check(isinstance(self.status, str) and bool(self.status), f"status must be a word, not {self.status!r}")
-        check(self.message is None or isinstance(self.message, str), f"message must be a text, not {self.message!r}")
+        check(
+            isinstance(self.status, str) and bool(self.status),
+            f"status must be a word, not {self.status!r}",
+        )
+        check(
+            self.message is None or isinstance(self.message, str),
+            f"message must be a text, not {self.message!r}",
+        )
         check_int_or_none("deployment_id", self.deployment_id, 1)
         check_int_or_none("flow_id", self.flow_id, 1)
         check_int("times", self.times, 1)
@@ -74,7 +81,9 @@ class RunOutcomes:
             return tuple(outcome for outcome, _ in self._waiting)
 
     def counted(self) -> tuple[tuple[RunOutcome, int], ...]:
-        """List the outcomes that are not used up, each with the number of job groups that it is left for."""
+        """List the outcomes that are not used up, each with the number of job groups that it is
+        left for.
+        """
         with self._lock:
             return tuple(self._waiting)
 
@@ -95,7 +104,10 @@ class RunOutcomes:
         """
         with self._lock:
             for index, (outcome, left) in enumerate(self._waiting):
-                if outcome.deployment_id in (None, deployment_id) and outcome.flow_id in (None, flow_id):
+                if outcome.deployment_id in (None, deployment_id) and outcome.flow_id in (
+                    None,
+                    flow_id,
+                ):
                     self._waiting[index : index + 1] = [(outcome, left - 1)] if left > 1 else []
                     return outcome
             return None

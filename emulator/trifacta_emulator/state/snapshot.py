@@ -1,4 +1,5 @@
-"""All state of an instance at one moment, so that it can be put back: for a reset, and for a state document.
+"""All state of an instance at one moment, so that it can be put back: for a reset, and for a state
+document.
 
 Records are immutable: a snapshot holds the records themselves and takes no time.
 """

@@ -1,7 +1,7 @@
 """The state of an instance: its tables, the lock that guards them, and the history.
 
-Each resource has a class of its own that works on one ``State``, e.g. ``Releases(state)``. Every method of such a class
-holds the lock, so that a reader never sees half a change.
+Each resource has a class of its own that works on one ``State``, e.g. ``Releases(state)``. Every
+method of such a class holds the lock, so that a reader never sees half a change.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Table(Generic[_Record]):
         self._lock = lock
         self._clock, self._lag = options.clock, timedelta(seconds=options.list_lag_seconds)
         self._rows: dict[int, _Record] = {}
-        #: Only if lists lag: earlier forms of each record that a list may still show, each with its time.
+        #: Only if lists lag: earlier forms of each record that a list may still show, each with its
+        #: time.
         self._earlier: dict[int, list[tuple[datetime, _Record]]] = {}
 
     def find(self, object_id: int, *, include_deleted: bool = False) -> _Record:
@@ -79,21 +80,31 @@ class Table(Generic[_Record]):
         :param include_deleted: deleted ones too
         """
         with self._lock:
-            return tuple(row for row in self._rows.values() if include_deleted or row.deleted_at is None)
+            return tuple(
+                row for row in self._rows.values() if include_deleted or row.deleted_at is None
+            )
 
     def listed(self, *, include_deleted: bool = False) -> tuple[_Record, ...]:
-        """List the records as a list over the API shows them: as they were a while ago, if the options say so.
+        """List the records as a list over the API shows them: as they were a while ago, if the
+        options say so.
 
         :param include_deleted: deleted ones too
         :returns: the records, newest first [R: D64]
         """
         with self._lock:
             then = self._clock() - self._lag
-            rows = self._rows.values() if not self._lag else [self._at(one, then) for one in self._rows]
-            return tuple(row for row in rows if row and (include_deleted or row.deleted_at is None))[::-1]
+            rows = (
+                self._rows.values()
+                if not self._lag
+                else [self._at(one, then) for one in self._rows]
+            )
+            return tuple(
+                row for row in rows if row and (include_deleted or row.deleted_at is None)
+            )[::-1]
 
     def read(self, object_id: int, *, include_deleted: bool = False) -> _Record:
-        """Find a record as GET by its id shows it: a deleted one goes on being served for a moment [P: AYX].
+        """Find a record as GET by its id shows it: a deleted one goes on being served for a moment
+        [P: AYX].
 
         :param object_id: its id
         :param include_deleted: also find a deleted one
@@ -101,7 +112,11 @@ class Table(Generic[_Record]):
         """
         with self._lock:
             found = self.find(object_id, include_deleted=True)
-            before = self._at(object_id, self._clock() - self._lag) if self._lag and found.deleted_at else None
+            before = (
+                self._at(object_id, self._clock() - self._lag)
+                if self._lag and found.deleted_at
+                else None
+            )
             if before and before.deleted_at is None:
                 return before
             return self.find(object_id, include_deleted=include_deleted)
@@ -116,7 +131,8 @@ class Table(Generic[_Record]):
             self._rows[record.id] = record
             if self._lag:
                 now, known = self._clock(), self._earlier.setdefault(record.id, [])
-                # The last form that a list shows by now is kept, and what is older is not needed any more.
+                # The last form that a list shows by now is kept, and what is older is not needed
+                # any more.
                 while len(known) > 1 and known[1][0] <= now - self._lag:
                     del known[0]
                 known.append((now, record))
@@ -142,11 +158,15 @@ class Table(Generic[_Record]):
 
     def settle(self) -> None:
         """Let lists show all records now, as those that exist from the start."""
-        self._earlier = {number: [(_ALWAYS, record)] for number, record in self._rows.items() if self._lag}
+        self._earlier = {
+            number: [(_ALWAYS, record)] for number, record in self._rows.items() if self._lag
+        }
 
     def _at(self, object_id: int, then: datetime) -> _Record | None:
         """Return a record as it was at a time; None if it did not exist."""
-        return next((record for at, record in reversed(self._earlier[object_id]) if at <= then), None)
+        return next(
+            (record for at, record in reversed(self._earlier[object_id]) if at <= then), None
+        )
 
 
 class State:
@@ -215,6 +235,8 @@ class State:
         :param package: the package
         :raises ValidationError: it does not fit
         """
-        reason = why_not_importable(package.version, package.edition, self.product, self.options.edition)
+        reason = why_not_importable(
+            package.version, package.edition, self.product, self.options.edition
+        )
         if reason is not None:
             raise ValidationError(reason)

@@ -16,10 +16,12 @@ from trifacta_emulator.state.state import State
 class Store:
     """All state of an instance. Any thread may call any method while the emulator serves.
 
-    Each name is a method of a resource, which documents it: ``store.create_release`` is ``Releases.create``.
+    Each name is a method of a resource, which documents it: ``store.create_release`` is
+    ``Releases.create``.
 
     :param options: the instance's options; some connections and flows may exist from the start
-    :raises ValueError: the product version cannot be read, or a flow names a connection that does not exist
+    :raises ValueError: the product version cannot be read, or a flow names a connection that does
+        not exist
     """
 
     def __init__(self, options: EmulatorOptions) -> None:
@@ -91,7 +93,9 @@ class Store:
 
     def _add_presets(self, options: EmulatorOptions) -> None:
         for connection in options.connections:
-            self.create_connection(connection.name, connection.uuid, kind=connection.type, vendor=connection.vendor)
+            self.create_connection(
+                connection.name, connection.uuid, kind=connection.type, vendor=connection.vendor
+            )
         ids = {user.email: number for number, user in enumerate(options.users, 1)}
         for flow in options.flows:
             made = self.create_flow(

@@ -15,7 +15,8 @@ from trifacta_emulator.ui.guard import change, reading
 
 _LOGIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in</title></head>
-<body><h1>Sign in</h1><form method="post"><input name="user"><input name="password" type="password"></form></body>
+<body><h1>Sign in</h1><form method="post">
+<input name="user"><input name="password" type="password"></form></body>
 </html>
 """
 
@@ -55,11 +56,18 @@ def _finisher(kind: WaitingKind) -> Handler:
 async def _edit_flow(request: Request) -> Response:
     """PATCH a flow, as its author can in the UI: the fields of ``Flows.edit``."""
     body = await json_object(request)
-    kinds = {"name": str, "description": str, "dataset_path": str, "output_path": str, "adhoc_output": bool}
+    kinds = {
+        "name": str,
+        "description": str,
+        "dataset_path": str,
+        "output_path": str,
+        "adhoc_output": bool,
+    }
     for name, value in body.items():
         if name not in kinds or not isinstance(value, kinds[name]):
             raise ValidationError(
-                f"{name}: allowed are {', '.join(kinds)}; adhoc_output is a boolean, the others are strings"
+                f"{name}: allowed are {', '.join(kinds)}; adhoc_output is a boolean, the others are"
+                " strings"
             )
     flow = context_of(request).store.edit_flow(path_id(request), **body)
     return JSONResponse({"id": flow.id, "name": flow.name})
@@ -77,7 +85,9 @@ async def _add_outcome(request: Request) -> Response:
 
 async def _list_outcomes(request: Request) -> Response:
     """GET the outcomes that are not used up."""
-    return JSONResponse({"data": [one.to_json() for one in context_of(request).store.runs.waiting()]})
+    return JSONResponse(
+        {"data": [one.to_json() for one in context_of(request).store.runs.waiting()]}
+    )
 
 
 async def _clear_outcomes(request: Request) -> Response:

@@ -16,9 +16,12 @@ section h2 { font-size: 16px; margin: 0; padding: 14px 18px; overflow-wrap: anyw
 section h2 small { color: #4d5b6a; font-weight: normal; margin-left: 8px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-caption, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-th, td { text-align: left; padding: 8px 18px; border-top: 1px solid #e8edf2; overflow-wrap: anywhere; }
-thead th { font-size: 12px; color: #4d5b6a; text-transform: uppercase; letter-spacing: .04em; overflow-wrap: normal; }
+caption, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
+th, td { text-align: left; padding: 8px 18px; border-top: 1px solid #e8edf2;
+  overflow-wrap: anywhere; }
+thead th { font-size: 12px; color: #4d5b6a; text-transform: uppercase;
+  letter-spacing: .04em; overflow-wrap: normal; }
 tbody th { font-weight: normal; }
 td.state { white-space: nowrap; }
 td.code { font-family: ui-monospace, monospace; font-size: 13px; }
@@ -27,9 +30,11 @@ tr.active { background: #eaf7ef; }
   padding: 2px 10px; font-size: 12px; background: #e8edf2; color: #3d4956; }
 .badge.active { background: #17693a; color: #fff; font-weight: 600; }
 .badge.failed { background: #b3261e; color: #fff; font-weight: 600; }
-button { font: inherit; font-size: 13px; padding: 3px 10px; margin-left: 8px; border: 1px solid #17324d;
+button { font: inherit; font-size: 13px; padding: 3px 10px; margin-left: 8px;
+  border: 1px solid #17324d;
   border-radius: 6px; background: #fff; color: #17324d; cursor: pointer; }
-button:focus-visible, a:focus-visible, input:focus-visible, .scroll:focus-visible { outline: 3px solid #1b5fa8; }
+button:focus-visible, a:focus-visible, input:focus-visible, .scroll:focus-visible {
+  outline: 3px solid #1b5fa8; }
 a { color: #0b4f9c; }
 .none { padding: 0 18px 14px; margin: 0; color: #4d5b6a; }
 .warning { color: #933500; }
@@ -44,7 +49,8 @@ a { color: #0b4f9c; }
 }
 """
 
-#: Only the sections that changed are replaced, so that the reader keeps the place, the focus and a selection.
+#: Only the sections that changed are replaced, so that the reader keeps the place, the focus and a
+#: selection.
 SCRIPT = """
 const said = document.getElementById('said');
 let work = Promise.resolve();
@@ -94,7 +100,8 @@ async function activate(release) {
   const token = sessionStorage.getItem('admin-token');
   if (token) headers.Authorization = 'Bearer ' + token;
   const path = '/emulator/releases/' + release;
-  const answer = await fetch(path, {method: 'PATCH', headers, body: JSON.stringify({active: true})});
+  const body = JSON.stringify({active: true});
+  const answer = await fetch(path, {method: 'PATCH', headers, body});
   if (answer.ok) {
     await refresh(true);
     said.textContent = 'Release ' + release + ' is active.';
@@ -103,14 +110,16 @@ async function activate(release) {
     ask(release);
     return;
   } else {
-    said.textContent = 'Release ' + release + ' was not changed: ' + (await answer.json()).exception.details;
+    const details = (await answer.json()).exception.details;
+    said.textContent = 'Release ' + release + ' was not changed: ' + details;
     await refresh(true);
   }
 }
 
 function ask(release) {
   const form = document.createElement('form');
-  form.innerHTML = '<label>Admin token of this emulator <input type="password" autocomplete="off"></label>'
+  form.innerHTML = '<label>Admin token of this emulator '
+    + '<input type="password" autocomplete="off"></label>'
     + '<button>Activate</button>';
   form.addEventListener('submit', event => {
     event.preventDefault();

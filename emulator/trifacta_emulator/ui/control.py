@@ -1,4 +1,6 @@
-"""``/emulator/...`` for tests in another process: health, calls, reset, state, and the live release."""
+"""``/emulator/...`` for tests in another process: health, calls, reset, state, and the live
+release.
+"""
 
 from __future__ import annotations
 

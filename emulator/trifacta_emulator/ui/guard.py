@@ -1,7 +1,7 @@
 """Who may use ``/emulator/...``.
 
-With an admin token: who sends it, from any machine. Without one: everybody may read; a change needs a JSON body and
-must come from this machine. So no web page can make a browser change the emulator.
+With an admin token: who sends it, from any machine. Without one: everybody may read; a change needs
+a JSON body and must come from this machine. So no web page can make a browser change the emulator.
 """
 
 from __future__ import annotations
@@ -66,12 +66,16 @@ def check_change(request: Request) -> None:
     _check_token(request)
     client = request.client.host if request.client else ""
     if context_of(request).server.admin_token is None and not is_loopback(client):
-        raise ApiError(403, "Only this machine may change the emulator. --admin-token lets others do it")
+        raise ApiError(
+            403, "Only this machine may change the emulator. --admin-token lets others do it"
+        )
 
 
 def _check_token(request: Request) -> None:
     token = context_of(request).server.admin_token
     sent = request.headers.get("authorization", "")
     # Headers are Latin-1, and the token is ASCII.
-    if token is not None and not hmac.compare_digest(sent.encode("latin-1"), f"Bearer {token}".encode()):
+    if token is not None and not hmac.compare_digest(
+        sent.encode("latin-1"), f"Bearer {token}".encode()
+    ):
         raise ApiError(401, "Send the admin token of this emulator: Authorization: Bearer TOKEN")

@@ -1,4 +1,6 @@
-"""Pages for people at ``/`` and at the addresses of the product's UI. They do not look like the product's pages."""
+"""Pages for people at ``/`` and at the addresses of the product's UI. They do not look like the
+product's pages.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ def _hash_of(text: str) -> str:
 
 
 _POLICY = (
-    f"default-src 'none'; style-src {_hash_of(STYLE)}; script-src {_hash_of(SCRIPT)}; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src {_hash_of(STYLE)}; script-src {_hash_of(SCRIPT)}; connect-src"
+    " 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 #: By type of the instance: what it is. It is the title where the instance has no name.
 _TITLES = {
@@ -57,19 +59,26 @@ async def show_deployment(request: Request) -> Response:
     """GET the page of one deployment. Links of Airflow tasks lead here."""
     context, deployment_id = context_of(request), path_id(request)
     deployment = context.store.deployment(deployment_id)
-    return _page(request, _deployment(context, deployment) + _job_groups(context.store.job_groups(deployment_id)))
+    return _page(
+        request,
+        _deployment(context, deployment) + _job_groups(context.store.job_groups(deployment_id)),
+    )
 
 
 async def show_job_group(request: Request) -> Response:
     """GET the page of one job group. Links of Airflow tasks lead here."""
     group = context_of(request).store.job_group(path_id(request))
-    jobs = [f'<tr><th scope="row">{job.id}</th><td>{escape(job.type)}</td></tr>' for job in group.jobs]
+    jobs = [
+        f'<tr><th scope="row">{job.id}</th><td>{escape(job.type)}</td></tr>' for job in group.jobs
+    ]
     facts = {"Reads": group.inputs, "Writes": group.outputs, "Parameters": dict(group.overrides)}
     rows = [
         f'<tr><th scope="row">{name}</th><td class="code">{escape(json.dumps(value))}</td></tr>'
         for name, value in facts.items()
     ]
-    sections = _section("jobs", "Jobs", ("Job", "Type"), jobs) + _section("data", "Data", ("What", "Value"), rows)
+    sections = _section("jobs", "Jobs", ("Job", "Type"), jobs) + _section(
+        "data", "Data", ("What", "Value"), rows
+    )
     return _page(request, _job_groups((group,)) + sections)
 
 
@@ -85,28 +94,44 @@ def _page(request: Request, sections: str) -> Response:
     title = f"{context.server.name or kind} at {request.headers.get('host', '')}"
     return HTMLResponse(
         f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} (emulator)</title><link rel="icon" href="data:,"><style>{STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} (emulator)</title>
+<link rel="icon" href="data:,"><style>{STYLE}</style></head>
 <body><header><h1>{escape(title)} &ndash; emulator</h1>
-<p>{kind}. Emulates Trifacta {escape(options.edition)} {escape(options.product_version)}, API v4. State is in
+<p>{kind}. Emulates Trifacta {escape(options.edition)} {escape(options.product_version)}, API v4.
+State is in
 memory only. This page exists in the emulator only and needs no login.</p></header>
 <main><div id="said" role="status"></div><div id="sections">{sections}</div></main>
 <script>{SCRIPT}</script></body></html>
 """,
         # No other page may show this one in a frame and lead a click to a button.
-        headers={"Content-Security-Policy": _POLICY, "X-Frame-Options": "DENY", "Cache-Control": "no-store"},
+        headers={
+            "Content-Security-Policy": _POLICY,
+            "X-Frame-Options": "DENY",
+            "Cache-Control": "no-store",
+        },
     )
 
 
-def _section(name: str, title: str, columns: Sequence[str], rows: Sequence[str], note: str = "") -> str:
-    """Write a section with a table. The title and the names of columns are texts of this module, or escaped."""
+def _section(
+    name: str, title: str, columns: Sequence[str], rows: Sequence[str], note: str = ""
+) -> str:
+    """Write a section with a table. The title and the names of columns are texts of this module, or
+    escaped.
+    """
     heading = f'<h2 id="{name}-title">{title}</h2>'
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     table = (
-        f'<div class="scroll" role="region" tabindex="0" id="{name}-table" aria-labelledby="{name}-title"><table>'
-        f"<caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="scroll" role="region" tabindex="0" id="{name}-table"'
+        f' aria-labelledby="{name}-title"><table>'
+        f"<caption>{title}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
-    return f'<section id="{name}" aria-labelledby="{name}-title">{heading}{note}{table if rows else ""}</section>'
+    return (
+        f'<section id="{name}"'
+        f' aria-labelledby="{name}-title">{heading}{note}{table if rows else ""}</section>'
+    )
 
 
 def _time(at: datetime) -> str:

@@ -1,4 +1,5 @@
-"""One promotion with everything in it. Its ids are templates, as where they come from a run's configuration."""
+"""One promotion with everything in it. Its ids are templates, as where they come from a run's
+configuration."""
 
 from __future__ import annotations
 

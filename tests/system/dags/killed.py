@@ -1,4 +1,5 @@
-"""Promotions whose tasks are killed by the test, each into the deployment and of the package of its run."""
+"""Promotions whose tasks are killed by the test, each into the deployment and of the package of its
+run."""
 
 from __future__ import annotations
 
@@ -11,8 +12,14 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
-from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator, RunDeploymentOperator
-from airflow_provider_trifacta.operators.release import ActivateReleaseOperator, CreateReleaseOperator
+from airflow_provider_trifacta.operators.deployment import (
+    GetDeploymentOperator,
+    RunDeploymentOperator,
+)
+from airflow_provider_trifacta.operators.release import (
+    ActivateReleaseOperator,
+    CreateReleaseOperator,
+)
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
 ARGUMENTS = {
@@ -37,7 +44,9 @@ for dag_id, settle_timeout in (("killed", 5), ("killed_at_once", FOREVER)):
             baseline=baseline.output,
             settle_timeout=settle_timeout,
         )
-        ReleaseActiveSensor(task_id="wait", release_id=create.output["release_id"], deferrable=True, poke_interval=1)
+        ReleaseActiveSensor(
+            task_id="wait", release_id=create.output["release_id"], deferrable=True, poke_interval=1
+        )
     globals()[dag_id] = dag
 
 with DAG(dag_id="killed_changes", **ARGUMENTS) as killed_changes:
@@ -54,6 +63,9 @@ with DAG(dag_id="killed_changes", **ARGUMENTS) as killed_changes:
         task_id="activate", release_id=stage.output["release_id"], baseline=baseline.output
     )
     run = RunDeploymentOperator(
-        task_id="run", deployment_id=DEPLOYMENT, release_id=stage.output["release_id"], poke_interval=0.2
+        task_id="run",
+        deployment_id=DEPLOYMENT,
+        release_id=stage.output["release_id"],
+        poke_interval=0.2,
     )
     activate >> run

@@ -1,4 +1,5 @@
-"""A whole promotion whose tasks are killed by the test; where it keeps the package comes from the environment."""
+"""A whole promotion whose tasks are killed by the test; where it keeps the package comes from the
+environment."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ standing.READ_PATIENCE = 0.5
 # The last two tasks wait a minute for each of their retries.
 task_groups._END_ARGS["retry_delay"] = timedelta(seconds=5)
 
-#: The groups differ in what they do between the upload and the end, so that no row runs tasks that it does not need.
+#: The groups differ in what they do between the upload and the end, so that no row runs tasks that
+#: it does not need.
 GROUPS = {
     "smoke": {"smoke_run": True, "dry_run": False, "retries": 0},
     "plain": {"smoke_run": False, "dry_run": False, "retries": 0},

@@ -9,7 +9,8 @@ from airflow.sdk import DAG
 
 from airflow_provider_trifacta.task_groups import promote_flow
 
-#: The second DAG rolls back in a pool of its own. A test closes that pool: a task that waits for it never starts.
+#: The second DAG rolls back in a pool of its own. A test closes that pool: a task that waits for it
+#: never starts.
 for dag_id, pool in {"promotion": "default_pool", "promotion_with_pool": "rollbacks"}.items():
     with DAG(
         dag_id=dag_id,
