@@ -32,7 +32,7 @@ class Budget:
     A server cannot stretch them: the connection looks at ``end`` before each block.
 
     :param seconds: how long the call may take in all
-    :param option: the extra that sets this time, for the error
+    :param option: the extra that this time follows, for the error
     :param end: when the time is over, by the monotonic clock
     :param bytes_left: bytes that all its answers may still have together
     :param kept_left: bytes of texts that may still be kept of the rows of a list

@@ -86,15 +86,14 @@ class TrifactaClient:
         """The same client, except that it sends no read again: for callers that ask again by
         themselves.
         """
-        if not self.config.read_retries:
+        config = self.config.without_repetitions
+        if config is self.config:
             return self
-        session = self._transport.session  # both share it, and its connections
-        transport = replace(self._transport, repeats=False)
-        transport.session = session
-        client = TrifactaClient(self.config, transport=transport, clock=self.clock)
-        client.releases.source = (
-            self.releases.source
-        )  # what one finds out about the instance holds for both
+        # Both share the session with its connections, and what they learn about the instance.
+        transport = replace(self._transport, config=config)
+        transport.session = self._transport.session
+        client = TrifactaClient(config, transport=transport, clock=self.clock)
+        client.releases.source = self.releases.source
         return client
 
     def deployment_url(self, deployment_id: int) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import IPv6Address
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -20,6 +20,7 @@ from .texts import shown
 #: Seconds for a whole call, with its repetitions: this at least, and so many times the wait for one
 #: answer.
 _SHORTEST_CALL = 300.0
+_SHORTEST_UPLOAD = 3600.0
 _WAITS_IN_A_CALL = 5
 _WAITS_IN_AN_UPLOAD = 6
 #: Bytes of a package that is exported.
@@ -69,7 +70,7 @@ class ClientConfig:
     :param total_timeout: seconds for a whole call, with its repetitions, redirects and pages; None
         for 5 times ``read_timeout``, and at least 300
     :param upload_total_timeout: the same for an upload, an export or a run; None for 6 times
-        ``upload_timeout``
+        ``upload_timeout``, and at least 3,600
     :param max_package_size: bytes that a package may have that is exported, or copied from object
         storage
     :raises ConfigurationError: there are no usable credentials, or a value cannot be used
@@ -152,8 +153,15 @@ class ClientConfig:
     @cached_property
     def seconds_of_an_upload(self) -> float:
         """Seconds that an upload, an export or a run may take."""
-        usual = max(self.upload_timeout * _WAITS_IN_AN_UPLOAD, _SHORTEST_CALL)
+        usual = max(self.upload_timeout * _WAITS_IN_AN_UPLOAD, _SHORTEST_UPLOAD)
         return usual if self.upload_total_timeout is None else self.upload_total_timeout
+
+    @property
+    def without_repetitions(self) -> ClientConfig:
+        """The same, except that a failed read is not sent again: the caller asks again by itself,
+        as a wait does at its next poll.
+        """
+        return replace(self, read_retries=0) if self.read_retries else self
 
     @property
     def insecure(self) -> str:

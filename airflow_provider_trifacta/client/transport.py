@@ -90,7 +90,6 @@ class Transport:
     :param config: where and how
     :param sleep: how to wait between repetitions, in seconds
     :param connections: how many connections are kept open; as many as threads share it
-    :param repeats: whether a failed read is sent again, as often as the configuration says
     :param learned: what is known about the instance
     :param largest_answer: bytes that this process reads of any answer; a triggerer reads less than
         a worker
@@ -99,7 +98,6 @@ class Transport:
     config: ClientConfig
     sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True)
     connections: int = field(default=1, kw_only=True)
-    repeats: bool = field(default=True, kw_only=True)
     learned: Learned = field(default_factory=Learned, kw_only=True)
     largest_answer: int = field(default=DESCRIPTION.size, kw_only=True)
 
@@ -129,7 +127,7 @@ class Transport:
         :returns: its seconds and bytes
         """
         seconds = self.config.seconds_of_an_upload if slow else self.config.seconds_of_a_call
-        option = "upload_total_timeout" if slow else "total_timeout"
+        option = "upload_timeout" if slow else "read_timeout"
         return Budget(seconds, option, end=time.monotonic() + seconds)
 
     @overload
@@ -321,7 +319,7 @@ class Transport:
 
     def _read(self, request: Request, attempt: Callable[[], Any] | None = None) -> Any:
         attempt = attempt or partial(self._send, request)
-        repetitions = self.config.read_retries if self.repeats else 0
+        repetitions = self.config.read_retries
         return repeating(
             attempt, may_repeat_read, repetitions, self.sleep, left=request.budget.left
         )

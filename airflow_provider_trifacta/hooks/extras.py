@@ -180,7 +180,5 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "upload_timeout": _seconds,
     "read_retries": _retries,
     "user_agent": _user_agent,
-    "total_timeout": _seconds,
-    "upload_total_timeout": _seconds,
     "max_package_size": _size,
 }

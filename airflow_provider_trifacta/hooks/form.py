@@ -15,6 +15,7 @@ def _field(label: str, description: str, kind: str = "string") -> dict[str, Any]
     return {"label": label, "description": description, "schema": {"type": [kind, "null"], **least}}
 
 
+#: What people set. The other extras are rare, and stand in the JSON of *Extra*.
 CONN_FIELDS: dict[str, dict[str, Any]] = {
     "verify": _field(
         "Verify TLS", "true (default), false, or the path of a CA bundle on the workers"
@@ -23,39 +24,16 @@ CONN_FIELDS: dict[str, dict[str, Any]] = {
         "Client certificate", 'Path of a PEM file on the workers, or ["cert.pem", "key.pem"]'
     ),
     "proxies": _field("Proxies", 'One proxy URL, or {"https": "http://proxy.example.com:3128"}'),
-    "connect_timeout": _field(
-        "Connect timeout", "Seconds to wait for the connection; default 10", "integer"
-    ),
     "read_timeout": _field("Read timeout", "Seconds to wait for an answer; default 60", "integer"),
     "upload_timeout": _field(
         "Upload timeout",
         "Seconds to wait for the answer to an upload, an export or a run; default 600",
         "integer",
     ),
-    # Text, because Airflow 2's form drops a number that is 0.
-    "read_retries": _field(
-        "Read retries", "How often a failed read is sent again, 0 to 10; default 4"
-    ),
-    "user_agent": _field(
-        "User agent", "How requests name themselves; default airflow-provider-trifacta/<version>"
-    ),
-    "total_timeout": _field(
-        "Total timeout",
-        "Seconds for a whole call, with its repetitions and pages; default 300",
-        "integer",
-    ),
-    "upload_total_timeout": _field(
-        "Total upload timeout", "Seconds for a whole upload, export or run; default 3600", "integer"
-    ),
-    "max_package_size": _field(
-        "Largest package",
-        "Bytes that an exported or copied package may have; default 268435456 (256 MiB)",
-        "integer",
-    ),
 }
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
-    # Nothing is hidden: the field for extras shows those above as JSON.
+    # Nothing is hidden: the field for extras holds those above as JSON, and the rare ones.
     "hidden-fields": [],
     "relabeling": {
         "host": "Host or URL",

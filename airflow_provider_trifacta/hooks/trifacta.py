@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -54,23 +53,18 @@ class TrifactaHook(BaseHook):
 
         :raises ConfigurationError: the connection cannot be used; the error names the field
         """
-        return TrifactaClient(self._config)
-
-    @cached_property
-    def polling_config(self) -> ClientConfig:
-        """The configuration for waits: a failed read is not sent again, because the next poll does
-        that.
-
-        :raises ConfigurationError: as :attr:`client`
-        """
-        return replace(self._config, read_retries=0)
+        return TrifactaClient(self.config)
 
     def get_conn(self) -> TrifactaClient:
         """Return :attr:`client`, under the name that Airflow's hooks share."""
         return self.client
 
     @cached_property
-    def _config(self) -> ClientConfig:
+    def config(self) -> ClientConfig:
+        """The configuration of the client, read from the connection on first use.
+
+        :raises ConfigurationError: the connection cannot be used; the error names the field
+        """
         try:
             connection = self.get_connection(self.trifacta_conn_id)
         except AirflowNotFoundException as error:
@@ -97,7 +91,7 @@ class TrifactaHook(BaseHook):
             found as each
         """
         try:
-            return check(self._config)
+            return check(self.config)
         except ConfigurationError as error:
             return False, str(error)
 

@@ -299,7 +299,7 @@ class WatchTrigger(BaseTrigger):
         # its own: if it were awaited directly, a cancellation would lose the message that tells
         # Airflow a kill from a restart.
         look_up = asyncio.ensure_future(
-            sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).polling_config)()
+            sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).config.without_repetitions)()
         )
         look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
         patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE

@@ -56,5 +56,5 @@ class JobGroupTrigger(WatchTrigger):
         canceling.result()
 
     def _cancel_job_groups(self) -> None:
-        config = self._config or TrifactaHook(self.trifacta_conn_id).polling_config
+        config = self._config or TrifactaHook(self.trifacta_conn_id).config.without_repetitions
         cancel_job_groups(config, self.job_group_ids)

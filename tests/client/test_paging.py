@@ -172,7 +172,7 @@ def test_all_pages_of_a_list_have_the_size_of_one_call(scripted_transport):
 
 def test_all_pages_of_a_list_have_the_time_of_one_call(scripted_transport):
     transport, server = scripted_transport(endless, total_timeout=0.2)
-    with pytest.raises(RequestTimeoutError, match="'total_timeout'"):
+    with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
         list_all(transport, "/v4/things", Deployment.from_json)
     assert len(server.seen) > 1
 

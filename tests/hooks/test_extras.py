@@ -78,9 +78,6 @@ def files(tmp_path, monkeypatch):
         ({"read_retries": "0"}, "read_retries", 0),
         ({"read_retries": 10}, "read_retries", 10),
         ({"user_agent": " our-airflow/7 "}, "user_agent", "our-airflow/7"),
-        ({}, "total_timeout", None),
-        ({"total_timeout": "90"}, "total_timeout", 90.0),
-        ({"upload_total_timeout": 7200}, "upload_total_timeout", 7200.0),
         ({"max_package_size": 2**30}, "max_package_size", 2**30),
     ],
 )
@@ -101,8 +98,6 @@ def test_blank_extras_mean_the_default(blank):
         "upload_timeout",
         "read_retries",
         "user_agent",
-        "total_timeout",
-        "upload_total_timeout",
         "max_package_size",
     ]
     assert config_from_connection(
@@ -133,8 +128,6 @@ def test_blank_extras_mean_the_default(blank):
         ({"read_retries": "-1"}, "'read_retries' must be a whole number from 0 to 10"),
         ({"user_agent": 7}, "'user_agent' must be a text"),
         ({"user_agent": "a\nb"}, "user_agent must be printable"),
-        ({"total_timeout": 0}, "'total_timeout' must be more than 0"),
-        ({"upload_total_timeout": "long"}, "'upload_total_timeout' must be a number"),
         ({"max_package_size": -1}, "'max_package_size' must be a whole number of bytes"),
         ("[1]", "extra is not a JSON object"),
     ],

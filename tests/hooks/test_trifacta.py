@@ -36,7 +36,7 @@ def test_a_polling_client_does_not_repeat_reads(use_connection, scripted):
     server = scripted(lambda _: (503, {"Retry-After": "0"}, {}))
     use_connection(server.url)
     hook = TrifactaHook()
-    assert hook.polling_config.read_retries == 0
+    assert hook.config.without_repetitions.read_retries == 0
     with pytest.raises(ServerError):
         hook.client.without_repetitions.deployments.get(1)
     assert len(server.seen) == 1
