@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sphinx.search.en import SearchEnglish
+
 from airflow_provider_trifacta import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,10 +20,12 @@ author = "The airflow-provider-trifacta authors"
 project_copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = f"Trifacta provider {version}"
 html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 
 # Headings get the anchors that GitHub gives them, so that the pages can be read there too.
@@ -61,25 +65,96 @@ OF_AIRFLOW = {
     "run",
 }
 
-#: Where files of the repository are that are no page of the site. A hosted build sets it to the
-#: repository's address.
-REPOSITORY = os.environ.get("DOCS_REPOSITORY") or ROOT.as_uri()
-_LINK = re.compile(r"(\]\()((?:\.\./)+[^)#\s]+)")
+#: The address of the repository, for links to files that are no page of the site. Without it, as in
+#: a build on one's own machine, such a link is shown as its words alone.
+REPOSITORY = os.environ.get("DOCS_REPOSITORY", "")
+#: The status of a failed request, and what makes the page of the search leave it out.
+_STATUS = re.compile(r"[45]\d\d")
+_NO_NUMBERS = r" || queryTerm.match(/^\d+$/)"
+#: Files outside of this folder that are pages of the site.
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "project/changelog.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "ARCHITECTURE.md": "project/architecture.md",
+    "SECURITY.md": "project/security-policy.md",
+    "emulator/README.md": "emulator.md",
+    "example_dags": "examples.md",
+}
+#: A page that is a file of the repository: the directive that stands for its text.
+_INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.M)
+#: A link or picture with a relative address: its words, the address and the anchor.
+_LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\[\]]*\])*\])\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
-def link_to_the_repository(app: Any, name: str, source: list[str]) -> None:
-    """Make links out of this folder absolute: GitHub follows them in the repository, but a site
-    cannot.
+def read_page(app: Any, name: str, source: list[str]) -> None:
+    """Take in files of the repository that are pages, and let every link lead somewhere."""
+    site = Path(app.srcdir)
+    page = site / name
+    include = _INCLUDE.search(source[0])
+    if include:
+        file = (page.parent / include[1]).resolve()
+        app.env.note_dependency(str(file))
+        source[0] = _INCLUDE.sub(
+            lambda _: _with_links(file.read_text("utf-8"), file, page), source[0]
+        )
+    else:
+        source[0] = _with_links(source[0], page, page)
+
+
+def _with_links(text: str, file: Path, page: Path) -> str:
+    """Return a text whose links lead from a page of the site.
+
+    :param text: the text
+    :param file: where the text stands
+    :param page: the page that shows it
     """
-    folder = Path(app.srcdir, name).parent
 
-    def absolute(match: re.Match[str]) -> str:
-        target = (folder / match[2]).resolve()
-        if target.is_relative_to(app.srcdir):
-            return match[0]
-        return f"{match[1]}{REPOSITORY}/{target.relative_to(ROOT).as_posix()}"
+    def link(match: re.Match[str]) -> str:
+        words, address, anchor = match[1], match[2], match[3] or ""
+        target = (file.parent / address).resolve()
+        if not target.is_relative_to(ROOT / "docs"):
+            target, anchor = _page_of(target, anchor)
+        if target.is_relative_to(ROOT / "docs"):
+            return f"{words}({os.path.relpath(target, page.parent)}{anchor})"
+        if REPOSITORY:
+            return f"{words}({REPOSITORY}/{target.relative_to(ROOT).as_posix()}{anchor})"
+        return words.removeprefix("!")[1:-1]
 
-    source[0] = _LINK.sub(absolute, source[0])
+    return _LINK.sub(link, text)
+
+
+def _page_of(target: Path, anchor: str) -> tuple[Path, str]:
+    """Return the page that shows a file of the repository, with an anchor; else the file itself."""
+    path = target.relative_to(ROOT)
+    if path.as_posix() in PAGES:
+        return ROOT / "docs" / PAGES[path.as_posix()], anchor
+    if path.parent.as_posix() == "example_dags":
+        # A heading of that page is the name of the file, and its anchor has no dot.
+        return ROOT / "docs" / PAGES["example_dags"], f"#{path.name.replace('.', '')}"
+    return target, anchor
+
+
+class SearchWithStatuses(SearchEnglish):
+    """English, with the numbers that are the status of a failed request: Sphinx indexes none."""
+
+    def word_filter(self, word: str) -> bool:
+        """Tell whether a word belongs into the index."""
+        return bool(_STATUS.fullmatch(word)) or super().word_filter(word)
+
+
+def search_for_statuses(app: Any, error: Exception | None) -> None:
+    """Let the page of the search take numbers such as 401.
+
+    :raises RuntimeError: Sphinx has changed the condition that this takes out
+    """
+    script = Path(app.outdir, "_static", "searchtools.js")
+    if error or not script.exists():
+        return
+    text = script.read_text(encoding="utf-8")
+    if _NO_NUMBERS not in text:
+        raise RuntimeError(f"{script.name} does not leave numbers out as this expects")
+    script.write_text(text.replace(_NO_NUMBERS, ""), encoding="utf-8")
 
 
 def skip_what_airflow_calls(
@@ -97,6 +172,8 @@ def skip_what_airflow_calls(
 
 def setup(app: Any) -> dict[str, bool]:
     """Connect the functions above to Sphinx."""
-    app.connect("source-read", link_to_the_repository)
+    app.connect("source-read", read_page)
     app.connect("autodoc-skip-member", skip_what_airflow_calls)
+    app.connect("build-finished", search_for_statuses)
+    app.add_search_language(SearchWithStatuses)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
