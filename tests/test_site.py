@@ -75,7 +75,7 @@ def test_dags_of_pages_that_need_more_than_the_emulators_of_the_site(
         use_connection(dev.url, "trifacta_dev")
         use_connection(prod.url, "trifacta_prod")
         prod.store.create_connection("prod warehouse")
-        for name in ("prepare_deployment", "export_package", "run_deployment"):
+        for name in ("prepare_deployment", "export_package", "promote_a_zip", "run_deployment"):
             bag = DagBag(str(SNIPPETS / "dags" / f"{name}.py"))
             assert bag.import_errors == {}
             assert bag.dags[name].test().state == "success", name
