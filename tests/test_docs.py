@@ -16,7 +16,7 @@ import pytest
 from trifacta_emulator.options import choices
 
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
-from airflow_provider_trifacta.hooks.form import CONN_FIELDS
+from airflow_provider_trifacta.hooks.extras import _READERS
 from airflow_provider_trifacta.operators import deployment, import_rules, package, release, run
 from airflow_provider_trifacta.sensors import job_group
 from airflow_provider_trifacta.sensors import release as release_sensor
@@ -172,7 +172,7 @@ def test_the_tables_of_arguments_and_extras():
     assert {"smoke_run", "pool"} <= named <= arguments_of(promote_flow)
     connection = (ROOT / "docs" / "reference" / "connection.md").read_text()
     table = connection.partition("| Extra | Default |")[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(CONN_FIELDS)
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(_READERS)
 
 
 def test_each_part_of_googles_provider_is_mapped():
