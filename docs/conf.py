@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ author = "The airflow-provider-trifacta authors"
 project_copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+sys.path.insert(0, str(ROOT / "docs"))
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "operator_reference"]
 html_theme = "furo"
 html_title = f"Trifacta provider {version}"
 html_show_sourcelink = False

@@ -22,6 +22,8 @@ from airflow_provider_trifacta.probe import __main__ as probe
 
 REFERENCE = DOCS / "reference"
 PAGES = sorted(DOCS.rglob("*.md"))
+#: The reference shows parts of it, by docs/operator_reference.py.
+EACH_OPERATOR = SNIPPETS / "dags" / "each_operator.py"
 DAGS = sorted((SNIPPETS / "dags").glob("*.py"))
 
 
@@ -41,7 +43,7 @@ def test_python_comes_from_files_that_are_run(page):
 
 
 def test_each_snippet_is_shown_and_so_run_by_the_test_of_the_site():
-    shown = {one.path for page in pages() for one in shown_by(page)}
+    shown = {one.path for page in pages() for one in shown_by(page)} | {EACH_OPERATOR}
     assert {path for path in SNIPPETS.rglob("*.*") if "__pycache__" not in path.parts} <= shown
 
 
@@ -125,6 +127,20 @@ def test_the_reference_has_every_module_that_is_public():
         for name in ("links", "task_groups", "packages", "promotion", "waits", "client.errors")
     }
     assert modules - set(re.findall(r"automodule:: (\S+)", text)) == set()
+
+
+def test_the_reference_has_an_example_of_each_operator_and_sensor():
+    parts = re.findall(
+        r"^    # \[(\w+)\]\n(.+?)^    # \[end\]$", EACH_OPERATOR.read_text(), re.M | re.S
+    )
+    assert all(f"{name}(" in code for name, code in parts)
+    names = {
+        name
+        for folder in ("operators", "sensors")
+        for path in (ROOT / "airflow_provider_trifacta" / folder).glob("[a-z]*.py")
+        for name in re.findall(r"^class (\w+(?:Operator|Sensor))\(", path.read_text(), re.M)
+    }
+    assert {name for name, _ in parts} == names
 
 
 def test_the_reference_has_the_xcoms_of_each_operator():
