@@ -19,15 +19,19 @@ from .ending import End, Live, release_of_run, state_of
 
 #: Every way in which a promotion can end. The first one that fits is the state.
 #:
-#: - ``skipped``: the whole group was skipped - ``unknown``: production could not be read, or no
-#: baseline tells what belongs to the run - ``deployment_deleted``: the server does not know the
-#: deployment any more - ``nothing_live``: an outage: a release was live, none is now, and this run
-#: did not go back to none - ``release_deleted``: the release of this run was deleted -
-#: ``rolled_back``: the rollback took the release back, and what was live before is live again -
-#: ``rollback_owed``: the release of this run is live, and is not kept - ``unproven``: the same, and
-#: no rollback can help; or it is unclear whether the live release is of this run - ``replaced``:
-#: the live release is neither this run's nor the one before - ``unchanged``: the release before is
-#: live - ``live``: the release of this run is live, and is kept
+#: - ``skipped``: the whole group was skipped
+#: - ``unknown``: production could not be read, or no baseline tells what belongs to the run
+#: - ``deployment_deleted``: the server does not know the deployment any more
+#: - ``nothing_live``: an outage: a release was live, none is now, and this run did not go back to
+#:   none
+#: - ``release_deleted``: the release of this run was deleted
+#: - ``rolled_back``: the rollback took the release back, and what was live before is live again
+#: - ``rollback_owed``: the release of this run is live, and is not kept
+#: - ``unproven``: the same, and no rollback can help; or it is unclear whether the live release is
+#:   of this run
+#: - ``replaced``: the live release is neither this run's nor the one before
+#: - ``unchanged``: the release before is live
+#: - ``live``: the release of this run is live, and is kept
 STATES = (
     "skipped",
     "unknown",
