@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
@@ -17,6 +18,7 @@ from .operators.deployment import NAME_KEY, ROLLBACK_OUTAGE, RunDeploymentOperat
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
+from .promotion.status import first_aid
 from .sensors.job_group import JobGroupSensor
 from .sensors.release import ReleaseActiveSensor
 from .waits import TOLERATED_OUTAGE
@@ -289,6 +291,7 @@ def promote_flow(
             **where,
             "tasks": tasks,
             "patience": tolerated_outage,
+            "doc_md": _first_aid(),
             "execution_timeout": _sum(tolerated_outage, rollback_outage) + _END_MARGIN,
         }
         undo = (
@@ -302,6 +305,26 @@ def promote_flow(
         if undo:
             steps[-1] >> undo >> promoted
     return group
+
+
+@cache
+def _first_aid() -> str:
+    """Return what Airflow's pages show beside the last two tasks: what to do in each state."""
+    return f"{first_aid()}\n\n{_runbook()} has the steps."
+
+
+def _runbook() -> str:
+    """Return the runbook by name, with a link if the package was built with an address of it."""
+    from importlib.metadata import metadata
+
+    entries = metadata("airflow-provider-trifacta").get_all("Project-URL") or []
+    addresses = dict(entry.split(", ", 1) for entry in entries)
+    pages = addresses.get("Documentation")
+    if not pages:
+        return "The page *Runbook* of the documentation"
+    if pages.endswith("/index.md"):
+        return f"[The runbook]({pages.removesuffix('index.md')}runbook.md)"
+    return f"[The runbook]({pages.rstrip('/')}/runbook.html)"
 
 
 def _advise(steps: Sequence[Any], tasks: PromotionTasks) -> None:

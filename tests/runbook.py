@@ -14,7 +14,7 @@ _LINK = re.compile(r"\]\(#([\w-]+)\)")
 
 @dataclass(frozen=True)
 class State:
-    """One column of a row's table: how a run and production look.
+    """How a run and production look.
 
     :param errors: the class of each error, by its task
     :param tasks: the states of tasks, by their names in the group
@@ -46,6 +46,192 @@ class Row:
     steps: tuple[str | None, ...]
 
 
+#: How the run and production look in each incident, and after its steps.
+STATES: dict[str, tuple[State, State]] = {
+    "prod-was-away-after-the-upload": (
+        State(
+            errors={"smoke_run": "ConnectionLostError", "promoted": "PromotionNotProvenError"},
+            tasks={"smoke_run": "failed", "roll_back": "failed", "promoted": "failed"},
+            run="failed",
+            status="unknown",
+            live="the promoted release",
+            new_releases=1,
+        ),
+        State(
+            errors={"promoted": "PromotionRolledBackError"},
+            tasks={"roll_back": "success", "promoted": "failed"},
+            run="failed",
+            status="rolled_back",
+            live="the release before",
+            new_releases=1,
+        ),
+    ),
+    "the-password-was-changed-after-the-upload": (
+        State(
+            errors={
+                "active": "AuthenticationError",
+                "roll_back": "AuthenticationError",
+                "promoted": "PromotionNotProvenError",
+            },
+            tasks={"active": "failed", "roll_back": "failed", "promoted": "failed"},
+            run="failed",
+            status="unknown",
+            live="the promoted release",
+            new_releases=1,
+        ),
+        State(
+            errors={},
+            tasks={"active": "success", "roll_back": "skipped", "promoted": "success"},
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "the-smoke-run-failed": (
+        State(
+            errors={"smoke_jobs": "JobFailedError", "promoted": "PromotionRolledBackError"},
+            tasks={"smoke_jobs": "failed", "roll_back": "success", "promoted": "failed"},
+            run="failed",
+            status="rolled_back",
+            live="the release before",
+            new_releases=1,
+        ),
+        State(
+            errors={},
+            tasks={
+                "smoke_run": "success",
+                "smoke_jobs": "success",
+                "roll_back": "skipped",
+                "promoted": "success",
+            },
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "another-release-was-activated": (
+        State(
+            errors={"promoted": "UnexpectedLiveReleaseError"},
+            tasks={"smoke_jobs": "success", "roll_back": "skipped", "promoted": "failed"},
+            run="failed",
+            status="unchanged",
+            live="the release before",
+            new_releases=1,
+        ),
+        State(
+            errors={},
+            tasks={"promoted": "success"},
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "the-deployment-was-deleted": (
+        State(
+            errors={"active": "ReleaseDeletedError", "promoted": "PromotionNotProvenError"},
+            tasks={"active": "failed", "roll_back": "skipped", "promoted": "failed"},
+            run="failed",
+            status="deployment_deleted",
+            live="none",
+            new_releases=1,
+        ),
+        State(
+            errors={},
+            tasks={
+                "baseline": "success",
+                "active": "success",
+                "roll_back": "skipped",
+                "promoted": "success",
+            },
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "the-package-was-overwritten": (
+        State(
+            errors={"create_release": "WrongPackageError", "promoted": "PromotionNotProvenError"},
+            tasks={"create_release": "failed", "roll_back": "skipped", "promoted": "failed"},
+            run="failed",
+            status="unchanged",
+            live="the release before",
+            new_releases=0,
+        ),
+        State(
+            errors={},
+            tasks={"create_release": "success", "roll_back": "skipped", "promoted": "success"},
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "the-folder-of-the-package-is-missing": (
+        State(
+            errors={"export": "DestinationError", "promoted": "PromotionNotProvenError"},
+            tasks={"export": "failed", "roll_back": "skipped", "promoted": "failed"},
+            run="failed",
+            status="unchanged",
+            live="the release before",
+            new_releases=0,
+        ),
+        State(
+            errors={},
+            tasks={"export": "success", "roll_back": "skipped", "promoted": "success"},
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "a-worker-was-killed": (
+        State(
+            errors={},
+            tasks={"create_release": "up_for_retry"},
+            run="",
+            status="",
+            live="the promoted release",
+            new_releases=1,
+        ),
+        State(
+            errors={},
+            tasks={"create_release": "success", "roll_back": "skipped", "promoted": "success"},
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+    "the-run-was-marked-as-failed": (
+        State(
+            errors={},
+            tasks={"smoke_jobs": "failed", "roll_back": "skipped", "promoted": "skipped"},
+            run="failed",
+            status="",
+            live="the promoted release",
+            new_releases=1,
+        ),
+        State(
+            errors={},
+            tasks={
+                "smoke_run": "success",
+                "smoke_jobs": "success",
+                "roll_back": "skipped",
+                "promoted": "success",
+            },
+            run="success",
+            status="live",
+            live="the promoted release",
+            new_releases=1,
+        ),
+    ),
+}
+
+
 def sections() -> dict[str, str]:
     """Return the text of each section by its anchor."""
     parts = re.split(r"^##+ (.+)\n", PAGE.read_text(), flags=re.M)[1:]
@@ -57,31 +243,23 @@ def anchor_of(heading: str) -> str:
 
 
 def rows() -> dict[str, Row]:
-    """Return the rows by their anchors: the sections that say what one finds."""
+    """Return the rows by their anchors: the sections that say what to do."""
     found = sections()
-    return {anchor: _row(text, found) for anchor, text in found.items() if "| You find |" in text}
+    steps = {anchor: text.partition("**Do**")[2] for anchor, text in found.items()}
+    return {
+        anchor: Row(*STATES[anchor], tuple(_code(step, found) for step in _STEP.findall(text)))
+        for anchor, text in steps.items()
+        if text
+    }
 
 
 def index() -> list[tuple[str, set[str]]]:
-    """Return the rows of the first table: the anchor of the section, and the errors that lead
-    there."""
-    lines = [
-        line
-        for line in PAGE.read_text().partition("\n## ")[0].splitlines()
-        if line.startswith("| ")
-    ]
+    """Return the rows of the table of incidents: the anchor of the section, and the errors that
+    lead there.
+    """
+    lines = [line for line in sections()["what-happened"].splitlines() if line.startswith("| ")]
     found = [(_LINK.search(line), set(re.findall(r"`(\w+Error)`", line))) for line in lines]
     return [(link[1], errors) for link, errors in found if link]
-
-
-def _row(text: str, found: dict[str, str]) -> Row:
-    cells = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", text, re.M)
-    table = {name: (find, after) for name, find, after in cells}
-    find, after = (
-        _state({name: both[column] for name, both in table.items()}) for column in (0, 1)
-    )
-    steps = text.partition("**Do**")[2]
-    return Row(find, after, tuple(_code(step, found) for step in _STEP.findall(steps)))
 
 
 def _code(step: str, found: dict[str, str]) -> str | None:
@@ -89,15 +267,3 @@ def _code(step: str, found: dict[str, str]) -> str | None:
     link = _LINK.search(step)
     code = _CODE.search(step) or (link and _CODE.search(found[link[1]]))
     return code and re.sub(r"^   ", "", code[1], flags=re.M)
-
-
-def _state(cells: dict[str, str]) -> State:
-    run = re.search(r"run `(\w+)`", cells["Graph"])
-    return State(
-        errors=dict(re.findall(r"`(\w+)`: `(\w+)", cells["Error"])),
-        tasks=dict(re.findall(r"`(\w+)` `(\w+)`", cells["Graph"])),
-        run=run[1] if run else "",
-        status=cells["`promotion_status`"].strip("`").replace("none", ""),
-        live=cells["Live"],
-        new_releases=int(cells["New releases"]),
-    )

@@ -18,6 +18,7 @@ from trifacta_emulator.options import choices
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.hooks.extras import _READERS
 from airflow_provider_trifacta.operators import deployment, import_rules, package, release, run
+from airflow_provider_trifacta.promotion.status import FIRST_AID, STATES, first_aid
 from airflow_provider_trifacta.sensors import job_group
 from airflow_provider_trifacta.sensors import release as release_sensor
 from airflow_provider_trifacta.task_groups import promote_flow
@@ -184,3 +185,8 @@ def test_each_part_of_googles_provider_is_mapped():
         assert hasattr(
             getattr(TrifactaClient(ClientConfig("http://h", password="t")), resource), method
         ), call
+
+
+def test_the_runbook_and_the_last_tasks_say_the_same_of_each_state():
+    assert set(FIRST_AID) == set(STATES)
+    assert first_aid() in (ROOT / "docs" / "runbook.md").read_text()

@@ -722,7 +722,7 @@ class ConfirmGroupOperator(_GroupEnd):
 
     def _tell(self, attempt: Attempt, status: PromotionStatus) -> None:
         """Log how production stands, and push it for callbacks and tasks after the group."""
-        self.log.info("How production stands: %s %s", status.text, status.advice)
+        self.log.info("How production stands: %s. %s %s", status.state, status.text, status.advice)
         attempt.tell(**{STATUS_KEY: status.as_dict()})
 
     def _confirm(

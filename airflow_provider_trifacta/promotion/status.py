@@ -46,6 +46,54 @@ STATES = (
     "live",
 )
 
+#: What each state means for production, and what to do first: the runbook in one line each.
+FIRST_AID: dict[str, tuple[str, str]] = {
+    "live": (
+        "the promoted release is live and kept",
+        "nothing. If the run is red, clear the step that failed",
+    ),
+    "rolled_back": (
+        "as before the promotion",
+        "correct the `cause`, and start a new run",
+    ),
+    "unchanged": (
+        "as before the promotion",
+        "correct the `cause`, and start a new run",
+    ),
+    "rollback_owed": (
+        "**at risk**: the promoted release is live, and it is not kept",
+        "clear `roll_back` and the tasks after it when Prod answers",
+    ),
+    "unproven": (
+        "**at risk**: a release is live that nothing has proven",
+        "look at it. Keep it and mark `promoted` as success, or activate the one before",
+    ),
+    "replaced": (
+        "on another release: a person or another DAG decided that",
+        "ask who it was. To overrule it, activate the promoted release, and clear `promoted`",
+    ),
+    "nothing_live": (
+        "**down**: no release is live",
+        "activate a release now, and then ask who deactivated it",
+    ),
+    "release_deleted": (
+        "on the release that `promoted` names, or on none: the promoted one was deleted",
+        "ask who deleted it, and start a new run",
+    ),
+    "deployment_deleted": (
+        "**down**: the deployment is gone",
+        "make the deployment again, and clear the whole group",
+    ),
+    "unknown": (
+        "not known: it could not be read",
+        "see which release is live. Clear `promoted` when Prod answers",
+    ),
+    "skipped": (
+        "untouched by this run",
+        "nothing",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class PromotionStatus:
@@ -117,6 +165,14 @@ class PromotionStatus:
             release_id=self.release_id,
             live_id=self.live_release_id,
         )
+
+
+def first_aid() -> str:
+    """Return what to do in each state as a table in Markdown, the most frequent states first."""
+    rows = ["| `promoted` says | Production is | Do |", "|---|---|---|"]
+    for state, (production, advice) in FIRST_AID.items():
+        rows.append(f"| `{state}` | {production} | {advice} |")
+    return "\n".join(rows)
 
 
 @dataclass(frozen=True)
