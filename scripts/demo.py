@@ -16,6 +16,9 @@ from local import HOME, LOGIN, PASSWORD, ROOT, Emulator, airflow_pages, configur
 
 #: What the flow reads in Dev, after the edit too; the second has no counterpart in Prod.
 DATASET, EDITED = "/dev/orders.csv", "/dev/returns.csv"
+#: What the import rules of the DAG make of the second.
+MISSING = EDITED.replace("dev", "prod")
+_DAG = "promote_flow_dev_to_prod"
 
 
 def main() -> int:
@@ -49,7 +52,7 @@ def main() -> int:
                 "--deployment",
                 "Orders",
                 "--missing-path",
-                EDITED.replace("dev", "prod"),
+                MISSING,
                 *product,
             )
         )
@@ -57,6 +60,7 @@ def main() -> int:
         urls = {"trifacta_dev": dev.url, "trifacta_prod": prod.url, "trifacta_default": prod.url}
         configure_airflow(
             urls,
+            _dags(_DAG) if options.ui else ROOT / "example_dags",
             TRIFACTA_PACKAGE=str(package),
             TRIFACTA_PACKAGES=str(HOME / "packages"),
             TRIFACTA_FLOW_ID=str(flow_id),
@@ -67,6 +71,14 @@ def main() -> int:
         if options.package:
             return _promote_package(prod, package)
         return _promote_flow(dev, prod, flow_id)
+
+
+def _dags(name: str) -> Path:
+    """Return a folder with one of the example DAGs: the pages then open on it."""
+    folder = HOME / "dags"
+    folder.mkdir()
+    shutil.copy(ROOT / "example_dags" / f"{name}.py", folder)
+    return folder
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -120,16 +132,16 @@ def _api(emulator: Emulator, method: str, path: str, json: object = None) -> Any
 def _promote_flow(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     """Promote twice. Before the second time the flow changes, so that it does not run in Prod."""
     print(f"\n1. The flow {flow_id} of Dev is promoted to deployment 1 of Prod.", flush=True)
-    first = _run("promote_flow_dev_to_prod", {})
+    first = _run(_DAG, {})
     _print_tasks(first)
     before = _releases(prod)
     print(
-        f"\n2. Its author lets it read {EDITED}, which Prod does not have, and it is promoted"
-        " again.",
+        f"\n2. Its author lets it read {EDITED}, and it is promoted again. In Prod that is"
+        f" {MISSING}, a file that does not exist there.",
         flush=True,
     )
     _edit(dev, flow_id, EDITED)
-    second = _run("promote_flow_dev_to_prod", {})
+    second = _run(_DAG, {})
     _print_tasks(second)
     job = _api(prod, "GET", "/v4/jobGroups?sort=-id&limit=1")["data"][0]["id"]
     jobs = _api(prod, "GET", f"/v4/jobGroups/{job}/jobs")["data"]
@@ -265,14 +277,12 @@ def _print_tasks(result: tuple[Any, dict[str, Any]]) -> None:
 
 def _show_ui(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     try:
-        with airflow_pages() as airflow:
+        with airflow_pages(f"/dags/{_DAG}") as airflow:
+            print("             Unpause the DAG, and press Trigger.")
             print(
-                "             Open the DAG promote_flow_dev_to_prod, unpause it, and press Trigger."
+                f"             Then let the flow read {EDITED}, and trigger it again. In Prod that is"
             )
-            print(
-                "             Then let the flow read a file that Prod does not have, and trigger it"
-                " again:"
-            )
+            print(f"             {MISSING}, a file that does not exist there:")
             print(
                 "             curl -X PATCH -H 'Content-Type: application/json'"
                 f" {dev.url}/emulator/flows/{flow_id} "

@@ -66,10 +66,13 @@ class Emulator:
         self._process.wait(20)
 
 
-def configure_airflow(connections: dict[str, str], **environment: str) -> None:
+def configure_airflow(
+    connections: dict[str, str], dags: Path = ROOT / "example_dags", **environment: str
+) -> None:
     """Make an Airflow home with connections.
 
     :param connections: URL by connection id
+    :param dags: the folder of the DAGs
     :param environment: what the example DAGs read
     """
     port = free_port()
@@ -78,7 +81,7 @@ def configure_airflow(connections: dict[str, str], **environment: str) -> None:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "AIRFLOW_HOME": str(HOME / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         # Its login is printed here, and its tasks run as the person who started it: no other
@@ -134,10 +137,12 @@ def output_to(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
+def airflow_pages(path: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """Start all parts of Airflow, for this machine alone, and print where it is.
 
     It ends with the block.
+
+    :param path: of the page to begin with
     """
     url = f"http://{LOOPBACK}:{os.environ['AIRFLOW__API__PORT']}"
     with (HOME / "airflow.log").open("w") as log:
@@ -152,7 +157,7 @@ def airflow_pages() -> Iterator[subprocess.Popen[bytes]]:
         passwords = json.loads(
             (HOME / "airflow" / "simple_auth_manager_passwords.json.generated").read_text()
         )
-        print(f"airflow      {url}  login admin, password {passwords['admin']}")
+        print(f"airflow      {url}{path}  login admin, password {passwords['admin']}")
         yield airflow
     finally:
         stop_group(airflow)
