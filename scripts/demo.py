@@ -279,10 +279,8 @@ def _show_ui(dev: Emulator, prod: Emulator, flow_id: int) -> int:
     try:
         with airflow_pages(f"/dags/{_DAG}") as airflow:
             print("             Unpause the DAG, and press Trigger.")
-            print(
-                f"             Then let the flow read {EDITED}, and trigger it again. In Prod that is"
-            )
-            print(f"             {MISSING}, a file that does not exist there:")
+            print(f"             Then let the flow read {EDITED}, and trigger it again.")
+            print(f"             In Prod that is {MISSING}, a file that does not exist there:")
             print(
                 "             curl -X PATCH -H 'Content-Type: application/json'"
                 f" {dev.url}/emulator/flows/{flow_id} "
