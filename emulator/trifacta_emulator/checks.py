@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 _Built = TypeVar("_Built")
 
@@ -23,6 +23,14 @@ def check(valid: Any, message: str) -> None:
         raise ValueError(message)
 
 
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Tell whether a value is a whole number. ``True`` and ``False`` are none here.
+
+    :param value: the value
+    """
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def check_seconds(name: str, value: Any) -> None:
     """Check a time span.
 
@@ -30,11 +38,9 @@ def check_seconds(name: str, value: Any) -> None:
     :param value: seconds
     :raises ValueError: it is not a number of at least 0
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    check(
-        number and math.isfinite(value) and value >= 0,
-        f"{name} must be a number of at least 0, not {value!r}",
-    )
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    valid = is_number and math.isfinite(value) and value >= 0
+    check(valid, f"{name} must be a number of at least 0, not {value!r}")
 
 
 def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None:
@@ -46,8 +52,10 @@ def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None
     :param most: upper bound
     :raises ValueError: it is not a whole number within the bounds
     """
-    valid = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-    limits = f"from {least} to {most}" if most < math.inf else f"of at least {least}"
+    valid = is_whole_number(value) and least <= value <= most
+    limits = f"of at least {least}"
+    if most < math.inf:
+        limits = f"from {least} to {most}"
     check(valid, f"{name} must be a whole number {limits}, not {value!r}")
 
 
@@ -72,7 +80,8 @@ def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     :param allowed: the allowed words
     :raises ValueError: it is another word
     """
-    check(value in allowed, f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    words = ", ".join(allowed)
+    check(value in allowed, f"{name} must be one of {words}, not {value!r}")
 
 
 def check_parameters(path: str | None, parameters: Mapping[str, str]) -> None:
@@ -83,10 +92,9 @@ def check_parameters(path: str | None, parameters: Mapping[str, str]) -> None:
     :raises ValueError: a parameter is missing in the path, or is there twice
     """
     for name in parameters:
-        check(
-            (path or "").count(f"{{{name}}}") == 1,
-            f"the dataset's path must hold {{{name}}} once, not {path!r}",
-        )
+        placeholder = f"{{{name}}}"
+        times = (path or "").count(placeholder)
+        check(times == 1, f"the dataset's path must hold {placeholder} once, not {path!r}")
 
 
 def build(kind: type[_Built], arguments: Mapping[str, Any]) -> _Built:
@@ -96,11 +104,12 @@ def build(kind: type[_Built], arguments: Mapping[str, Any]) -> _Built:
     :param arguments: the fields
     :raises ValueError: a field is unknown, missing or wrong
     """
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    words = ", ".join(known)
     for name in arguments:
-        check(name in known, f"there is no {name!r}; there are: {', '.join(known)}")
-    for name, one in known.items():
-        required = one.default is MISSING and one.default_factory is MISSING
+        check(name in known, f"there is no {name!r}; there are: {words}")
+    for name, field in known.items():
+        required = field.default is MISSING and field.default_factory is MISSING
         check(not required or name in arguments, f"{name} is required")
     return kind(**arguments)
 
@@ -111,7 +120,10 @@ def shown(text: object, most: int = 300) -> str:
     :param text: the text
     :param most: longest result
     """
-    cut = str(text)[:most]
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
-    )[:most]
+    words = ""
+    for letter in str(text)[:most]:
+        if letter.isprintable():
+            words += letter
+        else:
+            words += letter.encode("unicode_escape").decode()
+    return words[:most]

@@ -7,6 +7,7 @@ become the same tables here, so that an import knows one shape only.
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,6 +36,67 @@ _TABLES = {
 # What a storage location says. Its fullUri and hash follow from these, and a dataset of 6.8 repeats
 # some.
 _LOCATION = ("type", "bucket", "path", "host", "userinfo", "blobHost", "container")
+
+
+def rows_where(rows: Iterable[Row], column: str, value: object) -> list[Row]:
+    """Select the rows that have a value in a column.
+
+    :param rows: the rows of a table; each has the column
+    :param column: name of the column
+    :param value: the wanted value
+    """
+    return [row for row in rows if row[column] == value]
+
+
+def rows_among(rows: Iterable[Row], column: str, values: Container[object]) -> list[Row]:
+    """Select the rows that have one of several values in a column.
+
+    :param rows: the rows of a table; each has the column
+    :param column: name of the column
+    :param values: the wanted values
+    """
+    return [row for row in rows if row[column] in values]
+
+
+def ids_of(rows: Iterable[Row]) -> set[int]:
+    """Collect the ids of rows.
+
+    :param rows: the rows of a table
+    """
+    return {row["id"] for row in rows}
+
+
+def rows_by(rows: Iterable[Row], column: str) -> dict[Any, Row]:
+    """Index rows by a column. The last one of several wins.
+
+    :param rows: the rows of a table; each has the column
+    :param column: name of the column
+    """
+    return {row[column]: row for row in rows}
+
+
+def rows_with_connection(tables: Tables) -> list[Row]:
+    """Select the rows that name a connection, as ``connectionId``.
+
+    :param tables: the flows of one package
+    """
+    rows = []
+    for table in USERS:
+        for row in tables[table]:
+            if isinstance(row.get("connectionId"), int):
+                rows.append(row)
+    return rows
+
+
+def copied(tables: Tables) -> Tables:
+    """Copy tables, so that a change of a row does not change the original.
+
+    :param tables: the flows of one package
+    """
+    copies: Tables = {}
+    for table, rows in tables.items():
+        copies[table] = [dict(row) for row in rows]
+    return copies
 
 
 class Version(NamedTuple):

@@ -6,19 +6,16 @@ from uuid import uuid4
 
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.records import LocalConnection
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import Resource
 
 
-class Connections:
-    """Creates connections.
+class Connections(Resource):
+    """Creates and finds connections.
 
     :param state: the state of the instance
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def create(
+    def create_connection(
         self,
         name: str,
         uuid: str | None = None,
@@ -36,21 +33,38 @@ class Connections:
         :param user_id: who creates it; default the first user
         :raises ValidationError: the uuid is taken
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            if any(row.uuid == uuid for row in state.connections.all()):
+            if uuid is None:
+                uuid = str(uuid4())
+            if any(connection.uuid == uuid for connection in state.connections.all()):
                 raise ValidationError(f"uuid: there is already a connection with {uuid!r}")
             now = state.options.clock()
-            return state.connections.put(
-                LocalConnection(
-                    id=state.ids.next("connections"),
-                    name=name,
-                    uuid=uuid or str(uuid4()),
-                    type=kind,
-                    vendor=vendor,
-                    created_at=now,
-                    updated_at=now,
-                    creator=user_id,
-                    updater=user_id,
-                )
+            connection = LocalConnection(
+                id=state.ids.next("connections"),
+                name=name,
+                uuid=uuid,
+                type=kind,
+                vendor=vendor,
+                created_at=now,
+                updated_at=now,
+                creator=user_id,
+                updater=user_id,
             )
+            return state.connections.put(connection)
+
+    def connection(self, connection_id: int, *, include_deleted: bool = False) -> LocalConnection:
+        """Find a connection.
+
+        :param connection_id: its id
+        :param include_deleted: also find a deleted one
+        :raises MissingObjectError: unknown or deleted
+        """
+        return self.state.connections.find(connection_id, include_deleted=include_deleted)
+
+    def connections(self, *, include_deleted: bool = False) -> tuple[LocalConnection, ...]:
+        """List connections, oldest first.
+
+        :param include_deleted: deleted ones too
+        """
+        return self.state.connections.all(include_deleted=include_deleted)

@@ -10,41 +10,48 @@ from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.records import Deployment, ImportRule, RuleKind
 from trifacta_emulator.rules.checks import checked_rules
 from trifacta_emulator.state.releases import Releases
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import Resource
 
 
-class Deployments:
+class Deployments(Resource):
     """Creates and changes deployments, and keeps their import rules.
 
     :param state: the state of the instance
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def create(self, name: str, user_id: int = 1) -> Deployment:
+    def create_deployment(self, name: str, user_id: int = 1) -> Deployment:
         """Create a deployment.
 
         :param name: display name
         :param user_id: who creates it; default the first user
         :raises ValidationError: the name is taken and the options require unique names
         """
-        state = self._state
+        state = self.state
         with state.lock:
             self._check_name(name)
             now = state.options.clock()
-            made = Deployment(state.ids.next("deployments"), name, now, now, user_id, user_id)
-            state.log(now, user_id, "deployment created", deployment_id=made.id)
-            return state.deployments.put(made)
+            deployment_id = state.ids.next("deployments")
+            deployment = Deployment(deployment_id, name, now, now, user_id, user_id)
+            state.log(now, user_id, "deployment created", deployment_id=deployment_id)
+            return state.deployments.put(deployment)
 
-    def all(self, *, include_deleted: bool = False) -> tuple[Deployment, ...]:
+    def deployment(self, deployment_id: int, *, include_deleted: bool = False) -> Deployment:
+        """Find a deployment.
+
+        :param deployment_id: its id
+        :param include_deleted: also find a deleted one
+        :raises MissingObjectError: unknown or deleted
+        """
+        return self.state.deployments.find(deployment_id, include_deleted=include_deleted)
+
+    def deployments(self, *, include_deleted: bool = False) -> tuple[Deployment, ...]:
         """List deployments, newest first [R: VS-143186630].
 
         :param include_deleted: deleted ones too
         """
-        return self._state.deployments.all(include_deleted=include_deleted)[::-1]
+        return self.state.deployments.all(include_deleted=include_deleted)[::-1]
 
-    def rename(self, deployment_id: int, name: str, user_id: int = 1) -> Deployment:
+    def rename_deployment(self, deployment_id: int, name: str, user_id: int = 1) -> Deployment:
         """Change the name of a deployment.
 
         :param deployment_id: its id
@@ -53,42 +60,44 @@ class Deployments:
         :raises MissingObjectError: unknown or deleted
         :raises ValidationError: the name is taken and the options require unique names
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            found = state.deployments.find(deployment_id)
-            if name != found.name:
+            deployment = state.deployments.find(deployment_id)
+            if name != deployment.name:
                 self._check_name(name)
             now = state.options.clock()
             state.log(now, user_id, "deployment renamed", deployment_id=deployment_id)
-            return state.deployments.put(replace(found, name=name, updated_at=now, updater=user_id))
+            renamed = replace(deployment, name=name, updated_at=now, updater=user_id)
+            return state.deployments.put(renamed)
 
-    def delete(self, deployment_id: int, user_id: int = 1) -> None:
+    def delete_deployment(self, deployment_id: int, user_id: int = 1) -> None:
         """Soft-delete a deployment and its releases [M].
 
         :param deployment_id: its id
         :param user_id: who deletes it; default the first user
         :raises MissingObjectError: unknown or deleted
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            found = state.deployments.find(deployment_id)
-            Releases(state).delete_of(deployment_id, user_id)
+            deployment = state.deployments.find(deployment_id)
+            Releases(state).delete_releases_of(deployment_id, user_id)
             now = state.options.clock()
-            state.deployments.put(replace(found, deleted_at=now, updated_at=now, updater=user_id))
+            deleted = replace(deployment, deleted_at=now, updated_at=now, updater=user_id)
+            state.deployments.put(deleted)
             state.log(now, user_id, "deployment deleted", deployment_id=deployment_id)
 
-    def rules(self, deployment_id: int, kind: RuleKind) -> tuple[ImportRule, ...]:
+    def import_rules(self, deployment_id: int, kind: RuleKind) -> tuple[ImportRule, ...]:
         """List the import rules of a deployment in the order in which they apply.
 
         :param deployment_id: its id
         :param kind: ``object`` or ``value``
         :raises MissingObjectError: deployment unknown or deleted
         """
-        with self._state.lock:
-            self._state.deployments.find(deployment_id)
-            return self._state.rules.get((deployment_id, kind), ())
+        with self.state.lock:
+            self.state.deployments.find(deployment_id)
+            return self.state.rules.get((deployment_id, kind), ())
 
-    def replace_rules(
+    def replace_import_rules(
         self,
         deployment_id: int,
         kind: RuleKind,
@@ -105,13 +114,13 @@ class Deployments:
         :raises MissingObjectError: deployment unknown or deleted
         :raises ValidationError: a rule is wrong; nothing is changed then
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            replaced = self.rules(deployment_id, kind)
-            checked = checked_rules(kind, rules)
+            replaced = self.import_rules(deployment_id, kind)
             now = state.options.clock()
-            state.rules[deployment_id, kind] = tuple(
-                ImportRule(
+            new_rules = []
+            for rule in checked_rules(kind, rules):
+                new_rule = ImportRule(
                     id=state.ids.next(f"{kind}importrules"),
                     deployment_id=deployment_id,
                     kind=kind,
@@ -121,14 +130,14 @@ class Deployments:
                     creator=user_id,
                     updater=user_id,
                 )
-                for rule in checked
-            )
-            what = f"{kind} import rules changed: {len(checked)} in place of {len(replaced)}"
-            state.log(now, user_id, what, deployment_id=deployment_id)
+                new_rules.append(new_rule)
+            state.rules[deployment_id, kind] = tuple(new_rules)
+            event = f"{kind} import rules changed: {len(new_rules)} in place of {len(replaced)}"
+            state.log(now, user_id, event, deployment_id=deployment_id)
             return replaced
 
     def _check_name(self, name: str) -> None:
         # Uniqueness is not documented [?].
-        taken = any(row.name == name for row in self.all())
-        if taken and self._state.options.unique_deployment_names:
+        taken = any(deployment.name == name for deployment in self.deployments())
+        if taken and self.state.options.unique_deployment_names:
             raise ValidationError(f"name: there is already a deployment named {name!r}")

@@ -12,16 +12,17 @@ import binascii
 import copy
 import io
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from trifacta_emulator.checks import build, check
+from trifacta_emulator.checks import build, check, is_whole_number
 from trifacta_emulator.clock import iso, iso_or_none
 from trifacta_emulator.errors import ApiError
 from trifacta_emulator.options import EmulatorOptions, PresetFlow, User, check_users
 from trifacta_emulator.packages.builder import build_package
-from trifacta_emulator.packages.definition import Row, Tables
+from trifacta_emulator.packages.definition import Row, Tables, ids_of, rows_where
 from trifacta_emulator.packages.generations import generation_of
 from trifacta_emulator.packages.imports import REFERENCES, SEQUENCES, ImportedPackage
 from trifacta_emulator.packages.reader import read_package
@@ -35,6 +36,7 @@ from trifacta_emulator.records import (
     Job,
     JobGroup,
     LocalConnection,
+    Recipe,
     Release,
     RuleKind,
 )
@@ -46,7 +48,7 @@ from trifacta_emulator.state.recipes import home_of_flow, homes_of_release, node
 from trifacta_emulator.state.releases import Releases
 from trifacta_emulator.state.runs import RunOutcome
 from trifacta_emulator.state.snapshot import Snapshot, put_back, take_snapshot
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import State, Table
 
 VERSION = 1
 _KINDS: tuple[RuleKind, ...] = ("object", "value")
@@ -60,35 +62,25 @@ def write_state(state: State, auth: Authenticator) -> dict[str, Any]:
     :param state: the state
     :param auth: the users and tokens
     """
-    now = take_snapshot(state, auth)
-    tables = now.tables
-    releases: dict[int, list[Row]] = {}
-    for release in tables["releases"]:
-        if not release.imported.primary_flow_ids:  # its import goes on
-            continue
-        releases.setdefault(release.deployment_id, []).append(_release(release))
+    snapshot = take_snapshot(state, auth)
+    tables = snapshot.tables
     document = {
         "version": VERSION,
-        "users": [_user(person.user) for person in now.people],
-        "tokens": [_token(token) for token in now.tokens],
+        "users": [_user(person.user) for person in snapshot.people],
+        "tokens": [_token(token) for token in snapshot.tokens],
         "connections": [_connection(connection) for connection in tables["connections"]],
         "flows": _flows(tables["flows"]),
-        "deployments": [
-            _deployment(row, releases.get(row.id, []), now.rules) for row in tables["deployments"]
-        ],
+        "deployments": _deployments(snapshot),
         "flow_runs": [_flow_run(run) for run in tables["flow_runs"]],
         "job_groups": [_job_group(group) for group in tables["job_groups"]],
-        "run_outcomes": [{**outcome.to_json(), "times": left} for outcome, left in now.outcomes],
-        "execution_ids": {
-            name: sorted(
-                key for kind, key in now.execution_ids if kind is record and key is not None
-            )
-            for name, record in _RUNS.items()
-        },
-        "dropped_next": None if now.dropped_next is None else dict(now.dropped_next),
-        "history": [_event(event) for event in now.events],
-        "ids": now.ids.last,
+        "run_outcomes": _outcomes(snapshot),
+        "execution_ids": _execution_ids(snapshot),
+        "dropped_next": None,
+        "history": [_event(event) for event in snapshot.events],
+        "ids": snapshot.ids.last,
     }
+    if snapshot.dropped_next is not None:
+        document["dropped_next"] = dict(snapshot.dropped_next)
     # A change of the document must not change the state.
     return copy.deepcopy(document)
 
@@ -103,7 +95,8 @@ def read_state(document: Any, state: State, auth: Authenticator) -> None:
     """
     try:
         snapshot = _Reader(copy.deepcopy(document), state.options, auth).snapshot()
-    except ApiError as error:  # a rule or a package is refused
+    except ApiError as error:
+        # A rule or a package is refused.
         raise ValueError(str(error)) from error
     put_back(snapshot, state, auth)
 
@@ -149,48 +142,72 @@ def _flows(flows: Iterable[Flow]) -> list[Row]:
     rows = []
     first_of: dict[int, int] = {}
     for flow in flows:
+        row = {
+            "id": flow.id,
+            "name": flow.name,
+            **_stamps(flow),
+            "exports": flow.exports,
+            "shared_with": sorted(flow.shared_with),
+            "folder_id": flow.folder_id,
+            "deleted_at": iso_or_none(flow.deleted_at),
+            "described": list(flow.described),
+        }
         # The flows of one package share their tables. The first one shows them.
-        first = first_of.setdefault(id(flow.tables), flow.id)
-        shown = {"tables": flow.tables} if first == flow.id else {"tables_of": first}
-        rows.append(
-            {
-                "id": flow.id,
-                "name": flow.name,
-                **_stamps(flow),
-                "exports": flow.exports,
-                "shared_with": sorted(flow.shared_with),
-                "folder_id": flow.folder_id,
-                "deleted_at": iso_or_none(flow.deleted_at),
-                "described": list(flow.described),
-                **shown,
-            }
-        )
+        first_id = first_of.setdefault(id(flow.tables), flow.id)
+        if first_id == flow.id:
+            row["tables"] = flow.tables
+        else:
+            row["tables_of"] = first_id
+        rows.append(row)
     return rows
 
 
-def _deployment(
-    deployment: Deployment,
-    releases: list[Row],
-    rules: Mapping[tuple[int, RuleKind], tuple[ImportRule, ...]],
-) -> Row:
-    return {
-        "id": deployment.id,
-        "name": deployment.name,
-        **_stamps(deployment),
-        "deleted_at": iso_or_none(deployment.deleted_at),
-        **{
-            f"{kind}_rules": [
-                {"rule": dict(rule.rule), "id": rule.id, **_stamps(rule)}
-                for rule in rules.get((deployment.id, kind), ())
-            ]
-            for kind in _KINDS
-        },
-        "releases": releases,
-    }
+def _deployments(snapshot: Snapshot) -> list[Row]:
+    releases: dict[int, list[Row]] = {}
+    for release in snapshot.tables["releases"]:
+        # A release without flows is one whose import goes on.
+        if release.imported.primary_flow_ids:
+            releases.setdefault(release.deployment_id, []).append(_release(release))
+    rows = []
+    for deployment in snapshot.tables["deployments"]:
+        row = {
+            "id": deployment.id,
+            "name": deployment.name,
+            **_stamps(deployment),
+            "deleted_at": iso_or_none(deployment.deleted_at),
+            "releases": releases.get(deployment.id, []),
+        }
+        for kind in _KINDS:
+            rules = snapshot.rules.get((deployment.id, kind), ())
+            row[f"{kind}_rules"] = [_rule(rule) for rule in rules]
+        rows.append(row)
+    return rows
+
+
+def _rule(rule: ImportRule) -> Row:
+    return {"rule": dict(rule.rule), "id": rule.id, **_stamps(rule)}
+
+
+def _outcomes(snapshot: Snapshot) -> list[Row]:
+    return [{**outcome.to_json(), "times": left} for outcome, left in snapshot.outcomes]
+
+
+def _execution_ids(snapshot: Snapshot) -> dict[str, list[str]]:
+    keys: dict[str, list[str]] = {}
+    for name, record in _RUNS.items():
+        keys[name] = []
+        for kind, key in snapshot.execution_ids:
+            if kind is record and key is not None:
+                keys[name].append(key)
+        keys[name].sort()
+    return keys
 
 
 def _release(release: Release) -> Row:
-    made = release.imported
+    imported = release.imported
+    mapping = {}
+    for table, ids in imported.mapping.items():
+        mapping[table] = {str(old): new for old, new in ids.items()}
     return {
         "id": release.id,
         "package_uuid": release.package_uuid,
@@ -198,16 +215,13 @@ def _release(release: Release) -> Row:
         "active": release.active,
         **_stamps(release),
         "deleted_at": iso_or_none(release.deleted_at),
-        "tables": made.tables,
-        "primary_flow_ids": list(made.primary_flow_ids),
-        "mapping": {
-            table: {str(old): new for old, new in ids.items()}
-            for table, ids in made.mapping.items()
-        },
-        "imported_at": iso(made.at),
-        "imported_by": made.user_id,
-        "deleted_objects": dict(made.deleted_objects),
-        "rule_changes": dict(made.rule_changes),
+        "tables": imported.tables,
+        "primary_flow_ids": list(imported.primary_flow_ids),
+        "mapping": mapping,
+        "imported_at": iso(imported.at),
+        "imported_by": imported.user_id,
+        "deleted_objects": dict(imported.deleted_objects),
+        "rule_changes": dict(imported.rule_changes),
     }
 
 
@@ -265,69 +279,76 @@ class _Reader:
         self._auth = auth
         self._state = State(options)
         self._people = auth.people
+        self._tokens = auth.all_tokens
+        #: By id: the flows of job groups and flow runs. Known when all flows and releases are.
+        self._homes: dict[int, Home] = {}
         self._now = options.clock()
 
     def snapshot(self) -> Snapshot:
-        fields, state = self._fields, self._state
+        fields = self._fields
+        state = self._state
         version = fields.take("version", VERSION)
         check(version == VERSION, f"state.version must be {VERSION}, not {version!r}")
-        tokens = () if "users" in fields else self._auth.all_tokens
-        if "users" in fields:
-            self._people = people_of([self._user(one) for one in fields.objects("users")])
-            check_users([person.user for person in self._people])
-        if "tokens" in fields:
-            tokens = tuple(self._token(one) for one in fields.objects("tokens"))
-        for table, last in fields.mapping("ids", {}).items():
-            known = (
-                table in SEQUENCES
-                and isinstance(last, int)
-                and not isinstance(last, bool)
-                and 0 <= last <= 10**18
-            )
-            check(known, f"state.ids.{table} is not the last id of a kind of objects")
-            state.ids.reserve(table, last)
+        self._read_people()
+        self._read_ids()
         state.connections.replace(self._each("connections", "connections", self._connection))
         self._read_flows()
-        for one in fields.objects("deployments"):
-            self._deployment(one)
-        homes = self._homes()
-        state.flow_runs.replace(
-            self._each("flow_runs", "flowruns", lambda one: self._flow_run(one, homes))
-        )
-        state.job_groups.replace(
-            self._each("job_groups", "jobgroups", lambda one: self._job_group(one, homes))
-        )
-        for one in fields.objects("run_outcomes"):
-            state.runs.add(build(RunOutcome, one.rest()))
-        keys = Fields(fields.mapping("execution_ids", {}), "execution_ids")
-        for name, kind in _RUNS.items():
-            state.execution_ids |= {(kind, key) for key in keys.items(name, str)}
-        keys.end()
+        for deployment in fields.objects("deployments"):
+            self._deployment(deployment)
+        self._homes = self._all_homes()
+        state.flow_runs.replace(self._each("flow_runs", "flowruns", self._flow_run))
+        state.job_groups.replace(self._each("job_groups", "jobgroups", self._job_group))
+        for outcome in fields.objects("run_outcomes"):
+            state.runs.add(build(RunOutcome, outcome.rest()))
+        self._read_execution_ids()
         state.dropped_next = fields.mapping("dropped_next", None)
-        events = [self._event(one) for one in fields.objects("history")]
+        events = [self._event(event) for event in fields.objects("history")]
         if events:
             state.replace_events(events)
         fields.end()
-        replaced = Authenticator(self._options)
-        replaced.replace(self._people, tokens)
-        return take_snapshot(state, replaced)
+        auth = Authenticator(self._options)
+        auth.replace(self._people, self._tokens)
+        return take_snapshot(state, auth)
+
+    def _read_people(self) -> None:
+        fields = self._fields
+        if "users" in fields:
+            users = [self._user(user) for user in fields.objects("users")]
+            check_users(users)
+            self._people = people_of(users)
+            # The tokens of other users mean nobody here.
+            self._tokens = ()
+        if "tokens" in fields:
+            self._tokens = tuple(self._token(token) for token in fields.objects("tokens"))
+
+    def _read_ids(self) -> None:
+        for table, last in self._fields.mapping("ids", {}).items():
+            valid = table in SEQUENCES and is_whole_number(last) and 0 <= last <= 10**18
+            check(valid, f"state.ids.{table} is not the last id of a kind of objects")
+            self._state.ids.reserve(table, last)
+
+    def _read_execution_ids(self) -> None:
+        keys = Fields(self._fields.mapping("execution_ids", {}), "execution_ids")
+        for name, kind in _RUNS.items():
+            for key in keys.items(name, str):
+                self._state.execution_ids.add((kind, key))
+        keys.end()
 
     def _each(self, name: str, table: str, read: Callable[[Fields], Any]) -> list[Any]:
-        records: list[Any] = []
-        for one in self._fields.objects(name):
-            record = read(one)
-            one.end()
-            check(
-                record.id not in {known.id for known in records},
-                f"{one.place}: the id {record.id} is there twice",
-            )
+        records: dict[int, Any] = {}
+        for fields in self._fields.objects(name):
+            record = read(fields)
+            fields.end()
+            _check_new(record.id, records, fields.place)
             self._state.ids.reserve(table, record.id)
-            records.append(record)
-        return records
+            records[record.id] = record
+        return list(records.values())
 
     def _id(self, fields: Fields, table: str) -> int:
-        found = fields.number("id", None)
-        return self._state.ids.next(table) if found is None else int(found)
+        object_id = fields.number("id", None)
+        if object_id is None:
+            return self._state.ids.next(table)
+        return int(object_id)
 
     def _person(self, fields: Fields, name: str) -> int:
         number: int = fields.number(name, 1)
@@ -335,19 +356,24 @@ class _Reader:
         return number
 
     def _stamps(self, fields: Fields) -> dict[str, Any]:
-        created = fields.time("created_at", self._now)
+        created_at = fields.time("created_at", self._now)
         creator = self._person(fields, "creator")
+        updater = creator
+        if "updater" in fields:
+            updater = self._person(fields, "updater")
         return {
-            "created_at": created,
-            "updated_at": fields.time("updated_at", created),
+            "created_at": created_at,
+            "updated_at": fields.time("updated_at", created_at),
             "creator": creator,
-            "updater": self._person(fields, "updater") if "updater" in fields else creator,
+            "updater": updater,
         }
 
     @staticmethod
     def _user(fields: Fields) -> User:
         user = User(
-            fields.text("email"), fields.text("password"), tuple(fields.items("roles", str))
+            email=fields.text("email"),
+            password=fields.text("password"),
+            roles=tuple(fields.items("roles", str)),
         )
         fields.end()
         return user
@@ -391,46 +417,50 @@ class _Reader:
                 continue
             flow = self._exact_flow(fields)
             fields.end()
-            check(
-                all(flow.id != known.id for known in flows.all(include_deleted=True)),
-                f"{fields.place}: id twice",
-            )
+            _check_new(flow.id, _ids(flows), fields.place)
             self._state.ids.reserve("flows", flow.id)
             flows.put(flow)
         flows.settle()
 
     def _exact_flow(self, fields: Fields) -> Flow:
-        flow_id, name = fields.number("id"), fields.text("name", None)
-        if "tables_of" in fields:
-            first = fields.number("tables_of")
-            known = {flow.id: flow.tables for flow in self._state.flows.all(include_deleted=True)}
-            check(first in known, f"{fields.place}.tables_of is not the id of an earlier flow")
-            tables = known[first]
-        else:
-            tables = self._tables(fields)
-        own = [row for row in tables["flows"] if row["id"] == flow_id]
+        flow_id = fields.number("id")
+        name = fields.text("name", None)
+        tables = self._flow_tables(fields)
+        own = rows_where(tables["flows"], "id", flow_id)
         check(len(own) == 1, f"{fields.place}.tables.flows has no row of this flow")
         if name is not None:
             own[0]["name"] = name
-        shared = fields.items("shared_with", int)
-        check(
-            all(1 <= one <= len(self._people) for one in shared),
-            f"{fields.place}.shared_with has no such user",
-        )
+        shared_with = fields.items("shared_with", int)
+        for user_id in shared_with:
+            known = 1 <= user_id <= len(self._people)
+            check(known, f"{fields.place}.shared_with has no such user")
         return Flow(
             id=flow_id,
             tables=tables,
             described=tuple(fields.items("described", dict)),
             **self._stamps(fields),
             exports=fields.number("exports", 0),
-            shared_with=frozenset(shared),
+            shared_with=frozenset(shared_with),
             folder_id=fields.number("folder_id", None),
             deleted_at=fields.time("deleted_at", None),
         )
 
+    def _flow_tables(self, fields: Fields) -> Tables:
+        if "tables_of" not in fields:
+            return self._tables(fields)
+        first_id = fields.number("tables_of")
+        for flow in self._state.flows.all(include_deleted=True):
+            if flow.id == first_id:
+                return flow.tables
+        raise ValueError(f"{fields.place}.tables_of is not the id of an earlier flow")
+
     def _preset_flow(self, fields: Fields) -> None:
         preset = self._preset(fields)
-        made = Flows(self._state).create(
+        owner_id = 1
+        if preset.owner:
+            owner_id = self._email_id(preset.owner, fields.place)
+        flows = Flows(self._state)
+        flow = flows.create_flow(
             preset.name,
             connections=preset.connections,
             dataset_path=preset.dataset_path,
@@ -438,11 +468,10 @@ class _Reader:
             adhoc_output=preset.adhoc_output,
             description=preset.description,
             dataset_parameters=preset.dataset_parameters,
-            user_id=self._email_id(preset.owner, fields.place) if preset.owner else 1,
+            user_id=owner_id,
         )
-        Flows(self._state).share(
-            made.id, *(self._email_id(email, fields.place) for email in preset.shared_with)
-        )
+        shared_with = [self._email_id(email, fields.place) for email in preset.shared_with]
+        flows.share_flow(flow.id, *shared_with)
 
     def _email_id(self, email: str, place: str) -> int:
         ids = {person.user.email: person.id for person in self._people}
@@ -463,18 +492,15 @@ class _Reader:
             dataset_parameters=fields.mapping("dataset_parameters", {}),
         )
         check(preset.name, f"{fields.place}: name is required")
-        values = preset.dataset_parameters.values()
-        check(
-            all(isinstance(one, str) for one in values),
-            f"{fields.place}.dataset_parameters must hold texts",
-        )
+        for default in preset.dataset_parameters.values():
+            is_text = isinstance(default, str)
+            check(is_text, f"{fields.place}.dataset_parameters must hold texts")
         fields.end()
         return preset
 
     def _tables(self, fields: Fields) -> Tables:
-        tables: Tables = checked_rows(
-            fields.mapping("tables"), REFERENCES, f"{fields.place}.tables"
-        )
+        place = f"{fields.place}.tables"
+        tables: Tables = checked_rows(fields.mapping("tables"), REFERENCES, place)
         for table, rows in tables.items():
             for row in rows:
                 self._state.ids.reserve(table, row["id"])
@@ -482,32 +508,36 @@ class _Reader:
 
     def _deployment(self, fields: Fields) -> None:
         state = self._state
-        made = Deployment(
+        deployment = Deployment(
             id=self._id(fields, "deployments"),
             name=fields.text("name"),
             **self._stamps(fields),
         )
         deleted_at = fields.time("deleted_at", None)
-        known = state.deployments.all(include_deleted=True)
-        check(
-            all(made.id != one.id for one in known),
-            f"{fields.place}: the id {made.id} is there twice",
-        )
-        state.ids.reserve("deployments", made.id)
-        state.deployments.put(made)
+        _check_new(deployment.id, _ids(state.deployments), fields.place)
+        state.ids.reserve("deployments", deployment.id)
+        state.deployments.put(deployment)
         for kind in _KINDS:
-            rules = [self._rule(one, made.id, kind) for one in fields.objects(f"{kind}_rules")]
-            checked_rules(kind, [rule.rule for rule in rules])
-            if rules:
-                state.rules[made.id, kind] = tuple(rules)
-        for one in fields.objects("releases"):
-            self._release(one, made.id)
-        live = [one for one in state.releases.all() if one.active and one.deployment_id == made.id]
-        check(len(live) <= 1, f"{fields.place} has more than one active release")
+            self._rules(fields, deployment.id, kind)
+        for release in fields.objects("releases"):
+            self._release(release, deployment.id)
+        active = 0
+        for known in state.releases.all():
+            if known.active and known.deployment_id == deployment.id:
+                active += 1
+        check(active <= 1, f"{fields.place} has more than one active release")
         fields.end()
-        state.deployments.put(replace(made, deleted_at=deleted_at))
+        state.deployments.put(replace(deployment, deleted_at=deleted_at))
         state.deployments.settle()
         state.releases.settle()
+
+    def _rules(self, fields: Fields, deployment_id: int, kind: RuleKind) -> None:
+        rules = []
+        for rule in fields.objects(f"{kind}_rules"):
+            rules.append(self._rule(rule, deployment_id, kind))
+        checked_rules(kind, [rule.rule for rule in rules])
+        if rules:
+            self._state.rules[deployment_id, kind] = tuple(rules)
 
     def _rule(self, fields: Fields, deployment_id: int, kind: RuleKind) -> ImportRule:
         table = f"{kind}importrules"
@@ -523,27 +553,10 @@ class _Reader:
         return rule
 
     def _release(self, fields: Fields, deployment_id: int) -> None:
-        state = self._state
         if "tables" not in fields:
             self._imported_release(fields, deployment_id)
             return
         stamps = self._stamps(fields)
-        tables = self._tables(fields)
-        made = ImportedPackage(
-            tables=tables,
-            primary_flow_ids=tuple(fields.items("primary_flow_ids", int)),
-            mapping=_ids_by_table(fields.mapping("mapping", {}), fields.place),
-            at=fields.time("imported_at", stamps["created_at"]),
-            user_id=self._person(fields, "imported_by"),
-            deleted_objects=fields.mapping("deleted_objects", {}),
-            rule_changes=fields.mapping("rule_changes", {"object": [], "value": []}),
-        )
-        flow_ids = {row["id"] for row in tables["flows"]}
-        primary = set(made.primary_flow_ids)
-        check(
-            primary and primary <= flow_ids,
-            f"{fields.place}.primary_flow_ids must be flows of the release",
-        )
         release = Release(
             id=fields.number("id"),
             deployment_id=deployment_id,
@@ -551,44 +564,56 @@ class _Reader:
             notes=fields.text("notes", ""),
             active=fields.flag("active", False),
             **stamps,
-            imported=made,
+            imported=self._imported(fields, stamps["created_at"]),
             deleted_at=fields.time("deleted_at", None),
         )
         fields.end()
-        known = state.releases.all(include_deleted=True)
-        check(
-            all(release.id != one.id for one in known),
-            f"{fields.place}: the id {release.id} is there twice",
+        releases = self._state.releases
+        _check_new(release.id, _ids(releases), fields.place)
+        self._state.ids.reserve("releases", release.id)
+        releases.put(release)
+
+    def _imported(self, fields: Fields, created_at: datetime) -> ImportedPackage:
+        tables = self._tables(fields)
+        primary_flow_ids = tuple(fields.items("primary_flow_ids", int))
+        valid = primary_flow_ids and ids_of(tables["flows"]).issuperset(primary_flow_ids)
+        check(valid, f"{fields.place}.primary_flow_ids must be flows of the release")
+        return ImportedPackage(
+            tables=tables,
+            primary_flow_ids=primary_flow_ids,
+            mapping=_ids_by_table(fields.mapping("mapping", {}), fields.place),
+            at=fields.time("imported_at", created_at),
+            user_id=self._person(fields, "imported_by"),
+            deleted_objects=fields.mapping("deleted_objects", {}),
+            rule_changes=fields.mapping("rule_changes", {"object": [], "value": []}),
         )
-        state.ids.reserve("releases", release.id)
-        state.releases.put(release)
 
     def _imported_release(self, fields: Fields, deployment_id: int) -> None:
-        check(
-            ("flow" in fields) != ("package" in fields), f"{fields.place} needs a flow or a package"
-        )
-        if "package" in fields:
+        has_package = "package" in fields
+        has_flow = "flow" in fields
+        check(has_package != has_flow, f"{fields.place} needs a flow or a package")
+        if has_package:
             content = _decoded(fields.text("package"), fields.place)
         else:
-            content = self._package(Fields(fields.mapping("flow"), f"{fields.place}.flow"))
+            flow = Fields(fields.mapping("flow"), f"{fields.place}.flow")
+            content = self._package(flow)
         active = fields.flag("active", True)
         fields.end()
-        Releases(self._state).create(
-            deployment_id, read_package(io.BytesIO(content)), activate=active
-        )
+        package = read_package(io.BytesIO(content))
+        Releases(self._state).create_release(deployment_id, package, activate=active)
 
     def _package(self, fields: Fields) -> bytes:
-        preset, options = self._preset(fields), self._options
-        known = {
-            connection.name: connection.packaged for connection in self._state.connections.all()
-        }
-        unknown = [name for name in preset.connections if name not in known]
-        check(not unknown, f"{fields.place}.connections names an unknown connection")
+        preset = self._preset(fields)
+        known = {}
+        for connection in self._state.connections.all():
+            known[connection.name] = connection.packaged
+        for name in preset.connections:
+            check(name in known, f"{fields.place}.connections names an unknown connection")
         return build_package(
             preset.name,
             generation=generation_of(self._state.product.release),
-            product_version=options.product_version,
-            edition=options.edition,
+            product_version=self._options.product_version,
+            edition=self._options.edition,
             connections=[known[name] for name in preset.connections],
             adhoc_output=preset.adhoc_output,
             dataset_path=preset.dataset_path,
@@ -597,50 +622,46 @@ class _Reader:
             comment=preset.description,
         )
 
-    def _homes(self) -> dict[int, Home]:
+    def _all_homes(self) -> dict[int, Home]:
         state = self._state
         homes = [home_of_flow(flow) for flow in state.flows.all(include_deleted=True)]
         for release in state.releases.all(include_deleted=True):
             homes += homes_of_release(release)
         return {home.flow_id: home for home in homes}
 
-    @staticmethod
-    def _home(fields: Fields, homes: Mapping[int, Home]) -> Home:
+    def _home(self, fields: Fields) -> Home:
         flow_id = fields.number("flow_id")
-        check(flow_id in homes, f"{fields.place}.flow_id is not the id of a flow")
-        return homes[flow_id]
+        check(flow_id in self._homes, f"{fields.place}.flow_id is not the id of a flow")
+        return self._homes[flow_id]
 
-    def _flow_run(self, fields: Fields, homes: Mapping[int, Home]) -> FlowRun:
+    def _flow_run(self, fields: Fields) -> FlowRun:
         return FlowRun(
             id=fields.number("id"),
-            home=self._home(fields, homes),
+            home=self._home(fields),
             created_at=fields.time("created_at", self._now),
             creator=self._person(fields, "creator"),
             execution_id=fields.text("execution_id", None),
         )
 
-    def _job_group(self, fields: Fields, homes: Mapping[int, Home]) -> JobGroup:
-        home = self._home(fields, homes)
-        recipe_id = fields.number("recipe_id")
-        recipes = [recipe for recipe in nodes_of(home) if recipe.id == recipe_id]
-        check(recipes, f"{fields.place}.recipe_id is not the id of a recipe of this flow")
+    def _job_group(self, fields: Fields) -> JobGroup:
+        recipe = self._recipe(fields)
         # They follow from the other fields, and are there for the reader.
         for name in ("status", "deployment_id", "release_id"):
             fields.take(name, None)
-        created = fields.time("created_at", self._now)
+        created_at = fields.time("created_at", self._now)
         return JobGroup(
             id=fields.number("id"),
-            recipe=recipes[0],
+            recipe=recipe,
             flow_run_id=fields.number("flow_run_id", None),
             session_id=fields.text("session_id", ""),
-            jobs=tuple(self._job(one) for one in fields.objects("jobs")),
+            jobs=tuple(self._job(job) for job in fields.objects("jobs")),
             execution=fields.text("execution", None),
             overrides=fields.mapping("overrides", {}),
             inputs=fields.mapping("inputs", {"data": []}),
             outputs=fields.mapping("outputs", {"files": [], "tables": []}),
-            created_at=created,
-            starts_at=fields.time("starts_at", created),
-            ends_at=fields.time("ends_at", created),
+            created_at=created_at,
+            starts_at=fields.time("starts_at", created_at),
+            ends_at=fields.time("ends_at", created_at),
             ending=fields.text("ending", "Complete"),
             message=fields.text("message", None),
             creator=self._person(fields, "creator"),
@@ -648,6 +669,14 @@ class _Reader:
             canceled_at=fields.time("canceled_at", None),
             canceled_word=self._options.canceled_word,
         )
+
+    def _recipe(self, fields: Fields) -> Recipe:
+        home = self._home(fields)
+        recipe_id = fields.number("recipe_id")
+        for recipe in nodes_of(home):
+            if recipe.id == recipe_id:
+                return recipe
+        raise ValueError(f"{fields.place}.recipe_id is not the id of a recipe of this flow")
 
     def _job(self, fields: Fields) -> Job:
         job = Job(fields.number("id"), fields.text("type"), fields.mapping("setting", None))
@@ -667,15 +696,25 @@ class _Reader:
         return event
 
 
-def _ids_by_table(value: Mapping[str, Any], place: str) -> dict[str, dict[int, int]]:
-    mapping: dict[str, dict[int, int]] = {}
-    for table, ids in value.items():
+def _check_new(object_id: int, known: Container[int], place: str) -> None:
+    check(object_id not in known, f"{place}: the id {object_id} is there twice")
+
+
+def _ids(table: Table[Any]) -> set[int]:
+    return {record.id for record in table.all(include_deleted=True)}
+
+
+def _ids_by_table(mapping: Mapping[str, Any], place: str) -> dict[str, dict[int, int]]:
+    by_table: dict[str, dict[int, int]] = {}
+    for table, ids in mapping.items():
         check(isinstance(ids, dict), f"{place}.mapping must hold objects")
+        by_table[table] = {}
         for old, new in ids.items():
-            fits = old.isascii() and old.lstrip("-").isdigit() and isinstance(new, int)
-            check(fits, f"{place}.mapping must hold new ids by old ids")
-        mapping[table] = {int(old): new for old, new in ids.items()}
-    return mapping
+            is_number = old.isascii() and old.lstrip("-").isdigit()
+            valid = is_number and isinstance(new, int)
+            check(valid, f"{place}.mapping must hold new ids by old ids")
+            by_table[table][int(old)] = new
+    return by_table
 
 
 def _decoded(text: str, place: str) -> bytes:

@@ -4,11 +4,11 @@ object is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from trifacta_emulator.checks import check
+from trifacta_emulator.checks import check, is_whole_number
 
 _MISSING = object()
 
@@ -35,11 +35,13 @@ class Fields:
 
         :raises ValueError: there are some
         """
-        check(not self._left, f"{self.place} has unknown fields: {', '.join(sorted(self._left))}")
+        unknown = ", ".join(sorted(self._left))
+        check(not unknown, f"{self.place} has unknown fields: {unknown}")
 
     def rest(self) -> dict[str, Any]:
         """Take all fields that are left."""
-        rest, self._left = self._left, {}
+        rest = self._left
+        self._left = {}
         return rest
 
     def take(self, name: str, default: Any = _MISSING) -> Any:
@@ -71,13 +73,12 @@ class Fields:
         :param most: upper bound
         :raises ValueError: it is something else
         """
-        value = self._of_kind(name, default, int, "a whole number")
-        in_range = value is None or 0 <= value <= most
-        check(
-            in_range and not isinstance(value, bool),
-            f"{self.place}.{name} must be a number from 0 to {most}",
-        )
-        return value
+        number = self._of_kind(name, default, int, "a whole number")
+        valid = number is None
+        if is_whole_number(number):
+            valid = 0 <= number <= most
+        self._check(name, valid, f"be a number from 0 to {most}")
+        return number
 
     def flag(self, name: str, default: Any = _MISSING) -> bool:
         """Take true or false.
@@ -95,17 +96,23 @@ class Fields:
         :param default: see :meth:`take`; ``None`` also allows ``null``
         :raises ValueError: it is something else, or has no time zone
         """
-        value = self.take(name, default)
-        if value is None or isinstance(value, datetime):
-            check(value is not None or default is None, f"{self.place}.{name} must be a time")
-            return value
+        moment = self.take(name, default)
+        if isinstance(moment, str):
+            moment = self._parsed_time(name, moment)
+        valid = moment is None and default is None
+        if isinstance(moment, datetime):
+            valid = True
+        self._check(name, valid, "be a time such as 2024-01-01T00:00:00.000Z")
+        return moment
+
+    def _parsed_time(self, name: str, text: str) -> datetime | None:
         try:
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except (AttributeError, ValueError) as error:
-            raise ValueError(
-                f"{self.place}.{name} must be a time such as 2024-01-01T00:00:00.000Z"
-            ) from error
-        check(moment.tzinfo is not None, f"{self.place}.{name} must be a time with a time zone")
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        except ValueError:
+            # It is refused like a value that is no text at all.
+            self._check(name, False, "be a time such as 2024-01-01T00:00:00.000Z")
+            raise
+        self._check(name, moment.tzinfo is not None, "be a time with a time zone")
         return moment
 
     def mapping(self, name: str, default: Any = _MISSING) -> dict[str, Any]:
@@ -115,8 +122,8 @@ class Fields:
         :param default: see :meth:`take`
         :raises ValueError: it is something else
         """
-        found: dict[str, Any] = self._of_kind(name, default, dict, "an object")
-        return found
+        fields: dict[str, Any] = self._of_kind(name, default, dict, "an object")
+        return fields
 
     def items(self, name: str, kind: type) -> list[Any]:
         """Take a list of values of one kind; a missing one is empty.
@@ -125,11 +132,11 @@ class Fields:
         :param kind: the kind of its values
         :raises ValueError: it is something else
         """
-        values = self._of_kind(name, [], list, "a list")
-        for value in values:
-            fits = isinstance(value, kind) and not isinstance(value, bool)
-            check(fits, f"{self.place}.{name} must hold values of the kind {kind.__name__}")
-        return list(values)
+        items = self._of_kind(name, [], list, "a list")
+        for item in items:
+            fits = isinstance(item, kind) and not isinstance(item, bool)
+            self._check(name, fits, f"hold values of the kind {kind.__name__}")
+        return list(items)
 
     def objects(self, name: str) -> Iterator[Fields]:
         """Take a list of objects; a missing one is empty.
@@ -137,42 +144,52 @@ class Fields:
         :param name: its name
         :raises ValueError: it is something else
         """
-        for number, value in enumerate(self._of_kind(name, [], list, "a list")):
-            yield Fields(value, f"{self.place}.{name}[{number}]".removeprefix("state."))
+        objects = self._of_kind(name, [], list, "a list")
+        for number, fields in enumerate(objects):
+            place = f"{self.place}.{name}[{number}]"
+            yield Fields(fields, place.removeprefix("state."))
 
     def _of_kind(self, name: str, default: Any, kind: type, words: str) -> Any:
         value = self.take(name, default)
-        allowed = isinstance(value, kind) or (value is None and default is None)
-        check(allowed, f"{self.place}.{name} must be {words}")
+        may_be_null = default is None
+        allowed = isinstance(value, kind) or (value is None and may_be_null)
+        self._check(name, allowed, f"be {words}")
         return value
+
+    def _check(self, name: str, valid: bool, words: str) -> None:
+        check(valid, f"{self.place}.{name} must {words}")
 
 
 def checked_rows(
-    value: Mapping[str, Any], columns: Mapping[str, Mapping[str, str]], place: str
+    tables: Mapping[str, Any],
+    columns: Mapping[str, Mapping[str, str]],
+    place: str,
 ) -> Any:
     """Check the tables of a flow.
 
-    :param value: the rows by table
+    :param tables: the rows by table
     :param columns: by table: the columns that refer to other tables
     :param place: where it stands in its document, for errors
     :returns: the tables
     :raises ValueError: a table is missing or unknown, or a row lacks its id or a reference
     """
-    check(set(value) == set(columns), f"{place} must have exactly the tables {', '.join(columns)}")
-    for table, rows in value.items():
+    names = ", ".join(columns)
+    check(tables.keys() == columns.keys(), f"{place} must have exactly the tables {names}")
+    for table, rows in tables.items():
         check(isinstance(rows, list), f"{place}.{table} must be a list")
         for row in rows:
-            check(isinstance(row, dict), f"{place}.{table} must hold objects")
-            check(_is_id(row.get("id")), f"{place}.{table} holds a row without an id")
-            for column in columns[table]:
-                refers = column in row and (row[column] is None or _is_id(row[column]))
-                check(
-                    refers, f"{place}.{table} holds a row whose {column} is neither an id nor null"
-                )
-    for row in value["flows"]:
-        check(isinstance(row.get("name"), str), f"{place}.flows holds a row without a name")
-    return value
+            _check_row(row, columns[table], f"{place}.{table}")
+    for flow in tables["flows"]:
+        named = isinstance(flow.get("name"), str)
+        check(named, f"{place}.flows holds a row without a name")
+    return tables
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _check_row(row: Any, references: Collection[str], place: str) -> None:
+    check(isinstance(row, dict), f"{place} must hold objects")
+    check(is_whole_number(row.get("id")), f"{place} holds a row without an id")
+    for column in references:
+        valid = column in row
+        if valid and row[column] is not None:
+            valid = is_whole_number(row[column])
+        check(valid, f"{place} holds a row whose {column} is neither an id nor null")

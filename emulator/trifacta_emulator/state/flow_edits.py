@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.content import place
-from trifacta_emulator.packages.definition import Row, Tables
+from trifacta_emulator.packages.definition import (
+    Row,
+    Tables,
+    copied,
+    ids_of,
+    rows_among,
+    rows_where,
+)
 from trifacta_emulator.packages.writer import owners
 
 
@@ -31,56 +38,53 @@ def edited(
     :returns: the tables with the changes
     :raises ValidationError: a value is empty, or there is no dataset or output to change
     """
-    for field, value in {
-        "name": name,
-        "dataset_path": dataset_path,
-        "output_path": output_path,
-    }.items():
-        if value == "":
+    required = {"name": name, "dataset_path": dataset_path, "output_path": output_path}
+    for field, text in required.items():
+        if text == "":
             raise ValidationError(f"{field} must not be empty")
-    tables = {table: [dict(row) for row in rows] for table, rows in tables.items()}
-    owned = owners(tables)
-    outputs = [
-        row for row in tables["outputobjects"] if owned["outputobjects"][row["id"]] == flow_id
-    ]
-    changes = {"name": name, "description": description}
-    flow = next(row for row in tables["flows"] if row["id"] == flow_id)
-    flow.update({field: value for field, value in changes.items() if value is not None})
+    tables = copied(tables)
+    flow = rows_where(tables["flows"], "id", flow_id)[0]
+    if name is not None:
+        flow["name"] = name
+    if description is not None:
+        flow["description"] = description
+    outputs = _owned(tables, "outputobjects", flow_id)
     if dataset_path is not None:
-        sources = [
-            row for row in tables["datasources"] if owned["datasources"][row["id"]] == flow_id
-        ]
-        _read_file(tables, _first(sources, flow_id, "dataset"), dataset_path)
+        datasets = _owned(tables, "datasources", flow_id)
+        _read_file(tables, _first(datasets, flow_id, "dataset"), dataset_path)
     if output_path is not None:
-        ids = {row["id"] for row in outputs}
-        settings = [row for row in tables["writesettings"] if row["outputObjectId"] in ids]
-        _first(settings, flow_id, "output to a file")["path"] = output_path
+        settings = rows_among(tables["writesettings"], "outputObjectId", ids_of(outputs))
+        first = _first(settings, flow_id, "output to a file")
+        first["path"] = output_path
     if adhoc_output is not None:
         # Without this check the missing output would show much later, when a deployment does not
         # run.
         if adhoc_output:
             _first(outputs, flow_id, "output")
-        for row in outputs:
-            row["isAdhoc"] = adhoc_output
+        for output in outputs:
+            output["isAdhoc"] = adhoc_output
     return tables
 
 
-def _first(rows: list[Row], flow_id: int, what: str) -> Row:
+def _owned(tables: Tables, table: str, flow_id: int) -> list[Row]:
+    """Return the rows of a table that belong to a flow."""
+    flow_of = owners(tables)[table]
+    return [row for row in tables[table] if flow_of[row["id"]] == flow_id]
+
+
+def _first(rows: list[Row], flow_id: int, kind: str) -> Row:
     if not rows:
-        raise ValidationError(f"flows {flow_id} has no {what}")
+        raise ValidationError(f"flows {flow_id} has no {kind}")
     return rows[0]
 
 
-def _read_file(tables: Tables, source: Row, path: str) -> None:
-    tables["relationalsources"] = [
-        row for row in tables["relationalsources"] if row["datasourceId"] != source["id"]
-    ]
-    source |= {
-        "isDynamic": False,
-        "isDynamicOrConverted": False,
-        "dynamicPath": None,
-        "runParameters": [],
-    }
-    for location in tables["storagelocations"]:
-        if location["id"] == source["storageLocationId"]:
-            location |= place(path)
+def _read_file(tables: Tables, dataset: Row, path: str) -> None:
+    """Let a dataset read a file, in place of a table or of a path with parameters."""
+    for table_row in rows_where(tables["relationalsources"], "datasourceId", dataset["id"]):
+        tables["relationalsources"].remove(table_row)
+    dataset["isDynamic"] = False
+    dataset["isDynamicOrConverted"] = False
+    dataset["dynamicPath"] = None
+    dataset["runParameters"] = []
+    for location in rows_where(tables["storagelocations"], "id", dataset["storageLocationId"]):
+        location |= place(path)

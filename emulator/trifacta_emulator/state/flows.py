@@ -8,7 +8,13 @@ from dataclasses import replace
 
 from trifacta_emulator.errors import MissingObjectError
 from trifacta_emulator.packages.builder import build_package, new_uuid
-from trifacta_emulator.packages.definition import USERS, Connection, Package, Row
+from trifacta_emulator.packages.definition import (
+    Connection,
+    Package,
+    Row,
+    rows_where,
+    rows_with_connection,
+)
 from trifacta_emulator.packages.generations import generation_of
 from trifacta_emulator.packages.imports import IdSequences, ImportedPackage, import_package
 from trifacta_emulator.packages.reader import read_package
@@ -16,19 +22,16 @@ from trifacta_emulator.packages.writer import Export, write_package
 from trifacta_emulator.records import Flow, ImportRule, LocalConnection
 from trifacta_emulator.rules.apply import apply_rules
 from trifacta_emulator.state.flow_edits import edited
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import Resource
 
 
-class Flows:
+class Flows(Resource):
     """Makes, changes, imports and exports flows.
 
     :param state: the state of the instance
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def create(
+    def create_flow(
         self,
         name: str,
         *,
@@ -55,50 +58,67 @@ class Flows:
         :raises ValueError: no connection has the name, or several have it; or the path lacks a
             parameter
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            package = build_package(
+            archive = build_package(
                 name,
                 generation=generation_of(state.product.release),
-                connections=[self._connection(one) for one in connections],
+                connections=[self._packaged(connection) for connection in connections],
                 adhoc_output=adhoc_output,
                 dataset_path=dataset_path,
                 output_path=output_path,
                 dataset_parameters=dataset_parameters,
             )
-            read = read_package(io.BytesIO(package))
-            read.tables["flows"][0]["description"] = description
-            made = import_package(read, state.ids, at=state.options.clock(), user_id=user_id)
-            [flow] = self._keep(made, (), "created")
+            package = read_package(io.BytesIO(archive))
+            package.tables["flows"][0]["description"] = description
+            now = state.options.clock()
+            imported = import_package(package, state.ids, at=now, user_id=user_id)
+            [flow] = self._keep_imported(imported, (), "created")
             return flow
 
-    def released(self, flow_id: int) -> tuple[Row, ImportedPackage]:
+    def flow(self, flow_id: int, *, include_deleted: bool = False) -> Flow:
+        """Find an ordinary flow.
+
+        :param flow_id: its id
+        :param include_deleted: also find a deleted one
+        :raises MissingObjectError: unknown or deleted
+        """
+        return self.state.flows.find(flow_id, include_deleted=include_deleted)
+
+    def flows(self, *, include_deleted: bool = False) -> tuple[Flow, ...]:
+        """List ordinary flows, oldest first.
+
+        :param include_deleted: deleted ones too
+        """
+        return self.state.flows.all(include_deleted=include_deleted)
+
+    def released_flow(self, flow_id: int) -> tuple[Row, ImportedPackage]:
         """Find a flow of a release.
 
         :param flow_id: its id
         :returns: its row, and the import that made it
         :raises MissingObjectError: unknown, or its release has been deleted
         """
-        for release in self._state.releases.all(include_deleted=True):
-            for row in release.imported.tables["flows"]:
-                if row["id"] == flow_id:
-                    if release.deleted_at is not None:
-                        raise MissingObjectError("flows", flow_id, "deleted")
-                    return row, release.imported
+        for release in self.state.releases.all(include_deleted=True):
+            for row in rows_where(release.imported.tables["flows"], "id", flow_id):
+                if release.deleted_at is not None:
+                    raise MissingObjectError("flows", flow_id, "deleted")
+                return row, release.imported
         raise MissingObjectError("flows", flow_id, "unknown")
 
-    def share(self, flow_id: int, *user_ids: int) -> Flow:
+    def share_flow(self, flow_id: int, *user_ids: int) -> Flow:
         """Share a flow, as its owner does in the UI. This replaces whom it was shared with before.
 
         :param flow_id: its id
         :param user_ids: who may read, run and export it too; none = the owner only
         :raises MissingObjectError: unknown or deleted
         """
-        with self._state.lock:
-            found = self._state.flows.find(flow_id)
-            return self._state.flows.put(replace(found, shared_with=frozenset(user_ids)))
+        with self.state.lock:
+            flow = self.state.flows.find(flow_id)
+            shared = replace(flow, shared_with=frozenset(user_ids))
+            return self.state.flows.put(shared)
 
-    def edit(
+    def edit_flow(
         self,
         flow_id: int,
         *,
@@ -122,11 +142,11 @@ class Flows:
         :raises MissingObjectError: unknown or deleted
         :raises ValidationError: a value is empty, or the flow has no dataset or output to change
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            found = state.flows.find(flow_id)
+            flow = state.flows.find(flow_id)
             tables = edited(
-                found.tables,
+                flow.tables,
                 flow_id,
                 name=name,
                 description=description,
@@ -134,31 +154,27 @@ class Flows:
                 output_path=output_path,
                 adhoc_output=adhoc_output,
             )
-            # The flows of one package share their tables, so that each export shows the others as
-            # they are now.
-            for one in state.flows.all(include_deleted=True):
-                if one.tables is found.tables:
-                    state.flows.put(replace(one, tables=tables))
+            state.replace_tables(flow.tables, tables)
             now = state.options.clock()
             state.log(now, user_id, f"flow {flow_id} edited")
-            return state.flows.put(replace(found, tables=tables, updated_at=now, updater=user_id))
+            changed = replace(flow, tables=tables, updated_at=now, updater=user_id)
+            return state.flows.put(changed)
 
-    def delete(self, flow_id: int, user_id: int = 1) -> None:
+    def delete_flow(self, flow_id: int, user_id: int = 1) -> None:
         """Soft-delete a flow.
 
         :param flow_id: its id
         :param user_id: who deletes it; default the first user
         :raises MissingObjectError: unknown or deleted
         """
-        state = self._state
+        state = self.state
         with state.lock:
             now = state.options.clock()
-            state.flows.put(
-                replace(state.flows.find(flow_id), deleted_at=now, updated_at=now, updater=user_id)
-            )
+            flow = state.flows.find(flow_id)
+            state.flows.put(replace(flow, deleted_at=now, updated_at=now, updater=user_id))
             state.log(now, user_id, f"flow {flow_id} deleted")
 
-    def export(self, flow_id: int, *, comment: str = "", user_id: int = 1) -> bytes:
+    def export_flow(self, flow_id: int, *, comment: str = "", user_id: int = 1) -> bytes:
         """Export a flow as a package. Each export has a new uuid.
 
         :param flow_id: its id
@@ -167,26 +183,27 @@ class Flows:
         :returns: the ZIP
         :raises MissingObjectError: unknown or deleted
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            found, now = state.flows.find(flow_id), state.options.clock()
+            flow = state.flows.find(flow_id)
+            now = state.options.clock()
             uuid = new_uuid(now)
             export = Export(
                 flow_id=flow_id,
-                flow_name=found.name,
+                flow_name=flow.name,
                 uuid=uuid,
                 at=now,
                 user_id=user_id,
                 comment=comment,
                 version=state.options.product_version,
                 edition=state.options.edition,
-                connections=_used_connections(found, state.connections.all()),
+                connections=_used_connections(flow, state.connections.all()),
             )
-            state.flows.put(replace(found, exports=found.exports + 1))
+            state.flows.put(replace(flow, exports=flow.exports + 1))
             state.log(now, user_id, f"flow {flow_id} exported as package {uuid}")
-            return write_package(found.tables, export)
+            return write_package(flow.tables, export)
 
-    def import_package(
+    def import_flow(
         self,
         package: Package,
         user_id: int = 1,
@@ -203,15 +220,15 @@ class Flows:
         :raises ValidationError: the package does not fit the instance's version, or the options
             refuse it
         """
-        with self._state.lock:
+        with self.state.lock:
             # The ids are a copy, so that a refused package uses none of them.
-            ids = self._state.ids.copy()
-            made, described = self._import(package, ids, user_id, mapping)
-            self._state.ids = ids
-            self._keep(made, described, "imported", folder_id)
-            return made
+            ids = self.state.ids.copy()
+            imported, described = self._make_flows(package, ids, user_id, mapping)
+            self.state.ids = ids
+            self._keep_imported(imported, described, "imported", folder_id)
+            return imported
 
-    def preview(
+    def preview_flow(
         self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = ()
     ) -> ImportedPackage:
         """Import a package without keeping anything, for a dry run. The ids come from the sequence
@@ -219,87 +236,98 @@ class Flows:
 
         :param package: the package, as ``read_package`` returns it
         :param user_id: who imports it; default the first user
-        :param mapping: as for :meth:`import_package`
+        :param mapping: as for :meth:`import_flow`
         :raises ValidationError: the package does not fit the instance's version, or the options
             refuse it
         """
-        with self._state.lock:
-            ids = self._state.ids.copy()
-            made, _ = self._import(package, ids, user_id, mapping)
-            self._state.ids = ids
-            return made
+        with self.state.lock:
+            ids = self.state.ids.copy()
+            imported, _ = self._make_flows(package, ids, user_id, mapping)
+            self.state.ids = ids
+            return imported
 
-    def _import(
-        self, package: Package, ids: IdSequences, user_id: int, mapping: Sequence[ImportRule]
+    def _make_flows(
+        self,
+        package: Package,
+        ids: IdSequences,
+        user_id: int,
+        mapping: Sequence[ImportRule],
     ) -> tuple[ImportedPackage, tuple[Row, ...]]:
         """Make flows of a package; return them, and the package's connections with new ids."""
-        state = self._state
+        state = self.state
         state.require_importable(package)
-        made = import_package(package, ids, at=state.options.clock(), user_id=user_id)
+        imported = import_package(package, ids, at=state.options.clock(), user_id=user_id)
         # Connections get new ids too. Otherwise an exported id could match another connection of
         # this instance.
-        new_ids = {row["id"]: ids.next("connections") for row in package.tables["connections"]}
-        described = tuple(
-            {**row, "id": new_ids[row["id"]]} for row in package.tables["connections"]
-        )
-        for row in (row for table in USERS for row in made.tables[table]):
-            if isinstance(row.get("connectionId"), int):
-                row["connectionId"] = new_ids.get(row["connectionId"], row["connectionId"])
+        new_ids = {}
+        described = []
+        for connection in package.tables["connections"]:
+            new_id = ids.next("connections")
+            new_ids[connection["id"]] = new_id
+            described.append({**connection, "id": new_id})
+        for row in rows_with_connection(imported.tables):
+            old_id = row["connectionId"]
+            row["connectionId"] = new_ids.get(old_id, old_id)
         # There are no rules outside deployments. The mapping plays their part, and a local
         # connection may have the same uuid. The answer reports changes by rules only: our choice
         # [?].
-        mapped = apply_rules(made, described, mapping, state.connections.all(), state.options)
-        made = replace(mapped, rule_changes=made.rule_changes)
+        local = state.connections.all()
+        mapped = apply_rules(imported, described, mapping, local, state.options)
+        mapped = replace(mapped, rule_changes=imported.rule_changes)
         # The prefix is the first group of a uuid of version 1: the documents show prefixes that end
         # in 0 [I].
-        prefix = new_uuid(made.at)[:8]
-        for row in made.tables["flows"]:
-            row["name"] = f"[{prefix}] {row['name']}"
-        return made, described
+        prefix = new_uuid(mapped.at)[:8]
+        for flow in mapped.tables["flows"]:
+            flow["name"] = f"[{prefix}] {flow['name']}"
+        return mapped, tuple(described)
 
-    def _keep(
+    def _keep_imported(
         self,
-        made: ImportedPackage,
-        described: tuple[Row, ...],
-        what: str,
+        imported: ImportedPackage,
+        described: Sequence[Row],
+        event: str,
         folder_id: int | None = None,
     ) -> list[Flow]:
         # Each flow keeps everything that its package brought, because its export takes all of it
         # along again. Local connections need no description: the flow has their ids.
-        here = {one.uuid for one in self._state.connections.all()}
-        described = tuple(row for row in described if row.get("uuid") not in here)
-        kept = []
-        for row in made.tables["flows"]:
+        local = {connection.uuid for connection in self.state.connections.all()}
+        foreign = tuple(row for row in described if row.get("uuid") not in local)
+        flows = []
+        for row in imported.tables["flows"]:
             flow = Flow(
                 id=row["id"],
-                tables=made.tables,
-                described=described,
-                created_at=made.at,
-                updated_at=made.at,
-                creator=made.user_id,
-                updater=made.user_id,
+                tables=imported.tables,
+                described=foreign,
+                created_at=imported.at,
+                updated_at=imported.at,
+                creator=imported.user_id,
+                updater=imported.user_id,
                 folder_id=folder_id,
             )
-            self._state.log(made.at, made.user_id, f"flow {flow.id} {what}")
-            kept.append(self._state.flows.put(flow))
-        return kept
+            self.state.log(imported.at, imported.user_id, f"flow {flow.id} {event}")
+            flows.append(self.state.flows.put(flow))
+        return flows
 
-    def _connection(self, name: str) -> Connection:
-        found = [one for one in self._state.connections.all() if one.name == name]
-        if len(found) != 1:
-            raise ValueError(f"{len(found)} connections are named {name!r}")
-        return found[0].packaged
+    def _packaged(self, name: str) -> Connection:
+        local = self.state.connections.all()
+        matching = [connection for connection in local if connection.name == name]
+        if len(matching) != 1:
+            raise ValueError(f"{len(matching)} connections are named {name!r}")
+        return matching[0].packaged
 
 
-def _used_connections(flow: Flow, here: Sequence[LocalConnection]) -> list[Row | Connection]:
+def _used_connections(flow: Flow, local: Sequence[LocalConnection]) -> list[Row | Connection]:
     """Find the connections that a flow uses: the local ones, or else the ones that its package
     described.
     """
-    ids = [row.get("connectionId") for table in USERS for row in flow.tables[table]]
-    known: dict[int, Row | Connection] = {one.id: one.packaged for one in here}
-    known |= {row["id"]: row for row in flow.described}
-    return [
-        known[one]
-        for one in dict.fromkeys(one for one in ids if isinstance(one, int))
-        if one in known
-    ]
+    known: dict[int, Row | Connection] = {}
+    for connection in local:
+        known[connection.id] = connection.packaged
+    for described in flow.described:
+        known[described["id"]] = described
+    used: dict[int, Row | Connection] = {}
+    for row in rows_with_connection(flow.tables):
+        connection_id = row["connectionId"]
+        if connection_id in known:
+            used[connection_id] = known[connection_id]
+    return list(used.values())

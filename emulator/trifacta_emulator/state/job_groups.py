@@ -22,19 +22,16 @@ from trifacta_emulator.state.outputs import (
 )
 from trifacta_emulator.state.recipes import Recipes, homes_of_release, nodes_of
 from trifacta_emulator.state.releases import Releases
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import Resource
 
 
-class JobGroups:
+class JobGroups(Resource):
     """Starts job groups, and keeps what became of them.
 
     :param state: the state of the instance
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def run(
+    def run_deployment(
         self, deployment_id: int, overrides: Mapping[str, str] | None = None, user_id: int = 1
     ) -> tuple[JobGroup, ...]:
         """Run the primary flow of the active release: one job group for each manual output [R: D64,
@@ -48,34 +45,42 @@ class JobGroups:
         :raises MissingObjectError: deployment unknown or deleted
         :raises ValidationError: no active release, or no manual output, and the options refuse that
         """
-        state = self._state
+        state = self.state
         with state.lock:
             state.deployments.find(deployment_id)
-            release = Releases(state).active(deployment_id)
+            release = Releases(state).active_release(deployment_id)
             if release is None:
                 return self._nothing(f"deployments {deployment_id} has no active release")
-            primary = release.imported.primary_flow_ids
-            homes = [one for one in homes_of_release(release) if one.flow_id in primary]
-            outputs = [
-                (home, one)
-                for home in homes
-                for one in manual_outputs(home.tables, (home.flow_id,))
-            ]
+            homes = []
+            for home in homes_of_release(release):
+                if home.flow_id in release.imported.primary_flow_ids:
+                    homes.append(home)
+            outputs = []
+            for home in homes:
+                for output in manual_outputs(home.tables, (home.flow_id,)):
+                    outputs.append((home, output))
             if not outputs:
                 return self._nothing(
                     f"deployments {deployment_id} has an active release without a manual output"
                 )
-            run = self._flow_run(homes[0], user_id)
+            first = homes[0]
+            run = self._start_flow_run(first, user_id)
             parameters = dict(overrides or {})
-            # A job group reads what its release reads, under the name of the first primary flow.
-            started = tuple(
-                self._start(
-                    home, one, parameters, user_id, flow_run_id=run.id, read_as=homes[0].flow_name
+            groups = []
+            for home, output in outputs:
+                # A job group reads what its release reads, under the name of the first primary
+                # flow.
+                group = self._start(
+                    home,
+                    output,
+                    parameters,
+                    user_id,
+                    flow_run_id=run.id,
+                    read_as=first.flow_name,
                 )
-                for home, one in outputs
-            )
-            self._log(homes[0], f"run started job groups {_listed(started)}", user_id)
-            return started
+                groups.append(group)
+            self._log_run(first, f"run started job groups {_listed(groups)}", user_id)
+            return tuple(groups)
 
     def run_flow(
         self,
@@ -100,46 +105,36 @@ class JobGroups:
         :raises ValidationError: no manual output and the options refuse that; or a recipe is not of
             this flow
         """
-        state = self._state
+        state = self.state
+        overrides = overrides or {}
         with state.lock:
-            home = Recipes(state).home(flow_id)
+            home = Recipes(state).flow_home(flow_id)
             self._check_release(home)
             if (FlowRun, execution_id) in state.execution_ids:
                 return None
-            names = {one.id: one.name for one in nodes_of(home)}
-            outputs = manual_outputs(home.tables, (flow_id,))
-            wrong = [
-                one for one in recipe_ids if one not in {output.recipe_id for output in outputs}
-            ]
-            if wrong:
-                raise ValidationError(
-                    f"wrangledDatasetIds: flows {flow_id} has no manual output of {wrong}"
-                )
-            unknown = sorted(set(overrides or {}) - set(names.values()))
+            recipe_names = {recipe.id: recipe.name for recipe in nodes_of(home)}
+            outputs = _wanted_outputs(home, recipe_ids)
+            unknown = sorted(overrides.keys() - set(recipe_names.values()))
             if unknown:
-                raise ValidationError(
-                    f"overrides: flows {flow_id} has no recipe {', '.join(map(repr, unknown))}"
-                )
-            wanted = [one for one in outputs if not recipe_ids or one.recipe_id in recipe_ids]
-            if not wanted:
+                names = ", ".join(map(repr, unknown))
+                raise ValidationError(f"overrides: flows {flow_id} has no recipe {names}")
+            if not outputs:
                 self._nothing(f"flows {flow_id} has no manual output")
-            run = self._flow_run(home, user_id, execution_id)
-            started = tuple(
-                self._start(
+            run = self._start_flow_run(home, user_id, execution_id)
+            groups = []
+            for output in outputs:
+                own_overrides = overrides.get(recipe_names[output.recipe_id], {})
+                group = self._start(
                     home,
-                    overridden(one, (overrides or {}).get(names[one.recipe_id], {})),
+                    overridden(output, own_overrides),
                     parameters or {},
                     user_id,
                     flow_run_id=run.id,
                 )
-                for one in wanted
-            )
-            self._log(
-                home,
-                f"run {run.id} of flow {flow_id} started job groups {_listed(started)}",
-                user_id,
-            )
-            return run, started
+                groups.append(group)
+            event = f"run {run.id} of flow {flow_id} started job groups {_listed(groups)}"
+            self._log_run(home, event, user_id)
+            return run, tuple(groups)
 
     def run_recipe(
         self,
@@ -161,19 +156,34 @@ class JobGroups:
         :raises MissingObjectError: recipe unknown, or its flow has been deleted
         :raises ValidationError: it has no manual output, and the overrides name none either
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            recipe = Recipes(state).find(recipe_id)
+            recipe = Recipes(state).recipe(recipe_id)
             self._check_release(recipe.home)
             if (JobGroup, execution_id) in state.execution_ids:
                 return None
             output = self.output_of(recipe, overrides or {})
-            started = self._start(recipe.home, output, parameters or {}, user_id, flow_run_id=None)
+            group = self._start(recipe.home, output, parameters or {}, user_id, flow_run_id=None)
             self._keep_key(JobGroup, execution_id)
-            self._log(
-                recipe.home, f"run of recipe {recipe_id} started job groups {started.id}", user_id
-            )
-            return started
+            event = f"run of recipe {recipe_id} started job groups {group.id}"
+            self._log_run(recipe.home, event, user_id)
+            return group
+
+    def flow_run(self, flow_run_id: int) -> FlowRun:
+        """Find the run of a flow.
+
+        :param flow_run_id: its id
+        :raises MissingObjectError: unknown
+        """
+        return self.state.flow_runs.find(flow_run_id)
+
+    def job_group(self, job_group_id: int) -> JobGroup:
+        """Find a job group.
+
+        :param job_group_id: its id
+        :raises MissingObjectError: unknown
+        """
+        return self.state.job_groups.find(job_group_id)
 
     def output_of(self, recipe: Recipe, overrides: Mapping[str, Any]) -> Output:
         """Find what a run of a recipe makes.
@@ -182,77 +192,78 @@ class JobGroups:
         :param overrides: other settings of its output
         :raises ValidationError: it has no manual output, and the overrides name none either
         """
-        found = [
-            one
-            for one in manual_outputs(recipe.home.tables, (recipe.home.flow_id,))
-            if one.recipe_id == recipe.id
-        ]
-        output = overridden(
-            found[0] if found else Output(recipe.id, None, profiler=False), overrides
-        )
+        output = Output(recipe.id, None, profiler=False)
+        for manual in manual_outputs(recipe.home.tables, (recipe.home.flow_id,)):
+            if manual.recipe_id == recipe.id:
+                output = manual
+                break
+        output = overridden(output, overrides)
         if not recipe.node.get("wrangled"):
             raise ValidationError(f"wrangledDatasets {recipe.id} is a dataset without a recipe")
         if output.is_empty:
             # The name is recorded [P: SAA].
-            details = (
-                f"wrangledDatasets {recipe.id} has no manual output; overrides must define one"
+            raise ValidationError(
+                f"wrangledDatasets {recipe.id} has no manual output; overrides must define one",
+                "ValidationFailed",
             )
-            raise ValidationError(details, "ValidationFailed")
         return output
 
-    def all(self, deployment_id: int | None = None) -> tuple[JobGroup, ...]:
+    def job_groups(self, deployment_id: int | None = None) -> tuple[JobGroup, ...]:
         """List job groups, oldest first.
 
         :param deployment_id: only those of this deployment; ``None`` = all
         """
-        return tuple(
-            row
-            for row in self._state.job_groups.all()
-            if deployment_id in (None, row.deployment_id)
-        )
+        groups = self.state.job_groups.all()
+        if deployment_id is None:
+            return groups
+        return tuple(group for group in groups if group.deployment_id == deployment_id)
 
-    def cancel(self, job_group_id: int, user_id: int = 1) -> JobGroup:
+    def cancel_job_group(self, job_group_id: int, user_id: int = 1) -> JobGroup:
         """Cancel a job group; does nothing if it has ended [P: AAC25].
 
         :param job_group_id: its id
         :param user_id: who cancels it; default the first user
         :raises MissingObjectError: unknown
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            found = state.job_groups.find(job_group_id)
-            if found.finished:
-                return found
-            self._log(found.recipe.home, f"job group {job_group_id} canceled", user_id)
-            return state.job_groups.put(replace(found, canceled_at=state.options.clock()))
+            group = state.job_groups.find(job_group_id)
+            if group.finished:
+                return group
+            self._log_run(group.recipe.home, f"job group {job_group_id} canceled", user_id)
+            return state.job_groups.put(replace(group, canceled_at=state.options.clock()))
 
-    def _nothing(self, why: str) -> tuple[JobGroup, ...]:
-        if self._state.options.run_without_output == "refuse":
-            raise ValidationError(why)
+    def _nothing(self, reason: str) -> tuple[JobGroup, ...]:
+        if self.state.options.run_without_output == "refuse":
+            raise ValidationError(reason)
         return ()
 
     def _check_release(self, home: Home) -> None:
-        if home.release_id is not None and self._state.options.run_release_flows == "refuse":
+        of_release = home.release_id is not None
+        if of_release and self.state.options.run_release_flows == "refuse":
             raise AccessError(
                 f"flows {home.flow_id} belongs to a release and runs with its deployment only"
             )
 
-    def _flow_run(self, home: Home, user_id: int, execution_id: str | None = None) -> FlowRun:
-        state = self._state
+    def _start_flow_run(self, home: Home, user_id: int, execution_id: str | None = None) -> FlowRun:
         self._keep_key(FlowRun, execution_id)
-        run_id, now = state.ids.next("flowruns"), state.options.clock()
-        return state.flow_runs.put(FlowRun(run_id, home, now, user_id, execution_id))
+        run_id = self.state.ids.next("flowruns")
+        now = self.state.options.clock()
+        return self.state.flow_runs.put(FlowRun(run_id, home, now, user_id, execution_id))
 
     def _keep_key(self, kind: type, execution_id: str | None) -> None:
         # A key counts for one kind of run: "if a JobGroup with the same executionId already exists"
         # [P: AAC25].
         if execution_id is not None:
-            self._state.execution_ids.add((kind, execution_id))
+            self.state.execution_ids.add((kind, execution_id))
 
-    def _log(self, home: Home, what: str, user_id: int) -> None:
-        now = self._state.options.clock()
-        self._state.log(
-            now, user_id, what, deployment_id=home.deployment_id, release_id=home.release_id
+    def _log_run(self, home: Home, event: str, user_id: int) -> None:
+        self.state.log(
+            self.state.options.clock(),
+            user_id,
+            event,
+            deployment_id=home.deployment_id,
+            release_id=home.release_id,
         )
 
     def _start(
@@ -265,52 +276,81 @@ class JobGroups:
         flow_run_id: int | None,
         read_as: str | None = None,
     ) -> JobGroup:
-        state, options = self._state, self._state.options
-        now = options.clock()
-        starts_at = now + timedelta(seconds=options.job_start_seconds)
+        state = self.state
+        options = state.options
+        created_at = options.clock()
+        starts_at = created_at + timedelta(seconds=options.job_start_seconds)
+        ends_at = starts_at + timedelta(seconds=options.job_run_seconds)
         ending, message = self._ending(home)
-        vendors = {one.id: one.vendor for one in state.connections.all(include_deleted=True)}
-        return state.job_groups.put(
-            JobGroup(
-                id=state.ids.next("jobgroups"),
-                recipe=next(one for one in nodes_of(home) if one.id == output.recipe_id),
-                flow_run_id=flow_run_id,
-                session_id=str(uuid4()),
-                jobs=tuple(
-                    Job(state.ids.next("jobs"), kind, setting and self._setting(setting))
-                    for kind, setting in jobs_of(output)
-                ),
-                execution=output.execution,
-                overrides=dict(parameters),
-                inputs=read_by(home.tables, read_as or home.flow_name, vendors),
-                outputs=written_by(output, vendors),
-                created_at=now,
-                starts_at=starts_at,
-                ends_at=starts_at + timedelta(seconds=options.job_run_seconds),
-                ending=ending,
-                message=message,
-                creator=user_id,
-                clock=options.clock,
-                canceled_word=options.canceled_word,
-            )
+        connections = state.connections.all(include_deleted=True)
+        vendors = {connection.id: connection.vendor for connection in connections}
+        recipe = next(recipe for recipe in nodes_of(home) if recipe.id == output.recipe_id)
+        group_id = state.ids.next("jobgroups")
+        group = JobGroup(
+            id=group_id,
+            recipe=recipe,
+            flow_run_id=flow_run_id,
+            session_id=str(uuid4()),
+            jobs=self._jobs(output),
+            execution=output.execution,
+            overrides=dict(parameters),
+            inputs=read_by(home.tables, read_as or home.flow_name, vendors),
+            outputs=written_by(output, vendors),
+            created_at=created_at,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            ending=ending,
+            message=message,
+            creator=user_id,
+            clock=options.clock,
+            canceled_word=options.canceled_word,
         )
+        return state.job_groups.put(group)
 
-    def _setting(self, setting: Row) -> Row:
+    def _jobs(self, output: Output) -> tuple[Job, ...]:
+        jobs = []
+        for kind, setting in jobs_of(output):
+            job_id = self.state.ids.next("jobs")
+            if setting is not None:
+                setting = self._with_id(setting)
+            jobs.append(Job(job_id, kind, setting))
+        return tuple(jobs)
+
+    def _with_id(self, setting: Row) -> Row:
         # A setting of the request has no id yet.
-        return (
-            setting if "id" in setting else {**setting, "id": self._state.ids.next("writesettings")}
-        )
+        if "id" in setting:
+            return setting
+        return {**setting, "id": self.state.ids.next("writesettings")}
 
     def _ending(self, home: Home) -> tuple[str, str | None]:
         """Return how a job group ends and why: as a test demanded, or as its data says."""
-        options = self._state.options
-        demanded = self._state.runs.take(home.deployment_id, home.flow_id)
-        if demanded:
-            word = options.canceled_word if demanded.status == "Canceled" else demanded.status
-            return word, demanded.message or ("Failed on demand" if word == "Failed" else None)
-        reason = why_unreadable(home.tables, options.missing_paths)
-        return ("Complete", None) if reason is None else ("Failed", reason)
+        options = self.state.options
+        demanded = self.state.runs.take(home.deployment_id, home.flow_id)
+        if demanded is None:
+            reason = why_unreadable(home.tables, options.missing_paths)
+            if reason is None:
+                return "Complete", None
+            return "Failed", reason
+        if demanded.status == "Canceled":
+            return options.canceled_word, demanded.message
+        if demanded.status == "Failed":
+            return "Failed", demanded.message or "Failed on demand"
+        return demanded.status, demanded.message
+
+
+def _wanted_outputs(home: Home, recipe_ids: Sequence[int]) -> list[Output]:
+    """Return the manual outputs of a flow: those of the given recipes, or all."""
+    outputs = manual_outputs(home.tables, (home.flow_id,))
+    if not recipe_ids:
+        return outputs
+    with_output = {output.recipe_id for output in outputs}
+    wrong = [recipe_id for recipe_id in recipe_ids if recipe_id not in with_output]
+    if wrong:
+        raise ValidationError(
+            f"wrangledDatasetIds: flows {home.flow_id} has no manual output of {wrong}"
+        )
+    return [output for output in outputs if output.recipe_id in recipe_ids]
 
 
 def _listed(groups: Sequence[JobGroup]) -> str:
-    return ", ".join(str(one.id) for one in groups)
+    return ", ".join(str(group.id) for group in groups)

@@ -6,11 +6,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trifacta_emulator.packages.definition import Row, Tables
+from trifacta_emulator.packages.definition import (
+    Row,
+    Tables,
+    ids_of,
+    rows_among,
+    rows_by,
+    rows_where,
+)
 
 #: The API has both spellings: the later one is ``writesettings`` [P: AAC25, VC], another page has
 #: ``writeSettings`` [R: D68 API JobGroups Create v4].
-_SETTINGS = ("writesettings", "writeSettings")
+_LATER_SETTINGS = "writesettings"
+_SETTINGS = "writeSettings"
 
 
 @dataclass(frozen=True)
@@ -42,18 +50,22 @@ def manual_outputs(tables: Tables, flow_ids: Collection[int]) -> list[Output]:
     :param tables: the flows of one package
     :param flow_ids: the wanted ones
     """
-    nodes = {row["id"] for row in tables["flownodes"] if row["flowId"] in flow_ids}
-    return [
-        Output(
+    node_ids = ids_of(rows_among(tables["flownodes"], "flowId", flow_ids))
+    outputs = []
+    for row in rows_among(tables["outputobjects"], "flowNodeId", node_ids):
+        if not row.get("isAdhoc"):
+            continue
+        files = rows_where(tables["writesettings"], "outputObjectId", row["id"])
+        publications = rows_where(tables["publications"], "outputObjectId", row["id"])
+        output = Output(
             recipe_id=row["flowNodeId"],
             execution=row.get("execution"),
             profiler=bool(row.get("profiler")),
-            files=_of(tables["writesettings"], row),
-            tables=_of(tables["publications"], row),
+            files=tuple(files),
+            tables=tuple(publications),
         )
-        for row in tables["outputobjects"]
-        if row.get("isAdhoc") and row["flowNodeId"] in nodes
-    ]
+        outputs.append(output)
+    return outputs
 
 
 def overridden(output: Output, overrides: Mapping[str, Any]) -> Output:
@@ -66,16 +78,14 @@ def overridden(output: Output, overrides: Mapping[str, Any]) -> Output:
     :param overrides: ``execution``, ``profiler``, ``writesettings``, ``publications``. Others
         change nothing [?]
     """
-    files = next((overrides[name] for name in _SETTINGS if name in overrides), None)
+    files = overrides.get(_LATER_SETTINGS, overrides.get(_SETTINGS))
     tables = overrides.get("publications")
     if files is not None or tables is not None:
         # What the request does not name is not written: our choice [?].
         output = replace(output, files=tuple(files or ()), tables=tuple(tables or ()))
-    return replace(
-        output,
-        execution=overrides.get("execution", output.execution),
-        profiler=bool(overrides.get("profiler", output.profiler)),
-    )
+    execution = overrides.get("execution", output.execution)
+    profiler = overrides.get("profiler", output.profiler)
+    return replace(output, execution=execution, profiler=bool(profiler))
 
 
 def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
@@ -85,12 +95,14 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
 
     :param output: what it makes
     """
-    return [
-        ("wrangle", None),
-        *(("filewriter", row) for row in output.files),
-        *(("publish", None) for _ in output.tables),
-        *([("profile", None)] if output.profiler else []),
-    ]
+    jobs: list[tuple[str, Row | None]] = [("wrangle", None)]
+    for setting in output.files:
+        jobs.append(("filewriter", setting))
+    for _ in output.tables:
+        jobs.append(("publish", None))
+    if output.profiler:
+        jobs.append(("profile", None))
+    return jobs
 
 
 def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[str, Any]:
@@ -103,17 +115,17 @@ def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[
     :param flow_name: the flow that runs
     :param vendors: vendor of each connection of the instance, by its id
     """
-    locations = {row["id"]: row for row in tables["storagelocations"]}
-    relational = {row["datasourceId"]: row for row in tables["relationalsources"]}
+    locations = rows_by(tables["storagelocations"], "id")
+    relational = rows_by(tables["relationalsources"], "datasourceId")
     inputs: list[Row] = []
-    for source in tables["datasources"]:
-        if source["id"] in relational:
-            vendor = vendors.get(source.get("connectionId") or 0, "")
-            inputs.append(
-                _table({"action": "read", **relational[source["id"]]}, "relationalPath", vendor)
-            )
-        elif source["storageLocationId"] in locations:
-            inputs.append({"uri": uri(locations[source["storageLocationId"]])})
+    for dataset in tables["datasources"]:
+        location = locations.get(dataset["storageLocationId"])
+        if dataset["id"] in relational:
+            source = relational[dataset["id"]]
+            table = {"action": "read", **source}
+            inputs.append(_table(table, source.get("relationalPath"), _vendor(dataset, vendors)))
+        elif location is not None:
+            inputs.append({"uri": uri(location)})
     return {"data": [{"name": flow_name, "inputs": inputs}]}
 
 
@@ -123,17 +135,19 @@ def written_by(output: Output, vendors: Mapping[int, str]) -> dict[str, Any]:
     :param output: what the job group makes
     :param vendors: vendor of each connection of the instance, by its id
     """
-    files = [
-        {
-            "uri": row.get("path"),
-            "fileType": "DIRECTORY" if row.get("asSingleFile") is False else "FILE",
+    files = []
+    for setting in output.files:
+        is_folder = setting.get("asSingleFile") is False
+        file = {
+            "uri": setting.get("path"),
+            "fileType": "DIRECTORY" if is_folder else "FILE",
             "isPrimaryOutput": True,
         }
-        for row in output.files
-    ]
-    tables = [
-        _table(row, "path", vendors.get(row.get("connectionId") or 0, "")) for row in output.tables
-    ]
+        files.append(file)
+    tables = []
+    for publication in output.tables:
+        vendor = _vendor(publication, vendors)
+        tables.append(_table(publication, publication.get("path"), vendor))
     return {"files": files, "tables": tables}
 
 
@@ -156,31 +170,35 @@ def why_unreadable(tables: Tables, missing: Collection[str]) -> str | None:
     :returns: the message of the failed job, or ``None`` if all can be read
     """
     for location in tables["storagelocations"]:
-        if any(
-            _is_below(path, one)
-            for one in missing
-            for path in (location.get("path"), uri(location))
-        ):
-            return f"Path does not exist: {uri(location)}"
+        for folder in missing:
+            if _is_below(location.get("path"), folder) or _is_below(uri(location), folder):
+                return f"Path does not exist: {uri(location)}"
     return None
 
 
-def _of(rows: list[Row], output: Row) -> tuple[Row, ...]:
-    return tuple(row for row in rows if row["outputObjectId"] == output["id"])
+def _vendor(row: Row, vendors: Mapping[int, str]) -> str:
+    """Return the vendor of the connection that a row names, ``""`` for none."""
+    connection_id = row.get("connectionId") or 0
+    return vendors.get(connection_id, "")
 
 
 def _is_below(path: object, folder: str) -> bool:
-    return isinstance(path, str) and (path == folder or path.startswith(f"{folder.rstrip('/')}/"))
+    if not isinstance(path, str):
+        return False
+    parent = folder.rstrip("/")
+    return path == folder or path.startswith(f"{parent}/")
 
 
-def _table(row: Row, path: str, vendor: str) -> Row:
+def _table(row: Row, path: Any, vendor: str) -> Row:
     # The form is that of "connectString" [R: D64 API Connections Get List v3]. Host and database
     # are our choice [?].
-    driver = "postgresql" if vendor == "postgres" else vendor
+    driver = vendor
+    if vendor == "postgres":
+        driver = "postgresql"
     return {
         "vendor": vendor,
         "databaseConnectString": f"jdbc:{driver}://{vendor}.example.com:5432/trifacta",
-        "relationalPath": row.get(path),
+        "relationalPath": path,
         "table": row.get("tableName"),
         "action": row.get("action"),
     }

@@ -48,7 +48,10 @@ def people_of(users: Iterable[User]) -> tuple[Person, ...]:
 
     :param users: the users, in their order
     """
-    return tuple(Person(number, user) for number, user in enumerate(users, 1))
+    people = []
+    for number, user in enumerate(users, 1):
+        people.append(Person(number, user))
+    return tuple(people)
 
 
 class Authenticator:
@@ -63,8 +66,9 @@ class Authenticator:
         self._lock = threading.Lock()
         people = people_of(options.users)
         by_email = {person.user.email: person for person in people}
-        tokens = [
-            Token(
+        tokens = []
+        for preset in options.tokens:
+            token = Token(
                 id=str(uuid.uuid4()),
                 value=preset.value,
                 person=by_email[preset.email],
@@ -72,8 +76,7 @@ class Authenticator:
                 created_at=options.clock(),
                 expires_at=preset.expires_at,
             )
-            for preset in options.tokens
-        ]
+            tokens.append(token)
         self.replace(people, tokens)
 
     def replace(self, people: tuple[Person, ...], tokens: Iterable[Token]) -> None:
@@ -113,7 +116,9 @@ class Authenticator:
         :param person: the caller
         """
         kind = self._options.instance_type
-        return kind == "prod" or (kind == "both" and "deployment" in person.user.roles)
+        if kind == "both":
+            return "deployment" in person.user.roles
+        return kind == "prod"
 
     def create_token(self, person: Person, lifetime_seconds: int, description: str = "") -> Token:
         """Make an access token [P: AAC25].
@@ -124,27 +129,40 @@ class Authenticator:
         :raises AccessError: tokens are disabled [P: AYX], or the person may not make them [I]
         :raises ValidationError: the lifetime is not allowed
         """
-        if not self._options.api_tokens_enabled:
-            raise AccessError("API access tokens are disabled for this workspace.")
-        if not (person.is_admin or self._options.user_tokens_allowed):
-            raise AccessError("Only administrators may generate access tokens in this workspace")
-        maximum = self._options.max_token_lifetime_days
-        unlimited = lifetime_seconds == -1
-        if lifetime_seconds < 1 and not unlimited:
-            raise ValidationError("lifetimeSeconds must be -1 or a positive number of seconds")
-        if maximum != -1 and (unlimited or lifetime_seconds > maximum * _DAY_SECONDS):
-            raise ValidationError(f"lifetimeSeconds is more than the maximum of {maximum} days")
+        self._check_may_create(person)
         now = self._options.clock()
-        try:
-            expires_at = None if unlimited else now + timedelta(seconds=lifetime_seconds)
-        except OverflowError as error:
-            raise ValidationError("lifetimeSeconds is too large") from error
         token = Token(
-            str(uuid.uuid4()), secrets.token_urlsafe(48), person, description, now, expires_at
+            id=str(uuid.uuid4()),
+            value=secrets.token_urlsafe(48),
+            person=person,
+            description=description,
+            created_at=now,
+            expires_at=self._expiry(now, lifetime_seconds),
         )
         with self._lock:
             self._tokens[token.id] = token
         return token
+
+    def _check_may_create(self, person: Person) -> None:
+        if not self._options.api_tokens_enabled:
+            raise AccessError("API access tokens are disabled for this workspace.")
+        if not (person.is_admin or self._options.user_tokens_allowed):
+            raise AccessError("Only administrators may generate access tokens in this workspace")
+
+    def _expiry(self, now: datetime, lifetime_seconds: int) -> datetime | None:
+        most_days = self._options.max_token_lifetime_days
+        unlimited = lifetime_seconds == -1
+        if lifetime_seconds < 1 and not unlimited:
+            raise ValidationError("lifetimeSeconds must be -1 or a positive number of seconds")
+        too_long = unlimited or lifetime_seconds > most_days * _DAY_SECONDS
+        if most_days != -1 and too_long:
+            raise ValidationError(f"lifetimeSeconds is more than the maximum of {most_days} days")
+        if unlimited:
+            return None
+        try:
+            return now + timedelta(seconds=lifetime_seconds)
+        except OverflowError as error:
+            raise ValidationError("lifetimeSeconds is too large") from error
 
     def tokens(self, person: Person) -> tuple[Token, ...]:
         """List the tokens of a person, oldest first, with expired ones.
@@ -163,10 +181,10 @@ class Authenticator:
         :raises MissingObjectError: no such token for this person
         """
         with self._lock:
-            found = self._tokens.get(token_id)
-        if found is None or not (person.is_admin or found.person == person):
+            token = self._tokens.get(token_id)
+        if token is None or not (person.is_admin or token.person == person):
             raise MissingObjectError("apiAccessTokens", token_id, "unknown")
-        return found
+        return token
 
     def delete_token(self, token_id: str, person: Person) -> None:
         """Delete a token, at once and for good [R: AWS access-tokens-page].
@@ -175,25 +193,27 @@ class Authenticator:
         :param person: the caller
         :raises MissingObjectError: no such token for this person
         """
-        found = self.token(token_id, person)
+        token = self.token(token_id, person)
         with self._lock:
-            self._tokens.pop(found.id, None)
+            self._tokens.pop(token.id, None)
 
     def _by_password(self, credentials: str) -> Person | None:
         try:
-            email, _, password = (
-                base64.b64decode(credentials, validate=True).decode().partition(":")
-            )
+            decoded = base64.b64decode(credentials, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             return None
+        email, _, password = decoded.partition(":")
         person = self._by_email.get(email)
-        return person if person is not None and person.user.password == password else None
+        if person is None or person.user.password != password:
+            return None
+        return person
 
-    def _by_token(self, value: str) -> Person | None:
+    def _by_token(self, secret: str) -> Person | None:
         now = self._options.clock()
         with self._lock:
             for token in self._tokens.values():
-                if token.value == value and (token.expires_at is None or now < token.expires_at):
+                expired = token.expires_at is not None and now >= token.expires_at
+                if token.value == secret and not expired:
                     self._tokens[token.id] = replace(token, last_used=now)
                     return token.person
         return None

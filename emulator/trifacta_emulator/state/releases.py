@@ -13,20 +13,17 @@ from trifacta_emulator.packages.definition import Package, Tables
 from trifacta_emulator.packages.imports import TABLES, IdSequences, ImportedPackage, import_package
 from trifacta_emulator.records import ImportRule, Release
 from trifacta_emulator.rules.apply import apply_rules, changed_objects
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import Resource
 
 
-class Releases:
+class Releases(Resource):
     """Imports packages as releases. A deployment has at most one active release [R: D60 API
     Releases Patch v4].
 
     :param state: the state of the instance
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def announce(self, deployment_id: int, package: Package, user_id: int = 1) -> Release:
+    def announce_release(self, deployment_id: int, package: Package, user_id: int = 1) -> Release:
         """List a release while the rest of its package is still imported: inactive, and without its
         flows [?].
 
@@ -35,24 +32,23 @@ class Releases:
         :param user_id: who imports it; default the first user
         :raises MissingObjectError: deployment unknown or deleted
         """
-        state = self._state
+        state = self.state
         with state.lock:
             state.deployments.find(deployment_id)
             nothing: Tables = {table: [] for table in TABLES}
             imported = ImportedPackage(nothing, (), {}, state.options.clock(), user_id)
-            made = self._made(
-                state.ids.next("releases"), deployment_id, package, imported, activate=False
-            )
-            return state.releases.put(made)
+            release_id = state.ids.next("releases")
+            release = self._made(release_id, deployment_id, package, imported, activate=False)
+            return state.releases.put(release)
 
-    def withdraw(self, release_id: int) -> None:
+    def withdraw_release(self, release_id: int) -> None:
         """Forget an announced release, whose import was refused.
 
         :param release_id: its id
         """
-        self._state.releases.discard(release_id)
+        self.state.releases.discard(release_id)
 
-    def create(
+    def create_release(
         self,
         deployment_id: int,
         package: Package,
@@ -73,36 +69,45 @@ class Releases:
         :raises ValidationError: the package does not fit the instance's version, or its import
             rules refuse it
         """
-        state = self._state
+        state = self.state
         with state.lock:
             # The ids are a copy, so that a refused package uses none of them.
             ids = state.ids.copy()
             rules = self._rules(deployment_id)
-            imported = self._import(deployment_id, package, rules, ids, user_id)
+            imported = self._import_into(deployment_id, package, rules, ids, user_id)
             state.ids = ids
             state.dropped_next = None
-            now = imported.at
             if activate:
-                self._deactivate_current(deployment_id, now, user_id)
-            release_id = announced.id if announced else ids.next("releases")
-            made = self._made(release_id, deployment_id, package, imported, activate=activate)
-            if announced:
+                self._deactivate_current(deployment_id, imported.at, user_id)
+            if announced is None:
+                release_id = ids.next("releases")
+                release = self._made(
+                    release_id, deployment_id, package, imported, activate=activate
+                )
+            else:
                 # The row is older than the rows of its flows [P: SEED].
-                made = replace(
-                    made,
-                    package_uuid=announced.package_uuid,
-                    created_at=announced.created_at,
-                    updated_at=announced.updated_at,
-                )
-            what = "release created and activated" if activate else "release created"
+                release = replace(announced, active=activate, imported=imported)
+            event = "release created"
+            if activate:
+                event = "release created and activated"
             if rules:
-                what += (
-                    f"; objects changed by import rules: {changed_objects(imported.rule_changes)}"
-                )
-            state.log(now, user_id, what, deployment_id=deployment_id, release_id=made.id)
-            return state.releases.put(made)
+                changed = changed_objects(imported.rule_changes)
+                event += f"; objects changed by import rules: {changed}"
+            self._log_release(release, event, imported.at, user_id)
+            return state.releases.put(release)
 
-    def preview(self, deployment_id: int, package: Package, user_id: int = 1) -> ImportedPackage:
+    def release(self, release_id: int, *, include_deleted: bool = False) -> Release:
+        """Find a release.
+
+        :param release_id: its id
+        :param include_deleted: also find a deleted one
+        :raises MissingObjectError: unknown or deleted
+        """
+        return self.state.releases.find(release_id, include_deleted=include_deleted)
+
+    def preview_import(
+        self, deployment_id: int, package: Package, user_id: int = 1
+    ) -> ImportedPackage:
         """Import a package without keeping anything, for a dry run.
 
         The ids come from the sequence, so that the next import has others [R: D64].
@@ -114,10 +119,11 @@ class Releases:
         :raises ValidationError: the package does not fit the instance's version, or its import
             rules refuse it
         """
-        with self._state.lock:
-            rules, ids = self._rules(deployment_id), self._state.ids.copy()
-            imported = self._import(deployment_id, package, rules, ids, user_id)
-            self._state.ids = ids
+        with self.state.lock:
+            rules = self._rules(deployment_id)
+            ids = self.state.ids.copy()
+            imported = self._import_into(deployment_id, package, rules, ids, user_id)
+            self.state.ids = ids
             return imported
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
@@ -127,10 +133,10 @@ class Releases:
         :param dropped: becomes ``deletedObjects``, e.g. ``{"datasources": [12]}``. The shape of the
             items is not documented [?]
         """
-        with self._state.lock:
-            self._state.dropped_next = dict(dropped)
+        with self.state.lock:
+            self.state.dropped_next = dict(dropped)
 
-    def all(
+    def releases(
         self, deployment_id: int | None = None, *, include_deleted: bool = False
     ) -> tuple[Release, ...]:
         """List releases, oldest first.
@@ -138,17 +144,22 @@ class Releases:
         :param deployment_id: only those of this deployment; ``None`` = all
         :param include_deleted: deleted ones too
         """
-        rows = self._state.releases.all(include_deleted=include_deleted)
-        return tuple(row for row in rows if deployment_id in (None, row.deployment_id))
+        releases = self.state.releases.all(include_deleted=include_deleted)
+        if deployment_id is None:
+            return releases
+        return tuple(release for release in releases if release.deployment_id == deployment_id)
 
-    def active(self, deployment_id: int) -> Release | None:
+    def active_release(self, deployment_id: int) -> Release | None:
         """Find the active release of a deployment.
 
         :param deployment_id: its id
         """
-        return next((row for row in self.all(deployment_id) if row.active), None)
+        for release in self.releases(deployment_id):
+            if release.active:
+                return release
+        return None
 
-    def update(
+    def update_release(
         self,
         release_id: int,
         *,
@@ -167,26 +178,21 @@ class Releases:
         :param user_id: who changes it; default the first user
         :raises MissingObjectError: unknown or deleted
         """
-        state = self._state
+        state = self.state
         with state.lock:
-            found = state.releases.find(release_id)
+            release = state.releases.find(release_id)
             now = state.options.clock()
-            if active and not found.active:
-                self._deactivate_current(found.deployment_id, now, user_id)
-            if active is not None and active != found.active:
-                what = "release activated" if active else "release deactivated"
-                state.log(
-                    now, user_id, what, deployment_id=found.deployment_id, release_id=release_id
-                )
-            return state.releases.put(
-                replace(
-                    found,
-                    active=found.active if active is None else active,
-                    notes=found.notes if notes is None else notes,
-                    updated_at=now,
-                    updater=user_id,
-                )
-            )
+            changed = replace(release, updated_at=now, updater=user_id)
+            if active is not None and active != release.active:
+                event = "release deactivated"
+                if active:
+                    event = "release activated"
+                    self._deactivate_current(release.deployment_id, now, user_id)
+                self._log_release(release, event, now, user_id)
+                changed = replace(changed, active=active)
+            if notes is not None:
+                changed = replace(changed, notes=notes)
+            return state.releases.put(changed)
 
     def activate_late(self, release_id: int) -> None:
         """Activate a release for its creator, after its upload; does nothing if it has been deleted
@@ -194,14 +200,14 @@ class Releases:
 
         :param release_id: its id
         """
-        with self._state.lock:
+        with self.state.lock:
             try:
-                creator = self._state.releases.find(release_id).creator
+                creator = self.state.releases.find(release_id).creator
             except MissingObjectError:
                 return
-            self.update(release_id, active=True, user_id=creator)
+            self.update_release(release_id, active=True, user_id=creator)
 
-    def delete(self, release_id: int, user_id: int = 1) -> None:
+    def delete_release(self, release_id: int, user_id: int = 1) -> None:
         """Soft-delete a release.
 
         :param release_id: its id
@@ -209,20 +215,20 @@ class Releases:
         :raises MissingObjectError: unknown or deleted
         :raises ValidationError: it is active and the options refuse that
         """
-        with self._state.lock:
-            found = self._state.releases.find(release_id)
-            if found.active and self._state.options.delete_active_release == "refuse":
+        with self.state.lock:
+            release = self.state.releases.find(release_id)
+            if release.active and self.state.options.delete_active_release == "refuse":
                 raise ValidationError(f"releases {release_id} is active and cannot be deleted")
-            self._drop(found, user_id)
+            self._drop(release, user_id)
 
-    def delete_of(self, deployment_id: int, user_id: int) -> None:
+    def delete_releases_of(self, deployment_id: int, user_id: int) -> None:
         """Soft-delete all releases of a deployment.
 
         :param deployment_id: its id
         :param user_id: who deletes them
         """
-        with self._state.lock:
-            for release in self.all(deployment_id):
+        with self.state.lock:
+            for release in self.releases(deployment_id):
                 self._drop(release, user_id)
 
     def _made(
@@ -234,16 +240,20 @@ class Releases:
         *,
         activate: bool,
     ) -> Release:
-        by_comment = self._state.options.release_notes == "comment" and package.comment
+        options = self.state.options
+        package_uuid = package.uuid
+        if options.package_uuid != "package":
+            package_uuid = new_uuid(imported.at)
+        notes = package.primary_flow_name
+        if options.release_notes == "comment" and package.comment:
+            # [I] from the export's ``comment``, "displayed when flow is imported in a deployment
+            # package".
+            notes = package.comment
         return Release(
             id=release_id,
             deployment_id=deployment_id,
-            package_uuid=package.uuid
-            if self._state.options.package_uuid == "package"
-            else new_uuid(imported.at),
-            # [I] from the export's ``comment``, "displayed when flow is imported in a deployment
-            # package".
-            notes=package.comment if by_comment else package.primary_flow_name,
+            package_uuid=package_uuid,
+            notes=notes,
             active=activate,
             created_at=imported.at,
             updated_at=imported.at,
@@ -252,7 +262,7 @@ class Releases:
             imported=imported,
         )
 
-    def _import(
+    def _import_into(
         self,
         deployment_id: int,
         package: Package,
@@ -260,42 +270,46 @@ class Releases:
         ids: IdSequences,
         user_id: int,
     ) -> ImportedPackage:
-        state = self._state
+        state = self.state
         state.deployments.find(deployment_id)
         state.require_importable(package)
-        now, dropped = state.options.clock(), state.dropped_next
-        imported = import_package(package, ids, at=now, user_id=user_id, deleted_objects=dropped)
-        return apply_rules(
-            imported, package.tables["connections"], rules, state.connections.all(), state.options
+        imported = import_package(
+            package,
+            ids,
+            at=state.options.clock(),
+            user_id=user_id,
+            deleted_objects=state.dropped_next,
         )
+        exported = package.tables["connections"]
+        return apply_rules(imported, exported, rules, state.connections.all(), state.options)
 
     def _rules(self, deployment_id: int) -> tuple[ImportRule, ...]:
-        rules = self._state.rules
-        return rules.get((deployment_id, "object"), ()) + rules.get((deployment_id, "value"), ())
+        rules = self.state.rules
+        object_rules = rules.get((deployment_id, "object"), ())
+        value_rules = rules.get((deployment_id, "value"), ())
+        return object_rules + value_rules
 
     def _deactivate_current(self, deployment_id: int, now: datetime, user_id: int) -> None:
-        current = self.active(deployment_id)
-        if current is not None:
-            touched = self._state.options.replacing_touches_updated_at
-            at = now if touched else current.updated_at
-            self._state.releases.put(replace(current, active=False, updated_at=at, updater=user_id))
-            self._state.log(
-                now,
-                user_id,
-                "release deactivated",
-                deployment_id=deployment_id,
-                release_id=current.id,
-            )
+        current = self.active_release(deployment_id)
+        if current is None:
+            return
+        changed = replace(current, active=False, updater=user_id)
+        if self.state.options.replacing_touches_updated_at:
+            changed = replace(changed, updated_at=now)
+        self.state.releases.put(changed)
+        self._log_release(current, "release deactivated", now, user_id)
 
     def _drop(self, release: Release, user_id: int) -> None:
-        now = self._state.options.clock()
-        self._state.releases.put(
-            replace(release, active=False, deleted_at=now, updated_at=now, updater=user_id)
-        )
-        self._state.log(
-            now,
+        now = self.state.options.clock()
+        deleted = replace(release, active=False, deleted_at=now, updated_at=now, updater=user_id)
+        self.state.releases.put(deleted)
+        self._log_release(release, "release deleted", now, user_id)
+
+    def _log_release(self, release: Release, event: str, at: datetime, user_id: int) -> None:
+        self.state.log(
+            at,
             user_id,
-            "release deleted",
+            event,
             deployment_id=release.deployment_id,
             release_id=release.id,
         )

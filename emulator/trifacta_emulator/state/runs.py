@@ -29,26 +29,32 @@ class RunOutcome:
     flow_id: int | None = None
 
     def __post_init__(self) -> None:
-        check(
-            isinstance(self.status, str) and bool(self.status),
-            f"status must be a word, not {self.status!r}",
-        )
-        check(
-            self.message is None or isinstance(self.message, str),
-            f"message must be a text, not {self.message!r}",
-        )
+        is_word = isinstance(self.status, str) and bool(self.status)
+        check(is_word, f"status must be a word, not {self.status!r}")
+        is_text = self.message is None or isinstance(self.message, str)
+        check(is_text, f"message must be a text, not {self.message!r}")
         check_int_or_none("deployment_id", self.deployment_id, 1)
         check_int_or_none("flow_id", self.flow_id, 1)
         check_int("times", self.times, 1)
 
+    def fits(self, deployment_id: int | None, flow_id: int | None) -> bool:
+        """Tell whether the outcome is for a job group.
+
+        :param deployment_id: the deployment that runs; ``None`` = no deployment
+        :param flow_id: the flow that runs
+        """
+        if self.deployment_id not in (None, deployment_id):
+            return False
+        return self.flow_id in (None, flow_id)
+
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RunOutcome:
+    def from_json(cls, fields: Mapping[str, Any]) -> RunOutcome:
         """Read the JSON form: the same fields.
 
-        :param value: e.g. ``{"status": "Failed", "message": "Path does not exist"}``
+        :param fields: e.g. ``{"status": "Failed", "message": "Path does not exist"}``
         :raises ValueError: a field is unknown or wrong
         """
-        return build(cls, dict(value))
+        return build(cls, dict(fields))
 
     def to_json(self) -> dict[str, Any]:
         """Write the JSON form, with all fields."""
@@ -104,10 +110,11 @@ class RunOutcomes:
         """
         with self._lock:
             for index, (outcome, left) in enumerate(self._waiting):
-                if outcome.deployment_id in (None, deployment_id) and outcome.flow_id in (
-                    None,
-                    flow_id,
-                ):
-                    self._waiting[index : index + 1] = [(outcome, left - 1)] if left > 1 else []
-                    return outcome
+                if not outcome.fits(deployment_id, flow_id):
+                    continue
+                if left > 1:
+                    self._waiting[index] = (outcome, left - 1)
+                else:
+                    del self._waiting[index]
+                return outcome
             return None

@@ -42,8 +42,12 @@ def take_snapshot(state: State, auth: Authenticator) -> Snapshot:
     :param auth: its users and tokens
     """
     with state.lock:
+        tables = {}
+        for name in TABLES:
+            table = getattr(state, name)
+            tables[name] = table.all(include_deleted=True)
         return Snapshot(
-            tables={name: getattr(state, name).all(include_deleted=True) for name in TABLES},
+            tables=tables,
             ids=state.ids.copy(),
             execution_ids=frozenset(state.execution_ids),
             rules=dict(state.rules),
@@ -64,7 +68,8 @@ def put_back(snapshot: Snapshot, state: State, auth: Authenticator) -> None:
     """
     with state.lock:
         for name, records in snapshot.tables.items():
-            getattr(state, name).replace(records)
+            table = getattr(state, name)
+            table.replace(records)
         state.ids = snapshot.ids.copy()
         state.execution_ids = set(snapshot.execution_ids)
         state.rules = dict(snapshot.rules)

@@ -1,19 +1,26 @@
 """The state of an instance: its tables, the lock that guards them, and the history.
 
 Each resource has a class of its own that works on one ``State``, e.g. ``Releases(state)``. Every
-method of such a class holds the lock, so that a reader never sees half a change.
+method of such a class holds the lock, so that a reader never sees half a change. ``Store`` has the
+methods of all of them.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, Protocol, TypeVar
 
 from trifacta_emulator.errors import MissingObjectError, ValidationError
 from trifacta_emulator.options import EmulatorOptions
-from trifacta_emulator.packages.definition import Package, parse_version, why_not_importable
+from trifacta_emulator.packages.definition import (
+    Package,
+    Tables,
+    parse_version,
+    why_not_importable,
+)
 from trifacta_emulator.packages.imports import IdSequences
 from trifacta_emulator.records import (
     Deployment,
@@ -53,8 +60,9 @@ class Table(Generic[_Record]):
     def __init__(self, kind: str, lock: threading.RLock, options: EmulatorOptions) -> None:
         self._kind = kind
         self._lock = lock
-        self._clock, self._lag = options.clock, timedelta(seconds=options.list_lag_seconds)
-        self._rows: dict[int, _Record] = {}
+        self._clock = options.clock
+        self._lag = timedelta(seconds=options.list_lag_seconds)
+        self._records: dict[int, _Record] = {}
         #: Only if lists lag: earlier forms of each record that a list may still show, each with its
         #: time.
         self._earlier: dict[int, list[tuple[datetime, _Record]]] = {}
@@ -67,12 +75,12 @@ class Table(Generic[_Record]):
         :raises MissingObjectError: unknown or deleted
         """
         with self._lock:
-            found = self._rows.get(object_id)
-            if found is None:
+            record = self._records.get(object_id)
+            if record is None:
                 raise MissingObjectError(self._kind, object_id, "unknown")
-            if found.deleted_at is not None and not include_deleted:
+            if record.deleted_at is not None and not include_deleted:
                 raise MissingObjectError(self._kind, object_id, "deleted")
-            return found
+            return record
 
     def all(self, *, include_deleted: bool = False) -> tuple[_Record, ...]:
         """List the records, oldest first.
@@ -80,9 +88,7 @@ class Table(Generic[_Record]):
         :param include_deleted: deleted ones too
         """
         with self._lock:
-            return tuple(
-                row for row in self._rows.values() if include_deleted or row.deleted_at is None
-            )
+            return tuple(_selected(self._records.values(), include_deleted=include_deleted))
 
     def listed(self, *, include_deleted: bool = False) -> tuple[_Record, ...]:
         """List the records as a list over the API shows them: as they were a while ago, if the
@@ -92,15 +98,11 @@ class Table(Generic[_Record]):
         :returns: the records, newest first [R: D64]
         """
         with self._lock:
-            then = self._clock() - self._lag
-            rows = (
-                self._rows.values()
-                if not self._lag
-                else [self._at(one, then) for one in self._rows]
-            )
-            return tuple(
-                row for row in rows if row and (include_deleted or row.deleted_at is None)
-            )[::-1]
+            records = list(self._records.values())
+            if self._lag:
+                records = self._lagging()
+            listed = _selected(records, include_deleted=include_deleted)
+            return tuple(reversed(listed))
 
     def read(self, object_id: int, *, include_deleted: bool = False) -> _Record:
         """Find a record as GET by its id shows it: a deleted one goes on being served for a moment
@@ -111,14 +113,11 @@ class Table(Generic[_Record]):
         :raises MissingObjectError: unknown or deleted
         """
         with self._lock:
-            found = self.find(object_id, include_deleted=True)
-            before = (
-                self._at(object_id, self._clock() - self._lag)
-                if self._lag and found.deleted_at
-                else None
-            )
-            if before and before.deleted_at is None:
-                return before
+            record = self.find(object_id, include_deleted=True)
+            if self._lag and record.deleted_at is not None:
+                earlier = self._at(object_id, self._clock() - self._lag)
+                if earlier is not None and earlier.deleted_at is None:
+                    return earlier
             return self.find(object_id, include_deleted=include_deleted)
 
     def put(self, record: _Record) -> _Record:
@@ -128,14 +127,9 @@ class Table(Generic[_Record]):
         :returns: the same record
         """
         with self._lock:
-            self._rows[record.id] = record
+            self._records[record.id] = record
             if self._lag:
-                now, known = self._clock(), self._earlier.setdefault(record.id, [])
-                # The last form that a list shows by now is kept, and what is older is not needed
-                # any more.
-                while len(known) > 1 and known[1][0] <= now - self._lag:
-                    del known[0]
-                known.append((now, record))
+                self._remember(record)
             return record
 
     def discard(self, object_id: int) -> None:
@@ -144,7 +138,7 @@ class Table(Generic[_Record]):
         :param object_id: its id
         """
         with self._lock:
-            self._rows.pop(object_id, None)
+            self._records.pop(object_id, None)
             self._earlier.pop(object_id, None)
 
     def replace(self, records: Iterable[_Record]) -> None:
@@ -153,20 +147,46 @@ class Table(Generic[_Record]):
         :param records: the records in their order, with deleted ones
         """
         with self._lock:
-            self._rows = {record.id: record for record in records}
+            self._records = {record.id: record for record in records}
             self.settle()
 
     def settle(self) -> None:
         """Let lists show all records now, as those that exist from the start."""
-        self._earlier = {
-            number: [(_ALWAYS, record)] for number, record in self._rows.items() if self._lag
-        }
+        self._earlier.clear()
+        if self._lag:
+            for object_id, record in self._records.items():
+                self._earlier[object_id] = [(_ALWAYS, record)]
+
+    def _remember(self, record: _Record) -> None:
+        now = self._clock()
+        forms = self._earlier.setdefault(record.id, [])
+        # The last form that a list shows by now is kept. What is older is not needed any more.
+        while len(forms) > 1 and forms[1][0] <= now - self._lag:
+            del forms[0]
+        forms.append((now, record))
+
+    def _lagging(self) -> list[_Record]:
+        """Return the records as they were a while ago, without those that did not exist then."""
+        then = self._clock() - self._lag
+        records = []
+        for object_id in self._records:
+            record = self._at(object_id, then)
+            if record is not None:
+                records.append(record)
+        return records
 
     def _at(self, object_id: int, then: datetime) -> _Record | None:
         """Return a record as it was at a time; None if it did not exist."""
-        return next(
-            (record for at, record in reversed(self._earlier[object_id]) if at <= then), None
-        )
+        for at, record in reversed(self._earlier[object_id]):
+            if at <= then:
+                return record
+        return None
+
+
+def _selected(records: Iterable[_Record], *, include_deleted: bool) -> list[_Record]:
+    if include_deleted:
+        return list(records)
+    return [record for record in records if record.deleted_at is None]
 
 
 class State:
@@ -210,6 +230,17 @@ class State:
         with self.lock:
             self._events = list(events)
 
+    def replace_tables(self, old: Tables, new: Tables) -> None:
+        """Replace the tables of flows. The flows of one package share them, so that each export
+        shows the others as they are now.
+
+        :param old: the tables that the flows have
+        :param new: the tables that they get
+        """
+        for flow in self.flows.all(include_deleted=True):
+            if flow.tables is old:
+                self.flows.put(replace(flow, tables=new))
+
     def log(
         self,
         at: datetime,
@@ -235,8 +266,18 @@ class State:
         :param package: the package
         :raises ValidationError: it does not fit
         """
-        reason = why_not_importable(
-            package.version, package.edition, self.product, self.options.edition
-        )
+        edition = self.options.edition
+        reason = why_not_importable(package.version, package.edition, self.product, edition)
         if reason is not None:
             raise ValidationError(reason)
+
+
+class Resource:
+    """What the classes of the resources share.
+
+    :param state: the state of the instance
+    """
+
+    def __init__(self, state: State) -> None:
+        #: The tables themselves.
+        self.state = state
