@@ -15,7 +15,14 @@ from typing import Any
 
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.options import EmulatorOptions
-from trifacta_emulator.packages.definition import USERS, Row, Tables
+from trifacta_emulator.packages.definition import (
+    Row,
+    Tables,
+    copied,
+    ids_of,
+    rows_among,
+    rows_with_connection,
+)
 from trifacta_emulator.packages.imports import ImportedPackage
 from trifacta_emulator.records import ImportRule, LocalConnection
 from trifacta_emulator.rules.checks import value_pattern
@@ -67,25 +74,32 @@ def apply_rules(
     :returns: the import with the changes, and the report of them
     :raises ValidationError: the rules or the options refuse the package
     """
-    tables = {table: [dict(row) for row in rows] for table, rows in imported.tables.items()}
-    by_kind = {kind: [rule for rule in rules if rule.kind == kind] for kind in ("object", "value")}
-    using = [
-        row for table in USERS for row in tables[table] if isinstance(row.get("connectionId"), int)
-    ]
-    # A reference to a connection that the package does not describe is as broken as any other.
-    known = {row["id"] for row in described}
-    bare = [
-        {"id": one}
-        for one in dict.fromkeys(row["connectionId"] for row in using)
-        if one not in known
-    ]
-    found, object_changes = _map_connections([*described, *bare], by_kind["object"], local, options)
+    tables = copied(imported.tables)
+    object_rules = [rule for rule in rules if rule.kind == "object"]
+    value_rules = [rule for rule in rules if rule.kind == "value"]
+    using = rows_with_connection(tables)
+    exported = _with_undescribed(described, using)
+    local_ids, object_changes = _map_connections(exported, object_rules, local, options)
     for row in using:
-        row["connectionId"] = found.get(row["connectionId"], row["connectionId"])
-    value_changes = _change_values(tables, by_kind["value"])
-    return replace(
-        imported, tables=tables, rule_changes={"object": object_changes, "value": value_changes}
-    )
+        exported_id = row["connectionId"]
+        row["connectionId"] = local_ids.get(exported_id, exported_id)
+    value_changes = _change_values(tables, value_rules)
+    changes = {"object": object_changes, "value": value_changes}
+    return replace(imported, tables=tables, rule_changes=changes)
+
+
+def _with_undescribed(described: Sequence[Row], using: Sequence[Row]) -> list[Row]:
+    """Add the connections that rows name but the package does not describe: such a reference is as
+    broken as any other.
+    """
+    connections = list(described)
+    known = ids_of(described)
+    for row in using:
+        connection_id = row["connectionId"]
+        if connection_id not in known:
+            known.add(connection_id)
+            connections.append({"id": connection_id})
+    return connections
 
 
 def changed_objects(rule_changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
@@ -93,9 +107,11 @@ def changed_objects(rule_changes: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
 
     :param rule_changes: ``importRuleChanges`` of an import
     """
-    return len(
-        {(item["tableName"], item["id"]) for items in rule_changes.values() for item in items}
-    )
+    changed = set()
+    for changes in rule_changes.values():
+        for change in changes:
+            changed.add((change["tableName"], change["id"]))
+    return len(changed)
 
 
 def _map_connections(
@@ -106,58 +122,86 @@ def _map_connections(
 ) -> tuple[dict[int, int | None], list[Row]]:
     """Find the local connection for each connection of a package.
 
-    Rules apply in their order, each to the result of the earlier ones [R: D51 Define Import Mapping
-    Rules]. When no rule applies, the local connection with the same uuid is taken [I].
+    When no rule applies, the local connection with the same uuid is taken [I].
     """
-    found: dict[int, int | None] = {}
+    local_ids: dict[int, int | None] = {}
     changes: list[Row] = []
     for exported in described:
-        current: Mapping[str, Any] = exported
-        target: LocalConnection | None = None
-        for rule in rules:
-            if not _meets(current, rule.rule["onCondition"]):
-                continue
-            reached = _target(rule, local, options)
-            if reached is not None and reached is not target:
-                target, before = reached, current
-                current = _fields(reached)
-                changes.append(_connection_change(rule, exported["id"], before, current))
+        target, own_changes = _follow_rules(exported, rules, local, options)
+        changes += own_changes
         if target is None:
-            target = next((one for one in local if one.uuid == exported.get("uuid")), None)
+            target = _with_uuid(local, exported.get("uuid"))
         if target is not None:
-            found[exported["id"]] = target.id
+            local_ids[exported["id"]] = target.id
         elif options.unmapped_connections == "refuse":
-            name, uuid = exported.get("name"), exported.get("uuid")
+            name = exported.get("name")
+            uuid = exported.get("uuid")
             raise ValidationError(
                 f"connections: no rule maps {name!r} ({uuid}), and none here has that uuid"
             )
         elif options.unmapped_connections == "clear":
-            found[exported["id"]] = None
-    return found, changes
+            local_ids[exported["id"]] = None
+    return local_ids, changes
+
+
+def _follow_rules(
+    exported: Row,
+    rules: Sequence[ImportRule],
+    local: Sequence[LocalConnection],
+    options: EmulatorOptions,
+) -> tuple[LocalConnection | None, list[Row]]:
+    """Apply the rules in their order, each to the result of the earlier ones [R: D51 Define Import
+    Mapping Rules]. Return the last connection that one leads to, and the changes.
+    """
+    current = exported
+    target: LocalConnection | None = None
+    changes = []
+    for rule in rules:
+        if not _meets(current, rule.rule["onCondition"]):
+            continue
+        reached = _target(rule, local, options)
+        if reached is None or reached is target:
+            continue
+        fields = _fields(reached)
+        changes.append(_connection_change(rule, exported["id"], current, fields))
+        current = fields
+        target = reached
+    return target, changes
+
+
+def _with_uuid(local: Sequence[LocalConnection], uuid: Any) -> LocalConnection | None:
+    for connection in local:
+        if connection.uuid == uuid:
+            return connection
+    return None
 
 
 def _target(
     rule: ImportRule, local: Sequence[LocalConnection], options: EmulatorOptions
 ) -> LocalConnection | None:
     condition = rule.rule["withCondition"]
-    reached = [one for one in local if _meets(_fields(one), condition)]
+    reached = [connection for connection in local if _meets(_fields(connection), condition)]
     if len(reached) == 1:
         return reached[0]
     if options.unknown_rule_target == "ignore":
         return None
-    number = "no connection" if not reached else f"{len(reached)} connections"
+    number = "no connection"
+    if reached:
+        number = f"{len(reached)} connections"
     raise ValidationError(
         f"objectImportRules {rule.id}: withCondition {condition} leads to {number}"
     )
 
 
 def _meets(row: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
-    # Ids are written as numbers and as strings [R: D64] [P: VC]. A missing field meets no
-    # condition.
-    return all(
-        row.get(name) is not None and str(row[name]) == str(value)
-        for name, value in condition.items()
-    )
+    for name, wanted in condition.items():
+        # A missing field meets no condition.
+        if row.get(name) is None:
+            return False
+        # Ids are written as numbers and as strings [R: D64] [P: VC].
+        if str(row[name]) != str(wanted):
+            return False
+    return True
 
 
 def _fields(connection: LocalConnection) -> Row:
@@ -186,7 +230,8 @@ def _change_values(tables: Tables, rules: Sequence[ImportRule]) -> list[Row]:
     changes: list[Row] = []
     reachable = _reachable(tables)
     for rule in rules:
-        kind, replace_in = rule.rule["type"], _replacer(rule)
+        kind = rule.rule["type"]
+        replace_in = _replacer(rule)
         for table, column in _PLACES[kind]:
             for row in reachable.get(table, tables[table]):
                 before = row.get(column)
@@ -198,56 +243,76 @@ def _change_values(tables: Tables, rules: Sequence[ImportRule]) -> list[Row]:
 
 
 def _reachable(tables: Tables) -> Tables:
-    """Leave out what only parameterised datasets read: no rule works for them [R: DIFF Define
-    Import Mapping Rules].
+    """Leave out what only parameterised datasets read: no rule works for them
+    [R: DIFF Define Import Mapping Rules].
     """
-    fixed = [row for row in tables["datasources"] if row.get("isDynamic") is not True]
-    sources, locations = (
-        {row["id"] for row in fixed},
-        {row.get("storageLocationId") for row in fixed},
-    )
+    dataset_ids = set()
+    location_ids = set()
+    for dataset in tables["datasources"]:
+        if dataset.get("isDynamic") is not True:
+            dataset_ids.add(dataset["id"])
+            location_ids.add(dataset.get("storageLocationId"))
     return {
-        "storagelocations": [row for row in tables["storagelocations"] if row["id"] in locations],
-        "relationalsources": [
-            row for row in tables["relationalsources"] if row["datasourceId"] in sources
-        ],
+        "storagelocations": rows_among(tables["storagelocations"], "id", location_ids),
+        "relationalsources": rows_among(tables["relationalsources"], "datasourceId", dataset_ids),
     }
 
 
 def _replacer(rule: ImportRule) -> _Replace:
     # A rule replaces every occurrence, and inserts ``with`` as it is, without groups: our choices
     # [?].
-    on, to = rule.rule["on"], rule.rule["with"]
-    pattern = value_pattern(on)
+    old = rule.rule["on"]
+    new = rule.rule["with"]
+    pattern = value_pattern(old)
+
+    def replaced(text: str) -> str:
+        return text.replace(old, new)
+
+    def substituted(text: str) -> str:
+        return pattern.sub(inserted, text) if pattern else text
+
+    def inserted(_: re.Match[str]) -> str:
+        return str(new)
+
     if pattern is None:
-        return lambda text: text.replace(on, to)
-    return lambda text: pattern.sub(lambda _: to, text)
+        return replaced
+    return substituted
 
 
-def _changed(kind: str, table: str, row: Row, value: Any, replace_in: _Replace) -> Any:
-    if isinstance(value, list):
+def _changed(kind: str, table: str, row: Row, before: Any, replace_in: _Replace) -> Any:
+    if isinstance(before, list):
         # The path of a table: catalog, schema.
-        return [replace_in(one) if isinstance(one, str) else one for one in value]
-    if not isinstance(value, str) or not value:
-        return value
+        return [replace_in(name) if isinstance(name, str) else name for name in before]
+    if not isinstance(before, str) or not before:
+        return before
     if table == "writesettings":
-        return _in_uri(kind, value, replace_in)
+        return _in_uri(kind, before, replace_in)
     if kind == "s3Bucket" and str(row.get("type")).lower() not in _S3:
-        return value
-    return replace_in(value)
+        return before
+    return replace_in(before)
 
 
 def _in_uri(kind: str, text: str, replace_in: _Replace) -> str:
     uri = _URI.fullmatch(text)
     if uri is None:
+        # Only a path.
         return replace_in(text) if kind == "fileLocation" else text
-    scheme, part = uri["scheme"].lower(), _URI_PARTS[kind]
-    # A bucket is not a host, and only buckets of S3 have a rule.
-    foreign = scheme not in _S3 if kind == "s3Bucket" else kind == "host" and scheme in _BUCKETS
-    if foreign or not uri[part]:
+    part = _URI_PARTS[kind]
+    if not uri[part] or not _concerns(kind, uri["scheme"].lower()):
         return text
     start, end = uri.span(part)
     return text[:start] + replace_in(uri[part]) + text[end:]
+
+
+def _concerns(kind: str, scheme: str) -> bool:
+    """Tell whether rules of a type are for addresses of a scheme: a bucket is not a host, and only
+    buckets of S3 have a rule.
+    """
+    if kind == "s3Bucket":
+        return scheme in _S3
+    if kind == "host":
+        return scheme not in _BUCKETS
+    return True
 
 
 def _value_change(

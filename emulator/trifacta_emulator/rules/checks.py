@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from trifacta_emulator.errors import ValidationError
@@ -28,20 +29,27 @@ def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:
     """
     if not isinstance(rules, (list, tuple)):
         raise ValidationError("The body must be a JSON array of rules")
+    copies = []
     for number, rule in enumerate(rules):
         if not isinstance(rule, dict):
             raise ValidationError(f"[{number}] is not an object")
-        fields = _FIELDS[kind]
-        wrong = [name for name in fields if name not in rule] + [
-            name for name in rule if name not in fields
-        ]
-        if wrong:
-            raise ValidationError(
-                f"[{number}] must have {', '.join(fields)} and nothing else; wrong: {wrong}"
-            )
-        check = _check_object_rule if kind == "object" else _check_value_rule
-        check(number, rule)
-    return [dict(rule) for rule in rules]
+        _check_fields(number, rule, _FIELDS[kind])
+        if kind == "object":
+            _check_object_rule(number, rule)
+        else:
+            _check_value_rule(number, rule)
+        copies.append(dict(rule))
+    return copies
+
+
+def _check_fields(number: int, rule: Row, fields: Sequence[str]) -> None:
+    missing = [name for name in fields if name not in rule]
+    unknown = [name for name in rule if name not in fields]
+    wrong = missing + unknown
+    if wrong:
+        raise ValidationError(
+            f"[{number}] must have {', '.join(fields)} and nothing else; wrong: {wrong}"
+        )
 
 
 def value_pattern(on: str) -> re.Pattern[str] | None:
@@ -54,7 +62,8 @@ def value_pattern(on: str) -> re.Pattern[str] | None:
     :returns: ``None`` for a literal
     :raises re.error: the regular expression is wrong
     """
-    if len(on) < 3 or not (on.startswith("/") and on.endswith("/")):
+    has_slashes = on.startswith("/") and on.endswith("/")
+    if len(on) < 3 or not has_slashes:
         return None
     return re.compile(on[1:-1])
 
@@ -66,17 +75,18 @@ def _check_object_rule(number: int, rule: Row) -> None:
             f'[{number}].tableName must be "connections", not {rule["tableName"]!r}'
         )
     for name in ("onCondition", "withCondition"):
-        condition = rule[name]
-        # Literals on fields [R: D51 Define Import Mapping Rules]. Ids are numbers or strings [R:
-        # D64] [P: VC].
-        if (
-            not isinstance(condition, dict)
-            or not condition
-            or not all(map(_is_literal, condition.values()))
-        ):
+        if not _is_condition(rule[name]):
             raise ValidationError(
                 f"[{number}].{name} must be an object of field names and literal values"
             )
+
+
+def _is_condition(condition: Any) -> bool:
+    if not isinstance(condition, dict) or not condition:
+        return False
+    # Literals on fields [R: D51 Define Import Mapping Rules]. Ids are numbers or strings
+    # [R: D64] [P: VC].
+    return all(map(_is_literal, condition.values()))
 
 
 def _check_value_rule(number: int, rule: Row) -> None:
