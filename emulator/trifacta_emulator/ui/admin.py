@@ -11,7 +11,7 @@ from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.faults.matching import Fault
 from trifacta_emulator.faults.waiting import WaitingKind
 from trifacta_emulator.state.runs import RunOutcome
-from trifacta_emulator.ui.guard import change, reading
+from trifacta_emulator.ui.guard import check_json_change, check_read, guarded
 
 _LOGIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in</title></head>
@@ -21,6 +21,16 @@ _LOGIN_PAGE = """<!doctype html>
 """
 
 
+#: What an author may change, with the kinds of values.
+_EDITS: dict[str, type] = {
+    "name": str,
+    "description": str,
+    "dataset_path": str,
+    "output_path": str,
+    "adhoc_output": bool,
+}
+
+
 async def _add(request: Request) -> Response:
     """POST a fault."""
     body = await json_object(request)
@@ -28,12 +38,14 @@ async def _add(request: Request) -> Response:
         fault = Fault.from_json(body)
     except ValueError as error:
         raise ValidationError(str(error)) from error
-    return JSONResponse(context_of(request).faults.add(fault).to_json(), status_code=201)
+    armed = context_of(request).faults.add(fault)
+    return JSONResponse(armed.to_json(), status_code=201)
 
 
 async def _list(request: Request) -> Response:
     """GET the faults with their counters, and with used-up ones."""
-    return JSONResponse({"data": [armed.to_json() for armed in context_of(request).faults.all()]})
+    faults = context_of(request).faults.all()
+    return JSONResponse({"data": [armed.to_json() for armed in faults]})
 
 
 async def _clear(request: Request) -> Response:
@@ -54,29 +66,24 @@ def _finisher(kind: WaitingKind) -> Handler:
 
 
 async def _edit_flow(request: Request) -> Response:
-    """PATCH a flow, as its author can in the UI: the fields of ``Flows.edit``."""
-    body = await json_object(request)
-    kinds = {
-        "name": str,
-        "description": str,
-        "dataset_path": str,
-        "output_path": str,
-        "adhoc_output": bool,
-    }
-    for name, value in body.items():
-        if name not in kinds or not isinstance(value, kinds[name]):
+    """PATCH a flow, as its author can in the UI: the fields of ``Flows.edit_flow``."""
+    edits = await json_object(request)
+    for name, edit in edits.items():
+        kind = _EDITS.get(name)
+        if kind is None or not isinstance(edit, kind):
             raise ValidationError(
-                f"{name}: allowed are {', '.join(kinds)}; adhoc_output is a boolean, the others are"
-                " strings"
+                f"{name}: allowed are {', '.join(_EDITS)}; adhoc_output is a boolean, the others"
+                " are strings"
             )
-    flow = context_of(request).store.edit_flow(path_id(request), **body)
+    flow = context_of(request).store.edit_flow(path_id(request), **edits)
     return JSONResponse({"id": flow.id, "name": flow.name})
 
 
 async def _add_outcome(request: Request) -> Response:
     """POST an outcome of the next runs."""
+    body = await json_object(request)
     try:
-        outcome = RunOutcome.from_json(await json_object(request))
+        outcome = RunOutcome.from_json(body)
     except ValueError as error:
         raise ValidationError(str(error)) from error
     context_of(request).store.runs.add(outcome)
@@ -85,9 +92,8 @@ async def _add_outcome(request: Request) -> Response:
 
 async def _list_outcomes(request: Request) -> Response:
     """GET the outcomes that are not used up."""
-    return JSONResponse(
-        {"data": [one.to_json() for one in context_of(request).store.runs.waiting()]}
-    )
+    outcomes = context_of(request).store.runs.waiting()
+    return JSONResponse({"data": [outcome.to_json() for outcome in outcomes]})
 
 
 async def _clear_outcomes(request: Request) -> Response:
@@ -101,16 +107,32 @@ async def _login(_: Request) -> Response:
     return HTMLResponse(_LOGIN_PAGE)
 
 
+def _post(path: str, handler: Handler) -> Route:
+    return Route(path, guarded(handler, check_json_change), methods=["POST"])
+
+
+def _get(path: str, handler: Handler) -> Route:
+    return Route(path, guarded(handler, check_read), methods=["GET"])
+
+
+def _patch(path: str, handler: Handler) -> Route:
+    return Route(path, guarded(handler, check_json_change), methods=["PATCH"])
+
+
+def _delete(path: str, handler: Handler) -> Route:
+    return Route(path, guarded(handler, check_json_change), methods=["DELETE"])
+
+
 ROUTES = (
-    Route("/emulator/faults", change(_add), methods=["POST"]),
-    Route("/emulator/faults", reading(_list), methods=["GET"]),
-    Route("/emulator/faults", change(_clear), methods=["DELETE"]),
-    Route("/emulator/flows/{id:int}", change(_edit_flow), methods=["PATCH"]),
-    Route("/emulator/runs", change(_add_outcome), methods=["POST"]),
-    Route("/emulator/runs", reading(_list_outcomes), methods=["GET"]),
-    Route("/emulator/runs", change(_clear_outcomes), methods=["DELETE"]),
-    Route("/emulator/release-held", change(_finisher("held")), methods=["POST"]),
-    Route("/emulator/commit-late", change(_finisher("commit")), methods=["POST"]),
-    Route("/emulator/activate-late", change(_finisher("activation")), methods=["POST"]),
+    _post("/emulator/faults", _add),
+    _get("/emulator/faults", _list),
+    _delete("/emulator/faults", _clear),
+    _patch("/emulator/flows/{id:int}", _edit_flow),
+    _post("/emulator/runs", _add_outcome),
+    _get("/emulator/runs", _list_outcomes),
+    _delete("/emulator/runs", _clear_outcomes),
+    _post("/emulator/release-held", _finisher("held")),
+    _post("/emulator/commit-late", _finisher("commit")),
+    _post("/emulator/activate-late", _finisher("activation")),
     Route("/login", _login, methods=["GET", "POST"]),
 )

@@ -15,7 +15,7 @@ import trifacta_emulator
 from trifacta_emulator.api.endpoint import context_of, json_object, path_id
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.state.document import read_state, write_state
-from trifacta_emulator.ui.guard import change, check_change, private, reading
+from trifacta_emulator.ui.guard import check_change, check_json_change, check_read, guarded
 
 #: A state document holds the flows of all releases.
 _MOST_STATE_BYTES = 64 * 1024 * 1024
@@ -40,7 +40,8 @@ async def _health(request: Request) -> Response:
 
 async def _calls(request: Request) -> Response:
     """GET the calls since the start or the last clearing, oldest first."""
-    return JSONResponse({"data": [asdict(call) for call in list(context_of(request).calls)]})
+    calls = list(context_of(request).calls)
+    return JSONResponse({"data": [asdict(call) for call in calls]})
 
 
 async def _clear_calls(request: Request) -> Response:
@@ -63,8 +64,8 @@ async def _state(request: Request) -> Response:
 
 async def _replace_state(request: Request) -> Response:
     """PUT the whole state. A document that is wrong changes nothing."""
-    check_change(request)
-    context, document = context_of(request), await json_object(request, _MOST_STATE_BYTES)
+    context = context_of(request)
+    document = await json_object(request, _MOST_STATE_BYTES)
     try:
         await run_in_threadpool(read_state, document, context.store.state, context.auth)
     except ValueError as error:
@@ -74,19 +75,24 @@ async def _replace_state(request: Request) -> Response:
 
 async def _change_release(request: Request) -> Response:
     """PATCH a release, as a person does on the page of the instance: ``{"active": true}``."""
-    context, body = context_of(request), await json_object(request)
+    body = await json_object(request)
     if set(body) != {"active"} or not isinstance(body["active"], bool):
         raise ValidationError("active: true or false is required, and nothing else")
-    release = context.store.update_release(path_id(request), active=body["active"])
+    store = context_of(request).store
+    release = store.update_release(path_id(request), active=body["active"])
     return JSONResponse({"id": release.id, "active": release.active})
 
 
+_STATE = "/emulator/state"
+_CALLS = "/emulator/calls"
+_RELEASE = "/emulator/releases/{id:int}"
 ROUTES = (
     Route("/emulator/health", _health, methods=["GET"]),
-    Route("/emulator/calls", reading(_calls), methods=["GET"]),
-    Route("/emulator/calls", change(_clear_calls), methods=["DELETE"]),
-    Route("/emulator/reset", change(_reset), methods=["POST"]),
-    Route("/emulator/state", private(_state), methods=["GET"]),
-    Route("/emulator/state", _replace_state, methods=["PUT"]),
-    Route("/emulator/releases/{id:int}", change(_change_release), methods=["PATCH"]),
+    Route(_CALLS, guarded(_calls, check_read), methods=["GET"]),
+    Route(_CALLS, guarded(_clear_calls, check_json_change), methods=["DELETE"]),
+    Route("/emulator/reset", guarded(_reset, check_json_change), methods=["POST"]),
+    # The state shows passwords, so only who may change it may read it.
+    Route(_STATE, guarded(_state, check_change), methods=["GET"]),
+    Route(_STATE, guarded(_replace_state, check_change), methods=["PUT"]),
+    Route(_RELEASE, guarded(_change_release, check_json_change), methods=["PATCH"]),
 )

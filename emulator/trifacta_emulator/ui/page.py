@@ -24,7 +24,8 @@ _ROWS_SHOWN = 30
 
 
 def _hash_of(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 _POLICY = (
@@ -48,38 +49,40 @@ _EMPTY = {
 async def show(request: Request) -> Response:
     """GET the page of the instance, without a login."""
     context = context_of(request)
-    deployments, flows = context.store.deployments(), context.store.flows()
-    sections = _flows(flows) + "".join(_deployment(context, one) for one in deployments)
+    sections = _flows(context.store.flows())
+    for deployment in context.store.deployments():
+        sections += _deployment(context, deployment)
     if not sections:
         sections = f'<section id="empty">{_EMPTY[_kind(context.options)]}</section>'
-    return _page(request, sections + _job_groups(context.store.job_groups()) + _history(context))
+    sections += _job_groups(context.store.job_groups())
+    sections += _history(context)
+    return _page(request, sections)
 
 
 async def show_deployment(request: Request) -> Response:
     """GET the page of one deployment. Links of Airflow tasks lead here."""
-    context, deployment_id = context_of(request), path_id(request)
-    deployment = context.store.deployment(deployment_id)
-    return _page(
-        request,
-        _deployment(context, deployment) + _job_groups(context.store.job_groups(deployment_id)),
-    )
+    context = context_of(request)
+    deployment_id = path_id(request)
+    sections = _deployment(context, context.store.deployment(deployment_id))
+    sections += _job_groups(context.store.job_groups(deployment_id))
+    return _page(request, sections)
 
 
 async def show_job_group(request: Request) -> Response:
     """GET the page of one job group. Links of Airflow tasks lead here."""
     group = context_of(request).store.job_group(path_id(request))
-    jobs = [
-        f'<tr><th scope="row">{job.id}</th><td>{escape(job.type)}</td></tr>' for job in group.jobs
-    ]
-    facts = {"Reads": group.inputs, "Writes": group.outputs, "Parameters": dict(group.overrides)}
-    rows = [
-        f'<tr><th scope="row">{name}</th><td class="code">{escape(json.dumps(value))}</td></tr>'
-        for name, value in facts.items()
-    ]
-    sections = _section("jobs", "Jobs", ("Job", "Type"), jobs) + _section(
-        "data", "Data", ("What", "Value"), rows
-    )
-    return _page(request, _job_groups((group,)) + sections)
+    jobs = []
+    for job in group.jobs:
+        jobs.append(f'<tr><th scope="row">{job.id}</th><td>{escape(job.type)}</td></tr>')
+    data = {"Reads": group.inputs, "Writes": group.outputs, "Parameters": dict(group.overrides)}
+    rows = []
+    for name, content in data.items():
+        words = escape(json.dumps(content))
+        rows.append(f'<tr><th scope="row">{name}</th><td class="code">{words}</td></tr>')
+    sections = _job_groups((group,))
+    sections += _section("jobs", "Jobs", ("Job", "Type"), jobs)
+    sections += _section("data", "Data", ("What", "Value"), rows)
+    return _page(request, sections)
 
 
 def _kind(options: EmulatorOptions) -> str:
@@ -168,18 +171,24 @@ def _release(release: Release) -> str:
 
 
 def _flows(flows: Sequence[Flow]) -> str:
-    rows = [
-        f'<tr><th scope="row">{flow.id}</th><td>{escape(flow.name)}</td>{_time(flow.updated_at)}'
-        f"<td>{flow.exports}</td></tr>"
-        for flow in flows
-    ]
-    return _section("flows", "Flows", ("Flow", "Name", "Changed", "Exports"), rows) if flows else ""
+    if not flows:
+        return ""
+    rows = []
+    for flow in flows:
+        rows.append(
+            f'<tr><th scope="row">{flow.id}</th><td>{escape(flow.name)}</td>'
+            f"{_time(flow.updated_at)}<td>{flow.exports}</td></tr>"
+        )
+    return _section("flows", "Flows", ("Flow", "Name", "Changed", "Exports"), rows)
 
 
 def _job_groups(groups: Sequence[JobGroup]) -> str:
-    rows = [_job_group(group) for group in groups[::-1][:_ROWS_SHOWN]]
+    if not groups:
+        return ""
+    newest = groups[::-1][:_ROWS_SHOWN]
+    rows = [_job_group(group) for group in newest]
     columns = ("Job group", "State", "Flow", "Deployment", "Release", "Started", "Message")
-    return _section("job-groups", "Job groups", columns, rows) if groups else ""
+    return _section("job-groups", "Job groups", columns, rows)
 
 
 def _job_group(group: JobGroup) -> str:
@@ -194,11 +203,14 @@ def _job_group(group: JobGroup) -> str:
 
 
 def _history(context: Context) -> str:
-    events = context.store.events()[::-1][:_ROWS_SHOWN]
-    if not events:
+    newest = context.store.events()[::-1][:_ROWS_SHOWN]
+    if not newest:
         return ""
     emails = {person.id: person.user.email for person in context.auth.people}
-    rows = [_event(event, emails.get(event.user_id, str(event.user_id))) for event in events]
+    rows = []
+    for event in newest:
+        person = emails.get(event.user_id, str(event.user_id))
+        rows.append(_event(event, person))
     return _section("history", "History", ("Time", "Deployment", "Release", "What", "Who"), rows)
 
 
