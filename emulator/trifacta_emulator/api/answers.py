@@ -1,7 +1,7 @@
 """The answer to an import, in the shape of the product's version.
 
-* Before 6.8: exactly the objects of the vendor's page, with flat columns and users as plain ids [R:
-  SEED].
+* Before 6.8: exactly the objects of the vendor's page, with flat columns and users as plain ids
+  [R: SEED].
 * 6.8 and 7.x: references as objects, but flows still flat [R: D68 API Flows Package Post v4].
 * From 8.0 on: flows with ``creator`` and ``updater``, and more lists [P: AAC25]. The real release
   of that change is not known [?].
@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from trifacta_emulator.clock import iso
@@ -41,34 +42,39 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
     }
     if product.release < NEW_FLOW_DEFINITION:
         return answer | _flat_lists(imported)
-    tables = imported.tables
     latest = product.release >= LATEST_SHAPE
     flow = _latest_flow if latest else _flat_flow
-    answer |= {
-        "flows": [flow(imported, row) for row in tables["flows"]],
-        "datasources": [_datasource(imported, row) for row in tables["datasources"]],
-        "flownodes": [flownode_row(row, _stamp(imported, row)) for row in tables["flownodes"]],
-        "outputobjects": [
-            output_row(row, _stamp(imported, row)) for row in tables["outputobjects"]
-        ],
-    }
+    tables = imported.tables
+    answer["flows"] = [flow(imported, row) for row in tables["flows"]]
+    answer["datasources"] = [_datasource(imported, row) for row in tables["datasources"]]
+    answer["flownodes"] = _stamped(imported, "flownodes", flownode_row)
+    answer["outputobjects"] = _stamped(imported, "outputobjects", output_row)
     if latest:
-        answer |= {
-            # The name is documented, as a bare object [P: AAC25]. The content is our choice [?].
-            "createdObjectMapping": {
-                table: {str(old): new for old, new in ids.items()}
-                for table, ids in imported.mapping.items()
-            },
-            "flowedges": [edge_row(row, _stamp(imported, row)) for row in tables["flowedges"]],
-            "recipes": [recipe_row(row, _stamp(imported, row)) for row in tables["recipes"]],
-            "webhookflowtasks": [_webhook(imported, row) for row in tables["webhookflowtasks"]],
-        }
+        # The name is documented, as a bare object [P: AAC25]. The content is our choice [?].
+        answer["createdObjectMapping"] = _mapping(imported)
+        answer["flowedges"] = _stamped(imported, "flowedges", edge_row)
+        answer["recipes"] = _stamped(imported, "recipes", recipe_row)
+        answer["webhookflowtasks"] = _stamped(imported, "webhookflowtasks", _webhook)
     return answer
 
 
+def _stamped(
+    imported: ImportedPackage, table: str, written: Callable[[Row, Row], Row]
+) -> list[Row]:
+    """Write the rows of a table, each with its times and people."""
+    return [written(row, _stamp(imported, row)) for row in imported.tables[table]]
+
+
+def _mapping(imported: ImportedPackage) -> dict[str, dict[str, int]]:
+    mapping = {}
+    for table, ids in imported.mapping.items():
+        mapping[table] = {str(old): new for old, new in ids.items()}
+    return mapping
+
+
 def _times(imported: ImportedPackage, row: Row) -> Row:
-    # createdAt is the package's own if it has one: on the page it is older than the release [R:
-    # SEED].
+    # createdAt is the package's own if it has one: on the page it is older than the release
+    # [R: SEED].
     now = iso(imported.at)
     return {"createdAt": row.get("createdAt") or now, "updatedAt": now}
 
@@ -103,48 +109,55 @@ def _flat_lists(imported: ImportedPackage) -> dict[str, list[Row]]:
     tables = imported.tables
     return {
         "flows": [_flat_flow(imported, row) for row in tables["flows"]],
-        "datasources": [
-            {
-                **{flag: bool(row.get(flag)) for flag in _DATASOURCE_FLAGS},
-                "id": row["id"],
-                "dynamicPath": row.get("dynamicPath"),
-                "cpProject": row.get("cpProject"),
-                "workspaceId": _WORKSPACE_ID,
-                "connectionId": row.get("connectionId"),
-                "storageLocationId": row["storageLocationId"],
-                **_flat_stamp(imported, row),
-                "parsingScriptId": row["parsingScriptId"],
-                "size_deprecated": None,
-                "path_deprecated": None,
-            }
-            for row in tables["datasources"]
-        ],
-        "flownodes": [
-            {
-                "id": row["id"],
-                "scriptId": row["scriptId"],
-                "flowId": row["flowId"],
-                "flowNodeId": row["flowNodeId"],
-                "wrangled": bool(row.get("wrangled")),
-                "referenceId": row["referenceId"],
-                **_flat_stamp(imported, row),
-                # Samples are not in a package [R: SMC87 import-flow].
-                "activesampleId": None,
-            }
-            for row in tables["flownodes"]
-        ],
-        # The page's list is empty; its columns are [I].
-        "outputobjects": [
-            {
-                "id": row["id"],
-                "execution": row.get("execution"),
-                "profiler": bool(row.get("profiler")),
-                "isAdhoc": bool(row.get("isAdhoc")),
-                "flowNodeId": row["flowNodeId"],
-                **_flat_stamp(imported, row),
-            }
-            for row in tables["outputobjects"]
-        ],
+        "datasources": [_flat_datasource(imported, row) for row in tables["datasources"]],
+        "flownodes": [_flat_node(imported, row) for row in tables["flownodes"]],
+        "outputobjects": [_flat_output(imported, row) for row in tables["outputobjects"]],
+    }
+
+
+def _datasource_flags(row: Row) -> Row:
+    return {flag: bool(row.get(flag)) for flag in _DATASOURCE_FLAGS}
+
+
+def _flat_datasource(imported: ImportedPackage, row: Row) -> Row:
+    return {
+        **_datasource_flags(row),
+        "id": row["id"],
+        "dynamicPath": row.get("dynamicPath"),
+        "cpProject": row.get("cpProject"),
+        "workspaceId": _WORKSPACE_ID,
+        "connectionId": row.get("connectionId"),
+        "storageLocationId": row["storageLocationId"],
+        **_flat_stamp(imported, row),
+        "parsingScriptId": row["parsingScriptId"],
+        "size_deprecated": None,
+        "path_deprecated": None,
+    }
+
+
+def _flat_node(imported: ImportedPackage, row: Row) -> Row:
+    return {
+        "id": row["id"],
+        "scriptId": row["scriptId"],
+        "flowId": row["flowId"],
+        "flowNodeId": row["flowNodeId"],
+        "wrangled": bool(row.get("wrangled")),
+        "referenceId": row["referenceId"],
+        **_flat_stamp(imported, row),
+        # Samples are not in a package [R: SMC87 import-flow].
+        "activesampleId": None,
+    }
+
+
+def _flat_output(imported: ImportedPackage, row: Row) -> Row:
+    # The page's list is empty; its columns are [I].
+    return {
+        "id": row["id"],
+        "execution": row.get("execution"),
+        "profiler": bool(row.get("profiler")),
+        "isAdhoc": bool(row.get("isAdhoc")),
+        "flowNodeId": row["flowNodeId"],
+        **_flat_stamp(imported, row),
     }
 
 
@@ -182,7 +195,7 @@ def flownode_row(row: Row, stamp: Row) -> Row:
 def _datasource(imported: ImportedPackage, row: Row) -> Row:
     # Names of ImportedDataset in the API description [P: AAC25]; for 6.8 and 7.x [I].
     return {
-        **{flag: bool(row.get(flag)) for flag in _DATASOURCE_FLAGS},
+        **_datasource_flags(row),
         "id": row["id"],
         "dynamicPath": row.get("dynamicPath"),
         "type": row.get("type"),
@@ -245,11 +258,11 @@ def recipe_row(row: Row, stamp: Row) -> Row:
     }
 
 
-def _webhook(imported: ImportedPackage, row: Row) -> Row:
+def _webhook(row: Row, stamp: Row) -> Row:
     # [P: AAC25]
     return {
         "id": row["id"],
         "name": row.get("name"),
         "flow": _reference(row["flowId"]),
-        **_stamp(imported, row),
+        **stamp,
     }

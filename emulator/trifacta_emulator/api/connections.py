@@ -15,22 +15,24 @@ from trifacta_emulator.records import LocalConnection
 
 async def list_all(request: Request) -> Response:
     """GET, newest first [R: D64] [P: AAC25]. Every user sees all connections: our choice [?]."""
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     wanted = embeds(params, "connections", PEOPLE)
-    rows = [
-        embed_people(context, _body(row), wanted)
-        for row in context.store.state.connections.listed()
-    ]
-    return JSONResponse(list_answer(rows, params))
+    bodies = []
+    for connection in context.store.state.connections.listed():
+        bodies.append(embed_people(context, _body(connection), wanted))
+    return JSONResponse(list_answer(bodies, params))
 
 
 async def read(request: Request) -> Response:
     """GET one [P: AAC25]."""
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     connection = context.store.state.connections.read(path_id(request))
     wanted = embeds(params, "connections", PEOPLE)
-    [body] = select_fields([embed_people(context, _body(connection), wanted)], params)
-    return JSONResponse(body)
+    body = embed_people(context, _body(connection), wanted)
+    [selected] = select_fields([body], params)
+    return JSONResponse(selected)
 
 
 async def count(request: Request) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,9 +14,11 @@ from trifacta_emulator.api.endpoint import (
     json_object,
     path_id,
     person_of,
+    required_name,
 )
 from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import (
+    Paging,
     embedded_list,
     embeds,
     flag,
@@ -26,17 +27,18 @@ from trifacta_emulator.api.query import (
     select_fields,
 )
 from trifacta_emulator.api.releases import deployment_body, release_body, release_rows, updated_body
-from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
-from trifacta_emulator.records import Deployment
+from trifacta_emulator.records import Deployment, Release
 
 
 async def create(request: Request) -> Response:
     """POST: the body is ``{"name": ...}`` [P: GR], the answer [I]."""
     context = context_of(request)
-    name = _name(await json_object(request))
+    name = required_name(await json_object(request))
     deployment = context.store.create_deployment(name, person_of(request).id)
-    counts = _counts(context, deployment) if context.options.counts_on_create else {}
+    counts: Row = {}
+    if context.options.counts_on_create:
+        counts = _counts(context, deployment)
     return JSONResponse(deployment_body(deployment, counts), status_code=201)
 
 
@@ -44,41 +46,51 @@ async def list_all(request: Request) -> Response:
     """GET: accessible deployments, newest first [R: VS-143186630]. Here every user can
     access all.
     """
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     with_deleted = flag(params, "includeDeleted")
     wanted = embeds(params, "deployments", _associations(context))
-    rows = [
-        _embedded(context, row, wanted, with_deleted=with_deleted)
-        for row in context.store.state.deployments.listed(include_deleted=with_deleted)
-        if params.get("deploymentId") in (None, str(row.id))
-    ]
-    return JSONResponse(list_answer(rows, params))
+    wanted_id = params.get("deploymentId")
+    bodies = []
+    for deployment in context.store.state.deployments.listed(include_deleted=with_deleted):
+        if wanted_id in (None, str(deployment.id)):
+            body = _embedded(context, deployment, wanted, with_deleted=with_deleted)
+            bodies.append(body)
+    return JSONResponse(list_answer(bodies, params))
 
 
 async def read(request: Request) -> Response:
     """GET one, with ``embed=releases`` [R: D64 API Deployments Get Release List v4]."""
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     with_deleted = flag(params, "includeDeleted")
-    deployment = context.store.state.deployments.read(
-        path_id(request), include_deleted=with_deleted
-    )
+    deployments = context.store.state.deployments
+    deployment = deployments.read(path_id(request), include_deleted=with_deleted)
     wanted = embeds(params, "deployments", _associations(context))
-    if "releases" in wanted and context.options.embed_paging and not wanted["releases"]:
-        # The page says that limit and offset page the releases; we are not sure [?].
-        page = paging(params)
-        limit = {} if page.limit is None else {"limit": str(page.limit)}
-        wanted["releases"] = {"offset": str(page.offset), **limit}
-    whole = _embedded(context, deployment, wanted, with_deleted=with_deleted)
-    [body] = select_fields([whole], params)
-    return JSONResponse(body)
+    # Whether limit and offset page the embedded releases, as the page says, is not sure [?].
+    without_options = wanted.get("releases") == {}
+    if without_options and context.options.embed_paging:
+        wanted["releases"] = _page_options(paging(params))
+    body = _embedded(context, deployment, wanted, with_deleted=with_deleted)
+    [selected] = select_fields([body], params)
+    return JSONResponse(selected)
+
+
+def _page_options(page: Paging) -> dict[str, str]:
+    options = {"offset": str(page.offset)}
+    if page.limit is not None:
+        options["limit"] = str(page.limit)
+    return options
 
 
 async def rename(request: Request) -> Response:
     """PATCH the name. The short answer is [I]."""
-    context, deployment_id = context_of(request), path_id(request)
-    context.store.deployment(deployment_id)
-    name = _name(await json_object(request))
-    renamed = context.store.rename_deployment(deployment_id, name, person_of(request).id)
+    store = context_of(request).store
+    deployment_id = path_id(request)
+    # An unknown deployment is a 404, also with a wrong body.
+    store.deployment(deployment_id)
+    name = required_name(await json_object(request))
+    renamed = store.rename_deployment(deployment_id, name, person_of(request).id)
     return JSONResponse(updated_body(renamed))
 
 
@@ -90,7 +102,9 @@ async def delete(request: Request) -> Response:
 
 def _associations(context: Context) -> tuple[str, ...]:
     # Whether releases can be embedded is for the options to decide.
-    return PEOPLE if context.options.release_list == "plain" else ("releases", *PEOPLE)
+    if context.options.release_list == "plain":
+        return PEOPLE
+    return ("releases", *PEOPLE)
 
 
 def _embedded(
@@ -107,34 +121,31 @@ def _embedded(
     return embed_people(context, body, wanted)
 
 
-def _name(body: dict[str, Any]) -> str:
-    name = body.get("name")
-    # A name is required: our choice [?].
-    if not isinstance(name, str) or not name.strip():
-        raise ValidationError("name: a non-empty string is required")
-    return name
-
-
 def _counts(context: Context, deployment: Deployment) -> Row:
     releases = context.store.releases(deployment.id)
+    latest: Row | int | None = None
     # latestRelease is null without releases [R: VS-143186630]. Otherwise it is an object or an id
     # [?].
-    latest: Row | int | None = None
     if releases:
-        keys = ("id", "notes", "packageUuid", "active", "createdAt", "updatedAt")
-        body = release_body(context.options, releases[-1])
-        latest = (
-            {key: body[key] for key in keys}
-            if context.options.latest_release == "object"
-            else body["id"]
-        )
+        latest = releases[-1].id
+        if context.options.latest_release == "object":
+            latest = _latest_release(context, releases[-1])
     return {"numReleases": len(releases), "latestRelease": latest}
 
 
+def _latest_release(context: Context, release: Release) -> Row:
+    body = release_body(context.options, release)
+    for reference in ("deployment", "creator", "updater"):
+        del body[reference]
+    return body
+
+
+_DEPLOYMENTS = "/v4/deployments"
+_DEPLOYMENT = "/v4/deployments/{id}"
 ENDPOINTS = (
-    Endpoint("POST", "/v4/deployments", "createDeployment", create, deployments=True),
-    Endpoint("GET", "/v4/deployments", "listDeployments", list_all, deployments=True),
-    Endpoint("GET", "/v4/deployments/{id}", "getDeployment", read, deployments=True),
-    Endpoint("PATCH", "/v4/deployments/{id}", "patchDeployment", rename, deployments=True),
-    Endpoint("DELETE", "/v4/deployments/{id}", "deleteDeployment", delete, deployments=True),
+    Endpoint("POST", _DEPLOYMENTS, "createDeployment", create, deployments=True),
+    Endpoint("GET", _DEPLOYMENTS, "listDeployments", list_all, deployments=True),
+    Endpoint("GET", _DEPLOYMENT, "getDeployment", read, deployments=True),
+    Endpoint("PATCH", _DEPLOYMENT, "patchDeployment", rename, deployments=True),
+    Endpoint("DELETE", _DEPLOYMENT, "deleteDeployment", delete, deployments=True),
 )

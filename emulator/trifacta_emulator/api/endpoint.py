@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -94,17 +94,23 @@ class AuthMiddleware:
             header = Headers(scope=scope).get("authorization", "")
             person = self._auth.authenticate(header)
             if person is None:
-                await self._unauthorized(header)(scope, receive, send)
+                refusal = self._unauthorized(header)
+                await refusal(scope, receive, send)
                 return
-            scope = {**scope, "state": {**scope.get("state", {}), "person": person}}
+            request_state = {**scope.get("state", {}), "person": person}
+            scope = {**scope, "state": request_state}
         await self._app(scope, receive, send)
 
     def _unauthorized(self, header: str) -> Response:
-        is_token = header.partition(" ")[0].lower() == "bearer"
-        if is_token and self._options.bad_token_status == 400:
-            name, message = "InvalidAccessTokenException", "Invalid access token"
+        scheme = header.partition(" ")[0].lower()
+        if scheme == "bearer" and self._options.bad_token_status == 400:
             return error_response(
-                ApiError(400, "The access token is not valid", name=name, message=message)
+                ApiError(
+                    400,
+                    "The access token is not valid",
+                    name="InvalidAccessTokenException",
+                    message="Invalid access token",
+                )
             )
         # The body of a 401 is not documented for ordinary calls [?]. A JSON exception is [M].
         if self._options.unauthorized_body == "text":
@@ -120,10 +126,11 @@ def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    return [
-        Route(number_id(_lower_case(path)), _dispatch(methods), methods=list(methods))
-        for path, methods in by_path.items()
-    ]
+    served = []
+    for path, methods in by_path.items():
+        route = Route(number_id(_lower_case(path)), _dispatch(methods), methods=list(methods))
+        served.append(route)
+    return served
 
 
 def number_id(path: str) -> str:
@@ -181,7 +188,21 @@ async def optional_object(request: Request) -> dict[str, Any]:
     :raises ApiError: 415 for another Content-Type [P: AAC25]; 413 for a body that is too long
     :raises ValidationError: it is not a JSON object
     """
-    return await json_object(request) if await _body(request, MOST_JSON_BYTES) else {}
+    if not await _body(request, MOST_JSON_BYTES):
+        return {}
+    return await json_object(request)
+
+
+def required_name(body: Mapping[str, Any]) -> str:
+    """Read the name of a body. That a name is required is our choice [?].
+
+    :param body: the body
+    :raises ValidationError: there is none, or it is blank
+    """
+    name = body.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ValidationError("name: a non-empty string is required")
+    return name
 
 
 async def json_value(request: Request, most_bytes: int = MOST_JSON_BYTES) -> Any:
@@ -226,10 +247,10 @@ async def uploaded_package(request: Request) -> Package:
     except FormParserError as error:
         raise ValidationError(f"The form cannot be read: {error}") from error
     try:
-        parts = [part for part in form.values() if isinstance(part, UploadFile)]
-        if not parts:
-            raise ValidationError(f"data: the form has no file; its parts are {sorted(set(form))}")
-        return await run_in_threadpool(read_package, parts[0].file)
+        for part in form.values():
+            if isinstance(part, UploadFile):
+                return await run_in_threadpool(read_package, part.file)
+        raise ValidationError(f"data: the form has no file; its parts are {sorted(set(form))}")
     finally:
         await form.close()
 
@@ -251,31 +272,48 @@ async def _body(request: Request, most: int) -> bytes:
 
 def _media_type(request: Request) -> str:
     # Without parameters and in lower case.
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    header = request.headers.get("content-type", "")
+    return _without_parameters(header)
+
+
+def _without_parameters(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
+
+
+def _accepted(request: Request) -> set[str]:
+    header = request.headers.get("accept", "*/*")
+    return {_without_parameters(media_type) for media_type in header.split(",")}
 
 
 def _lower_case(path: str) -> str:
     # Paths of requests are in lower case here, see ConnectionMiddleware. Names of parameters must
     # stay.
-    return re.sub(r"(?<!\{)\b\w+\b(?!\})", lambda match: match[0].lower(), path)
+    return re.sub(r"(?<!\{)\b\w+\b(?!\})", _lower_word, path)
+
+
+def _lower_word(match: re.Match[str]) -> str:
+    return match[0].lower()
 
 
 def _dispatch(methods: dict[str, Endpoint]) -> Handler:
     async def dispatch(request: Request) -> Response:
         # Starlette adds HEAD to each GET.
-        endpoint = methods["GET" if request.method == "HEAD" else request.method]
-        accepted = {
-            part.partition(";")[0].strip().lower()
-            for part in request.headers.get("accept", "*/*").split(",")
-        }
-        if endpoint.deployments and not context_of(request).auth.may_use_deployments(
-            person_of(request)
-        ):
-            raise AccessError(
-                "Deployments need the Deployment role", "User is not authorised to access this API."
-            )
-        if not accepted & {*_ACCEPTABLE, endpoint.produces}:
+        method = "GET" if request.method == "HEAD" else request.method
+        endpoint = methods[method]
+        if endpoint.deployments:
+            _require_deployments(request)
+        acceptable = _ACCEPTABLE | {endpoint.produces}
+        if not acceptable & _accepted(request):
             raise ApiError(415, "Accept must allow application/json")
         return await endpoint.handler(request)
 
     return dispatch
+
+
+def _require_deployments(request: Request) -> None:
+    auth = context_of(request).auth
+    if not auth.may_use_deployments(person_of(request)):
+        raise AccessError(
+            "Deployments need the Deployment role",
+            "User is not authorised to access this API.",
+        )

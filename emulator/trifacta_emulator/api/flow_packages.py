@@ -8,10 +8,11 @@ What the product does with them is not documented: our choice [?].
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -23,9 +24,9 @@ from trifacta_emulator.api.endpoint import (
     person_of,
     uploaded_package,
 )
-from trifacta_emulator.api.query import flag
+from trifacta_emulator.api.query import flag, number_or_none
 from trifacta_emulator.errors import ValidationError, error_response
-from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Package, Row
+from trifacta_emulator.packages.definition import NEW_FLOW_DEFINITION, Package, Row, rows_by
 from trifacta_emulator.packages.imports import ImportedPackage
 from trifacta_emulator.packages.reader import check_answerable
 from trifacta_emulator.records import ImportRule
@@ -48,14 +49,18 @@ async def import_package(request: Request) -> Response:
     The query may hold ``folderId`` and ``fromUI``, the form ``connectionIdMapping`` and
     ``environmentParameterMapping`` [P: AAC25].
     """
-    context, upload = context_of(request), await _read(request)
+    context = context_of(request)
+    upload = await _read(request)
     if upload.held_up:
         # Both answers are of one type in the specification, so the status is the same [I].
         return JSONResponse(upload.held_up, status_code=201)
-    made = context.store.import_flow(
-        upload.package, person_of(request).id, mapping=upload.mapping, folder_id=upload.folder_id
+    imported = context.store.import_flow(
+        upload.package,
+        person_of(request).id,
+        mapping=upload.mapping,
+        folder_id=upload.folder_id,
     )
-    return JSONResponse(_answer(context, made, upload.folder_id), status_code=201)
+    return JSONResponse(_answer(context, imported, upload.folder_id), status_code=201)
 
 
 async def import_dry_run(request: Request) -> Response:
@@ -65,79 +70,89 @@ async def import_dry_run(request: Request) -> Response:
     Errors are those of a release's dry run [I].
     """
     context = context_of(request)
+    user_id = person_of(request).id
     try:
         upload = await _read(request)
         if upload.held_up:
             return JSONResponse(upload.held_up)
-        made = context.store.preview_flow(
-            upload.package, person_of(request).id, mapping=upload.mapping
-        )
+        imported = context.store.preview_flow(upload.package, user_id, mapping=upload.mapping)
     except ValidationError as error:
         if context.options.dry_run_errors == "status":
             raise
         return error_response(error, 200)
-    return JSONResponse(_answer(context, made, upload.folder_id))
+    return JSONResponse(_answer(context, imported, upload.folder_id))
 
 
-def _answer(context: Context, made: ImportedPackage, folder_id: int | None) -> Row:
+def _answer(context: Context, imported: ImportedPackage, folder_id: int | None) -> Row:
     product = context.store.state.product
-    answer = import_answer(made, product)
-    for row in answer["flows"]:
-        if "folderId" in row:
-            row["folderId"] = folder_id
+    answer = import_answer(imported, product)
+    for flow in answer["flows"]:
+        if "folderId" in flow:
+            flow["folderId"] = folder_id
     if product.release < NEW_FLOW_DEFINITION:
         # The page of 6.0 shows only this and the rule changes [R: D60]. The rest is our choice [?].
-        names = {row["id"]: row["name"] for row in made.tables["flows"]}
-        answer["flowName"] = names[made.primary_flow_ids[0]]
+        primary_id = imported.primary_flow_ids[0]
+        answer["flowName"] = rows_by(imported.tables["flows"], "id")[primary_id]["name"]
     return answer
 
 
 async def _read(request: Request) -> _Upload:
     context = context_of(request)
     package = await uploaded_package(request)
-    form = await request.form()  # read before; its texts are still there
-    connections = _mappings(
-        "connectionIdMapping", form.getlist("connectionIdMapping"), ("mappedConnectionUuid",)
-    )
+    # The form was read with the package; its texts are still there.
+    form = await request.form()
+    connections = _mappings(form, "connectionIdMapping", "connectionUuid", "mappedConnectionUuid")
     parameters = _mappings(
+        form,
         "environmentParameterMapping",
-        form.getlist("environmentParameterMapping"),
-        ("mappedOverrideKey", "mappedValue"),
+        "overrideKey",
+        "mappedOverrideKey",
+        "mappedValue",
     )
-    folder = request.query_params.get("folderId")
-    if folder is not None and not (folder.isascii() and folder.isdigit() and 0 < len(folder) < 19):
-        raise ValidationError(f"folderId must be a number, not {folder!r}")
+    folder_id = number_or_none(request.query_params, "folderId")
     held_up = None
     if context.options.import_hold_up == "always" or flag(request.query_params, "fromUI"):
         held_up = _held_up(context, package, connections, parameters)
-    return _Upload(
-        _with_parameters(package, parameters),
-        tuple(_rule(context, number, one) for number, one in enumerate(connections, 1)),
-        int(folder) if folder else None,
-        held_up,
-    )
+    rules = []
+    for number, mapping in enumerate(connections, 1):
+        rules.append(_rule(context, number, mapping))
+    return _Upload(_with_parameters(package, parameters), tuple(rules), folder_id, held_up)
 
 
-def _mappings(name: str, parts: Sequence[Any], targets: tuple[str, ...]) -> list[Row]:
+def _mappings(form: FormData, name: str, key: str, *targets: str) -> list[Row]:
     """Read a mapping: one part with a JSON array, or one part for each element. Either may be meant
     [?].
     """
-    key = "connectionUuid" if name == "connectionIdMapping" else "overrideKey"
-    found: list[Any] = []
-    for part in parts:
-        try:
-            value = json.loads(part)
-            check_answerable(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ValidationError(f"{name} is not valid JSON: {error}") from error
-        found += value if isinstance(value, list) else [value]
-    for one in found:
-        given = set(one) if isinstance(one, dict) else set()
-        if not any(given == {key, target} for target in targets) or not isinstance(one[key], str):
+    mappings: list[Any] = []
+    for part in form.getlist(name):
+        content = _parsed(name, part)
+        if isinstance(content, list):
+            mappings += content
+        else:
+            mappings.append(content)
+    for mapping in mappings:
+        if not _is_mapping(mapping, key, targets):
             raise ValidationError(
-                f"{name} must hold objects with {key} and {' or '.join(targets)}, not {one!r}"
+                f"{name} must hold objects with {key} and {' or '.join(targets)}, not {mapping!r}"
             )
-    return found
+    return mappings
+
+
+def _parsed(name: str, part: Any) -> Any:
+    try:
+        content = json.loads(part)
+        check_answerable(content)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"{name} is not valid JSON: {error}") from error
+    return content
+
+
+def _is_mapping(mapping: Any, key: str, targets: Collection[str]) -> bool:
+    """Tell whether a value is an object with the key, a text, and exactly one of the targets."""
+    if not isinstance(mapping, dict) or not isinstance(mapping.get(key), str):
+        return False
+    other_fields = mapping.keys() - {key}
+    return any(other_fields == {target} for target in targets)
 
 
 def _rule(context: Context, number: int, mapping: Row) -> ImportRule:
@@ -153,81 +168,80 @@ def _rule(context: Context, number: int, mapping: Row) -> ImportRule:
 def _held_up(
     context: Context, package: Package, connections: list[Row], parameters: list[Row]
 ) -> Row | None:
-    here = {one.uuid for one in context.store.connections()} | {
-        one["connectionUuid"] for one in connections
-    }
-    missing = [row for row in package.tables["connections"] if row.get("uuid") not in here]
-    mapped = {one["overrideKey"] for one in parameters}
-    referenced = [
-        one for one in _environment_parameters(package) if one["overrideKey"] not in mapped
-    ]
+    known = {mapping["connectionUuid"] for mapping in connections}
+    for local in context.store.connections():
+        known.add(local.uuid)
+    missing = []
+    for connection in package.tables["connections"]:
+        if connection.get("uuid") not in known:
+            missing.append(_chosen(connection, "id", "uuid", "name", "type", "vendor"))
+    mapped = {mapping["overrideKey"] for mapping in parameters}
+    referenced = []
+    for parameter in _environment_parameters(package):
+        if parameter["overrideKey"] not in mapped:
+            referenced.append(_chosen(parameter, "overrideKey", "value"))
     if not missing and not referenced:
         return None
     # The names are documented, the contents are not [P: AAC25].
     return {
         "packageContents": {"type": "flow", "kind": "artifact", "metadata": {"uuid": package.uuid}},
-        "referencedEnvironmentParameters": [
-            {"overrideKey": one["overrideKey"], "value": one.get("value")} for one in referenced
-        ],
-        "connectionsWithoutMapping": [
-            {key: row.get(key) for key in ("id", "uuid", "name", "type", "vendor")}
-            for row in missing
-        ],
+        "referencedEnvironmentParameters": referenced,
+        "connectionsWithoutMapping": missing,
     }
 
 
+def _chosen(row: Row, *names: str) -> Row:
+    return {name: row.get(name) for name in names}
+
+
 def _environment_parameters(package: Package) -> list[Row]:
+    edits: dict[str, Row] = {}
+    for source in package.tables["datasources"]:
+        for parameter in _parameters(source):
+            edit = parameter.get("runParameterEdit") or {}
+            if _is_of_environment(edit) and isinstance(edit.get("overrideKey"), str):
+                edits[edit["overrideKey"]] = edit
+    return list(edits.values())
+
+
+def _is_of_environment(edit: Any) -> bool:
     # A parameter of a dataset says itself whether it is one of the workspace [P].
-    edits = (
-        one.get("runParameterEdit")
-        for row in package.tables["datasources"]
-        for one in _parameters(row)
-    )
-    found = [
-        edit
-        for edit in edits
-        if isinstance(edit, dict) and edit.get("isEnvironmentParameter") is True
-    ]
-    return list(
-        {
-            one["overrideKey"]: one for one in found if isinstance(one.get("overrideKey"), str)
-        }.values()
-    )
+    return isinstance(edit, dict) and edit.get("isEnvironmentParameter") is True
 
 
-def _parameters(row: Row) -> list[Row]:
-    return [one for one in row.get("runParameters") or () if isinstance(one, dict)]
+def _parameters(source: Row) -> list[Row]:
+    parameters = source.get("runParameters") or ()
+    return [parameter for parameter in parameters if isinstance(parameter, dict)]
 
 
 def _with_parameters(package: Package, mappings: list[Row]) -> Package:
     """Map the environment parameters of a package: to others of this workspace, or to values."""
-    by_key = {one["overrideKey"]: one for one in mappings}
-    if not by_key:
+    if not mappings:
         return package
-
-    def edited(edit: Any) -> Any:
-        mapping = by_key.get(edit.get("overrideKey")) if isinstance(edit, dict) else None
-        if mapping is None or edit.get("isEnvironmentParameter") is not True:
-            return edit
-        if "mappedOverrideKey" in mapping:
-            return {**edit, "overrideKey": mapping["mappedOverrideKey"]}
-        return {
-            **edit,
-            "value": {"variable": {"value": mapping["mappedValue"]}},
-            "isEnvironmentParameter": False,
-        }
-
-    sources = [
-        {
-            **row,
-            "runParameters": [
-                {**one, "runParameterEdit": edited(one.get("runParameterEdit"))}
-                for one in _parameters(row)
-            ],
-        }
-        for row in package.tables["datasources"]
-    ]
+    by_key = rows_by(mappings, "overrideKey")
+    sources = []
+    for source in package.tables["datasources"]:
+        parameters = []
+        for parameter in _parameters(source):
+            edit = _mapped(parameter.get("runParameterEdit"), by_key)
+            parameters.append({**parameter, "runParameterEdit": edit})
+        sources.append({**source, "runParameters": parameters})
     return replace(package, tables={**package.tables, "datasources": sources})
+
+
+def _mapped(edit: Any, by_key: Mapping[str, Row]) -> Any:
+    if not _is_of_environment(edit):
+        return edit
+    mapping = by_key.get(edit.get("overrideKey"))
+    if mapping is None:
+        return edit
+    if "mappedOverrideKey" in mapping:
+        return {**edit, "overrideKey": mapping["mappedOverrideKey"]}
+    return {
+        **edit,
+        "value": {"variable": {"value": mapping["mappedValue"]}},
+        "isEnvironmentParameter": False,
+    }
 
 
 ENDPOINTS = (

@@ -22,45 +22,49 @@ async def create(request: Request) -> Response:
     name = _text(body, "name")
     if not name:
         raise ValidationError("name: a non-empty string is required")
-    made = context_of(request).store.create_empty_flow(
+    flow = context_of(request).store.create_empty_flow(
         name,
         _text(body, "description"),
         person_of(request).id,
         increment_name=body.get("incrementName") is True,
     )
-    return JSONResponse(flow_body(made), status_code=201)
+    return JSONResponse(flow_body(flow), status_code=201)
 
 
 async def copy(request: Request) -> Response:
     """POST ``{"name", "description", "copyDatasources"}``: 201, a copy with its recipes and outputs
     [P: AAC25, GA].
     """
-    context, flow_id = context_of(request), path_id(request)
+    store = context_of(request).store
+    flow_id = path_id(request)
     require_access(request, flow_id)
-    context.store.flow(flow_id)
+    store.flow(flow_id)
     body = await json_object(request)
-    made = context.store.copy_flow(
+    flow = store.copy_flow(
         flow_id,
         name=_text(body, "name"),
         description=_text(body, "description"),
         copy_datasets=body.get("copyDatasources") is True,
         user_id=person_of(request).id,
     )
-    return JSONResponse(flow_body(made), status_code=201)
+    return JSONResponse(flow_body(flow), status_code=201)
 
 
 async def delete(request: Request) -> Response:
     """DELETE: 204 by the general rule [P: AAC25]."""
-    require_access(request, path_id(request))
-    context_of(request).store.delete_flow(path_id(request), person_of(request).id)
+    flow_id = path_id(request)
+    require_access(request, flow_id)
+    context_of(request).store.delete_flow(flow_id, person_of(request).id)
     return Response(status_code=204)
 
 
 def _text(body: dict[str, Any], key: str) -> str:
-    value = body.get(key)
-    if value is not None and not isinstance(value, str):
-        raise ValidationError(f"{key} must be a string, not {value!r}")
-    return (value or "").strip()
+    text = body.get(key)
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise ValidationError(f"{key} must be a string, not {text!r}")
+    return text.strip()
 
 
 ENDPOINTS = (

@@ -24,6 +24,7 @@ from trifacta_emulator.clock import iso, iso_or_none
 from trifacta_emulator.errors import AccessError, MissingObjectError, ValidationError
 from trifacta_emulator.packages.definition import Row
 from trifacta_emulator.records import Flow, Home
+from trifacta_emulator.state.people import Person
 from trifacta_emulator.state.recipes import home_of_flow
 
 _FILTERS = ("owned", "shared", "all")
@@ -41,19 +42,27 @@ async def list_all(request: Request) -> Response:
     ``flowFilter`` chooses among them [R: D64]. In later releases it is ``flowsFilter``, and without
     it the list holds the caller's own [P: NZ].
     """
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     usual = "owned" if context.store.state.product.release >= _OWN_FLOWS else "all"
     kind = params.get("flowsFilter", params.get("flowFilter", usual))
     if kind not in _FILTERS:
         raise ValidationError(f"flowsFilter must be one of {', '.join(_FILTERS)}, not {kind!r}")
-    wanted, with_deleted = embeds(params, "flows", _EMBEDS), flag(params, "includeDeleted")
-    me = person_of(request)
-    rows = [
-        _embedded(context, flow_body(row, deleted_at=with_deleted), home_of_flow(row), wanted)
-        for row in context.store.state.flows.listed(include_deleted=with_deleted)
-        if has_access(me, row) and (kind == "all" or (row.creator == me.id) == (kind == "owned"))
-    ]
-    return JSONResponse(list_answer(rows, params))
+    wanted = embeds(params, "flows", _EMBEDS)
+    with_deleted = flag(params, "includeDeleted")
+    bodies = []
+    for flow in context.store.state.flows.listed(include_deleted=with_deleted):
+        if _is_listed(flow, person_of(request), kind):
+            body = flow_body(flow, deleted_at=with_deleted)
+            bodies.append(_embedded(context, body, home_of_flow(flow), wanted))
+    return JSONResponse(list_answer(bodies, params))
+
+
+def _is_listed(flow: Flow, person: Person, kind: str) -> bool:
+    if not has_access(person, flow):
+        return False
+    owned = flow.creator == person.id
+    return {"all": True, "owned": owned, "shared": not owned}[kind]
 
 
 async def read(request: Request) -> Response:
@@ -61,20 +70,29 @@ async def read(request: Request) -> Response:
 
     The flow of a release can be read too, by the id that its import answered: our choice [?].
     """
-    context, params = context_of(request), request.query_params
-    wanted, with_deleted = embeds(params, "flows", _EMBEDS), flag(params, "includeDeleted")
-    require_access(request, path_id(request))
+    context = context_of(request)
+    params = request.query_params
+    flow_id = path_id(request)
+    wanted = embeds(params, "flows", _EMBEDS)
+    with_deleted = flag(params, "includeDeleted")
+    require_access(request, flow_id)
     try:
-        flow = context.store.state.flows.read(path_id(request), include_deleted=with_deleted)
-        body, home = flow_body(flow, deleted_at=with_deleted), home_of_flow(flow)
+        flow = context.store.state.flows.read(flow_id, include_deleted=with_deleted)
+        body = flow_body(flow, deleted_at=with_deleted)
+        home = home_of_flow(flow)
     except MissingObjectError as error:
         if error.reason == "deleted":
             raise
-        row, imported = context.store.released_flow(path_id(request))
-        body = _written(row, iso(imported.at), iso(imported.at), imported.user_id, imported.user_id)
-        home = context.store.flow_home(path_id(request))
-    [body] = select_fields([_embedded(context, body, home, wanted)], params)
-    return JSONResponse(body)
+        body = _released_body(context, flow_id)
+        home = context.store.flow_home(flow_id)
+    [selected] = select_fields([_embedded(context, body, home, wanted)], params)
+    return JSONResponse(selected)
+
+
+def _released_body(context: Context, flow_id: int) -> Row:
+    row, imported = context.store.released_flow(flow_id)
+    at = iso(imported.at)
+    return _written(row, at, at, imported.user_id, imported.user_id)
 
 
 def _embedded(context: Context, body: Row, home: Home, wanted: Collection[str]) -> Row:
@@ -85,30 +103,31 @@ async def update(request: Request) -> Response:
     """PATCH name and description; only the owner may [R: D64]. The page has no body of the answer
     ("None").
     """
-    context, flow_id, person = context_of(request), path_id(request), person_of(request)
+    context = context_of(request)
+    flow_id = path_id(request)
+    person = person_of(request)
     if context.store.flow(flow_id).creator != person.id:
         raise AccessError.to("flows", flow_id)
     body = await json_object(request)
     if not body:
         raise ValidationError("name or description is required")
-    for field, value in body.items():
-        if field not in ("name", "description") or not isinstance(value, str):
+    for field, text in body.items():
+        if field not in ("name", "description") or not isinstance(text, str):
             raise ValidationError(
                 f"{field}: only name and description can be changed, and they are strings"
             )
-    changed = context.store.edit_flow(flow_id, **body, user_id=person.id)
-    return (
-        JSONResponse(updated_body(changed))
-        if context.options.flow_patch_body == "short"
-        else Response()
-    )
+    flow = context.store.edit_flow(flow_id, **body, user_id=person.id)
+    if context.options.flow_patch_body == "short":
+        return JSONResponse(updated_body(flow))
+    return Response()
 
 
 async def export(request: Request) -> Response:
     """GET the package, a ZIP [P: VC, AAC25]. Its headers are our choice [?]."""
-    context, flow = _exportable(request)
+    flow = _exportable(request)
     comment = request.query_params.get("comment", "")
-    content = context.store.export_flow(flow.id, comment=comment, user_id=person_of(request).id)
+    store = context_of(request).store
+    content = store.export_flow(flow.id, comment=comment, user_id=person_of(request).id)
     name = re.sub(r"[^A-Za-z0-9]+", "_", flow.name)
     headers = {"Content-Disposition": f'attachment; filename="flow_{name}.zip"'}
     return Response(content, media_type="application/zip", headers=headers)
@@ -122,13 +141,13 @@ async def export_dry_run(request: Request) -> Response:
     return JSONResponse({})
 
 
-def _exportable(request: Request) -> tuple[Context, Flow]:
+def _exportable(request: Request) -> Flow:
     context = context_of(request)
     require_access(request, path_id(request))
     flow = context.store.flow(path_id(request))
     if not context.options.export_enabled:
         raise AccessError("Export is disabled in this workspace")
-    return context, flow
+    return flow
 
 
 def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
@@ -137,10 +156,11 @@ def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
     :param flow: the flow
     :param deleted_at: add ``deleted_at``
     """
-    body = _written(
-        flow.row, iso(flow.created_at), iso(flow.updated_at), flow.creator, flow.updater
-    )
-    body["folder"] = {"id": flow.folder_id} if flow.folder_id else None
+    created_at = iso(flow.created_at)
+    updated_at = iso(flow.updated_at)
+    body = _written(flow.row, created_at, updated_at, flow.creator, flow.updater)
+    if flow.folder_id:
+        body["folder"] = {"id": flow.folder_id}
     if deleted_at:
         # As in the other answers to includeDeleted=true [R: D64].
         body["deleted_at"] = iso_or_none(flow.deleted_at)

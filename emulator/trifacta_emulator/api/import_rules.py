@@ -28,8 +28,9 @@ def _reader(kind: RuleKind, filter_field: str) -> Handler:
         context = context_of(request)
         if not context.options.import_rules_readable:
             raise route_not_found("GET", request.scope[ASKED_PATH])
-        rows = [_body(rule) for rule in context.store.import_rules(path_id(request), kind)]
-        return JSONResponse(list_answer(rows, request.query_params, filter_field=filter_field))
+        rules = context.store.import_rules(path_id(request), kind)
+        bodies = [_body(rule) for rule in rules]
+        return JSONResponse(list_answer(bodies, request.query_params, filter_field=filter_field))
 
     return read
 
@@ -39,13 +40,14 @@ def _replacer(kind: RuleKind) -> Handler:
         """PATCH: replaces all rules of the kind and answers with the replaced ones [R: D64]; the
         shape is [M].
         """
-        context, deployment_id = context_of(request), path_id(request)
-        context.store.deployment(deployment_id)
+        store = context_of(request).store
+        deployment_id = path_id(request)
+        store.deployment(deployment_id)
         rules = checked_rules(kind, await json_value(request))
-        replaced = context.store.replace_import_rules(
-            deployment_id, kind, rules, person_of(request).id
-        )
-        return JSONResponse({"deleted": {"data": [_body(rule) for rule in replaced]}})
+        user_id = person_of(request).id
+        replaced = store.replace_import_rules(deployment_id, kind, rules, user_id)
+        bodies = [_body(rule) for rule in replaced]
+        return JSONResponse({"deleted": {"data": bodies}})
 
     return replace
 

@@ -34,6 +34,18 @@ _EMBEDS = (
     "jobGroupDataflowOptions",
     *PEOPLE,
 )
+#: Names of WriteSetting in the API description [P: AAC25].
+_SETTING = (
+    "id",
+    "path",
+    "action",
+    "format",
+    "compression",
+    "header",
+    "asSingleFile",
+    "delim",
+    "hasQuotes",
+)
 #: A document without a page. Nothing is computed here.
 _PDF = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count"
@@ -45,28 +57,32 @@ async def list_all(request: Request) -> Response:
     """GET, newest first [R: D60, D64], with ``flowNodeId`` and ``ranfor`` [P: AAC25]. Every user
     sees all [?].
     """
-    context, params = context_of(request), request.query_params
-    groups = [
-        one
-        for one in context.store.state.job_groups.listed()
-        if params.get("flowNodeId") in (None, str(one.recipe.id))
-        and params.get("ranfor") in (None, "recipe")
-    ]
+    context = context_of(request)
+    params = request.query_params
+    node_id = params.get("flowNodeId")
+    groups = []
+    # All runs are those of recipes.
+    if params.get("ranfor") in (None, "recipe"):
+        for group in context.store.state.job_groups.listed():
+            if node_id in (None, str(group.recipe.id)):
+                groups.append(group)
     return JSONResponse(list_answer(job_group_rows(context, groups, params), params))
 
 
 async def read(request: Request) -> Response:
     """GET one, with ``embed=jobs`` [R: D64 API JobGroups Get v4]."""
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     group = context.store.job_group(path_id(request))
-    [body] = job_group_rows(context, [group], params)
-    [body] = select_fields([body], params)
-    return JSONResponse(body)
+    bodies = job_group_rows(context, [group], params)
+    [selected] = select_fields(bodies, params)
+    return JSONResponse(selected)
 
 
 async def status(request: Request) -> Response:
     """GET the state: a bare JSON string [P: AAC25, SDK]."""
-    return JSONResponse(context_of(request).store.job_group(path_id(request)).status)
+    group = context_of(request).store.job_group(path_id(request))
+    return JSONResponse(group.status)
 
 
 async def list_jobs(request: Request) -> Response:
@@ -100,17 +116,24 @@ async def cancel(request: Request) -> Response:
 async def inputs(request: Request) -> Response:
     """GET what a job group reads [P: AAC25]. For files the answer can be a 400 [P: AYX]."""
     context = context_of(request)
-    found = context.store.job_group(path_id(request)).inputs
-    files = [one for flow in found["data"] for one in flow["inputs"] if "uri" in one]
-    if files and context.options.file_inputs == "refuse":
+    group = context.store.job_group(path_id(request))
+    if context.options.file_inputs == "refuse" and _reads_files(group):
         details = "Illegal Argument: Only Jdbc sources have connect String"
         raise ApiError(400, details, name="DataServiceInvalidRequest")
-    return JSONResponse(found)
+    return JSONResponse(group.inputs)
+
+
+def _reads_files(group: JobGroup) -> bool:
+    datasets: list[Row] = []
+    for flow in group.inputs["data"]:
+        datasets += flow["inputs"]
+    return any("uri" in dataset for dataset in datasets)
 
 
 async def outputs(request: Request) -> Response:
     """GET what a job group writes [P: AAC25]. It is the same before the end: our choice [?]."""
-    return JSONResponse(context_of(request).store.job_group(path_id(request)).outputs)
+    group = context_of(request).store.job_group(path_id(request))
+    return JSONResponse(group.outputs)
 
 
 async def profile(request: Request) -> Response:
@@ -121,15 +144,15 @@ async def profile(request: Request) -> Response:
     if group.status != "Complete" or not group.has_profile:
         raise _no_profile(group)
     # The fields that a public client reads [P: SDK].
-    found: Row = {
+    results: Row = {
         "profilerTypeCheckHistograms": {},
         "profilerValidValueHistograms": {},
         "columnTypes": {},
     }
-    if request.url.path.endswith("profileresults"):
-        # The key is our choice [?].
-        found = {str(job.id): found for job in group.jobs if job.type == "profile"}
-    return JSONResponse(found)
+    if not request.url.path.endswith("profileresults"):
+        return JSONResponse(results)
+    # The key is our choice [?].
+    return JSONResponse({str(job.id): results for job in group.jobs if job.type == "profile"})
 
 
 async def pdf(request: Request) -> Response:
@@ -137,7 +160,8 @@ async def pdf(request: Request) -> Response:
     [P: AYX].
     """
     group = context_of(request).store.job_group(path_id(request))
-    if not group.has_profile or (group.finished and group.status != "Complete"):
+    ended_without = group.finished and group.status != "Complete"
+    if not group.has_profile or ended_without:
         raise _no_profile(group)
     if not group.finished:
         raise ApiError(404, f"jobGroups {group.id} has no PDF yet")
@@ -191,8 +215,10 @@ def job_group_rows(
             row["jobs"] = embedded_list(jobs, wanted.get("jobs", {}), "status")
         if "wrangledDataset" in roots:
             # Its flow comes with it [R: D60 API JobGroups Get List v4].
-            whole = ("flow", *(("recipe",) if "wrangledDataset.recipe" in wanted else ()))
-            row["wrangledDataset"] = recipe_body(group.recipe, whole)
+            recipe_embeds = ["flow"]
+            if "wrangledDataset.recipe" in wanted:
+                recipe_embeds.append("recipe")
+            row["wrangledDataset"] = recipe_body(group.recipe, recipe_embeds)
         if "jobGroupDataflowOptions" in roots:
             # Nothing runs on Dataflow here [?].
             row["jobGroupDataflowOptions"] = {"data": []}
@@ -202,13 +228,18 @@ def job_group_rows(
 
 def _no_profile(group: JobGroup) -> ApiError:
     # [P: AYX]
-    details = f"Job group {group.id} does not have profiling data"
     return ApiError(
-        400, details, name="ProfilingDataNotFoundException", message="Profiling data not found"
+        400,
+        f"Job group {group.id} does not have profiling data",
+        name="ProfilingDataNotFoundException",
+        message="Profiling data not found",
     )
 
 
 def _body(context: Context, group: JobGroup) -> Row:
+    flow_run = None
+    if group.flow_run_id is not None:
+        flow_run = {"id": group.flow_run_id}
     # [R: D64 API JobGroups Get v4] [P: AAC25, NZ]
     return {
         "id": group.id,
@@ -226,15 +257,15 @@ def _body(context: Context, group: JobGroup) -> Row:
         "updater": {"id": group.creator},
         "snapshot": {"id": group.id},
         "wrangledDataset": {"id": group.recipe.id},
-        context.options.flow_run_name: (
-            None if group.flow_run_id is None else {"id": group.flow_run_id}
-        ),
+        context.options.flow_run_name: flow_run,
     }
 
 
 def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[str]) -> Row:
     state = _job_status(group, job)
-    message: Any = group.message if state == "Failed" else None
+    message: Any = None
+    if state == "Failed":
+        message = group.message
     if message is not None and context.options.job_error_shape == "object":
         message = {"message": message}
     body: Row = {
@@ -252,24 +283,19 @@ def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[st
         # The id at the engine in the cloud, e.g. Dataflow. There is no such engine here [?].
         "cpJobId": None,
     }
-    if {"jobs.scriptResults", "jobs.scriptResults.storageLocation"} & set(wanted):
-        results = _script_results(group, job) if state == "Complete" else []
-        if "jobs.scriptResults.storageLocation" not in wanted:
-            results = [
-                {key: value for key, value in row.items() if key != "storageLocation"}
-                for row in results
-            ]
+    with_places = "jobs.scriptResults.storageLocation" in wanted
+    if with_places or "jobs.scriptResults" in wanted:
+        results: list[Row] = []
+        if state == "Complete":
+            results = _script_results(group, job, with_places=with_places)
         body["scriptResults"] = {"data": results}
-    if {"jobs.fileWriterJob", "jobs.fileWriterJob.writeSetting"} & set(wanted):
-        whole = "jobs.fileWriterJob.writeSetting" in wanted
-        body["fileWriterJob"] = job.setting and {
-            "id": job.id,
-            "writeSetting": _setting(job.setting, whole),
-        }
+    with_setting = "jobs.fileWriterJob.writeSetting" in wanted
+    if with_setting or "jobs.fileWriterJob" in wanted:
+        body["fileWriterJob"] = _file_writer(job, whole=with_setting)
     return body
 
 
-def _script_results(group: JobGroup, job: Job) -> list[Row]:
+def _script_results(group: JobGroup, job: Job, *, with_places: bool) -> list[Row]:
     # A file has its result at the job that writes it [P: SDK], and a table at the one that makes it
     # [P: VDC].
     if job.setting is not None:
@@ -277,30 +303,26 @@ def _script_results(group: JobGroup, job: Job) -> list[Row]:
     elif job is group.jobs[0] and group.outputs["tables"]:
         table = group.outputs["tables"][0]
         # The path is a list, written as text [P: VDC].
-        place = {
-            "type": "jdbc",
-            "container": table["table"],
-            "path": json.dumps(table["relationalPath"]),
-        }
+        path = json.dumps(table["relationalPath"])
+        place = {"type": "jdbc", "container": table["table"], "path": path}
     else:
         return []
-    return [{"id": job.id, "isPrimaryOutput": True, "storageLocation": {"id": job.id, **place}}]
+    result: Row = {"id": job.id, "isPrimaryOutput": True}
+    if with_places:
+        result["storageLocation"] = {"id": job.id, **place}
+    return [result]
 
 
-def _setting(setting: Row, whole: bool) -> Row:
-    # Names of WriteSetting in the API description [P: AAC25].
-    names = (
-        "id",
-        "path",
-        "action",
-        "format",
-        "compression",
-        "header",
-        "asSingleFile",
-        "delim",
-        "hasQuotes",
-    )
-    return {name: setting.get(name) for name in (names if whole else names[:1])}
+def _file_writer(job: Job, *, whole: bool) -> Row | None:
+    if job.setting is None:
+        return None
+    return {"id": job.id, "writeSetting": _setting(job.setting, whole=whole)}
+
+
+def _setting(setting: Row, *, whole: bool) -> Row:
+    if not whole:
+        return {"id": setting.get("id")}
+    return {name: setting.get(name) for name in _SETTING}
 
 
 def _job_status(group: JobGroup, job: Job) -> str:

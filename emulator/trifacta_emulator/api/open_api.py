@@ -11,6 +11,9 @@ from starlette.responses import JSONResponse, Response
 from trifacta_emulator.api.endpoint import Endpoint, context_of
 from trifacta_emulator.options import EmulatorOptions
 
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "integer"}
+
 
 async def spec(request: Request) -> Response:
     """GET the description: ``info.version`` is the product's version, the paths are those that are
@@ -19,73 +22,70 @@ async def spec(request: Request) -> Response:
     context = context_of(request)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in context.endpoints:
-        operation: dict[str, Any] = {
-            "operationId": endpoint.operation,
-            "responses": _responses(endpoint.operation, context.options),
-        }
-        text = {"type": "string"}
-        names = re.findall(r"\{(\w+)\}", endpoint.path)
-        parameters: list[dict[str, Any]] = [
-            {"name": name, "in": "path", "required": True, "schema": text} for name in names
-        ]
-        if endpoint.once and context.options.execution_ids == "count":
-            parameters.append(
-                {"name": "x-execution-id", "in": "header", "required": False, "schema": text}
-            )
-        if parameters:
-            operation["parameters"] = parameters
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+        operations = paths.setdefault(endpoint.path, {})
+        operations[endpoint.method.lower()] = _operation(endpoint, context.options)
     # The vendor's title is not known [?]. Clients read info.version [P].
     info = {"title": "Trifacta API (emulated)", "version": context.options.product_version}
     return JSONResponse({"openapi": "3.0.1", "info": info, "paths": paths})
+
+
+def _operation(endpoint: Endpoint, options: EmulatorOptions) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.operation,
+        "responses": _responses(endpoint.operation, options),
+    }
+    parameters = []
+    for name in re.findall(r"\{(\w+)\}", endpoint.path):
+        parameters.append(_parameter(name, "path", required=True))
+    if endpoint.once and options.execution_ids == "count":
+        parameters.append(_parameter("x-execution-id", "header", required=False))
+    if parameters:
+        operation["parameters"] = parameters
+    return operation
+
+
+def _parameter(name: str, place: str, *, required: bool) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": required, "schema": _TEXT}
 
 
 def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
     """Describe the answers of an operation: those that the options decide. The vendor describes all
     [P: AAC25].
     """
-    text = {"type": "string"}
-    error = text if options.job_error_shape == "text" else {"type": "object"}
-    states = ["Created", "InProgress", "Complete", "Failed", options.canceled_word]
-    described: dict[str, tuple[int, dict[str, Any] | None]] = {
-        "runDeployment": (201, _run_answer(options.run_answer)),
-        "getJobGroup": (200, {"status": {**text, "enum": states}}),
-        "getJobGroupJobs": (200, {"data": _array({"errorMessage": error})}),
-        "patchFlow": (
-            200,
-            {"id": {"type": "integer"}} if options.flow_patch_body == "short" else None,
-        ),
-        "cancelJobGroup": (
-            options.cancel_status,
-            {"jobIds": {"type": "array", "items": {"type": "integer"}}},
-        ),
-    }
     words = {"description": "see the vendor's documentation"}
-    if operation not in described:
+    status = 200
+    properties: dict[str, Any] | None = None
+    if operation == "runDeployment":
+        status = 201
+        properties = _run_answer(options.run_answer)
+    elif operation == "getJobGroup":
+        states = ["Created", "InProgress", "Complete", "Failed", options.canceled_word]
+        properties = {"status": {**_TEXT, "enum": states}}
+    elif operation == "getJobGroupJobs":
+        message = _TEXT if options.job_error_shape == "text" else {"type": "object"}
+        properties = {"data": _array({"errorMessage": message})}
+    elif operation == "patchFlow":
+        if options.flow_patch_body == "short":
+            properties = {"id": _NUMBER}
+    elif operation == "cancelJobGroup":
+        status = options.cancel_status
+        properties = {"jobIds": {"type": "array", "items": _NUMBER}}
+    else:
         return {"default": words}
-    status, properties = described[operation]
     if properties is None:
         return {str(status): words}
-    return {
-        str(status): {**words, "content": {"application/json": {"schema": _object(properties)}}}
-    }
+    content = {"application/json": {"schema": _object(properties)}}
+    return {str(status): {**words, "content": content}}
 
 
 def _run_answer(shape: str) -> dict[str, Any]:
-    number = {"type": "integer"}
-    element: dict[str, Any] = {
-        "reason": {"type": "string"},
-        "sessionId": {"type": "string"},
-        "id": number,
-    }
+    element: dict[str, Any] = {"reason": _TEXT, "sessionId": _TEXT, "id": _NUMBER}
     if shape != "v4":
-        element["jobs"] = _object({"data": _array({"id": number})})
-    if shape == "flow_run":
-        return {
-            "flowRunId": number,
-            "data": _array({**element, "flowRun": _object({"id": number})}),
-        }
-    return {"data": _array(element)}
+        element["jobs"] = _object({"data": _array({"id": _NUMBER})})
+    if shape != "flow_run":
+        return {"data": _array(element)}
+    element["flowRun"] = _object({"id": _NUMBER})
+    return {"flowRunId": _NUMBER, "data": _array(element)}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

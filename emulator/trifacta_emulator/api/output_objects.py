@@ -1,6 +1,4 @@
-"""``/v4/outputObjects``: the outputs of flows, and the numbers of rows of lists that have no other
-call here.
-"""
+"""``/v4/outputObjects``: the outputs of flows, and counts of lists that have no other call here."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from trifacta_emulator.api.endpoint import Endpoint, context_of, person_of
 from trifacta_emulator.api.people import has_access
 from trifacta_emulator.api.query import count_answer, list_answer
 from trifacta_emulator.api.recipes import stamp_of
-from trifacta_emulator.packages.definition import Row
+from trifacta_emulator.packages.definition import Row, ids_of, rows_among, rows_where
 from trifacta_emulator.state.recipes import home_of_flow
 
 
@@ -22,26 +20,27 @@ async def list_all(request: Request) -> Response:
 
     The node is ``flowNode`` in 7.1 [P: SAA] and ``flownode`` in the description of 2025 [P: AAC25].
     """
-    rows = _rows(request)
+    outputs = _outputs(request)
     if context_of(request).store.state.product.release < LATEST_SHAPE:
-        for row in rows:
-            row["flowNode"] = row.pop("flownode")
-    return JSONResponse(list_answer(rows, request.query_params, filter_field="execution"))
+        for output in outputs:
+            output["flowNode"] = output.pop("flownode")
+    return JSONResponse(list_answer(outputs, request.query_params, filter_field="execution"))
 
 
 async def count(request: Request) -> Response:
     """GET the number of outputs in the list [P: AYX]."""
-    return count_answer(_rows(request))
+    return count_answer(_outputs(request))
 
 
 async def count_settings(request: Request) -> Response:
     """GET the number of settings of files that outputs write [P: AYX]."""
-    outputs = {row["id"] for row in _rows(request)}
-    flows = context_of(request).store.state.flows.listed()
-    settings = {
-        row["id"]: row["outputObjectId"] for flow in flows for row in flow.tables["writesettings"]
-    }
-    return count_answer([one for one in settings.values() if one in outputs])
+    output_ids = ids_of(_outputs(request))
+    # Flows of one package share their tables, so a setting can come more than once.
+    setting_ids = set()
+    for flow in context_of(request).store.state.flows.listed():
+        settings = rows_among(flow.tables["writesettings"], "outputObjectId", output_ids)
+        setting_ids |= ids_of(settings)
+    return count_answer(setting_ids)
 
 
 async def count_schedules(_: Request) -> Response:
@@ -49,16 +48,17 @@ async def count_schedules(_: Request) -> Response:
     return count_answer(())
 
 
-def _rows(request: Request) -> list[Row]:
-    rows: dict[int, Row] = {}
+def _outputs(request: Request) -> list[Row]:
+    """Write the outputs of the flows that lists show to the caller, newest first."""
+    outputs: dict[int, Row] = {}
     for flow in context_of(request).store.state.flows.listed():
         if not has_access(person_of(request), flow):
             continue
-        nodes = {row["id"] for row in flow.tables["flownodes"] if row["flowId"] == flow.id}
-        for row in flow.tables["outputobjects"]:
-            if row["flowNodeId"] in nodes:
-                rows[row["id"]] = output_row(row, stamp_of(home_of_flow(flow)))
-    return sorted(rows.values(), key=lambda row: int(row["id"]), reverse=True)
+        stamp = stamp_of(home_of_flow(flow))
+        node_ids = ids_of(rows_where(flow.tables["flownodes"], "flowId", flow.id))
+        for row in rows_among(flow.tables["outputobjects"], "flowNodeId", node_ids):
+            outputs[row["id"]] = output_row(row, stamp)
+    return [outputs[output_id] for output_id in sorted(outputs, reverse=True)]
 
 
 _OUTPUTS = "/v4/outputObjects"

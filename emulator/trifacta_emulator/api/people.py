@@ -29,14 +29,14 @@ def embed_people(context: Context, body: Row, wanted: Collection[str]) -> Row:
     :param wanted: names of the embeds
     :returns: the row with the embedded people
     """
-    for field in set(PEOPLE) & set(wanted):
+    for field in PEOPLE:
+        if field not in wanted:
+            continue
         person = context.auth.people[body[field]["id"] - 1]
+        email = person.user.email
         # The product has a name for each person; ours is a part of the email [?].
-        body[field] = {
-            "id": person.id,
-            "email": person.user.email,
-            "name": person.user.email.partition("@")[0],
-        }
+        name = email.partition("@")[0]
+        body[field] = {"id": person.id, "email": email, "name": name}
     return body
 
 
@@ -60,14 +60,16 @@ def require_access(request: Request, flow_id: int) -> None:
     :param flow_id: the flow
     :raises AccessError: the caller has no access to it
     """
+    person = person_of(request)
     for flow in context_of(request).store.flows(include_deleted=True):
-        if flow.id == flow_id and not has_access(person_of(request), flow):
+        if flow.id == flow_id and not has_access(person, flow):
             raise AccessError.to("flows", flow_id)
 
 
 async def current(request: Request) -> Response:
     """GET the caller [P: AAC25]."""
-    person, options = person_of(request), context_of(request).options
+    person = person_of(request)
+    options = context_of(request).options
     body: dict[str, Any] = {
         "id": person.id,
         "email": person.user.email,
@@ -81,8 +83,10 @@ async def current(request: Request) -> Response:
     if flag(request.query_params, "includePrivileges"):
         # "maximal privileges and authorization roles" [P: AAC25]. The name of the roles' field is
         # [I].
-        flows = [] if options.instance_type == "prod" else ["create", "read", "update", "delete"]
-        body["maximalPrivileges"] = [{"resourceType": "flow", "operations": flows}]
+        operations = ["create", "read", "update", "delete"]
+        if options.instance_type == "prod":
+            operations = []
+        body["maximalPrivileges"] = [{"resourceType": "flow", "operations": operations}]
         body["authorizationRoles"] = [{"name": role} for role in person.user.roles]
     return JSONResponse(body)
 

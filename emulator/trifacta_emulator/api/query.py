@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -33,8 +34,9 @@ class Paging:
 
         :param rows: all rows, in order
         """
-        end = None if self.limit is None else self.offset + self.limit
-        return rows[self.offset : end]
+        if self.limit is None:
+            return rows[self.offset :]
+        return rows[self.offset : self.offset + self.limit]
 
 
 def flag(params: Mapping[str, str], name: str) -> bool:
@@ -52,8 +54,28 @@ def paging(params: Mapping[str, str]) -> Paging:
     :param params: query parameters
     :raises ValidationError: one is not a number, or out of range
     """
-    limit = _number(params, "limit", DEFAULT_LIMIT, least=1)
-    return Paging(None if flag(params, "noLimit") else limit, _number(params, "offset", 0, least=0))
+    limit: int | None = _number(params, "limit", DEFAULT_LIMIT, least=1)
+    if flag(params, "noLimit"):
+        limit = None
+    offset = _number(params, "offset", 0, least=0)
+    return Paging(limit, offset)
+
+
+def number_or_none(params: Mapping[str, str], name: str) -> int | None:
+    """Read a parameter that is an id.
+
+    :param params: query parameters
+    :param name: name of the parameter
+    :returns: the id, or ``None`` if the parameter is missing
+    :raises ValidationError: it is not a number
+    """
+    text = params.get(name)
+    if text is None:
+        return None
+    # isdecimal alone would accept digits of every script, and int() limits the length.
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValidationError(f"{name} must be a number, not {text!r}")
+    return int(text)
 
 
 def list_answer(
@@ -76,7 +98,7 @@ def list_answer(
     return answer
 
 
-def count_answer(rows: Sequence[object]) -> Response:
+def count_answer(rows: Sized) -> Response:
     """Answer a request for the number of rows of a list. That the path exists is [P: AYX]; the body
     is [M].
 
@@ -94,9 +116,9 @@ def embedded_list(
     :param options: options of the embed, see :func:`embeds`
     :param filter_field: see :func:`list_answer`
     """
-    return list_answer(
-        rows, options if "limit" in options else {**options, "noLimit": "true"}, filter_field
-    )
+    if "limit" not in options:
+        options = {**options, "noLimit": "true"}
+    return list_answer(rows, options, filter_field)
 
 
 def select_fields(rows: list[Row], params: Mapping[str, str]) -> list[Row]:
@@ -109,15 +131,28 @@ def select_fields(rows: list[Row], params: Mapping[str, str]) -> list[Row]:
     fields = params.get("fields")
     if not fields:
         return rows
-    embedded = {
-        match[1].strip().partition(".")[0].lower()
-        for match in _EMBED.finditer(params.get("embed", ""))
-    }
-    wanted = {"id", "tokenId", *(name.strip() for name in fields.split(";"))}
-    return [
-        {key: value for key, value in row.items() if key in wanted or key.lower() in embedded}
-        for row in rows
-    ]
+    names = {"id", "tokenId"}
+    for field in fields.split(";"):
+        names.add(field.strip())
+    embedded = _embedded_names(params.get("embed", ""))
+    return [_only(row, names, embedded) for row in rows]
+
+
+def _embedded_names(embed: str) -> set[str]:
+    """Return the fields that ``embed`` names, in lower case: ``flow`` for ``flow.recipe``."""
+    names = set()
+    for match in _EMBED.finditer(embed):
+        association = match[1].strip()
+        names.add(association.partition(".")[0].lower())
+    return names
+
+
+def _only(row: Row, names: set[str], embedded: set[str]) -> Row:
+    fields: Row = {}
+    for name, content in row.items():
+        if name in names or name.lower() in embedded:
+            fields[name] = content
+    return fields
 
 
 def embeds(
@@ -135,8 +170,8 @@ def embeds(
     :raises EmbedError: another association is requested; the error lists the allowed ones
     """
     text = params.get("embed", "")
-    names = {name.lower(): name for name in valid}
-    found: dict[str, dict[str, str]] = {}
+    spelled = {name.lower(): name for name in valid}
+    wanted: dict[str, dict[str, str]] = {}
     position = 0
     while position < len(text):
         match = _EMBED.match(text, position)
@@ -144,14 +179,23 @@ def embeds(
             raise EmbedError(f"embed: cannot be read: {text!r}")
         position = match.end()
         name = match[1].strip()
-        if name.lower() not in names:
+        if name.lower() not in spelled:
             # The vendor's own wording [P: AAC25].
             raise EmbedError(
                 f"No association {name} in {resource}! Valid associations are {', '.join(valid)}"
             )
-        pairs = (pair.partition("=") for pair in (match[2] or "").split(",") if pair)
-        found[names[name.lower()]] = {key.strip(): value.strip() for key, _, value in pairs}
-    return found
+        wanted[spelled[name.lower()]] = _embed_options(match[2] or "")
+    return wanted
+
+
+def _embed_options(text: str) -> dict[str, str]:
+    """Read ``limit=1,fields=id``."""
+    options = {}
+    for pair in text.split(","):
+        if pair:
+            name, _, content = pair.partition("=")
+            options[name.strip()] = content.strip()
+    return options
 
 
 def _number(params: Mapping[str, str], name: str, default: int, least: int) -> int:
@@ -166,14 +210,18 @@ def _number(params: Mapping[str, str], name: str, default: int, least: int) -> i
 
 def _sorted(rows: list[Row], sort: str) -> list[Row]:
     # "-id" is descending [P: AAC25]. Missing values come last: our choice [?].
-    field, descending = sort.removeprefix("-"), sort.startswith("-")
-    if rows and not all(isinstance(row.get(field), (int, str, type(None))) for row in rows):
-        raise ValidationError(f"sort: cannot sort by {field!r}")
-    if rows and field not in rows[0]:
+    if not rows:
+        return rows
+    field = sort.removeprefix("-")
+    for row in rows:
+        if not isinstance(row.get(field), (int, str, type(None))):
+            raise ValidationError(f"sort: cannot sort by {field!r}")
+    if field not in rows[0]:
         raise ValidationError(f"sort: there is no field {field!r}")
     present = [row for row in rows if row[field] is not None]
     missing = [row for row in rows if row[field] is None]
-    return sorted(present, key=lambda row: row[field], reverse=descending) + missing
+    present.sort(key=itemgetter(field), reverse=sort.startswith("-"))
+    return present + missing
 
 
 def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) -> list[Row]:
@@ -183,26 +231,35 @@ def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) ->
     kind = params.get("filterType", "fuzzy")
     if kind not in _FILTER_TYPES:
         raise ValidationError(f"filterType must be one of {', '.join(_FILTER_TYPES)}, not {kind!r}")
-    fields = [name.strip() for name in params.get("filterFields", default_field).split(",")]
-    unknown = [name for name in fields if rows and name not in rows[0]]
-    if unknown:
-        raise ValidationError(f"filterFields: there is no field {', '.join(map(repr, unknown))}")
-    # null never matches.
-    return [
-        row
-        for row in rows
-        if any(row[name] is not None and _matches(str(row[name]), text, kind) for name in fields)
-    ]
+    fields = []
+    for name in params.get("filterFields", default_field).split(","):
+        fields.append(name.strip())
+    if rows:
+        unknown = [repr(name) for name in fields if name not in rows[0]]
+        if unknown:
+            raise ValidationError(f"filterFields: there is no field {', '.join(unknown)}")
+    return [row for row in rows if _has_match(row, fields, text, kind)]
 
 
-def _matches(value: str, text: str, kind: str) -> bool:
+def _has_match(row: Row, fields: list[str], text: str, kind: str) -> bool:
+    for name in fields:
+        content = row[name]
+        # null never matches.
+        if content is not None and _matches(str(content), text, kind):
+            return True
+    return False
+
+
+def _matches(content: str, text: str, kind: str) -> bool:
     # The types are documented by name only [R: D64]. Fuzzy as the default is [I].
     if kind == "exact":
-        return value == text
-    value, text = value.lower(), text.lower()
+        return content == text
+    content = content.lower()
+    text = text.lower()
     if kind == "exactIgnoreCase":
-        return value == text
+        return content == text
     if kind == "contains":
-        return text in value
-    letters = iter(value)
-    return all(letter in letters for letter in text)
+        return text in content
+    # Fuzzy: the letters of the text, in this order, with others between them.
+    rest = iter(content)
+    return all(letter in rest for letter in text)

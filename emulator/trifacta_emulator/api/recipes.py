@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.answers import edge_row, flownode_row, output_row, recipe_row
-from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.endpoint import (
+    Endpoint,
+    context_of,
+    json_object,
+    path_id,
+    person_of,
+    required_name,
+)
 from trifacta_emulator.api.people import has_access, require_access
 from trifacta_emulator.api.query import count_answer, embeds, list_answer, select_fields
+from trifacta_emulator.checks import is_whole_number
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import ValidationError
-from trifacta_emulator.packages.definition import Row
+from trifacta_emulator.packages.definition import Row, rows_where
 from trifacta_emulator.records import Home, Recipe
 from trifacta_emulator.state.recipes import nodes_of
 
@@ -25,23 +34,30 @@ _EMBEDS = ("flow", "recipe", "outputObjects")
 async def list_all(request: Request) -> Response:
     """GET, newest first: our choice [?].
 
-    No page has a parameter for the flow: public clients compare ``flow.id`` of each element [P:
-    SAAGIE].
+    No page has a parameter for the flow: public clients compare ``flow.id`` of each element
+    [P: SAAGIE].
     """
-    context, person = context_of(request), person_of(request)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
-    flows = {flow.id for flow in context.store.state.flows.listed() if has_access(person, flow)}
-    found = sorted(context.store.recipes(), key=lambda one: one.id, reverse=True)
-    rows = [recipe_body(one, wanted) for one in found if one.home.flow_id in flows]
-    return JSONResponse(list_answer(rows, request.query_params))
+    recipes = _accessible(request)
+    recipes.sort(key=attrgetter("id"), reverse=True)
+    bodies = [recipe_body(recipe, wanted) for recipe in recipes]
+    return JSONResponse(list_answer(bodies, request.query_params))
 
 
 async def count(request: Request) -> Response:
     """GET the number of recipes in the list [P: AYX]."""
-    person, state = person_of(request), context_of(request).store.state
-    flows = {flow.id for flow in state.flows.listed() if has_access(person, flow)}
-    found = context_of(request).store.recipes()
-    return count_answer([one for one in found if one.home.flow_id in flows])
+    return count_answer(_accessible(request))
+
+
+def _accessible(request: Request) -> list[Recipe]:
+    """List the recipes of the flows that lists show to the caller, oldest first."""
+    store = context_of(request).store
+    person = person_of(request)
+    flow_ids = set()
+    for flow in store.state.flows.listed():
+        if has_access(person, flow):
+            flow_ids.add(flow.id)
+    return [recipe for recipe in store.recipes() if recipe.home.flow_id in flow_ids]
 
 
 async def read(request: Request) -> Response:
@@ -60,21 +76,21 @@ async def create(request: Request) -> Response:
     new recipe has no steps and no output.
     """
     body = await json_object(request)
-    name, sources = body.get("name"), {"importedDataset", "wrangledDataset"} & body.keys()
-    if not isinstance(name, str) or not name.strip():
-        raise ValidationError("name: a non-empty string is required")
+    name = required_name(body)
+    sources = {"importedDataset", "wrangledDataset"} & body.keys()
     if len(sources) != 1:
         raise ValidationError("importedDataset or wrangledDataset: one of them is required")
     [source] = sources
-    require_access(request, referenced(body, "flow"))
-    made = context_of(request).store.create_recipe(
-        referenced(body, "flow"),
+    flow_id = referenced(body, "flow")
+    require_access(request, flow_id)
+    recipe = context_of(request).store.create_recipe(
+        flow_id,
         name,
         referenced(body, source),
         of_recipe=source == "wrangledDataset",
         user_id=person_of(request).id,
     )
-    return JSONResponse(recipe_body(made), status_code=201)
+    return JSONResponse(recipe_body(recipe), status_code=201)
 
 
 def referenced(body: dict[str, Any], key: str) -> int:
@@ -84,11 +100,13 @@ def referenced(body: dict[str, Any], key: str) -> int:
     :param key: its field
     :raises ValidationError: it is something else
     """
-    value = body.get(key)
-    found = value.get("id") if isinstance(value, dict) else None
-    if not isinstance(found, int) or isinstance(found, bool):
+    reference = body.get(key)
+    object_id = None
+    if isinstance(reference, dict):
+        object_id = reference.get("id")
+    if not is_whole_number(object_id):
         raise ValidationError(f'{key}: {{"id": number}} is required')
-    return found
+    return object_id
 
 
 def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
@@ -97,22 +115,25 @@ def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
     :param recipe: the recipe
     :param wanted: what to show whole: ``flow``, ``recipe``, ``outputObjects``
     """
-    home, stamp = recipe.home, stamp_of(recipe.home)
+    home = recipe.home
+    stamp = stamp_of(home)
+    body: Row = flownode_row(recipe.node, stamp)
     # A public client reads a name [P: SAAGIE]; it is the name of the recipe [I].
-    body: Row = {**flownode_row(recipe.node, stamp), "name": recipe.name}
+    body["name"] = recipe.name
     if "flow" in wanted:
-        [flow] = [row for row in home.tables["flows"] if row["id"] == home.flow_id]
-        # The project at Google [P: VDC].
+        [flow] = rows_where(home.tables["flows"], "id", home.flow_id)
         body["flow"] = {
             "id": home.flow_id,
             "name": home.flow_name,
+            # The project at Google [P: VDC].
             "cpProject": flow.get("cpProject"),
         }
     if "recipe" in wanted:
-        body["recipe"] = recipe_row({**recipe.script, "id": recipe.node["scriptId"]}, stamp)
+        script = {**recipe.script, "id": recipe.node["scriptId"]}
+        body["recipe"] = recipe_row(script, stamp)
     if "outputObjects" in wanted:
-        outputs = [row for row in home.tables["outputobjects"] if row["flowNodeId"] == recipe.id]
-        body["outputObjects"] = {"data": [output_row(row, stamp) for row in outputs]}
+        outputs = rows_where(home.tables["outputobjects"], "flowNodeId", recipe.id)
+        body["outputObjects"] = {"data": [output_row(output, stamp) for output in outputs]}
     return body
 
 
@@ -124,12 +145,14 @@ def flow_embeds(home: Home, wanted: Collection[str]) -> Row:
     :param wanted: ``flowNodes``, ``flowNodes.recipe``, ``flowEdges``
     """
     body: Row = {}
-    if {"flowNodes", "flowNodes.recipe"} & set(wanted):
-        whole = ("recipe",) if "flowNodes.recipe" in wanted else ()
-        body["flowNodes"] = {"data": [recipe_body(node, whole) for node in nodes_of(home)]}
+    with_recipes = "flowNodes.recipe" in wanted
+    if with_recipes or "flowNodes" in wanted:
+        node_embeds = ("recipe",) if with_recipes else ()
+        body["flowNodes"] = {"data": [recipe_body(node, node_embeds) for node in nodes_of(home)]}
     if "flowEdges" in wanted:
-        edges = [row for row in home.tables["flowedges"] if row["flowId"] == home.flow_id]
-        body["flowEdges"] = {"data": [edge_row(row, stamp_of(home)) for row in edges]}
+        stamp = stamp_of(home)
+        edges = rows_where(home.tables["flowedges"], "flowId", home.flow_id)
+        body["flowEdges"] = {"data": [edge_row(edge, stamp) for edge in edges]}
     return body
 
 
@@ -139,8 +162,12 @@ def stamp_of(home: Home) -> Row:
     :param home: the flow
     """
     # What belongs to a flow has its times and people: our choice [?].
-    people = {"creator": {"id": home.user_id}, "updater": {"id": home.user_id}}
-    return {"createdAt": iso(home.at), "updatedAt": iso(home.at), **people}
+    return {
+        "createdAt": iso(home.at),
+        "updatedAt": iso(home.at),
+        "creator": {"id": home.user_id},
+        "updater": {"id": home.user_id},
+    }
 
 
 _RECIPES = "/v4/wrangledDatasets"

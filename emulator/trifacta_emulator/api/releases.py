@@ -21,7 +21,7 @@ from trifacta_emulator.api.endpoint import (
     uploaded_package,
 )
 from trifacta_emulator.api.people import PEOPLE, embed_people
-from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
+from trifacta_emulator.api.query import embeds, flag, list_answer, number_or_none, select_fields
 from trifacta_emulator.clock import iso, iso_or_none
 from trifacta_emulator.errors import ValidationError, error_response
 from trifacta_emulator.faults.middleware import ACTIVATE_LATER, PAUSE_IMPORT
@@ -36,31 +36,35 @@ _EMBEDS = ("deployment", *PEOPLE)
 
 async def create(request: Request) -> Response:
     """POST a package as multipart part ``data``: a new, active release [R: SEED]."""
-    context, deployment_id = context_of(request), path_id(request)
-    context.store.deployment(deployment_id)
+    store = context_of(request).store
+    options = context_of(request).options
+    user_id = person_of(request).id
+    deployment_id = path_id(request)
+    # An unknown deployment is a 404, without a look at the package.
+    store.deployment(deployment_id)
     package = await uploaded_package(request)
     activate_later = request.scope["state"].get(ACTIVATE_LATER)
     announced = None
-    if context.options.release_row == "before_import":
-        announced = context.store.announce_release(deployment_id, package, person_of(request).id)
+    if options.release_row == "before_import":
+        announced = store.announce_release(deployment_id, package, user_id)
     try:
         await _pause(request, seconds=_ROWS_LATER if announced else 0)
         # One call, so that concurrent uploads never leave two active releases.
-        release = context.store.create_release(
+        release = store.create_release(
             deployment_id,
             package,
-            person_of(request).id,
+            user_id,
             activate=activate_later is None,
             announced=announced,
         )
     except BaseException:
         if announced:
-            context.store.withdraw_release(announced.id)
+            store.withdraw_release(announced.id)
         raise
     if activate_later is not None:
         activate_later(release.id)
-    answer = import_answer(release.imported, context.store.state.product)
-    answer["release"] = release_body(context.options, release)
+    answer = import_answer(release.imported, store.state.product)
+    answer["release"] = release_body(options, release)
     return JSONResponse(answer, status_code=201)
 
 
@@ -81,7 +85,8 @@ async def dry_run(request: Request) -> Response:
     The answer has no ``release``: our choice [?]. Errors are "reported in the response" [R: D64].
     Whether as a status or in a 200 is not known [?], so the options decide.
     """
-    context, deployment_id = context_of(request), path_id(request)
+    context = context_of(request)
+    deployment_id = path_id(request)
     context.store.deployment(deployment_id)
     try:
         package = await uploaded_package(request)
@@ -95,52 +100,48 @@ async def dry_run(request: Request) -> Response:
 
 async def list_all(request: Request) -> Response:
     """GET ``/v4/releases?deploymentId=`` [R: D64]."""
-    context, params = context_of(request), request.query_params
-    text = params.get("deploymentId")
-    if text is None and context.options.releases_need_deployment_id:
+    deployment_id = number_or_none(request.query_params, "deploymentId")
+    if deployment_id is None and context_of(request).options.releases_need_deployment_id:
         raise ValidationError("deploymentId is required")
-    if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise ValidationError(f"deploymentId must be a number, not {text!r}")
-    return _listed(
-        request, None if text is None else int(text), with_deleted=flag(params, "includeDeleted")
-    )
+    with_deleted = flag(request.query_params, "includeDeleted")
+    return _listed(request, deployment_id, with_deleted=with_deleted)
 
 
 async def list_of_deployment(request: Request) -> Response:
     """GET ``/v4/deployments/:id/releases`` [M]; it exists only if the options say so."""
-    context, params = context_of(request), request.query_params
-    with_deleted = flag(params, "includeDeleted")
-    deployment = context.store.deployment(path_id(request), include_deleted=with_deleted)
+    with_deleted = flag(request.query_params, "includeDeleted")
+    store = context_of(request).store
+    deployment = store.deployment(path_id(request), include_deleted=with_deleted)
     return _listed(request, deployment.id, with_deleted=with_deleted)
 
 
 async def read(request: Request) -> Response:
     """GET one [R: VS-143186685]."""
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     with_deleted = flag(params, "includeDeleted")
     release = context.store.state.releases.read(path_id(request), include_deleted=with_deleted)
-    whole = _embedded(
-        context, release_body(context.options, release, deleted_at=with_deleted), params
-    )
-    [body] = select_fields([whole], params)
-    return JSONResponse(body)
+    body = release_body(context.options, release, deleted_at=with_deleted)
+    [selected] = select_fields([_embedded(context, body, params)], params)
+    return JSONResponse(selected)
 
 
 async def update(request: Request) -> Response:
     """PATCH ``{"active": true|false}`` [R: D60 API Releases Patch v4], and ``notes`` [I]."""
-    context, release_id = context_of(request), path_id(request)
-    context.store.release(release_id)
+    store = context_of(request).store
+    release_id = path_id(request)
+    store.release(release_id)
     body = await json_object(request)
-    active, notes = body.get("active"), body.get("notes")
+    active = body.get("active")
+    notes = body.get("notes")
     if not {"active", "notes"} & body.keys():
         raise ValidationError("active (or notes) is required")
     if "active" in body and not isinstance(active, bool):
         raise ValidationError(f"active must be true or false, not {active!r}")
     if "notes" in body and not isinstance(notes, str):
         raise ValidationError(f"notes must be a string, not {notes!r}")
-    release = context.store.update_release(
-        release_id, active=active, notes=notes, user_id=person_of(request).id
-    )
+    user_id = person_of(request).id
+    release = store.update_release(release_id, active=active, notes=notes, user_id=user_id)
     return JSONResponse(updated_body(release))
 
 
@@ -151,12 +152,13 @@ async def delete(request: Request) -> Response:
 
 
 def _listed(request: Request, deployment_id: int | None, *, with_deleted: bool) -> Response:
-    context, params = context_of(request), request.query_params
-    rows = release_rows(context, deployment_id, with_deleted=with_deleted)
-    embeds(params, "releases", _EMBEDS)  # also where there is no row
-    return JSONResponse(
-        list_answer([_embedded(context, row, params) for row in rows], params, filter_field="notes")
-    )
+    context = context_of(request)
+    params = request.query_params
+    bodies = release_rows(context, deployment_id, with_deleted=with_deleted)
+    # A wrong embed is an error where there is no release too.
+    embeds(params, "releases", _EMBEDS)
+    embedded = [_embedded(context, body, params) for body in bodies]
+    return JSONResponse(list_answer(embedded, params, filter_field="notes"))
 
 
 def _embedded(context: Context, body: Row, params: Mapping[str, str]) -> Row:
@@ -174,12 +176,13 @@ def release_rows(context: Context, deployment_id: int | None, *, with_deleted: b
     :param deployment_id: only releases of this deployment; ``None`` = all
     :param with_deleted: deleted ones too, and ``deleted_at`` in each
     """
-    rows = [
-        release_body(context.options, row, deleted_at=with_deleted)
-        for row in context.store.state.releases.listed(include_deleted=with_deleted)
-        if deployment_id in (None, row.deployment_id)
-    ]
-    return rows if context.options.releases_order == "newest" else rows[::-1]
+    bodies = []
+    for release in context.store.state.releases.listed(include_deleted=with_deleted):
+        if deployment_id in (None, release.deployment_id):
+            bodies.append(release_body(context.options, release, deleted_at=with_deleted))
+    if context.options.releases_order != "newest":
+        bodies.reverse()
+    return bodies
 
 
 def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool = False) -> Row:
@@ -201,7 +204,9 @@ def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool
         "creator": {"id": release.creator},
         "updater": {"id": release.updater},
     }
-    return body | {"deleted_at": iso_or_none(release.deleted_at)} if deleted_at else body
+    if deleted_at:
+        body["deleted_at"] = iso_or_none(release.deleted_at)
+    return body
 
 
 def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = False) -> Row:
@@ -220,7 +225,9 @@ def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = F
         "creator": {"id": deployment.creator},
         "updater": {"id": deployment.updater},
     }
-    return body | {"deleted_at": iso_or_none(deployment.deleted_at)} if deleted_at else body
+    if deleted_at:
+        body["deleted_at"] = iso_or_none(deployment.deleted_at)
+    return body
 
 
 def updated_body(record: Deployment | Release | Flow) -> Row:
@@ -229,10 +236,15 @@ def updated_body(record: Deployment | Release | Flow) -> Row:
 
     :param record: the changed record
     """
-    return {"id": record.id, "updater": {"id": record.updater}, "updatedAt": iso(record.updated_at)}
+    return {
+        "id": record.id,
+        "updater": {"id": record.updater},
+        "updatedAt": iso(record.updated_at),
+    }
 
 
 _OF_DEPLOYMENT = "/v4/deployments/{id}/releases"
+_RELEASE = "/v4/releases/{id}"
 ENDPOINTS = (
     Endpoint("POST", _OF_DEPLOYMENT, "createRelease", create, deployments=True),
     Endpoint("POST", f"{_OF_DEPLOYMENT}/dryRun", "createReleaseDryRun", dry_run, deployments=True),
@@ -245,9 +257,14 @@ ENDPOINTS = (
         option="list_releases_route",
     ),
     Endpoint(
-        "GET", "/v4/releases", "listReleases", list_all, deployments=True, option="has_release_list"
+        "GET",
+        "/v4/releases",
+        "listReleases",
+        list_all,
+        deployments=True,
+        option="has_release_list",
     ),
-    Endpoint("GET", "/v4/releases/{id}", "getRelease", read, deployments=True),
-    Endpoint("PATCH", "/v4/releases/{id}", "patchRelease", update, deployments=True),
-    Endpoint("DELETE", "/v4/releases/{id}", "deleteRelease", delete, deployments=True),
+    Endpoint("GET", _RELEASE, "getRelease", read, deployments=True),
+    Endpoint("PATCH", _RELEASE, "patchRelease", update, deployments=True),
+    Endpoint("DELETE", _RELEASE, "deleteRelease", delete, deployments=True),
 )

@@ -22,6 +22,7 @@ from trifacta_emulator.api.job_groups import job_group_rows
 from trifacta_emulator.api.people import require_access
 from trifacta_emulator.api.query import embeds, list_answer, select_fields
 from trifacta_emulator.api.recipes import referenced
+from trifacta_emulator.checks import is_whole_number
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.packages.definition import Row
@@ -57,17 +58,19 @@ async def run_deployment(request: Request) -> Response:
     """POST with no body or with run parameters: 201, one element for each job group [R: D64 API
     Deployments Run v4].
     """
-    context, deployment_id = context_of(request), path_id(request)
+    context = context_of(request)
+    deployment_id = path_id(request)
     context.store.deployment(deployment_id)
     body = await optional_object(request)
     # Only the documented nesting is accepted: our choice [?]. A public script has another one,
     # commented out: {"overrides": {"runParameters"}} [P: VC].
     _check_fields(body, {"runParameters"})
-    started = context.store.run_deployment(deployment_id, _parameters(body), person_of(request).id)
+    user_id = person_of(request).id
+    groups = context.store.run_deployment(deployment_id, _parameters(body), user_id)
     shape = context.options.run_answer
-    answer: Row = {"data": [_started(one, shape) for one in started]}
-    if shape == "flow_run" and started:
-        answer["flowRunId"] = started[0].flow_run_id
+    answer: Row = {"data": [_started(group, shape) for group in groups]}
+    if shape == "flow_run" and groups:
+        answer["flowRunId"] = groups[0].flow_run_id
     return JSONResponse(answer, status_code=201)
 
 
@@ -76,32 +79,28 @@ async def run_recipe(request: Request) -> Response:
 
     ``testMode`` starts nothing [P: AAC25].
     """
-    context, body = context_of(request), await json_object(request)
+    store = context_of(request).store
+    body = await json_object(request)
     _check_fields(body, _RECIPE_FIELDS)
-    recipe_id, parameters, overrides = (
-        referenced(body, "wrangledDataset"),
-        _parameters(body),
-        _overrides(body),
-    )
-    require_access(request, context.store.recipe(recipe_id).home.flow_id)
+    recipe_id = referenced(body, "wrangledDataset")
+    parameters = _parameters(body)
+    overrides = _overrides(body)
+    recipe = store.recipe(recipe_id)
+    require_access(request, recipe.home.flow_id)
     if body.get("testMode") is True:
-        recipe = context.store.recipe(recipe_id)
-        context.store.output_of(recipe, overrides)
-        return JSONResponse(
-            {"datasetId": recipe_id, "datasetName": recipe.name, "sessionId": ""}, status_code=201
-        )
-    started = context.store.run_recipe(
+        store.output_of(recipe, overrides)
+        answer = {"datasetId": recipe_id, "datasetName": recipe.name, "sessionId": ""}
+        return JSONResponse(answer, status_code=201)
+    group = store.run_recipe(
         recipe_id,
         parameters,
         person_of(request).id,
         overrides=overrides,
         execution_id=_execution_id(request),
     )
-    return (
-        _not_again()
-        if started is None
-        else JSONResponse(_started(started, "recipe"), status_code=201)
-    )
+    if group is None:
+        return _not_again()
+    return JSONResponse(_started(group, "recipe"), status_code=201)
 
 
 async def run_flow(request: Request) -> Response:
@@ -110,11 +109,12 @@ async def run_flow(request: Request) -> Response:
 
     With ``runAsync=true`` the answer is the same: our choice [?].
     """
-    context, flow_id = context_of(request), path_id(request)
+    context = context_of(request)
+    flow_id = path_id(request)
     require_access(request, flow_id)
     body = await optional_object(request)
     _check_fields(body, _FLOW_FIELDS)
-    made = context.store.run_flow(
+    started = context.store.run_flow(
         flow_id,
         _parameters(body),
         person_of(request).id,
@@ -122,33 +122,35 @@ async def run_flow(request: Request) -> Response:
         overrides=_flow_overrides(body),
         execution_id=_execution_id(request),
     )
-    if made is None:
+    if started is None:
         return _not_again()
-    run, started = made
-    answer = {"flowRunId": run.id, "data": [_started(one, "flow_run") for one in started]}
-    return JSONResponse(answer, status_code=201)
+    run, groups = started
+    elements = [_started(group, "flow_run") for group in groups]
+    return JSONResponse({"flowRunId": run.id, "data": elements}, status_code=201)
 
 
 async def read(request: Request) -> Response:
     """GET ``/v4/flowRuns/:id`` [P: AAC25]."""
-    context, params = context_of(request), request.query_params
+    context = context_of(request)
+    params = request.query_params
     run = context.store.flow_run(path_id(request))
-    wanted = embeds(params, "flowRuns", ("flow",))
-    groups = _groups(context, run)
+    flow: Row = {"id": run.home.flow_id}
+    if "flow" in embeds(params, "flowRuns", ("flow",)):
+        flow["name"] = run.home.flow_name
+    updated_at = run.created_at
+    for group in _groups(context, run):
+        updated_at = max(updated_at, group.updated_at)
     body: Row = {
         "id": run.id,
         "createdAt": iso(run.created_at),
-        "updatedAt": iso(max((one.updated_at for one in groups), default=run.created_at)),
+        "updatedAt": iso(updated_at),
         "scheduleExecutionId": None,
         # The key of the request stands here: our choice [?].
         "requestId": run.execution_id,
-        "flow": {
-            "id": run.home.flow_id,
-            **({"name": run.home.flow_name} if "flow" in wanted else {}),
-        },
+        "flow": flow,
     }
-    [body] = select_fields([body], params)
-    return JSONResponse(body)
+    [selected] = select_fields([body], params)
+    return JSONResponse(selected)
 
 
 async def status(request: Request) -> Response:
@@ -156,16 +158,17 @@ async def status(request: Request) -> Response:
     [P: AAC25, GR].
     """
     context = context_of(request)
-    return JSONResponse(_combined(_groups(context, context.store.flow_run(path_id(request)))))
+    run = context.store.flow_run(path_id(request))
+    return JSONResponse(_combined(_groups(context, run)))
 
 
 async def list_job_groups(request: Request) -> Response:
     """GET ``/v4/flowRuns/:id/jobGroups`` [P: AAC25]."""
     context = context_of(request)
-    groups = _groups(context, context.store.flow_run(path_id(request)))
-    return JSONResponse(
-        list_answer(job_group_rows(context, groups, request.query_params), request.query_params)
-    )
+    params = request.query_params
+    run = context.store.flow_run(path_id(request))
+    rows = job_group_rows(context, _groups(context, run), params)
+    return JSONResponse(list_answer(rows, params))
 
 
 def _not_again() -> Response:
@@ -173,38 +176,40 @@ def _not_again() -> Response:
 
 
 def _execution_id(request: Request) -> str | None:
-    counts = context_of(request).options.execution_ids == "count"
-    return (counts and request.headers.get("x-execution-id")) or None
+    if context_of(request).options.execution_ids != "count":
+        return None
+    return request.headers.get("x-execution-id") or None
 
 
 def _groups(context: Context, run: FlowRun) -> list[JobGroup]:
-    return [one for one in context.store.job_groups() if one.flow_run_id == run.id]
+    return [group for group in context.store.job_groups() if group.flow_run_id == run.id]
 
 
 def _combined(groups: list[JobGroup]) -> str:
     # How they are combined is our choice [?]: while one goes on, the run does; the worst end
     # counts.
-    words = [one.status for one in groups]
-    if not all(one.finished for one in groups):
+    words = [group.status for group in groups]
+    if not all(group.finished for group in groups):
         return "Created" if set(words) == {"Created"} else "InProgress"
-    worst = [
-        word
-        for word in ("Failed", "Canceled", "Cancelled", *words)
-        if word in words and word != "Complete"
-    ]
-    return worst[0] if worst else "Complete"
+    for worst in ("Failed", "Canceled", "Cancelled"):
+        if worst in words:
+            return worst
+    for word in words:
+        if word != "Complete":
+            return word
+    return "Complete"
 
 
 def _started(group: JobGroup, shape: str) -> Row:
     # "recipe" is the answer to POST /v4/jobGroups [P: AAC25]; for the others see ``run_answer`` of
     # the options.
     body: Row = {"reason": "JobStarted", "sessionId": group.session_id, "id": group.id}
-    ids = [job.id for job in group.jobs]
+    job_ids = [job.id for job in group.jobs]
     if shape != "v4":
-        body["jobs"] = {"data": [{"id": one} for one in ids]}
+        body["jobs"] = {"data": [{"id": job_id} for job_id in job_ids]}
     if shape in ("recipe", "flow_run"):
-        edges = [{"source": one, "target": other} for one, other in pairwise(ids)]
-        body["jobGraph"] = {"vertices": ids, "edges": edges}
+        edges = [{"source": source, "target": target} for source, target in pairwise(job_ids)]
+        body["jobGraph"] = {"vertices": job_ids, "edges": edges}
     if shape == "flow_run":
         body["flowRun"] = {"id": group.flow_run_id}
     return body
@@ -216,58 +221,60 @@ def _check_fields(body: Mapping[str, Any], known: set[str]) -> None:
         raise ValidationError(f"unknown fields: {', '.join(unknown)}")
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+def _object(fields: Any, name: str) -> dict[str, Any]:
+    if not isinstance(fields, dict):
         raise ValidationError(f"{name} must be an object")
-    return value
+    return fields
 
 
 def _parameters(body: Mapping[str, Any]) -> dict[str, str]:
     parameters = _object(body.get("runParameters", {}), "runParameters")
     _check_fields(parameters, {"overrides", "referenceDate"})
-    inner = _object(parameters.get("overrides", {}), "runParameters.overrides")
-    _check_fields(inner, {"data"})
-    items = inner.get("data", [])
+    overrides = _object(parameters.get("overrides", {}), "runParameters.overrides")
+    _check_fields(overrides, {"data"})
+    items = overrides.get("data", [])
     if not isinstance(items, list):
         raise ValidationError("runParameters.overrides.data must be a list")
-    found = {}
+    values = {}
     for item in items:
-        if not isinstance(item, dict) or not all(
-            isinstance(item.get(key), str) for key in ("key", "value")
-        ):
+        if not _is_parameter(item):
             raise ValidationError(
                 'runParameters.overrides.data must hold {"key": string, "value": string}'
             )
-        found[item["key"]] = item["value"]
-    return found
+        values[item["key"]] = item["value"]
+    return values
+
+
+def _is_parameter(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    return isinstance(item.get("key"), str) and isinstance(item.get("value"), str)
 
 
 def _overrides(body: Mapping[str, Any], name: str = "overrides") -> dict[str, Any]:
     # Values are not validated [R: D68 API JobGroups Create v4]. The emulator checks only what it
     # works with [?].
-    found = _object(body.get(name, {}), name)
+    overrides = _object(body.get(name, {}), name)
     for key in _LISTS:
-        rows = found.get(key, [])
+        rows = overrides.get(key, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValidationError(f"{name}.{key} must be a list of objects")
-    if not isinstance(found.get("execution"), (str, type(None))):
+    if not isinstance(overrides.get("execution"), (str, type(None))):
         raise ValidationError(f"{name}.execution must be a string")
-    return found
+    return overrides
 
 
 def _flow_overrides(body: Mapping[str, Any]) -> dict[str, Any]:
     # By name of the recipe [P: AAC25].
-    found = _object(body.get("overrides", {}), "overrides")
-    return {name: _overrides(found, name) for name in found}
+    by_recipe = _object(body.get("overrides", {}), "overrides")
+    return {name: _overrides(by_recipe, name) for name in by_recipe}
 
 
 def _recipe_ids(body: Mapping[str, Any]) -> list[int]:
-    found = body.get("wrangledDatasetIds", [])
-    if not isinstance(found, list) or not all(
-        isinstance(one, int) and not isinstance(one, bool) for one in found
-    ):
+    recipe_ids = body.get("wrangledDatasetIds", [])
+    if not isinstance(recipe_ids, list) or not all(map(is_whole_number, recipe_ids)):
         raise ValidationError("wrangledDatasetIds must be a list of numbers")
-    return found
+    return recipe_ids
 
 
 _FLOW_RUN = "/v4/flowRuns/{id}"
