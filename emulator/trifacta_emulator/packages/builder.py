@@ -74,23 +74,21 @@ def build_package(
         once
     """
     if generation not in _PRODUCT_VERSIONS:
-        raise ValueError(
-            f"generation must be one of {', '.join(_PRODUCT_VERSIONS)}, not {generation!r}"
-        )
+        known = ", ".join(_PRODUCT_VERSIONS)
+        raise ValueError(f"generation must be one of {known}, not {generation!r}")
     parameters = dict(dataset_parameters or {})
     check_parameters(dataset_path, parameters)
-    moment = exported_at or utc_now()
-    # Cut to milliseconds, so that the uuid's time equals exportedAt exactly.
-    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    # The uuid's time equals exportedAt exactly.
+    moment = _whole_milliseconds(exported_at or utc_now())
     package_uuid = uuid or str(_uuid1(moment, fixed=exported_at is not None))
     content = FlowContent(
-        flow_name,
-        connections,
-        adhoc_output,
-        dataset_path,
-        output_path or DEFAULT_OUTPUT,
-        nested_functions,
-        parameters,
+        name=flow_name,
+        connections=connections,
+        adhoc=adhoc_output,
+        dataset=dataset_path,
+        output=output_path or DEFAULT_OUTPUT,
+        nested_functions=nested_functions,
+        parameters=parameters,
     )
     metadata: dict[str, Any] = {
         "trifactaVersion": product_version or _PRODUCT_VERSIONS[generation],
@@ -101,12 +99,11 @@ def build_package(
         "edition": edition,
     }
     data = flat_data(content, iso(moment)) if generation == "6.0" else nested_data(content)
-    release = parse_version(_PRODUCT_VERSIONS[generation]).release
     return pack(
         data,
         metadata,
         comment=comment,
-        release=release,
+        release=parse_version(_PRODUCT_VERSIONS[generation]).release,
         flow_name=flow_name,
         moment=moment,
         artifacts=artifacts,
@@ -119,13 +116,20 @@ def new_uuid(moment: datetime) -> str:
 
     :param moment: time of the export
     """
-    return str(_uuid1(moment.replace(microsecond=moment.microsecond // 1000 * 1000), fixed=False))
+    return str(_uuid1(_whole_milliseconds(moment), fixed=False))
+
+
+def _whole_milliseconds(moment: datetime) -> datetime:
+    milliseconds = moment.microsecond // 1000
+    return moment.replace(microsecond=milliseconds * 1000)
 
 
 def _uuid1(moment: datetime, *, fixed: bool) -> uuids.UUID:
     ticks = (moment - _UUID_EPOCH) // timedelta(microseconds=1) * 10
     # Two exports within one millisecond still differ, unless the caller wants the same bytes again.
-    clock_seq, node = (0x2A11, 0x2A2B2C2D2E2F) if fixed else _random_tail()
+    clock_seq, node = 0x2A11, 0x2A2B2C2D2E2F
+    if not fixed:
+        clock_seq, node = _random_tail()
     fields = (
         ticks & 0xFFFFFFFF,
         ticks >> 32 & 0xFFFF,

@@ -8,12 +8,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trifacta_emulator.packages.definition import Connection, Row
+from trifacta_emulator.packages.definition import Connection, Row, Tables
 from trifacta_emulator.packages.generations import flat_parameters, whole_location
 
-FLOW_ID, _INPUT_NODE, _RECIPE_NODE = 13, 52, 53
-_INPUT_SCRIPT, _RECIPE_SCRIPT, _SOURCE_ID, _LOCATION_ID = 54, 55, 31, 66
-_PARAMETER_ID, _PARAMETER_EDIT_ID = 71, 91
+FLOW_ID = 13
+_INPUT_NODE = 52
+_RECIPE_NODE = 53
+_INPUT_SCRIPT = 54
+_RECIPE_SCRIPT = 55
+_SOURCE_ID = 31
+_LOCATION_ID = 66
+_OUTPUT_ID = 86
+_PARAMETER_ID = 71
+_PARAMETER_EDIT_ID = 91
 _DEFAULT_DATASET = "/trifacta/uploads/orders.csv"
 DEFAULT_OUTPUT = "/trifacta/queryResults/orders_clean.csv"
 
@@ -43,7 +50,9 @@ class FlowContent:
     @property
     def connection(self) -> Connection | None:
         """The connection that the dataset reads from."""
-        return self.connections[0] if self.connections else None
+        if not self.connections:
+            return None
+        return self.connections[0]
 
     @property
     def reads_table(self) -> bool:
@@ -54,13 +63,19 @@ class FlowContent:
     def default_dataset(self) -> str:
         """The file that the dataset reads with the default values of its parameters."""
         path = self.dataset or _DEFAULT_DATASET
-        for name, value in self.parameters.items():
-            path = path.replace(f"{{{name}}}", value)
+        for name, default in self.parameters.items():
+            path = path.replace(f"{{{name}}}", default)
         return path
 
 
 def _script(script_id: int, name: str) -> Row:
-    return {"id": script_id, "name": name, "description": None, "active": True, "nextPortId": 1}
+    return {
+        "id": script_id,
+        "name": name,
+        "description": None,
+        "active": True,
+        "nextPortId": 1,
+    }
 
 
 def _steps(content: FlowContent) -> list[Row]:
@@ -77,41 +92,41 @@ def _steps(content: FlowContent) -> list[Row]:
             "type": "Or",
             "parameters": {"value1": formula, "value2": column},
         }
-    parameters = {"type": {"kind": "bundle", "type": "Bundle", "value": "single"}, "value": formula}
+    kind = {"kind": "bundle", "type": "Bundle", "value": "single"}
     task = {
         "annotations": {},
         "kind": "task",
         "type": "Derive",
-        "parameters": parameters,
+        "parameters": {"type": kind, "value": formula},
         "outputName": None,
     }
-    digest = hashlib.sha256(str(content.nested_functions).encode()).hexdigest()[:40]
-    return [
-        {
-            "portId": None,
-            "task": task,
-            "tableData": None,
-            "columnMetadata": None,
-            "id": 182,
-            "hash": digest,
-        }
-    ]
+    digest = hashlib.sha256(str(content.nested_functions).encode())
+    step = {
+        "portId": None,
+        "task": task,
+        "tableData": None,
+        "columnMetadata": None,
+        "id": 182,
+        "hash": digest.hexdigest()[:40],
+    }
+    return [step]
 
 
 def _nodes() -> list[Row]:
     return [
-        {
-            "id": node,
-            "scriptId": script,
-            "flowNodeId": None,
-            "wrangled": wrangled,
-            "referenceId": None,
-        }
-        for node, script, wrangled in (
-            (_RECIPE_NODE, _RECIPE_SCRIPT, True),
-            (_INPUT_NODE, _INPUT_SCRIPT, False),
-        )
+        _node(_RECIPE_NODE, _RECIPE_SCRIPT, wrangled=True),
+        _node(_INPUT_NODE, _INPUT_SCRIPT, wrangled=False),
     ]
+
+
+def _node(node_id: int, script_id: int, *, wrangled: bool) -> Row:
+    return {
+        "id": node_id,
+        "scriptId": script_id,
+        "flowNodeId": None,
+        "wrangled": wrangled,
+        "referenceId": None,
+    }
 
 
 def _edge() -> Row:
@@ -126,12 +141,18 @@ def _edge() -> Row:
 
 def _source(content: FlowContent) -> Row:
     dynamic = bool(content.parameters)
+    dynamic_path = None
+    if dynamic:
+        dynamic_path, _ = _dynamic_path(content)
+    connection_id = None
+    if content.connection:
+        connection_id = content.connection.id
     return {
         "isDynamicOrConverted": dynamic,
         "id": _SOURCE_ID,
-        "dynamicPath": _dynamic_path(content)[0] if dynamic else None,
+        "dynamicPath": dynamic_path,
         "cpProject": None,
-        "connectionId": content.connection.id if content.connection else None,
+        "connectionId": connection_id,
         "isSchematized": True,
         "isDynamic": dynamic,
         "isConverted": False,
@@ -145,31 +166,37 @@ def _dynamic_path(content: FlowContent) -> tuple[str, dict[str, int]]:
     """Take the parameters out of the dataset's path: return the rest, and the place of each
     parameter in it.
     """
-    path, places = str(place(content.dataset or _DEFAULT_DATASET)["path"]), {}
-    for name in sorted(content.parameters, key=lambda one: path.find(f"{{{one}}}")):
-        places[name] = path.index(f"{{{name}}}")
-        path = path.replace(f"{{{name}}}", "", 1)
+    path = str(place(content.dataset or _DEFAULT_DATASET)["path"])
+    in_order = {}
+    for name in content.parameters:
+        in_order[path.find(f"{{{name}}}")] = name
+    places = {}
+    for _, name in sorted(in_order.items()):
+        placeholder = f"{{{name}}}"
+        places[name] = path.index(placeholder)
+        path = path.replace(placeholder, "", 1)
     return path, places
 
 
 def _parameters(content: FlowContent) -> list[Row]:
-    places = _dynamic_path(content)[1] if content.parameters else {}
-    return [
-        {
-            "id": _PARAMETER_ID + order,
-            "type": "path",
-            "runParameterEdit": {
-                "insertionIndices": [{"index": index, "order": order}],
-                "value": {"variable": {"value": content.parameters[name]}},
-                "id": _PARAMETER_EDIT_ID + order,
-                "overrideKey": name,
-                # Real packages have this field from 8.9 on, always false [P]. Names of the others
-                # begin so [M].
-                **({"isEnvironmentParameter": True} if name.startswith("env.") else {}),
-            },
+    if not content.parameters:
+        return []
+    _, places = _dynamic_path(content)
+    parameters = []
+    for order, (name, index) in enumerate(places.items()):
+        edit = {
+            "insertionIndices": [{"index": index, "order": order}],
+            "value": {"variable": {"value": content.parameters[name]}},
+            "id": _PARAMETER_EDIT_ID + order,
+            "overrideKey": name,
         }
-        for order, (name, index) in enumerate(places.items())
-    ]
+        # Real packages have this field from 8.9 on, always false [P]. Names of the others begin so
+        # [M].
+        if name.startswith("env."):
+            edit["isEnvironmentParameter"] = True
+        parameter = {"id": _PARAMETER_ID + order, "type": "path", "runParameterEdit": edit}
+        parameters.append(parameter)
+    return parameters
 
 
 def place(dataset: str) -> dict[str, str | None]:
@@ -178,20 +205,24 @@ def place(dataset: str) -> dict[str, str | None]:
     :param dataset: ``s3://bucket/path`` or only a path
     """
     scheme, slashes, rest = dataset.rpartition("://")
-    bucket, _, path = rest.partition("/") if slashes else ("", "", rest.removeprefix("/"))
+    if not slashes:
+        path = rest.removeprefix("/")
+        return {"type": "hdfs", "bucket": None, "path": f"/{path}"}
+    bucket, _, path = rest.partition("/")
     return {"type": scheme or "hdfs", "bucket": bucket or None, "path": f"/{path}"}
 
 
 def _location(content: FlowContent) -> Row:
-    where: Row = place(content.default_dataset)
+    location: Row = {"id": _LOCATION_ID, **place(content.default_dataset)}
     if content.connection is not None and content.reads_table:
-        where = {"type": content.connection.type, "bucket": None, "path": ""}
-    return whole_location({"id": _LOCATION_ID, **where, "blobHost": None, "container": None})
+        location |= {"type": content.connection.type, "bucket": None, "path": ""}
+    location |= {"blobHost": None, "container": None}
+    return whole_location(location)
 
 
 def _output() -> Row:
     return {
-        "id": 86,
+        "id": _OUTPUT_ID,
         "execution": "photon",
         "profiler": True,
         "flowNodeId": _RECIPE_NODE,
@@ -233,8 +264,9 @@ def nested_data(content: FlowContent) -> Row:
     :param content: content of the package
     """
     name = content.name
-    nested: Row = {"pbemappingartifacts": [], "targetmappingartifacts": []}
-    steps = [{**step, **nested} for step in _steps(content)]
+    steps = []
+    for step in _steps(content):
+        steps.append({**step, "pbemappingartifacts": [], "targetmappingartifacts": []})
     output = {
         **_output(),
         "publications": [],
@@ -242,10 +274,11 @@ def nested_data(content: FlowContent) -> Row:
     }
     source = {
         **_source(content),
-        **({"relationalsource": _relational_source()} if content.reads_table else {}),
         "storageLocation": {**_location(content), "host": None, "userinfo": None},
         "runParameters": _parameters(content),
     }
+    if content.reads_table:
+        source["relationalsource"] = _relational_source()
     flow = {
         "id": FLOW_ID,
         "name": name,
@@ -262,8 +295,8 @@ def nested_data(content: FlowContent) -> Row:
         "datasources": [source],
         "webhookflowtasks": [],
     }
-    described = [one.described(flat=False) for one in content.connections]
-    return {"artifacts": [], "connections": described, "flows": [flow]}
+    connections = [connection.described(flat=False) for connection in content.connections]
+    return {"artifacts": [], "connections": connections, "flows": [flow]}
 
 
 def flat_data(content: FlowContent, now: str) -> Row:
@@ -272,75 +305,99 @@ def flat_data(content: FlowContent, now: str) -> Row:
     :param content: content of the package
     :param now: creation time of everything, as text
     """
-    name, adhoc = content.name, content.adhoc
     times = {"createdAt": now, "updatedAt": now}
-    relational = (
-        [{**_relational_source(), "datasourceId": _SOURCE_ID, **times}]
-        if content.reads_table
-        else []
-    )
     stamp = {**times, "createdBy": 1, "updatedBy": 1}
     row = {"deleted_at": None, **stamp}
     owned = {"flowId": FLOW_ID, **row}
     flow = {
         "id": FLOW_ID,
-        "name": name,
+        "name": content.name,
         "description": "",
         "cpProject": None,
         "workspaceId": 1,
         **row,
+        "flowRunParameterOverrides": [],
+        "associatedPeople": [],
     }
-    source = {**_source(content), "storageLocationId": _LOCATION_ID, "workspaceId": 1, **row}
-    scripts = ((_INPUT_SCRIPT, "orders.csv"), (_RECIPE_SCRIPT, f"{name} recipe"))
-    steps = [{**step, **stamp} for step in _steps(content)]
-    parameters = flat_parameters([{**_source(content), "runParameters": _parameters(content)}])
-    return {
-        "flows": [{**flow, "flowRunParameterOverrides": [], "associatedPeople": []}],
-        "flownodes": [
-            {**node, **owned, "activesampleId": None, "referenceinfo": None} for node in _nodes()
-        ],
+    source = {
+        **_source(content),
+        "storageLocationId": _LOCATION_ID,
+        "workspaceId": 1,
+        **row,
+    }
+    data: Row = {
+        "flows": [flow],
+        "flownodes": [],
         "flowedges": [{**_edge(), **owned}],
         "flowrunparameteroverrides": [],
-        "editablescripts": [
-            {
-                **_script(*script),
-                **row,
-                "currentEditId": script[0] + 3,
-                "redoLeafEditId": script[0] + 3,
-            }
-            for script in scripts
-        ],
-        "edits": [
-            {"id": script[0] + 3, "undoBarrier": True, "editablescriptId": script[0], **stamp}
-            for script in scripts
-        ],
         "datasources": [source],
-        "outputobjects": [{**_output(), **stamp}] if adhoc else [],
+        "outputobjects": [],
         "publications": [],
         "referenceinfos": [],
-        "writesettings": [{**_write_setting(content), "outputObjectId": 86, **stamp}]
-        if adhoc
-        else [],
-        "editsscriptlines": [
-            {
-                "editId": _RECIPE_SCRIPT + 3,
-                "scriptlineId": step["id"],
-                "index": 0,
-                "portId": None,
-                **times,
-            }
-            for step in steps
-        ],
-        "scriptlines": steps,
-        "relationalsources": relational,
+        "writesettings": [],
+        "relationalsources": [],
         "convertedsources": [],
-        "runparameters": [
-            {**one, "deleted_at": None, **stamp} for one in parameters["runparameters"]
-        ],
         "storagelocations": [{**_location(content), "workspaceId": 1, **times}],
-        "runparameteredits": [{**one, **stamp} for one in parameters["runparameteredits"]],
-        "connections": [
-            {**one.described(flat=True), "workspaceId": 1, **row, "associatedPeople": []}
-            for one in content.connections
-        ],
+        "connections": [],
+        **_flat_scripts(content, row, stamp),
+        **_flat_steps(content, stamp, times),
+        **_flat_parameters(content, stamp),
     }
+    for node in _nodes():
+        data["flownodes"].append({**node, **owned, "activesampleId": None, "referenceinfo": None})
+    if content.adhoc:
+        setting = {**_write_setting(content), "outputObjectId": _OUTPUT_ID, **stamp}
+        data["outputobjects"].append({**_output(), **stamp})
+        data["writesettings"].append(setting)
+    if content.reads_table:
+        table = {**_relational_source(), "datasourceId": _SOURCE_ID, **times}
+        data["relationalsources"].append(table)
+    for connection in content.connections:
+        described = connection.described(flat=True)
+        data["connections"].append({**described, "workspaceId": 1, **row, "associatedPeople": []})
+    return data
+
+
+def _flat_scripts(content: FlowContent, row: Row, stamp: Row) -> Tables:
+    """Write the recipes, each with its current edit."""
+    scripts = [
+        _script(_INPUT_SCRIPT, "orders.csv"),
+        _script(_RECIPE_SCRIPT, f"{content.name} recipe"),
+    ]
+    edits = []
+    for script in scripts:
+        edit_id = _edit_of(script["id"])
+        script |= {**row, "currentEditId": edit_id, "redoLeafEditId": edit_id}
+        edit = {"id": edit_id, "undoBarrier": True, "editablescriptId": script["id"], **stamp}
+        edits.append(edit)
+    return {"editablescripts": scripts, "edits": edits}
+
+
+def _flat_steps(content: FlowContent, stamp: Row, times: Row) -> Tables:
+    lines = []
+    places = []
+    for step in _steps(content):
+        lines.append({**step, **stamp})
+        place_of_step = {
+            "editId": _edit_of(_RECIPE_SCRIPT),
+            "scriptlineId": step["id"],
+            "index": 0,
+            "portId": None,
+            **times,
+        }
+        places.append(place_of_step)
+    return {"scriptlines": lines, "editsscriptlines": places}
+
+
+def _flat_parameters(content: FlowContent, stamp: Row) -> Tables:
+    source = {**_source(content), "runParameters": _parameters(content)}
+    tables = flat_parameters([source])
+    for parameter in tables["runparameters"]:
+        parameter |= {"deleted_at": None, **stamp}
+    for edit in tables["runparameteredits"]:
+        edit |= stamp
+    return tables
+
+
+def _edit_of(script_id: int) -> int:
+    return script_id + 3

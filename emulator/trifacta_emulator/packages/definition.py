@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from trifacta_emulator.errors import ValidationError
 
@@ -36,6 +36,7 @@ _TABLES = {
 # What a storage location says. Its fullUri and hash follow from these, and a dataset of 6.8 repeats
 # some.
 _LOCATION = ("type", "bucket", "path", "host", "userinfo", "blobHost", "container")
+_PARAMETER_EDIT = ("insertionIndices", "value", "id", "overrideKey")
 
 
 def rows_where(rows: Iterable[Row], column: str, value: object) -> list[Row]:
@@ -111,7 +112,9 @@ class Version(NamedTuple):
 
     def __str__(self) -> str:
         text = ".".join(map(str, self.release))
-        return f"{text}+{self.build}" if self.build else text
+        if self.build:
+            return f"{text}+{self.build}"
+        return text
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,9 @@ class Connection:
             "uuid": self.uuid,
             "disableTypeInference": False,
         }
-        return row if flat else {**row, "vendor": self.vendor}
+        if not flat:
+            row["vendor"] = self.vendor
+        return row
 
 
 @dataclass(frozen=True)
@@ -174,8 +179,9 @@ class Package:
     @property
     def primary_flow_name(self) -> str:
         """Name of the first primary flow."""
-        names = {row["id"]: str(row["name"]) for row in self.tables["flows"]}
-        return names[self.primary_flow_ids[0]]
+        flows = rows_by(self.tables["flows"], "id")
+        primary = flows[self.primary_flow_ids[0]]
+        return str(primary["name"])
 
 
 def parse_version(text: str) -> Version:
@@ -229,7 +235,8 @@ def read_definition(document: Any) -> Package:
     :param document: the parsed JSON or JSON5. The package takes parts of it over
     :raises ValidationError: it is no definition of a flow, or is not complete
     """
-    metadata, data = (_object(document, key) for key in ("metadata", "data"))
+    metadata = _object(document, "metadata")
+    data = _object(document, "data")
     if document.get("type", "flow") != "flow":
         raise ValidationError(f"Not a flow package but a package of type {cut(document['type'])!r}")
     try:
@@ -237,25 +244,27 @@ def read_definition(document: Any) -> Package:
     except ValueError as error:
         raise ValidationError(f"metadata.trifactaVersion: {cut(error)}") from error
     tables = _tables(data)
-    primary = metadata.get("primaryFlowIds")
-    known = {row["id"] for row in tables["flows"]}
-    if (
-        not isinstance(primary, list)
-        or not primary
-        or any(one not in known for one in map(_id, primary))
-    ):
+    primary_flow_ids = metadata.get("primaryFlowIds")
+    if not _are_flows(primary_flow_ids, tables):
         raise ValidationError(
-            f"metadata.primaryFlowIds names no flow of the package: {cut(primary)}"
+            f"metadata.primaryFlowIds names no flow of the package: {cut(primary_flow_ids)}"
         )
-    comment, edition = metadata.get("comment"), metadata.get("edition")
     return Package(
         uuid=_text(metadata, "uuid"),
         version=version,
-        edition=edition if isinstance(edition, str) else "",
-        comment=comment if isinstance(comment, str) else "",
-        primary_flow_ids=tuple(primary),
+        edition=_text_or_empty(metadata, "edition"),
+        comment=_text_or_empty(metadata, "comment"),
+        primary_flow_ids=tuple(primary_flow_ids),
         tables=tables,
     )
+
+
+def _are_flows(flow_ids: Any, tables: Tables) -> TypeGuard[list[int]]:
+    """Tell whether a value is a list of ids of flows, with at least one."""
+    if not isinstance(flow_ids, list) or not flow_ids:
+        return False
+    known = ids_of(tables["flows"])
+    return all(isinstance(flow_id, int) and flow_id in known for flow_id in flow_ids)
 
 
 def cut(text: object) -> str:
@@ -271,45 +280,56 @@ def _tables(data: Row) -> Tables:
     flows = _rows(data, "flows")
     for flow in flows:
         _text(flow, "name")
-    # In the nested form each flow holds its own nodes.
-    nested = "flownodes" not in data
     tables: Tables = {"flows": flows, "connections": _rows(data, "connections")}
-    for table, (flat_name, nested_name) in _TABLES.items():
-        if nested:
-            tables[table] = [
-                {**row, "flowId": flow["id"]} for flow in flows for row in _rows(flow, nested_name)
-            ]
-        else:
-            tables[table] = _rows(data, flat_name)
-    if nested:
-        tables |= _within_datasources(tables["datasources"]) | _within_outputs(
-            tables["outputobjects"]
-        )
+    # In the nested form each flow holds its own nodes.
+    if "flownodes" in data:
+        tables |= _flat_tables(data)
     else:
-        for table in ("storagelocations", "relationalsources", "writesettings", "publications"):
-            tables[table] = _rows(data, table)
-        _put_parameters_within(tables["datasources"], data)
-    tables["storagelocations"] = [
-        {"id": row["id"], **{key: row.get(key) for key in _LOCATION}}
-        for row in tables["storagelocations"]
-    ]
+        tables |= _nested_tables(flows)
+    locations = []
+    for location in tables["storagelocations"]:
+        columns = {column: location.get(column) for column in _LOCATION}
+        locations.append({"id": location["id"], **columns})
+    tables["storagelocations"] = locations
+    return tables
+
+
+def _flat_tables(data: Row) -> Tables:
+    tables: Tables = {}
+    for table, (flat_name, _) in _TABLES.items():
+        tables[table] = _rows(data, flat_name)
+    for table in ("storagelocations", "relationalsources", "writesettings", "publications"):
+        tables[table] = _rows(data, table)
+    _put_parameters_within(tables["datasources"], data)
+    return tables
+
+
+def _nested_tables(flows: list[Row]) -> Tables:
+    tables: Tables = {}
+    for table, (_, nested_name) in _TABLES.items():
+        tables[table] = []
+        for flow in flows:
+            for row in _rows(flow, nested_name):
+                tables[table].append({**row, "flowId": flow["id"]})
+    tables |= _within_datasources(tables["datasources"])
+    tables |= _within_outputs(tables["outputobjects"])
     return tables
 
 
 def _put_parameters_within(sources: list[Row], data: Row) -> None:
     # The nested form has parameters within their dataset, and the current value within the
     # parameter [P].
-    edits = {row["id"]: row for row in _rows(data, "runparameteredits")}
-    parameters: dict[Any, list[Row]] = {}
+    edits = rows_by(_rows(data, "runparameteredits"), "id")
+    parameters: dict[int, list[Row]] = {}
     for row in _rows(data, "runparameters"):
-        dataset, edit = row.get("datasourceId"), row.get("runParameterEditId")
-        if isinstance(dataset, int) and isinstance(edit, int) and edit in edits:
-            value = {
-                key: edits[edit].get(key)
-                for key in ("insertionIndices", "value", "id", "overrideKey")
-            }
-            one = {"id": row["id"], "type": row.get("type"), "runParameterEdit": value}
-            parameters.setdefault(dataset, []).append(one)
+        dataset_id = row.get("datasourceId")
+        edit_id = row.get("runParameterEditId")
+        if not isinstance(dataset_id, int) or not isinstance(edit_id, int):
+            continue
+        if edit_id in edits:
+            edit = {column: edits[edit_id].get(column) for column in _PARAMETER_EDIT}
+            parameter = {"id": row["id"], "type": row.get("type"), "runParameterEdit": edit}
+            parameters.setdefault(dataset_id, []).append(parameter)
     for source in sources:
         # When several datasets have the same id, the first one gets the parameters.
         source["runParameters"] = parameters.pop(source["id"], [])
@@ -320,11 +340,12 @@ def _within_datasources(sources: list[Row]) -> Tables:
     locations: dict[int, Row] = {}
     relational: list[Row] = []
     for source in sources:
-        location, table = source.pop("storageLocation", None), source.pop("relationalsource", None)
-        if isinstance(location, dict) and isinstance(location.get("id"), int):
+        location = source.pop("storageLocation", None)
+        if _has_id(location):
             locations.setdefault(location["id"], location)
             source["storageLocationId"] = location["id"]
-        if isinstance(table, dict) and isinstance(table.get("id"), int):
+        table = source.pop("relationalsource", None)
+        if _has_id(table):
             relational.append({**table, "datasourceId": source["id"]})
     return {"storagelocations": list(locations.values()), "relationalsources": relational}
 
@@ -333,9 +354,14 @@ def _within_outputs(outputs: list[Row]) -> Tables:
     tables: Tables = {"writesettings": [], "publications": []}
     for output in outputs:
         for table, rows in tables.items():
-            rows += [{**row, "outputObjectId": output["id"]} for row in _rows(output, table)]
+            for row in _rows(output, table):
+                rows.append({**row, "outputObjectId": output["id"]})
             output.pop(table, None)
     return tables
+
+
+def _has_id(row: Any) -> TypeGuard[Row]:
+    return isinstance(row, dict) and isinstance(row.get("id"), int)
 
 
 def _rows(parent: Row, key: str) -> list[Row]:
@@ -343,7 +369,7 @@ def _rows(parent: Row, key: str) -> list[Row]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValidationError(f"{key} of the flow definition is not a list of objects")
     for row in rows:
-        if not isinstance(row.get("id"), int):
+        if not _has_id(row):
             raise ValidationError(f"{key} of the flow definition holds an object without an id")
         if not isinstance(row.get("uuid"), (str, type(None))):
             raise ValidationError(
@@ -352,19 +378,24 @@ def _rows(parent: Row, key: str) -> list[Row]:
     return rows
 
 
-def _id(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _object(parent: Any, key: str) -> Row:
-    value = parent.get(key) if isinstance(parent, dict) else None
-    if not isinstance(value, dict):
+def _object(document: Any, key: str) -> Row:
+    part = None
+    if isinstance(document, dict):
+        part = document.get(key)
+    if not isinstance(part, dict):
         raise ValidationError(f"The flow definition has no {key}")
-    return value
+    return part
 
 
 def _text(parent: Row, key: str) -> str:
-    value = parent.get(key)
-    if not isinstance(value, str) or not value:
+    text = parent.get(key)
+    if not isinstance(text, str) or not text:
         raise ValidationError(f"The flow definition has no {key}")
-    return value
+    return text
+
+
+def _text_or_empty(parent: Row, key: str) -> str:
+    text = parent.get(key)
+    if not isinstance(text, str):
+        return ""
+    return text

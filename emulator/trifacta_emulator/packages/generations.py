@@ -23,8 +23,12 @@ from trifacta_emulator.packages.reader import deep_recursion
 Generation = Literal["6.0", "6.8", "8.0"]
 Release = tuple[int, int, int]
 
-_COMMENTS, _NAMED_FILES, _EXAMPLES = (7, 1, 0), (7, 6, 0), (7, 8, 0)
-_JSON5, _TEMPLATES, _DESCRIBED_OUTPUTS = (8, 0, 0), (8, 6, 0), (8, 9, 0)
+_COMMENTS = (7, 1, 0)
+_NAMED_FILES = (7, 6, 0)
+_EXAMPLES = (7, 8, 0)
+_JSON5 = (8, 0, 0)
+_TEMPLATES = (8, 6, 0)
+_DESCRIBED_OUTPUTS = (8, 9, 0)
 #: By table: the columns that rows have from a release on, with their values for rows that lack
 #: them.
 _ADDED: dict[str, tuple[tuple[Release, Row], ...]] = {
@@ -63,10 +67,8 @@ _REMOVED: dict[str, tuple[tuple[Release, str], ...]] = {
     "datasources": ((_JSON5, "cpProject"), (_DESCRIBED_OUTPUTS, "hasDynamicUserInfoOrHost")),
 }
 #: What a dataset repeats of its location: before 7.1, and from 7.1 on.
-_REPEATED = (
-    ("path", "bucket", "container", "type", "blobHost"),
-    ("path", "bucket", "userinfo", "type", "host"),
-)
+_REPEATED_BEFORE = ("path", "bucket", "container", "type", "blobHost")
+_REPEATED_SINCE = ("path", "bucket", "userinfo", "type", "host")
 _MIGRATIONS = (
     (_DESCRIBED_OUTPUTS, "20211003124929"),
     (_TEMPLATES, "20210525095229"),
@@ -76,6 +78,9 @@ _MIGRATIONS = (
     (_COMMENTS, "20200212172500"),
     (NEW_FLOW_DEFINITION, "20191114200410"),
 )
+# ZIP has no dates before 1980 and none after 2107.
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+_LAST_DATE = (2107, 12, 31, 0, 0, 0)
 # A slash would make a folder. The replacement is our choice [?].
 _NO_FILE_NAME = re.compile(r"[/\\\x00-\x1f]")
 # JavaScript allows fewer letters than Python in unquoted keys.
@@ -89,7 +94,9 @@ def generation_of(release: Release) -> Generation:
     """
     if release < NEW_FLOW_DEFINITION:
         return "6.0"
-    return "8.0" if release >= _JSON5 else "6.8"
+    if release < _JSON5:
+        return "6.8"
+    return "8.0"
 
 
 def pack(
@@ -118,17 +125,19 @@ def pack(
     with deep_recursion():
         if generation_of(release) != "6.0":
             flows = [_complete(flow, release) for flow in data["flows"]]
-            document = {
-                "type": "flow",
-                "kind": "artifact",
-                **document,
-                "data": {**data, "flows": flows},
-            }
-            # 24 bytes in base64 [P]. How the vendor computes them is not known [?].
-            digest = hashlib.sha256(json.dumps(document).encode()).digest()[:24]
-            document["hash"] = base64.b64encode(digest).decode()
+            document["data"] = {**data, "flows": flows}
+            document = {"type": "flow", "kind": "artifact", **document}
+            document["hash"] = _hash_of(document)
         definition = _spell(document, release).encode()
-    return _zip({name: definition, **(artifacts or {})}, moment)
+    members = {name: definition}
+    members.update(artifacts or {})
+    return _zip(members, moment)
+
+
+def _hash_of(document: Mapping[str, Any]) -> str:
+    # 24 bytes in base64 [P]. How the vendor computes them is not known [?].
+    digest = hashlib.sha256(json.dumps(document).encode()).digest()
+    return base64.b64encode(digest[:24]).decode()
 
 
 def whole_location(row: Row) -> Row:
@@ -154,31 +163,27 @@ def flat_parameters(sources: Sequence[Row]) -> dict[str, list[Row]]:
 
     :param sources: datasets with ``runParameters``
     """
-    found = [(one, source["id"]) for source in sources for one in source.get("runParameters") or ()]
-    return {
-        "runparameters": [
-            {
+    parameters = []
+    edits = []
+    for source in sources:
+        for parameter in source.get("runParameters") or ():
+            edit = parameter["runParameterEdit"]
+            row = {
                 "value": None,
                 "insertionIndices": None,
-                "id": one["id"],
-                "type": one["type"],
-                "runParameterEditId": one["runParameterEdit"]["id"],
-                "datasourceId": source_id,
+                "id": parameter["id"],
+                "type": parameter["type"],
+                "runParameterEditId": edit["id"],
+                "datasourceId": source["id"],
             }
-            for one, source_id in found
-        ],
-        "runparameteredits": [
-            {**one["runParameterEdit"], "runParameterId": one["id"]} for one, _ in found
-        ],
-    }
+            parameters.append(row)
+            edits.append({**edit, "runParameterId": parameter["id"]})
+    return {"runparameters": parameters, "runparameteredits": edits}
 
 
 def _zip(members: Mapping[str, bytes], moment: datetime) -> bytes:
-    # ZIP has no dates before 1980 and none after 2107.
-    date_time = min(
-        max(moment.astimezone(timezone.utc).timetuple()[:6], (1980, 1, 1, 0, 0, 0)),
-        (2107, 12, 31, 0, 0, 0),
-    )
+    date_time = moment.astimezone(timezone.utc).timetuple()[:6]
+    date_time = min(max(date_time, _FIRST_DATE), _LAST_DATE)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -195,13 +200,14 @@ def _complete(flow: Row, release: Release) -> Row:
     whole = _with_columns("flows", flow, release)
     for table in ("flownodes", "recipes", "outputobjects", "datasources"):
         whole[table] = [_with_columns(table, row, release) for row in whole[table]]
-    before, since = _REPEATED
-    repeated = since if release >= _COMMENTS else before
+    repeated = _REPEATED_SINCE if release >= _COMMENTS else _REPEATED_BEFORE
     for source in whole["datasources"]:
-        for name in (*before, *since):
-            source.pop(name, None)
-        if "storageLocation" in source:
-            source.update({name: source["storageLocation"].get(name) for name in repeated})
+        for column in (*_REPEATED_BEFORE, *_REPEATED_SINCE):
+            source.pop(column, None)
+        location = source.get("storageLocation")
+        if location is not None:
+            for column in repeated:
+                source[column] = location.get(column)
     return whole
 
 
@@ -210,8 +216,11 @@ def _with_columns(table: str, row: Row, release: Release) -> Row:
     for since, added in _ADDED[table]:
         if release >= since:
             columns |= added
-    removed = [name for since, name in _REMOVED.get(table, ()) if release >= since]
-    return {name: value for name, value in {**columns, **row}.items() if name not in removed}
+    columns |= row
+    for since, column in _REMOVED.get(table, ()):
+        if release >= since:
+            columns.pop(column, None)
+    return columns
 
 
 def _header(metadata: Mapping[str, Any], comment: str, release: Release) -> Row:
@@ -220,21 +229,26 @@ def _header(metadata: Mapping[str, Any], comment: str, release: Release) -> Row:
     """
     if not comment and _NAMED_FILES <= release < _EXAMPLES:
         comment = "undefined"
-    written: Row = {}
-    for name, value in metadata.items():
-        written[name] = value
+    header: Row = {}
+    for name, content in metadata.items():
+        header[name] = content
         if name == "uuid" and release >= _COMMENTS:
-            written["comment"] = comment
-    migrated = next((one for since, one in _MIGRATIONS if release >= since), None)
-    return written if migrated is None else {**written, "lastMigration": migrated}
+            header["comment"] = comment
+    for since, migration in _MIGRATIONS:
+        if release >= since:
+            header["lastMigration"] = migration
+            break
+    return header
 
 
 def _file_name(flow_id: int, flow_name: str, uuid: str, release: Release) -> str:
     """Name the definition in the ZIP."""
     if release >= _JSON5:
-        return f"flow_{re.sub(r'[^A-Za-z0-9]+', '_', flow_name)}.json5"
+        word = re.sub(r"[^A-Za-z0-9]+", "_", flow_name)
+        return f"flow_{word}.json5"
     if release >= _NAMED_FILES:
-        return f"flow_{_NO_FILE_NAME.sub('_', flow_name)}.json"
+        word = _NO_FILE_NAME.sub("_", flow_name)
+        return f"flow_{word}.json"
     return f"flow_{flow_id}_{uuid}.json"
 
 
@@ -251,21 +265,27 @@ def _json5(value: Any, indent: str = "") -> str:
     # The vendor's style: unquoted keys, single quotes, a comma after the last element [P].
     inner = indent + "  "
     if isinstance(value, dict) and value:
-        members = (
-            f"{inner}{_json5_key(key)}: {_json5(one, inner)},\n" for key, one in value.items()
-        )
-        return f"{{\n{''.join(members)}{indent}}}"
+        text = "{\n"
+        for key, member in value.items():
+            text += f"{inner}{_json5_key(key)}: {_json5(member, inner)},\n"
+        return f"{text}{indent}}}"
     if isinstance(value, list) and value:
-        return f"[\n{''.join(f'{inner}{_json5(one, inner)},' + chr(10) for one in value)}{indent}]"
+        text = "[\n"
+        for element in value:
+            text += f"{inner}{_json5(element, inner)},\n"
+        return f"{text}{indent}]"
     if isinstance(value, str):
         return _json5_text(value)
     return json.dumps(value)
 
 
 def _json5_key(key: str) -> str:
-    return key if _KEY.fullmatch(key) else _json5_text(key)
+    if _KEY.fullmatch(key):
+        return key
+    return _json5_text(key)
 
 
 def _json5_text(text: str) -> str:
-    escaped = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("'", "\\'")
+    quoted = json.dumps(text, ensure_ascii=False)
+    escaped = quoted[1:-1].replace('\\"', '"').replace("'", "\\'")
     return f"'{escaped}'"

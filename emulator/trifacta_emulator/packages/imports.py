@@ -59,8 +59,6 @@ REFERENCES = {
     "references": {},
     "webhookflowtasks": {"flowId": "flows"},
 }
-
-
 #: The tables of a flow.
 TABLES = tuple(REFERENCES)
 
@@ -79,8 +77,9 @@ class IdSequences:
 
         :param table: plural name of the objects
         """
-        self._last[table] = self._last.get(table, _FIRST_IDS[table] - 1) + 1
-        return self._last[table]
+        last = self._last.get(table, _FIRST_IDS[table] - 1)
+        self._last[table] = last + 1
+        return last + 1
 
     @property
     def last(self) -> dict[str, int]:
@@ -93,11 +92,16 @@ class IdSequences:
         :param table: plural name of the objects
         :param number: an id that is in use
         """
-        self._last[table] = max(number, self._last.get(table, _FIRST_IDS[table] - 1))
+        last = self._last.get(table, _FIRST_IDS[table] - 1)
+        self._last[table] = max(number, last)
 
     def copy(self) -> IdSequences:
         """Make independent sequences that continue from here, for a dry run."""
         return IdSequences(self._last)
+
+
+def _no_changes() -> dict[str, list[Any]]:
+    return {"object": [], "value": []}
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,7 @@ class ImportedPackage:
     at: datetime
     user_id: int
     deleted_objects: Mapping[str, Any] = field(default_factory=dict)
-    rule_changes: Mapping[str, list[Any]] = field(
-        default_factory=lambda: {"object": [], "value": []}
-    )
+    rule_changes: Mapping[str, list[Any]] = field(default_factory=_no_changes)
 
 
 def import_package(
@@ -143,18 +145,16 @@ def import_package(
     :param user_id: who imports
     :param deleted_objects: objects to report as dropped
     """
-    mapping = {
-        table: {row["id"]: ids.next(table) for row in package.tables[table]} for table in REFERENCES
-    }
+    mapping: dict[str, dict[int, int]] = {}
+    for table in REFERENCES:
+        mapping[table] = {row["id"]: ids.next(table) for row in package.tables[table]}
     tables: Tables = {}
-    for table, references in REFERENCES.items():
-        tables[table] = [
-            _remapped(row, mapping[table][row["id"]], references, mapping)
-            for row in package.tables[table]
-        ]
+    for table in REFERENCES:
+        tables[table] = [_remapped(table, row, mapping) for row in package.tables[table]]
+    primary_flow_ids = [mapping["flows"][old_id] for old_id in package.primary_flow_ids]
     return ImportedPackage(
         tables=tables,
-        primary_flow_ids=tuple(mapping["flows"][old] for old in package.primary_flow_ids),
+        primary_flow_ids=tuple(primary_flow_ids),
         mapping=mapping,
         at=at,
         user_id=user_id,
@@ -162,11 +162,12 @@ def import_package(
     )
 
 
-def _remapped(
-    row: Row, new_id: int, references: Mapping[str, str], mapping: Mapping[str, Mapping[int, int]]
-) -> Row:
-    changed: Row = {**row, "id": new_id}
-    for column, table in references.items():
-        old = row.get(column)
-        changed[column] = mapping[table].get(old) if isinstance(old, int) else None
-    return changed
+def _remapped(table: str, row: Row, mapping: Mapping[str, Mapping[int, int]]) -> Row:
+    new_id = mapping[table][row["id"]]
+    remapped: Row = {**row, "id": new_id}
+    for column, referenced in REFERENCES[table].items():
+        old_id = row.get(column)
+        remapped[column] = None
+        if isinstance(old_id, int):
+            remapped[column] = mapping[referenced].get(old_id)
+    return remapped

@@ -16,7 +16,7 @@ import sys
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -33,9 +33,12 @@ _LEFTOVERS = (".DS_Store", "Thumbs.db", "desktop.ini")
 # The largest definition seen has 0.5 MB, 4,682 objects and lists, and 16,547 commas and colons [P].
 # A recipe step is a syntax tree: 11 levels deep, and two more for each nested function [P].
 MAX_DEFINITION_BYTES = 8 * 1024 * 1024
-MAX_CONTAINERS, MAX_SEPARATORS = 200_000, 500_000
-MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 2 * 1024 * 1024
-MAX_UNPACKED_BYTES, MAX_RATIO = 256 * 1024 * 1024, 100
+MAX_CONTAINERS = 200_000
+MAX_SEPARATORS = 500_000
+MAX_MEMBERS = 10_000
+MAX_DIRECTORY_BYTES = 2 * 1024 * 1024
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+MAX_RATIO = 100
 MAX_DEPTH = 900
 # High enough for MAX_DEPTH.
 _RECURSION_LIMIT = 6_000
@@ -58,12 +61,7 @@ def read_package(file: IO[bytes]) -> Package:
     name, content = _unpack(file)
     _check_size(content)
     try:
-        text = content.decode("utf-8-sig")
-        with deep_recursion():
-            document = pyjson5.decode(text, -1) if name.endswith("5") else json.loads(text)
-            _check_depth(document)
-            document = _well_formed(document)
-            check_answerable(document)
+        document = _parsed(name, content)
     except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
         # Only the first argument of the error: its text may repeat the whole document.
         reason = error.args[0] if error.args else type(error).__name__
@@ -71,6 +69,16 @@ def read_package(file: IO[bytes]) -> Package:
             f"The flow definition {cut(name)!r} cannot be parsed: {cut(reason)}"
         ) from error
     return read_definition(document)
+
+
+def _parsed(name: str, content: bytes) -> Any:
+    text = content.decode("utf-8-sig")
+    with deep_recursion():
+        document = pyjson5.decode(text, -1) if name.endswith("5") else json.loads(text)
+        _check_depth(document)
+        document = _well_formed(document)
+        check_answerable(document)
+    return document
 
 
 def check_answerable(value: Any) -> None:
@@ -110,7 +118,8 @@ class _Bounded:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.opened = False
-        self.seek, self.tell = file.seek, file.tell
+        self.seek = file.seek
+        self.tell = file.tell
 
     def seekable(self) -> bool:
         return True
@@ -161,46 +170,55 @@ def _check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _definition(archive: zipfile.ZipFile) -> tuple[str, bytes]:
-    if len(archive.infolist()) > MAX_MEMBERS:
-        raise ValidationError(
-            f"The archive has {len(archive.infolist())} members, more than {MAX_MEMBERS}"
-        )
-    members = [
-        info
-        for info in archive.infolist()
-        if not info.filename.endswith("/") and not _is_leftover(_path(info))
-    ]
-    found = [info for info in members if info.filename.lower().endswith(_DEFINITION)]
-    if len(found) != 1:
-        names = ", ".join(repr(cut(info.filename)) for info in found[:5]) or "none"
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise ValidationError(f"The archive has {len(infos)} members, more than {MAX_MEMBERS}")
+    members = [info for info in infos if _is_member(info)]
+    definitions = [info for info in members if info.filename.lower().endswith(_DEFINITION)]
+    if len(definitions) != 1:
+        names = ", ".join(repr(cut(info.filename)) for info in definitions[:5]) or "none"
         raise ValidationError(
             f"The package must hold exactly one flow definition (flow_*.json); found: {names}"
         )
-    folder = _path(found[0])[:-1]
-    if len(folder) > 1 or any(_path(info)[: len(folder)] != folder for info in members):
+    [definition] = definitions
+    if not _is_at_root(definition, members):
         raise ValidationError(
-            f"The flow definition {cut(found[0].filename)!r} is not at the root of the package"
+            f"The flow definition {cut(definition.filename)!r} is not at the root of the package"
         )
-    if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if definition.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks other methods in pieces of unlimited size. Exports are deflated [P].
         raise ValidationError(
-            f"The flow definition is compressed with method {found[0].compress_type}, which is not"
-            " supported"
+            f"The flow definition is compressed with method {definition.compress_type}, which is"
+            " not supported"
         )
     # The directory may lie about the size, so the read itself is limited too.
-    with archive.open(found[0]) as member:
+    with archive.open(definition) as member:
         content = member.read(MAX_DEFINITION_BYTES + 1)
     if len(content) > MAX_DEFINITION_BYTES:
         raise ValidationError(f"The flow definition is larger than {MAX_DEFINITION_BYTES} bytes")
-    return found[0].filename, content
+    return definition.filename, content
+
+
+def _is_at_root(definition: zipfile.ZipInfo, members: Sequence[zipfile.ZipInfo]) -> bool:
+    """Tell whether a definition is at the root, or in one folder around everything."""
+    *folder, _ = _path(definition)
+    if len(folder) > 1:
+        return False
+    return all(_path(info)[: len(folder)] == folder for info in members)
 
 
 def _path(info: zipfile.ZipInfo) -> list[str]:
     return info.filename.replace("\\", "/").split("/")
 
 
-def _is_leftover(path: list[str]) -> bool:
-    return "__MACOSX" in path[:-1] or path[-1].startswith("._") or path[-1] in _LEFTOVERS
+def _is_member(info: zipfile.ZipInfo) -> bool:
+    """Tell whether an entry is a file of the package: no folder, and nothing that a file manager
+    left.
+    """
+    *folders, name = _path(info)
+    if info.filename.endswith("/") or "__MACOSX" in folders:
+        return False
+    return not name.startswith("._") and name not in _LEFTOVERS
 
 
 def _check_size(content: bytes) -> None:
@@ -208,13 +226,13 @@ def _check_size(content: bytes) -> None:
     for escape in (rb"\\", rb"\"", rb"\'"):
         content = content.replace(escape, b"..")
     # One character for each byte is enough: the punctuation is ASCII.
-    bare, texts = _TEXT.subn("", content.decode("latin-1"), count=MAX_CONTAINERS + MAX_SEPARATORS)
-    containers, separators = bare.count("[") + bare.count("{"), bare.count(",") + bare.count(":")
-    if (
-        containers > MAX_CONTAINERS
-        or separators > MAX_SEPARATORS
-        or texts == MAX_CONTAINERS + MAX_SEPARATORS
-    ):
+    text = content.decode("latin-1")
+    most_texts = MAX_CONTAINERS + MAX_SEPARATORS
+    bare, texts = _TEXT.subn("", text, count=most_texts)
+    containers = bare.count("[") + bare.count("{")
+    separators = bare.count(",") + bare.count(":")
+    too_large = containers > MAX_CONTAINERS or separators > MAX_SEPARATORS
+    if too_large or texts == most_texts:
         raise ValidationError(
             f"The flow definition is too large: {containers} objects and lists, {separators} commas"
             " and colons"
@@ -222,14 +240,21 @@ def _check_size(content: bytes) -> None:
 
 
 def _check_depth(document: Any) -> None:
-    level, depth = [document], 0
-    while level := [one for one in level if isinstance(one, (dict, list))]:
+    depth = 0
+    level = _containers([document])
+    while level:
         depth += 1
         if depth > MAX_DEPTH:
             raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
-        level = [
-            value for one in level for value in (one.values() if isinstance(one, dict) else one)
-        ]
+        deeper: list[Any] = []
+        for container in level:
+            members = container.values() if isinstance(container, dict) else container
+            deeper += _containers(members)
+        level = deeper
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, (dict, list))]
 
 
 def _well_formed(document: Any) -> Any:
@@ -239,10 +264,19 @@ def _well_formed(document: Any) -> Any:
     whole = [document]
     pending: list[Any] = [whole]
     while pending:
-        one = pending.pop()
-        for key, value in list(one.items() if isinstance(one, dict) else enumerate(one)):
+        container = pending.pop()
+        # A copy, because the loop changes the container.
+        members = list(_members(container))
+        for key, value in members:
             if isinstance(value, str) and not value.isascii():
-                one[key] = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                utf_16 = value.encode("utf-16", "surrogatepass")
+                container[key] = utf_16.decode("utf-16", "replace")
             elif isinstance(value, (dict, list)):
                 pending.append(value)
     return whole[0]
+
+
+def _members(container: dict[str, Any] | list[Any]) -> Iterable[tuple[Any, Any]]:
+    if isinstance(container, dict):
+        return container.items()
+    return enumerate(container)

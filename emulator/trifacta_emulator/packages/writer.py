@@ -9,7 +9,14 @@ from typing import Any
 
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import ValidationError
-from trifacta_emulator.packages.definition import Connection, Row, Tables, parse_version
+from trifacta_emulator.packages.definition import (
+    Connection,
+    Row,
+    Tables,
+    parse_version,
+    rows_by,
+    rows_where,
+)
 from trifacta_emulator.packages.generations import (
     flat_parameters,
     generation_of,
@@ -71,15 +78,15 @@ def write_package(tables: Tables, export: Export) -> bytes:
         "edition": export.edition,
     }
     flat = generation_of(release) == "6.0"
-    described = [
-        one.described(flat=flat) if isinstance(one, Connection) else one
-        for one in export.connections
-    ]
-    data = (
-        {**_flat(tables), "connections": described}
-        if flat
-        else {"artifacts": [], "connections": described, "flows": _nested(tables)}
-    )
+    described = []
+    for connection in export.connections:
+        if isinstance(connection, Connection):
+            connection = connection.described(flat=flat)
+        described.append(connection)
+    if flat:
+        data = {**_flat(tables), "connections": described}
+    else:
+        data = {"artifacts": [], "connections": described, "flows": _nested(tables)}
     try:
         return pack(
             data,
@@ -94,58 +101,52 @@ def write_package(tables: Tables, export: Export) -> bytes:
 
 
 def _flat(tables: Tables) -> dict[str, Any]:
-    # Before 6.8 there are no webhooks, and two tables have other names [P].
-    elsewhere = ("recipes", "references", "webhookflowtasks")
-    rows = {table: list(found) for table, found in tables.items() if table not in elsewhere}
-    rows["datasources"] = [_without(row, "runParameters") for row in tables["datasources"]]
+    data: dict[str, Any] = {table: [] for table in _EMPTY}
+    for table, rows in tables.items():
+        # Before 6.8 there are no webhooks, and two tables have other names [P].
+        if table not in ("recipes", "references", "webhookflowtasks"):
+            data[table] = list(rows)
+    data["datasources"] = [_without(row, "runParameters") for row in tables["datasources"]]
     # Before 6.8 locations have no hosts [P].
-    rows["storagelocations"] = [
-        _without(_without(whole_location(row), "host"), "userinfo")
-        for row in tables["storagelocations"]
-    ]
-    return {
-        **{table: [] for table in _EMPTY},
-        **rows,
-        # An import does not keep the edits.
-        "editablescripts": [
-            {**row, "currentEditId": None, "redoLeafEditId": None} for row in tables["recipes"]
-        ],
-        "referenceinfos": tables["references"],
-        **flat_parameters(tables["datasources"]),
-    }
+    data["storagelocations"] = []
+    for location in tables["storagelocations"]:
+        whole = whole_location(location)
+        data["storagelocations"].append(_without(whole, "host", "userinfo"))
+    # An import does not keep the edits.
+    data["editablescripts"] = []
+    for recipe in tables["recipes"]:
+        script = {**recipe, "currentEditId": None, "redoLeafEditId": None}
+        data["editablescripts"].append(script)
+    data["referenceinfos"] = tables["references"]
+    return data | flat_parameters(tables["datasources"])
 
 
 def _nested(tables: Tables) -> list[Row]:
     owned = owners(tables)
-    return [
-        {
-            "flowrunparameteroverrides": [],
-            **_without_positions(flow),
-            **{
-                table: [
-                    _whole(tables, table, _without(row, "flowId"))
-                    for row in tables[table]
-                    if owned[table].get(row["id"]) == flow["id"]
-                ]
-                for table in owned
-            },
-        }
-        for flow in tables["flows"]
-    ]
+    flows = []
+    for flow in tables["flows"]:
+        nested = {"flowrunparameteroverrides": [], **_without_positions(flow)}
+        for table, flow_of in owned.items():
+            nested[table] = []
+            for row in tables[table]:
+                if flow_of.get(row["id"]) == flow["id"]:
+                    nested[table].append(_whole(tables, table, _without(row, "flowId")))
+        flows.append(nested)
+    return flows
 
 
 def _without_positions(flow: Row) -> Row:
     # Positions in the flow view name ids of the exporter, so they are left out. Notes have no
     # position then.
-    kept = {**flow}
+    kept = dict(flow)
     if "flowgraphvertices" in flow:
         kept["flowgraphvertices"] = []
     if "notes" in flow:
-        notes = flow["notes"] or ()
-        kept["notes"] = [
-            {**note, "flowGraphVertexId": None} if isinstance(note, dict) else note
-            for note in notes
-        ]
+        kept["notes"] = []
+        for note in flow["notes"] or ():
+            if isinstance(note, dict):
+                note = {**note, "flowGraphVertexId": None}
+            kept["notes"].append(note)
     return kept
 
 
@@ -155,52 +156,69 @@ def owners(tables: Tables) -> dict[str, dict[int, int]]:
     :param tables: the flows of one package
     :returns: by table: id of the row to id of the flow
     """
-    nodes = {row["id"]: row["flowId"] for row in tables["flownodes"]}
-    scripts = {row["scriptId"]: row["flowId"] for row in tables["flownodes"]}
+    flow_of_node: dict[Any, int] = {}
+    flow_of_script: dict[Any, int] = {}
+    for node in tables["flownodes"]:
+        flow_of_node[node["id"]] = node["flowId"]
+        flow_of_script[node["scriptId"]] = node["flowId"]
     first = tables["flows"][0]["id"]
-    return {
-        "flownodes": nodes,
-        "flowedges": {row["id"]: row["flowId"] for row in tables["flowedges"]},
-        "recipes": {row["id"]: scripts.get(row["id"], first) for row in tables["recipes"]},
-        "datasources": {
-            row["id"]: scripts.get(row["parsingScriptId"], first) for row in tables["datasources"]
-        },
-        "outputobjects": {
-            row["id"]: nodes.get(row["flowNodeId"], first) for row in tables["outputobjects"]
-        },
-        "references": {row["id"]: first for row in tables["references"]},
-        "webhookflowtasks": {
-            row["id"]: row["flowId"] or first for row in tables["webhookflowtasks"]
-        },
+    owned: dict[str, dict[int, int]] = {
+        "flownodes": flow_of_node,
+        "flowedges": {},
+        "recipes": {},
+        "datasources": {},
+        "outputobjects": {},
+        "references": {},
+        "webhookflowtasks": {},
     }
+    for edge in tables["flowedges"]:
+        owned["flowedges"][edge["id"]] = edge["flowId"]
+    for recipe in tables["recipes"]:
+        owned["recipes"][recipe["id"]] = flow_of_script.get(recipe["id"], first)
+    for dataset in tables["datasources"]:
+        script_id = dataset["parsingScriptId"]
+        owned["datasources"][dataset["id"]] = flow_of_script.get(script_id, first)
+    for output in tables["outputobjects"]:
+        owned["outputobjects"][output["id"]] = flow_of_node.get(output["flowNodeId"], first)
+    for reference in tables["references"]:
+        owned["references"][reference["id"]] = first
+    for webhook in tables["webhookflowtasks"]:
+        owned["webhookflowtasks"][webhook["id"]] = webhook["flowId"] or first
+    return owned
 
 
 def _whole(tables: Tables, table: str, row: Row) -> Row:
     """Add to a row what the nested form keeps within it."""
     if table == "outputobjects":
-        inner = {
-            name: [
-                {"runParameters": [], **_without(one, "outputObjectId")}
-                for one in tables[name]
-                if one["outputObjectId"] == row["id"]
-            ]
-            for name in ("writesettings", "publications")
-        }
-        return {**row, **inner}
+        return _whole_output(tables, row)
     if table == "datasources":
-        locations = {one["id"]: one for one in tables["storagelocations"]}
-        location = locations.get(row["storageLocationId"])
-        relational = [
-            one for one in tables["relationalsources"] if one["datasourceId"] == row["id"]
-        ]
-        whole = {"runParameters": [], **_without(row, "storageLocationId")}
-        if location is not None:
-            whole["storageLocation"] = whole_location(location)
-        if relational:
-            whole["relationalsource"] = _without(relational[0], "datasourceId")
-        return whole
+        return _whole_dataset(tables, row)
     return row
 
 
-def _without(row: Row, key: str) -> Row:
-    return {name: value for name, value in row.items() if name != key}
+def _whole_output(tables: Tables, output: Row) -> Row:
+    whole = dict(output)
+    for table in ("writesettings", "publications"):
+        whole[table] = []
+        for row in rows_where(tables[table], "outputObjectId", output["id"]):
+            whole[table].append({"runParameters": [], **_without(row, "outputObjectId")})
+    return whole
+
+
+def _whole_dataset(tables: Tables, dataset: Row) -> Row:
+    whole = {"runParameters": [], **_without(dataset, "storageLocationId")}
+    locations = rows_by(tables["storagelocations"], "id")
+    location = locations.get(dataset["storageLocationId"])
+    if location is not None:
+        whole["storageLocation"] = whole_location(location)
+    relational = rows_where(tables["relationalsources"], "datasourceId", dataset["id"])
+    if relational:
+        whole["relationalsource"] = _without(relational[0], "datasourceId")
+    return whole
+
+
+def _without(row: Row, *columns: str) -> Row:
+    kept = dict(row)
+    for column in columns:
+        kept.pop(column, None)
+    return kept
