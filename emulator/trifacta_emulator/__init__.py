@@ -97,7 +97,9 @@ _MODULES = {
     "server": ("Emulator",),
     "state.runs": ("RunOutcome",),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+_HOMES = {}
+for _module, _names in _MODULES.items():
+    _HOMES.update(dict.fromkeys(_names, _module))
 
 __all__ = [
     "Answer",

@@ -31,33 +31,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     emulator = emulator_of(arguments)
     parsed = _parser().parse_args(arguments)
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+
+    def stop(*_: object) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     if parsed.log:
         _log_calls()
     try:
         emulator.start()
     except ssl.SSLError as error:
-        print(f"Cannot use {' and '.join(parsed.tls)} for TLS: {error}", file=sys.stderr)
-        return 1
+        return _failed(f"Cannot use {' and '.join(parsed.tls)} for TLS: {error}")
     except FileNotFoundError as error:
-        print(f"Cannot read a file for TLS: {error}", file=sys.stderr)
-        return 1
+        return _failed(f"Cannot read a file for TLS: {error}")
     except (OSError, OverflowError) as error:
-        print(f"Cannot listen on {parsed.host}:{parsed.port}: {error}", file=sys.stderr)
-        return 1
+        return _failed(f"Cannot listen on {parsed.host}:{parsed.port}: {error}")
     try:
         if parsed.url_file:
-            try:
-                _write_whole(parsed.url_file, emulator.url)
-            except OSError as error:
-                print(f"Cannot write {parsed.url_file}: {error}", file=sys.stderr)
-                return 1
+            _write_whole(parsed.url_file, emulator.url)
         _announce(emulator)
         stopped.wait()
+    except OSError as error:
+        return _failed(f"Cannot write {parsed.url_file}: {error}")
     finally:
         emulator.stop()
     return 0
+
+
+def _failed(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 1
 
 
 def emulator_of(arguments: Sequence[str] | None) -> Emulator:
@@ -66,55 +70,54 @@ def emulator_of(arguments: Sequence[str] | None) -> Emulator:
     :param arguments: command line; default is that of the process
     :returns: the emulator, which does not serve yet
     """
-    from trifacta_emulator import Emulator, ServerOptions
     from trifacta_emulator.errors import ApiError
 
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:
-        like: Likeness | None = parsed.like
-        if like:
+        if parsed.like:
             # The options of the report are defaults: those of the command line win.
-            _take_over(parser, like.options)
+            _take_over(parser, parsed.like.options)
             parsed = parser.parse_args(arguments)
-        server = ServerOptions(
-            name=parsed.name, admin_token=parsed.admin_token, allowed_hosts=tuple(parsed.allow_host)
-        )
-        emulator = Emulator(
-            _options(parsed),
-            host=parsed.host,
-            port=parsed.port,
-            tls=parsed.tls and tuple(parsed.tls),
-            server=server,
-        )
-        if like:
-            like.furnish(emulator.store)
-        if parsed.state:
-            emulator.load_state(parsed.state)
-        for name in parsed.deployment:
-            emulator.store.create_deployment(name)
+        return _emulator(parsed)
     except (ValueError, ApiError) as error:
         parser.error(shown(error))
+
+
+def _emulator(parsed: argparse.Namespace) -> Emulator:
+    from trifacta_emulator import Emulator, ServerOptions
+
+    server = ServerOptions(
+        name=parsed.name,
+        admin_token=parsed.admin_token,
+        allowed_hosts=tuple(parsed.allow_host),
+    )
+    emulator = Emulator(
+        _options(parsed),
+        host=parsed.host,
+        port=parsed.port,
+        tls=parsed.tls and tuple(parsed.tls),
+        server=server,
+    )
+    if parsed.like:
+        parsed.like.furnish(emulator.store)
+    if parsed.state:
+        emulator.load_state(parsed.state)
+    for name in parsed.deployment:
+        emulator.store.create_deployment(name)
     return emulator
 
 
 def _parser() -> argparse.ArgumentParser:
-    from trifacta_emulator.options import SETTLED_BY, EmulatorOptions, choices
+    from trifacta_emulator.options import EmulatorOptions, choices
 
-    defaults, allowed = EmulatorOptions(), choices()
-    listed = "; ".join(
-        f"{name} = {' | '.join(map(_written, values))} (default"
-        f" {_written(getattr(defaults, name))}; settled by"
-        f" {SETTLED_BY.get(name, 'an observation of an instance')})"
-        for name, values in allowed.items()
-        if name != "instance_type"
-    )
+    defaults = EmulatorOptions()
     parser = argparse.ArgumentParser(
         prog="trifacta-emulator",
         description=(
             "Emulates the Trifacta v4 REST API with Deployment Manager. State is in memory only."
         ),
-        epilog=f"Choices; EmulatorOptions explains them: {listed}.",
+        epilog=f"Choices; EmulatorOptions explains them: {_listed_choices(defaults)}.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
@@ -150,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--edition", default=defaults.edition, help="default: %(default)s")
     parser.add_argument(
         "--instance-type",
-        choices=allowed["instance_type"],
+        choices=choices()["instance_type"],
         default=defaults.instance_type,
         help=(
             "who may use deployments: no user (dev), every user (prod), users with that role (both,"
@@ -212,6 +215,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _listed_choices(defaults: EmulatorOptions) -> str:
+    from trifacta_emulator.options import SETTLED_BY, choices
+
+    listed = []
+    for name, values in choices().items():
+        if name == "instance_type":
+            # It has an argument of its own.
+            continue
+        words = " | ".join(map(_written, values))
+        default = _written(getattr(defaults, name))
+        settled_by = SETTLED_BY.get(name, "an observation of an instance")
+        listed.append(f"{name} = {words} (default {default}; settled by {settled_by})")
+    return "; ".join(listed)
+
+
 def _add_repeated(
     parser: argparse.ArgumentParser,
     name: str,
@@ -233,13 +251,18 @@ def _options(parsed: argparse.Namespace) -> EmulatorOptions:
     from trifacta_emulator.options import DEFAULT_USERS, EmulatorOptions, PresetFlow
 
     like: Likeness | None = parsed.like
+    users: tuple[User, ...] = DEFAULT_USERS
+    flows: tuple[PresetFlow, ...] = ()
+    if like:
+        users = like.users
+        flows = like.flows
     return EmulatorOptions(
         product_version=parsed.product_version,
         edition=parsed.edition,
         instance_type=parsed.instance_type,
-        users=tuple(parsed.user) or (like.users if like else DEFAULT_USERS),
+        users=tuple(parsed.user) or users,
         connections=tuple(parsed.connection),
-        flows=tuple(PresetFlow(name) for name in parsed.flow) or (like.flows if like else ()),
+        flows=tuple(PresetFlow(name) for name in parsed.flow) or flows,
         missing_paths=tuple(parsed.missing_path),
         job_run_seconds=parsed.job_seconds,
         list_lag_seconds=parsed.list_lag,
@@ -248,11 +271,14 @@ def _options(parsed: argparse.Namespace) -> EmulatorOptions:
 
 
 def _take_over(parser: argparse.ArgumentParser, options: Mapping[str, Any]) -> None:
-    of_their_own = ("product_version", "instance_type")
-    parser.set_defaults(
-        choice=[(name, value) for name, value in options.items() if name not in of_their_own],
-        **{name: value for name, value in options.items() if name in of_their_own},
-    )
+    defaults: dict[str, Any] = {"choice": []}
+    for name, value in options.items():
+        if name in ("product_version", "instance_type"):
+            # They have arguments of their own.
+            defaults[name] = value
+        else:
+            defaults["choice"].append((name, value))
+    parser.set_defaults(**defaults)
 
 
 def _like(text: str) -> Likeness:
@@ -291,18 +317,21 @@ def _name(text: str) -> str:
 def _user(text: str) -> User:
     from trifacta_emulator.options import User
 
-    parts = text.split(":")
-    if len(parts) not in (2, 3) or not all(parts[:2]):
+    email, password, *more = text.split(":") if ":" in text else (text, "")
+    if not email or not password or len(more) > 1:
         raise argparse.ArgumentTypeError(f"must be EMAIL:PASSWORD[:ROLE,ROLE], not {text!r}")
-    roles = tuple(filter(None, parts[2].split(","))) if len(parts) == 3 else ()
-    return User(parts[0], parts[1], roles)
+    roles: list[str] = []
+    for words in more:
+        roles += filter(None, words.split(","))
+    return User(email, password, tuple(roles))
 
 
 def _connection(text: str) -> PresetConnection:
     from trifacta_emulator.options import PresetConnection
 
     name, colon, uuid = text.partition(":")
-    if not name or (colon and not uuid) or ":" in uuid:
+    lacks_uuid = bool(colon) and not uuid
+    if not name or lacks_uuid or ":" in uuid:
         raise argparse.ArgumentTypeError(f"must be NAME[:UUID], not {text!r}")
     return PresetConnection(name, uuid or None)
 
@@ -312,24 +341,29 @@ def _choice(text: str) -> tuple[str, Any]:
 
     name, _, written = text.partition("=")
     allowed = choices()
-    allowed.pop("instance_type")  # has an argument of its own
+    # It has an argument of its own.
+    del allowed["instance_type"]
     if name not in allowed:
-        raise argparse.ArgumentTypeError(
-            f"unknown choice {name!r}; choices are: {', '.join(allowed)}"
-        )
+        known = ", ".join(allowed)
+        raise argparse.ArgumentTypeError(f"unknown choice {name!r}; choices are: {known}")
     for value in allowed[name]:
         if written == _written(value):
             return name, value
-    raise argparse.ArgumentTypeError(f"{name} is one of {', '.join(map(_written, allowed[name]))}")
+    words = ", ".join(map(_written, allowed[name]))
+    raise argparse.ArgumentTypeError(f"{name} is one of {words}")
 
 
 def _written(value: Any) -> str:
     # true, null and numbers as in JSON, words without quotes.
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
 
 
 def _announce(emulator: Emulator) -> None:
-    url, options = emulator.url, emulator.options
+    url = emulator.url
+    options = emulator.options
+    store = emulator.store
     lines = [
         f"Trifacta emulator ({options.edition} {options.product_version}): {url}",
         f"Page for people: {url}/",
@@ -338,13 +372,12 @@ def _announce(emulator: Emulator) -> None:
         user = person.user
         roles = ", ".join(user.roles) or "none"
         lines.append(f"User: {user.email}  password: {user.password}  roles: {roles}")
-    for connection in emulator.store.connections():
+    for connection in store.connections():
         lines.append(f"Connection: {connection.name}  id: {connection.id}  uuid: {connection.uuid}")
-    lines += [f"Flow: {flow.name}  id: {flow.id}" for flow in emulator.store.flows()]
-    lines += [
-        f"Deployment: {deployment.name}  id: {deployment.id}"
-        for deployment in emulator.store.deployments()[::-1]
-    ]
+    for flow in store.flows():
+        lines.append(f"Flow: {flow.name}  id: {flow.id}")
+    for deployment in reversed(store.deployments()):
+        lines.append(f"Deployment: {deployment.name}  id: {deployment.id}")
     # Names and versions come from files of others too: --like and --state.
     for line in lines:
         print(shown(line))

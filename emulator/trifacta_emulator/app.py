@@ -27,7 +27,7 @@ from trifacta_emulator.api import (
     releases,
     runs,
 )
-from trifacta_emulator.api.endpoint import AuthMiddleware, Context, routes
+from trifacta_emulator.api.endpoint import AuthMiddleware, Context, Endpoint, context_of, routes
 from trifacta_emulator.errors import (
     AccessError,
     ApiError,
@@ -83,53 +83,66 @@ def create_app(
     :param server: the server's own options
     :param reset: puts everything back as it was at the start
     """
-    served = tuple(
-        endpoint
-        for endpoint in ENDPOINTS
-        if (endpoint.option is None or getattr(options, endpoint.option))
-        and (options.has_deployments or not endpoint.deployments)
-    )
+    served = tuple(endpoint for endpoint in ENDPOINTS if _is_served(endpoint, options))
+    pages = [
+        Route("/", page.show, methods=["GET"]),
+        Route("/deployments/{id:int}", page.show_deployment, methods=["GET"]),
+        Route("/jobs/{id:int}", page.show_job_group, methods=["GET"]),
+    ]
     app = Starlette(
-        routes=[
-            *routes(served),
-            Route("/", page.show, methods=["GET"]),
-            Route("/deployments/{id:int}", page.show_deployment, methods=["GET"]),
-            Route("/jobs/{id:int}", page.show_job_group, methods=["GET"]),
-            *admin.ROUTES,
-            *control.ROUTES,
-        ],
+        routes=[*routes(served), *pages, *admin.ROUTES, *control.ROUTES],
         exception_handlers=dict.fromkeys(_HANDLED, _on_error),
     )
     app.router.redirect_slashes = False
-    app.state.context = Context(options, store, auth, served, faults, server, calls, reset)
-    faulty = FaultMiddleware(AuthMiddleware(app, auth, options), faults, store.activate_late)
-    return ConnectionMiddleware(HostMiddleware(faulty, server.allowed_hosts), calls, options.clock)
+    app.state.context = Context(
+        options=options,
+        store=store,
+        auth=auth,
+        endpoints=served,
+        faults=faults,
+        server=server,
+        calls=calls,
+        reset=reset,
+    )
+    # From the inside to the outside.
+    layers: ASGIApp = AuthMiddleware(app, auth, options)
+    layers = FaultMiddleware(layers, faults, store.activate_late)
+    layers = HostMiddleware(layers, server.allowed_hosts)
+    return ConnectionMiddleware(layers, calls, options.clock)
+
+
+def _is_served(endpoint: Endpoint, options: EmulatorOptions) -> bool:
+    if endpoint.deployments and not options.has_deployments:
+        return False
+    return endpoint.option is None or bool(getattr(options, endpoint.option))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         # The client is gone, so this answer only reaches the log of calls.
         return Response(status_code=CLIENT_GONE)
-    context: Context = request.app.state.context
-    old_style = context.store.state.product.release[:2] == (6, 0)
-    return error_response(_api_error(request, error, context.options), old_style=old_style)
+    context = context_of(request)
+    major, minor, _ = context.store.state.product.release
+    old_style = (major, minor) == (6, 0)
+    api_error = _api_error(request, error, context.options)
+    return error_response(api_error, old_style=old_style)
 
 
 def _api_error(request: Request, error: Exception, options: EmulatorOptions) -> ApiError:
     if isinstance(error, ApiError):
         return error
+    of_api = request.url.path.startswith("/v4/")
     if isinstance(error, MissingObjectError):
-        return (
-            _missing(error, options)
-            if request.url.path.startswith("/v4/")
-            else ApiError(404, str(error))
-        )
+        if not of_api:
+            return ApiError(404, str(error))
+        return _missing(error, options)
     if isinstance(error, HTTPException):
-        if error.status_code == 400:  # a multipart body that cannot be parsed
+        if error.status_code == 400:
+            # A multipart body cannot be parsed.
             return ValidationError(error.detail)
         # A page of the emulator's own is not the API's, which answers another method like an
         # unknown path [P: AYX].
-        if error.status_code == 404 or request.url.path.startswith("/v4/"):
+        if of_api or error.status_code == 404:
             return route_not_found(request.method, request.scope[ASKED_PATH])
         return ApiError(error.status_code, error.detail, dict(error.headers or {}))
     # A bug of the emulator: the traceback goes to the server's log, not to the client.
@@ -137,14 +150,15 @@ def _api_error(request: Request, error: Exception, options: EmulatorOptions) -> 
 
 
 def _missing(error: MissingObjectError, options: EmulatorOptions) -> ApiError:
-    unknown = options.unknown_flow_status if error.kind == "flows" else options.unknown_id_status
-    status = unknown if error.reason == "unknown" else options.deleted_id_status
-    # In the words of a missing permission, because nobody can tell the two apart [P: AYX].
-    return (
-        AccessError.to(error.kind, error.object_id)
-        if status == 403
-        else ApiError(status, str(error))
-    )
+    status: int = options.unknown_id_status
+    if error.reason == "deleted":
+        status = options.deleted_id_status
+    elif error.kind == "flows":
+        status = options.unknown_flow_status
+    if status == 403:
+        # In the words of a missing permission, because nobody can tell the two apart [P: AYX].
+        return AccessError.to(error.kind, error.object_id)
+    return ApiError(status, str(error))
 
 
 _HANDLED = (ApiError, MissingObjectError, HTTPException, ClientDisconnect, Exception)

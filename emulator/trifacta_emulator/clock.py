@@ -52,9 +52,8 @@ class WholeSeconds:
         return self.clock().replace(microsecond=0)
 
 
-@lru_cache(
-    maxsize=16_384
-)  # a list of thousands of releases writes the same times on each of its pages
+# A list of thousands of releases writes the same times on each of its pages.
+@lru_cache(maxsize=16_384)
 def iso(moment: datetime) -> str:
     """Write a time as the vendor does: ISO 8601 with milliseconds and ``Z`` [R: VS-143186630].
 
@@ -69,4 +68,6 @@ def iso_or_none(moment: datetime | None) -> str | None:
 
     :param moment: a time with a time zone, or ``None``
     """
-    return None if moment is None else iso(moment)
+    if moment is None:
+        return None
+    return iso(moment)

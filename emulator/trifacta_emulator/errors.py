@@ -128,8 +128,12 @@ def route_not_found(method: str, path: str) -> ApiError:
     :param method: HTTP method of the request
     :param path: path of the request, as it was asked. The query is left out: our choice [?]
     """
-    name, message = "RouteNotFoundException", "This route does not exist"
-    return ApiError(404, f"Cannot {method} {path}", name=name, message=message)
+    return ApiError(
+        404,
+        f"Cannot {method} {path}",
+        name="RouteNotFoundException",
+        message="This route does not exist",
+    )
 
 
 def error_response(
@@ -149,12 +153,9 @@ def error_response(
         "name": error.name or phrase.replace(" ", ""),
         "message": error.message or phrase,
     }
+    status = status or error.status
     if old_style and error.status == 403:
         body = json.dumps({"exception": exception}, indent=2)
-        return Response(
-            body, status_code=status or 403, headers=error.headers, media_type="application/json"
-        )
+        return Response(body, status, headers=error.headers, media_type="application/json")
     exception["details"] = error.details
-    return JSONResponse(
-        {"exception": exception}, status_code=status or error.status, headers=error.headers
-    )
+    return JSONResponse({"exception": exception}, status, headers=error.headers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,20 +49,15 @@ class Likeness:
 
     def __init__(self, path: Path) -> None:
         report = read_json(path)
-        parts = [
-            report.get(name) if isinstance(report, dict) else None for name in ("options", "scene")
-        ]
-        check(all(isinstance(one, dict) for one in parts), f"{path} is not a report of the probe")
+        check(isinstance(report, dict), f"{path} is not a report of the probe")
         #: Options by name. Their values are checked when they are used.
-        self.options: dict[str, Any] = parts[0]  # type: ignore[assignment]
-        self._scene: Mapping[str, Any] = parts[1]  # type: ignore[assignment]
+        self.options = _object(report, "options", path)
+        self._scene = _object(report, "scene", path)
+        is_text = isinstance(self.options.get("product_version", ""), str)
+        is_list = isinstance(self._scene.get("roles") or [], list)
+        check(is_text and is_list, f"{path} is not a report of the probe")
         unknown = sorted(self.options.keys() - {"product_version", *choices()})
         check(not unknown, f"{path} has unknown options: {', '.join(unknown)}")
-        version, roles = self.options.get("product_version", ""), self._scene.get("roles") or []
-        check(
-            isinstance(version, str) and isinstance(roles, list),
-            f"{path} is not a report of the probe",
-        )
         for name in _COUNTS:
             if self._scene.get(name) is not None:
                 check_int(f"scene.{name} of {path}", self._scene[name], 0, _MOST)
@@ -74,12 +68,16 @@ class Likeness:
         roles = self._scene.get("roles")
         if roles is None:
             return DEFAULT_USERS
-        return (replace(DEFAULT_USERS[0], roles=tuple(roles)), *DEFAULT_USERS[1:])
+        first, *others = DEFAULT_USERS
+        return (replace(first, roles=tuple(roles)), *others)
 
     @property
     def flows(self) -> tuple[PresetFlow, ...]:
         """As many flows as the probe reported."""
-        return tuple(PresetFlow(f"Flow {number + 1}") for number in range(self._count("flows")))
+        flows = []
+        for number in range(self._count("flows")):
+            flows.append(PresetFlow(f"Flow {number + 1}"))
+        return tuple(flows)
 
     def furnish(self, store: Store) -> None:
         """Make deployments, releases and a job group, as many as the probe reported.
@@ -91,12 +89,12 @@ class Likeness:
             self._release(store, past.id)
             store.run_deployment(past.id)
             store.delete_deployment(past.id)
-        made = [
-            store.create_deployment(f"Deployment {number + 1}")
-            for number in range(self._count("deployments"))
-        ]
-        for _ in range(self._count("releases") if made else 0):
-            self._release(store, made[-1].id)
+        last = None
+        for number in range(self._count("deployments")):
+            last = store.create_deployment(f"Deployment {number + 1}")
+        if last is not None:
+            for _ in range(self._count("releases")):
+                self._release(store, last.id)
 
     def _count(self, name: str) -> int:
         return self._scene.get(name) or 0
@@ -104,9 +102,17 @@ class Likeness:
     @staticmethod
     def _release(store: Store, deployment_id: int) -> None:
         options = store.state.options
-        package = build_package(
-            generation=generation_of(parse_version(options.product_version).release),
+        version = parse_version(options.product_version)
+        archive = build_package(
+            generation=generation_of(version.release),
             product_version=options.product_version,
             edition=options.edition,
         )
-        store.create_release(deployment_id, read_package(io.BytesIO(package)))
+        store.create_release(deployment_id, read_package(io.BytesIO(archive)))
+
+
+def _object(report: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    part = report.get(name)
+    if not isinstance(part, dict):
+        raise ValueError(f"{path} is not a report of the probe")
+    return part

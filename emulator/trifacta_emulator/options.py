@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -17,8 +17,8 @@ class User:
 
     :param email: sign-in name
     :param password: password for Basic authentication
-    :param roles: some of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user`` [P:
-        AAC25]
+    :param roles: some of ``admin``, ``deployment``, ``wrangler``, ``dataAdmin``, ``user``
+        [P: AAC25]
     """
 
     email: str
@@ -119,8 +119,8 @@ class EmulatorOptions:
     :param connections: connections that exist from the start
     :param flows: flows that exist from the start
     :param clock: gives the time for all dates, the expiry of tokens and the progress of jobs
-    :param api_tokens_enabled: workspace setting *API Access Token*; off disables all tokens [R:
-        SMC97]
+    :param api_tokens_enabled: workspace setting *API Access Token*; off disables all tokens
+        [R: SMC97]
     :param user_tokens_allowed: workspace setting *Allow users to generate access tokens*; off
         (default, as documented) = only administrators may [R: SMC97]
     :param max_token_lifetime_days: workspace setting; ``-1`` = unlimited [R: SMC97]
@@ -143,8 +143,8 @@ class EmulatorOptions:
         vendor's table also has 400 and 403 [P: AAC25]
     :param unknown_flow_status: the same for a flow, where 403 is recorded [P: AYX]
     :param deleted_id_status: status for a soft-deleted id
-    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen [R:
-        VS-143186685]
+    :param inactive_value: what ``active`` shows for an inactive release; ``null`` was seen
+        [R: VS-143186685]
     :param flow_patch_body: body of the answer to PATCH of a flow: the ``short`` one of other PATCH
         calls [I], or ``empty``: the page says "None" [R: D64]
     :param file_inputs: ``inputs`` of a job group that reads files: ``serve`` them, or ``refuse``
@@ -255,31 +255,33 @@ class EmulatorOptions:
 
     def __post_init__(self) -> None:
         for name, allowed in choices().items():
-            # ``1 == True`` in Python, so the type must match too.
-            value = getattr(self, name)
-            if not any(value == one and type(value) is type(one) for one in allowed):
-                raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
-        for seconds in ("job_start_seconds", "job_run_seconds", "list_lag_seconds"):
-            check_seconds(seconds, getattr(self, seconds))
+            _check_option(name, getattr(self, name), allowed)
+        for name in ("job_start_seconds", "job_run_seconds", "list_lag_seconds"):
+            check_seconds(name, getattr(self, name))
         if self.whole_seconds:
             object.__setattr__(self, "clock", WholeSeconds(self.clock))
         check(all(self.missing_paths), "a missing path is empty")
         object.__setattr__(self, "edition", edition_of(self.edition))
         check_users(self.users)
-        known = {user.email for user in self.users}
+        emails = {user.email for user in self.users}
         for token in self.tokens:
-            if token.email not in known:
-                raise ValueError(f"token of an unknown user: {token.email}")
+            check(token.email in emails, f"token of an unknown user: {token.email}")
         for flow in self.flows:
-            for email in (flow.owner, *flow.shared_with):
-                if email not in (None, *known):
-                    raise ValueError(f"flow of an unknown user: {email}")
-            if not flow.name:
-                raise ValueError("a flow has no name")
-            check_parameters(flow.dataset_path, flow.dataset_parameters)
-        uuids = [connection.uuid for connection in self.connections if connection.uuid is not None]
-        if len(set(uuids)) < len(uuids):
-            raise ValueError("two connections have the same uuid")
+            self._check_flow(flow, emails)
+        uuids = set()
+        for connection in self.connections:
+            taken = connection.uuid is not None and connection.uuid in uuids
+            check(not taken, "two connections have the same uuid")
+            uuids.add(connection.uuid)
+
+    @staticmethod
+    def _check_flow(flow: PresetFlow, emails: Container[str]) -> None:
+        if flow.owner is not None:
+            check(flow.owner in emails, f"flow of an unknown user: {flow.owner}")
+        for email in flow.shared_with:
+            check(email in emails, f"flow of an unknown user: {email}")
+        check(flow.name, "a flow has no name")
+        check_parameters(flow.dataset_path, flow.dataset_parameters)
 
     @property
     def has_deployments(self) -> bool:
@@ -308,15 +310,27 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         check(self.name is None or self.name.strip(), "the name of the instance is empty")
-        token = self.admin_token
-        usable = token is None or (
-            token.isascii() and token.isprintable() and token.strip() == token != ""
-        )
-        check(usable, "the admin token must be printable ASCII without spaces around it")
-        check(
-            all(host.strip() == host != "" for host in self.allowed_hosts),
-            "an allowed host is empty",
-        )
+        if self.admin_token is not None:
+            valid = self.admin_token.isascii() and self.admin_token.isprintable()
+            check(
+                valid and _is_stripped(self.admin_token),
+                "the admin token must be printable ASCII without spaces around it",
+            )
+        for host in self.allowed_hosts:
+            check(_is_stripped(host), "an allowed host is empty")
+
+
+def _is_stripped(text: str) -> bool:
+    """Tell whether a text is not empty and has no spaces around it."""
+    return text.strip() == text != ""
+
+
+def _check_option(name: str, value: Any, allowed: Sequence[Any]) -> None:
+    for choice in allowed:
+        # ``1 == True`` in Python, so the type must match too.
+        if value == choice and type(value) is type(choice):
+            return
+    raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
 
 
 def edition_of(word: str) -> str:

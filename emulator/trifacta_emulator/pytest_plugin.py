@@ -28,12 +28,13 @@ def make_trifacta_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     from trifacta_emulator import Emulator, EmulatorOptions
     from trifacta_emulator.http.loopback import without_proxy
 
-    for name, value in without_proxy(os.environ).items():
-        monkeypatch.setenv(name, value)
+    for name, hosts in without_proxy(os.environ).items():
+        monkeypatch.setenv(name, hosts)
     with ExitStack() as stack:
 
         def make(**options: Any) -> Emulator:
-            return stack.enter_context(Emulator(EmulatorOptions(**options)))
+            emulator = Emulator(EmulatorOptions(**options))
+            return stack.enter_context(emulator)
 
         yield make
 

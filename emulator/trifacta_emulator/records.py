@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from trifacta_emulator.clock import Clock
-from trifacta_emulator.packages.definition import Connection, Row, Tables
+from trifacta_emulator.packages.definition import Connection, Row, Tables, rows_where
 from trifacta_emulator.packages.imports import ImportedPackage
 
 RuleKind = Literal["object", "value"]
@@ -119,7 +119,7 @@ class Flow:
     @property
     def row(self) -> Row:
         """Its own row, with name and description."""
-        return next(row for row in self.tables["flows"] if row["id"] == self.id)
+        return rows_where(self.tables["flows"], "id", self.id)[0]
 
     @property
     def name(self) -> str:
@@ -246,7 +246,9 @@ class JobGroup:
         now = self.clock()
         if now >= self.ends_at:
             return self.ending
-        return "InProgress" if now >= self.starts_at else "Created"
+        if now >= self.starts_at:
+            return "InProgress"
+        return "Created"
 
     @property
     def finished(self) -> bool:
@@ -256,6 +258,11 @@ class JobGroup:
     @property
     def updated_at(self) -> datetime:
         """When its state last changed."""
+        if self.canceled_at is not None:
+            return self.canceled_at
         now = self.clock()
-        changes = (self.created_at, self.starts_at, self.ends_at)
-        return self.canceled_at or max(moment for moment in changes if moment <= now)
+        if now >= self.ends_at:
+            return self.ends_at
+        if now >= self.starts_at:
+            return self.starts_at
+        return self.created_at

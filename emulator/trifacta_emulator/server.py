@@ -129,8 +129,11 @@ class Emulator:
         """
         if self._bound_port is None:
             raise RuntimeError("the emulator is not running")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._tls else 'http'}://{host}:{self._bound_port}"
+        host = self._host
+        if ":" in host:
+            host = f"[{host}]"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://{host}:{self._bound_port}"
 
     def start(self) -> Emulator:
         """Start the server, and return when it answers requests.
@@ -141,46 +144,26 @@ class Emulator:
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
-        server_options = replace(
-            self._server_options, allowed_hosts=(*self._server_options.allowed_hosts, self._host)
-        )
-        self._start_state = take_snapshot(self.store.state, self.auth)
-        config = uvicorn.Config(
-            create_app(
-                self.options,
-                self.store,
-                self.auth,
-                self.calls,
-                self.faults,
-                server_options,
-                self.reset,
-            ),
-            # The same in every environment, regardless of optional packages.
-            http=Protocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            ssl_certfile=self._tls and str(self._tls[0]),
-            ssl_keyfile=self._tls and str(self._tls[1]),
-        )
         if not is_loopback(self._host):
             log.warning(
                 "The emulator listens on %s, so other machines can reach it. Its passwords are"
                 " public and its page needs no login: do not give it real data.",
                 self._host,
             )
+        self._start_state = take_snapshot(self.store.state, self.auth)
+        config = self._config()
         # This reads the TLS files, so that a wrong file raises here and not in the thread.
         config.load()
         # Binding before the thread starts makes the port known here.
         listener = self._bind()
         self.faults.room.open()
-        self._server = server = _Server(config)
-        self._thread = threading.Thread(
+        server = _Server(config)
+        thread = threading.Thread(
             target=server.run, args=([listener],), name="trifacta-emulator", daemon=True
         )
-        self._thread.start()
+        self._server = server
+        self._thread = thread
+        thread.start()
         if not server.ready.wait(_START_SECONDS):
             self.stop()
             raise RuntimeError("the emulator did not start")
@@ -197,7 +180,9 @@ class Emulator:
         self.faults.room.close()
         self._server.stop()
         self._thread.join()
-        self._server = self._thread = self._bound_port = None
+        self._server = None
+        self._thread = None
+        self._bound_port = None
 
     def reset(self) -> None:
         """Put everything back as it was at the last start: state, users, tokens, faults, run
@@ -232,9 +217,15 @@ class Emulator:
         :raises RuntimeError: not started
         """
         for person in self.auth.people:
-            if email in (None, person.user.email):
-                login = {"login": person.user.email, "password": person.user.password}
-                return json.dumps({"conn_type": "trifacta", "host": self.url, **login})
+            user = person.user
+            if email in (None, user.email):
+                connection = {
+                    "conn_type": "trifacta",
+                    "host": self.url,
+                    "login": user.email,
+                    "password": user.password,
+                }
+                return json.dumps(connection)
         raise ValueError(f"there is no user {email!r}")
 
     def drop_on_next_import(self, dropped: Mapping[str, Any]) -> None:
@@ -269,6 +260,31 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _config(self) -> uvicorn.Config:
+        allowed_hosts = (*self._server_options.allowed_hosts, self._host)
+        app = create_app(
+            self.options,
+            self.store,
+            self.auth,
+            self.calls,
+            self.faults,
+            replace(self._server_options, allowed_hosts=allowed_hosts),
+            self.reset,
+        )
+        certificate, key = self._tls or (None, None)
+        return uvicorn.Config(
+            app,
+            # The same in every environment, regardless of optional packages.
+            http=Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ssl_certfile=certificate and str(certificate),
+            ssl_keyfile=key and str(key),
+        )
 
     def _bind(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

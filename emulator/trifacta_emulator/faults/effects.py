@@ -30,6 +30,8 @@ GATEWAY_PAGE = (
     "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 )
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+#: HTTP/1.1 has Latin-1 in headers.
+_HEADER_TEXT = re.compile(r"[\x00-\xff]*")
 _BODILESS = (204, 304)
 
 
@@ -60,31 +62,15 @@ class Answer:
     def __post_init__(self) -> None:
         check_int("status", self.status, 200, 599)
         check_choice("when", self.when, get_args(When))
-        check(
-            self.html is None or isinstance(self.html, str),
-            f"html must be a string, not {self.html!r}",
-        )
-        check(self.html is None or self.body is None, "give body or html, not both")
-        bodiless = self.html is None and self.body is None
-        check(
-            bodiless or self.status not in _BODILESS,
-            f"an answer with status {self.status} has no body",
-        )
+        if self.html is not None:
+            check(isinstance(self.html, str), f"html must be a string, not {self.html!r}")
+            check(self.body is None, "give body or html, not both")
+        if self.status in _BODILESS:
+            empty = self.html is None and self.body is None
+            check(empty, f"an answer with status {self.status} has no body")
         check(isinstance(self.headers, Mapping), f"headers must be an object, not {self.headers!r}")
-        for name, value in self.headers.items():
-            check(
-                isinstance(name, str) and _HEADER_NAME.fullmatch(name),
-                f"headers: not a header name: {name!r}",
-            )
-            check(
-                isinstance(value, str) and value.isprintable() and max(value, default="") <= "\xff",
-                f"headers: {name} must be one line of text, not {value!r}",
-            )
-            check(
-                name.lower() not in ("content-length", "transfer-encoding"),
-                f"headers: the emulator sets {name}; use the effect truncate for an incomplete"
-                " answer",
-            )
+        for name, text in self.headers.items():
+            _check_header(name, text)
 
     @classmethod
     def too_many_requests(
@@ -114,8 +100,9 @@ class Answer:
         :param retry_after: ``Retry-After``: seconds, a time (written as an HTTP date) or any text
         :param when: see the class
         """
+        headers = _retry_headers(retry_after)
         page = GATEWAY_PAGE.format("503 Service Temporarily Unavailable")
-        return cls(503, headers=_retry_headers(retry_after), html=page, when=when)
+        return cls(503, headers=headers, html=page, when=when)
 
     @classmethod
     def gateway_timeout(cls, *, when: When = "after_commit") -> Answer:
@@ -123,7 +110,8 @@ class Answer:
 
         :param when: see the class
         """
-        return cls(504, html=GATEWAY_PAGE.format("504 Gateway Time-out"), when=when)
+        page = GATEWAY_PAGE.format("504 Gateway Time-out")
+        return cls(504, html=page, when=when)
 
     @classmethod
     def login_redirect(cls, location: str = "/login", *, when: When = "before_body") -> Answer:
@@ -133,6 +121,17 @@ class Answer:
         :param when: see the class
         """
         return cls(302, headers={"Location": location}, html="", when=when)
+
+
+def _check_header(name: Any, text: Any) -> None:
+    is_name = isinstance(name, str) and _HEADER_NAME.fullmatch(name)
+    check(is_name, f"headers: not a header name: {name!r}")
+    is_line = isinstance(text, str) and _HEADER_TEXT.fullmatch(text) and text.isprintable()
+    check(is_line, f"headers: {name} must be one line of text, not {text!r}")
+    check(
+        name.lower() not in ("content-length", "transfer-encoding"),
+        f"headers: the emulator sets {name}; use the effect truncate for an incomplete answer",
+    )
 
 
 @dataclass(frozen=True)
@@ -221,19 +220,15 @@ class PackageUuid:
     answers: Sequence[UuidAnswer] = ("list", "read", "create")
 
     def __post_init__(self) -> None:
-        check(
-            self.value is None or isinstance(self.value, str),
-            f"value must be a string, not {self.value!r}",
-        )
+        if self.value is not None:
+            check(isinstance(self.value, str), f"value must be a string, not {self.value!r}")
+            check(not self.absent, "give value or absent, not both")
         check(isinstance(self.absent, bool), f"absent must be true or false, not {self.absent!r}")
-        check(not self.absent or self.value is None, "give value or absent, not both")
-        valid = isinstance(self.answers, (list, tuple)) and self.answers
-        check(
-            valid,
-            f"answers must be a list of {', '.join(get_args(UuidAnswer))}, not {self.answers!r}",
-        )
+        kinds = get_args(UuidAnswer)
+        is_list = isinstance(self.answers, (list, tuple)) and bool(self.answers)
+        check(is_list, f"answers must be a list of {', '.join(kinds)}, not {self.answers!r}")
         for answer in self.answers:
-            check_choice("answers", answer, get_args(UuidAnswer))
+            check_choice("answers", answer, kinds)
         object.__setattr__(self, "answers", tuple(self.answers))
 
 
@@ -287,14 +282,14 @@ EFFECTS: dict[str, type[Effect]] = {
 }
 
 
-def effect_from_json(value: Any) -> Effect:
+def effect_from_json(document: Any) -> Effect:
     """Read the JSON form of an effect.
 
-    :param value: an object with ``type`` and the fields of the effect
+    :param document: an object with ``type`` and the fields of the effect
     :raises ValueError: it is no such object, or a field is wrong
     """
-    check(isinstance(value, dict), f"effect must be an object, not {value!r}")
-    arguments = dict(value)
+    check(isinstance(document, dict), f"effect must be an object, not {document!r}")
+    arguments = dict(document)
     name = arguments.pop("type", None)
     check_choice("effect.type", name, tuple(EFFECTS))
     try:
@@ -308,13 +303,19 @@ def effect_to_json(effect: Effect) -> dict[str, Any]:
 
     :param effect: the effect
     """
-    [name] = [name for name, kind in EFFECTS.items() if type(effect) is kind]
-    return {"type": name, **{one.name: getattr(effect, one.name) for one in fields(effect)}}
+    document: dict[str, Any] = {}
+    for name, kind in EFFECTS.items():
+        if type(effect) is kind:
+            document["type"] = name
+    for field_ in fields(effect):
+        document[field_.name] = getattr(effect, field_.name)
+    return document
 
 
-def _retry_headers(value: int | str | datetime | None) -> dict[str, str]:
-    if value is None:
+def _retry_headers(retry_after: int | str | datetime | None) -> dict[str, str]:
+    if retry_after is None:
         return {}
-    if isinstance(value, datetime):
-        value = format_datetime(value.astimezone(timezone.utc), usegmt=True)
-    return {"Retry-After": str(value)}
+    if isinstance(retry_after, datetime):
+        moment = retry_after.astimezone(timezone.utc)
+        return {"Retry-After": format_datetime(moment, usegmt=True)}
+    return {"Retry-After": str(retry_after)}

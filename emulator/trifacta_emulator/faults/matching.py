@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, get_args
 from urllib.parse import parse_qs
 
@@ -54,7 +54,8 @@ class RequestLine:
 
         :param scope: scope of the request, as ASGI defines it
         """
-        return cls(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+        query = scope["query_string"].decode("latin-1")
+        return cls(scope["method"], scope["path"], query)
 
     @property
     def is_api(self) -> bool:
@@ -71,9 +72,15 @@ class RequestLine:
         """
         for method, pattern, kind in _PATHS:
             if method == self.method and re.fullmatch(pattern, self.path):
-                embedded = "".join(parse_qs(self.query).get("embed", [])).lower()
-                return "list" if kind == "deployment" and "releases" in embedded else kind
+                if kind == "deployment" and self._embeds_releases:
+                    return "list"
+                return kind
         return "other"
+
+    @property
+    def _embeds_releases(self) -> bool:
+        embeds = parse_qs(self.query).get("embed", [])
+        return "releases" in "".join(embeds).lower()
 
 
 @dataclass(frozen=True)
@@ -97,30 +104,28 @@ class Fault:
     times: int | None = 1
 
     def __post_init__(self) -> None:
+        is_effect = isinstance(self.effect, get_args(Effect))
+        check(is_effect, f"effect must be an effect, not {self.effect!r}")
+        if self.method is not None:
+            is_word = isinstance(self.method, str) and self.method.isalpha()
+            check(is_word, f"method must be the name of a method, not {self.method!r}")
+        is_path = isinstance(self.path, str) and self.path.startswith("/")
         check(
-            isinstance(self.effect, get_args(Effect)),
-            f"effect must be an effect, not {self.effect!r}",
-        )
-        check(
-            self.method is None or (isinstance(self.method, str) and self.method.isalpha()),
-            f"method must be the name of a method, not {self.method!r}",
-        )
-        check(
-            isinstance(self.path, str) and self.path.startswith("/") and "?" not in self.path,
+            is_path and "?" not in self.path,
             f"path must be a pattern that starts with / and has no query, not {self.path!r}",
         )
         check_int("skip", self.skip, 0)
         check_int_or_none("times", self.times, 1)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Fault:
+    def from_json(cls, document: Mapping[str, Any]) -> Fault:
         """Read the JSON form: the same fields, the effect with its ``type``.
 
-        :param value: e.g. ``{"effect": {"type": "answer", "status": 503}, "method": "GET", "times":
-            2}``
+        :param document: e.g. ``{"effect": {"type": "answer", "status": 503}, "method": "GET",
+            "times": 2}``
         :raises ValueError: a field is unknown, missing or wrong
         """
-        arguments = dict(value)
+        arguments = dict(document)
         if "effect" in arguments:
             arguments["effect"] = effect_from_json(arguments["effect"])
         return build(cls, arguments)
@@ -128,8 +133,11 @@ class Fault:
     def to_json(self) -> dict[str, Any]:
         """Write the JSON form, with all fields."""
         return {
-            **{one.name: getattr(self, one.name) for one in fields(self)},
             "effect": effect_to_json(self.effect),
+            "method": self.method,
+            "path": self.path,
+            "skip": self.skip,
+            "times": self.times,
         }
 
     def matches(self, request: RequestLine) -> bool:
@@ -144,6 +152,7 @@ class Fault:
         if isinstance(self.effect, (LateActivation, LateCommit)):
             return request.kind == "create"
         if isinstance(self.effect, PackageUuid):
+            # Both show releases.
             kind = "list" if request.kind == "deployment" else request.kind
             return kind in self.effect.answers
         return True
@@ -170,7 +179,9 @@ class ArmedFault:
     @property
     def left(self) -> int | None:
         """Number of requests that it will still hit; ``None`` = no limit."""
-        return None if self.fault.times is None else self.fault.times - self.fired
+        if self.fault.times is None:
+            return None
+        return self.fault.times - self.fired
 
     @property
     def waiting(self) -> int:
@@ -289,6 +300,8 @@ class Faults:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*)", path.lower().rstrip("/"))
     wild = {"**": ".*", "*": "[^/]*"}
-    return re.compile("".join(wild.get(part) or re.escape(part) for part in parts))
+    pattern = ""
+    for part in re.split(r"(\*\*|\*)", path.lower().rstrip("/")):
+        pattern += wild.get(part) or re.escape(part)
+    return re.compile(pattern)

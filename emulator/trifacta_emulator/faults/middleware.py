@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,15 +61,26 @@ class FaultMiddleware:
             await self._app(scope, receive, send)
             return
         request = RequestLine.of(scope)
-        armed = self._faults.take(request) if request.is_api else None
+        armed = None
+        if request.is_api:
+            armed = self._faults.take(request)
         if armed is None:
             await self._handle(scope, receive, send)
-        else:
-            room, activate = self._faults.room, self._activate
-            await _Exchange(self._handle, room, activate, armed, scope, receive, send).run()
+            return
+        exchange = _Exchange(
+            handle=self._handle,
+            room=self._faults.room,
+            activate=self._activate,
+            armed=armed,
+            scope=scope,
+            receive=receive,
+            send=send,
+        )
+        await exchange.run()
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for item in self._faults.room.take_due(RequestLine.of(scope).kind):
+        request = RequestLine.of(scope)
+        for item in self._faults.room.take_due(request.kind):
             await item.finish()
         await self._app(scope, receive, send)
 
@@ -104,27 +115,32 @@ class _Exchange:
             await self._commit_later(effect)
 
     async def _answer(self, effect: Answer) -> None:
-        if effect.when == "after_body" and not await self._read_body():
-            return
+        if effect.when == "after_body":
+            body = await self._read_body()
+            if body is None:
+                return
         if effect.when == "after_commit":
             await self._handle_unseen(self.receive)
         await self._respond(effect)
 
     async def _reset(self, effect: Reset) -> None:
-        if effect.when in ("in_body", "after_body") and not await self._read_body(
-            effect.after_bytes
-        ):
-            return
+        if effect.when in ("in_body", "after_body"):
+            body = await self._read_body(effect.after_bytes)
+            if body is None:
+                return
         if effect.when == "after_commit":
             await self._handle_unseen(self.receive)
         await self.send({"type": RESET})
 
     async def _wait(self, effect: Delay | Hold) -> None:
-        seconds = effect.seconds if isinstance(effect, Delay) else None
+        seconds = None
+        if isinstance(effect, Delay):
+            seconds = effect.seconds
         if effect.when == "in_import":
             await self._pause_import(seconds)
             return
-        receive, answered = self.receive, None
+        receive = self.receive
+        answered = None
         if effect.when == "after_body":
             body = await self._read_body()
             if body is None:
@@ -132,7 +148,8 @@ class _Exchange:
             receive = _replay(body)
         elif effect.when == "after_commit":
             answered = await self._kept_back()
-        if not await hold(self.room, self.armed.id, seconds):
+        going_on = await hold(self.room, self.armed.id, seconds)
+        if not going_on:
             await self.send({"type": RESET})
         elif answered is None:
             await self.handle(self.scope, receive, self.send)
@@ -149,31 +166,38 @@ class _Exchange:
                 raise ApiError(503, "The emulator is stopping")
 
         answered = _Answered()
-        state = {**self.scope["state"], PAUSE_IMPORT: pause}
-        await self.handle({**self.scope, "state": state}, self.receive, answered.collect)
+        scope = self._scope_with(PAUSE_IMPORT, pause)
+        await self.handle(scope, self.receive, answered.collect)
         if going_on:
             await answered.send(self.send)
         else:
             await self.send({"type": RESET})
 
+    def _scope_with(self, name: str, function: Callable[..., Any]) -> Scope:
+        """Return the request with a function in its state that the API calls."""
+        return {**self.scope, "state": {**self.scope["state"], name: function}}
+
     async def _truncate(self, effect: Truncate) -> None:
         answered = await self._kept_back()
-        if not answered.body:
+        size = len(answered.body)
+        if not size:
             await answered.send(self.send)
             return
+        length = size // 2
+        if effect.send_bytes is not None:
+            length = min(effect.send_bytes, size - 1)
+        part = answered.body[:length]
         await self.send(answered.start)
-        half, most = len(answered.body) // 2, len(answered.body) - 1
-        length = half if effect.send_bytes is None else min(effect.send_bytes, most)
-        await self.send(
-            {"type": "http.response.body", "body": answered.body[:length], "more_body": True}
-        )
+        await self.send({"type": "http.response.body", "body": part, "more_body": True})
         await self.send({"type": CLOSE})
 
     async def _change_uuid(self, effect: PackageUuid) -> None:
         answered = await self._kept_back()
-        if Headers(raw=answered.start["headers"]).get("content-type") == "application/json":
-            answered.body = bytes(JSONResponse(_changed(json.loads(answered.body), effect)).body)
-            MutableHeaders(scope=answered.start)["content-length"] = str(len(answered.body))
+        headers = MutableHeaders(scope=answered.start)
+        if headers.get("content-type") == "application/json":
+            changed = _changed(json.loads(answered.body), effect)
+            answered.body = bytes(JSONResponse(changed).body)
+            headers["content-length"] = str(len(answered.body))
         await answered.send(self.send)
 
     async def _create_inactive(self, effect: LateActivation) -> None:
@@ -181,10 +205,10 @@ class _Exchange:
             async def finish() -> None:
                 self.activate(release_id)
 
-            self._put_off("activation", finish, lambda _: None, effect.reads)
+            self._put_off("activation", finish, _forget, effect.reads)
 
-        state = {**self.scope["state"], ACTIVATE_LATER: activate_later}
-        await self.handle({**self.scope, "state": state}, self.receive, self.send)
+        scope = self._scope_with(ACTIVATE_LATER, activate_later)
+        await self.handle(scope, self.receive, self.send)
 
     async def _commit_later(self, effect: LateCommit) -> None:
         body = await self._read_body()
@@ -194,13 +218,15 @@ class _Exchange:
         async def finish() -> None:
             await self._handle_unseen(_replay(body))
 
-        self._put_off("commit", finish, lambda _: body.close(), effect.reads)
+        def abandon(_: bool) -> None:
+            body.close()
+
+        self._put_off("commit", finish, abandon, effect.reads)
         if effect.status is None:
             await self.send({"type": RESET})
         else:
-            await self._respond(
-                Answer(effect.status, html=GATEWAY_PAGE.format(f"{effect.status} from the gateway"))
-            )
+            page = GATEWAY_PAGE.format(f"{effect.status} from the gateway")
+            await self._respond(Answer(effect.status, html=page))
 
     def _put_off(
         self,
@@ -209,9 +235,9 @@ class _Exchange:
         abandon: Callable[[bool], None],
         reads: int | None,
     ) -> None:
-        self.room.enter(
-            Waiting(kind, self.armed.id, finish, abandon, asyncio.get_running_loop(), reads)
-        )
+        loop = asyncio.get_running_loop()
+        item = Waiting(kind, self.armed.id, finish, abandon, loop, reads)
+        self.room.enter(item)
 
     async def _kept_back(self) -> _Answered:
         answered = _Answered()
@@ -227,37 +253,49 @@ class _Exchange:
         body = await _read_body(self.receive, enough)
         if body is None:
             # The client is gone, so this answer only reaches the log of calls.
-            await Response(status_code=CLIENT_GONE)(self.scope, self.receive, self.send)
+            gone = Response(status_code=CLIENT_GONE)
+            await gone(self.scope, self.receive, self.send)
         return body
 
     async def _respond(self, effect: Answer) -> None:
-        if effect.html is not None:
-            response = Response(effect.html, effect.status, media_type="text/html")
-        elif effect.body is not None:
-            response = JSONResponse(effect.body, effect.status)
-        elif effect.status >= 400:
-            response = error_response(ApiError(effect.status, "A fault of the emulator"))
-        else:
-            response = Response(status_code=effect.status)
-        for name, value in effect.headers.items():
-            response.headers[name] = value
+        response = _response(effect)
+        from_proxy = effect.html is not None
 
         async def marking_send(message: Message) -> None:
-            await self.send({**message, FROM_PROXY: effect.html is not None})
+            await self.send({**message, FROM_PROXY: from_proxy})
 
         await response(self.scope, self.receive, marking_send)
 
 
+def _response(effect: Answer) -> Response:
+    if effect.html is not None:
+        response = Response(effect.html, effect.status, media_type="text/html")
+    elif effect.body is not None:
+        response = JSONResponse(effect.body, effect.status)
+    elif effect.status >= 400:
+        response = error_response(ApiError(effect.status, "A fault of the emulator"))
+    else:
+        response = Response(status_code=effect.status)
+    for name, text in effect.headers.items():
+        response.headers[name] = text
+    return response
+
+
+def _forget(_: bool) -> None:
+    """Abandon a late activation: there is nothing to close."""
+
+
 def _changed(value: Any, effect: PackageUuid) -> Any:
     if isinstance(value, list):
-        return [_changed(one, effect) for one in value]
+        return [_changed(element, effect) for element in value]
     if not isinstance(value, dict):
         return value
-    changed = {key: _changed(one, effect) for key, one in value.items()}
-    if "packageUuid" in changed:
-        changed["packageUuid"] = effect.value
-        if effect.absent:
-            del changed["packageUuid"]
+    changed = {}
+    for name, member in value.items():
+        if name != "packageUuid":
+            changed[name] = _changed(member, effect)
+        elif not effect.absent:
+            changed[name] = effect.value
     return changed
 
 
@@ -289,7 +327,9 @@ async def _read_body(receive: Receive, enough: int | None = None) -> IO[bytes] |
     """
     body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - outlives this call
     more = True
-    while more and (enough is None or body.tell() < enough):
+    while more:
+        if enough is not None and body.tell() >= enough:
+            break
         message = await receive()
         if message["type"] == "http.disconnect":
             body.close()

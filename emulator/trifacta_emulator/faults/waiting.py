@@ -56,7 +56,8 @@ class WaitingRoom:
         """Abandon all items and accept no more: the emulator stops."""
         with self._changed:
             self._open = False
-            items, self.items = self.items, []
+            items = self.items
+            self.items = []
         for item in items:
             item.abandon(True)
 
@@ -97,8 +98,12 @@ class WaitingRoom:
         :param seconds: longest time
         :returns: whether it has them
         """
+
+        def enough() -> bool:
+            return self.count(fault_id) >= count
+
         with self._changed:
-            return self._changed.wait_for(lambda: self.count(fault_id) >= count, seconds)
+            return self._changed.wait_for(enough, seconds)
 
     def take(
         self, *, kind: WaitingKind | None = None, fault_id: int | None = None
@@ -109,12 +114,15 @@ class WaitingRoom:
         :param fault_id: only items of this fault; ``None`` = any
         """
         with self._changed:
-            taken = [
-                item
-                for item in self.items
-                if kind in (None, item.kind) and fault_id in (None, item.fault_id)
-            ]
-            self.items = [item for item in self.items if item not in taken]
+            taken = []
+            left = []
+            for item in self.items:
+                fits = kind in (None, item.kind) and fault_id in (None, item.fault_id)
+                if fits:
+                    taken.append(item)
+                else:
+                    left.append(item)
+            self.items = left
             return taken
 
     def take_due(self, request: RequestKind) -> list[Waiting]:
@@ -125,12 +133,16 @@ class WaitingRoom:
         """
         with self._changed:
             due = []
+            left = []
             for item in self.items:
-                if request in _COUNTED[item.kind] and item.reads is not None:
-                    if item.reads == 0:
-                        due.append(item)
+                counted = item.reads is not None and request in _COUNTED[item.kind]
+                if counted and item.reads == 0:
+                    due.append(item)
+                    continue
+                if counted and item.reads is not None:
                     item.reads -= 1
-            self.items = [item for item in self.items if item not in due]
+                left.append(item)
+            self.items = left
             return due
 
 
@@ -177,5 +189,6 @@ def finish_from_outside(items: Sequence[Waiting]) -> int:
         await item.finish()
 
     for item in items:
-        asyncio.run_coroutine_threadsafe(run(item), item.loop).result(_FINISH_SECONDS)
+        finished = asyncio.run_coroutine_threadsafe(run(item), item.loop)
+        finished.result(_FINISH_SECONDS)
     return len(items)

@@ -40,7 +40,8 @@ _TRANSPORT = "emulator.transport"
 _NO_ANSWER = 0
 #: A server that runs for weeks keeps the newest calls only.
 _MOST_CALLS = 20_000
-_JSON, _JSON_UTF_8 = "application/json", "application/json; charset=utf-8"
+_JSON = "application/json"
+_JSON_UTF_8 = "application/json; charset=utf-8"
 
 #: One line for each call. It is silent until somebody sets its level, as ``--log`` does.
 CALL_LOG = logging.getLogger("trifacta_emulator.calls")
@@ -102,11 +103,12 @@ class ConnectionMiddleware:
         exchange = _Exchange(scope, receive, send, self._calls, self._clock)
         path = scope["path"].lower().rstrip("/") or "/"
         changed = {
+            **scope,
             "path": path,
             "raw_path": path.encode(),
             ASKED_PATH: scope["raw_path"].decode("latin-1"),
         }
-        await self._app({**scope, **changed}, exchange.receive, exchange.send)
+        await self._app(changed, exchange.receive, exchange.send)
 
 
 class _Exchange:
@@ -135,35 +137,40 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         # The log comes first: when the client sees the answer, a test may already look at the log.
-        if message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind == "http.response.start":
             self._answered = True
             headers = MutableHeaders(scope=message)
-            headers.setdefault(
-                "date", format_datetime(self._clock().astimezone(timezone.utc), usegmt=True)
-            )
-            if not message.get(FROM_PROXY):
-                if headers.get("content-type") == _JSON:
-                    # As Express writes it [I].
-                    headers["content-type"] = _JSON_UTF_8
-                # Every answer of the API has one [P: AAC25].
-                headers["x-trifacta-request-id"] = str(uuid.uuid4())
+            self._complete(headers, from_proxy=bool(message.get(FROM_PROXY)))
             self._log(message["status"], int(headers.get("content-length", "0")))
-        elif message["type"] == RESET and not self._answered:
+        elif kind == RESET and not self._answered:
             self._log(_NO_ANSWER, 0)
-        if message["type"] in (RESET, CLOSE):
-            await self._end(reset=message["type"] == RESET)
+        if kind in (RESET, CLOSE):
+            await self._end(reset=kind == RESET)
         else:
             await self._send(message)
+
+    def _complete(self, headers: MutableHeaders, *, from_proxy: bool) -> None:
+        now = self._clock().astimezone(timezone.utc)
+        headers.setdefault("date", format_datetime(now, usegmt=True))
+        if from_proxy:
+            return
+        if headers.get("content-type") == _JSON:
+            # As Express writes it [I].
+            headers["content-type"] = _JSON_UTF_8
+        # Every answer of the API has one [P: AAC25].
+        headers["x-trifacta-request-id"] = str(uuid.uuid4())
 
     def _log(self, status: int, response_bytes: int) -> None:
         scope = self._scope
         if scope["path"].lower().startswith("/emulator/"):
             # Calls that control the emulator are not calls of the API.
             return
+        query = without_secrets(scope["query_string"].decode("latin-1"))
         call = Call(
             method=scope["method"],
             path=scope["path"],
-            query=without_secrets(scope["query_string"].decode("latin-1")),
+            query=query,
             status=status,
             headers=harmless(Headers(scope=scope)),
             request_bytes=self._received,
@@ -171,12 +178,14 @@ class _Exchange:
         )
         self._calls.append(call)
         del self._calls[:-_MOST_CALLS]
-        path = scope["raw_path"].decode("latin-1")
+        address = scope["raw_path"].decode("latin-1")
+        if query:
+            address += f"?{query}"
         CALL_LOG.info(
             "%s %s %s %s %d>%d",
             self._clock().isoformat(timespec="milliseconds"),
             call.method,
-            f"{path}?{call.query}" if call.query else path,
+            address,
             status or "reset",
             self._received,
             response_bytes,
@@ -187,12 +196,12 @@ class _Exchange:
         if reset:
             # With a linger time of 0 the kernel sends RST instead of FIN.
             linger = struct.pack("ii", 1, 0)
-            transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, linger
-            )
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             transport.abort()
         else:
             transport.close()
         # Wait until the server notices the end. Otherwise it sends an answer of its own.
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        message: Message = {"type": ""}
+        while message["type"] != "http.disconnect":
+            message = await self._receive()

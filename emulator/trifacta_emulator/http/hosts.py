@@ -36,16 +36,21 @@ class HostMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
         host = host_of(Headers(scope=scope).get("host", ""))
-        address = (scope.get("server") or ("",))[0]
-        if host and (is_loopback(host) or host == address or host in self._allowed):
+        address, *_ = scope.get("server") or ("",)
+        if host and self._is_own(host, address):
             await self._app(scope, receive, send)
             return
-        details = (
+        refusal = ApiError(
+            403,
             "Host is no name of this emulator. Start it with --allow-host NAME, or ask for"
-            " localhost"
+            " localhost",
+            name="HostNotAllowedException",
+            message="Unknown host name",
         )
-        error = ApiError(403, details, name="HostNotAllowedException", message="Unknown host name")
-        await error_response(error)(scope, receive, send)
+        await error_response(refusal)(scope, receive, send)
+
+    def _is_own(self, host: str, address: str) -> bool:
+        return is_loopback(host) or host == address or host in self._allowed
 
 
 def host_of(header: str) -> str | None:
@@ -55,4 +60,6 @@ def host_of(header: str) -> str | None:
     :returns: the name; ``None`` if it cannot be read
     """
     match = _HOST.fullmatch(header)
-    return match[1].strip("[]").lower() if match else None
+    if match is None:
+        return None
+    return match[1].strip("[]").lower()

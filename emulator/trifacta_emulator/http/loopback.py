@@ -16,11 +16,14 @@ def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     """
     # Most libraries look at the lower-case name first. Some know only one of the two.
     exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in exempt.split(",") if host.strip()]
+    hosts = []
+    for host in exempt.split(","):
+        if host.strip():
+            hosts.append(host.strip())
     if "*" not in hosts:
         hosts += [host for host in _HOSTS if host not in hosts]
-    value = ",".join(hosts)
-    return {"no_proxy": value, "NO_PROXY": value}
+    exemptions = ",".join(hosts)
+    return {"no_proxy": exemptions, "NO_PROXY": exemptions}
 
 
 def is_loopback(host: str) -> bool:

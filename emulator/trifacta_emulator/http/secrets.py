@@ -20,7 +20,11 @@ def harmless(headers: Mapping[str, str]) -> dict[str, str]:
 
     :param headers: request headers
     """
-    return {name: value for name, value in headers.items() if not _is_secret(name, value)}
+    kept = {}
+    for name, text in headers.items():
+        if not _is_secret(name, text):
+            kept[name] = text
+    return kept
 
 
 def without_secrets(query: str) -> str:
@@ -30,11 +34,12 @@ def without_secrets(query: str) -> str:
     """
     parts = []
     for part in query.split("&"):
-        name, equals, value = part.partition("=")
-        secret = _is_secret(unquote_plus(name), unquote_plus(value))
-        parts.append(f"{name}={_HIDDEN}" if equals and secret else part)
+        name, equals, text = part.partition("=")
+        if equals and _is_secret(unquote_plus(name), unquote_plus(text)):
+            part = f"{name}={_HIDDEN}"
+        parts.append(part)
     return "&".join(parts)
 
 
-def _is_secret(name: str, value: str) -> bool:
-    return bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+def _is_secret(name: str, text: str) -> bool:
+    return bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(text))

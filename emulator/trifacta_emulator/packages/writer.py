@@ -161,7 +161,7 @@ def owners(tables: Tables) -> dict[str, dict[int, int]]:
     for node in tables["flownodes"]:
         flow_of_node[node["id"]] = node["flowId"]
         flow_of_script[node["scriptId"]] = node["flowId"]
-    first = tables["flows"][0]["id"]
+    first: int = tables["flows"][0]["id"]
     owned: dict[str, dict[int, int]] = {
         "flownodes": flow_of_node,
         "flowedges": {},
