@@ -128,7 +128,11 @@ async def _on_error(request: Request, error: Exception) -> Response:
     return error_response(api_error, old_style=old_style)
 
 
-def _api_error(request: Request, error: Exception, options: EmulatorOptions) -> ApiError:
+def _api_error(
+    request: Request,
+    error: Exception,
+    options: EmulatorOptions,
+) -> ApiError:
     if isinstance(error, ApiError):
         return error
     of_api = request.url.path.startswith("/v4/")

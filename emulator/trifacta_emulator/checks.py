@@ -43,7 +43,12 @@ def check_seconds(name: str, value: Any) -> None:
     check(valid, f"{name} must be a number of at least 0, not {value!r}")
 
 
-def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None:
+def check_int(
+    name: str,
+    value: Any,
+    least: int,
+    most: float = math.inf,
+) -> None:
     """Check a whole number.
 
     :param name: name of the field
@@ -59,7 +64,12 @@ def check_int(name: str, value: Any, least: int, most: float = math.inf) -> None
     check(valid, f"{name} must be a whole number {limits}, not {value!r}")
 
 
-def check_int_or_none(name: str, value: Any, least: int, most: float = math.inf) -> None:
+def check_int_or_none(
+    name: str,
+    value: Any,
+    least: int,
+    most: float = math.inf,
+) -> None:
     """Check a whole number that may be missing.
 
     :param name: name of the field

@@ -113,7 +113,10 @@ class MissingObjectError(Exception):
     """
 
     def __init__(
-        self, kind: str, object_id: int | str, reason: Literal["unknown", "deleted"]
+        self,
+        kind: str,
+        object_id: int | str,
+        reason: Literal["unknown", "deleted"],
     ) -> None:
         wording = "does not exist" if reason == "unknown" else "has been deleted"
         super().__init__(f"{kind} {object_id} {wording}")
@@ -137,7 +140,10 @@ def route_not_found(method: str, path: str) -> ApiError:
 
 
 def error_response(
-    error: ApiError, status: int | None = None, *, old_style: bool = False
+    error: ApiError,
+    status: int | None = None,
+    *,
+    old_style: bool = False,
 ) -> Response:
     """Make the answer for an error.
 

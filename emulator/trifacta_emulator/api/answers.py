@@ -59,7 +59,9 @@ def import_answer(imported: ImportedPackage, product: Version) -> dict[str, Any]
 
 
 def _stamped(
-    imported: ImportedPackage, table: str, written: Callable[[Row, Row], Row]
+    imported: ImportedPackage,
+    table: str,
+    written: Callable[[Row, Row], Row],
 ) -> list[Row]:
     """Write the rows of a table, each with its times and people."""
     return [written(row, _stamp(imported, row)) for row in imported.tables[table]]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Endpoint, context_of, path_id
+from trifacta_emulator.api.endpoint import (
+    Endpoint,
+    context_of,
+    path_id,
+    store_of,
+)
 from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import count_answer, embeds, list_answer, select_fields
 from trifacta_emulator.clock import iso
@@ -37,12 +42,12 @@ async def read(request: Request) -> Response:
 
 async def count(request: Request) -> Response:
     """GET the number of connections in the list [P: AYX]."""
-    return count_answer(context_of(request).store.state.connections.listed())
+    return count_answer(store_of(request).state.connections.listed())
 
 
 async def status(request: Request) -> Response:
     """GET whether a connection works: a bare JSON string [P: AYX]. Each one does [?]."""
-    context_of(request).store.state.connections.read(path_id(request))
+    store_of(request).state.connections.read(path_id(request))
     return JSONResponse("SUCCESS")
 
 

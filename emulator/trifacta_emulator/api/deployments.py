@@ -13,8 +13,9 @@ from trifacta_emulator.api.endpoint import (
     context_of,
     json_object,
     path_id,
-    person_of,
     required_name,
+    store_of,
+    user_id_of,
 )
 from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import (
@@ -35,7 +36,7 @@ async def create(request: Request) -> Response:
     """POST: the body is ``{"name": ...}`` [P: GR], the answer [I]."""
     context = context_of(request)
     name = required_name(await json_object(request))
-    deployment = context.store.create_deployment(name, person_of(request).id)
+    deployment = context.store.create_deployment(name, user_id_of(request))
     counts: Row = {}
     if context.options.counts_on_create:
         counts = _counts(context, deployment)
@@ -85,18 +86,18 @@ def _page_options(page: Paging) -> dict[str, str]:
 
 async def rename(request: Request) -> Response:
     """PATCH the name. The short answer is [I]."""
-    store = context_of(request).store
+    store = store_of(request)
     deployment_id = path_id(request)
     # An unknown deployment is a 404, also with a wrong body.
     store.deployment(deployment_id)
     name = required_name(await json_object(request))
-    renamed = store.rename_deployment(deployment_id, name, person_of(request).id)
+    renamed = store.rename_deployment(deployment_id, name, user_id_of(request))
     return JSONResponse(updated_body(renamed))
 
 
 async def delete(request: Request) -> Response:
     """Soft-DELETE it with its releases [M]; 204 by the general rule [P: AAC25]."""
-    context_of(request).store.delete_deployment(path_id(request), person_of(request).id)
+    store_of(request).delete_deployment(path_id(request), user_id_of(request))
     return Response(status_code=204)
 
 

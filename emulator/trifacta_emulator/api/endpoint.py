@@ -83,12 +83,22 @@ class AuthMiddleware:
     :param options: decide the status and the body of the refusal
     """
 
-    def __init__(self, app: ASGIApp, auth: Authenticator, options: EmulatorOptions) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        auth: Authenticator,
+        options: EmulatorOptions,
+    ) -> None:
         self._app = app
         self._auth = auth
         self._options = options
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         """Handle a request, as ASGI defines it."""
         if f"{scope['path']}/".startswith("/v4/"):
             header = Headers(scope=scope).get("authorization", "")
@@ -156,6 +166,22 @@ def person_of(request: Request) -> Person:
     :param request: the request
     """
     return cast("Person", request.state.person)
+
+
+def store_of(request: Request) -> Store:
+    """Find the state of the emulator that received a request.
+
+    :param request: the request
+    """
+    return context_of(request).store
+
+
+def user_id_of(request: Request) -> int:
+    """Find the id of the authenticated sender of a request.
+
+    :param request: the request
+    """
+    return person_of(request).id
 
 
 def path_id(request: Request) -> int:

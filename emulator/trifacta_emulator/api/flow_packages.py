@@ -21,8 +21,8 @@ from trifacta_emulator.api.endpoint import (
     Context,
     Endpoint,
     context_of,
-    person_of,
     uploaded_package,
+    user_id_of,
 )
 from trifacta_emulator.api.query import flag, number_or_none
 from trifacta_emulator.errors import ValidationError, error_response
@@ -56,7 +56,7 @@ async def import_package(request: Request) -> Response:
         return JSONResponse(upload.held_up, status_code=201)
     imported = context.store.import_flow(
         upload.package,
-        person_of(request).id,
+        user_id_of(request),
         mapping=upload.mapping,
         folder_id=upload.folder_id,
     )
@@ -70,7 +70,7 @@ async def import_dry_run(request: Request) -> Response:
     Errors are those of a release's dry run [I].
     """
     context = context_of(request)
-    user_id = person_of(request).id
+    user_id = user_id_of(request)
     try:
         upload = await _read(request)
         if upload.held_up:
@@ -83,7 +83,11 @@ async def import_dry_run(request: Request) -> Response:
     return JSONResponse(_answer(context, imported, upload.folder_id))
 
 
-def _answer(context: Context, imported: ImportedPackage, folder_id: int | None) -> Row:
+def _answer(
+    context: Context,
+    imported: ImportedPackage,
+    folder_id: int | None,
+) -> Row:
     product = context.store.state.product
     answer = import_answer(imported, product)
     for flow in answer["flows"]:
@@ -166,7 +170,10 @@ def _rule(context: Context, number: int, mapping: Row) -> ImportRule:
 
 
 def _held_up(
-    context: Context, package: Package, connections: list[Row], parameters: list[Row]
+    context: Context,
+    package: Package,
+    connections: list[Row],
+    parameters: list[Row],
 ) -> Row | None:
     known = {mapping["connectionUuid"] for mapping in connections}
     for local in context.store.connections():

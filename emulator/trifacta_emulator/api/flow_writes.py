@@ -7,7 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Endpoint, context_of, json_object, path_id, person_of
+from trifacta_emulator.api.endpoint import (
+    Endpoint,
+    json_object,
+    path_id,
+    store_of,
+    user_id_of,
+)
 from trifacta_emulator.api.flows import flow_body
 from trifacta_emulator.api.people import require_access
 from trifacta_emulator.errors import ValidationError
@@ -22,10 +28,10 @@ async def create(request: Request) -> Response:
     name = _text(body, "name")
     if not name:
         raise ValidationError("name: a non-empty string is required")
-    flow = context_of(request).store.create_empty_flow(
+    flow = store_of(request).create_empty_flow(
         name,
         _text(body, "description"),
-        person_of(request).id,
+        user_id_of(request),
         increment_name=body.get("incrementName") is True,
     )
     return JSONResponse(flow_body(flow), status_code=201)
@@ -35,7 +41,7 @@ async def copy(request: Request) -> Response:
     """POST ``{"name", "description", "copyDatasources"}``: 201, a copy with its recipes and outputs
     [P: AAC25, GA].
     """
-    store = context_of(request).store
+    store = store_of(request)
     flow_id = path_id(request)
     require_access(request, flow_id)
     store.flow(flow_id)
@@ -45,7 +51,7 @@ async def copy(request: Request) -> Response:
         name=_text(body, "name"),
         description=_text(body, "description"),
         copy_datasets=body.get("copyDatasources") is True,
-        user_id=person_of(request).id,
+        user_id=user_id_of(request),
     )
     return JSONResponse(flow_body(flow), status_code=201)
 
@@ -54,7 +60,7 @@ async def delete(request: Request) -> Response:
     """DELETE: 204 by the general rule [P: AAC25]."""
     flow_id = path_id(request)
     require_access(request, flow_id)
-    context_of(request).store.delete_flow(flow_id, person_of(request).id)
+    store_of(request).delete_flow(flow_id, user_id_of(request))
     return Response(status_code=204)
 
 

@@ -15,6 +15,8 @@ from trifacta_emulator.api.endpoint import (
     json_object,
     path_id,
     person_of,
+    store_of,
+    user_id_of,
 )
 from trifacta_emulator.api.people import PEOPLE, embed_people, has_access, require_access
 from trifacta_emulator.api.query import embeds, flag, list_answer, select_fields
@@ -95,7 +97,12 @@ def _released_body(context: Context, flow_id: int) -> Row:
     return _written(row, at, at, imported.user_id, imported.user_id)
 
 
-def _embedded(context: Context, body: Row, home: Home, wanted: Collection[str]) -> Row:
+def _embedded(
+    context: Context,
+    body: Row,
+    home: Home,
+    wanted: Collection[str],
+) -> Row:
     return embed_people(context, body | flow_embeds(home, wanted), wanted)
 
 
@@ -126,8 +133,8 @@ async def export(request: Request) -> Response:
     """GET the package, a ZIP [P: VC, AAC25]. Its headers are our choice [?]."""
     flow = _exportable(request)
     comment = request.query_params.get("comment", "")
-    store = context_of(request).store
-    content = store.export_flow(flow.id, comment=comment, user_id=person_of(request).id)
+    store = store_of(request)
+    content = store.export_flow(flow.id, comment=comment, user_id=user_id_of(request))
     name = re.sub(r"[^A-Za-z0-9]+", "_", flow.name)
     headers = {"Content-Disposition": f'attachment; filename="flow_{name}.zip"'}
     return Response(content, media_type="application/zip", headers=headers)
@@ -167,7 +174,13 @@ def flow_body(flow: Flow, *, deleted_at: bool = False) -> Row:
     return body
 
 
-def _written(row: Row, created: str, updated: str, creator: int, updater: int) -> Row:
+def _written(
+    row: Row,
+    created: str,
+    updated: str,
+    creator: int,
+    updater: int,
+) -> Row:
     # [R: D60, D64 API Flows Get v4]
     return {
         "id": row["id"],

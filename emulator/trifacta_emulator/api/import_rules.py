@@ -11,7 +11,8 @@ from trifacta_emulator.api.endpoint import (
     context_of,
     json_value,
     path_id,
-    person_of,
+    store_of,
+    user_id_of,
 )
 from trifacta_emulator.api.query import list_answer
 from trifacta_emulator.clock import iso
@@ -40,11 +41,11 @@ def _replacer(kind: RuleKind) -> Handler:
         """PATCH: replaces all rules of the kind and answers with the replaced ones [R: D64]; the
         shape is [M].
         """
-        store = context_of(request).store
+        store = store_of(request)
         deployment_id = path_id(request)
         store.deployment(deployment_id)
         rules = checked_rules(kind, await json_value(request))
-        user_id = person_of(request).id
+        user_id = user_id_of(request)
         replaced = store.replace_import_rules(deployment_id, kind, rules, user_id)
         bodies = [_body(rule) for rule in replaced]
         return JSONResponse({"deleted": {"data": bodies}})

@@ -11,7 +11,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, path_id, person_of
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    path_id,
+    store_of,
+    user_id_of,
+)
 from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embedded_list, embeds, list_answer, select_fields
 from trifacta_emulator.api.recipes import recipe_body
@@ -81,7 +88,7 @@ async def read(request: Request) -> Response:
 
 async def status(request: Request) -> Response:
     """GET the state: a bare JSON string [P: AAC25, SDK]."""
-    group = context_of(request).store.job_group(path_id(request))
+    group = store_of(request).job_group(path_id(request))
     return JSONResponse(group.status)
 
 
@@ -96,7 +103,7 @@ async def list_jobs(request: Request) -> Response:
 async def job_status(request: Request) -> Response:
     """GET the state of one job: a bare JSON string [P: DBT, AAC25]."""
     job_id = path_id(request)
-    for group in context_of(request).store.job_groups():
+    for group in store_of(request).job_groups():
         for job in group.jobs:
             if job.id == job_id:
                 return JSONResponse(_job_status(group, job))
@@ -108,7 +115,7 @@ async def cancel(request: Request) -> Response:
     builds [M].
     """
     context = context_of(request)
-    group = context.store.cancel_job_group(path_id(request), person_of(request).id)
+    group = context.store.cancel_job_group(path_id(request), user_id_of(request))
     answer = {"jobIds": [job.id for job in group.jobs], "jobgroupId": group.id}
     return JSONResponse(answer, status_code=context.options.cancel_status)
 
@@ -132,7 +139,7 @@ def _reads_files(group: JobGroup) -> bool:
 
 async def outputs(request: Request) -> Response:
     """GET what a job group writes [P: AAC25]. It is the same before the end: our choice [?]."""
-    group = context_of(request).store.job_group(path_id(request))
+    group = store_of(request).job_group(path_id(request))
     return JSONResponse(group.outputs)
 
 
@@ -140,7 +147,7 @@ async def profile(request: Request) -> Response:
     """GET ``profile``, or ``profileResults``, which has the profiles by job [P: AAC25]. All
     profiles are empty here.
     """
-    group = context_of(request).store.job_group(path_id(request))
+    group = store_of(request).job_group(path_id(request))
     if group.status != "Complete" or not group.has_profile:
         raise _no_profile(group)
     # The fields that a public client reads [P: SDK].
@@ -159,7 +166,7 @@ async def pdf(request: Request) -> Response:
     """GET the profile as a document: 404 until it exists [P: SDK], 400 for a job group without one
     [P: AYX].
     """
-    group = context_of(request).store.job_group(path_id(request))
+    group = store_of(request).job_group(path_id(request))
     ended_without = group.finished and group.status != "Complete"
     if not group.has_profile or ended_without:
         raise _no_profile(group)
@@ -173,7 +180,7 @@ async def logs(request: Request) -> Response:
 
     A line begins with a time of 23 characters [P: SAA]. The words are our choice [?].
     """
-    group = context_of(request).store.job_group(path_id(request))
+    group = store_of(request).job_group(path_id(request))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for job in group.jobs:
@@ -197,7 +204,9 @@ def _log_of(group: JobGroup, job: Job) -> str:
 
 
 def job_group_rows(
-    context: Context, groups: Sequence[JobGroup], params: Mapping[str, str]
+    context: Context,
+    groups: Sequence[JobGroup],
+    params: Mapping[str, str],
 ) -> list[Row]:
     """Write job groups with what ``embed`` asks for.
 
@@ -261,7 +270,12 @@ def _body(context: Context, group: JobGroup) -> Row:
     }
 
 
-def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[str]) -> Row:
+def _job_body(
+    context: Context,
+    group: JobGroup,
+    job: Job,
+    wanted: Collection[str],
+) -> Row:
     state = _job_status(group, job)
     message: Any = None
     if state == "Failed":
@@ -295,7 +309,12 @@ def _job_body(context: Context, group: JobGroup, job: Job, wanted: Collection[st
     return body
 
 
-def _script_results(group: JobGroup, job: Job, *, with_places: bool) -> list[Row]:
+def _script_results(
+    group: JobGroup,
+    job: Job,
+    *,
+    with_places: bool,
+) -> list[Row]:
     # A file has its result at the job that writes it [P: SDK], and a table at the one that makes it
     # [P: VDC].
     if job.setting is not None:

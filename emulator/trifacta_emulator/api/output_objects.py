@@ -6,7 +6,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from trifacta_emulator.api.answers import LATEST_SHAPE, output_row
-from trifacta_emulator.api.endpoint import Endpoint, context_of, person_of
+from trifacta_emulator.api.endpoint import (
+    Endpoint,
+    person_of,
+    store_of,
+)
 from trifacta_emulator.api.people import has_access
 from trifacta_emulator.api.query import count_answer, list_answer
 from trifacta_emulator.api.recipes import stamp_of
@@ -21,7 +25,7 @@ async def list_all(request: Request) -> Response:
     The node is ``flowNode`` in 7.1 [P: SAA] and ``flownode`` in the description of 2025 [P: AAC25].
     """
     outputs = _outputs(request)
-    if context_of(request).store.state.product.release < LATEST_SHAPE:
+    if store_of(request).state.product.release < LATEST_SHAPE:
         for output in outputs:
             output["flowNode"] = output.pop("flownode")
     return JSONResponse(list_answer(outputs, request.query_params, filter_field="execution"))
@@ -37,7 +41,7 @@ async def count_settings(request: Request) -> Response:
     output_ids = ids_of(_outputs(request))
     # Flows of one package share their tables, so a setting can come more than once.
     setting_ids = set()
-    for flow in context_of(request).store.state.flows.listed():
+    for flow in store_of(request).state.flows.listed():
         settings = rows_among(flow.tables["writesettings"], "outputObjectId", output_ids)
         setting_ids |= ids_of(settings)
     return count_answer(setting_ids)
@@ -51,7 +55,7 @@ async def count_schedules(_: Request) -> Response:
 def _outputs(request: Request) -> list[Row]:
     """Write the outputs of the flows that lists show to the caller, newest first."""
     outputs: dict[int, Row] = {}
-    for flow in context_of(request).store.state.flows.listed():
+    for flow in store_of(request).state.flows.listed():
         if not has_access(person_of(request), flow):
             continue
         stamp = stamp_of(home_of_flow(flow))

@@ -8,7 +8,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, Endpoint, context_of, person_of
+from trifacta_emulator.api.endpoint import (
+    Context,
+    Endpoint,
+    context_of,
+    person_of,
+    store_of,
+)
 from trifacta_emulator.api.query import flag
 from trifacta_emulator.clock import iso
 from trifacta_emulator.errors import AccessError
@@ -61,7 +67,7 @@ def require_access(request: Request, flow_id: int) -> None:
     :raises AccessError: the caller has no access to it
     """
     person = person_of(request)
-    for flow in context_of(request).store.flows(include_deleted=True):
+    for flow in store_of(request).flows(include_deleted=True):
         if flow.id == flow_id and not has_access(person, flow):
             raise AccessError.to("flows", flow_id)
 

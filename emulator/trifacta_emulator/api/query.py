@@ -79,7 +79,9 @@ def number_or_none(params: Mapping[str, str], name: str) -> int | None:
 
 
 def list_answer(
-    rows: list[Row], params: Mapping[str, str], filter_field: str = "name"
+    rows: list[Row],
+    params: Mapping[str, str],
+    filter_field: str = "name",
 ) -> dict[str, Any]:
     """Answer a list request: filter, sort, count and page the rows [R: D64] [P: AAC25].
 
@@ -108,7 +110,9 @@ def count_answer(rows: Sized) -> Response:
 
 
 def embedded_list(
-    rows: list[Row], options: Mapping[str, str], filter_field: str = "name"
+    rows: list[Row],
+    options: Mapping[str, str],
+    filter_field: str = "name",
 ) -> dict[str, Any]:
     """Write a list within another object: all rows, unless its own options have a limit.
 
@@ -156,7 +160,9 @@ def _only(row: Row, names: set[str], embedded: set[str]) -> Row:
 
 
 def embeds(
-    params: Mapping[str, str], resource: str, valid: tuple[str, ...]
+    params: Mapping[str, str],
+    resource: str,
+    valid: tuple[str, ...],
 ) -> dict[str, dict[str, str]]:
     """Read ``embed=releases(limit=1,fields=id,sort=-id)`` [P: AAC25].
 
@@ -198,7 +204,12 @@ def _embed_options(text: str) -> dict[str, str]:
     return options
 
 
-def _number(params: Mapping[str, str], name: str, default: int, least: int) -> int:
+def _number(
+    params: Mapping[str, str],
+    name: str,
+    default: int,
+    least: int,
+) -> int:
     text = params.get(name)
     if text is None:
         return default
@@ -224,7 +235,11 @@ def _sorted(rows: list[Row], sort: str) -> list[Row]:
     return present + missing
 
 
-def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) -> list[Row]:
+def _filtered(
+    rows: list[Row],
+    params: Mapping[str, str],
+    default_field: str,
+) -> list[Row]:
     text = params.get("filter")
     if not text:
         return rows
@@ -241,7 +256,12 @@ def _filtered(rows: list[Row], params: Mapping[str, str], default_field: str) ->
     return [row for row in rows if _has_match(row, fields, text, kind)]
 
 
-def _has_match(row: Row, fields: list[str], text: str, kind: str) -> bool:
+def _has_match(
+    row: Row,
+    fields: list[str],
+    text: str,
+    kind: str,
+) -> bool:
     for name in fields:
         content = row[name]
         # null never matches.
@@ -250,7 +270,11 @@ def _has_match(row: Row, fields: list[str], text: str, kind: str) -> bool:
     return False
 
 
-def _matches(content: str, text: str, kind: str) -> bool:
+def _matches(
+    content: str,
+    text: str,
+    kind: str,
+) -> bool:
     # The types are documented by name only [R: D64]. Fuzzy as the default is [I].
     if kind == "exact":
         return content == text

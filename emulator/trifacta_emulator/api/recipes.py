@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse, Response
 from trifacta_emulator.api.answers import edge_row, flownode_row, output_row, recipe_row
 from trifacta_emulator.api.endpoint import (
     Endpoint,
-    context_of,
     json_object,
     path_id,
     person_of,
     required_name,
+    store_of,
+    user_id_of,
 )
 from trifacta_emulator.api.people import has_access, require_access
 from trifacta_emulator.api.query import count_answer, embeds, list_answer, select_fields
@@ -51,7 +52,7 @@ async def count(request: Request) -> Response:
 
 def _accessible(request: Request) -> list[Recipe]:
     """List the recipes of the flows that lists show to the caller, oldest first."""
-    store = context_of(request).store
+    store = store_of(request)
     person = person_of(request)
     flow_ids = set()
     for flow in store.state.flows.listed():
@@ -62,7 +63,7 @@ def _accessible(request: Request) -> list[Recipe]:
 
 async def read(request: Request) -> Response:
     """GET one [P: AAC25]."""
-    recipe = context_of(request).store.recipe(path_id(request))
+    recipe = store_of(request).recipe(path_id(request))
     require_access(request, recipe.home.flow_id)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
     [body] = select_fields([recipe_body(recipe, wanted)], request.query_params)
@@ -83,12 +84,12 @@ async def create(request: Request) -> Response:
     [source] = sources
     flow_id = referenced(body, "flow")
     require_access(request, flow_id)
-    recipe = context_of(request).store.create_recipe(
+    recipe = store_of(request).create_recipe(
         flow_id,
         name,
         referenced(body, source),
         of_recipe=source == "wrangledDataset",
-        user_id=person_of(request).id,
+        user_id=user_id_of(request),
     )
     return JSONResponse(recipe_body(recipe), status_code=201)
 

@@ -17,8 +17,9 @@ from trifacta_emulator.api.endpoint import (
     context_of,
     json_object,
     path_id,
-    person_of,
+    store_of,
     uploaded_package,
+    user_id_of,
 )
 from trifacta_emulator.api.people import PEOPLE, embed_people
 from trifacta_emulator.api.query import embeds, flag, list_answer, number_or_none, select_fields
@@ -36,9 +37,9 @@ _EMBEDS = ("deployment", *PEOPLE)
 
 async def create(request: Request) -> Response:
     """POST a package as multipart part ``data``: a new, active release [R: SEED]."""
-    store = context_of(request).store
+    store = store_of(request)
     options = context_of(request).options
-    user_id = person_of(request).id
+    user_id = user_id_of(request)
     deployment_id = path_id(request)
     # An unknown deployment is a 404, without a look at the package.
     store.deployment(deployment_id)
@@ -90,7 +91,7 @@ async def dry_run(request: Request) -> Response:
     context.store.deployment(deployment_id)
     try:
         package = await uploaded_package(request)
-        imported = context.store.preview_import(deployment_id, package, person_of(request).id)
+        imported = context.store.preview_import(deployment_id, package, user_id_of(request))
     except ValidationError as error:
         if context.options.dry_run_errors == "status":
             raise
@@ -110,7 +111,7 @@ async def list_all(request: Request) -> Response:
 async def list_of_deployment(request: Request) -> Response:
     """GET ``/v4/deployments/:id/releases`` [M]; it exists only if the options say so."""
     with_deleted = flag(request.query_params, "includeDeleted")
-    store = context_of(request).store
+    store = store_of(request)
     deployment = store.deployment(path_id(request), include_deleted=with_deleted)
     return _listed(request, deployment.id, with_deleted=with_deleted)
 
@@ -128,7 +129,7 @@ async def read(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """PATCH ``{"active": true|false}`` [R: D60 API Releases Patch v4], and ``notes`` [I]."""
-    store = context_of(request).store
+    store = store_of(request)
     release_id = path_id(request)
     store.release(release_id)
     body = await json_object(request)
@@ -140,18 +141,23 @@ async def update(request: Request) -> Response:
         raise ValidationError(f"active must be true or false, not {active!r}")
     if "notes" in body and not isinstance(notes, str):
         raise ValidationError(f"notes must be a string, not {notes!r}")
-    user_id = person_of(request).id
+    user_id = user_id_of(request)
     release = store.update_release(release_id, active=active, notes=notes, user_id=user_id)
     return JSONResponse(updated_body(release))
 
 
 async def delete(request: Request) -> Response:
     """Soft-DELETE [I]. The active one can be deleted too, unless the options refuse it [?]."""
-    context_of(request).store.delete_release(path_id(request), person_of(request).id)
+    store_of(request).delete_release(path_id(request), user_id_of(request))
     return Response(status_code=204)
 
 
-def _listed(request: Request, deployment_id: int | None, *, with_deleted: bool) -> Response:
+def _listed(
+    request: Request,
+    deployment_id: int | None,
+    *,
+    with_deleted: bool,
+) -> Response:
     context = context_of(request)
     params = request.query_params
     bodies = release_rows(context, deployment_id, with_deleted=with_deleted)
@@ -169,7 +175,12 @@ def _embedded(context: Context, body: Row, params: Mapping[str, str]) -> Row:
     return embed_people(context, body, wanted)
 
 
-def release_rows(context: Context, deployment_id: int | None, *, with_deleted: bool) -> list[Row]:
+def release_rows(
+    context: Context,
+    deployment_id: int | None,
+    *,
+    with_deleted: bool,
+) -> list[Row]:
     """Write a list of releases, in the order that the options decide.
 
     :param context: the emulator
@@ -185,7 +196,12 @@ def release_rows(context: Context, deployment_id: int | None, *, with_deleted: b
     return bodies
 
 
-def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool = False) -> Row:
+def release_body(
+    options: EmulatorOptions,
+    release: Release,
+    *,
+    deleted_at: bool = False,
+) -> Row:
     """Write a release [R: VS-143186685].
 
     :param options: decide how an inactive release looks
@@ -209,7 +225,12 @@ def release_body(options: EmulatorOptions, release: Release, *, deleted_at: bool
     return body
 
 
-def deployment_body(deployment: Deployment, counts: Row, *, deleted_at: bool = False) -> Row:
+def deployment_body(
+    deployment: Deployment,
+    counts: Row,
+    *,
+    deleted_at: bool = False,
+) -> Row:
     """Write a deployment [R: VS-143186630] for the list; the same for a single one [I].
 
     :param deployment: the deployment

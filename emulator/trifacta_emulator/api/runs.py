@@ -16,7 +16,8 @@ from trifacta_emulator.api.endpoint import (
     json_object,
     optional_object,
     path_id,
-    person_of,
+    store_of,
+    user_id_of,
 )
 from trifacta_emulator.api.job_groups import job_group_rows
 from trifacta_emulator.api.people import require_access
@@ -65,7 +66,7 @@ async def run_deployment(request: Request) -> Response:
     # Only the documented nesting is accepted: our choice [?]. A public script has another one,
     # commented out: {"overrides": {"runParameters"}} [P: VC].
     _check_fields(body, {"runParameters"})
-    user_id = person_of(request).id
+    user_id = user_id_of(request)
     groups = context.store.run_deployment(deployment_id, _parameters(body), user_id)
     shape = context.options.run_answer
     answer: Row = {"data": [_started(group, shape) for group in groups]}
@@ -79,7 +80,7 @@ async def run_recipe(request: Request) -> Response:
 
     ``testMode`` starts nothing [P: AAC25].
     """
-    store = context_of(request).store
+    store = store_of(request)
     body = await json_object(request)
     _check_fields(body, _RECIPE_FIELDS)
     recipe_id = referenced(body, "wrangledDataset")
@@ -94,7 +95,7 @@ async def run_recipe(request: Request) -> Response:
     group = store.run_recipe(
         recipe_id,
         parameters,
-        person_of(request).id,
+        user_id_of(request),
         overrides=overrides,
         execution_id=_execution_id(request),
     )
@@ -117,7 +118,7 @@ async def run_flow(request: Request) -> Response:
     started = context.store.run_flow(
         flow_id,
         _parameters(body),
-        person_of(request).id,
+        user_id_of(request),
         recipe_ids=_recipe_ids(body),
         overrides=_flow_overrides(body),
         execution_id=_execution_id(request),

@@ -50,12 +50,22 @@ class FaultMiddleware:
     :param activate: activates a release by its id, for late activations
     """
 
-    def __init__(self, app: ASGIApp, faults: Faults, activate: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        faults: Faults,
+        activate: Callable[[int], None],
+    ) -> None:
         self._app = app
         self._faults = faults
         self._activate = activate
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         """Handle a request, as ASGI defines it."""
         if self._faults.idle:
             await self._app(scope, receive, send)

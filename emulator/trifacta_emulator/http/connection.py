@@ -93,12 +93,22 @@ class ConnectionMiddleware:
     :param clock: gives the ``Date`` of answers
     """
 
-    def __init__(self, app: ASGIApp, calls: list[Call], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        calls: list[Call],
+        clock: Callable[[], datetime],
+    ) -> None:
         self._app = app
         self._calls = calls
         self._clock = clock
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         """Handle a request, as ASGI defines it."""
         exchange = _Exchange(scope, receive, send, self._calls, self._clock)
         path = scope["path"].lower().rstrip("/") or "/"

@@ -49,7 +49,11 @@ def rows_where(rows: Iterable[Row], column: str, value: object) -> list[Row]:
     return [row for row in rows if row[column] == value]
 
 
-def rows_among(rows: Iterable[Row], column: str, values: Container[object]) -> list[Row]:
+def rows_among(
+    rows: Iterable[Row],
+    column: str,
+    values: Container[object],
+) -> list[Row]:
     """Select the rows that have one of several values in a column.
 
     :param rows: the rows of a table; each has the column
@@ -198,7 +202,10 @@ def parse_version(text: str) -> Version:
 
 
 def why_not_importable(
-    exporter: Version, edition: str, product: Version, product_edition: str
+    exporter: Version,
+    edition: str,
+    product: Version,
+    product_edition: str,
 ) -> str | None:
     """Apply the version rules of the vendor's page *Import Flow* [R: SMC87, SMC97 import-flow, D51
     overview].

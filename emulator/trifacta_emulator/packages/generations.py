@@ -241,7 +241,12 @@ def _header(metadata: Mapping[str, Any], comment: str, release: Release) -> Row:
     return header
 
 
-def _file_name(flow_id: int, flow_name: str, uuid: str, release: Release) -> str:
+def _file_name(
+    flow_id: int,
+    flow_name: str,
+    uuid: str,
+    release: Release,
+) -> str:
     """Name the definition in the ZIP."""
     if release >= _JSON5:
         word = re.sub(r"[^A-Za-z0-9]+", "_", flow_name)

@@ -162,7 +162,11 @@ def import_package(
     )
 
 
-def _remapped(table: str, row: Row, mapping: Mapping[str, Mapping[int, int]]) -> Row:
+def _remapped(
+    table: str,
+    row: Row,
+    mapping: Mapping[str, Mapping[int, int]],
+) -> Row:
     new_id = mapping[table][row["id"]]
     remapped: Row = {**row, "id": new_id}
     for column, referenced in REFERENCES[table].items():

@@ -177,7 +177,9 @@ def _with_uuid(local: Sequence[LocalConnection], uuid: Any) -> LocalConnection |
 
 
 def _target(
-    rule: ImportRule, local: Sequence[LocalConnection], options: EmulatorOptions
+    rule: ImportRule,
+    local: Sequence[LocalConnection],
+    options: EmulatorOptions,
 ) -> LocalConnection | None:
     condition = rule.rule["withCondition"]
     reached = [connection for connection in local if _meets(_fields(connection), condition)]
@@ -210,7 +212,10 @@ def _fields(connection: LocalConnection) -> Row:
 
 
 def _connection_change(
-    rule: ImportRule, exported_id: int, before: Mapping[str, Any], after: Mapping[str, Any]
+    rule: ImportRule,
+    exported_id: int,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
 ) -> Row:
     # The shape is our choice [?].
     shown = ("id", "uuid", "name")
@@ -279,7 +284,13 @@ def _replacer(rule: ImportRule) -> _Replace:
     return substituted
 
 
-def _changed(kind: str, table: str, row: Row, before: Any, replace_in: _Replace) -> Any:
+def _changed(
+    kind: str,
+    table: str,
+    row: Row,
+    before: Any,
+    replace_in: _Replace,
+) -> Any:
     if isinstance(before, list):
         # The path of a table: catalog, schema.
         return [replace_in(name) if isinstance(name, str) else name for name in before]
@@ -316,7 +327,12 @@ def _concerns(kind: str, scheme: str) -> bool:
 
 
 def _value_change(
-    rule: ImportRule, table: str, row_id: int, column: str, before: Any, after: Any
+    rule: ImportRule,
+    table: str,
+    row_id: int,
+    column: str,
+    before: Any,
+    after: Any,
 ) -> Row:
     # The shape is our choice [?].
     return {

@@ -51,7 +51,12 @@ class Deployments(Resource):
         """
         return self.state.deployments.all(include_deleted=include_deleted)[::-1]
 
-    def rename_deployment(self, deployment_id: int, name: str, user_id: int = 1) -> Deployment:
+    def rename_deployment(
+        self,
+        deployment_id: int,
+        name: str,
+        user_id: int = 1,
+    ) -> Deployment:
         """Change the name of a deployment.
 
         :param deployment_id: its id

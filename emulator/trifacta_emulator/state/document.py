@@ -273,7 +273,12 @@ def _event(event: Event) -> Row:
 class _Reader:
     """Makes a snapshot of a document, with a state of its own."""
 
-    def __init__(self, document: Any, options: EmulatorOptions, auth: Authenticator) -> None:
+    def __init__(
+        self,
+        document: Any,
+        options: EmulatorOptions,
+        auth: Authenticator,
+    ) -> None:
         self._fields = Fields(document, "state")
         self._options = options
         self._auth = auth
@@ -334,7 +339,12 @@ class _Reader:
                 self._state.execution_ids.add((kind, key))
         keys.end()
 
-    def _each(self, name: str, table: str, read: Callable[[Fields], Any]) -> list[Any]:
+    def _each(
+        self,
+        name: str,
+        table: str,
+        read: Callable[[Fields], Any],
+    ) -> list[Any]:
         records: dict[int, Any] = {}
         for fields in self._fields.objects(name):
             record = read(fields)
@@ -531,7 +541,12 @@ class _Reader:
         state.deployments.settle()
         state.releases.settle()
 
-    def _rules(self, fields: Fields, deployment_id: int, kind: RuleKind) -> None:
+    def _rules(
+        self,
+        fields: Fields,
+        deployment_id: int,
+        kind: RuleKind,
+    ) -> None:
         rules = []
         for rule in fields.objects(f"{kind}_rules"):
             rules.append(self._rule(rule, deployment_id, kind))
@@ -539,7 +554,12 @@ class _Reader:
         if rules:
             self._state.rules[deployment_id, kind] = tuple(rules)
 
-    def _rule(self, fields: Fields, deployment_id: int, kind: RuleKind) -> ImportRule:
+    def _rule(
+        self,
+        fields: Fields,
+        deployment_id: int,
+        kind: RuleKind,
+    ) -> ImportRule:
         table = f"{kind}importrules"
         rule = ImportRule(
             id=self._id(fields, table),

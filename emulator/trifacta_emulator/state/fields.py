@@ -65,7 +65,13 @@ class Fields:
         """
         return self._of_kind(name, default, str, "a text")
 
-    def number(self, name: str, default: Any = _MISSING, *, most: int = 10**18) -> Any:
+    def number(
+        self,
+        name: str,
+        default: Any = _MISSING,
+        *,
+        most: int = 10**18,
+    ) -> Any:
         """Take a whole number of at least 0.
 
         :param name: its name
@@ -149,7 +155,13 @@ class Fields:
             place = f"{self.place}.{name}[{number}]"
             yield Fields(fields, place.removeprefix("state."))
 
-    def _of_kind(self, name: str, default: Any, kind: type, words: str) -> Any:
+    def _of_kind(
+        self,
+        name: str,
+        default: Any,
+        kind: type,
+        words: str,
+    ) -> Any:
         value = self.take(name, default)
         may_be_null = default is None
         allowed = isinstance(value, kind) or (value is None and may_be_null)

@@ -31,7 +31,12 @@ class FlowWrites(Resource):
     """
 
     def create_empty_flow(
-        self, name: str, description: str = "", user_id: int = 1, *, increment_name: bool = False
+        self,
+        name: str,
+        description: str = "",
+        user_id: int = 1,
+        *,
+        increment_name: bool = False,
     ) -> Flow:
         """Make a flow without datasets and recipes.
 
@@ -92,7 +97,13 @@ class FlowWrites(Resource):
             numbered = f"{name} ({number})"
         return numbered
 
-    def _keep_new(self, flow_id: int, tables: Tables, user_id: int, event: str) -> Flow:
+    def _keep_new(
+        self,
+        flow_id: int,
+        tables: Tables,
+        user_id: int,
+        event: str,
+    ) -> Flow:
         now = self.state.options.clock()
         self.state.log(now, user_id, f"flow {flow_id} {event}")
         flow = Flow(

@@ -174,7 +174,13 @@ class Flows(Resource):
             state.flows.put(replace(flow, deleted_at=now, updated_at=now, updater=user_id))
             state.log(now, user_id, f"flow {flow_id} deleted")
 
-    def export_flow(self, flow_id: int, *, comment: str = "", user_id: int = 1) -> bytes:
+    def export_flow(
+        self,
+        flow_id: int,
+        *,
+        comment: str = "",
+        user_id: int = 1,
+    ) -> bytes:
         """Export a flow as a package. Each export has a new uuid.
 
         :param flow_id: its id
@@ -229,7 +235,11 @@ class Flows(Resource):
             return imported
 
     def preview_flow(
-        self, package: Package, user_id: int = 1, *, mapping: Sequence[ImportRule] = ()
+        self,
+        package: Package,
+        user_id: int = 1,
+        *,
+        mapping: Sequence[ImportRule] = (),
     ) -> ImportedPackage:
         """Import a package without keeping anything, for a dry run. The ids come from the sequence
         [R: D64].

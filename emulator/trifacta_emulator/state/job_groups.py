@@ -32,7 +32,10 @@ class JobGroups(Resource):
     """
 
     def run_deployment(
-        self, deployment_id: int, overrides: Mapping[str, str] | None = None, user_id: int = 1
+        self,
+        deployment_id: int,
+        overrides: Mapping[str, str] | None = None,
+        user_id: int = 1,
     ) -> tuple[JobGroup, ...]:
         """Run the primary flow of the active release: one job group for each manual output [R: D64,
         SMC97].
@@ -245,7 +248,12 @@ class JobGroups(Resource):
                 f"flows {home.flow_id} belongs to a release and runs with its deployment only"
             )
 
-    def _start_flow_run(self, home: Home, user_id: int, execution_id: str | None = None) -> FlowRun:
+    def _start_flow_run(
+        self,
+        home: Home,
+        user_id: int,
+        execution_id: str | None = None,
+    ) -> FlowRun:
         self._keep_key(FlowRun, execution_id)
         run_id = self.state.ids.next("flowruns")
         now = self.state.options.clock()

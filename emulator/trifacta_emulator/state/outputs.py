@@ -105,7 +105,11 @@ def jobs_of(output: Output) -> list[tuple[str, Row | None]]:
     return jobs
 
 
-def read_by(tables: Tables, flow_name: str, vendors: Mapping[int, str]) -> dict[str, Any]:
+def read_by(
+    tables: Tables,
+    flow_name: str,
+    vendors: Mapping[int, str],
+) -> dict[str, Any]:
     """Write the answer to ``/inputs`` [P: AAC25]. All inputs stand under one flow: our choice [?].
 
     For a job that reads files some instances answer 400 ``DataServiceInvalidRequest`` [P: AYX].
@@ -189,7 +193,11 @@ def _is_below(path: object, folder: str) -> bool:
     return path == folder or path.startswith(f"{parent}/")
 
 
-def _table(row: Row, path: Any, vendor: str) -> Row:
+def _table(
+    row: Row,
+    path: Any,
+    vendor: str,
+) -> Row:
     # The form is that of "connectString" [R: D64 API Connections Get List v3]. Host and database
     # are our choice [?].
     driver = vendor

@@ -120,7 +120,12 @@ class Authenticator:
             return "deployment" in person.user.roles
         return kind == "prod"
 
-    def create_token(self, person: Person, lifetime_seconds: int, description: str = "") -> Token:
+    def create_token(
+        self,
+        person: Person,
+        lifetime_seconds: int,
+        description: str = "",
+    ) -> Token:
         """Make an access token [P: AAC25].
 
         :param person: owner of the token

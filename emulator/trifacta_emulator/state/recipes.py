@@ -60,7 +60,13 @@ class Recipes(Resource):
         raise MissingObjectError("wrangledDatasets", recipe_id, "unknown")
 
     def create_recipe(
-        self, flow_id: int, name: str, source_id: int, *, of_recipe: bool = False, user_id: int = 1
+        self,
+        flow_id: int,
+        name: str,
+        source_id: int,
+        *,
+        of_recipe: bool = False,
+        user_id: int = 1,
     ) -> Recipe:
         """Make a recipe, without an output.
 
@@ -117,7 +123,12 @@ class Recipes(Resource):
         if self.recipe(recipe_id).home.flow_id != flow_id:
             raise ValidationError(f"wrangledDatasets {recipe_id} is not in flows {flow_id}")
 
-    def _dataset_node(self, tables: Tables, flow_id: int, dataset_id: int) -> int:
+    def _dataset_node(
+        self,
+        tables: Tables,
+        flow_id: int,
+        dataset_id: int,
+    ) -> int:
         """Find the node of a dataset in a flow; add it if it is not there."""
         # Copies of a flow share datasets, so its own come first.
         flows = [self.state.flows.find(flow_id), *self.state.flows.all()]
@@ -126,7 +137,13 @@ class Recipes(Resource):
                 return self._joined(tables, flow_id, flow, dataset)
         raise MissingObjectError("importedDatasets", dataset_id, "unknown")
 
-    def _joined(self, tables: Tables, flow_id: int, origin: Flow, dataset: Row) -> int:
+    def _joined(
+        self,
+        tables: Tables,
+        flow_id: int,
+        origin: Flow,
+        dataset: Row,
+    ) -> int:
         script_id = dataset["parsingScriptId"]
         for node in rows_where(tables["flownodes"], "flowId", flow_id):
             if node["scriptId"] == script_id:
@@ -183,12 +200,24 @@ def nodes_of(home: Home) -> list[Recipe]:
     return nodes
 
 
-def _take(tables: Tables, origin: Flow, table: str, column: str, value: object) -> None:
+def _take(
+    tables: Tables,
+    origin: Flow,
+    table: str,
+    column: str,
+    value: object,
+) -> None:
     """Add to the tables what another flow has."""
     tables[table] += rows_where(origin.tables[table], column, value)
 
 
-def _node(node_id: int, script_id: int, flow_id: int, *, wrangled: bool) -> Row:
+def _node(
+    node_id: int,
+    script_id: int,
+    flow_id: int,
+    *,
+    wrangled: bool,
+) -> Row:
     return {
         "id": node_id,
         "scriptId": script_id,

@@ -23,7 +23,12 @@ class Releases(Resource):
     :param state: the state of the instance
     """
 
-    def announce_release(self, deployment_id: int, package: Package, user_id: int = 1) -> Release:
+    def announce_release(
+        self,
+        deployment_id: int,
+        package: Package,
+        user_id: int = 1,
+    ) -> Release:
         """List a release while the rest of its package is still imported: inactive, and without its
         flows [?].
 
@@ -106,7 +111,10 @@ class Releases(Resource):
         return self.state.releases.find(release_id, include_deleted=include_deleted)
 
     def preview_import(
-        self, deployment_id: int, package: Package, user_id: int = 1
+        self,
+        deployment_id: int,
+        package: Package,
+        user_id: int = 1,
     ) -> ImportedPackage:
         """Import a package without keeping anything, for a dry run.
 
@@ -289,7 +297,12 @@ class Releases(Resource):
         value_rules = rules.get((deployment_id, "value"), ())
         return object_rules + value_rules
 
-    def _deactivate_current(self, deployment_id: int, now: datetime, user_id: int) -> None:
+    def _deactivate_current(
+        self,
+        deployment_id: int,
+        now: datetime,
+        user_id: int,
+    ) -> None:
         current = self.active_release(deployment_id)
         if current is None:
             return
@@ -305,7 +318,13 @@ class Releases(Resource):
         self.state.releases.put(deleted)
         self._log_release(release, "release deleted", now, user_id)
 
-    def _log_release(self, release: Release, event: str, at: datetime, user_id: int) -> None:
+    def _log_release(
+        self,
+        release: Release,
+        event: str,
+        at: datetime,
+        user_id: int,
+    ) -> None:
         self.state.log(
             at,
             user_id,

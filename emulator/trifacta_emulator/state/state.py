@@ -57,7 +57,12 @@ class Table(Generic[_Record]):
     :param options: have the clock, and how long a list lags behind it
     """
 
-    def __init__(self, kind: str, lock: threading.RLock, options: EmulatorOptions) -> None:
+    def __init__(
+        self,
+        kind: str,
+        lock: threading.RLock,
+        options: EmulatorOptions,
+    ) -> None:
         self._kind = kind
         self._lock = lock
         self._clock = options.clock

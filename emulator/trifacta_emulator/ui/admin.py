@@ -6,7 +6,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from trifacta_emulator.api.endpoint import Handler, context_of, json_object, path_id
+from trifacta_emulator.api.endpoint import (
+    Handler,
+    context_of,
+    json_object,
+    path_id,
+    store_of,
+)
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.faults.matching import Fault
 from trifacta_emulator.faults.waiting import WaitingKind
@@ -75,7 +81,7 @@ async def _edit_flow(request: Request) -> Response:
                 f"{name}: allowed are {', '.join(_EDITS)}; adhoc_output is a boolean, the others"
                 " are strings"
             )
-    flow = context_of(request).store.edit_flow(path_id(request), **edits)
+    flow = store_of(request).edit_flow(path_id(request), **edits)
     return JSONResponse({"id": flow.id, "name": flow.name})
 
 
@@ -86,19 +92,19 @@ async def _add_outcome(request: Request) -> Response:
         outcome = RunOutcome.from_json(body)
     except ValueError as error:
         raise ValidationError(str(error)) from error
-    context_of(request).store.runs.add(outcome)
+    store_of(request).runs.add(outcome)
     return JSONResponse(outcome.to_json(), status_code=201)
 
 
 async def _list_outcomes(request: Request) -> Response:
     """GET the outcomes that are not used up."""
-    outcomes = context_of(request).store.runs.waiting()
+    outcomes = store_of(request).runs.waiting()
     return JSONResponse({"data": [outcome.to_json() for outcome in outcomes]})
 
 
 async def _clear_outcomes(request: Request) -> Response:
     """DELETE all outcomes."""
-    context_of(request).store.runs.clear()
+    store_of(request).runs.clear()
     return Response(status_code=204)
 
 

@@ -12,7 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import trifacta_emulator
-from trifacta_emulator.api.endpoint import context_of, json_object, path_id
+from trifacta_emulator.api.endpoint import (
+    context_of,
+    json_object,
+    path_id,
+    store_of,
+)
 from trifacta_emulator.errors import ValidationError
 from trifacta_emulator.state.document import read_state, write_state
 from trifacta_emulator.ui.guard import check_change, check_json_change, check_read, guarded
@@ -78,7 +83,7 @@ async def _change_release(request: Request) -> Response:
     body = await json_object(request)
     if set(body) != {"active"} or not isinstance(body["active"], bool):
         raise ValidationError("active: true or false is required, and nothing else")
-    store = context_of(request).store
+    store = store_of(request)
     release = store.update_release(path_id(request), active=body["active"])
     return JSONResponse({"id": release.id, "active": release.active})
 

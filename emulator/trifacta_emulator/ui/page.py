@@ -14,7 +14,12 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from trifacta_emulator.api.endpoint import Context, context_of, path_id
+from trifacta_emulator.api.endpoint import (
+    Context,
+    context_of,
+    path_id,
+    store_of,
+)
 from trifacta_emulator.clock import iso
 from trifacta_emulator.options import EmulatorOptions
 from trifacta_emulator.records import Deployment, Event, Flow, JobGroup, Release
@@ -70,7 +75,7 @@ async def show_deployment(request: Request) -> Response:
 
 async def show_job_group(request: Request) -> Response:
     """GET the page of one job group. Links of Airflow tasks lead here."""
-    group = context_of(request).store.job_group(path_id(request))
+    group = store_of(request).job_group(path_id(request))
     jobs = []
     for job in group.jobs:
         jobs.append(f'<tr><th scope="row">{job.id}</th><td>{escape(job.type)}</td></tr>')
@@ -118,7 +123,11 @@ memory only. This page exists in the emulator only and needs no login.</p></head
 
 
 def _section(
-    name: str, title: str, columns: Sequence[str], rows: Sequence[str], note: str = ""
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    note: str = "",
 ) -> str:
     """Write a section with a table. The title and the names of columns are texts of this module, or
     escaped.
