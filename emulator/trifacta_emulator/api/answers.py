@@ -88,7 +88,11 @@ def _stamp(imported: ImportedPackage, row: Row) -> Row:
 
 def _flat_stamp(imported: ImportedPackage, row: Row) -> Row:
     people = {"createdBy": imported.user_id, "updatedBy": imported.user_id}
-    return {"deleted_at": None, **_times(imported, row), **people}
+    return {
+        "deleted_at": None,
+        **_times(imported, row),
+        **people,
+    }
 
 
 def _reference(object_id: int | None) -> Row | None:

@@ -318,12 +318,20 @@ def _script_results(
     # A file has its result at the job that writes it [P: SDK], and a table at the one that makes it
     # [P: VDC].
     if job.setting is not None:
-        place = {"type": "file", "container": None, "path": job.setting.get("path")}
+        place = {
+            "type": "file",
+            "container": None,
+            "path": job.setting.get("path"),
+        }
     elif job is group.jobs[0] and group.outputs["tables"]:
         table = group.outputs["tables"][0]
         # The path is a list, written as text [P: VDC].
         path = json.dumps(table["relationalPath"])
-        place = {"type": "jdbc", "container": table["table"], "path": path}
+        place = {
+            "type": "jdbc",
+            "container": table["table"],
+            "path": path,
+        }
     else:
         return []
     result: Row = {"id": job.id, "isPrimaryOutput": True}

@@ -45,7 +45,12 @@ def _operation(endpoint: Endpoint, options: EmulatorOptions) -> dict[str, Any]:
 
 
 def _parameter(name: str, place: str, *, required: bool) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": required, "schema": _TEXT}
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        "schema": _TEXT,
+    }
 
 
 def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
@@ -79,7 +84,11 @@ def _responses(operation: str, options: EmulatorOptions) -> dict[str, Any]:
 
 
 def _run_answer(shape: str) -> dict[str, Any]:
-    element: dict[str, Any] = {"reason": _TEXT, "sessionId": _TEXT, "id": _NUMBER}
+    element: dict[str, Any] = {
+        "reason": _TEXT,
+        "sessionId": _TEXT,
+        "id": _NUMBER,
+    }
     if shape != "v4":
         element["jobs"] = _object({"data": _array({"id": _NUMBER})})
     if shape != "flow_run":

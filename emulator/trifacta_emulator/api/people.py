@@ -42,7 +42,11 @@ def embed_people(context: Context, body: Row, wanted: Collection[str]) -> Row:
         email = person.user.email
         # The product has a name for each person; ours is a part of the email [?].
         name = email.partition("@")[0]
-        body[field] = {"id": person.id, "email": email, "name": name}
+        body[field] = {
+            "id": person.id,
+            "email": email,
+            "name": name,
+        }
     return body
 
 

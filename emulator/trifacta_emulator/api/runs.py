@@ -90,7 +90,11 @@ async def run_recipe(request: Request) -> Response:
     require_access(request, recipe.home.flow_id)
     if body.get("testMode") is True:
         store.output_of(recipe, overrides)
-        answer = {"datasetId": recipe_id, "datasetName": recipe.name, "sessionId": ""}
+        answer = {
+            "datasetId": recipe_id,
+            "datasetName": recipe.name,
+            "sessionId": "",
+        }
         return JSONResponse(answer, status_code=201)
     group = store.run_recipe(
         recipe_id,
@@ -204,7 +208,11 @@ def _combined(groups: list[JobGroup]) -> str:
 def _started(group: JobGroup, shape: str) -> Row:
     # "recipe" is the answer to POST /v4/jobGroups [P: AAC25]; for the others see ``run_answer`` of
     # the options.
-    body: Row = {"reason": "JobStarted", "sessionId": group.session_id, "id": group.id}
+    body: Row = {
+        "reason": "JobStarted",
+        "sessionId": group.session_id,
+        "id": group.id,
+    }
     job_ids = [job.id for job in group.jobs]
     if shape != "v4":
         body["jobs"] = {"data": [{"id": job_id} for job_id in job_ids]}

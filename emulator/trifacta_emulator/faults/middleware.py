@@ -359,6 +359,10 @@ def _replay(body: IO[bytes]) -> Receive:
         chunk = body.read(_CHUNK)
         if not chunk:
             body.close()
-        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+        return {
+            "type": "http.request",
+            "body": chunk,
+            "more_body": bool(chunk),
+        }
 
     return receive

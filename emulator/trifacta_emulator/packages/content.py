@@ -83,7 +83,12 @@ def _steps(content: FlowContent) -> list[Row]:
     # adds two [P].
     if not content.nested_functions:
         return []
-    column = {"kind": "column", "type": "Column", "value": "amount", "relation": None}
+    column = {
+        "kind": "column",
+        "type": "Column",
+        "value": "amount",
+        "relation": None,
+    }
     formula: Row = column
     for _ in range(content.nested_functions):
         formula = {
@@ -92,7 +97,11 @@ def _steps(content: FlowContent) -> list[Row]:
             "type": "Or",
             "parameters": {"value1": formula, "value2": column},
         }
-    kind = {"kind": "bundle", "type": "Bundle", "value": "single"}
+    kind = {
+        "kind": "bundle",
+        "type": "Bundle",
+        "value": "single",
+    }
     task = {
         "annotations": {},
         "kind": "task",
@@ -194,7 +203,11 @@ def _parameters(content: FlowContent) -> list[Row]:
         # [M].
         if name.startswith("env."):
             edit["isEnvironmentParameter"] = True
-        parameter = {"id": _PARAMETER_ID + order, "type": "path", "runParameterEdit": edit}
+        parameter = {
+            "id": _PARAMETER_ID + order,
+            "type": "path",
+            "runParameterEdit": edit,
+        }
         parameters.append(parameter)
     return parameters
 
@@ -207,15 +220,27 @@ def place(dataset: str) -> dict[str, str | None]:
     scheme, slashes, rest = dataset.rpartition("://")
     if not slashes:
         path = rest.removeprefix("/")
-        return {"type": "hdfs", "bucket": None, "path": f"/{path}"}
+        return {
+            "type": "hdfs",
+            "bucket": None,
+            "path": f"/{path}",
+        }
     bucket, _, path = rest.partition("/")
-    return {"type": scheme or "hdfs", "bucket": bucket or None, "path": f"/{path}"}
+    return {
+        "type": scheme or "hdfs",
+        "bucket": bucket or None,
+        "path": f"/{path}",
+    }
 
 
 def _location(content: FlowContent) -> Row:
     location: Row = {"id": _LOCATION_ID, **place(content.default_dataset)}
     if content.connection is not None and content.reads_table:
-        location |= {"type": content.connection.type, "bucket": None, "path": ""}
+        location |= {
+            "type": content.connection.type,
+            "bucket": None,
+            "path": "",
+        }
     location |= {"blobHost": None, "container": None}
     return whole_location(location)
 
@@ -296,7 +321,11 @@ def nested_data(content: FlowContent) -> Row:
         "webhookflowtasks": [],
     }
     connections = [connection.described(flat=False) for connection in content.connections]
-    return {"artifacts": [], "connections": connections, "flows": [flow]}
+    return {
+        "artifacts": [],
+        "connections": connections,
+        "flows": [flow],
+    }
 
 
 def flat_data(content: FlowContent, now: str) -> Row:
@@ -306,7 +335,11 @@ def flat_data(content: FlowContent, now: str) -> Row:
     :param now: creation time of everything, as text
     """
     times = {"createdAt": now, "updatedAt": now}
-    stamp = {**times, "createdBy": 1, "updatedBy": 1}
+    stamp = {
+        **times,
+        "createdBy": 1,
+        "updatedBy": 1,
+    }
     row = {"deleted_at": None, **stamp}
     owned = {"flowId": FLOW_ID, **row}
     flow = {
@@ -346,11 +379,19 @@ def flat_data(content: FlowContent, now: str) -> Row:
     for node in _nodes():
         data["flownodes"].append({**node, **owned, "activesampleId": None, "referenceinfo": None})
     if content.adhoc:
-        setting = {**_write_setting(content), "outputObjectId": _OUTPUT_ID, **stamp}
+        setting = {
+            **_write_setting(content),
+            "outputObjectId": _OUTPUT_ID,
+            **stamp,
+        }
         data["outputobjects"].append({**_output(), **stamp})
         data["writesettings"].append(setting)
     if content.reads_table:
-        table = {**_relational_source(), "datasourceId": _SOURCE_ID, **times}
+        table = {
+            **_relational_source(),
+            "datasourceId": _SOURCE_ID,
+            **times,
+        }
         data["relationalsources"].append(table)
     for connection in content.connections:
         described = connection.described(flat=True)
@@ -367,8 +408,17 @@ def _flat_scripts(content: FlowContent, row: Row, stamp: Row) -> Tables:
     edits = []
     for script in scripts:
         edit_id = _edit_of(script["id"])
-        script |= {**row, "currentEditId": edit_id, "redoLeafEditId": edit_id}
-        edit = {"id": edit_id, "undoBarrier": True, "editablescriptId": script["id"], **stamp}
+        script |= {
+            **row,
+            "currentEditId": edit_id,
+            "redoLeafEditId": edit_id,
+        }
+        edit = {
+            "id": edit_id,
+            "undoBarrier": True,
+            "editablescriptId": script["id"],
+            **stamp,
+        }
         edits.append(edit)
     return {"editablescripts": scripts, "edits": edits}
 

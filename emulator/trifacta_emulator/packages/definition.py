@@ -335,7 +335,11 @@ def _put_parameters_within(sources: list[Row], data: Row) -> None:
             continue
         if edit_id in edits:
             edit = {column: edits[edit_id].get(column) for column in _PARAMETER_EDIT}
-            parameter = {"id": row["id"], "type": row.get("type"), "runParameterEdit": edit}
+            parameter = {
+                "id": row["id"],
+                "type": row.get("type"),
+                "runParameterEdit": edit,
+            }
             parameters.setdefault(dataset_id, []).append(parameter)
     for source in sources:
         # When several datasets have the same id, the first one gets the parameters.

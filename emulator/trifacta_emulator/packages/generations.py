@@ -126,7 +126,11 @@ def pack(
         if generation_of(release) != "6.0":
             flows = [_complete(flow, release) for flow in data["flows"]]
             document["data"] = {**data, "flows": flows}
-            document = {"type": "flow", "kind": "artifact", **document}
+            document = {
+                "type": "flow",
+                "kind": "artifact",
+                **document,
+            }
             document["hash"] = _hash_of(document)
         definition = _spell(document, release).encode()
     members = {name: definition}

@@ -86,7 +86,11 @@ def write_package(tables: Tables, export: Export) -> bytes:
     if flat:
         data = {**_flat(tables), "connections": described}
     else:
-        data = {"artifacts": [], "connections": described, "flows": _nested(tables)}
+        data = {
+            "artifacts": [],
+            "connections": described,
+            "flows": _nested(tables),
+        }
     try:
         return pack(
             data,
@@ -115,7 +119,11 @@ def _flat(tables: Tables) -> dict[str, Any]:
     # An import does not keep the edits.
     data["editablescripts"] = []
     for recipe in tables["recipes"]:
-        script = {**recipe, "currentEditId": None, "redoLeafEditId": None}
+        script = {
+            **recipe,
+            "currentEditId": None,
+            "redoLeafEditId": None,
+        }
         data["editablescripts"].append(script)
     data["referenceinfos"] = tables["references"]
     return data | flat_parameters(tables["datasources"])

@@ -102,7 +102,11 @@ def read_state(document: Any, state: State, auth: Authenticator) -> None:
 
 
 def _user(user: User) -> Row:
-    return {"email": user.email, "password": user.password, "roles": list(user.roles)}
+    return {
+        "email": user.email,
+        "password": user.password,
+        "roles": list(user.roles),
+    }
 
 
 def _token(token: Token) -> Row:
@@ -185,7 +189,11 @@ def _deployments(snapshot: Snapshot) -> list[Row]:
 
 
 def _rule(rule: ImportRule) -> Row:
-    return {"rule": dict(rule.rule), "id": rule.id, **_stamps(rule)}
+    return {
+        "rule": dict(rule.rule),
+        "id": rule.id,
+        **_stamps(rule),
+    }
 
 
 def _outcomes(snapshot: Snapshot) -> list[Row]:

@@ -38,7 +38,11 @@ def edited(
     :returns: the tables with the changes
     :raises ValidationError: a value is empty, or there is no dataset or output to change
     """
-    required = {"name": name, "dataset_path": dataset_path, "output_path": output_path}
+    required = {
+        "name": name,
+        "dataset_path": dataset_path,
+        "output_path": output_path,
+    }
     for field, text in required.items():
         if text == "":
             raise ValidationError(f"{field} must not be empty")

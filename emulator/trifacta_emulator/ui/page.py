@@ -79,7 +79,11 @@ async def show_job_group(request: Request) -> Response:
     jobs = []
     for job in group.jobs:
         jobs.append(f'<tr><th scope="row">{job.id}</th><td>{escape(job.type)}</td></tr>')
-    data = {"Reads": group.inputs, "Writes": group.outputs, "Parameters": dict(group.overrides)}
+    data = {
+        "Reads": group.inputs,
+        "Writes": group.outputs,
+        "Parameters": dict(group.overrides),
+    }
     rows = []
     for name, content in data.items():
         words = escape(json.dumps(content))
