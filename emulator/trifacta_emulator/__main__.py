@@ -49,11 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"Cannot listen on {parsed.host}:{parsed.port}: {error}")
     try:
         if parsed.url_file:
-            _write_whole(parsed.url_file, emulator.url)
+            try:
+                _write_whole(parsed.url_file, emulator.url)
+            except OSError as error:
+                return _failed(f"Cannot write {parsed.url_file}: {error}")
         _announce(emulator)
         stopped.wait()
-    except OSError as error:
-        return _failed(f"Cannot write {parsed.url_file}: {error}")
     finally:
         emulator.stop()
     return 0
@@ -317,12 +318,11 @@ def _name(text: str) -> str:
 def _user(text: str) -> User:
     from trifacta_emulator.options import User
 
-    email, password, *more = text.split(":") if ":" in text else (text, "")
-    if not email or not password or len(more) > 1:
+    email, _, rest = text.partition(":")
+    password, _, words = rest.partition(":")
+    if not email or not password or ":" in words:
         raise argparse.ArgumentTypeError(f"must be EMAIL:PASSWORD[:ROLE,ROLE], not {text!r}")
-    roles: list[str] = []
-    for words in more:
-        roles += filter(None, words.split(","))
+    roles = filter(None, words.split(","))
     return User(email, password, tuple(roles))
 
 

@@ -32,7 +32,13 @@ class LocalConnection:
     @property
     def packaged(self) -> Connection:
         """The connection as a package describes it."""
-        return Connection(self.id, self.name, self.uuid, self.type, self.vendor)
+        return Connection(
+            id=self.id,
+            name=self.name,
+            uuid=self.uuid,
+            type=self.type,
+            vendor=self.vendor,
+        )
 
 
 @dataclass(frozen=True)

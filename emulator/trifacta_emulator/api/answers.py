@@ -82,16 +82,19 @@ def _times(imported: ImportedPackage, row: Row) -> Row:
 
 
 def _stamp(imported: ImportedPackage, row: Row) -> Row:
-    people = {"creator": {"id": imported.user_id}, "updater": {"id": imported.user_id}}
-    return {**_times(imported, row), **people}
+    return {
+        **_times(imported, row),
+        "creator": {"id": imported.user_id},
+        "updater": {"id": imported.user_id},
+    }
 
 
 def _flat_stamp(imported: ImportedPackage, row: Row) -> Row:
-    people = {"createdBy": imported.user_id, "updatedBy": imported.user_id}
     return {
         "deleted_at": None,
         **_times(imported, row),
-        **people,
+        "createdBy": imported.user_id,
+        "updatedBy": imported.user_id,
     }
 
 

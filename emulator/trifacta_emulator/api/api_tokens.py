@@ -38,15 +38,15 @@ async def list_own(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     """GET one token, without its value."""
-    token_id = request.path_params["tokenId"]
-    token = context_of(request).auth.token(token_id, person_of(request))
+    auth = context_of(request).auth
+    token = auth.token(request.path_params["tokenId"], person_of(request))
     return JSONResponse(_info(token))
 
 
 async def delete(request: Request) -> Response:
     """DELETE: 204 [I]."""
-    token_id = request.path_params["tokenId"]
-    context_of(request).auth.delete_token(token_id, person_of(request))
+    auth = context_of(request).auth
+    auth.delete_token(request.path_params["tokenId"], person_of(request))
     return Response(status_code=204)
 
 

@@ -135,11 +135,12 @@ def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
     """
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+        methods = by_path.setdefault(endpoint.path, {})
+        methods[endpoint.method] = endpoint
     served = []
     for path, methods in by_path.items():
-        route = Route(number_id(_lower_case(path)), _dispatch(methods), methods=list(methods))
-        served.append(route)
+        address = number_id(_lower_case(path))
+        served.append(Route(address, _dispatch(methods), methods=list(methods)))
     return served
 
 
@@ -303,7 +304,8 @@ def _media_type(request: Request) -> str:
 
 
 def _without_parameters(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
+    essence, _, _ = media_type.partition(";")
+    return essence.strip().lower()
 
 
 def _accepted(request: Request) -> set[str]:

@@ -60,7 +60,8 @@ async def import_package(request: Request) -> Response:
         mapping=upload.mapping,
         folder_id=upload.folder_id,
     )
-    return JSONResponse(_answer(context, imported, upload.folder_id), status_code=201)
+    answer = _answer(context, imported, upload.folder_id)
+    return JSONResponse(answer, status_code=201)
 
 
 async def import_dry_run(request: Request) -> Response:
@@ -95,8 +96,9 @@ def _answer(
             flow["folderId"] = folder_id
     if product.release < NEW_FLOW_DEFINITION:
         # The page of 6.0 shows only this and the rule changes [R: D60]. The rest is our choice [?].
-        primary_id = imported.primary_flow_ids[0]
-        answer["flowName"] = rows_by(imported.tables["flows"], "id")[primary_id]["name"]
+        flows = rows_by(imported.tables["flows"], "id")
+        primary = flows[imported.primary_flow_ids[0]]
+        answer["flowName"] = primary["name"]
     return answer
 
 
@@ -115,12 +117,18 @@ async def _read(request: Request) -> _Upload:
     )
     folder_id = number_or_none(request.query_params, "folderId")
     held_up = None
-    if context.options.import_hold_up == "always" or flag(request.query_params, "fromUI"):
+    from_ui = flag(request.query_params, "fromUI")
+    if from_ui or context.options.import_hold_up == "always":
         held_up = _held_up(context, package, connections, parameters)
     rules = []
     for number, mapping in enumerate(connections, 1):
         rules.append(_rule(context, number, mapping))
-    return _Upload(_with_parameters(package, parameters), tuple(rules), folder_id, held_up)
+    return _Upload(
+        package=_with_parameters(package, parameters),
+        mapping=tuple(rules),
+        folder_id=folder_id,
+        held_up=held_up,
+    )
 
 
 def _mappings(form: FormData, name: str, key: str, *targets: str) -> list[Row]:
@@ -166,7 +174,16 @@ def _rule(context: Context, number: int, mapping: Row) -> ImportRule:
         "onCondition": {"uuid": mapping["connectionUuid"]},
         "withCondition": {"uuid": mapping["mappedConnectionUuid"]},
     }
-    return ImportRule(number, 0, "object", rule, now, now, 1, 1)
+    return ImportRule(
+        id=number,
+        deployment_id=0,
+        kind="object",
+        rule=rule,
+        created_at=now,
+        updated_at=now,
+        creator=1,
+        updater=1,
+    )
 
 
 def _held_up(
@@ -191,7 +208,11 @@ def _held_up(
         return None
     # The names are documented, the contents are not [P: AAC25].
     return {
-        "packageContents": {"type": "flow", "kind": "artifact", "metadata": {"uuid": package.uuid}},
+        "packageContents": {
+            "type": "flow",
+            "kind": "artifact",
+            "metadata": {"uuid": package.uuid},
+        },
         "referencedEnvironmentParameters": referenced,
         "connectionsWithoutMapping": missing,
     }

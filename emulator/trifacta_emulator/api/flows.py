@@ -87,7 +87,8 @@ async def read(request: Request) -> Response:
             raise
         body = _released_body(context, flow_id)
         home = context.store.flow_home(flow_id)
-    [selected] = select_fields([_embedded(context, body, home, wanted)], params)
+    embedded = _embedded(context, body, home, wanted)
+    [selected] = select_fields([embedded], params)
     return JSONResponse(selected)
 
 

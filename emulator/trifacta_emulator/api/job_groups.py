@@ -116,7 +116,8 @@ async def cancel(request: Request) -> Response:
     """
     context = context_of(request)
     group = context.store.cancel_job_group(path_id(request), user_id_of(request))
-    answer = {"jobIds": [job.id for job in group.jobs], "jobgroupId": group.id}
+    job_ids = [job.id for job in group.jobs]
+    answer = {"jobIds": job_ids, "jobgroupId": group.id}
     return JSONResponse(answer, status_code=context.options.cancel_status)
 
 
@@ -158,8 +159,12 @@ async def profile(request: Request) -> Response:
     }
     if not request.url.path.endswith("profileresults"):
         return JSONResponse(results)
-    # The key is our choice [?].
-    return JSONResponse({str(job.id): results for job in group.jobs if job.type == "profile"})
+    by_job = {}
+    for job in group.jobs:
+        if job.type == "profile":
+            # The key is our choice [?].
+            by_job[str(job.id)] = results
+    return JSONResponse(by_job)
 
 
 async def pdf(request: Request) -> Response:

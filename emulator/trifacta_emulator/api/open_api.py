@@ -23,7 +23,8 @@ async def spec(request: Request) -> Response:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in context.endpoints:
         operations = paths.setdefault(endpoint.path, {})
-        operations[endpoint.method.lower()] = _operation(endpoint, context.options)
+        method = endpoint.method.lower()
+        operations[method] = _operation(endpoint, context.options)
     # The vendor's title is not known [?]. Clients read info.version [P].
     info = {"title": "Trifacta API (emulated)", "version": context.options.product_version}
     return JSONResponse({"openapi": "3.0.1", "info": info, "paths": paths})
@@ -90,7 +91,8 @@ def _run_answer(shape: str) -> dict[str, Any]:
         "id": _NUMBER,
     }
     if shape != "v4":
-        element["jobs"] = _object({"data": _array({"id": _NUMBER})})
+        jobs = _array({"id": _NUMBER})
+        element["jobs"] = _object({"data": jobs})
     if shape != "flow_run":
         return {"data": _array(element)}
     element["flowRun"] = _object({"id": _NUMBER})

@@ -25,10 +25,12 @@ async def list_all(request: Request) -> Response:
     The node is ``flowNode`` in 7.1 [P: SAA] and ``flownode`` in the description of 2025 [P: AAC25].
     """
     outputs = _outputs(request)
-    if store_of(request).state.product.release < LATEST_SHAPE:
+    product = store_of(request).state.product
+    if product.release < LATEST_SHAPE:
         for output in outputs:
             output["flowNode"] = output.pop("flownode")
-    return JSONResponse(list_answer(outputs, request.query_params, filter_field="execution"))
+    answer = list_answer(outputs, request.query_params, filter_field="execution")
+    return JSONResponse(answer)
 
 
 async def count(request: Request) -> Response:
@@ -54,15 +56,18 @@ async def count_schedules(_: Request) -> Response:
 
 def _outputs(request: Request) -> list[Row]:
     """Write the outputs of the flows that lists show to the caller, newest first."""
+    person = person_of(request)
     outputs: dict[int, Row] = {}
     for flow in store_of(request).state.flows.listed():
-        if not has_access(person_of(request), flow):
+        if not has_access(person, flow):
             continue
+        tables = flow.tables
         stamp = stamp_of(home_of_flow(flow))
-        node_ids = ids_of(rows_where(flow.tables["flownodes"], "flowId", flow.id))
-        for row in rows_among(flow.tables["outputobjects"], "flowNodeId", node_ids):
-            outputs[row["id"]] = output_row(row, stamp)
-    return [outputs[output_id] for output_id in sorted(outputs, reverse=True)]
+        nodes = rows_where(tables["flownodes"], "flowId", flow.id)
+        for output in rows_among(tables["outputobjects"], "flowNodeId", ids_of(nodes)):
+            outputs[output["id"]] = output_row(output, stamp)
+    newest_first = sorted(outputs, reverse=True)
+    return [outputs[output_id] for output_id in newest_first]
 
 
 _OUTPUTS = "/v4/outputObjects"

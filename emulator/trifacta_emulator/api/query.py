@@ -225,7 +225,8 @@ def _sorted(rows: list[Row], sort: str) -> list[Row]:
         return rows
     field = sort.removeprefix("-")
     for row in rows:
-        if not isinstance(row.get(field), (int, str, type(None))):
+        content = row.get(field)
+        if content is not None and not isinstance(content, (int, str)):
             raise ValidationError(f"sort: cannot sort by {field!r}")
     if field not in rows[0]:
         raise ValidationError(f"sort: there is no field {field!r}")

@@ -66,8 +66,9 @@ async def read(request: Request) -> Response:
     recipe = store_of(request).recipe(path_id(request))
     require_access(request, recipe.home.flow_id)
     wanted = embeds(request.query_params, "wrangledDatasets", _EMBEDS)
-    [body] = select_fields([recipe_body(recipe, wanted)], request.query_params)
-    return JSONResponse(body)
+    body = recipe_body(recipe, wanted)
+    [selected] = select_fields([body], request.query_params)
+    return JSONResponse(selected)
 
 
 async def create(request: Request) -> Response:
@@ -134,7 +135,8 @@ def recipe_body(recipe: Recipe, wanted: Collection[str] = ()) -> Row:
         body["recipe"] = recipe_row(script, stamp)
     if "outputObjects" in wanted:
         outputs = rows_where(home.tables["outputobjects"], "flowNodeId", recipe.id)
-        body["outputObjects"] = {"data": [output_row(output, stamp) for output in outputs]}
+        bodies = [output_row(output, stamp) for output in outputs]
+        body["outputObjects"] = {"data": bodies}
     return body
 
 
@@ -149,11 +151,13 @@ def flow_embeds(home: Home, wanted: Collection[str]) -> Row:
     with_recipes = "flowNodes.recipe" in wanted
     if with_recipes or "flowNodes" in wanted:
         node_embeds = ("recipe",) if with_recipes else ()
-        body["flowNodes"] = {"data": [recipe_body(node, node_embeds) for node in nodes_of(home)]}
+        nodes = [recipe_body(node, node_embeds) for node in nodes_of(home)]
+        body["flowNodes"] = {"data": nodes}
     if "flowEdges" in wanted:
         stamp = stamp_of(home)
-        edges = rows_where(home.tables["flowedges"], "flowId", home.flow_id)
-        body["flowEdges"] = {"data": [edge_row(edge, stamp) for edge in edges]}
+        rows = rows_where(home.tables["flowedges"], "flowId", home.flow_id)
+        edges = [edge_row(row, stamp) for row in rows]
+        body["flowEdges"] = {"data": edges}
     return body
 
 

@@ -123,7 +123,8 @@ async def read(request: Request) -> Response:
     with_deleted = flag(params, "includeDeleted")
     release = context.store.state.releases.read(path_id(request), include_deleted=with_deleted)
     body = release_body(context.options, release, deleted_at=with_deleted)
-    [selected] = select_fields([_embedded(context, body, params)], params)
+    embedded = _embedded(context, body, params)
+    [selected] = select_fields([embedded], params)
     return JSONResponse(selected)
 
 
@@ -170,7 +171,8 @@ def _listed(
 def _embedded(context: Context, body: Row, params: Mapping[str, str]) -> Row:
     wanted = embeds(params, "releases", _EMBEDS)
     if "deployment" in wanted:
-        deployment = context.store.deployment(body["deployment"]["id"], include_deleted=True)
+        deployment_id = body["deployment"]["id"]
+        deployment = context.store.deployment(deployment_id, include_deleted=True)
         body["deployment"] = deployment_body(deployment, {})
     return embed_people(context, body, wanted)
 

@@ -217,7 +217,9 @@ def _started(group: JobGroup, shape: str) -> Row:
     if shape != "v4":
         body["jobs"] = {"data": [{"id": job_id} for job_id in job_ids]}
     if shape in ("recipe", "flow_run"):
-        edges = [{"source": source, "target": target} for source, target in pairwise(job_ids)]
+        edges = []
+        for source, target in pairwise(job_ids):
+            edges.append({"source": source, "target": target})
         body["jobGraph"] = {"vertices": job_ids, "edges": edges}
     if shape == "flow_run":
         body["flowRun"] = {"id": group.flow_run_id}

@@ -135,13 +135,13 @@ class WaitingRoom:
             due = []
             left = []
             for item in self.items:
-                counted = item.reads is not None and request in _COUNTED[item.kind]
-                if counted and item.reads == 0:
+                if item.reads is None or request not in _COUNTED[item.kind]:
+                    left.append(item)
+                elif item.reads == 0:
                     due.append(item)
-                    continue
-                if counted and item.reads is not None:
+                else:
                     item.reads -= 1
-                left.append(item)
+                    left.append(item)
             self.items = left
             return due
 

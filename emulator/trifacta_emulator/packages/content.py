@@ -176,11 +176,11 @@ def _dynamic_path(content: FlowContent) -> tuple[str, dict[str, int]]:
     parameter in it.
     """
     path = str(place(content.dataset or _DEFAULT_DATASET)["path"])
-    in_order = {}
+    by_position = {}
     for name in content.parameters:
-        in_order[path.find(f"{{{name}}}")] = name
+        by_position[path.find(f"{{{name}}}")] = name
     places = {}
-    for _, name in sorted(in_order.items()):
+    for _, name in sorted(by_position.items()):
         placeholder = f"{{{name}}}"
         places[name] = path.index(placeholder)
         path = path.replace(placeholder, "", 1)
@@ -218,14 +218,10 @@ def place(dataset: str) -> dict[str, str | None]:
     :param dataset: ``s3://bucket/path`` or only a path
     """
     scheme, slashes, rest = dataset.rpartition("://")
-    if not slashes:
-        path = rest.removeprefix("/")
-        return {
-            "type": "hdfs",
-            "bucket": None,
-            "path": f"/{path}",
-        }
-    bucket, _, path = rest.partition("/")
+    bucket = ""
+    path = rest.removeprefix("/")
+    if slashes:
+        bucket, _, path = rest.partition("/")
     return {
         "type": scheme or "hdfs",
         "bucket": bucket or None,
@@ -377,7 +373,8 @@ def flat_data(content: FlowContent, now: str) -> Row:
         **_flat_parameters(content, stamp),
     }
     for node in _nodes():
-        data["flownodes"].append({**node, **owned, "activesampleId": None, "referenceinfo": None})
+        row_of_node = {**node, **owned, "activesampleId": None, "referenceinfo": None}
+        data["flownodes"].append(row_of_node)
     if content.adhoc:
         setting = {
             **_write_setting(content),

@@ -198,7 +198,8 @@ def parse_version(text: str) -> Version:
     if match is None:
         raise ValueError(f"not a product version: {text!r}")
     major, minor, patch, build = match.groups()
-    return Version((int(major), int(minor), int(patch or 0)), build or "")
+    release = (int(major), int(minor), int(patch or 0))
+    return Version(release, build or "")
 
 
 def why_not_importable(

@@ -149,15 +149,17 @@ def whole_location(row: Row) -> Row:
 
     :param row: with type, bucket and path; it is not changed
     """
-    uri = f"{row['type']}://{row['bucket'] or ''}{row['path'] or ''}"
+    kind = row["type"]
+    uri = f"{kind}://{row['bucket'] or ''}{row['path'] or ''}"
     if not row["path"]:
         # A table has no path [P].
-        uri = json.dumps({"protocol": row["type"]}, separators=(",", ":"))
+        uri = json.dumps({"protocol": kind}, separators=(",", ":"))
+    digest = hashlib.sha256(uri.encode())
     return {
         **row,
         "fullUri": uri,
         "size": None,
-        "hash": hashlib.sha256(uri.encode()).hexdigest()[:40],
+        "hash": digest.hexdigest()[:40],
     }
 
 

@@ -138,7 +138,8 @@ def _nested(tables: Tables) -> list[Row]:
             nested[table] = []
             for row in tables[table]:
                 if flow_of.get(row["id"]) == flow["id"]:
-                    nested[table].append(_whole(tables, table, _without(row, "flowId")))
+                    own = _without(row, "flowId")
+                    nested[table].append(_whole(tables, table, own))
         flows.append(nested)
     return flows
 

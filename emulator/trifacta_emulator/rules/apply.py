@@ -208,7 +208,13 @@ def _meets(row: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
 
 def _fields(connection: LocalConnection) -> Row:
     """Return the fields that rules can ask for."""
-    return {name: getattr(connection, name) for name in ("id", "uuid", "name", "type", "vendor")}
+    return {
+        "id": connection.id,
+        "uuid": connection.uuid,
+        "name": connection.name,
+        "type": connection.type,
+        "vendor": connection.vendor,
+    }
 
 
 def _connection_change(
@@ -241,9 +247,11 @@ def _change_values(tables: Tables, rules: Sequence[ImportRule]) -> list[Row]:
             for row in reachable.get(table, tables[table]):
                 before = row.get(column)
                 after = _changed(kind, table, row, before, replace_in)
-                if after != before:
-                    row[column] = after
-                    changes.append(_value_change(rule, table, row["id"], column, before, after))
+                if after == before:
+                    continue
+                row[column] = after
+                change = _value_change(rule, table, row["id"], column, before, after)
+                changes.append(change)
     return changes
 
 

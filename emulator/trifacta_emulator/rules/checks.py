@@ -13,7 +13,10 @@ from trifacta_emulator.records import RuleKind
 # s3Bucket and fileLocation are [R: D60, D68 API Deployments Value Import Rules Patch v4]; the
 # others are [M].
 VALUE_TYPES = ("s3Bucket", "fileLocation", "dbTableName", "dbPath", "host", "userinfo")
-_FIELDS = {"object": ("tableName", "onCondition", "withCondition"), "value": ("type", "on", "with")}
+_FIELDS = {
+    "object": ("tableName", "onCondition", "withCondition"),
+    "value": ("type", "on", "with"),
+}
 
 
 def checked_rules(kind: RuleKind, rules: Any) -> list[Row]:

@@ -49,7 +49,8 @@ class Deployments(Resource):
 
         :param include_deleted: deleted ones too
         """
-        return self.state.deployments.all(include_deleted=include_deleted)[::-1]
+        deployments = self.state.deployments.all(include_deleted=include_deleted)
+        return tuple(reversed(deployments))
 
     def rename_deployment(
         self,

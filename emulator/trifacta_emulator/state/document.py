@@ -253,7 +253,7 @@ def _job_group(group: JobGroup) -> Row:
         "recipe_id": group.recipe.id,
         "flow_run_id": group.flow_run_id,
         "session_id": group.session_id,
-        "jobs": [{"id": job.id, "type": job.type, "setting": job.setting} for job in group.jobs],
+        "jobs": [_job(job) for job in group.jobs],
         "execution": group.execution,
         "overrides": dict(group.overrides),
         "inputs": dict(group.inputs),
@@ -265,6 +265,14 @@ def _job_group(group: JobGroup) -> Row:
         "message": group.message,
         "creator": group.creator,
         "canceled_at": iso_or_none(group.canceled_at),
+    }
+
+
+def _job(job: Job) -> Row:
+    return {
+        "id": job.id,
+        "type": job.type,
+        "setting": job.setting,
     }
 
 
@@ -332,7 +340,8 @@ class _Reader:
             # The tokens of other users mean nobody here.
             self._tokens = ()
         if "tokens" in fields:
-            self._tokens = tuple(self._token(token) for token in fields.objects("tokens"))
+            tokens = [self._token(token) for token in fields.objects("tokens")]
+            self._tokens = tuple(tokens)
 
     def _read_ids(self) -> None:
         for table, last in self._fields.mapping("ids", {}).items():
@@ -707,7 +716,11 @@ class _Reader:
         raise ValueError(f"{fields.place}.recipe_id is not the id of a recipe of this flow")
 
     def _job(self, fields: Fields) -> Job:
-        job = Job(fields.number("id"), fields.text("type"), fields.mapping("setting", None))
+        job = Job(
+            id=fields.number("id"),
+            type=fields.text("type"),
+            setting=fields.mapping("setting", None),
+        )
         fields.end()
         self._state.ids.reserve("jobs", job.id)
         return job

@@ -76,7 +76,14 @@ class FlowWrites(Resource):
         state = self.state
         with state.lock:
             flow = state.flows.find(flow_id)
-            package = Package("", state.product, "", "", (flow_id,), _only(flow.tables, flow_id))
+            package = Package(
+                uuid="",
+                version=state.product,
+                edition="",
+                comment="",
+                primary_flow_ids=(flow_id,),
+                tables=_only(flow.tables, flow_id),
+            )
             now = state.options.clock()
             imported = import_package(package, state.ids, at=now, user_id=user_id)
             [row] = imported.tables["flows"]

@@ -171,7 +171,8 @@ class Flows(Resource):
         with state.lock:
             now = state.options.clock()
             flow = state.flows.find(flow_id)
-            state.flows.put(replace(flow, deleted_at=now, updated_at=now, updater=user_id))
+            deleted = replace(flow, deleted_at=now, updated_at=now, updater=user_id)
+            state.flows.put(deleted)
             state.log(now, user_id, f"flow {flow_id} deleted")
 
     def export_flow(
@@ -301,13 +302,13 @@ class Flows(Resource):
         # Each flow keeps everything that its package brought, because its export takes all of it
         # along again. Local connections need no description: the flow has their ids.
         local = {connection.uuid for connection in self.state.connections.all()}
-        foreign = tuple(row for row in described if row.get("uuid") not in local)
+        foreign = [row for row in described if row.get("uuid") not in local]
         flows = []
         for row in imported.tables["flows"]:
             flow = Flow(
                 id=row["id"],
                 tables=imported.tables,
-                described=foreign,
+                described=tuple(foreign),
                 created_at=imported.at,
                 updated_at=imported.at,
                 creator=imported.user_id,

@@ -234,7 +234,8 @@ class JobGroups(Resource):
             if group.finished:
                 return group
             self._log_run(group.recipe.home, f"job group {job_group_id} canceled", user_id)
-            return state.job_groups.put(replace(group, canceled_at=state.options.clock()))
+            canceled = replace(group, canceled_at=state.options.clock())
+            return state.job_groups.put(canceled)
 
     def _nothing(self, reason: str) -> tuple[JobGroup, ...]:
         if self.state.options.run_without_output == "refuse":
@@ -257,7 +258,8 @@ class JobGroups(Resource):
         self._keep_key(FlowRun, execution_id)
         run_id = self.state.ids.next("flowruns")
         now = self.state.options.clock()
-        return self.state.flow_runs.put(FlowRun(run_id, home, now, user_id, execution_id))
+        run = FlowRun(run_id, home, now, user_id, execution_id)
+        return self.state.flow_runs.put(run)
 
     def _keep_key(self, kind: type, execution_id: str | None) -> None:
         # A key counts for one kind of run: "if a JobGroup with the same executionId already exists"

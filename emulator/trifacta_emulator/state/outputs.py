@@ -82,7 +82,9 @@ def overridden(output: Output, overrides: Mapping[str, Any]) -> Output:
     tables = overrides.get("publications")
     if files is not None or tables is not None:
         # What the request does not name is not written: our choice [?].
-        output = replace(output, files=tuple(files or ()), tables=tuple(tables or ()))
+        files = tuple(files or ())
+        tables = tuple(tables or ())
+        output = replace(output, files=files, tables=tables)
     execution = overrides.get("execution", output.execution)
     profiler = overrides.get("profiler", output.profiler)
     return replace(output, execution=execution, profiler=bool(profiler))
@@ -125,9 +127,9 @@ def read_by(
     for dataset in tables["datasources"]:
         location = locations.get(dataset["storageLocationId"])
         if dataset["id"] in relational:
-            source = relational[dataset["id"]]
-            table = {"action": "read", **source}
-            inputs.append(_table(table, source.get("relationalPath"), _vendor(dataset, vendors)))
+            table = {"action": "read", **relational[dataset["id"]]}
+            vendor = _vendor(dataset, vendors)
+            inputs.append(_table(table, table.get("relationalPath"), vendor))
         elif location is not None:
             inputs.append({"uri": uri(location)})
     return {"data": [{"name": flow_name, "inputs": inputs}]}
@@ -174,9 +176,10 @@ def why_unreadable(tables: Tables, missing: Collection[str]) -> str | None:
     :returns: the message of the failed job, or ``None`` if all can be read
     """
     for location in tables["storagelocations"]:
+        address = uri(location)
         for folder in missing:
-            if _is_below(location.get("path"), folder) or _is_below(uri(location), folder):
-                return f"Path does not exist: {uri(location)}"
+            if _is_below(location.get("path"), folder) or _is_below(address, folder):
+                return f"Path does not exist: {address}"
     return None
 
 

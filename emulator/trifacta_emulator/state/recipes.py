@@ -94,7 +94,8 @@ class Recipes(Resource):
                 "description": None,
                 "active": True,
             }
-            node = _node(state.ids.next("flownodes"), script["id"], flow_id, wrangled=True)
+            node_id = state.ids.next("flownodes")
+            node = _node(node_id, script["id"], flow_id, wrangled=True)
             edge: Row = {
                 "id": state.ids.next("flowedges"),
                 "flowId": flow_id,
@@ -153,9 +154,10 @@ class Recipes(Resource):
             _take(tables, origin, "recipes", "id", script_id)
             _take(tables, origin, "storagelocations", "id", dataset["storageLocationId"])
             _take(tables, origin, "relationalsources", "datasourceId", dataset["id"])
-        node = _node(self.state.ids.next("flownodes"), script_id, flow_id, wrangled=False)
+        node_id = self.state.ids.next("flownodes")
+        node = _node(node_id, script_id, flow_id, wrangled=False)
         tables["flownodes"].append(node)
-        return int(node["id"])
+        return node_id
 
 
 def home_of_flow(flow: Flow) -> Home:
@@ -163,7 +165,13 @@ def home_of_flow(flow: Flow) -> Home:
 
     :param flow: the flow
     """
-    return Home(flow.id, flow.name, flow.tables, flow.created_at, flow.creator)
+    return Home(
+        flow_id=flow.id,
+        flow_name=flow.name,
+        tables=flow.tables,
+        at=flow.created_at,
+        user_id=flow.creator,
+    )
 
 
 def homes_of_release(release: Release) -> list[Home]:

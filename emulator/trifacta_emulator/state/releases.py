@@ -9,7 +9,7 @@ from typing import Any
 
 from trifacta_emulator.errors import MissingObjectError, ValidationError
 from trifacta_emulator.packages.builder import new_uuid
-from trifacta_emulator.packages.definition import Package, Tables
+from trifacta_emulator.packages.definition import Package
 from trifacta_emulator.packages.imports import TABLES, IdSequences, ImportedPackage, import_package
 from trifacta_emulator.records import ImportRule, Release
 from trifacta_emulator.rules.apply import apply_rules, changed_objects
@@ -40,8 +40,13 @@ class Releases(Resource):
         state = self.state
         with state.lock:
             state.deployments.find(deployment_id)
-            nothing: Tables = {table: [] for table in TABLES}
-            imported = ImportedPackage(nothing, (), {}, state.options.clock(), user_id)
+            imported = ImportedPackage(
+                tables={table: [] for table in TABLES},
+                primary_flow_ids=(),
+                mapping={},
+                at=state.options.clock(),
+                user_id=user_id,
+            )
             release_id = state.ids.next("releases")
             release = self._made(release_id, deployment_id, package, imported, activate=False)
             return state.releases.put(release)

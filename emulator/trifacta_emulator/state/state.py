@@ -207,12 +207,12 @@ class State:
         #: Hold it while you read or change more than one record.
         self.lock = threading.RLock()
         self.ids = IdSequences()
-        self.connections: Table[LocalConnection] = Table("connections", self.lock, options)
-        self.flows: Table[Flow] = Table("flows", self.lock, options)
-        self.deployments: Table[Deployment] = Table("deployments", self.lock, options)
-        self.releases: Table[Release] = Table("releases", self.lock, options)
-        self.job_groups: Table[JobGroup] = Table("jobGroups", self.lock, options)
-        self.flow_runs: Table[FlowRun] = Table("flowRuns", self.lock, options)
+        self.connections = Table[LocalConnection]("connections", self.lock, options)
+        self.flows = Table[Flow]("flows", self.lock, options)
+        self.deployments = Table[Deployment]("deployments", self.lock, options)
+        self.releases = Table[Release]("releases", self.lock, options)
+        self.job_groups = Table[JobGroup]("jobGroups", self.lock, options)
+        self.flow_runs = Table[FlowRun]("flowRuns", self.lock, options)
         #: Keys of requests that started a run, with the kind of record that they made.
         self.execution_ids: set[tuple[type, str | None]] = set()
         self.rules: dict[tuple[int, RuleKind], tuple[ImportRule, ...]] = {}
@@ -263,7 +263,8 @@ class State:
         :param deployment_id: the deployment that it happened to
         :param release_id: the release that it happened to
         """
-        self._events.append(Event(at, user_id, deployment_id, release_id, what))
+        event = Event(at, user_id, deployment_id, release_id, what)
+        self._events.append(event)
 
     def require_importable(self, package: Package) -> None:
         """Check that a package fits the version of the instance.

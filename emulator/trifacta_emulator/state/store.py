@@ -46,7 +46,9 @@ class Store(Connections, Flows, FlowWrites, Recipes, Deployments, Releases, JobG
                 kind=connection.type,
                 vendor=connection.vendor,
             )
-        user_ids = {user.email: number for number, user in enumerate(options.users, 1)}
+        user_ids = {}
+        for number, user in enumerate(options.users, 1):
+            user_ids[user.email] = number
         for preset in options.flows:
             owner_id = 1
             if preset.owner:

@@ -51,7 +51,8 @@ async def _add(request: Request) -> Response:
 async def _list(request: Request) -> Response:
     """GET the faults with their counters, and with used-up ones."""
     faults = context_of(request).faults.all()
-    return JSONResponse({"data": [armed.to_json() for armed in faults]})
+    bodies = [armed.to_json() for armed in faults]
+    return JSONResponse({"data": bodies})
 
 
 async def _clear(request: Request) -> Response:
@@ -99,7 +100,8 @@ async def _add_outcome(request: Request) -> Response:
 async def _list_outcomes(request: Request) -> Response:
     """GET the outcomes that are not used up."""
     outcomes = store_of(request).runs.waiting()
-    return JSONResponse({"data": [outcome.to_json() for outcome in outcomes]})
+    bodies = [outcome.to_json() for outcome in outcomes]
+    return JSONResponse({"data": bodies})
 
 
 async def _clear_outcomes(request: Request) -> Response:
@@ -114,7 +116,7 @@ async def _login(_: Request) -> Response:
 
 
 def _post(path: str, handler: Handler) -> Route:
-    return Route(path, guarded(handler, check_json_change), methods=["POST"])
+    return _change("POST", path, handler)
 
 
 def _get(path: str, handler: Handler) -> Route:
@@ -122,11 +124,16 @@ def _get(path: str, handler: Handler) -> Route:
 
 
 def _patch(path: str, handler: Handler) -> Route:
-    return Route(path, guarded(handler, check_json_change), methods=["PATCH"])
+    return _change("PATCH", path, handler)
 
 
 def _delete(path: str, handler: Handler) -> Route:
-    return Route(path, guarded(handler, check_json_change), methods=["DELETE"])
+    return _change("DELETE", path, handler)
+
+
+def _change(method: str, path: str, handler: Handler) -> Route:
+    checked = guarded(handler, check_json_change)
+    return Route(path, checked, methods=[method])
 
 
 ROUTES = (

@@ -45,8 +45,8 @@ async def _health(request: Request) -> Response:
 
 async def _calls(request: Request) -> Response:
     """GET the calls since the start or the last clearing, oldest first."""
-    calls = list(context_of(request).calls)
-    return JSONResponse({"data": [asdict(call) for call in calls]})
+    calls = [asdict(call) for call in list(context_of(request).calls)]
+    return JSONResponse({"data": calls})
 
 
 async def _clear_calls(request: Request) -> Response:

@@ -164,7 +164,8 @@ def _deployment(context: Context, deployment: Deployment) -> str:
     if not any(release.active for release in releases):
         warning = '<p class="none warning">No release is active: this deployment cannot run.</p>'
     columns = ("Release", "State", "Notes", "Package", "Created")
-    return _section(name, title, columns, [_release(release) for release in releases], warning)
+    rows = [_release(release) for release in releases]
+    return _section(name, title, columns, rows, warning)
 
 
 def _release(release: Release) -> str:
