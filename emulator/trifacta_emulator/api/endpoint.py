@@ -93,12 +93,7 @@ class AuthMiddleware:
         self._auth = auth
         self._options = options
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
         if f"{scope['path']}/".startswith("/v4/"):
             header = Headers(scope=scope).get("authorization", "")

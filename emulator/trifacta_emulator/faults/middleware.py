@@ -60,12 +60,7 @@ class FaultMiddleware:
         self._faults = faults
         self._activate = activate
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
         if self._faults.idle:
             await self._app(scope, receive, send)

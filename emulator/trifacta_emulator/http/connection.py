@@ -103,12 +103,7 @@ class ConnectionMiddleware:
         self._calls = calls
         self._clock = clock
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
         exchange = _Exchange(scope, receive, send, self._calls, self._clock)
         path = scope["path"].lower().rstrip("/") or "/"

@@ -33,12 +33,7 @@ class HostMiddleware:
         self._app = app
         self._allowed = {name.strip("[]").lower() for name in allowed}
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, as ASGI defines it."""
         host = host_of(Headers(scope=scope).get("host", ""))
         address, *_ = scope.get("server") or ("",)

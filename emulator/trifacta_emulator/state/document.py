@@ -43,7 +43,13 @@ from trifacta_emulator.records import (
 from trifacta_emulator.rules.checks import checked_rules
 from trifacta_emulator.state.fields import Fields, checked_rows
 from trifacta_emulator.state.flows import Flows
-from trifacta_emulator.state.people import Authenticator, Person, Token, people_of
+from trifacta_emulator.state.people import (
+    Authenticator,
+    Person,
+    Token,
+    ids_by_email,
+    people_of,
+)
 from trifacta_emulator.state.recipes import home_of_flow, homes_of_release, nodes_of
 from trifacta_emulator.state.releases import Releases
 from trifacta_emulator.state.runs import RunOutcome
@@ -483,27 +489,13 @@ class _Reader:
 
     def _preset_flow(self, fields: Fields) -> None:
         preset = self._preset(fields)
-        owner_id = 1
+        user_ids = ids_by_email(self._people)
+        emails = list(preset.shared_with)
         if preset.owner:
-            owner_id = self._email_id(preset.owner, fields.place)
-        flows = Flows(self._state)
-        flow = flows.create_flow(
-            preset.name,
-            connections=preset.connections,
-            dataset_path=preset.dataset_path,
-            output_path=preset.output_path,
-            adhoc_output=preset.adhoc_output,
-            description=preset.description,
-            dataset_parameters=preset.dataset_parameters,
-            user_id=owner_id,
-        )
-        shared_with = [self._email_id(email, fields.place) for email in preset.shared_with]
-        flows.share_flow(flow.id, *shared_with)
-
-    def _email_id(self, email: str, place: str) -> int:
-        ids = {person.user.email: person.id for person in self._people}
-        check(email in ids, f"{place} names an unknown user")
-        return ids[email]
+            emails.append(preset.owner)
+        for email in emails:
+            check(email in user_ids, f"{fields.place} names an unknown user")
+        Flows(self._state).create_preset_flow(preset, user_ids)
 
     @staticmethod
     def _preset(fields: Fields) -> PresetFlow:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trifacta_emulator.errors import MissingObjectError
+from trifacta_emulator.options import PresetFlow
 from trifacta_emulator.packages.builder import build_package, new_uuid
 from trifacta_emulator.packages.definition import (
     Connection,
@@ -75,6 +76,29 @@ class Flows(Resource):
             imported = import_package(package, state.ids, at=now, user_id=user_id)
             [flow] = self._keep_imported(imported, (), "created")
             return flow
+
+    def create_preset_flow(self, preset: PresetFlow, user_ids: Mapping[str, int]) -> Flow:
+        """Make a flow as the options or a state document describe it, and share it.
+
+        :param preset: the flow
+        :param user_ids: ids of the users by email
+        :raises ValueError: see :meth:`create_flow`
+        """
+        owner_id = 1
+        if preset.owner:
+            owner_id = user_ids[preset.owner]
+        flow = self.create_flow(
+            preset.name,
+            connections=preset.connections,
+            dataset_path=preset.dataset_path,
+            output_path=preset.output_path,
+            adhoc_output=preset.adhoc_output,
+            description=preset.description,
+            dataset_parameters=preset.dataset_parameters,
+            user_id=owner_id,
+        )
+        shared_with = [user_ids[email] for email in preset.shared_with]
+        return self.share_flow(flow.id, *shared_with)
 
     def flow(self, flow_id: int, *, include_deleted: bool = False) -> Flow:
         """Find an ordinary flow.

@@ -54,6 +54,14 @@ def people_of(users: Iterable[User]) -> tuple[Person, ...]:
     return tuple(people)
 
 
+def ids_by_email(people: Iterable[Person]) -> dict[str, int]:
+    """Index the ids of people by their emails.
+
+    :param people: the people
+    """
+    return {person.user.email: person.id for person in people}
+
+
 class Authenticator:
     """Knows the users and their tokens. Every request carries its credentials; there is no login
     [R: D64].

@@ -9,6 +9,7 @@ from trifacta_emulator.state.deployments import Deployments
 from trifacta_emulator.state.flow_writes import FlowWrites
 from trifacta_emulator.state.flows import Flows
 from trifacta_emulator.state.job_groups import JobGroups
+from trifacta_emulator.state.people import ids_by_email, people_of
 from trifacta_emulator.state.recipes import Recipes
 from trifacta_emulator.state.releases import Releases
 from trifacta_emulator.state.runs import RunOutcomes
@@ -46,25 +47,9 @@ class Store(Connections, Flows, FlowWrites, Recipes, Deployments, Releases, JobG
                 kind=connection.type,
                 vendor=connection.vendor,
             )
-        user_ids = {}
-        for number, user in enumerate(options.users, 1):
-            user_ids[user.email] = number
-        for preset in options.flows:
-            owner_id = 1
-            if preset.owner:
-                owner_id = user_ids[preset.owner]
-            flow = self.create_flow(
-                preset.name,
-                connections=preset.connections,
-                dataset_path=preset.dataset_path,
-                output_path=preset.output_path,
-                adhoc_output=preset.adhoc_output,
-                description=preset.description,
-                dataset_parameters=preset.dataset_parameters,
-                user_id=owner_id,
-            )
-            shared_with = [user_ids[email] for email in preset.shared_with]
-            self.share_flow(flow.id, *shared_with)
+        user_ids = ids_by_email(people_of(options.users))
+        for flow in options.flows:
+            self.create_preset_flow(flow, user_ids)
         # What exists from the start shows in lists at once.
         self.state.connections.settle()
         self.state.flows.settle()
