@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trifacta_emulator.checks import check, check_int
+from trifacta_emulator.checks import check, check_int_or_none
 from trifacta_emulator.options import DEFAULT_USERS, PresetFlow, User, choices
 from trifacta_emulator.packages.builder import build_package
 from trifacta_emulator.packages.definition import parse_version
@@ -53,14 +53,16 @@ class Likeness:
         #: Options by name. Their values are checked when they are used.
         self.options = _object(report, "options", path)
         self._scene = _object(report, "scene", path)
-        is_text = isinstance(self.options.get("product_version", ""), str)
-        is_list = isinstance(self._scene.get("roles") or [], list)
-        check(is_text and is_list, f"{path} is not a report of the probe")
-        unknown = sorted(self.options.keys() - {"product_version", *choices()})
-        check(not unknown, f"{path} has unknown options: {', '.join(unknown)}")
+        version = self.options.get("product_version", "")
+        roles = self._scene.get("roles") or []
+        valid = isinstance(version, str) and isinstance(roles, list)
+        check(valid, f"{path} is not a report of the probe")
+        known = {"product_version", *choices()}
+        unknown = ", ".join(sorted(self.options.keys() - known))
+        check(not unknown, f"{path} has unknown options: {unknown}")
         for name in _COUNTS:
-            if self._scene.get(name) is not None:
-                check_int(f"scene.{name} of {path}", self._scene[name], 0, _MOST)
+            number = self._scene.get(name)
+            check_int_or_none(f"scene.{name} of {path}", number, 0, _MOST)
 
     @property
     def users(self) -> tuple[User, ...]:

@@ -307,8 +307,8 @@ def effect_to_json(effect: Effect) -> dict[str, Any]:
     for name, kind in EFFECTS.items():
         if type(effect) is kind:
             document["type"] = name
-    for field_ in fields(effect):
-        document[field_.name] = getattr(effect, field_.name)
+    for argument in fields(effect):
+        document[argument.name] = getattr(effect, argument.name)
     return document
 
 

@@ -373,8 +373,8 @@ def flat_data(content: FlowContent, now: str) -> Row:
         **_flat_parameters(content, stamp),
     }
     for node in _nodes():
-        row_of_node = {**node, **owned, "activesampleId": None, "referenceinfo": None}
-        data["flownodes"].append(row_of_node)
+        flat_node = {**node, **owned, "activesampleId": None, "referenceinfo": None}
+        data["flownodes"].append(flat_node)
     if content.adhoc:
         setting = {
             **_write_setting(content),
@@ -422,18 +422,18 @@ def _flat_scripts(content: FlowContent, row: Row, stamp: Row) -> Tables:
 
 def _flat_steps(content: FlowContent, stamp: Row, times: Row) -> Tables:
     lines = []
-    places = []
+    positions = []
     for step in _steps(content):
         lines.append({**step, **stamp})
-        place_of_step = {
+        position = {
             "editId": _edit_of(_RECIPE_SCRIPT),
             "scriptlineId": step["id"],
             "index": 0,
             "portId": None,
             **times,
         }
-        places.append(place_of_step)
-    return {"scriptlines": lines, "editsscriptlines": places}
+        positions.append(position)
+    return {"scriptlines": lines, "editsscriptlines": positions}
 
 
 def _flat_parameters(content: FlowContent, stamp: Row) -> Tables:

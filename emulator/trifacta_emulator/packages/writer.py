@@ -138,8 +138,8 @@ def _nested(tables: Tables) -> list[Row]:
             nested[table] = []
             for row in tables[table]:
                 if flow_of.get(row["id"]) == flow["id"]:
-                    own = _without(row, "flowId")
-                    nested[table].append(_whole(tables, table, own))
+                    nested_row = _without(row, "flowId")
+                    nested[table].append(_whole(tables, table, nested_row))
         flows.append(nested)
     return flows
 

@@ -11,6 +11,7 @@ from typing import Any
 from trifacta_emulator.checks import check, is_whole_number
 
 _MISSING = object()
+_EXAMPLE_TIME = "2024-01-01T00:00:00.000Z"
 
 
 class Fields:
@@ -104,20 +105,19 @@ class Fields:
         """
         moment = self.take(name, default)
         if isinstance(moment, str):
-            moment = self._parsed_time(name, moment)
-        valid = moment is None and default is None
-        if isinstance(moment, datetime):
-            valid = True
-        self._check(name, valid, "be a time such as 2024-01-01T00:00:00.000Z")
+            return self._parsed_time(name, moment)
+        may_be_null = default is None
+        valid = isinstance(moment, datetime) or (moment is None and may_be_null)
+        self._check(name, valid, f"be a time such as {_EXAMPLE_TIME}")
         return moment
 
-    def _parsed_time(self, name: str, text: str) -> datetime | None:
+    def _parsed_time(self, name: str, text: str) -> datetime:
         try:
             moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        except ValueError:
-            # It is refused like a value that is no text at all.
-            self._check(name, False, "be a time such as 2024-01-01T00:00:00.000Z")
-            raise
+        except ValueError as error:
+            raise ValueError(
+                f"{self.place}.{name} must be a time such as {_EXAMPLE_TIME}"
+            ) from error
         self._check(name, moment.tzinfo is not None, "be a time with a time zone")
         return moment
 

@@ -84,8 +84,8 @@ def _first(rows: list[Row], flow_id: int, kind: str) -> Row:
 
 def _read_file(tables: Tables, dataset: Row, path: str) -> None:
     """Let a dataset read a file, in place of a table or of a path with parameters."""
-    for table_row in rows_where(tables["relationalsources"], "datasourceId", dataset["id"]):
-        tables["relationalsources"].remove(table_row)
+    for source in rows_where(tables["relationalsources"], "datasourceId", dataset["id"]):
+        tables["relationalsources"].remove(source)
     dataset["isDynamic"] = False
     dataset["isDynamicOrConverted"] = False
     dataset["dynamicPath"] = None

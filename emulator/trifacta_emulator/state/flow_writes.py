@@ -130,8 +130,8 @@ def _keep_datasets(copy: ImportedPackage) -> None:
     old_ids = {new: old for old, new in copy.mapping["datasources"].items()}
     for dataset in copy.tables["datasources"]:
         dataset["id"] = old_ids[dataset["id"]]
-    for table_row in copy.tables["relationalsources"]:
-        table_row["datasourceId"] = old_ids[table_row["datasourceId"]]
+    for source in copy.tables["relationalsources"]:
+        source["datasourceId"] = old_ids[source["datasourceId"]]
 
 
 def _only(tables: Tables, flow_id: int) -> Tables:

@@ -14,7 +14,7 @@ from trifacta_emulator.packages.imports import IdSequences
 from trifacta_emulator.records import Event, ImportRule, RuleKind
 from trifacta_emulator.state.people import Authenticator, Person, Token
 from trifacta_emulator.state.runs import RunOutcome
-from trifacta_emulator.state.state import State
+from trifacta_emulator.state.state import State, Table
 
 #: Attributes of :class:`State` that are tables.
 TABLES = ("connections", "flows", "deployments", "releases", "job_groups", "flow_runs")
@@ -44,7 +44,7 @@ def take_snapshot(state: State, auth: Authenticator) -> Snapshot:
     with state.lock:
         tables = {}
         for name in TABLES:
-            table = getattr(state, name)
+            table: Table[Any] = getattr(state, name)
             tables[name] = table.all(include_deleted=True)
         return Snapshot(
             tables=tables,
@@ -68,7 +68,7 @@ def put_back(snapshot: Snapshot, state: State, auth: Authenticator) -> None:
     """
     with state.lock:
         for name, records in snapshot.tables.items():
-            table = getattr(state, name)
+            table: Table[Any] = getattr(state, name)
             table.replace(records)
         state.ids = snapshot.ids.copy()
         state.execution_ids = set(snapshot.execution_ids)
