@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ._compat import KEEPS_STATE, TaskGroup
@@ -13,12 +12,12 @@ from .operators._group import (
     GroupBaselineOperator,
     PromotionTasks,
     RollbackGroupOperator,
+    first_aid_page,
 )
 from .operators.deployment import NAME_KEY, ROLLBACK_OUTAGE, RunDeploymentOperator
 from .operators.import_rules import SetImportRulesOperator
 from .operators.package import ExportFlowPackageOperator
 from .operators.release import CreateReleaseOperator, DryRunReleaseOperator
-from .promotion.status import first_aid
 from .sensors.job_group import JobGroupSensor
 from .sensors.release import ReleaseActiveSensor
 from .waits import TOLERATED_OUTAGE
@@ -291,7 +290,7 @@ def promote_flow(
             **where,
             "tasks": tasks,
             "patience": tolerated_outage,
-            "doc_md": _first_aid(),
+            "doc_md": first_aid_page(),
             "execution_timeout": _sum(tolerated_outage, rollback_outage) + _END_MARGIN,
         }
         undo = (
@@ -305,26 +304,6 @@ def promote_flow(
         if undo:
             steps[-1] >> undo >> promoted
     return group
-
-
-@cache
-def _first_aid() -> str:
-    """Return what Airflow's pages show beside the last two tasks: what to do in each state."""
-    return f"{first_aid()}\n\n{_runbook()} has the steps."
-
-
-def _runbook() -> str:
-    """Return the runbook by name, with a link if the package was built with an address of it."""
-    from importlib.metadata import metadata
-
-    entries = metadata("airflow-provider-trifacta").get_all("Project-URL") or []
-    addresses = dict(entry.split(", ", 1) for entry in entries)
-    pages = addresses.get("Documentation")
-    if not pages:
-        return "The page *Runbook* of the documentation"
-    if pages.endswith("/index.md"):
-        return f"[The runbook]({pages.removesuffix('index.md')}runbook.md)"
-    return f"[The runbook]({pages.rstrip('/')}/runbook.html)"
 
 
 def _advise(steps: Sequence[Any], tasks: PromotionTasks) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._compat import AirflowSkipException, task_states
@@ -33,7 +34,7 @@ from ..promotion.ending import (
 from ..promotion.ending import PromotionTasks as PromotionTasks
 from ..promotion.rollback import Undone, outlast, roll_back
 from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, Standing
-from ..promotion.status import PromotionStatus, Story, place
+from ..promotion.status import PromotionStatus, Story, first_aid, place
 from ..promotion.switch import live_request
 from ..waits import TOLERATED_OUTAGE, JobsEnd, JobsVerdict, seconds, wait_until
 from ._base import Attempt, Target, TrifactaOperator
@@ -770,3 +771,23 @@ def _live_words(release_id: int | None) -> str:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@cache
+def first_aid_page() -> str:
+    """Return what Airflow's pages show beside the last two tasks: what to do in each state."""
+    return f"{first_aid()}\n\n{_runbook()} has the steps."
+
+
+def _runbook() -> str:
+    """Return the runbook by name, with a link if the package was built with an address of it."""
+    from importlib.metadata import metadata
+
+    entries = metadata("airflow-provider-trifacta").get_all("Project-URL") or []
+    addresses = dict(entry.split(", ", 1) for entry in entries)
+    pages = addresses.get("Documentation")
+    if not pages:
+        return "The page *Runbook* of the documentation"
+    if pages.endswith("/index.md"):
+        return f"[The runbook]({pages.removesuffix('index.md')}runbook.md)"
+    return f"[The runbook]({pages.rstrip('/')}/runbook.html)"
