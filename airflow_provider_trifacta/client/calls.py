@@ -171,7 +171,7 @@ class Request:
     """What is sent, and where its answer goes.
 
     ``limit`` says what the answer may hold. ``build`` makes models of it, before the next answer of
-    any request is parsed.
+    any request is parsed. ``raw`` asks for the bytes of the answer in place of JSON.
     """
 
     method: str
@@ -186,10 +186,11 @@ class Request:
     execution_id: str | None = None
     limit: Limit = ROW
     build: Callable[[object], Any] | None = None
+    raw: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
         """Its own headers."""
-        own = {"Accept": "*/*"} if self.file else {}
+        own = {"Accept": "*/*"} if self.file or self.raw else {}
         own |= {"Content-Type": self.body.content_type} if self.body else {}
         return own | ({EXECUTION_ID: self.execution_id} if self.execution_id else {})

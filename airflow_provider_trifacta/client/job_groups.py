@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from .errors import TrifactaError
-from .limits import PAGE, STATE, WHOLE_LIST
+from .job_logs import JobLog, end_of_log
+from .limits import JOB_LOG, PAGE, STATE, WHOLE_LIST
 from .models import Job, JobGroup, object_of, rows_within, within
 from .resources import Resource, list_all, rows_of, run_parameters
 from .texts import quoted
@@ -129,6 +130,19 @@ class JobGroups(Resource):
         return self._transport.redact.excerpt(
             f"job {failed.id} ({failed.type}): {failed.message or 'no message'}"
         )
+
+    def log(self, job_group_id: int) -> JobLog:
+        """Return the last lines of the log of a job group (``GET /v4/jobGroups/:id/logs``, a ZIP
+        [P: SAA]).
+
+        :param job_group_id: its id
+        :returns: at most 50 lines, fit for a reader
+        :raises UnexpectedResponseError: the answer is not such a ZIP
+        :raises AnswerTooLargeError: it is larger than what is read of it
+        """
+        content = self._transport.read_bytes(f"/v4/jobGroups/{job_group_id}/logs", JOB_LOG)
+        log = end_of_log(content)
+        return JobLog([self._transport.redact.excerpt(line) for line in log.lines], log.is_cut)
 
     def cancel(self, job_group_id: int) -> None:
         """Cancel a job group; does nothing to one that has ended (``POST /v4/jobGroups/:id/cancel``

@@ -55,6 +55,8 @@ WHOLE_LIST = Limit("a list that is not paged", 8 * _MIB)
 #: What an upload made, or would make.
 IMPORT = Limit("an import", 8 * _MIB)
 DESCRIPTION = Limit("the description of the API", 8 * _MIB)
+#: A ZIP. What it unpacks to is bounded where it is unpacked.
+JOB_LOG = Limit("the log of a job", 8 * _MIB)
 #: The body of a redirect or an error. It is cut there, because its status is what matters.
 ERROR_PAGE = Limit("an error", 64 * _KIB)
 

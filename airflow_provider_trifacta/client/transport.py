@@ -242,6 +242,17 @@ class Transport:
 
         self._read(request, attempt)
 
+    def read_bytes(self, path: str, limit: Limit) -> bytes:
+        """GET what is not JSON and fits into memory, again after transient errors.
+
+        :param path: path below the base URL
+        :param limit: what the answer may hold
+        :returns: the body of the answer
+        :raises TrifactaError: in the class that fits, see :mod:`.errors`
+        """
+        content: bytes = self._read(Request("GET", path, self.budget(), limit=limit, raw=True))
+        return content
+
     def try_out(
         self, path: str, body: MultipartFile, params: Mapping[str, Any] | None = None
     ) -> object:
@@ -399,6 +410,8 @@ class Transport:
 
             with memory.parsing:
                 raise api_error(answer, request, self.redact)
+        if request.raw:
+            return answer.content
         if not request.parse:
             return None
         with memory.parsing:

@@ -19,6 +19,7 @@ from .._compat import (
     looks_secret,
 )
 from .._failures import airflow_failures, check_event
+from .._job_log import job_logs_shown
 from ..client.errors import FailedWaitError, TrifactaError
 from ..client.texts import called, parse_id, sentence
 from ..links import JOB_URLS_KEY, TrifactaJobLink
@@ -28,7 +29,7 @@ from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none, remember
 
 if TYPE_CHECKING:
     from .._compat import Context
-    from ..client import TrifactaClient
+    from ..client import ClientConfig, TrifactaClient
     from ..promotion import Run, Tries
 
 
@@ -144,7 +145,10 @@ class RunningOperator(TrifactaOperator):
             watch = self._tell(client, attempt, run)
             if not self.wait_for_completion:
                 return {**attempt.facts, "outcome": "started"}
-            with airflow_failures(final=not self._retry_joins, advice=self.advice):
+            with (
+                airflow_failures(final=not self._retry_joins, advice=self.advice),
+                job_logs_shown(self.log, self._config, lambda: watch.failed),
+            ):
                 return self._wait(watch)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
@@ -216,16 +220,20 @@ class RunningOperator(TrifactaOperator):
         """
         from ._lineage import lineage_of
 
-        # After a deferral there is no client. The Airflow connection is not read where that can be
-        # avoided.
-        client = self._running.client if self._running else None
         kind, key = self._kind
         return lineage_of(
             f"{kind} {self._facts.get(key)}",
             self._facts,
-            lambda: (client or self._client()).config,
+            self._config,
             self.package_path,
         )
+
+    def _config(self) -> ClientConfig:
+        """Return where the instance is. The Airflow connection is not read where that can be
+        avoided: after a deferral there is no client.
+        """
+        client = self._running.client if self._running else None
+        return (client or self._client()).config
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection again, because the server refused its credentials."""
@@ -280,8 +288,10 @@ class RunningOperator(TrifactaOperator):
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
         self._facts = facts or {}
-        with airflow_failures(
-            final=not (self._runs_once or remembers(context)), advice=self.advice
+        failed = (event or {}).get("failed") or []
+        with (
+            airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice),
+            job_logs_shown(self.log, self._config, lambda: failed),
         ):
             self.log.info("%s", check_event(event, **self._fields()))
         return self._complete()

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from .._compat import AirflowRescheduleException, AirflowSkipException, AirflowTaskTimeout
 from .._failures import GAVE_UP_KEY
+from .._job_log import job_logs_shown
 from ..client.errors import TrifactaError
 from ..client.texts import parse_ids, shown
+from ..hooks.trifacta import TrifactaHook
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..waits import JobGroupsWatch
 from ._watching import WatchSensor
 
 if TYPE_CHECKING:
     from .._compat import Context
-    from ..client import TrifactaClient
+    from ..client import ClientConfig, TrifactaClient
     from ..triggers._watching import WatchTrigger
 
 
@@ -54,7 +56,8 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
     def __init__(self, *, job_group_ids: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_group_ids = job_group_ids
-        self._jobs_failed = False
+        #: What the trigger saw fail.
+        self._failed_before: list[int] = []
 
     def _reporting(self, context: Context) -> AbstractContextManager[None]:
         return self._noting(context)
@@ -65,7 +68,10 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         leaves no note.
         """
         try:
-            with super()._reporting(context):
+            with (
+                super()._reporting(context),
+                job_logs_shown(self.log, self._config, self._failed_jobs),
+            ):
                 yield
         except (AirflowSkipException, AirflowRescheduleException):
             raise
@@ -74,9 +80,13 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
                 self._note(context, error)
             raise
 
-    def _failed_jobs(self) -> bool:
-        """Tell whether a job group was seen to end otherwise than Complete."""
-        return self._jobs_failed or bool(self._watching and self._watching.failed)
+    def _failed_jobs(self) -> list[int]:
+        """Return the job groups that were seen to end otherwise than Complete."""
+        return self._failed_before or (self._watching.failed if self._watching else [])
+
+    def _config(self) -> ClientConfig:
+        client = self._watching.client if self._watching else None
+        return client.config if client else TrifactaHook(self.trifacta_conn_id).polling_config
 
     def _note(self, context: Context, error: BaseException) -> None:
         try:
@@ -92,7 +102,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         :param context: the context of the task
         :param event: as :class:`.WatchTrigger` describes it
         """
-        self._jobs_failed = bool((event or {}).get("failed"))
+        self._failed_before = (event or {}).get("failed") or []
         super().execute_complete(context, event)
 
     def _new_watch(self, context: Context, **waiting: Any) -> JobGroupsWatch:

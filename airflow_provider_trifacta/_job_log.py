@@ -1,0 +1,67 @@
+"""The log of a job that failed, in the log of the task that waited for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ._compat import AirflowTaskTimeout
+from .client.errors import TrifactaError
+
+if TYPE_CHECKING:
+    from .client import ClientConfig
+
+#: Seconds that one log may take. The task has its verdict, and holds a worker.
+_SECONDS = 30.0
+
+
+@contextmanager
+def job_logs_shown(
+    log: logging.Logger,
+    config: Callable[[], ClientConfig],
+    failed: Callable[[], Sequence[int]],
+) -> Iterator[None]:
+    """Log how the log of each failed job ends, under the error that ends a wait.
+
+    This never changes how the task ends.
+
+    :param log: the log of the task
+    :param config: returns where the instance is; called only if a job failed
+    :param failed: returns the job groups that ended otherwise than Complete
+    """
+    try:
+        yield
+    except Exception as error:
+        job_group_ids = failed()
+        if job_group_ids:
+            cause = error.__cause__ if isinstance(error.__cause__, TrifactaError) else error
+            log.error("%s: %s", type(cause).__name__, cause)
+        try:
+            for job_group_id in job_group_ids:
+                _show(log, config, job_group_id)
+        except (Exception, AirflowTaskTimeout) as failure:  # AirflowTaskTimeout is not an Exception
+            # Whatever it is, the verdict on the job stands.
+            log.warning("The log of a job cannot be shown: %s", type(failure).__name__)
+        raise
+
+
+def _show(log: logging.Logger, config: Callable[[], ClientConfig], job_group_id: int) -> None:
+    from .client.client import TrifactaClient  # not at import: it loads requests
+
+    bounded = replace(config(), read_retries=0, total_timeout=_SECONDS)
+    with TrifactaClient(bounded) as client:
+        try:
+            job_log = client.job_groups.log(job_group_id)
+        except TrifactaError as error:
+            log.info("The instance does not show the log of job group %s: %s", job_group_id, error)
+            return
+    if not job_log.lines:
+        log.info("The log of job group %s is empty", job_group_id)
+        return
+    head = "The last lines of the log" if job_log.is_cut else "The log"
+    # Each line is marked as the job's own: none can pass for a line of Airflow's.
+    text = "".join(f"\n  | {line}" for line in job_log.lines)
+    log.error("%s of job group %s:%s", head, job_group_id, text)

@@ -1,0 +1,141 @@
+"""The end of a job's log, out of the ZIP that the instance serves.
+
+The ZIP and each text in it come from outside: what is read of them is bounded, and a ZIP bomb is
+refused.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import AnswerTooLargeError, UnexpectedResponseError
+
+#: Lines of a log that are shown.
+MOST_LINES = 50
+#: What the name of a log in the ZIP has [P: SAA].
+_LOG = "job.log"
+#: Bytes of the ZIP's own list of files. One that is honest has a few of them.
+_LARGEST_LIST = 256 * 1024
+#: Bytes of all logs together after they are unpacked.
+_MOST_UNPACKED = 64 * 1024 * 1024
+#: Bytes that are unpacked at a time, and bytes that are kept of the end of each log.
+_BLOCK = 64 * 1024
+_KEPT = 128 * 1024
+#: A line begins with a time [P: SAA]. Other lines, such as those of a trace, belong to the one
+#: before.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d.\d{3}")
+#: What :mod:`zipfile` raises for damaged, encrypted (RuntimeError) and unknown members.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class JobLog:
+    """The end of the log of a job group.
+
+    :param lines: its last lines, fit for a reader
+    :param is_cut: whether there are lines before them
+    """
+
+    lines: list[str]
+    is_cut: bool
+
+
+class _File(io.BytesIO):
+    """The ZIP as :mod:`zipfile` sees it. Opening it reads its whole list of files at once, so that
+    read needs a limit.
+    """
+
+    opening = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.opening and size is not None and size > _LARGEST_LIST:
+            raise AnswerTooLargeError(f"The ZIP of the logs has a list of files of {size} bytes.")
+        return super().read(size)
+
+
+def end_of_log(content: bytes) -> JobLog:
+    """Return the last lines of the logs in a ZIP, as they stand there.
+
+    Each job of a group has a log of its own. They come in the order in which they end, so the log
+    of the job that ended last comes last.
+
+    :param content: the ZIP
+    :returns: at most 50 lines, which are not fit for a reader yet
+    :raises UnexpectedResponseError: it is no ZIP that can be read, or holds no log
+    :raises AnswerTooLargeError: it unpacks to more than is read of it
+    """
+    file = _File(content)
+    logs = []
+    try:
+        with zipfile.ZipFile(file) as archive:
+            file.opening = False
+            left = _MOST_UNPACKED
+            for member in archive.infolist():
+                if _LOG not in member.filename:
+                    continue
+                lines, size, is_cut = _end_of_member(archive, member, left)
+                left -= size
+                logs.append((_last_time(lines), lines, is_cut))
+    except _DAMAGED as error:
+        raise UnexpectedResponseError(
+            f"The answer is not a ZIP that can be read ({type(error).__name__})."
+        ) from None
+    if not logs:
+        raise UnexpectedResponseError(f"The ZIP holds no file whose name has {_LOG!r}.")
+    logs.sort(key=_time_of)
+    every = [line for _, lines, _ in logs for line in lines]
+    is_cut = len(every) > MOST_LINES or any(is_cut for _, _, is_cut in logs)
+    return JobLog(every[-MOST_LINES:], is_cut)
+
+
+def _time_of(log: tuple[str, list[str], bool]) -> str:
+    return log[0]
+
+
+def _end_of_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int
+) -> tuple[list[str], int, bool]:
+    """Return the last lines of a log, its size, and whether there are lines before them."""
+    end, size = b"", 0
+    for block in _blocks(archive, member):
+        size += len(block)
+        if size > left:
+            raise AnswerTooLargeError(
+                f"The logs unpack to more than the {_MOST_UNPACKED} bytes that are read of them."
+            )
+        end = (end + block)[-_KEPT:]
+    lines = end.decode("utf-8", "replace").splitlines()
+    if size > len(end):
+        lines = lines[1:]  # it begins within a line, which may be half of a secret
+    is_cut = size > len(end) or len(lines) > MOST_LINES
+    return lines[-MOST_LINES:], size, is_cut
+
+
+def _blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError("another compression")
+    with archive.open(member) as log:
+        while block := log.read(_BLOCK):
+            yield block
+
+
+def _last_time(lines: list[str]) -> str:
+    """Return the time of the last line that has one; an empty text if none has."""
+    for line in reversed(lines):
+        time = _TIME.match(line)
+        if time:
+            return time[0]
+    return ""
