@@ -89,6 +89,16 @@ def _masker(name: str) -> Any:
     return _first(name, *(f"{place}.secrets_masker" for place in places))
 
 
+def asset_stores(accessors: Any) -> list[Any]:
+    """Return the state stores of the assets that an event trigger watches for (Airflow 3.3).
+
+    :param accessors: what Airflow gives to the trigger; None if it gives nothing
+    :returns: a store with ``aget`` and ``aset`` for each asset
+    """
+    # There is no public way to list them, and several assets may have an equal watcher.
+    return [*accessors._by_name.values(), *accessors._by_uri.values()] if accessors else []
+
+
 def looks_secret(name: str) -> bool:
     """Tell whether Airflow masks values of this name, by its ``sensitive_var_conn_names``."""
     return bool(_masker("should_hide_value_for_key")(name))

@@ -14,13 +14,14 @@ from .client.errors import TrifactaError
 if TYPE_CHECKING:
     from .client import ClientConfig
 
+log = logging.getLogger(__name__)
+
 #: Seconds that one log may take. The task has its verdict, and holds a worker.
 _SECONDS = 30.0
 
 
 @contextmanager
 def job_logs_shown(
-    log: logging.Logger,
     config: Callable[[], ClientConfig],
     failed: Callable[[], Sequence[int]],
 ) -> Iterator[None]:
@@ -28,7 +29,6 @@ def job_logs_shown(
 
     This never changes how the task ends.
 
-    :param log: the log of the task
     :param config: returns where the instance is; called only if a job failed
     :param failed: returns the job groups that ended otherwise than Complete
     """
@@ -41,14 +41,14 @@ def job_logs_shown(
             log.error("%s: %s", type(cause).__name__, cause)
         try:
             for job_group_id in job_group_ids:
-                _show(log, config, job_group_id)
+                _show(config, job_group_id)
         except (Exception, AirflowTaskTimeout) as failure:  # AirflowTaskTimeout is not an Exception
             # Whatever it is, the verdict on the job stands.
             log.warning("The log of a job cannot be shown: %s", type(failure).__name__)
         raise
 
 
-def _show(log: logging.Logger, config: Callable[[], ClientConfig], job_group_id: int) -> None:
+def _show(config: Callable[[], ClientConfig], job_group_id: int) -> None:
     from .client.client import TrifactaClient  # not at import: it loads requests
 
     bounded = replace(config(), read_retries=0, total_timeout=_SECONDS)

@@ -29,7 +29,14 @@ def get_provider_info() -> dict[str, Any]:
             "operators", "deployment", "import_rules", "package", "release", "run"
         ),
         "sensors": _modules("sensors", "job_group", "release"),
-        "triggers": _modules("triggers", "job_group", "release"),
+        "triggers": _modules("triggers", "deployment", "job_group", "release"),
+        "asset-uris": [
+            {
+                "schemes": ["trifacta"],
+                "handler": "airflow_provider_trifacta.assets.sanitize_uri",
+                "factory": "airflow_provider_trifacta.assets.deployment_asset",
+            }
+        ],
         "extra-links": [
             "airflow_provider_trifacta.links.TrifactaDeploymentLink",
             "airflow_provider_trifacta.links.TrifactaJobLink",

@@ -74,7 +74,7 @@ def wait(execute, instance, caplog, monkeypatch):
         caplog.set_level(logging.INFO)
         with pytest.raises(error) as caught:
             execute(operator)
-        return caught.value, [one for one in caplog.records if one.name == "task"]
+        return caught.value, [one for one in caplog.records if one.name == _job_log.__name__]
 
     return run
 

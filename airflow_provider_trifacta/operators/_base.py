@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 from .._compat import COUNTS_EACH_CLEAR, Asset, AssetAlias, BaseOperator, was_cleared
 from .._failures import airflow_failures, reported
+from ..assets import deployment_uri
 from ..client.errors import (
     APIError,
     InvalidInputError,
@@ -329,10 +330,10 @@ class Attempt:
         ]
         if not aliases or events is None:
             return
-        host = client.config.base_url.partition("://")[2]
+        uri = deployment_uri(client.config.base_url, deployment_id)
         extra = {"deployment_id": deployment_id, **_extra(facts)}
         for alias in aliases:
-            events[alias].add(Asset(f"trifacta://{host}/deployments/{deployment_id}"), extra=extra)
+            events[alias].add(Asset(uri), extra=extra)
             self._operator.log.info("Asset event for %s: %s", alias.name, extra)
 
 

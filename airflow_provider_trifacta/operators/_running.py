@@ -147,7 +147,7 @@ class RunningOperator(TrifactaOperator):
                 return {**attempt.facts, "outcome": "started"}
             with (
                 airflow_failures(final=not self._retry_joins, advice=self.advice),
-                job_logs_shown(self.log, self._config, lambda: watch.failed),
+                job_logs_shown(self._config, lambda: watch.failed),
             ):
                 return self._wait(watch)
 
@@ -291,7 +291,7 @@ class RunningOperator(TrifactaOperator):
         failed = (event or {}).get("failed") or []
         with (
             airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice),
-            job_logs_shown(self.log, self._config, lambda: failed),
+            job_logs_shown(self._config, lambda: failed),
         ):
             self.log.info("%s", check_event(event, **self._fields()))
         return self._complete()

@@ -70,7 +70,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
         try:
             with (
                 super()._reporting(context),
-                job_logs_shown(self.log, self._config, self._failed_jobs),
+                job_logs_shown(self._config, self._failed_jobs),
             ):
                 yield
         except (AirflowSkipException, AirflowRescheduleException):
@@ -86,7 +86,7 @@ class JobGroupSensor(WatchSensor[JobGroupsWatch]):
 
     def _config(self) -> ClientConfig:
         client = self._watching.client if self._watching else None
-        return client.config if client else TrifactaHook(self.trifacta_conn_id).polling_config
+        return client.config if client else TrifactaHook(self.trifacta_conn_id).config
 
     def _note(self, context: Context, error: BaseException) -> None:
         try:

@@ -13,7 +13,7 @@ import math
 import random
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -103,6 +103,91 @@ class Lease:
             instance.close()
 
 
+class Polls:
+    """The polls of one wait, with answers that it shares with the other waits on the instance.
+
+    :param trifacta_conn_id: the Airflow connection
+    :param job_groups: how many job groups the wait waits for
+    :param needs: tells whether the wait goes back to a worker if the answer to a question is too
+        large for the triggerer
+    """
+
+    def __init__(
+        self,
+        trifacta_conn_id: str,
+        *,
+        job_groups: int = 0,
+        needs: Callable[[Read], bool] = lambda _: False,
+    ) -> None:
+        self._trifacta_conn_id = trifacta_conn_id
+        self._needs = needs
+        self._lease = Lease(job_groups)
+        #: The connection as it was read last.
+        self.config: ClientConfig | None = None
+
+    def close(self) -> None:
+        """Give back the share in the instance."""
+        self._lease.close()
+
+    async def poll(self, watch: Watch, poll: Poll) -> bool:
+        """Take the steps of one poll.
+
+        :param watch: what decides
+        :param poll: when to ask
+        :returns: whether the awaited state is there
+        :raises TrifactaError: the wait has ended
+        :raises TimeoutError: the instance does not answer in time
+        """
+        steps = watch.steps()
+        answer: Any = None
+        error: Exception | None = None
+        while True:
+            try:
+                step = steps.throw(error) if error else steps.send(answer)
+            except StopIteration as stop:
+                return bool(stop.value)
+            answer = error = None
+            if isinstance(step, Connect):
+                try:
+                    self.config = await self.look_up(poll, first=watch.client is None)
+                    answer = self._lease.move(self.config).client
+                    poll.lists.clear()  # they were read as another user
+                except Exception as failure:
+                    error = failure
+            else:
+                instance = self._lease.instance
+                assert instance is not None  # the first step of the first poll connects  # noqa: S101
+                assert self.config is not None  # noqa: S101
+                poll.until = poll.latest + self.config.connect_timeout + self.config.read_timeout
+                given = await instance.ask(step, poll)
+                answer, error = given.value, given.error
+                if isinstance(error, AnswerTooLargeError) and self._needs(step):
+                    raise _NeedsWorkerError(str(error))
+
+    async def look_up(self, poll: Poll, *, first: bool = False) -> ClientConfig:
+        """Read the Airflow connection.
+
+        :param poll: when to read it
+        :param first: whether to wait until the poll is due
+        :returns: where the instance is, and how to ask
+        """
+        loop = asyncio.get_running_loop()
+        if first and poll.due > loop.time():
+            await asyncio.sleep(poll.due - loop.time())
+        # The whole connection is read in one call outside of the event loop. The call is a task of
+        # its own: if it were awaited directly, a cancellation would lose the message that tells
+        # Airflow a kill from a restart.
+        look_up = asyncio.ensure_future(
+            sync_to_async(lambda: TrifactaHook(self._trifacta_conn_id).config.without_repetitions)()
+        )
+        look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
+        patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
+        await asyncio.wait({look_up}, timeout=None if patience == math.inf else patience)
+        if not look_up.done():
+            raise TimeoutError("The look-up of the Airflow connection took too long")
+        return look_up.result()
+
+
 class _NeedsWorkerError(Exception):
     """A wait cannot go on without an answer that is too large for the triggerer."""
 
@@ -158,8 +243,8 @@ class WatchTrigger(BaseTrigger):
 
     #: How many job groups it waits for. The trigger for job groups sets it.
     _job_groups = 0
-    #: The connection as it was read last.
-    _config = None
+    #: Its polls, while it waits.
+    _polls = None
 
     def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
@@ -230,13 +315,14 @@ class WatchTrigger(BaseTrigger):
         due = loop.time() if self.not_before is None else max(self.not_before + offset, loop.time())
         # The task has just polled. A random pause keeps waits apart that began at the same time.
         spread = self.poke_interval * random.random()  # noqa: S311
-        lease, number = Lease(self._job_groups), 0
+        polls = Polls(self.trifacta_conn_id, job_groups=self._job_groups, needs=self._needs)
+        self._polls, number = polls, 0
         try:
             while True:
                 due = min(due, deadline)
                 poll = Poll(due, self.poke_interval, latest=deadline, spread=spread, number=number)
                 try:
-                    done = await self._poll(watch, lease, poll)
+                    done = await polls.poll(watch, poll)
                 except (
                     TimeoutError
                 ):  # the instance does not answer, and the wait must still end in time
@@ -253,7 +339,7 @@ class WatchTrigger(BaseTrigger):
                 due = max(asked + self._pause(asked - began), loop.time() + watch.retry_after)
                 spread, number = 0.0, number + 1
         finally:
-            lease.close()
+            polls.close()
 
     def _pause(self, waited: float) -> float:
         """Return the usual pause after some seconds of waiting. Each growing pause about doubles
@@ -263,47 +349,3 @@ class WatchTrigger(BaseTrigger):
             return self.poke_interval
         pause = self.poke_interval + waited
         return pause if self.max_wait is None else min(pause, self.max_wait)
-
-    async def _poll(self, watch: Watch, lease: Lease, poll: Poll) -> bool:
-        """Take the steps of one poll, with shared answers."""
-        steps = watch.steps()
-        answer: Any = None
-        error: Exception | None = None
-        while True:
-            try:
-                step = steps.throw(error) if error else steps.send(answer)
-            except StopIteration as stop:
-                return bool(stop.value)
-            answer = error = None
-            if isinstance(step, Connect):
-                try:
-                    self._config = await self._look_up(poll, first=watch.client is None)
-                    answer = lease.move(self._config).client
-                    poll.lists.clear()  # they were read as another user
-                except Exception as failure:
-                    error = failure
-            else:
-                assert lease.instance is not None  # the first step of the first poll connects  # noqa: S101
-                assert self._config is not None  # noqa: S101
-                poll.until = poll.latest + self._config.connect_timeout + self._config.read_timeout
-                given = await lease.instance.ask(step, poll)
-                answer, error = given.value, given.error
-                if isinstance(error, AnswerTooLargeError) and self._needs(step):
-                    raise _NeedsWorkerError(str(error))
-
-    async def _look_up(self, poll: Poll, *, first: bool) -> ClientConfig:
-        loop = asyncio.get_running_loop()
-        if first and poll.due > loop.time():
-            await asyncio.sleep(poll.due - loop.time())
-        # The whole connection is read in one call outside of the event loop. The call is a task of
-        # its own: if it were awaited directly, a cancellation would lose the message that tells
-        # Airflow a kill from a restart.
-        look_up = asyncio.ensure_future(
-            sync_to_async(lambda: TrifactaHook(self.trifacta_conn_id).config.without_repetitions)()
-        )
-        look_up.add_done_callback(lambda done: done.cancelled() or done.exception())
-        patience = max(poll.latest - loop.time(), 0) + _LOOK_UP_GRACE
-        await asyncio.wait({look_up}, timeout=None if patience == math.inf else patience)
-        if not look_up.done():
-            raise TimeoutError("The look-up of the Airflow connection took too long")
-        return look_up.result()

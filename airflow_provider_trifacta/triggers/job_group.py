@@ -56,5 +56,6 @@ class JobGroupTrigger(WatchTrigger):
         canceling.result()
 
     def _cancel_job_groups(self) -> None:
-        config = self._config or TrifactaHook(self.trifacta_conn_id).config.without_repetitions
+        known = self._polls and self._polls.config
+        config = known or TrifactaHook(self.trifacta_conn_id).config.without_repetitions
         cancel_job_groups(config, self.job_group_ids)

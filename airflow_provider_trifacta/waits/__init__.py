@@ -2,8 +2,8 @@
 
 ``watch`` holds the decision that both waits share: which errors end a wait, and which are tolerated
 for how long. ``release`` waits until a release is live. ``job_groups`` waits until job groups are
-Complete. ``until`` waits in one process, and has the verdict on job groups at the end of a
-promotion.
+Complete. ``live`` looks which release is live. ``until`` waits in one process, and has the verdict
+on job groups at the end of a promotion.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from .job_groups import JobGroupsWatch as JobGroupsWatch
 from .job_groups import NewestJobGroups as NewestJobGroups
 from .job_groups import WhyFailed as WhyFailed
 from .job_groups import cancel_job_groups as cancel_job_groups
+from .live import LiveReleaseWatch as LiveReleaseWatch
+from .live import ReleasesToLive as ReleasesToLive
 from .release import DEEP_LOOK_EVERY as DEEP_LOOK_EVERY
 from .release import ON_SUPERSEDED as ON_SUPERSEDED
 from .release import NewestReleases as NewestReleases
