@@ -19,10 +19,11 @@ from trifacta_emulator import (
     PresetConnection,
     PresetFlow,
     Reset,
+    RunOutcome,
     read_package,
 )
 
-from airflow_provider_trifacta._compat import AssetAlias
+from airflow_provider_trifacta._compat import KEEPS_STATE, AssetAlias
 from airflow_provider_trifacta.operators.run import RunFlowOperator
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
 
@@ -347,6 +348,35 @@ def test_a_promotion_adds_an_asset_event(promote, emulator, fails):
     assert events == ([] if fails else [(f"trifacta://{host}/deployments/1", extra)])
 
 
+@pytest.fixture
+def watched(emulator, monkeypatch):
+    """The emulator's deployment is the one that the examples watch."""
+    monkeypatch.setenv("TRIFACTA_HOST", emulator.url)
+    monkeypatch.setenv("TRIFACTA_GRACE_MINUTES", "0")
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.skipif(not KEEPS_STATE, reason="the watch needs Airflow 3.3")
+def test_a_drift_is_red(promote, example_dag, import_release):
+    def drift():
+        run, tasks = example_dag("deployment_changes", {}, "deployment_drift")
+        return run.state, result_of(tasks, "compare")
+
+    _, tasks = promote("release_events", dag_id="release_events_promote")
+    promoted = result_of(tasks, "create_release", "release_id")
+    assert drift() == ("success", promoted)
+    import_release()
+    assert drift() == ("failed", None)
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.skipif(not KEEPS_STATE, reason="the watch needs Airflow 3.3")
+def test_what_a_person_starts_by_hand_says_nothing(example_dag):
+    run, tasks = example_dag("deployment_changes", {}, "deployment_changed")
+    assert run.state == "success"
+    assert result_of(tasks, "tell") == []
+
+
 @pytest.mark.usefixtures("airflow_db")
 def test_examples_are_there_from_their_airflow_on():
     from airflow.models import DagBag
@@ -354,6 +384,8 @@ def test_examples_are_there_from_their_airflow_on():
     bag = DagBag(str(EXAMPLES))
     assert bag.import_errors == {}
     wanted = {
+        "deployment_changed": (3, 3),
+        "deployment_drift": (3, 3),
         "gated_release": (2, 11),
         "promote_and_run": (2, 11),
         "promote_and_use_ids": (2, 11),
@@ -373,11 +405,12 @@ def test_examples_are_there_from_their_airflow_on():
     here = tuple(map(int, version.split(".")[:2]))
     found = {name: dag for name, dag in bag.dags.items() if name in wanted}
     assert sorted(found) == [name for name, first in wanted.items() if here >= first]
-    # Unpausing an example must not promote. The one with a schedule only reads events.
+    # Unpausing an example must not promote. Those with a schedule only read.
     scheduled = [
         name for name, dag in bag.dags.items() if type(dag.timetable).__name__ != "NullTimetable"
     ]
-    assert scheduled == [name for name in bag.dags if name == "release_events_consume"]
+    reading = ("deployment_changed", "deployment_drift", "release_events_consume")
+    assert scheduled == [name for name in bag.dags if name in reading]
     for dag in found.values():
         assert (dag.max_active_runs, dag.catchup) == (1, False)
         assert set(dag.tags) == {"trifacta", "example"}
@@ -461,6 +494,19 @@ def test_a_flow_and_a_recipe_run_once_though_an_answer_is_lost(example_dag, use_
             {"region": "02"},
             "hdfs:///out/a.csv",
         )
+
+
+@pytest.mark.parametrize("task", ["flow", "jobs"])
+def test_a_job_that_fails_leaves_its_log_in_the_tasks(example_dag, use_connection, caplog, task):
+    options = EmulatorOptions(flows=(PresetFlow("Orders"),), job_start_seconds=0, job_run_seconds=0)
+    with Emulator(options) as emulator:
+        use_connection(emulator.url)
+        emulator.runs.add(RunOutcome(message="no such table", skip=int(task == "jobs")))
+        run, tasks = example_dag("run_flows_and_recipes", {}, "run_flow")
+        assert (run.state, tasks[task].state) == ("failed", "failed")
+        failed = emulator.store.job_groups()[-1]
+        asked = [call.path for call in emulator.calls if call.path.endswith("/logs")]
+        assert asked == [f"/v4/jobGroups/{failed.id}/logs"]
 
 
 def test_what_a_promotion_brought_runs_while_it_is_live(promote, emulator):
