@@ -1,8 +1,8 @@
 """Run DAGs when anybody makes another release of a deployment live, in Airflow or not.
 
 The first DAG says what has changed. The second fails if what is live is not what this Airflow
-promoted last: a person imported, activated or rolled back a release by hand. It knows the promotions
-by their asset events. So each of them needs an ``AssetAlias`` among its outlets, as in
+promoted last: a person imported, activated or rolled back a release by hand. It knows the
+promotions by their asset events. So each of them needs an ``AssetAlias`` among its outlets, as in
 ``release_events.py``.
 
 A watch reads the deployment in each interval, and changes nothing. It needs Airflow 3.3. On earlier

@@ -497,12 +497,15 @@ def test_a_flow_and_a_recipe_run_once_though_an_answer_is_lost(example_dag, use_
 
 
 @pytest.mark.parametrize("task", ["flow", "jobs"])
-def test_a_job_that_fails_leaves_its_log_in_the_tasks(example_dag, use_connection, caplog, task):
-    options = EmulatorOptions(flows=(PresetFlow("Orders"),), job_start_seconds=0, job_run_seconds=0)
-    with Emulator(options) as emulator:
+def test_a_job_that_fails_leaves_its_log_in_the_tasks(example_dag, use_connection, task):
+    flows = (PresetFlow("Orders"),)
+    with Emulator(EmulatorOptions(flows=flows, job_start_seconds=0, job_run_seconds=0)) as emulator:
         use_connection(emulator.url)
-        emulator.runs.add(RunOutcome(message="no such table", skip=int(task == "jobs")))
-        run, tasks = example_dag("run_flows_and_recipes", {}, "run_flow")
+        if task == "jobs":
+            emulator.runs.add(RunOutcome("Complete"))
+        emulator.runs.add(RunOutcome(message="no such table"))
+        conf = {"recipe_name": emulator.store.recipes()[0].name}
+        run, tasks = example_dag("run_flows_and_recipes", conf, "run_flow")
         assert (run.state, tasks[task].state) == ("failed", "failed")
         failed = emulator.store.job_groups()[-1]
         asked = [call.path for call in emulator.calls if call.path.endswith("/logs")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -23,8 +24,12 @@ from trifacta_emulator import (
 
 from airflow_provider_trifacta._compat import KEEPS_STATE
 
-EXAMPLES = str(Path(__file__).parent.parent.parent / "example_dags")
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ("deployment_changes.py", "run_flows_and_recipes.py")
 CONSUMER = "deployment_changed"
+#: Seconds for one step on a busy machine: a triggerer first builds an API of its own, to reach the
+#: asset state store.
+PATIENCE = 600
 
 pytestmark = pytest.mark.skipif(not KEEPS_STATE, reason="the watch needs Airflow 3.3")
 
@@ -44,11 +49,14 @@ def release_of(instance):
 
 
 @pytest.fixture(scope="module")
-def airflow(shared_standalone, instance, release_of):
+def airflow(shared_standalone, instance, release_of, tmp_path_factory):
     release_of()
+    folder = tmp_path_factory.mktemp("dags")
+    for name in EXAMPLES:
+        shutil.copy(ROOT / "example_dags" / name, folder)
     return shared_standalone(
         instance,
-        AIRFLOW__CORE__DAGS_FOLDER=EXAMPLES,
+        AIRFLOW__CORE__DAGS_FOLDER=str(folder),
         # After so many seconds another triggerer takes over what the killed one had.
         AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD="5",
         TRIFACTA_HOST=instance.url,
@@ -76,11 +84,11 @@ def looks(instance):
 
 def wait_for_looks(airflow, instance, count=3):
     wanted = looks(instance) + count
-    airflow.wait_for(lambda: looks(instance) >= wanted, "look of the triggerer")
+    airflow.wait_for(lambda: looks(instance) >= wanted, "look of the triggerer", PATIENCE)
 
 
 def kill_triggerer(airflow, instance):
-    airflow.wait_for(lambda: clients_of(instance.url), "look of the triggerer")
+    airflow.wait_for(lambda: clients_of(instance.url), "look of the triggerer", PATIENCE)
     for process in clients_of(instance.url):
         os.kill(process, signal.SIGKILL)
     airflow.wait_for(lambda: not clients_of(instance.url), "end of the triggerer")
@@ -88,11 +96,11 @@ def kill_triggerer(airflow, instance):
 
 def test_anybodys_activation_starts_a_dag_also_after_a_restart(airflow, instance, release_of):
     first = instance.store.active_release(1)
-    airflow.wait_for(lambda: noted(airflow) == first.id, "first look")
+    airflow.wait_for(lambda: noted(airflow) == first.id, "first look", PATIENCE)
     second = release_of()
-    airflow.wait_for(lambda: changes_seen(airflow), "event")
-    airflow.wait_for(lambda: noted(airflow) == second.id, "note")
-    assert airflow.run_state(CONSUMER) == "success", airflow.log()
+    airflow.wait_for(lambda: changes_seen(airflow), "event", PATIENCE)
+    airflow.wait_for(lambda: noted(airflow) == second.id, "note", PATIENCE)
+    assert airflow.run_state(CONSUMER, seconds=PATIENCE) == "success", airflow.log()
     (row,) = airflow.query(
         "select value from xcom where dag_id = ? and key = 'return_value'", CONSUMER
     )
@@ -104,18 +112,18 @@ def test_anybodys_activation_starts_a_dag_also_after_a_restart(airflow, instance
     instance.store.update_release(first.id, active=True)
     airflow.start_triggerer()
     expected = [(first.id, second.id), (second.id, first.id)]
-    airflow.wait_for(lambda: changes_seen(airflow) == expected, "event after the restart")
-    airflow.wait_for(lambda: noted(airflow) == first.id, "note")
+    airflow.wait_for(lambda: changes_seen(airflow) == expected, "event", PATIENCE)
+    airflow.wait_for(lambda: noted(airflow) == first.id, "note", PATIENCE)
 
     kill_triggerer(airflow, instance)
     airflow.start_triggerer()
-    wait_for_looks(airflow, instance)
+    wait_for_looks(airflow, instance, 20)
     assert changes_seen(airflow) == expected
 
     def runs():
         return airflow.query("select state from dag_run where dag_id = ?", CONSUMER)
 
-    airflow.wait_for(lambda: runs() == [("success",)] * 2, "second run")
+    airflow.wait_for(lambda: runs() == [("success",)] * 2, "second run", PATIENCE)
     assert {call.method for call in instance.calls} == {"GET"}
 
 
@@ -123,7 +131,7 @@ def test_anybodys_activation_starts_a_dag_also_after_a_restart(airflow, instance
 def test_a_failed_jobs_log_stands_under_the_error(airflow, instance):
     instance.runs.add(RunOutcome(message="no such table"))
     run_id = airflow.start_run("run_flow")
-    assert airflow.run_state("run_flow", run_id) == "failed"
+    assert airflow.run_state("run_flow", run_id, PATIENCE) == "failed"
     log = airflow.task_log("run_flow", run_id, "flow", 1)
     group = instance.store.job_groups()[-1]
     error, shown = log.index("JobFailedError"), log.index(f"log of job group {group.id}")
