@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,9 +26,18 @@ if __name__ == "__main__":  # before Airflow is imported
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
 
-from trifacta_emulator import Emulator, EmulatorOptions, build_package, read_package, utc_now
+from trifacta_emulator import (
+    Emulator,
+    EmulatorOptions,
+    RunOutcome,
+    build_package,
+    read_package,
+    utc_now,
+)
 
+from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client.client import Clock
+from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators.activation import (
     ActivateReleaseOperator,
     ConfirmPromotionOperator,
@@ -49,6 +58,7 @@ from airflow_provider_trifacta.operators.release import CreateReleaseOperator, D
 from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroupOperator
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
+from airflow_provider_trifacta.waits import LiveReleaseWatch
 
 SIZES = (10, 3000)
 PROMOTION = "promote_flow, all tasks"
@@ -174,6 +184,17 @@ def execute(
     return operator_class(**arguments).execute(context)
 
 
+def fail(operator_class: type, **arguments: Any) -> None:
+    """Run an operator that fails because a job failed."""
+    with suppress(AirflowFailException):
+        execute(operator_class, **arguments)
+
+
+def look(watch: LiveReleaseWatch) -> bool:
+    """Look once which release is live, as the trigger does."""
+    return watch.poll(lambda: TrifactaHook(_PROD).client.without_repetitions)
+
+
 class Looks:
     """A sensor that looks when it is told to."""
 
@@ -235,9 +256,15 @@ def measure(size: int) -> dict[str, int]:
 
         package = {"package_path": site.new_package(), **where}
         done("DryRunRelease", DryRunReleaseOperator, **package)
+        watch = LiveReleaseWatch(site.deployment_id)
+        counts["DeploymentChangedTrigger: first look"], _ = site.count(lambda: look(watch))
+        counts["DeploymentChangedTrigger: each further look"], _ = site.count(lambda: look(watch))
         before, notes = baseline(), Notes()
         made = done(
             "CreateRelease: created", CreateReleaseOperator, baseline=before, notes=notes, **package
+        )
+        counts["DeploymentChangedTrigger: a look that sees a change"], _ = site.count(
+            lambda: look(watch)
         )
         retry = {"baseline": before, "try_number": 2, **package}
         done("CreateRelease: retry, with the journal", CreateReleaseOperator, notes=notes, **retry)
@@ -266,6 +293,10 @@ def measure(size: int) -> dict[str, int]:
             Looks(ReleaseActiveSensor, **waiting).look
         )
         run = done("RunDeployment, with one look", RunDeploymentOperator, **where)
+        site.prod.runs.add(RunOutcome(message="no such table"))
+        counts["RunDeployment, with one look, and its job failed"], _ = site.count(
+            lambda: fail(RunDeploymentOperator, **where)
+        )
         sensor = Looks(JobGroupSensor, job_group_ids=run["job_group_ids"])
         counts["JobGroupSensor: one look, one job group"], _ = site.count(sensor.look)
         flows, recipe = {"trifacta_conn_id": _DEV}, site.dev.store.recipes()[0]
