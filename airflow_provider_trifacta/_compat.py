@@ -17,6 +17,7 @@ from airflow.exceptions import AirflowNotFoundException as AirflowNotFoundExcept
 if TYPE_CHECKING:  # types are checked against the newest Airflow
     from airflow.sdk import Asset as Asset
     from airflow.sdk import AssetAlias as AssetAlias
+    from airflow.sdk import AssetWatcher as AssetWatcher
     from airflow.sdk import BaseHook as BaseHook
     from airflow.sdk import BaseOperator as BaseOperator
     from airflow.sdk import BaseOperatorLink as BaseOperatorLink

@@ -18,7 +18,7 @@ from .client.errors import ConfigurationError
 from .client.texts import parse_id, shown
 
 if TYPE_CHECKING:
-    from airflow.sdk import AssetWatcher
+    from ._compat import AssetWatcher
 
 _FORM = "trifacta://HOST[:PORT][/BASE]/deployments/ID"
 #: An id as it is written: no sign, and no zero before it.

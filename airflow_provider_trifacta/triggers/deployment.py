@@ -193,9 +193,9 @@ class _Memory:
         :param look: the look
         """
         before, now = self._reported or {}, self._note_of(look)
+        self._reported = now
         if before.get("release_id") == now["release_id"]:
             return None
-        self._reported = now
 
         async def keep() -> None:
             self._unsaved = now
