@@ -271,7 +271,9 @@ def release_sensor(world: World, *, mode: str, there: bool) -> Asked:
     return asked
 
 
-def job_sensor(world: World, *, mode: str, there: bool) -> Asked:
+def job_sensor(world: World, *, mode: str, there: bool, fails: bool) -> Asked:
+    if fails:
+        world.prod.runs.add(RunOutcome(message="no such table"))
     (group,) = world.prod.store.run_deployment(world.deployment_id, user_id=TASK)
     world.clock.sleep(100 if there else 0)
     world.events_before = world.event_count()

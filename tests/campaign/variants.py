@@ -70,6 +70,7 @@ def draw_variant(chance: random.Random, flow: str, *, journal: bool) -> Variant:
         options |= {"two": yes(0.3)} if flow == "run flow" else {}
     elif flow.endswith("sensor"):
         options = {"mode": chance.choice(["poke", "reschedule", "deferrable"]), "there": yes(0.3)}
+        options |= {"fails": yes(0.2)} if flow == "job sensor" else {}
     elif flow == "group":
         fails = chance.choices(["none", "first", "second"], [6, 2, 2])[0]
         options = {"smoke_run": yes(0.75), "rules": yes(0.3), "fails": fails}
