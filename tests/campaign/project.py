@@ -69,6 +69,7 @@ from airflow_provider_trifacta.operators.run import RunFlowOperator, RunJobGroup
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.sensors.job_group import JobGroupSensor
 from airflow_provider_trifacta.sensors.release import ReleaseActiveSensor
+from airflow_provider_trifacta.triggers.deployment import DeploymentChangedTrigger
 from campaign.clock import Times, VirtualLoop
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "Answer",
     "BaseOperator",
     "CreateReleaseOperator",
+    "DeploymentChangedTrigger",
     "Emulator",
     "EmulatorOptions",
     "ExportFlowPackageOperator",

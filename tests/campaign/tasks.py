@@ -263,7 +263,7 @@ def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
                 if not process.dead:
                     raise
                 # Its process is gone, so nothing of it gets out any more.
-                loop.run_until_complete(_cancel_all())
+                loop.run_until_complete(cancel_all())
             loop.run_until_complete(loop.shutdown_default_executor())
         if not process.dead:
             world.given.append(json.dumps(found.payload))
@@ -274,7 +274,7 @@ def _event_of(world: World, serialized: tuple[str, dict[str, Any]]) -> Any:
         world.clock.sleep(NOTICED_AFTER)
 
 
-async def _cancel_all() -> None:
+async def cancel_all() -> None:
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

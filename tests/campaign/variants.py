@@ -10,6 +10,7 @@ from typing import Any
 from campaign import flows
 from campaign.asked import Asked
 from campaign.group import promote
+from campaign.watch import watch
 from campaign.world import World
 
 
@@ -96,6 +97,7 @@ _FLOWS: dict[str, Callable[..., Asked]] = {
     "import": flows.import_flow,
     "release sensor": flows.release_sensor,
     "job sensor": flows.job_sensor,
+    "watch": watch,
     "group": promote,
 }
 FLOWS = tuple(_FLOWS)
