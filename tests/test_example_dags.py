@@ -502,7 +502,7 @@ def test_a_job_that_fails_leaves_its_log_in_the_tasks(example_dag, use_connectio
     with Emulator(EmulatorOptions(flows=flows, job_start_seconds=0, job_run_seconds=0)) as emulator:
         use_connection(emulator.url)
         if task == "jobs":
-            emulator.runs.add(RunOutcome("Complete"))
+            emulator.runs.add(RunOutcome(status="Complete"))
         emulator.runs.add(RunOutcome(message="no such table"))
         conf = {"recipe_name": emulator.store.recipes()[0].name}
         run, tasks = example_dag("run_flows_and_recipes", conf, "run_flow")
