@@ -1,5 +1,5 @@
 """``python -m airflow_provider_trifacta.package FILE``: shows what a flow package holds, from the
-file alone.
+file alone. With two files, it shows how they differ.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from .client.errors import PackageError
 from .client.texts import listed, shown, shown_within
-from .packages import Input, PackageReport, Target, open_package, report_on
+from .packages import Input, PackageReport, Target, compare, open_package, report_on
 
 #: Most rows of a section in print; ``--json`` has them all.
 _MOST_ROWS = 500
@@ -23,29 +23,34 @@ _LONGEST_ERROR = 2_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the report of a package.
+    """Print the report of a package, or how two packages differ.
 
     :param arguments: the command line; the process's own if it is left out
-    :returns: 0 if the file is a package, else 1
+    :returns: 0 if the files are packages, whether they differ or not; else 1
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_trifacta.package",
         description=(
             "Show what an exported Trifacta flow package holds, and what to do before it is"
-            " promoted."
+            " promoted. With two packages, show how the second differs from the first."
         ),
     )
     parser.add_argument("file", help="the ZIP that Trifacta exported")
+    parser.add_argument("new", nargs="?", help="a newer ZIP: show how it differs from the first")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the difference in Markdown instead of text"
+    )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document instead of text"
     )
     options = parser.parse_args(arguments)
+    if options.markdown and (options.new is None or options.json):
+        parser.error("--markdown is for the difference of two packages, without --json")
     # The report has the warnings of the reader. Without this handler Python would print them as
     # well.
     logging.getLogger(__package__).addHandler(logging.NullHandler())
     try:
-        with open_package(options.file) as package:
-            report = report_on(package)
+        text = _difference(options) if options.new else _report(options)
     except (PackageError, OSError) as error:
         sys.stderr.write(f"FAILED: {shown(error, _LONGEST_ERROR)}\n")
         return 1
@@ -53,10 +58,24 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(
             errors="backslashreplace"
         )  # a terminal may not know all characters of a name
-    sys.stdout.write(
-        f"{json.dumps(report.as_dict(), indent=2) if options.json else as_text(report)}\n"
-    )
+    sys.stdout.write(f"{text}\n")
     return 0
+
+
+def _report(options: argparse.Namespace) -> str:
+    with open_package(options.file) as package:
+        report = report_on(package)
+    return json.dumps(report.as_dict(), indent=2) if options.json else as_text(report)
+
+
+def _difference(options: argparse.Namespace) -> str:
+    with open_package(options.file) as old, open_package(options.new) as new:
+        difference = compare(old, new)
+    if options.json:
+        return json.dumps(difference.as_dict(), indent=2)
+    if options.markdown:
+        return difference.as_markdown(_MOST_ROWS)
+    return difference.as_text(_MOST_ROWS)
 
 
 def as_text(report: PackageReport) -> str:

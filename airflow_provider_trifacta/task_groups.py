@@ -108,6 +108,7 @@ def promote_flow(
     create_intermediate_dirs: bool = False,
     dry_run: bool = True,
     on_warnings: str = "log",
+    compare_with: Any = None,
     run_parameters: Any = None,
     roll_back: bool = True,
     deferrable: bool | None = None,
@@ -171,6 +172,8 @@ def promote_flow(
     :param create_intermediate_dirs: as for :class:`.ExportFlowPackageOperator`
     :param dry_run: whether to try the import first
     :param on_warnings: ``"fail"`` to stop if the dry run has warnings, or ``"log"``
+    :param compare_with: as for :class:`.DryRunReleaseOperator`; the report of ``dry_run`` says how
+        the exported package differs from it (templated)
     :param smoke_run: whether to run the deployment once, which writes to production as every run of
         it does. There is no default, because only the caller can decide to run production
     :param run_parameters: parameters of the smoke run, by name, for example an output path of its
@@ -243,7 +246,11 @@ def promote_flow(
         if dry_run:
             steps.append(
                 DryRunReleaseOperator(
-                    task_id="dry_run", on_warnings=on_warnings, **package, **where
+                    task_id="dry_run",
+                    on_warnings=on_warnings,
+                    compare_with=compare_with,
+                    **package,
+                    **where,
                 )
             )
         before = [step.task_id for step in steps]
@@ -298,7 +305,13 @@ def promote_flow(
             if roll_back
             else None
         )
-        promoted = ConfirmGroupOperator(task_id="promoted", outlets=list(outlets or ()), **end)
+        promoted = ConfirmGroupOperator(
+            task_id="promoted",
+            # It comes last before the upload.
+            dry_run_task=before[-1] if dry_run else None,
+            outlets=list(outlets or ()),
+            **end,
+        )
         for step, after in zip(steps, [*steps[1:], promoted], strict=True):
             step.set_downstream(after)
         if undo:

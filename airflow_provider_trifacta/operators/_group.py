@@ -21,6 +21,7 @@ from ..client.errors import (
     InvalidInputError,
     TrifactaError,
 )
+from ..client.texts import listed, sentence
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.ending import (
@@ -32,6 +33,7 @@ from ..promotion.ending import (
     whose_is_live,
 )
 from ..promotion.ending import PromotionTasks as PromotionTasks
+from ..promotion.freight import freight_made, place_in_words
 from ..promotion.rollback import Undone, outlast, roll_back
 from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, Standing
 from ..promotion.status import PromotionStatus, Story, first_aid, place
@@ -587,6 +589,7 @@ class ConfirmGroupOperator(_GroupEnd):
     It needs the trigger rule ``all_done``. It judges for itself, reads how production stands, and
     says so. If the whole group was skipped, it is skipped too.
 
+    :param dry_run_task: the task whose report says what the release reads and writes; None for none
     :param waiting: as for ``_GroupEnd``
     :returns: the dict of the promotion. Each item is also pushed as an XCom key of its name, unless
         it is None. In every case the XCom ``promotion_status`` tells how production stands: the
@@ -600,6 +603,10 @@ class ConfirmGroupOperator(_GroupEnd):
     """
 
     template_fields = TrifactaOperator.template_fields
+
+    def __init__(self, *, dry_run_task: str | None = None, **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.dry_run_task = dry_run_task
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge what the steps say, read how production stands, and tell it."""
@@ -739,6 +746,7 @@ class ConfirmGroupOperator(_GroupEnd):
             "release_id": status.release_id,
             "deployment_id": status.deployment_id,
             DEPLOYMENT_URL_KEY: status.deployment_url,
+            **self._freight(context, promotion),
         }
         attempt.tell(**promotion)
         known = {
@@ -746,6 +754,17 @@ class ConfirmGroupOperator(_GroupEnd):
         }
         attempt.announce_live(session.client, status.deployment_id, **known)
         return promotion
+
+    def _freight(self, context: Context, promotion: Mapping[str, Any]) -> dict[str, Any]:
+        """Repeat what the release reads and writes, if the dry run's report is about this import.
+
+        :param promotion: the dict of ``create_release``
+        """
+        report = _pull(context, self.dry_run_task, "report")
+        freight = freight_made(report, promotion) if isinstance(report, Mapping) else {}
+        for title, places in freight.items():
+            self.log.info("%s", sentence(f"{title}: {listed(map(place_in_words, places))}"))
+        return freight
 
 
 def _pull(context: Context, task_id: str | None, key: str = "return_value") -> Any:

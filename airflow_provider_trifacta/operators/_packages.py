@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from ..packages.flow_package import FlowPackage
 
 
+def open_from(path: Any, client: TrifactaClient) -> FlowPackage:
+    """Open a package of a path or a URL. The client only gives the size limit for a copy.
+
+    :param path: a path on the worker, or any URL of Airflow's object storage
+    :param client: the client
+    :raises PackageError: see :func:`~airflow_provider_trifacta.packages.flow_package.open_package`
+    :raises SourceError: the storage cannot be read
+    """
+    is_url = ":/" in str(path)  # a local path may hold that too, and open_source knows it
+    return open_source(path, client.config.max_package_size) if is_url else open_package(path)
+
+
 class PackageReader(TrifactaOperator):
     """An operator that reads a package.
 
@@ -48,10 +60,7 @@ class PackageReader(TrifactaOperator):
         :raises SourceError: the storage cannot be read; a retry may succeed
         """
         path, uuid = self.package_path, self.package_uuid
-        is_url = ":/" in str(path)  # a local path may hold that too, and open_source knows it
-        package = (
-            open_source(path, client.config.max_package_size) if is_url else open_package(path)
-        )
+        package = open_from(path, client)
         if not self._with_uuid or package.info.uuid == canonical_uuid(str(uuid)):
             return package
         with package:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from ..client.errors import DryRunFailedError
-from ..promotion.gate import DryRunReport, dry_run
+from ..client.errors import DryRunFailedError, PackageError, SourceError
+from ..packages import compare
+from ..promotion.gate import Comparison, DryRunReport, Scene, dry_run
 from ._base import Attempt, check_choice
-from ._packages import PackageOperator
+from ._packages import PackageOperator, open_from
+
+if TYPE_CHECKING:
+    from ..client import TrifactaClient
+    from ..packages.flow_package import FlowPackage
 
 
 def refuse_problems(
@@ -40,8 +46,11 @@ class DryRunReleaseOperator(PackageOperator):
 
     It fails on errors that the server reports, and on objects of the package that the server would
     drop. It also fails on each connection of the package that no object rule maps and that the
-    instance does not have, and says which rule to write. It warns about parameterised datasets,
-    because no import rule changes their path. It writes nothing, so a retry or clear checks again.
+    instance does not have, and says which rule to write.
+
+    Its report says what the release will read and write after the import rules, and what is live
+    now. It warns about what no import rule changes, because production would read and write where
+    the source instance does. It writes nothing, so a retry or clear checks again.
 
     API page: API Releases Create DryRun v4.
 
@@ -52,8 +61,12 @@ class DryRunReleaseOperator(PackageOperator):
         ``export.output["package_uuid"]``; any package if it is left out (templated)
     :param trifacta_conn_id: the Airflow connection of the production instance (templated)
     :param on_warnings: what to do if there are only warnings: ``"log"`` them, or ``"fail"``
+    :param compare_with: another package, such as the one that is live: a path or a URL as for
+        ``package_path``. The report says how the package differs from it. If it cannot be read,
+        that is a warning (templated)
     :returns: the report as a dict with ``package_uuid``, ``flows``, ``problems``, ``warnings``,
-        ``import_rule_changes`` and ``deleted_objects``. These XComs are pushed before the task
+        ``import_rule_changes``, ``deleted_objects``, ``reads``, ``writes``, ``exported_at``,
+        ``scene`` and ``comparison``. These XComs are pushed before the task
         fails: ``report`` (the same), ``report_text`` (for people, in Markdown), ``package_uuid``,
         ``deployment_id``, ``deployment_url``
     :raises AirflowFailException: problems were found (with ``on_warnings="fail"`` also warnings),
@@ -61,11 +74,19 @@ class DryRunReleaseOperator(PackageOperator):
     :raises TrifactaError: for other errors
     """
 
-    template_fields = PackageOperator.template_fields
+    template_fields: Sequence[str] = (*PackageOperator.template_fields, "compare_with")
 
-    def __init__(self, *, package_path: str, on_warnings: str = "log", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        package_path: str,
+        on_warnings: str = "log",
+        compare_with: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(package_path=package_path, **kwargs)
         self.on_warnings = on_warnings
+        self.compare_with = compare_with
 
     def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Try the import and report."""
@@ -80,7 +101,9 @@ class DryRunReleaseOperator(PackageOperator):
         with client, self.open_package(client) as package:
             deployment_id = target.find(client)
             attempt.tell_deployment(client, deployment_id, package_uuid=package.info.uuid)
-            report = dry_run(client, deployment_id, package)
+            scene = Scene.read(client, deployment_id)
+            comparison = self._comparison(client, package, scene)
+            report = dry_run(client, deployment_id, package, scene=scene, comparison=comparison)
         attempt.tell(report=report.as_dict(), report_text=report.as_text())
         self.log.info("%s", report.as_text())
         self.log.info(
@@ -92,3 +115,21 @@ class DryRunReleaseOperator(PackageOperator):
         )
         refuse_problems(report, self.on_warnings, deployment_id)
         return report.as_dict()
+
+    def _comparison(
+        self, client: TrifactaClient, package: FlowPackage, scene: Scene
+    ) -> Comparison | None:
+        """Compare the package with the other one, None if none was given."""
+        if self.compare_with is None:
+            return None
+        path = str(self.compare_with)
+        try:
+            with open_from(path, client) as other:
+                difference = compare(other, package)
+        except (PackageError, SourceError) as error:
+            if error.retryable:
+                raise
+            return Comparison(path, why_not=str(error))
+        live = scene.live_package_uuid
+        shown_live = None if live is None else live == difference.old.uuid
+        return Comparison(path, difference, shown_live=shown_live)

@@ -166,7 +166,9 @@ class ImportFlowPackageOperator(PackageReader):
     :returns: a dict with ``flow_ids``, ``primary_flow_ids``, ``flows`` (dicts with ``id``, ``name``
         and ``primary``), ``flow_urls``, ``package_uuid`` and ``outcome`` (``created``, or
         ``joined`` if an earlier try made the flows). Each is also pushed as an XCom key of that
-        name, unless it is unknown, which is None in the dict
+        name, unless it is unknown, which is None in the dict. If the upload was tried first, the
+        XComs ``report`` and ``report_text`` say what the flows read and write, as those of
+        :class:`.DryRunReleaseOperator` do
     :raises AirflowFailException: for errors that a retry cannot fix
     :raises TrifactaError: for other errors
     """
@@ -192,7 +194,7 @@ class ImportFlowPackageOperator(PackageReader):
         self.environment_parameters = environment_parameters
         self.dry_run_first = dry_run_first
 
-    def _act(self, attempt: Attempt) -> None:
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
         """Check the package, import it once, and tell the new flows."""
         folder_id = None if self.folder_id is None else parse_id(self.folder_id, "folder_id")
         self.log.info(
@@ -212,12 +214,17 @@ class ImportFlowPackageOperator(PackageReader):
                 client, package, mappings, folder_id=folder_id, tries=tries, progress=self.progress
             )
             outcome, made = importer.run(
-                lambda: self._refuse_problems(importer) if self.dry_run_first else None
+                lambda: self._try(importer, attempt) if self.dry_run_first else None
             )
             self._finish(client, attempt, outcome, made)
+        # A try that joins an earlier import makes no report.
+        reported = ("report", "report_text")
+        return {key: fact for key, fact in attempt.facts.items() if key not in reported}
 
-    def _refuse_problems(self, importer: WorkspaceImporter) -> None:
+    def _try(self, importer: WorkspaceImporter, attempt: Attempt) -> None:
+        """Try the import, tell what it will read and write, and refuse it if it has problems."""
         report = importer.dry_run()
+        attempt.tell(report=report.as_dict(), report_text=report.as_text())
         self.log.info("%s", report.as_text())
         refuse_problems(report, "log")
 

@@ -10,6 +10,11 @@ from .contents import Target as Target
 from .definition import ContainedFlow as ContainedFlow
 from .definition import PackageConnection as PackageConnection
 from .definition import PackageInfo as PackageInfo
+from .difference import FieldChange as FieldChange
+from .difference import PackageChange as PackageChange
+from .difference import PackageDifference as PackageDifference
+from .difference import PackageSide as PackageSide
+from .difference import compare as compare
 from .flow_package import FlowPackage as FlowPackage
 from .flow_package import open_package as open_package
 from .report import MappedConnection as MappedConnection

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..client.models import rows_within, within
@@ -17,6 +17,8 @@ from .definition import id_of, text_of
 
 _Value = TypeVar("_Value")
 _Names = Mapping[int | None, str | None]
+#: Documents that an instance converts before it reads them, by the end of the path.
+_DOCUMENTS = {(".xlsx", ".xls", ".xlsm"): "Excel", (".pdf",): "PDF"}
 #: Characters of a name that count when names are sorted.
 _SORTED_BY = 100
 
@@ -32,6 +34,9 @@ class Input:
     :param parameterised: whether the package marks it as dynamic (``isDynamic``). Such a dataset
         has parameters in its path, or is a query. **No import rule changes its path**
     :param parameters: names of the parameters in its path
+    :param converted: what the file is converted from: ``Google Sheets``, ``Excel`` or ``PDF``;
+        ``a document`` if the package marks it as converted and shows no more; None for other inputs
+    :param table: the name of the table without its schema; None for other inputs
     """
 
     id: int | None
@@ -42,6 +47,8 @@ class Input:
     connection: str | None
     parameterised: bool
     parameters: list[str]
+    converted: str | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Target:
     :param format: format of the file, or the type of database
     :param action: what happens to existing data, such as ``append``
     :param connection: name of the package's connection that writes it
+    :param table: the name of the table without its schema; None for a file
+    :param parameters: names of the parameters in its path
     """
 
     kind: str
@@ -71,6 +80,8 @@ class Target:
     format: str | None
     action: str | None
     connection: str | None
+    table: str | None = None
+    parameters: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ def read_contents(definition: Mapping[str, Any]) -> Contents:
     scripts = _known(
         (row.get("id"), text_of(row.get("name")))
         for table in ("editablescripts", "recipes")
-        for _, row in _everywhere(data, table)
+        for _, row in everywhere(data, table)
     )
     recipes = _recipes(data, scripts)
     return Contents(
@@ -122,7 +133,7 @@ def _known(pairs: Iterable[tuple[object, _Value]]) -> dict[int | None, _Value]:
     return {known: value for given, value in pairs if (known := id_of(given))}
 
 
-def _everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
+def everywhere(data: object, table: str) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
     """Find the rows of a table in the whole package and within its flows, each with its
     flow's id.
     """
@@ -139,7 +150,7 @@ def _sortable(name: str | None) -> tuple[str, str]:
 
 
 def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
-    flows = _known((node.get("scriptId"), flow) for flow, node in _everywhere(data, "flownodes"))
+    flows = _known((node.get("scriptId"), flow) for flow, node in everywhere(data, "flownodes"))
     locations = _known((row.get("id"), row) for row in rows_within(data, "storagelocations"))
     tables = _known(
         (row.get("datasourceId"), row) for row in rows_within(data, "relationalsources")
@@ -149,7 +160,7 @@ def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
         parameters[dataset].append(name)
     parameters.pop(None, None)
     found = []
-    for flow, row in _everywhere(data, "datasources"):
+    for flow, row in everywhere(data, "datasources"):
         own, script = id_of(row.get("id")), id_of(row.get("parsingScriptId"))
         location = within(row, "storageLocation") or locations.get(
             id_of(row.get("storageLocationId")), {}
@@ -159,10 +170,6 @@ def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
         # not grow out of bounds.
         table = within(row, "relationalsource") or tables.pop(own, {})
         kind, path = _what_is_read(row, location, table)
-        nested = (
-            text_of(within(one, "runParameterEdit").get("overrideKey"))
-            for one in rows_within(row, "runParameters")
-        )
         found.append(
             Input(
                 id=own,
@@ -172,7 +179,9 @@ def _inputs(data: object, scripts: _Names, connections: _Names) -> list[Input]:
                 path=path,
                 connection=connections.get(id_of(row.get("connectionId"))),
                 parameterised=row.get("isDynamic") is True,
-                parameters=[*filter(None, nested), *parameters.pop(own, [])],
+                parameters=[*_parameter_names(row), *parameters.pop(own, [])],
+                converted=_converted(row, location) if kind == "file" else None,
+                table=text_of(table.get("tableName")) if kind == "table" else None,
             )
         )
     return sorted(found, key=lambda one: _sortable(one.name))
@@ -186,6 +195,28 @@ def _what_is_read(
     if table:
         return "table", _joined(".", table.get("relationalPath"), table.get("tableName"))
     return "file", _uri(row, location)
+
+
+def _parameter_names(row: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parameters that stand within a row, since 6.8."""
+    names = [
+        text_of(within(parameter, "runParameterEdit").get("overrideKey"))
+        for parameter in rows_within(row, "runParameters")
+    ]
+    return [name for name in names if name]
+
+
+def _converted(row: Mapping[str, Any], location: Mapping[str, Any]) -> str | None:
+    """Tell from which document a file is converted, None for a plain file."""
+    kind = (text_of(location.get("type")) or "").lower()
+    whole = (text_of(location.get("fullUri")) or "").lower()
+    path = (text_of(location.get("path")) or whole).lower()
+    if kind == "gsheets" or whole.startswith("gsheets:"):
+        return "Google Sheets"
+    for endings, name in _DOCUMENTS.items():
+        if path.endswith(endings):
+            return name
+    return "a document" if row.get("isConverted") is True else None
 
 
 def _joined(between: str, texts: object, *more: object) -> str | None:
@@ -223,8 +254,8 @@ def _flat_parameters(data: object) -> Iterator[tuple[int | None, str]]:
 
 def _recipes(data: object, names: _Names) -> dict[int | None, Recipe]:
     """Return the recipes by the node of the flow that they stand at."""
-    nodes = list(_everywhere(data, "flownodes"))
-    datasets = {id_of(row.get("parsingScriptId")) for _, row in _everywhere(data, "datasources")}
+    nodes = list(everywhere(data, "flownodes"))
+    datasets = {id_of(row.get("parsingScriptId")) for _, row in everywhere(data, "datasources")}
     datasets |= {id_of(node.get("scriptId")) for _, node in nodes if node.get("wrangled") is False}
     return {
         id_of(node.get("id")): Recipe(script, names[script], flow)
@@ -239,7 +270,7 @@ def _outputs(data: object, recipes: Mapping[int | None, Recipe], names: _Names) 
         for row in rows_within(data, kind):
             apart[id_of(row.get("outputObjectId"))].append((kind, row))
     outputs = []
-    for flow, row in _everywhere(data, "outputobjects"):
+    for flow, row in everywhere(data, "outputobjects"):
         output_id, manual, recipe = (
             id_of(row.get("id")),
             row.get("isAdhoc"),
@@ -266,14 +297,13 @@ def _outputs(data: object, recipes: Mapping[int | None, Recipe], names: _Names) 
 
 def _file(row: Mapping[str, Any], connection: str | None) -> Target:
     path, form, action = (text_of(row.get(key)) for key in ("path", "format", "action"))
-    return Target("file", path, form, action, connection)
+    return Target("file", path, form, action, connection, parameters=_parameter_names(row))
 
 
 def _table(row: Mapping[str, Any], connection: str | None) -> Target:
     path = _joined(".", row.get("path"), row.get("tableName"))
-    return Target(
-        "table", path, text_of(row.get("targetType")), text_of(row.get("action")), connection
-    )
+    form, action, table = (text_of(row.get(key)) for key in ("targetType", "action", "tableName"))
+    return Target("table", path, form, action, connection, table, _parameter_names(row))
 
 
 #: How to read what an output writes, by table.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..client.calls import MultipartFile
 from ..client.errors import (
@@ -89,7 +89,11 @@ class FlowPackage:
         """What the flows are made of. It is read on first use, because a promotion does not need
         it.
         """
-        return read_contents(parse_definition(self._definition, self._where))
+        return read_contents(self.parse())
+
+    def parse(self) -> Mapping[str, Any]:
+        """Parse the flow definition once more. It may take far more memory than the file."""
+        return parse_definition(self._definition, self._where)
 
     def __enter__(self) -> FlowPackage:
         return self

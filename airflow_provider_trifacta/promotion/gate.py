@@ -3,31 +3,138 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import BadRequestError, TrifactaError
 from ..client.imports import dropped_objects
+from ..client.models import parse_time
 from ..client.retries import refuses_form
-from ..client.texts import listed, quoted, shown, shown_json, shown_within
+from ..client.texts import code_span, listed, quoted, shown, shown_json, shown_within
+from .freight import (
+    MOST_PLACES,
+    Freight,
+    Place,
+    Rules,
+    checked_with,
+    freight_of,
+    lines_of,
+    warnings_of,
+)
 from .rules import fitting_rules, leads_nowhere, refuses_to_show
+from .standing import Standing, shows_live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..client.client import TrifactaClient
     from ..client.models import Connection
-    from ..packages.contents import Input
     from ..packages.definition import PackageConnection
+    from ..packages.difference import PackageDifference
     from ..packages.flow_package import FlowPackage
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: How many problems and warnings are named one by one, and how many entries of a server's list go
 #: to an XCom.
 _MOST_NAMED = 100
 #: Characters of one of them. The texts from outside in it are cut already.
 _MOST_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an approver needs to know beside the import itself.
+
+    :param deployment_id: the deployment
+    :param deployment_name: its name; None if it is unknown
+    :param live_release_id: the release that is live; None for none
+    :param live_since: when that release was changed last, so that it is live since then at the
+        latest; None if it is unknown
+    :param live_package_uuid: the package uuid that the live release shows
+    :param unread: why what is live is not known; empty if it was read
+    """
+
+    deployment_id: int
+    deployment_name: str | None = None
+    live_release_id: int | None = None
+    live_since: str | None = None
+    live_package_uuid: str | None = None
+    unread: str = ""
+
+    @classmethod
+    def read(cls, client: TrifactaClient, deployment_id: int) -> Scene:
+        """Read the deployment, and what is live in it. What this user may not read stays unknown.
+
+        :param client: the instance
+        :param deployment_id: the deployment
+        :raises TrifactaError: it cannot be read for a reason that may pass
+        """
+        unread: list[str] = []
+        deployment = _read(lambda: client.deployments.get(deployment_id), unread)
+        standing = _read(
+            lambda: Standing(deployment_id, client.releases.list(deployment_id, until=shows_live)),
+            unread,
+        )
+        live = standing.live if standing else None
+        changed = live.updated_at if live else None
+        return cls(
+            deployment_id,
+            deployment.name if deployment else None,
+            live.id if live else None,
+            changed.isoformat() if changed else None,
+            live.package_uuid if live else None,
+            "" if standing else " ".join(unread),
+        )
+
+    def as_text(self) -> str:
+        """Return it as sentences of Markdown."""
+        name = f"{code_span(self.deployment_name)} ({self.deployment_id})"
+        where = name if self.deployment_name else str(self.deployment_id)
+        return f"Deployment: {where}. {self._live}"
+
+    @property
+    def _live(self) -> str:
+        if self.unread:
+            return "What is live now could not be read."
+        if self.live_release_id is None:
+            return "No release is live now."
+        since = f", since {_moment(self.live_since)} at the latest" if self.live_since else ""
+        return f"Live now: release {self.live_release_id}{since}."
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the package differs from another one.
+
+    :param path: where the other package is
+    :param difference: what is different; None if the other package could not be compared
+    :param why_not: why it could not be compared
+    :param shown_live: whether the live release shows the other package's uuid; None if no release
+        is live, or that was not read
+    """
+
+    path: str
+    difference: PackageDifference | None = None
+    why_not: str = ""
+    shown_live: bool | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON, with the first changes."""
+        difference = self.difference.as_dict(_MOST_NAMED) if self.difference else None
+        return {**vars(self), "path": shown(self.path), "difference": difference}
+
+    def lines(self) -> list[str]:
+        """Return it as lines of Markdown."""
+        if self.difference is None:
+            return ["**Changes of the package**", "", f"* Not compared: {code_span(self.why_not)}"]
+        live = {True: "it is live now", False: "the live release shows another package", None: ""}
+        known = live[self.shown_live]
+        note = f" ({known})" if known else ""
+        title = f"**Changes since package {code_span(self.difference.old.uuid)}**{note}"
+        return [title, "", *self.difference.markdown_lines(_MOST_NAMED)]
 
 
 @dataclass(frozen=True)
@@ -40,6 +147,11 @@ class DryRunReport:
     :param warnings: what may go wrong later, in the jobs of the release
     :param import_rule_changes: what the import rules would change, as the server tells it
     :param deleted_objects: what the import would leave out, as the server tells it
+    :param reads: what the flows would read
+    :param writes: what the flows would write
+    :param exported_at: when the package was exported, as ISO 8601; None if it does not say
+    :param scene: the deployment, and what is live in it; None if that was not read
+    :param comparison: how the package differs from another one; None if none was given
     """
 
     package_uuid: str
@@ -48,16 +160,27 @@ class DryRunReport:
     warnings: list[str]
     import_rule_changes: Any = field(default_factory=dict)
     deleted_objects: Any = field(default_factory=dict)
+    reads: list[Place] = field(default_factory=list)
+    writes: list[Place] = field(default_factory=list)
+    exported_at: str | None = None
+    scene: Scene | None = None
+    comparison: Comparison | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, for XCom."""
         lists = ("flows", "import_rule_changes", "deleted_objects")
-        return vars(self) | {key: shown_within(getattr(self, key), _MOST_NAMED) for key in lists}
+        plain = vars(self) | {key: shown_within(getattr(self, key), _MOST_NAMED) for key in lists}
+        for key in ("reads", "writes"):
+            plain[key] = [place.as_dict() for place in getattr(self, key)[:MOST_PLACES]]
+        plain["scene"] = shown_within(asdict(self.scene)) if self.scene else None
+        plain["comparison"] = self.comparison.as_dict() if self.comparison else None
+        return plain
 
     def as_text(self) -> str:
         """Return it in Markdown for a reader, for example as the body of an approval."""
         flows = listed(self.flows) or "unknown"
         lines = [f"Import of package `{self.package_uuid}` (flows: {flows})", ""]
+        lines += self._about()
         for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
             if entries:
                 lines += [
@@ -66,6 +189,10 @@ class DryRunReport:
                     *(f"* {shown(entry, _MOST_CHARACTERS)}" for entry in entries),
                     "",
                 ]
+        lines += lines_of("Reads", self.reads)
+        lines += lines_of("Writes", self.writes)
+        if self.comparison:
+            lines += [*self.comparison.lines(), ""]
         lines += [
             "**Changed by import rules**",
             "",
@@ -78,6 +205,19 @@ class DryRunReport:
                 f" problem{', only the warnings above' if self.warnings else ''}."
             )
         return "\n".join(lines).strip()
+
+    def _about(self) -> list[str]:
+        """Say when the package was exported, and what is live where it goes."""
+        parts = [self.scene.as_text()] if self.scene else []
+        if self.exported_at:
+            parts.append(f"The package was exported at {_moment(self.exported_at)}.")
+        return [" ".join(parts), ""] if parts else []
+
+
+def _moment(text: str | None) -> str:
+    """Return a time of a report in words."""
+    time = parse_time(text)
+    return time.in_timezone("UTC").format("YYYY-MM-DD HH:mm:ss [UTC]") if time else "unknown"
 
 
 def _changes(changes: object) -> list[str]:
@@ -101,48 +241,68 @@ def _first(entries: list[str]) -> list[str]:
     return entries if more <= 0 else [*entries[:_MOST_NAMED], f"and {more} more"]
 
 
-def dry_run(client: TrifactaClient, deployment_id: int, package: FlowPackage) -> DryRunReport:
+def dry_run(
+    client: TrifactaClient,
+    deployment_id: int,
+    package: FlowPackage,
+    *,
+    scene: Scene | None = None,
+    comparison: Comparison | None = None,
+) -> DryRunReport:
     """Try an import without making a release (API Releases Create DryRun v4).
 
-    The server reports some problems, and this function finds two more. Each connection of the
-    package must be mapped by an object rule or exist in the instance, or the jobs of the release
-    fail later. And no import rule changes what a parameterised dataset reads, so each one is a
+    The server reports some problems, and this function finds more. Each connection of the package
+    must be mapped by an object rule or exist in the instance, or the jobs of the release fail
+    later. And it tells what the release will read and write: what no import rule changes is a
     warning.
 
     :param client: the instance
     :param deployment_id: the deployment
     :param package: the open package
+    :param scene: the deployment and what is live in it, for the report
+    :param comparison: how the package differs from another one, for the report
     :returns: the report, with all problems that were found
     :raises TrifactaError: the dry run could not be made
     """
+
+    def rules(kind: str) -> list[Any]:
+        return [rule.rule for rule in client.import_rules.list(deployment_id, kind)]
+
     return Gate(
         client,
         package,
         lambda: client.releases.dry_run(deployment_id, package.body()),
-        lambda: [rule.rule for rule in client.import_rules.list(deployment_id, "object")],
+        lambda: rules("object"),
         _rule_to_write,
-        [_warning(one) for one in package.contents.inputs if one.parameterised],
+        lambda: rules("value"),
+        scene=scene,
+        comparison=comparison,
     ).report()
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Tries an import, and checks where the connections of its package lead.
+    """Tries an import, and checks where it leads.
 
     :param client: the instance
     :param package: the open package
     :param try_out: makes the dry run, and returns its answer
-    :param rules: returns what maps connections, as object rules
+    :param object_rules: returns what maps connections, as object rules
     :param to_write: says what to write for a connection that leads nowhere
-    :param warnings: what is known already
+    :param value_rules: returns what changes paths, as value rules; None where an import changes no
+        path
+    :param scene: the deployment and what is live in it
+    :param comparison: how the package differs from another one
     """
 
     client: TrifactaClient
     package: FlowPackage
     try_out: Callable[[], Mapping[str, Any]]
-    rules: Callable[[], list[Any]]
+    object_rules: Callable[[], list[Any]]
     to_write: Callable[[PackageConnection], str]
-    warnings: Sequence[str] = ()
+    value_rules: Callable[[], list[Any]] | None = None
+    scene: Scene | None = None
+    comparison: Comparison | None = None
 
     def report(self) -> DryRunReport:
         """Try the import.
@@ -167,8 +327,12 @@ class Gate:
         dropped = dropped_objects(answer.get("deletedObjects"))
         if dropped:
             problems.append(f"The import would drop objects of the package: {shown_json(dropped)}.")
-        unmapped, unchecked = self._check_connections(info.connections)
-        problems, found = _first(problems + unmapped), _first(unchecked + list(self.warnings))
+        unreadable: list[str] = []
+        rules = self._rules(info.connections, unreadable)
+        unmapped, unchecked = self._check_connections(info.connections, rules, unreadable)
+        freight, warnings = self._freight(rules, answer)
+        problems = _first(problems + unmapped)
+        found = _first(unchecked + warnings + self._not_compared)
         for warning in found:
             log.warning("%s", warning)
         return DryRunReport(
@@ -178,23 +342,65 @@ class Gate:
             warnings=found,
             import_rule_changes=answer.get("importRuleChanges") or {},
             deleted_objects=answer.get("deletedObjects") or {},
+            reads=freight.reads,
+            writes=freight.writes,
+            exported_at=info.exported_at.isoformat() if info.exported_at else None,
+            scene=self.scene,
+            comparison=self.comparison,
         )
 
+    @property
+    def _not_compared(self) -> list[str]:
+        if self.comparison is None or not self.comparison.why_not:
+            return []
+        path, why = quoted(self.comparison.path), shown(self.comparison.why_not)
+        return [f"The package was not compared with {path}: {why}"]
+
+    def _rules(self, connections: Sequence[PackageConnection], unreadable: list[str]) -> Rules:
+        """Read what the import goes by, as far as the package needs it.
+
+        :param connections: the connections of the package
+        :param unreadable: gets the reasons why the rules or the connections of the instance cannot
+            be read
+        """
+        if not connections:
+            return Rules()
+        local = _read(self.client.connections.list, unreadable)
+        return Rules(_read(self.object_rules, unreadable), (), local)
+
+    def _freight(self, rules: Rules, answer: Mapping[str, Any]) -> tuple[Freight, list[str]]:
+        """Tell what the release reads and writes, and what to warn of."""
+        if self.value_rules is None:
+            freight = freight_of(self.package, rules)
+            return freight, warnings_of(freight, "import into a workspace")
+        contents, unread = self.package.contents, list[str]()
+        if contents.inputs or contents.outputs:
+            rules = replace(rules, value_rules=_read(self.value_rules, unread))
+        freight, doubts = checked_with(
+            freight_of(self.package, rules), answer.get("importRuleChanges")
+        )
+        warnings = [*warnings_of(freight), *doubts]
+        if unread:
+            what = "Whether import rules change the paths could not be checked."
+            warnings.append(" ".join([what, *unread]))
+        return freight, warnings
+
     def _check_connections(
-        self, connections: Sequence[PackageConnection]
+        self,
+        connections: Sequence[PackageConnection],
+        rules: Rules,
+        unreadable: Sequence[str],
     ) -> tuple[list[str], list[str]]:
         """Find the package's connections that would lead nowhere.
 
+        :param connections: the connections of the package
+        :param rules: what the import goes by
+        :param unreadable: why a part of that is not known
         :returns: the problems, and warnings about connections that could not be checked
         """
-        if not connections:
-            return [], []
-        unreadable: list[str] = []
-        local = _read(self.client.connections.list, unreadable)
-        rules = _read(self.rules, unreadable)
         problems, unchecked = [], []
         for connection in connections:
-            problem = self._what_is_wrong(connection, rules or [], local)
+            problem = self._what_is_wrong(connection, rules.object_rules or [], rules.local)
             if problem and not unreadable:
                 problems.append(problem)
             elif problem:
@@ -237,19 +443,9 @@ class Gate:
         return f"{what} {self.to_write(connection)}"
 
 
-def _warning(dataset: Input) -> str:
-    what = shown(dataset.path or "unknown")
-    named = f" (parameters: {listed(dataset.parameters)})" if dataset.parameters else ""
-    return (
-        f"The dataset {quoted(dataset.name)} is parameterised: no import rule reaches its"
-        f" {'path' if dataset.kind == 'file' else dataset.kind} {what}{named}. Production would"
-        " read what the source instance reads."
-    )
-
-
-def _read(read: Callable[[], list[Any]], unreadable: list[str]) -> list[Any] | None:
-    """Read a list. If this user may not read it, note why and return None: that alone must not stop
-    a promotion.
+def _read(read: Callable[[], T], unreadable: list[str]) -> T | None:
+    """Read a list or an object. If this user may not read it, note why and return None: that alone
+    must not stop a promotion.
     """
     try:
         return read()

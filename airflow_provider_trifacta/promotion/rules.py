@@ -186,7 +186,7 @@ def fitting_rules(
     connection: PackageConnection, rules: Iterable[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """Return the object rules whose ``onCondition`` fits a connection of the package."""
-    return [rule for rule in rules if _meets(connection, rule.get("onCondition"), unknown=False)]
+    return [rule for rule in rules if meets(connection, rule.get("onCondition"), unknown=False)]
 
 
 def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
@@ -196,11 +196,11 @@ def leads_nowhere(rule: Mapping[str, Any], local: Iterable[Connection]) -> bool:
     :param local: the connections of the instance
     """
     return not any(
-        _meets(connection, rule.get("withCondition"), unknown=True) for connection in local
+        meets(connection, rule.get("withCondition"), unknown=True) for connection in local
     )
 
 
-def _meets(connection: object, condition: object, *, unknown: bool) -> bool:
+def meets(connection: object, condition: object, *, unknown: bool) -> bool:
     """Tell whether a connection meets a condition. Values are compared as text, as the API does.
 
     :param connection: a connection of the package or of the instance
