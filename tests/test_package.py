@@ -79,7 +79,8 @@ def test_the_json_has_the_documented_keys(write, capsys):
     ]
     assert list(document["flows"][0]) == ["id", "name", "primary"]
     assert list(document["inputs"][0]) == [
-        *("id", "name", "flow_id", "kind", "path", "connection", "parameterised", "parameters")
+        *("id", "name", "flow_id", "kind", "path", "connection", "parameterised", "parameters"),
+        *("converted", "table"),
     ]
     assert list(document["recipes"][0]) == ["id", "name", "flow_id"]
     assert list(document["outputs"][0]) == ["id", "recipe", "flow_id", "manual", "targets"]
@@ -89,6 +90,8 @@ def test_the_json_has_the_documented_keys(write, capsys):
         "format",
         "action",
         "connection",
+        "table",
+        "parameters",
     ]
     assert list(document["connections"][0]) == ["id", "name", "uuid", "type", "vendor", "rule"]
     section = HOWTO.read_text().split("## Look into a package")[1].split("\n## ")[0]
@@ -344,7 +347,16 @@ def test_a_disk_that_fails_is_told(write, capsys, monkeypatch):
     assert "Input/output error" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["a.zip", "b.zip"], ["--xml", "a.zip"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.zip", "b.zip", "c.zip"],
+        ["--xml", "a.zip"],
+        ["--markdown", "a.zip"],
+        ["--markdown", "--json", "a.zip", "b.zip"],
+    ],
+)
 def test_wrong_usage(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -213,11 +213,11 @@ def _mapped(connection: PackageConnection, rules: Rules) -> _Mapped:
         if not meets(current, rule.get("onCondition"), unknown=False):
             continue
         condition = rule.get("withCondition")
-        reached = [one for one in rules.local if meets(one, condition, unknown=False)]
+        # The API may not show the field that the condition asks for.
         possible = [one for one in rules.local if meets(one, condition, unknown=True)]
-        if len(reached) != 1 or len(possible) != 1:
+        if len(possible) != 1:
             return _Mapped(None, "unclear")
-        target = current = reached[0]
+        target = current = possible[0]
     if target is not None:
         return _Mapped(target.name, "changed")
     same = [one for one in rules.local if connection.uuid and one.uuid == connection.uuid]
@@ -404,29 +404,33 @@ def checked_with(freight: Freight, changes: object) -> tuple[Freight, list[str]]
     :param changes: ``importRuleChanges`` of the server; the shape of its items is not documented
     :returns: the same, with ``unclear`` where the two differ; and a warning if they do
     """
-    if not isinstance(changes, Mapping) or not isinstance(changes.get("value"), list):
+    if not isinstance(changes, Mapping):
         return freight, []
-    said = bool(changes["value"])
+    doubts = []
+    paths, connections = changes.get("value"), changes.get("object")
     moved = any(place.path != place.source_path for place in freight.places)
     unclear = any(place.change == "unclear" for place in freight.places)
-    if said == moved or (said and unclear):
+    if paths == [] and moved:
+        doubts.append("names no changed path, and rules of the deployment fit paths of the package")
+    elif isinstance(paths, list) and paths and not moved and not unclear:
+        doubts.append("names changed paths, and no rule of the deployment fits one of the package")
+    elif connections == [] and any(map(_is_mapped, freight.places)):
+        doubts.append("names no changed connection, and rules of the deployment fit one")
+    if not doubts:
         return freight, []
-    doubted = Freight(
-        [_doubted(place) for place in freight.reads], [_doubted(place) for place in freight.writes]
-    )
-    if said:
-        words = "names changed paths, and no rule of the deployment fits a path of the package"
-    else:
-        words = "names no changed path, and rules of the deployment fit paths of the package"
-    return doubted, [
-        f"The answer of the dry run {words}. So the paths in Reads and Writes are not certain."
+    reads = [_doubted(place) for place in freight.reads]
+    writes = [_doubted(place) for place in freight.writes]
+    return Freight(reads, writes), [
+        f"The answer of the dry run {doubts[0]}. So Reads and Writes are not certain."
     ]
 
 
+def _is_mapped(place: Place) -> bool:
+    return place.change == "changed" and place.path == place.source_path
+
+
 def _doubted(place: Place) -> Place:
-    if place.kind == "query" or place.change == "parameterised":
-        return place
-    return replace(place, change="unclear")
+    return place if place.change == "parameterised" else replace(place, change="unclear")
 
 
 def warnings_of(freight: Freight, mover: str = "import rule") -> list[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+from datetime import datetime, timezone
 
 import pytest
 from trifacta_emulator import Answer, Connection, Fault, LateCommit, Reset
@@ -57,7 +58,21 @@ def posts(emulator):
     return [call.path for call in emulator.calls if call.method != "GET"]
 
 
+#: A package of which rules change all that is fixed in it: the rules of :func:`moving`.
+MOVED = {"dataset_path": "s3://dev/in.csv", "output_path": "s3://dev/out.csv"}
 PARAMETERISED = {"dataset_path": "s3://dev/{region}.csv", "dataset_parameters": {"region": "eu"}}
+
+
+def moving(emulator):
+    """Let the deployment move everything from one bucket to another."""
+    emulator.store.replace_import_rules(
+        1, "value", [{"type": "s3Bucket", "on": "dev", "with": "prod"}]
+    )
+
+
+def others(warnings):
+    """Return the warnings without the one line about all that no rule touches."""
+    return [one for one in warnings if not one.startswith("As in the source, ")]
 
 
 # Warnings
@@ -81,7 +96,8 @@ def test_warnings_may_be_enough_to_fail(run, emulator, gate, fails):
 
 @both
 def test_without_warnings_nothing_fails(run, emulator, gate):
-    run(gate, on_warnings="fail")
+    moving(emulator)
+    run(gate, on_warnings="fail", package=MOVED)
     assert posts(emulator)[0] == DRY_RUN
 
 
@@ -91,7 +107,7 @@ def test_the_report_is_pushed_before_warnings_fail(run, execute):
         run(package=PARAMETERISED, on_warnings="fail")
     report = execute.ti.pushed["report"]
     assert report["problems"] == []
-    assert len(report["warnings"]) == 1
+    assert len(others(report["warnings"])) == 1
     assert report["warnings"][0] in execute.ti.pushed["report_text"]
 
 
@@ -113,15 +129,30 @@ def test_on_warnings_is_checked_before_anything_is_asked(run, emulator, gate, va
 
 
 def test_a_clean_report(run, emulator):
-    result, ti = run(package={"flow_name": "Daily Orders"})
+    moving(emulator)
+    result, ti = run(package={"flow_name": "Daily Orders", **MOVED})
+    changes = result.pop("import_rule_changes")
+    assert {kind: len(entries) for kind, entries in changes.items()} == {"object": 0, "value": 2}
+    places = {key: [place["path"] for place in result.pop(key)] for key in ("reads", "writes")}
+    assert places == {"reads": ["s3://prod/in.csv"], "writes": ["s3://prod/out.csv"]}
+    assert result.pop("exported_at")
     assert result == {
         "package_uuid": UUID,
         "flows": ["Daily Orders"],
         "problems": [],
         "warnings": [],
-        "import_rule_changes": {"object": [], "value": []},
         "deleted_objects": {},
+        "scene": {
+            "deployment_id": 1,
+            "deployment_name": "Orders",
+            "live_release_id": None,
+            "live_since": None,
+            "live_package_uuid": None,
+            "unread": "",
+        },
+        "comparison": None,
     }
+    result = ti.pushed["report"]
     assert ti.pushed == {
         "deployment_id": 1,
         "package_uuid": UUID,
@@ -143,8 +174,9 @@ def test_the_report_is_in_the_log(run, caplog):
 
 
 def test_it_may_be_run_again_and_again(run, emulator):
-    first, _ = run()
-    again, _ = run(try_number=2)
+    package = {"exported_at": datetime(2024, 5, 6, tzinfo=timezone.utc)}
+    first, _ = run(package=package)
+    again, _ = run(try_number=2, package=package)
     assert again == first
     assert emulator.store.releases() == ()
 
@@ -293,7 +325,7 @@ def test_what_cannot_be_read_is_a_warning_and_no_failure(run, emulator, path, ef
     result, ti = run(connections=[DEV])
     assert ti.pushed["report"] == result
     assert result["problems"] == []
-    (warning,) = result["warnings"]
+    warning = result["warnings"][0]
     assert "could not be checked: 'dev'. GET " in warning
     assert f"* {warning}" in ti.pushed["report_text"].splitlines()
 
@@ -313,7 +345,7 @@ def test_unreadable_import_rules_are_a_warning(run, start, caplog):
     emulator = start(import_rules_readable=False)
     emulator.store.create_connection("prod")
     result, _ = run(connections=[DEV])
-    (warning,) = result["warnings"]
+    warning = result["warnings"][0]
     assert "objectImportRules answered 404" in warning
     assert warning in caplog.text
 

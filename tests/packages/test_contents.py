@@ -53,7 +53,15 @@ def test_every_generation_tells_the_same(
 ):
     (one,) = built(generation=generation, **options)
     assert one == Input(
-        one.id, "orders.csv", one.flow_id, kind, path, connection, bool(parameters), parameters
+        one.id,
+        "orders.csv",
+        one.flow_id,
+        kind,
+        path,
+        connection,
+        bool(parameters),
+        parameters,
+        table="orders" if kind == "table" else None,
     )
     assert one.id is not None
     assert one.flow_id is not None

@@ -12,6 +12,7 @@ MEMBERS = {
     *("FlowPackage", "open_package", "PackageInfo", "ContainedFlow", "PackageConnection"),
     *("Contents", "Input", "Recipe", "Output", "Target"),
     *("PackageReport", "MappedConnection", "report_on"),
+    *("PackageDifference", "PackageChange", "FieldChange", "PackageSide", "compare"),
 }
 
 

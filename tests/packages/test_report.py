@@ -137,6 +137,7 @@ REAL_TARGETS = {
         "bigquery",
         "dropAndLoad",
         None,
+        "A000111_CoreAnswers",
     ),
     "flow_pricing__v8.6_json5_artifact": Target(
         "file",
@@ -210,7 +211,7 @@ def test_flat_outputs_find_their_tables_and_connections(report):
             "Upper",
             2,
             True,
-            [Target("table", "db.public.t", "postgres", "append", "warehouse")],
+            [Target("table", "db.public.t", "postgres", "append", "warehouse", "t")],
         ),
         Output(None, "Upper", 2, False, []),
     ]
