@@ -401,6 +401,7 @@ def test_examples_are_there_from_their_airflow_on():
         "run_flow": (2, 11),
         "staged_release": (2, 11),
         "staged_release_with_approval": (3, 1),
+        "what_changes": (2, 11),
     }
     here = tuple(map(int, version.split(".")[:2]))
     found = {name: dag for name, dag in bag.dags.items() if name in wanted}
@@ -472,6 +473,31 @@ def test_from_dev_to_prod_and_back_when_it_does_not_run(example_dag, instances, 
     assert str(tasks["announce"].state) == "upstream_failed"
     assert prod.store.active_release(1).id == good.id
     assert len(prod.store.releases(1)) == len(list(tmp_path.glob("*.zip"))) == 2
+
+
+def test_what_a_release_reads_writes_and_changes(example_dag, instances, tmp_path):
+    dev, prod = instances
+    (flow,) = dev.store.flows()
+    conf = {"flow_id": flow.id, "deployment_id": 1, "folder": str(tmp_path)}
+    run, tasks = example_dag("what_changes", conf)
+    assert run.state == "success"
+    report = result_of(tasks, "promote_flow.dry_run", "report")
+    assert report["comparison"]["difference"] is None, "the first run has nothing to compare with"
+    (read,) = result_of(tasks, "promote_flow.promoted", "reads")
+    assert (read["path"], read["change"]) == ("hdfs:///prod/orders.csv", "changed")
+    (written,) = result_of(tasks, "promote_flow.promoted", "writes")
+    assert written["change"] == "as_in_source"
+    assert result_of(tasks, "keep") == ["hdfs:///prod/orders.csv"]
+
+    dev.store.edit_flow(flow.id, dataset_path="/dev/2025/orders.csv")
+    first = prod.store.active_release(1)
+    run, tasks = example_dag("what_changes", conf)
+    assert run.state == "success"
+    report = result_of(tasks, "promote_flow.dry_run", "report")
+    (change,) = report["comparison"]["difference"]["changes"]
+    assert (change["kind"], change["what"], change["name"]) == ("changed", "input", "orders.csv")
+    assert report["comparison"]["shown_live"] is True
+    assert report["scene"]["live_release_id"] == first.id
 
 
 def test_a_flow_and_a_recipe_run_once_though_an_answer_is_lost(example_dag, use_connection):

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timezone
 
 import pytest
-from trifacta_emulator import Answer, Connection, Fault, LateCommit, Reset
+from trifacta_emulator import Answer, Connection, Fault, LateCommit, Reset, read_package
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
@@ -226,6 +226,49 @@ def test_what_rules_change_is_in_the_report(run, emulator):
     assert [change["newValue"] for change in changes] == ["wrangle-prod", "s3://wrangle-prod/b.csv"]
     for change in changes:
         assert f"* value: {json.dumps(change)}" in ti.pushed["report_text"].splitlines()
+
+
+# What changes
+
+
+@pytest.mark.usefixtures("emulator")
+def test_the_package_is_compared_with_another_one(run, make_package):
+    other = make_package(output_path="s3://dev/other.csv")
+    result, ti = run(package={"output_path": "s3://dev/b.csv"}, compare_with=str(other))
+    comparison = result["comparison"]
+    assert (comparison["why_not"], comparison["shown_live"]) == ("", None)
+    changes = [(one["kind"], one["what"]) for one in comparison["difference"]["changes"]]
+    assert changes == [("changed", "write_setting")]
+    assert "from `s3://dev/other.csv` to `s3://dev/b.csv`" in ti.pushed["report_text"]
+    assert json.loads(json.dumps(ti.pushed["report"])) == ti.pushed["report"]
+
+
+@pytest.mark.parametrize("of_live", [True, False])
+def test_whether_it_is_compared_with_what_is_live_is_told(run, emulator, make_package, of_live):
+    live, another = make_package(), make_package()
+    with live.open("rb") as file:
+        emulator.store.create_release(1, read_package(file))
+    result, _ = run(compare_with=str(live if of_live else another))
+    assert result["comparison"]["shown_live"] is of_live
+    assert result["scene"]["live_release_id"] == emulator.store.active_release(1).id
+
+
+@pytest.mark.usefixtures("emulator")
+@pytest.mark.parametrize("content", [None, b"<html>"])
+def test_a_package_that_cannot_be_compared_is_a_warning(run, tmp_path, content):
+    path = tmp_path / "old.zip"
+    if content:
+        path.write_bytes(content)
+    result, _ = run(compare_with=str(path))
+    assert result["problems"] == []
+    assert result["comparison"]["difference"] is None
+    assert str(path) in result["warnings"][-1]
+
+
+@pytest.mark.usefixtures("emulator")
+def test_a_package_that_cannot_be_compared_fails_where_warnings_do(run, fails, tmp_path):
+    with fails("DryRunFailedError"):
+        run(compare_with=str(tmp_path / "old.zip"), on_warnings="fail")
 
 
 # The gate is shut

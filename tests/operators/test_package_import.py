@@ -90,6 +90,9 @@ def test_the_new_flows_are_told(run, prod):
         "package_uuid": ti.pushed["package_uuid"],
         "outcome": "created",
     }
+    report = ti.pushed.pop("report")
+    assert [place["change"] for place in report["reads"] + report["writes"]] == ["as_in_source"] * 2
+    assert "**Reads of `Orders`**" in ti.pushed.pop("report_text")
     assert ti.pushed == result
 
 

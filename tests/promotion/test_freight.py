@@ -13,7 +13,7 @@ from trifacta_emulator import Answer, Connection, Emulator, EmulatorOptions, Fau
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.models import Connection as LocalConnection
 from airflow_provider_trifacta.packages.flow_package import open_package
-from airflow_provider_trifacta.promotion.freight import Rules, freight_of
+from airflow_provider_trifacta.promotion.freight import Rules, freight_made, freight_of
 from airflow_provider_trifacta.promotion.gate import Scene, dry_run
 
 pytestmark = pytest.mark.every_airflow
@@ -72,7 +72,7 @@ def test_paths_after_the_rules_are_those_of_the_server(report, generation):
     """The server names each change, and the report tells the same paths."""
     with Emulator(EmulatorOptions(product_version=GENERATIONS[generation])) as server:
         server.store.create_deployment("Orders")
-        rule = {"type": "fileLocation", "on": "/in/", "with": "/prod/in/"}
+        rule = {"type": "fileLocation", "on": "in/", "with": "prod/in/"}
         value_rules(server, TO_PROD, rule)
         found = report(server, generation=generation, **FILES)
     assert what(found.reads) == [
@@ -311,3 +311,23 @@ def test_a_scene_that_may_not_be_read_is_unknown(emulator, client, path):
     scene = Scene.read(client, 1)
     assert (scene.deployment_name is None) == (path == "/v4/deployments/1")
     assert bool(scene.unread) == (path == "/v4/releases")
+
+
+# What was made
+
+REPORT = {"package_uuid": "u", "reads": [{"path": "a"}], "writes": []}
+
+
+@pytest.mark.parametrize(
+    ("found", "made", "repeated"),
+    [
+        ({}, {}, True),
+        ({}, {"package_uuid": "another"}, False),
+        ({"import_rule_changes": {"value": [1, 2]}}, {"import_rule_changes": {"count": 2}}, True),
+        ({"import_rule_changes": {"value": [1, 2]}}, {"import_rule_changes": {"count": 1}}, False),
+        ({"import_rule_changes": {}}, {"import_rule_changes": {"count": 0}}, True),
+    ],
+)
+def test_only_the_report_of_this_import_is_repeated(found, made, repeated):
+    freight = freight_made({**REPORT, **found}, {"package_uuid": "u", **made})
+    assert freight == ({"reads": REPORT["reads"], "writes": []} if repeated else {})
