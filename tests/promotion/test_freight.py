@@ -240,11 +240,7 @@ def test_an_import_into_a_workspace_changes_no_path(emulator, make_package):
         found = WorkspaceImporter(client, package, mappings).dry_run()
     assert (found.reads[0].connection, found.reads[0].change) == ("orders prod", "changed")
     assert what(found.writes) == [
-        (
-            "s3://wrangle-dev/b.csv",
-            "as_in_source",
-        )
-        + ("s3://wrangle-dev/b.csv",)
+        ("s3://wrangle-dev/b.csv", "as_in_source", "s3://wrangle-dev/b.csv")
     ]
     (warning,) = found.warnings
     assert "s3://wrangle-dev/b.csv" in warning
