@@ -6,12 +6,12 @@ what it derives from samples of the data. So two exports of an unchanged flow ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from ..client.texts import code_span, quoted, shown, shown_within
+from ..client.texts import code_span, quoted, sentence, shown, shown_within
 from .flow_package import FlowPackage
 from .snapshot import Part, snapshot_of
 from .steps import Step
@@ -22,6 +22,8 @@ Kind = Literal["added", "removed", "changed"]
 #: by their number in the recipe.
 _MOST_PAIRS = 250_000
 _KINDS = ("flow", "connection", "input", "recipe", "step", "output", "write_setting", "parameter")
+#: What is told of a part that was added or removed.
+_NAMED_FIELDS = ("path", "tableName", "connection", "value", "transform")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -104,7 +106,8 @@ class PackageDifference:
         :param most: how many changes are named; all if it is left out
         """
         lines = [f"{sign} {_side(side)}" for sign, side in (("-", self.old), ("+", self.new))]
-        return "\n".join([*lines, "", *self._lines(quoted, "  ", most)])
+        changes = [f"  {line}" for line in self._lines(quoted, most, signs=True)]
+        return "\n".join([*lines, "", *changes])
 
     def as_markdown(self, most: int | None = None) -> str:
         """Return it in Markdown.
@@ -119,15 +122,19 @@ class PackageDifference:
 
         :param most: how many changes are named; all if it is left out
         """
-        return [f"* {line}" for line in self._lines(code_span, "", most)]
+        # A sign at the beginning of an item would begin another list.
+        return [f"* {sentence(line)}" for line in self._lines(code_span, most, signs=False)]
 
-    def _lines(self, show: Any, indent: str, most: int | None) -> Iterator[str]:
+    def _lines(
+        self, show: Callable[[object], str], most: int | None, *, signs: bool
+    ) -> Iterator[str]:
         if not self.changes:
-            yield f"{indent}nothing that is compared"
+            yield "nothing that is compared"
         for change in self.changes[:most]:
-            yield f"{indent}{_line(change, show)}"
+            sign = f"{_SIGNS[change.kind]} " if signs else ""
+            yield f"{sign}{_line(change, show)}"
         if most is not None and len(self.changes) > most:
-            yield f"{indent}and {len(self.changes) - most} more"
+            yield f"and {len(self.changes) - most} more"
 
 
 def compare(old: FlowPackage, new: FlowPackage) -> PackageDifference:
@@ -265,7 +272,9 @@ def _step_changes(part: Part, old: list[Step], new: list[Step]) -> Iterator[Pack
             kind = "added"
         elif right is None:
             kind = "removed"
-        words = FieldChange("step", left.words if left else None, right.words if right else None)
+        words = FieldChange(
+            "transform", left.words if left else None, right.words if right else None
+        )
         yield PackageChange(kind, "step", part.flow, part.name, [words], number)
 
 
@@ -316,29 +325,23 @@ def _side(side: PackageSide) -> str:
     return f"{side.file}: package {side.uuid}, exported {at} by {shown(side.product_version)}"
 
 
-def _line(change: PackageChange, show: Any) -> str:
+def _line(change: PackageChange, show: Callable[[object], str]) -> str:
     what = change.what.replace("_", " ")
-    sign = _SIGNS[change.kind]
     if change.what == "step":
-        words = change.fields[0]
-        said = (
-            _before_after(words, show)
-            if change.kind == "changed"
-            else show(words.after if words.before is None else words.before)
-        )
-        return f"{sign} step {change.number} of {show(change.name)} {change.kind}: {said}"
-    line = f"{sign} {what} {show(change.name)} {change.kind}"
-    if not change.fields:
-        return line
+        what = f"step {change.number} of"
+    line = f"{what} {show(change.name)} {change.kind}"
     if change.kind == "changed":
-        details = [f"{shown(one.field)} {_before_after(one, show)}" for one in change.fields]
+        details = [_before_after(one, show) for one in change.fields]
     else:
-        kept = [one for one in change.fields if one.field in ("path", "connection", "value")]
-        details = [f"{shown(one.field)} {show(one.after or one.before)}" for one in kept]
+        kept = [one for one in change.fields if one.field in _NAMED_FIELDS]
+        details = [f"{one.field} {show(one.after or one.before)}" for one in kept]
     return f"{line}: {', '.join(details)}" if details else line
 
 
-def _before_after(change: FieldChange, show: Any) -> str:
+def _before_after(change: FieldChange, show: Callable[[object], str]) -> str:
     before = "nothing" if change.before is None else show(change.before)
     after = "nothing" if change.after is None else show(change.after)
-    return f"from {before} to {after}"
+    # The name of an option is a text of the package.
+    is_plain = change.field.replace(" ", "").isalpha()
+    name = change.field if is_plain else show(change.field)
+    return f"{name} from {before} to {after}"

@@ -277,8 +277,23 @@ def test_a_file_that_is_no_package(write, tmp_path, capsys):
     assert "FAILED: " in capsys.readouterr().err
 
 
-def test_names_cannot_make_markdown(write):
+def test_names_cannot_make_markdown(write_data):
     lie = "`](http://evil.example/) <img src=x>"
-    for line in between(write(flow_name="f"), write(flow_name=lie)).as_markdown().splitlines():
+    odd = {"id": 9, "flowNodeId": 5, "isAdhoc": True}
+    option = {"key": lie, "value": lie}
+    old = write_data({**flow_of(), "outputobjects": [odd]})
+    new = write_data(
+        {**flow_of(name=lie), "outputobjects": [{**odd, "outputobjectsparkoptions": [option]}]}
+    )
+    found = between(old, new)
+    assert {change.what for change in found.changes} == {"flow", "output"}
+    for line in found.as_markdown().splitlines():
         outside = "".join(line.split("`")[::2])
         assert not {"<", ">", "[", "]"} & set(outside), line
+
+
+def test_no_line_of_markdown_begins_a_list_within_a_list(write):
+    difference = between(write(adhoc_output=False), write(connections=[DEV]))
+    lines = difference.markdown_lines()
+    assert len(lines) == len(difference.changes)
+    assert all(line[2].isalpha() for line in lines)
