@@ -215,6 +215,9 @@ def test_a_promotion_that_is_kept(make, prod):
     made = made_of(prod)
     check(run, "live", made, roll_back="skipped", promoted="success")
     promoted = run.pushed("promoted", "return_value")
+    report = run.pushed("dry_run", "report")
+    assert promoted.pop("reads") == report["reads"] != []
+    assert promoted.pop("writes") == report["writes"] != []
     assert promoted == run.pushed("create_release", "return_value")
     assert promoted["release_id"] == made
     assert (
