@@ -36,12 +36,25 @@ def lost_by_504(world: World, request: Request) -> None:
     world.meet(request, Answer.gateway_timeout())
 
 
+def lost_by_503(world: World, request: Request) -> None:
+    world.meet(request, Answer.unavailable(when="after_commit"))
+
+
+def lost_to_a_page(world: World, request: Request) -> None:
+    """Let a proxy answer in place of the API, after the change."""
+    world.meet(request, Answer(200, html="<h1>OK</h1>", when="after_commit"))
+
+
 def cut_short(world: World, request: Request) -> None:
     world.meet(request, Truncate())
 
 
 def not_done_504(world: World, request: Request) -> None:
     world.meet(request, Answer.gateway_timeout(when="after_body"))
+
+
+def not_done_page(world: World, request: Request) -> None:
+    world.meet(request, Answer(200, html="<h1>OK</h1>", when="after_body"))
 
 
 def late(world: World, request: Request) -> None:
@@ -56,6 +69,11 @@ def killed_before(world: World, request: Request) -> None:
 
 def killed_after(world: World, request: Request) -> None:
     world.wire.arm(request, "killed after")
+
+
+def killed_and_late(world: World, request: Request) -> None:
+    """Let the process die in its request, and the server handle it while the second try looks."""
+    world.wire.arm(request, "killed and late")
 
 
 def killed_at_once(world: World, request: Request) -> None:  # noqa: ARG001
@@ -76,11 +94,15 @@ FAULTS = {
     "lost and not done": lost_not_done,
     "lost": lost,
     "504": lost_by_504,
+    "503": lost_by_503,
+    "a page": lost_to_a_page,
     "cut short": cut_short,
     "504 and not done": not_done_504,
+    "a page and not done": not_done_page,
     "lost and late": late,
     "killed before": killed_before,
     "killed after": killed_after,
+    "killed and late": killed_and_late,
     "killed at once": killed_at_once,
     "done": nothing,
 }
@@ -91,7 +113,8 @@ class Event:
     """What happens to a task: a fault in its first try, and what follows.
 
     :param fault: what happens to the request, one of :data:`FAULTS`
-    :param then: ``retry``, ``clear`` or ``two clears``; empty if the first try is all
+    :param then: ``retry``, ``clear``, ``two clears``, or ``uncounted clear``: one that Airflow takes
+        for a retry, because the run has not ended. Empty if the first try is all
     :param second: whether the fault meets the second request of the change
     :param person: whether a person undoes the change, or decides otherwise, before the second try
     :param lowered: whether ``retries`` are lowered in the DAG file before the second try
@@ -134,6 +157,8 @@ class Event:
             assert not ended.final, "Airflow does not retry such an error"
             with world.outage() if self.outage else nullcontext():
                 return world.retry(change)
+        if self.then == "uncounted clear":
+            return world.retry(change)
         if self.then == "clear":
             return world.clear(change, after=10 if self.soon else BETWEEN_TRIES)
         if self.then == "two clears":
@@ -156,6 +181,11 @@ def _second_tries() -> list[Event]:
 _SECOND_REQUEST = [
     Event("refused", second=True),
     Event("refused", "clear", second=True),
+    Event("busy", second=True),
+    Event("busy", "retry", second=True),
+    Event("busy", "retry", second=True, person=True),
+    Event("lost", second=True),
+    Event("lost and late", second=True),
     Event("lost and not done", second=True),
     Event("lost and not done", "retry", second=True),
     Event("killed before", "retry", second=True),
@@ -170,10 +200,16 @@ EVENTS = [
     Event("busy", "retry"),
     Event("lost and not done"),
     Event("lost"),
+    Event("503"),
     Event("504"),
+    Event("a page"),
     Event("cut short"),
     Event("504 and not done"),
+    Event("a page and not done"),
     Event("lost and late"),
+    Event("lost", "clear"),
+    Event("lost", "uncounted clear"),
+    Event("killed and late", "retry"),
     *_second_tries(),
     Event("killed after", "two clears"),
     Event("done", "clear", soon=True),

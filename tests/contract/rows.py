@@ -50,7 +50,16 @@ def cell_named(change: str, event: str, *, journal: bool) -> Cell:
 
 
 #: Events that have the row of another one.
-_SAME_AS = {"504": "lost", "cut short": "lost", "504 and not done": "lost and not done"}
+_SAME_AS = {
+    "503": "lost",
+    "504": "lost",
+    "a page": "lost",
+    "cut short": "lost",
+    "504 and not done": "lost and not done",
+    "a page and not done": "lost and not done",
+}
+#: The error of a request that was not done, where it is not that of a lost connection.
+_ERROR_OF = {"504 and not done": "ServerError", "a page and not done": "UnexpectedResponseError"}
 
 
 def _row_of(event: Event) -> str:
@@ -60,8 +69,8 @@ def _row_of(event: Event) -> str:
 def cell_of(change: str, event: Event, *, journal: bool) -> Cell:
     """Return a cell of the contract."""
     cell = cell_named(change, _row_of(event), journal=journal)
-    if event.fault == "504 and not done" and cell.ends == "ConnectionLostError":
-        return replace(cell, ends="ServerError")
+    if cell.ends == "ConnectionLostError" and event.fault in _ERROR_OF:
+        return replace(cell, ends=_ERROR_OF[event.fault])
     return cell
 
 
@@ -109,6 +118,9 @@ ROWS: dict[str, dict[str, str]] = {
         "done, a person, clear": "ReleaseNotLiveError 1 | PromotionNotProvenError 1",
         "killed after, two clears": "adopted 1 | reused 1",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "adopted 1 | reused 1",
+        "lost, uncounted clear": "adopted 1 | reused 1",
+        "killed and late, retry": "adopted 1",
     },
     "staged": {
         "done": "created 1",
@@ -144,6 +156,14 @@ ROWS: dict[str, dict[str, str]] = {
         "the second lost and not done, retry": "created 1 | reused 1",
         "the second killed before, retry": "created 1 | reused 1",
         "the second killed after, retry": "created 1 | reused 1",
+        "lost, clear": "adopted 1 | reused 1",
+        "lost, uncounted clear": "adopted 1 | reused 1",
+        "killed and late, retry": "adopted 1",
+        "the second busy": "RateLimitError 1",
+        "the second busy, retry": "created 1 | reused 1",
+        "the second busy, a person, retry": "InterruptedChangeError 1",
+        "the second lost": "created 1",
+        "the second lost and late": "created 1",
     },
     "activate": {
         "done": "activated 1",
@@ -173,6 +193,8 @@ ROWS: dict[str, dict[str, str]] = {
         "done, a person, clear": "activated 1 undone",
         "killed after, two clears": "unchanged 1",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "unchanged 1",
+        "lost, uncounted clear": "unchanged 1",
     },
     "deactivate": {
         "done": "deactivated 1",
@@ -202,6 +224,8 @@ ROWS: dict[str, dict[str, str]] = {
         "done, a person, clear": "deactivated 1 undone",
         "killed after, two clears": "unchanged 1",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "unchanged 1",
+        "lost, uncounted clear": "unchanged 1",
     },
     "roll back": {
         "done": "rolled_back 1",
@@ -231,6 +255,8 @@ ROWS: dict[str, dict[str, str]] = {
         "done, a person, clear": "rolled_back 1 undone",
         "killed after, two clears": "unchanged 1",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "unchanged 1",
+        "lost, uncounted clear": "rolled_back 1 | unchanged 1",
     },
     "rules": {
         "done": "changed 2",
@@ -266,6 +292,13 @@ ROWS: dict[str, dict[str, str]] = {
         "the second lost and not done, retry": "changed 2",
         "the second killed before, retry": "changed 2",
         "the second killed after, retry": "unchanged 2",
+        "lost, clear": "unchanged 2",
+        "lost, uncounted clear": "unchanged 2",
+        "the second busy": "RateLimitError 1",
+        "the second busy, retry": "changed 2",
+        "the second busy, a person, retry": "InterruptedChangeError 0",
+        "the second lost": "changed 2",
+        "the second lost and late": "changed 2",
     },
     "new deployment": {
         "done": "created 1",
@@ -294,6 +327,9 @@ ROWS: dict[str, dict[str, str]] = {
         "done, a person, clear": "AmbiguousSubmissionError 0 | created 1 undone",
         "killed after, two clears": "reused 1",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "reused 1",
+        "lost, uncounted clear": "reused 1",
+        "killed and late, retry": "adopted 1",
     },
     "import": {
         "done": "created 1",
@@ -322,6 +358,9 @@ ROWS: dict[str, dict[str, str]] = {
         "done, a person, clear": "created 1 undone",
         "killed after, two clears": "created 2 | created 3",
         "killed after, an outage, retry": "AmbiguousSubmissionError 1 | ConnectionLostError 1",
+        "lost, clear": "created 2",
+        "lost, uncounted clear": "AmbiguousSubmissionError 1",
+        "killed and late, retry": "AmbiguousSubmissionError 1",
     },
     "run": {
         "done": "started 1",
@@ -351,6 +390,8 @@ ROWS: dict[str, dict[str, str]] = {
         "killed after, two clears": "started 2 | started 3",
         "done, soon, clear": "started 1 | started 2",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "started 2",
+        "lost, uncounted clear": "AmbiguousSubmissionError 1 | started 2",
     },
     "flows": {
         "done": "started 2",
@@ -385,6 +426,13 @@ ROWS: dict[str, dict[str, str]] = {
         "the second lost and not done, retry": "started 2",
         "the second killed before, retry": "started 2",
         "the second killed after, retry": "started 2",
+        "lost, clear": "started 4",
+        "lost, uncounted clear": "started 2",
+        "the second busy": "RateLimitError 1",
+        "the second busy, retry": "started 2",
+        "the second busy, a person, retry": "started 2",
+        "the second lost": "started 2",
+        "the second lost and late": "started 2",
     },
     "recipe": {
         "done": "started 1",
@@ -413,6 +461,8 @@ ROWS: dict[str, dict[str, str]] = {
         "killed after, two clears": "started 2 | started 3",
         "done, soon, clear": "started 1 | started 2",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "started 2",
+        "lost, uncounted clear": "started 1",
     },
     "recipe, no execution id": {
         "done": "started 1",
@@ -440,6 +490,8 @@ ROWS: dict[str, dict[str, str]] = {
         "killed after, two clears": "started 2 | started 3",
         "done, soon, clear": "started 1 | started 2",
         "killed after, an outage, retry": "ConnectionLostError 1",
+        "lost, clear": "started 2",
+        "lost, uncounted clear": "AmbiguousSubmissionError 1",
     },
 }
 

@@ -105,8 +105,8 @@ class Wire:
         """Let a fault meet the next request that fits.
 
         :param request: which one
-        :param fault: ``killed before``, ``killed after``, or ``late``: the server handles it once
-            more, five seconds later
+        :param fault: ``killed before``, ``killed after``, ``late``: the server handles it once more,
+            five seconds later, or ``killed and late``: five seconds after the next try began
         """
         self._armed = request, fault
 
@@ -122,7 +122,10 @@ class Wire:
         if fault == "killed before":
             raise KilledError
         if fault == "late":
-            self._handle_later(request)
+            self._handle_later(request, 5)
+        if fault == "killed and late":
+            self._handle_later(request, BETWEEN_TRIES + 5)
+            raise KilledError
         answer = Sent(request.method, request.path_url.partition("?")[0])
         self.answers.append(answer)
         response = real_send(adapter, request, **keywords)
@@ -132,7 +135,7 @@ class Wire:
             raise KilledError
         return response
 
-    def _handle_later(self, request: Any) -> None:
+    def _handle_later(self, request: Any, seconds: float) -> None:
         copy = request.copy()
         if request.body is not None and not isinstance(request.body, (str, bytes)):
             copy.body = b"".join(request.body)  # the file is closed by then
@@ -143,7 +146,7 @@ class Wire:
                 session.send(copy, timeout=30).close()
             self._outside = False
 
-        self._clock.at(5, handle)
+        self._clock.at(seconds, handle)
 
 
 def as_ours(error: BaseException | None) -> TrifactaError:
@@ -162,6 +165,8 @@ class Ended:
     :param killed: whether its process was killed
     :param pushed: its XComs
     :param sent: how often it sent the change, without what the server was too busy for
+    :param writes: how many requests it sent that may change something
+    :param waited: for how many seconds it slept
     """
 
     outcome: str | None = None
@@ -170,6 +175,8 @@ class Ended:
     killed: bool = False
     pushed: dict[str, Any] = field(default_factory=dict)
     sent: int = 0
+    writes: int = 0
+    waited: float = 0.0
 
 
 @dataclass
@@ -280,7 +287,7 @@ class World:
         dag_run = SimpleNamespace(
             start_date=self._began, clear_number=self.clears, run_id="r", run_type="manual"
         )
-        before = self.snapshot()
+        before, began = self.snapshot(), self.clock.now
         self.wire.answers.clear()
         ended = Ended()
         try:
@@ -299,14 +306,11 @@ class World:
         except TrifactaError as error:
             ended.error = error
         ended.pushed = self.execute.ti.pushed
+        ended.waited = self.clock.now - began
         first, _ = change.requests(self)
-        ended.sent = len(
-            [
-                one
-                for one in self.wire.answers
-                if first.fits(one.method, one.path) and one.status != 429
-            ]
-        )
+        for request in self.wire.answers:
+            ended.writes += request.method != "GET"
+            ended.sent += first.fits(request.method, request.path) and request.status != 429
         self.tries.append(ended)
         if ended.error:
             truth.check(self, ended.error, before)

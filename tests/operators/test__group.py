@@ -311,7 +311,7 @@ def test_what_the_rollback_kept_stays_although_the_last_task_never_ended(make, p
 
 @pytest.mark.parametrize("smoke", ["smoke_run", "smoke_jobs"])
 def test_a_smoke_run_that_fails_later_ends_the_proof(make, prod, smoke):
-    run = make().go()
+    run = make(rollback_outage=60).go()
     made = made_of(prod)
     run.clear(smoke)
     run.before[smoke] = lambda: run.mark(smoke, "failed")
@@ -800,7 +800,8 @@ NOT_IN_A_GROUP = (
 def incident(request, make, prod):
     """Return a function that makes a red run."""
     # Sensors wait in real time, so that no outage is waited for.
-    return lambda **options: INCIDENTS[request.param](make(tolerated_outage=0, **options), prod)
+    outages = {"tolerated_outage": 0, "rollback_outage": 60}
+    return lambda **options: INCIDENTS[request.param](make(**outages, **options), prod)
 
 
 @pytest.mark.parametrize("roll_back", [True, False])
