@@ -249,7 +249,7 @@ class ScriptedServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Head and body are two writes. The second would wait 40 ms for a delayed acknowledgement.
+            # Head and body are two writes. The second would wait 40 ms for an acknowledgement.
             disable_nagle_algorithm = True
 
             def answer(self) -> None:

@@ -258,7 +258,7 @@ class NewDeployment(Change):
     def operator(self, world: World) -> Any:  # noqa: ARG002
         return CreateDeploymentOperator(task_id="t", name="Returns")
 
-    def names(self, world: World, error: Any) -> bool:  # noqa: ARG002
+    def names(self, world: World, error: Any) -> bool:
         """A deployment in doubt has no id yet; the error names what there is in its text."""
         return error.deployment_id is None or error.deployment_id in self._found(world)
 

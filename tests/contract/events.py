@@ -113,8 +113,8 @@ class Event:
     """What happens to a task: a fault in its first try, and what follows.
 
     :param fault: what happens to the request, one of :data:`FAULTS`
-    :param then: ``retry``, ``clear``, ``two clears``, or ``uncounted clear``: one that Airflow takes
-        for a retry, because the run has not ended. Empty if the first try is all
+    :param then: ``retry``, ``clear``, ``two clears``, or ``uncounted clear``: one that Airflow
+        takes for a retry, because the run has not ended. Empty if the first try is all
     :param second: whether the fault meets the second request of the change
     :param person: whether a person undoes the change, or decides otherwise, before the second try
     :param lowered: whether ``retries`` are lowered in the DAG file before the second try

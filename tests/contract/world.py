@@ -105,8 +105,8 @@ class Wire:
         """Let a fault meet the next request that fits.
 
         :param request: which one
-        :param fault: ``killed before``, ``killed after``, ``late``: the server handles it once more,
-            five seconds later, or ``killed and late``: five seconds after the next try began
+        :param fault: ``killed before``, ``killed after``, ``late``: the server handles it once
+            more, five seconds later, or ``killed and late``: five seconds after the next try began
         """
         self._armed = request, fault
 

@@ -15,7 +15,6 @@ from trifacta_emulator import (
     Hold,
     LateCommit,
     Reset,
-    Truncate,
     iso,
 )
 
@@ -236,17 +235,6 @@ def test_a_staged_release_has_its_xcoms_though_objects_were_dropped(
     assert execute.ti.pushed["release_id"] > old
 
 
-def test_a_lost_answer_to_a_staged_upload(promote, get, execute, emulator, live, changes):
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    emulator.faults.add(Fault(Reset("after_commit"), method="POST"))
-    result = promote(1, activate=False, baseline=baseline)
-    assert live() == old
-    assert result["outcome"] == "adopted"
-    assert "primary_flow_ids" not in execute.ti.pushed
-    assert len(changes()) == 3
-
-
 # CreateDeploymentOperator
 
 
@@ -322,51 +310,6 @@ def test_a_bad_name_is_refused_before_any_request(create, emulator, name, fails)
     assert emulator.calls == []
 
 
-def test_a_busy_server_leaves_no_doubt(emulator, named):
-    emulator.faults.add(Fault(Answer.too_many_requests(0), **CREATE, times=None))
-    with TrifactaHook().client as client, pytest.raises(errors.RateLimitError) as caught:
-        create_once(client, "New")
-    assert caught.value.standing == "No deployment was made."
-    assert named() == []
-
-
-@pytest.mark.parametrize(
-    "effect",
-    [
-        Reset("after_commit"),
-        Answer.gateway_timeout(),
-        Truncate(),
-        Answer(201, html="<h1>Created</h1>", when="after_commit"),
-        Answer(201, body={"name": "New"}, when="after_commit"),
-    ],
-)
-def test_a_deployment_whose_answer_was_lost_is_adopted(create, emulator, named, changes, effect):
-    emulator.faults.add(Fault(effect, **CREATE))
-    result, ti = create()
-    assert result["outcome"] == ti.pushed["outcome"] == "adopted"
-    assert [result["deployment_id"]] == named()
-    assert len(changes()) == 1
-
-
-@pytest.mark.parametrize(
-    "effect",
-    [
-        Reset("after_body"),
-        Answer.gateway_timeout(when="after_body"),
-        Answer.unavailable(1, when="after_body"),
-    ],
-)
-def test_a_request_that_was_lost_is_never_asked_for_again(
-    create, execute, emulator, named, changes, effect, fails
-):
-    emulator.faults.add(Fault(effect, **CREATE))
-    with fails("AmbiguousSubmissionError"):
-        create()
-    assert execute.ti.pushed == {}
-    assert named() == []
-    assert len(changes()) == 1
-
-
 @pytest.fixture
 def make_once(use_connection, emulator):
     def run(name="New", first_attempt=True, **options):
@@ -384,28 +327,10 @@ def test_a_first_attempt_does_not_wait(make_once, time):
     assert time.now == 0
 
 
-def test_a_retry_waits_for_what_the_attempt_before_asked_for(
-    make_once, emulator, named, changes, time
-):
-    time.during_sleep = [lambda: None, lambda: emulator.store.create_deployment("New")]
-    made, outcome = make_once(first_attempt=False)
-    assert outcome == "adopted"
-    assert [made.id] == named()
-    assert changes() == []
-    assert 0 < time.now < 30
-
-
 def test_a_retry_that_waited_in_vain_makes_one(make_once, named, time):
     assert make_once(first_attempt=False)[1] == "created"
     assert len(named()) == 1
     assert time.now == 30
-
-
-def test_a_server_that_answers_before_it_is_done_is_waited_for(make_once, emulator, named, time):
-    emulator.faults.add(Fault(Answer.gateway_timeout(when="after_body"), **CREATE))
-    time.during_sleep = [lambda: emulator.store.create_deployment("New")]
-    assert make_once()[1] == "adopted"
-    assert len(named()) == 1
 
 
 @pytest.mark.parametrize(
@@ -438,23 +363,6 @@ def test_a_look_that_is_refused_ends_at_once(make_once, emulator, time):
     with pytest.raises(errors.AmbiguousSubmissionError):
         make_once()
     assert time.now == 0
-
-
-def test_a_journal_proves_that_nothing_was_asked_for(make_once, time, tries, named):
-    tries()
-    assert make_once(tries=tries())[1] == "created"
-    assert time.now == 0
-    assert len(named()) == 1
-
-
-def test_what_the_journal_says_was_asked_for_is_never_asked_for_again(
-    make_once, emulator, tries, changes
-):
-    emulator.faults.add(Fault(Reset("after_body"), **CREATE))
-    for _ in range(2):
-        with pytest.raises(errors.AmbiguousSubmissionError):
-            make_once(tries=tries())
-    assert len(changes()) == 1
 
 
 def test_another_name_waits_for_the_deployment_that_was_left_without_an_answer(
@@ -692,33 +600,6 @@ def test_bad_input_is_named_before_any_request(
     assert execute.ti.pushed == {}
 
 
-@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate()])
-def test_a_rollback_whose_answer_was_lost_is_read_back(
-    undo, get, promote, emulator, live, changes, effect
-):
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    promote(1, baseline=baseline)
-    emulator.faults.add(Fault(effect, **CHANGE))
-    assert undo(baseline, UUIDS[1])[0]["outcome"] == "rolled_back"
-    assert live() == old
-    assert [method for method, _ in changes()].count("PATCH") == 1
-
-
-def test_a_rollback_that_was_lost_is_made_by_the_retry(undo, get, promote, execute, emulator, live):
-    """The release is as its import left it, so no person can have decided anything."""
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    new = promote(1, baseline=baseline)["release_id"]
-    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
-    with pytest.raises(errors.ConnectionLostError):
-        undo(baseline, UUIDS[1])
-    assert live() == new
-    assert "outcome" not in execute.ti.pushed
-    assert undo(baseline, UUIDS[1], try_number=2)[0]["outcome"] == "rolled_back"
-    assert live() == old
-
-
 @pytest.mark.usefixtures("virtual_time")
 @pytest.mark.parametrize(("path", "least"), [("/v4/releases", 20), ("/v4/releases/*", 2)])
 def test_a_rollback_outlasts_a_maintenance_window(
@@ -785,37 +666,6 @@ def test_a_refusal_is_not_waited_for(undo, get, promote, emulator, time, fails):
     with fails("PermissionDeniedError"):
         undo(baseline, UUIDS[1], tolerated_outage=1800)
     assert time.now < 60
-
-
-def test_a_retry_after_a_kill_finds_what_was_rolled_back(undo, get, promote, live, changes):
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    promote(1, baseline=baseline)
-    undo(baseline, UUIDS[1])
-    done = changes()
-    assert undo(baseline, UUIDS[1], try_number=2)[0]["outcome"] == "unchanged"
-    assert live() == old
-    assert changes() == done
-
-
-def test_a_release_that_a_person_activated_again_stays_until_a_clear(
-    undo, get, promote, execute, emulator, live, changes, fails
-):
-    old = promote(0)["release_id"]
-    baseline = get()[0]
-    new = promote(1, baseline=baseline)["release_id"]
-    undo(baseline, UUIDS[1])
-    emulator.store.update_release(new, active=True)
-    done = changes()
-    with fails("InterruptedChangeError"):
-        undo(baseline, UUIDS[1], try_number=2)
-    assert live() == new
-    assert changes() == done
-    operator = RollbackDeploymentOperator(
-        settle_timeout=0, task_id="undo", baseline=baseline, package_uuid=UUIDS[1]
-    )
-    assert execute(operator, try_number=2, max_tries=1)[0]["outcome"] == "rolled_back"
-    assert live() == old
 
 
 @pytest.mark.usefixtures("emulator")

@@ -14,8 +14,6 @@ from trifacta_emulator import (
     Connection,
     Fault,
     PresetConnection,
-    Reset,
-    Truncate,
     read_package,
 )
 
@@ -192,59 +190,6 @@ def test_a_retry_joins_although_the_answer_was_not_read_back(run, prod, store):
     assert (result["outcome"], imports(emulator)) == ("joined", 1)
 
 
-LOST = [
-    Reset("after_commit"),
-    Answer.gateway_timeout(),
-    Answer(
-        503,
-        body={"exception": {"name": "ServiceUnavailable", "message": "busy"}},
-        when="after_commit",
-    ),
-    Truncate(),
-]
-
-
-@pytest.mark.parametrize("effect", LOST, ids=["reset", "gateway", "own 503", "truncated"])
-@pytest.mark.parametrize("with_journal", [True, False])
-def test_after_a_lost_answer_nothing_is_imported_again(
-    run, prod, store, fails, effect, with_journal
-):
-    emulator, store = prod(), store if with_journal else None
-    began = SimpleNamespace(start_date=pendulum.now("UTC"))
-    emulator.faults.add(Fault(effect, **IMPORT, times=1))
-    with fails("AmbiguousSubmissionError") as caught:
-        run(store=store, dag_run=began)
-    [flow] = emulator.store.flows()
-    assert list(caught.value.__cause__.flow_ids) == [flow.id]
-    with fails("AmbiguousSubmissionError", flow_ids=[flow.id]):
-        run(store=store, dag_run=began, **RETRY)
-    assert imports(emulator) == 1
-
-
-def test_a_clear_after_the_error_imports_again(run, prod, store, fails):
-    emulator = prod()
-    emulator.faults.add(Fault(Reset("after_commit"), **IMPORT, times=1))
-    with fails("AmbiguousSubmissionError"):
-        run(store=store)
-    result, _ = run(store=store, **CLEAR)
-    assert (result["outcome"], imports(emulator)) == ("created", 2)
-
-
-def test_a_killed_try_is_in_doubt_for_a_clear_too(run, prod, store, fails):
-    """The process died between the request and the answer, so no error has told a
-    person anything.
-    """
-    emulator = prod()
-    emulator.faults.add(Fault(Reset("after_commit"), **IMPORT, times=1))
-    store.breaks_after = 2
-    with fails("AmbiguousSubmissionError"):
-        run(store=store)
-    store.broken, store.breaks_after = False, None
-    with fails("AmbiguousSubmissionError", flow_ids=[emulator.store.flows()[0].id]):
-        run(store=store, **CLEAR)
-    assert imports(emulator) == 1
-
-
 def test_a_broken_connection_before_the_request_may_be_retried(run, prod, store, use_connection):
     emulator = prod()
     use_connection("http://127.0.0.1:1", extra={"read_retries": 0})
@@ -253,16 +198,6 @@ def test_a_broken_connection_before_the_request_may_be_retried(run, prod, store,
     use_connection(emulator.url)
     assert run(store=store, **RETRY)[0]["outcome"] == "created"
     assert imports(emulator) == 1
-
-
-def test_flows_that_a_person_deleted_are_not_made_again_by_a_retry(run, prod, store, fails):
-    emulator = prod()
-    first, _ = run(store=store)
-    emulator.store.delete_flow(first["flow_ids"][0])
-    with fails("InterruptedChangeError", flow_ids=first["flow_ids"]):
-        run(store=store, **RETRY)
-    result, _ = run(store=store, **CLEAR)
-    assert (result["outcome"], imports(emulator)) == ("created", 2)
 
 
 @pytest.mark.parametrize("again", [RETRY, CLEAR])

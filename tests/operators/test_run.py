@@ -9,15 +9,13 @@ from datetime import timedelta
 
 import pytest
 from airflow import DAG
-from request_patterns import RUN, STATUS
+from request_patterns import STATUS
 from trifacta_emulator import (
     Answer,
     Emulator,
     EmulatorOptions,
     Fault,
-    Reset,
     RunOutcome,
-    Truncate,
     read_package,
 )
 
@@ -216,22 +214,6 @@ def test_a_release_without_a_manual_output_is_a_failure(run, instance, make_pack
     with fails(words):
         run()
     assert emulator.store.job_groups() == ()
-
-
-@pytest.mark.parametrize(
-    "effect", [Reset("after_commit"), Answer.gateway_timeout(), Truncate(5), Answer(500)]
-)
-def test_a_lost_answer_is_ambiguous_and_not_sent_again(run, prod, posts, effect, fails):
-    prod.faults.add(Fault(effect, **RUN))
-    with fails("AmbiguousSubmissionError"):
-        run()
-    assert posts() == ["/v4/deployments/1/run"]
-
-
-def test_a_busy_server_that_did_nothing_is_asked_again(run, prod):
-    prod.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN))
-    assert run()[0]["outcome"] == "complete"
-    assert len(prod.store.job_groups()) == 1
 
 
 def test_before_the_start_retries_apply(run, prod, use_connection):
@@ -447,36 +429,12 @@ def test_bad_input_ends_before_any_request(run, prod, options, words, fails):
 # The journal (Airflow 3.3)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_retry_joins_the_jobs_and_starts_none(run, prod, posts, store, mode, monkeypatch):
-    """The first try lost its wait after it had started the jobs."""
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None
-        )
-        with pytest.raises(ZeroDivisionError):
-            run(store=store, **mode)
-    result, ti = run(store=store, try_number=2, **mode)
-    assert result["outcome"] == "complete"
-    assert ti.pushed["job_group_ids"] == [one.id for one in prod.store.job_groups()]
-    assert len(posts()) == 1
-
-
 @pytest.mark.usefixtures("time_out")
 def test_a_failure_after_the_start_is_left_to_airflows_retries_where_they_join(run, prod, store):
     with pytest.raises(AirflowTaskTimeout):
         run(store=store)
     assert run(store=store, try_number=2)[0]["outcome"] == "complete"
     assert len(prod.store.job_groups()) == 1
-
-
-def test_a_retry_after_a_lost_answer_ends_and_lists_the_jobs(run, prod, posts, store, fails):
-    prod.faults.add(Fault(Reset("after_commit"), **RUN))
-    for number in (1, 2):
-        with fails("AmbiguousSubmissionError") as caught:
-            run(store=store, try_number=number)
-        assert str(prod.store.job_groups()[0].id) in str(caught.value)
-    assert len(posts()) == 1
 
 
 # Mapped tasks

@@ -8,14 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from airflow import DAG
-from request_patterns import RUN_FLOW, RUN_RECIPE, STATUS
+from request_patterns import STATUS
 from trifacta_emulator import (
     Answer,
     Emulator,
     EmulatorOptions,
     Fault,
     PresetFlow,
-    Reset,
     RunOutcome,
     read_package,
 )
@@ -190,54 +189,6 @@ def test_every_state_but_complete_fails_without_a_retry(run, dev, kind, mode, ou
     with fails("JobFailedError: flow 'Orders'" if outcome == "Failed" else "JobFailedError"):
         run(dev, kind, **mode)
     assert len(posts(dev)) == 1
-
-
-@kinds
-@pytest.mark.parametrize("remembers", [True, False])
-def test_a_retry_joins_the_jobs_of_a_killed_try_on_every_line(
-    run, dev, store, kind, remembers, monkeypatch
-):
-    store = store if remembers else None
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            Attempt, "tell", lambda _, **facts: 1 / 0 if "job_group_ids" in facts else None
-        )
-        with pytest.raises(ZeroDivisionError):
-            run(dev, kind, store=store)
-    result, ti = run(dev, kind, store=store, try_number=2)
-    assert result["outcome"] == "complete"
-    assert ti.pushed["job_group_ids"] == [one.id for one in dev.store.job_groups()]
-    assert len(dev.store.job_groups()) == 1
-
-
-@kinds
-def test_a_retry_without_a_journal_runs_nothing_where_no_key_counts(run, instance, kind, fails):
-    emulator = instance(execution_ids="ignore", job_start_seconds=0, job_run_seconds=0)
-    run(emulator, kind, wait_for_completion=False)
-    flows = [emulator.store.flows()[0].id] if kind == "flow" else ()
-    jobs = [one.id for one in emulator.store.job_groups()]
-    with fails("AmbiguousSubmissionError", job_group_ids=jobs, flow_ids=flows):
-        run(emulator, kind, try_number=2)
-    assert len(posts(emulator)) == 1
-
-
-@kinds
-@pytest.mark.parametrize("remembers", [True, False])
-def test_a_clear_runs_once_more(run, dev, store, kind, remembers):
-    store = store if remembers else None
-    for try_number, max_tries in ((1, 1), (2, 2)):
-        assert (
-            run(dev, kind, store=store, try_number=try_number, max_tries=max_tries)[0]["outcome"]
-            == "complete"
-        )
-    assert len(dev.store.job_groups()) == 2
-
-
-@kinds
-def test_a_lost_answer_is_found(run, dev, kind):
-    dev.faults.add(Fault(Reset("after_commit"), **(RUN_FLOW if kind == "flow" else RUN_RECIPE)))
-    assert run(dev, kind)[0]["job_group_ids"] == [one.id for one in dev.store.job_groups()]
-    assert len(dev.store.job_groups()) == 1
 
 
 @modes

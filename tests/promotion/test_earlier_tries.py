@@ -18,7 +18,6 @@ from airflow_provider_trifacta.client.errors import (
     JournalUnavailableError,
     PermissionDeniedError,
     PromotionNotProvenError,
-    RateLimitError,
     ReleaseNotLiveError,
     ServerError,
     UnexpectedLiveReleaseError,
@@ -124,12 +123,6 @@ def test_a_baseline_recorded_before_an_upgrade_is_still_read(promote, take_basel
 # The journal
 
 
-def test_a_retry_that_finds_no_entry_uploads_at_once(promote, tries, time):
-    tries()  # an earlier try that died before it asked
-    assert promote(tries=tries()).outcome == "created"
-    assert time.slept == []
-
-
 def test_a_retry_after_a_try_that_noted_nothing_waits(promote, tries, time):
     tries.skip()
     assert promote(tries=tries()).outcome == "created"
@@ -173,17 +166,6 @@ def test_a_release_of_an_earlier_try_that_was_deleted_is_not_made_again(
     assert len(uploads()) == 1
 
 
-def test_a_release_of_an_earlier_try_that_was_replaced_is_not_made_live_again(
-    promote, tries, client, live
-):
-    old = promote("A").release
-    promote("B", tries=tries())
-    client.releases.activate(old.id)
-    with pytest.raises(ReleaseNotLiveError):
-        promote("B", tries=tries())
-    assert live() == old.id
-
-
 def test_an_entry_counts_for_the_same_baseline_only(promote, tries, take_baseline, ids):
     promote("A", baseline=take_baseline(), tries=tries())
     assert promote("A", baseline=take_baseline(), tries=tries()).outcome == "created"
@@ -204,17 +186,6 @@ def test_a_store_that_fails_after_the_upload_is_only_warned_of(promote, tries, c
     tries.store.breaks_after = 1
     assert promote(tries=one).outcome == "created"
     assert "airflow_provider_trifacta.promotion.journal" in {one.name for one in caplog.records}
-
-
-def test_an_upload_that_was_provably_refused_needs_no_wait_in_a_retry(
-    promote, tries, emulator, time
-):
-    emulator.faults.add(Fault(Answer(403), **CREATE))
-    with pytest.raises(PermissionDeniedError) as caught:
-        promote(tries=tries())
-    assert caught.value.standing == "Nothing was imported. No release is live."
-    assert promote(tries=tries()).outcome == "created"
-    assert time.slept == []
 
 
 def test_a_refusal_does_not_end_the_doubt_of_an_earlier_try(
@@ -306,14 +277,6 @@ def test_a_release_of_an_earlier_try_that_never_was_live_is_not_proven(
     ):
         promote("B", tries=tries())
     assert sum(time.slept) - slept == 60
-
-
-def test_a_server_that_stays_busy_says_what_is_live(promote, emulator, tries):
-    old = promote("A").release
-    emulator.faults.add(Fault(Answer.too_many_requests(), times=None, **CREATE))
-    with pytest.raises(RateLimitError) as caught:
-        promote("B", tries=tries())
-    assert caught.value.standing == f"Nothing was imported. Release {old.id} is live."
 
 
 # An upload that was left behind

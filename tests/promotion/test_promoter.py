@@ -184,18 +184,6 @@ def test_a_persons_other_choice_is_not_undone(
     assert len(uploads()) == 2
 
 
-def test_going_back_after_a_promotion_is_not_undone_by_its_retry(
-    promote, take_baseline, client, live
-):
-    old = promote("A").release
-    baseline = take_baseline()
-    promote("B", baseline=baseline)
-    client.releases.activate(old.id)
-    with pytest.raises(PromotionNotProvenError):
-        promote("B", baseline=baseline, first_attempt=False)
-    assert live() == old.id
-
-
 @pytest.mark.parametrize("first_attempt", [True, False])
 def test_going_back_to_an_older_release_of_the_same_package_is_not_undone(
     promote, take_baseline, client, live, ids, first_attempt

@@ -13,7 +13,6 @@ from airflow_provider_trifacta.client.errors import (
 )
 from airflow_provider_trifacta.packages.flow_package import open_package
 from airflow_provider_trifacta.promotion.baseline import Baseline
-from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.rollback import roll_back
 from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
@@ -194,21 +193,6 @@ def test_a_deleted_target_is_refused_and_never_guessed(
     assert changes() == []
 
 
-def test_a_release_that_a_person_activated_again_is_left_alone_by_a_retry(
-    undo, upload, before, live, changes, emulator
-):
-    new = upload("B")
-    undo()
-    emulator.store.update_release(new, active=True)
-    done = changes()
-    with pytest.raises(InterruptedChangeError):
-        undo(interrupted=True)
-    assert live() == new
-    assert changes() == done
-    assert undo() == new, "a person cleared the task, and so wants it"
-    assert live() == before
-
-
 def test_a_release_that_the_server_activated_late_is_left_to_a_person(undo, upload, live, emulator):
     armed = emulator.faults.add(Fault(LateActivation()))
     new = upload("B")
@@ -298,19 +282,6 @@ def test_the_wait_for_an_upload_comes_to_an_end(wait_and_undo, before, live, cha
 def test_a_promotion_that_did_not_begin_is_not_waited_for(client, baseline, live, before, time):
     assert roll_back(client, baseline, None, settle_timeout=10) is None
     assert time.slept == []
-    assert live() == before
-
-
-def test_a_retry_says_that_the_try_before_rolled_back(
-    client, upload, baseline, live, before, tries, monkeypatch
-):
-    """It was killed after the change, before it could tell."""
-    new = upload("B")
-    monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        roll_back(client, baseline, UUIDS["B"], tries=tries())
-    monkeypatch.undo()
-    assert roll_back(client, baseline, UUIDS["B"], tries=tries()).release_id == new
     assert live() == before
 
 

@@ -15,7 +15,6 @@ from trifacta_emulator import (
     EmulatorOptions,
     Fault,
     Reset,
-    Truncate,
     read_package,
     utc_now,
 )
@@ -23,19 +22,14 @@ from trifacta_emulator import (
 from airflow_provider_trifacta.client import ClientConfig, TrifactaClient
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
-    BadRequestError,
     ConnectError,
     InterruptedChangeError,
     InvalidInputError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
     RunNotStartedError,
     UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.client.transport import Transport
 from airflow_provider_trifacta.promotion import Run
-from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.run import check_parameters, run_deployment
 from airflow_provider_trifacta.promotion.tries import Kind
 
@@ -104,14 +98,11 @@ def test_another_release_than_expected_starts_nothing(run, prod, live):
 @pytest.mark.parametrize(
     "effect",
     [
-        Reset("after_commit"),
         Reset("before_body"),
-        Answer.gateway_timeout(),
         Answer(500),
         Answer.unavailable(retry_after=1),
         Answer(503, headers={"Retry-After": "1"}, when="after_commit"),
         Answer(429, html="<h1>Slow down</h1>", when="after_commit"),
-        Truncate(7),
         Answer.login_redirect(),
     ],
 )
@@ -122,30 +113,6 @@ def test_a_lost_answer_is_ambiguous(run, prod, effect):
     assert posts(prod) == 1
     # What a person has to look at.
     assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [(400, BadRequestError), (403, PermissionDeniedError), (404, NotFoundError)],
-)
-def test_a_refusal_is_none(run, prod, status, error):
-    prod.faults.add(Fault(Answer(status), **RUN))
-    with pytest.raises(error):
-        run()
-    assert posts(prod) == 1
-
-
-def test_a_busy_server_is_asked_again(run, prod):
-    prod.faults.add(Fault(Answer.too_many_requests(retry_after=1), **RUN, times=2))
-    run()
-    assert (posts(prod), len(prod.store.job_groups())) == (3, 1)
-
-
-def test_a_server_that_stays_busy_did_nothing(run, prod):
-    prod.faults.add(Fault(Answer.too_many_requests(retry_after=1), **RUN, times=None))
-    with pytest.raises(RateLimitError):
-        run()
-    assert prod.store.job_groups() == ()
 
 
 def test_a_server_that_is_not_there_did_nothing(connect):
@@ -176,54 +143,6 @@ def test_older_job_groups_are_not_listed(run, prod):
 # The journal
 
 
-def test_a_retry_joins_what_an_earlier_try_started(run, prod, tries):
-    first = run({"region": "02"}, tries=tries())
-    again = run({"region": "02"}, tries=tries())
-    assert (again.job_group_ids, again.joined) == (first.job_group_ids, True)
-    assert posts(prod) == 1
-
-
-def test_a_clear_joins_running_jobs_and_starts_new_ones_where_they_ended(
-    prod, connect, tries, monkeypatch
-):
-    states = iter(["InProgress", "Complete"])
-    with connect(prod.url) as client:
-        first = run_deployment(client, 1, {}, tries=tries())
-        monkeypatch.setattr(client.job_groups, "status", lambda _: next(states))
-        assert run_deployment(client, 1, {}, tries=tries(Kind.CLEAR)).joined
-        new = run_deployment(client, 1, {}, tries=tries(Kind.CLEAR))
-    assert not new.joined
-    assert new.job_group_ids != first.job_group_ids
-    assert posts(prod) == 2
-
-
-def test_a_clear_after_a_kill_first_lists_what_appeared(run, prod, tries, monkeypatch):
-    """The process died between the answer and its note, and a person clears the task without having
-    seen anything."""
-    monkeypatch.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run(tries=tries())
-    monkeypatch.undo()
-    with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(tries=tries(Kind.CLEAR))
-    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
-    assert posts(prod) == 1
-    run(tries=tries(Kind.CLEAR))
-    assert posts(prod) == 2
-
-
-def test_a_retry_after_a_lost_answer_never_asks_again(run, prod, tries):
-    prod.faults.add(Fault(Reset("after_commit"), **RUN))
-    with pytest.raises(AmbiguousSubmissionError):
-        run(tries=tries())
-    with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(tries=tries())
-    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
-    assert posts(prod) == 1
-    run(tries=tries(Kind.CLEAR))
-    assert posts(prod) == 2
-
-
 @pytest.mark.parametrize("what", ["parameters", "release"])
 def test_a_retry_never_runs_something_else(run, prod, tries, make_package, what):
     run({"region": "01"}, tries=tries())
@@ -235,12 +154,6 @@ def test_a_retry_never_runs_something_else(run, prod, tries, make_package, what)
     assert posts(prod) == 1
     run({"region": "02"}, tries=tries(Kind.CLEAR))
     assert posts(prod) == 2
-
-
-def test_a_retry_that_finds_no_entry_starts_the_run(run, prod, tries):
-    tries()
-    assert not run(tries=tries()).joined
-    assert posts(prod) == 1
 
 
 def test_the_journal_keeps_no_value_of_a_parameter(run, tries):

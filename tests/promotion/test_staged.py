@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import datetime, timezone
 
 import pytest
 from request_patterns import CHANGE, CREATE, LIST
-from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset, Truncate
+from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit
 
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
-    ConnectionLostError,
     InterruptedChangeError,
     OlderPackageError,
     PermissionDeniedError,
@@ -27,8 +25,6 @@ from airflow_provider_trifacta.promotion.staged import StagedPromoter
 from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
 pytestmark = pytest.mark.every_airflow
-
-START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -142,67 +138,6 @@ def test_a_second_run_of_the_same_package_makes_a_release_of_its_own(
 # Already done
 
 
-@pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_retry_or_clear_of_what_is_done_writes_nothing(
-    stage, before, baseline, live, sent, time, caplog, first_attempt
-):
-    caplog.set_level(logging.INFO)
-    first = stage(baseline=baseline)
-    sent()
-    again = stage(baseline=baseline, first_attempt=first_attempt)
-    assert (again.outcome, again.release.id, again.previous_release_id) == (
-        "reused",
-        first.release.id,
-        before,
-    )
-    assert sent() == []
-    assert live() == before
-    assert time.slept == ([] if first_attempt else [3])
-    told = [one.args for one in caplog.records if one.name.endswith("promotion.staged")]
-    assert told[-1] == (first.release.id, 1)
-
-
-@pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_restore_that_was_cut_off_is_finished(
-    stage, upload, before, baseline, live, sent, time, first_attempt
-):
-    """The process died between the import and the change back."""
-    staged = upload("B")
-    assert live() == staged
-    sent()
-    result = stage(baseline=baseline, first_attempt=first_attempt)
-    assert (result.outcome, result.release.id) == ("reused", staged)
-    assert live() == before
-    assert sent() == [restore(before, staged)]
-    assert time.slept == ([] if first_attempt else [3])
-
-
-@pytest.mark.parametrize("first_attempt", [True, False])
-def test_a_staged_release_that_is_live_is_never_green_without_proof(
-    stage, baseline, live, sent, emulator, first_attempt
-):
-    staged = stage(baseline=baseline).release.id
-    emulator.store.update_release(staged, active=True)
-    sent()
-    with pytest.raises(InterruptedChangeError):
-        stage(baseline=baseline, first_attempt=first_attempt)
-    assert live() == staged
-    assert sent() == []
-
-
-def test_what_a_person_activated_stays_live_and_is_green_where_the_journal_proves_it(
-    stage, baseline, live, sent, emulator, tries
-):
-    staged = stage(baseline=baseline, tries=tries()).release.id
-    emulator.store.update_release(staged, active=True)
-    sent()
-    result = stage(baseline=baseline, tries=tries())
-    assert (result.outcome, result.release.id) == ("created", staged)
-    assert result.imported.primary_flow_ids
-    assert live() == staged
-    assert sent() == []
-
-
 def test_a_staged_release_whose_restore_is_not_proven_is_not_green(
     stage, baseline, live, emulator, tries
 ):
@@ -314,18 +249,6 @@ def test_an_older_package_is_not_even_staged(stage, upload, take_baseline, sent)
     assert stage("A", baseline=baseline, allow_older=True).outcome == "created"
 
 
-def test_a_restore_that_is_refused_says_what_is_live(stage, before, baseline, live, emulator):
-    emulator.faults.add(Fault(Answer(403), **CHANGE))
-    with pytest.raises(PermissionDeniedError) as caught:
-        stage(baseline=baseline)
-    staged = live()
-    assert staged != before
-    assert caught.value.standing == (
-        f"What is live was not changed: Release {staged} of deployment 1 is live. "
-        f"Release {staged} of deployment 1 was imported, and was not approved."
-    )
-
-
 def test_a_foreign_release_in_the_answer_is_never_put_back(
     stage, before, baseline, emulator, client, make_package
 ):
@@ -362,52 +285,6 @@ def test_a_list_that_lags_behind_does_not_hide_that_the_staged_release_is_live(
 
 # Lost answers
 
-LOST = {
-    "reset": Reset("after_commit"),
-    "504": Answer.gateway_timeout(),
-    "truncated": Truncate(),
-    "page": Answer(201, html="<h1>Created</h1>", when="after_commit"),
-}
-
-
-@pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
-def test_an_upload_whose_answer_was_lost_is_staged(
-    stage, before, baseline, live, emulator, sent, effect
-):
-    sent()
-    emulator.faults.add(Fault(effect, **CREATE))
-    result = stage(baseline=baseline)
-    assert result.outcome == "adopted"
-    assert result.imported is None
-    assert live() == before
-    assert sent() == [UPLOAD, restore(before, result.release.id)]
-
-
-def test_an_upload_that_is_handled_late_is_staged(
-    stage, before, baseline, live, emulator, sent, time
-):
-    sent()
-    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
-    time.during_sleep = [lambda: None, armed.release]
-    result = stage(baseline=baseline)
-    assert result.outcome == "adopted"
-    assert live() == before
-    assert sent() == [UPLOAD, restore(before, result.release.id)]
-
-
-def test_a_retry_stages_what_the_attempt_before_sent(
-    stage, upload, before, baseline, live, emulator, sent, time
-):
-    armed = emulator.faults.add(Fault(LateCommit(), **CREATE))
-    with pytest.raises(ServerError):
-        upload("B")
-    sent()
-    time.during_sleep = [armed.release]
-    result = stage(baseline=baseline, first_attempt=False)
-    assert result.outcome == "adopted"
-    assert live() == before
-    assert sent() == [restore(before, result.release.id)]
-
 
 def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
     stage, upload, baseline, live, emulator, sent, time
@@ -423,47 +300,6 @@ def test_what_a_person_made_live_is_not_replaced_by_what_was_recorded(
         stage(baseline=baseline, first_attempt=False)
     assert live() > third
     assert sent() == [], "neither uploaded again, nor the recorded one put over the decision"
-
-
-@pytest.mark.parametrize("effect", [Reset("after_body"), Answer.gateway_timeout(when="after_body")])
-def test_a_lost_upload_changes_nothing_and_the_retry_stages(
-    stage, before, baseline, live, emulator, sent, effect
-):
-    sent()
-    emulator.faults.add(Fault(effect, **CREATE))
-    with pytest.raises((ConnectionLostError, ServerError)):
-        stage(baseline=baseline)
-    assert live() == before
-    assert sent() == [UPLOAD]
-    result = stage(baseline=baseline, first_attempt=False)
-    assert result.outcome == "created"
-    assert live() == before
-    assert sent() == [UPLOAD, restore(before, result.release.id)]
-
-
-@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
-def test_a_restore_whose_answer_was_lost_is_read_back(
-    stage, before, baseline, live, emulator, sent, effect
-):
-    sent()
-    emulator.faults.add(Fault(effect, **CHANGE))
-    result = stage(baseline=baseline)
-    assert live() == before
-    assert sent() == [UPLOAD, restore(before, result.release.id)]
-
-
-def test_a_restore_that_was_lost_is_finished_by_the_retry(
-    stage, before, baseline, live, emulator, sent
-):
-    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
-    with pytest.raises(ConnectionLostError):
-        stage(baseline=baseline)
-    staged = live()
-    sent()
-    result = stage(baseline=baseline, first_attempt=False)
-    assert (result.outcome, result.release.id) == ("reused", staged)
-    assert live() == before
-    assert sent() == [restore(before, staged)]
 
 
 # Others at the same time
@@ -589,17 +425,6 @@ def test_a_release_that_never_went_live_was_not_put_back(stage, baseline, emulat
     assert live() == staged
     with pytest.raises(InterruptedChangeError):
         stage(baseline=baseline, tries=tries())
-
-
-def test_a_retry_finds_an_adopted_release_that_was_put_back(
-    stage, before, baseline, live, emulator, tries
-):
-    emulator.faults.add(Fault(Reset("after_commit"), **CREATE))
-    first = stage(baseline=baseline, tries=tries())
-    assert first.outcome == "adopted"
-    again = stage(baseline=baseline, tries=tries())
-    assert (again.outcome, again.release.id, again.recalled) == ("adopted", first.release.id, True)
-    assert live() == before
 
 
 def test_a_staged_release_that_is_deleted_during_the_wait_is_not_green(

@@ -14,7 +14,6 @@ from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
     ConnectionLostError,
     PayloadTooLargeError,
-    RateLimitError,
     RedirectError,
     ReleaseNotLiveError,
     UnexpectedLiveReleaseError,
@@ -83,17 +82,6 @@ def make_big(path):
     return path
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(401, "AuthenticationError"), (403, "PermissionDeniedError")]
-)
-def test_a_refusal_is_no_doubt(promote, emulator, time, status, error):
-    emulator.faults.add(Fault(Answer(status, when="after_body"), **CREATE))
-    with pytest.raises(Exception, check=lambda error: error.status == status) as caught:
-        promote()
-    assert type(caught.value).__name__ == error
-    assert time.slept == []
-
-
 def test_a_413_is_no_doubt(promote, emulator, time):
     emulator.faults.add(Fault(Answer(413, html="<h1>Request Entity Too Large</h1>"), **CREATE))
     with pytest.raises(PayloadTooLargeError):
@@ -110,26 +98,6 @@ def test_a_login_page_is_doubt(promote, emulator, time, ids):
 
 
 # Doubt: where the server did nothing
-
-
-@pytest.mark.parametrize(
-    "busy",
-    [Answer.too_many_requests(3), Answer.too_many_requests(x_retry_after=3)],
-    ids=["429", "429 x-retry-after"],
-)
-def test_a_busy_server_is_asked_again(promote, emulator, ids, uploads, busy):
-    emulator.faults.add(Fault(busy, **CREATE, times=2))
-    assert promote().outcome == "created"
-    assert len(uploads()) == 3
-    assert len(ids()) == 1
-
-
-def test_a_server_that_stays_busy_is_an_ordinary_error_without_doubt(promote, emulator, time, ids):
-    emulator.faults.add(Fault(Answer.too_many_requests(3, when="after_body"), **CREATE, times=None))
-    with pytest.raises(RateLimitError):
-        promote()
-    assert len(time.slept) == 4, "between the attempts, and not for a release to show"
-    assert ids() == []
 
 
 def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_not_undone(
