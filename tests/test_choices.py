@@ -104,6 +104,7 @@ def test_the_defaults(story):
     story()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), EACH)
 def test_each_value_of_a_choice(story, name, value):
     story(**{name: value})

@@ -1,4 +1,5 @@
-"""Whole promotions between two emulators, in real DAG runs."""
+"""Whole promotions between two emulators, in real DAG runs: what Airflow itself does to a group.
+``tests/operators/test__group.py`` has what the tasks decide."""
 
 from __future__ import annotations
 
@@ -23,12 +24,8 @@ except ImportError:  # Airflow 2
     from airflow import DAG
 
 from trifacta_emulator import (
-    Answer,
     Emulator,
     EmulatorOptions,
-    Fault,
-    Hold,
-    Reset,
     RunOutcome,
     read_package,
 )
@@ -195,93 +192,6 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
     assert status["clear"] == [f"{group}.smoke_run"]
 
 
-def test_where_only_the_wait_gave_up_complete_jobs_keep_the_promotion(run, prod):
-    """The sensor may not read the state, and the end may: the run is green, since the
-    jobs say so.
-    """
-    prod.faults.add(Fault(Answer(403), method="GET", path="/v4/jobGroups/*/status"))
-    result = run()
-    [(flow_id, deployment_id)] = run.flows
-    assert result.state == "success"
-    assert states(result, f"flow_{flow_id}") == ended() | {"smoke_jobs": "failed"}
-    (release,) = prod.store.releases(deployment_id)
-    assert prod.store.active_release(deployment_id) == release
-    assert pull(result, f"flow_{flow_id}", "promoted", "release_id") == release.id
-
-
-@pytest.mark.parametrize("roll_back", [True, False])
-def test_jobs_that_still_run_are_no_proof(run, use_connection, roll_back):
-    with Emulator(EmulatorOptions(job_run_seconds=3600)) as slow:
-        use_connection(slow.url, "trifacta_prod")
-        deployment = slow.store.create_deployment("Deployment 1")
-        run.prepare()
-        result = run(timeout=0.05, tolerated_outage=0.05, roll_back=roll_back)
-        [(flow_id, _)] = run.flows
-        group = f"flow_{flow_id}"
-        assert result.state == "failed"
-        found = states(result, group)
-        assert (found["smoke_jobs"], found["promoted"]) == ("failed", "failed")
-        live = slow.store.active_release(deployment.id)
-        if roll_back:
-            assert found["roll_back"] == "success"
-            assert live is None
-            (job_group,) = slow.store.job_groups()
-            assert str(job_group.id) in pull(result, group, "promoted", "promotion_status")["why"]
-        else:
-            assert live == slow.store.releases(deployment.id)[0], (
-                "nothing was asked to take it back"
-            )
-
-
-def test_after_a_rollback_the_next_promotion_goes_through(run, prod):
-    prod.runs.add(RunOutcome(status="Failed", message="Path does not exist"))
-    assert run().state == "failed"
-    [(_, deployment_id)] = run.flows
-    [bad] = prod.store.releases(deployment_id)
-    assert run().state == "success"
-    assert prod.store.active_release(deployment_id).id > bad.id
-
-
-@pytest.mark.parametrize("effect", [Reset("after_commit"), Answer.gateway_timeout()])
-def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(run, prod, effect):
-    [before] = run.promote_by_hand()
-    [(flow_id, deployment_id)] = run.flows
-    prod.faults.add(Fault(effect, method="POST", path="/v4/deployments/*/run"))
-    result = run()
-    assert (result.state, states(result, f"flow_{flow_id}")) == (
-        "failed",
-        ended(failed="smoke_run"),
-    )
-    assert prod.store.active_release(deployment_id).id == before.id
-    assert len(prod.store.job_groups()) == 1
-
-
-@pytest.mark.parametrize(
-    ("instance", "method", "path", "failed"),
-    [
-        ("dev", "GET", "/v4/flows/*/package", "export"),
-        ("prod", "POST", "/v4/deployments/*/releases/dryRun", "dry_run"),
-        ("prod", "POST", "/v4/deployments/*/releases", "create_release"),
-    ],
-)
-def test_a_step_that_is_refused_changes_nothing(run, dev, prod, instance, method, path, failed):
-    [before] = run.promote_by_hand()
-    [(flow_id, deployment_id)] = run.flows
-    {"dev": dev, "prod": prod}[instance].faults.add(
-        Fault(Answer(403), method=method, path=path, times=None)
-    )
-    result = run()
-    # What provably was not sent has nothing to roll back.
-    assert (result.state, states(result, f"flow_{flow_id}")) == (
-        "failed",
-        {**ended(failed=failed), "roll_back": "skipped"},
-    )
-    assert prod.store.active_release(deployment_id).id == before.id
-    status = pull(result, f"flow_{flow_id}", "promoted", "promotion_status")
-    assert (status["state"], status["live_release_id"]) == ("unchanged", before.id)
-    assert status["clear"] == ([f"flow_{flow_id}.export"] if failed == "export" else [])
-
-
 @pytest.mark.every_airflow
 def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(run, prod, monkeypatch):
     """The attempt that promoted was cut off, and the next one runs where the package is not."""
@@ -304,59 +214,6 @@ def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(run, prod, m
     assert prod.store.active_release(deployment_id).id == before.id
     assert len(prod.store.releases(deployment_id)) == 2
     assert pull(result, f"flow_{flow_id}", "create_release", "package_uuid") is None
-
-
-def test_what_a_person_made_live_in_the_meantime_is_kept(run, prod):
-    """The smoke run fails, and a person has gone back to an older release before the rollback
-    looks."""
-    [old], _ = run.promote_by_hand(), run.promote_by_hand()
-    [(flow_id, deployment_id)] = run.flows
-    prod.runs.add(RunOutcome(status="Failed", message="no"))
-    armed = prod.faults.add(Fault(Hold("before_body"), method="GET", path="/v4/jobGroups/*/jobs"))
-
-    def go_back_while_the_failure_is_read():
-        deadline = time.monotonic() + 60
-        while not armed.waiting and time.monotonic() < deadline:
-            time.sleep(0.01)
-        prod.store.update_release(old.id, active=True)
-        armed.release()
-
-    person = threading.Thread(target=go_back_while_the_failure_is_read)
-    person.start()
-    result = run()
-    person.join()
-    assert result.state == "failed"
-    expected = ended(failed="smoke_jobs") | {"roll_back": "skipped"}
-    assert states(result, f"flow_{flow_id}") == expected
-    assert prod.store.active_release(deployment_id).id == old.id
-
-
-@pytest.mark.parametrize(
-    ("options", "tasks"),
-    [
-        (
-            {"smoke_run": False},
-            {"baseline", "export", "dry_run", "create_release", "active", *ENDS},
-        ),
-        ({"roll_back": False}, {*STEPS, "promoted"}),
-        (
-            {"dry_run": False, "smoke_run": False, "roll_back": False},
-            {"baseline", "export", "create_release", "active", "promoted"},
-        ),
-        (
-            {"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]},
-            {*STEPS, *ENDS, "import_rules"},
-        ),
-        ({"object_rules": []}, {*STEPS, *ENDS, "import_rules"}),
-    ],
-)
-def test_parts_are_optional(run, prod, options, tasks):
-    result = run(**options)
-    [(flow_id, deployment_id)] = run.flows
-    assert result.state == "success"
-    assert states(result, f"flow_{flow_id}").keys() == tasks
-    assert prod.store.active_release(deployment_id)
-    assert len(prod.store.job_groups()) == ("smoke_run" in tasks)
 
 
 @pytest.mark.usefixtures("airflow_db")
@@ -403,29 +260,12 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not():
         assert rules == dict.fromkeys(rules, "all_success") | dict.fromkeys(ENDS, "all_done")
 
 
-@pytest.mark.parametrize("failed", ["baseline", "export"])
-def test_before_anything_was_promoted_a_failure_leaves_everything(run, dev, prod, failed):
-    run.promote_by_hand()
-    [(flow_id, deployment_id)] = run.flows
-    before = prod.store.releases(deployment_id)
-    if failed == "baseline":
-        prod.faults.add(Fault(Answer(403), method="GET", path="/v4/deployments/*", times=None))
-    else:
-        dev.faults.add(Fault(Answer(404), method="GET", path="/v4/flows/*/package", times=None))
-    result = run()
-    assert result.state == "failed"
-    assert states(result, f"flow_{flow_id}") == ended(failed=failed)
-    assert prod.store.releases(deployment_id) == before
-
-
 @pytest.mark.every_airflow
 @pytest.mark.parametrize(
     ("dag_id", "failing"),
     [
         ("mapped", ()),
-        ("mapped", (1,)),
         ("mapped_at_run_time", (1,)),
-        ("mapped_at_run_time", (0, 1, 2)),
     ],
 )
 def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
@@ -565,7 +405,7 @@ class Flaky:
     [
         pytest.param(20, False, marks=pytest.mark.system, id="twenty, calm"),
         pytest.param(20, True, marks=pytest.mark.system, id="twenty, slow and flaky"),
-        pytest.param(5, True, id="five, slow and flaky"),
+        pytest.param(2, True, id="two, slow and flaky"),
     ],
 )
 def test_many_flows(run, dev, prod, scripted, use_connection, monkeypatch, count, troubled):
@@ -587,7 +427,7 @@ def test_many_flows(run, dev, prod, scripted, use_connection, monkeypatch, count
     assert result.state == "success"
     for proxy, kinds in zip(proxies, [[False], [False, True]], strict=False):
         assert all(
-            proxy.failed[kind, way] >= count // 5
+            proxy.failed[kind, way] >= max(1, count // 5)
             for kind in kinds
             for way in range(len(Flaky.WAYS))
         )

@@ -389,6 +389,81 @@ def test_the_promoted_release_is_deleted_while_the_jobs_run(make, prod, live_bef
     assert "another release has been activated" not in str(run.cause("promoted"))
 
 
+def test_a_person_goes_back_before_the_rollback(make, prod):
+    fail_the_smoke_run(prod)
+    run = make()
+    run.before["roll_back"] = lambda: prod.store.update_release(prod.older.id, active=True)
+    check(run.go(), "replaced", prod.older.id, roll_back="skipped")
+
+
+def test_a_smoke_run_whose_answer_was_lost_is_not_repeated_and_rolls_back(make, prod):
+    prod.faults.add(Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/run"))
+    run = make().go()
+    check(run, "rolled_back", prod.recorded.id, roll_back="success")
+    assert run.state_of("smoke_run") == "failed"
+    assert len(prod.store.job_groups()) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "request_of_it"),
+    [
+        ("baseline", {"method": "GET", "path": "/v4/deployments/1"}),
+        ("export", {"method": "GET", "path": "/v4/flows/*/package"}),
+        ("dry_run", DRY_RUN),
+        ("create_release", CREATE),
+    ],
+)
+def test_a_step_that_is_refused_changes_nothing(make, dev, prod, step, request_of_it):
+    for instance in (dev, prod):
+        instance.faults.add(Fault(Answer(403), **request_of_it, times=None))
+    run = make().go(until="roll_back")
+    prod.faults.clear()
+    run.go()
+    # What provably was not sent has nothing to roll back.
+    states = [run.state_of(name) for name in (step, "roll_back", "promoted")]
+    assert states == ["failed", "skipped", "failed"]
+    later = list(run.tasks)[list(run.tasks).index(step) + 1 : -2]
+    assert {run.state_of(name) for name in later} <= {"upstream_failed"}
+    assert live_of(prod) == prod.recorded.id == made_of(prod)
+
+
+@pytest.mark.parametrize(
+    ("options", "without", "more"),
+    [
+        ({"smoke_run": False}, {"smoke_run", "smoke_jobs"}, set()),
+        ({"roll_back": False}, {"roll_back"}, set()),
+        (
+            {"dry_run": False, "smoke_run": False, "roll_back": False},
+            {"dry_run", "smoke_run", "smoke_jobs", "roll_back"},
+            set(),
+        ),
+        (
+            {"value_rules": [{"type": "s3Bucket", "on": "dev", "with": "prod"}]},
+            set(),
+            {"import_rules"},
+        ),
+        ({"object_rules": []}, set(), {"import_rules"}),
+    ],
+)
+def test_parts_are_optional(make, prod, options, without, more):
+    whole = {
+        "baseline",
+        "export",
+        "dry_run",
+        "create_release",
+        "active",
+        "smoke_run",
+        "smoke_jobs",
+        "roll_back",
+        "promoted",
+    }
+    run = make(**options).go()
+    assert set(run.tasks) == whole - without | more
+    assert run.state_of("promoted") == "success"
+    assert live_of(prod) == made_of(prod) > prod.recorded.id
+    assert len(prod.store.job_groups()) == ("smoke_run" in run.tasks)
+
+
 # The wait for steps and jobs
 
 
