@@ -432,7 +432,7 @@ def test_only_our_errors_leave_a_call(raw, rounds, tell, calls, monkeypatch):
         f" {dict(fuzzer.outcomes.most_common())}"
     )
     assert fuzzer.other.connections == 0, "nothing went to another server"
-    assert fuzzer.slowest < 5
+    assert fuzzer.slowest < 30, "a loaded machine may take seconds, an endless answer minutes"
     assert grown < 200
     assert len(fuzzer.outcomes) > 3
 

@@ -753,8 +753,10 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
 
 
 def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(
-    scripted, connect, authority, caplog
+    scripted, connect, authority, caplog, monkeypatch
 ):
+    # An earlier test may have had a server on the same port.
+    monkeypatch.setattr("airflow_provider_trifacta.client.transport._warned", set())
     server = scripted(lambda _: (200, {}, {}), tls=authority[0])
     for _ in range(2):
         connect(server.url, verify=False).read("/v4/x")

@@ -49,11 +49,13 @@ def test_a_missing_connection_is_a_configuration_error():
 
 
 def test_an_unsafe_connection_is_noted_and_only_a_change_warns_of_it(
-    use_connection, scripted, caplog
+    use_connection, scripted, caplog, monkeypatch
 ):
     """Each process of a wait makes a client and reads: its log must not fill with the
     same warning.
     """
+    # An earlier test may have had a server on the same port.
+    monkeypatch.setattr("airflow_provider_trifacta.client.transport._warned", set())
     caplog.set_level(logging.INFO)
     server = scripted(lambda _: (200, {}, {"id": 1}))
     use_connection(server.url)

