@@ -29,6 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy
 from trifacta_emulator import build_package
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
@@ -473,9 +474,17 @@ def make_package(tmp_path):
     return make
 
 
+def no_sync(connection: object, _record: object) -> None:
+    """Let SQLite not wait for the disk at each commit. Nothing of these databases outlives a test
+    run."""
+    if "sqlite" in type(connection).__module__.lower():
+        connection.execute("PRAGMA synchronous=OFF")
+
+
 @pytest.fixture(scope="session")
 def airflow_db() -> None:
     """An Airflow database, for tests that run a whole DAG."""
+    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "connect", no_sync)
     subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True
     )

@@ -30,6 +30,12 @@ FURNISHED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    """No clean-up waits in real time before it deletes something again."""
+    monkeypatch.setattr(instance, "_PAUSE", 0)
+
+
 @pytest.fixture
 def furnished():
     """Return a function that starts an emulator with something of everything; it stops after the

@@ -11,13 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from trifacta_emulator import Answer, Fault, Hold, Reset, build_package, read_package
 
-from airflow_provider_trifacta.probe import instance
-
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch):
-    monkeypatch.setattr(instance, "_PAUSE", 0)
-
 
 @pytest.mark.parametrize(
     ("key", "number"),

@@ -373,6 +373,8 @@ class Handler(BaseHTTPRequestHandler):
     """Refuses what no page describes, and answers the rest."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes. The second would wait 40 ms for an acknowledgement.
+    disable_nagle_algorithm = True
 
     def handle_any(self) -> None:
         server: StrictServer = self.server.strict
