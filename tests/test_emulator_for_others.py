@@ -99,7 +99,7 @@ def emulators(tmp_path, environment):
 
 
 @pytest.fixture
-def prod(emulators):
+def call_prod(emulators):
     """Return a function that calls ``/emulator/...`` of Prod."""
 
     def call(method, path, body=None):
@@ -142,22 +142,22 @@ def promote(tmp_path, environment):
 
 
 @pytest.mark.system
-def test_the_same_over_http(prod, promote):
+def test_the_same_over_http(call_prod, promote):
     """A happy promotion, a lost answer, and a failed run with its rollback; in between a reset."""
     assert promote() == "success"
-    [release] = prod("GET", "state")["deployments"][0]["releases"]
+    [release] = call_prod("GET", "state")["deployments"][0]["releases"]
     assert release["active"]
-    assert [call["path"] for call in prod("GET", "calls")["data"]].count(UPLOAD) >= 1
+    assert [call["path"] for call in call_prod("GET", "calls")["data"]].count(UPLOAD) >= 1
 
-    prod("POST", "reset")
-    assert prod("GET", "state")["deployments"][0]["releases"] == []
+    call_prod("POST", "reset")
+    assert call_prod("GET", "state")["deployments"][0]["releases"] == []
     lost = {"type": "answer", "status": 504, "html": "<h1>504</h1>", "when": "after_commit"}
-    prod("POST", "faults", {"effect": lost, "method": "POST", "path": UPLOAD})
+    call_prod("POST", "faults", {"effect": lost, "method": "POST", "path": UPLOAD})
     assert promote() == "success"
-    [release] = prod("GET", "state")["deployments"][0]["releases"]
-    assert (release["active"], prod("GET", "faults")["data"][0]["outcomes"]) == (True, [201])
+    [release] = call_prod("GET", "state")["deployments"][0]["releases"]
+    assert (release["active"], call_prod("GET", "faults")["data"][0]["outcomes"]) == (True, [201])
 
-    prod("POST", "runs", {"message": "no such table"})
+    call_prod("POST", "runs", {"message": "no such table"})
     assert promote() == "failed"
-    releases = prod("GET", "state")["deployments"][0]["releases"]
+    releases = call_prod("GET", "state")["deployments"][0]["releases"]
     assert [row["active"] for row in releases] == [True, False]

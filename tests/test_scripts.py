@@ -27,7 +27,7 @@ def load(name: str):
 
 
 @pytest.fixture
-def release(tmp_path, monkeypatch):
+def release_script(tmp_path, monkeypatch):
     module = load("release")
     monkeypatch.setattr(module, "TREE", tmp_path)
     return module
@@ -47,22 +47,24 @@ def release(tmp_path, monkeypatch):
         ("[here](#runbook) [there](https://x/y)", "", "[here](#runbook) [there](https://x/y)"),
     ],
 )
-def test_links_become_absolute(release, tmp_path, link, folder, absolute):
+def test_links_become_absolute(release_script, tmp_path, link, folder, absolute):
     (tmp_path / "example_dags").mkdir()
-    assert release._absolute(link, "https://h/o/p", "v1", folder) == absolute
+    assert release_script._absolute(link, "https://h/o/p", "v1", folder) == absolute
 
 
 @pytest.mark.parametrize("documentation", [None, "https://o.github.io/p/"])
-def test_the_metadata_lead_to_the_documentation(release, tmp_path, documentation):
+def test_the_metadata_lead_to_the_documentation(release_script, tmp_path, documentation):
     """Airflow's Providers page takes its link from there."""
-    for project in release.PROJECTS:
+    for project in release_script.PROJECTS:
         folder = tmp_path / project.folder
         folder.mkdir(exist_ok=True)
         for name in ("README.md", "pyproject.toml"):
             shutil.copy(SCRIPTS.parent / project.folder / name, folder)
-        addresses = release._addresses("https://h/o/p", "v1", documentation)
-        release._write_addresses(project, "https://h/o/p", "v1", addresses)
-        urls = release.tomllib.loads((folder / "pyproject.toml").read_text())["project"]["urls"]
+        addresses = release_script._addresses("https://h/o/p", "v1", documentation)
+        release_script._write_addresses(project, "https://h/o/p", "v1", addresses)
+        urls = release_script.tomllib.loads((folder / "pyproject.toml").read_text())["project"][
+            "urls"
+        ]
         assert urls["Documentation"] == (documentation or "https://h/o/p/blob/v1/docs/index.md")
         assert set(addresses) < set(urls)
 
@@ -75,27 +77,27 @@ def test_the_metadata_lead_to_the_documentation(release, tmp_path, documentation
         ["--repository", "https://h/o/p", "--documentation", "http://o.github.io/p"],
     ],
 )
-def test_an_address_that_is_none_is_refused(release, monkeypatch, capsys, arguments):
+def test_an_address_that_is_none_is_refused(release_script, monkeypatch, capsys, arguments):
     monkeypatch.setattr(sys, "argv", ["release", *arguments])
     with pytest.raises(SystemExit, check=lambda end: end.code == 2):
-        release.main()
+        release_script.main()
     assert f"{arguments[-2]} takes an https address" in capsys.readouterr().err
 
 
-def test_what_does_not_belong_into_a_wheel_is_named(release, tmp_path):
+def test_what_does_not_belong_into_a_wheel_is_named(release_script, tmp_path):
     wheel = tmp_path / "trifacta_emulator-1-py3-none-any.whl"
-    addresses = release._addresses("https://h/o/p", "v1", None)
+    addresses = release_script._addresses("https://h/o/p", "v1", None)
     project_urls = [
         f"Project-URL: {name}, {addresses[name]}" for name in ("Repository", "Changelog")
     ]
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("trifacta_emulator/py.typed", "")
-        archive.writestr("trifacta_emulator/.env", f"HOME={release.ROOT}")
+        archive.writestr("trifacta_emulator/.env", f"HOME={release_script.ROOT}")
         archive.writestr("tests/test_a.py", "")
         archive.writestr(
             "trifacta_emulator-1.dist-info/METADATA", "\n".join([*project_urls, "", "[a](b.md)"])
         )
-    found = [problem.partition(": ")[2] for problem in release._problems(wheel, addresses)]
+    found = [problem.partition(": ")[2] for problem in release_script._problems(wheel, addresses)]
     assert found == [
         "no /LICENSE in it",
         "stray file trifacta_emulator/.env",

@@ -59,7 +59,7 @@ def prod(use_connection):
 
 
 @pytest.fixture
-def run(airflow_db, dev, prod, monkeypatch, tmp_path):  # noqa: ARG001
+def promote_flows(airflow_db, dev, prod, monkeypatch, tmp_path):  # noqa: ARG001
     """Return a function that promotes so many flows of Dev, each to a deployment of its own."""
     flows = []
     # Airflow 3 only runs what is in one of its bundles.
@@ -142,9 +142,9 @@ def pull(run, group, task_id, key="return_value", map_index=-1):
 
 @pytest.mark.every_airflow
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_flow_becomes_the_live_release(run, prod, deferrable):
-    result = run(deferrable=deferrable)
-    [(flow_id, deployment_id)] = run.flows
+def test_a_flow_becomes_the_live_release(promote_flows, prod, deferrable):
+    result = promote_flows(deferrable=deferrable)
+    [(flow_id, deployment_id)] = promote_flows.flows
     group = f"flow_{flow_id}"
     assert result.state == "success"
     assert states(result, group) == ended()
@@ -169,12 +169,12 @@ def test_a_flow_becomes_the_live_release(run, prod, deferrable):
 @pytest.mark.parametrize(
     "live_before", [pytest.param(True, marks=pytest.mark.every_airflow), False]
 )
-def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live_before):
+def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(promote_flows, prod, live_before):
     if live_before:
-        [before] = run.promote_by_hand()
+        [before] = promote_flows.promote_by_hand()
     prod.runs.add(RunOutcome(status="Failed", message="Path does not exist"))
-    result = run()
-    [(flow_id, deployment_id)] = run.flows
+    result = promote_flows()
+    [(flow_id, deployment_id)] = promote_flows.flows
     group = f"flow_{flow_id}"
     assert result.state == "failed"
     assert states(result, group) == ended(failed="smoke_jobs")
@@ -184,7 +184,7 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
     bad = prod.store.releases(deployment_id)[-1]
     assert pull(result, group, "roll_back", "rolled_back_release_id") == bad.id
     # The alert comes after the rollback, and says how production stands.
-    error, status = json.loads(run.packages.with_name("alerts").read_text())
+    error, status = json.loads(promote_flows.packages.with_name("alerts").read_text())
     assert error == (
         None if version.startswith(("3.0.", "3.1.")) else ["PromotionRolledBackError", bad.id]
     )
@@ -194,20 +194,22 @@ def test_a_failing_smoke_run_restores_what_was_live_and_ends_red(run, prod, live
 
 
 @pytest.mark.every_airflow
-def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(run, prod, monkeypatch):
+def test_a_promotion_whose_last_attempt_told_nothing_is_rolled_back(
+    promote_flows, prod, monkeypatch
+):
     """The attempt that promoted was cut off, and the next one runs where the package is not."""
-    [before] = run.promote_by_hand()
-    [(flow_id, deployment_id)] = run.flows
+    [before] = promote_flows.promote_by_hand()
+    [(flow_id, deployment_id)] = promote_flows.flows
     promote = Promoter.run
 
     def promote_and_lose(self):
         promote(self)
-        for path in run.packages.rglob("*.zip"):
+        for path in promote_flows.packages.rglob("*.zip"):
             path.unlink()
         raise ConnectionLostError("cut off")
 
     monkeypatch.setattr(Promoter, "run", promote_and_lose)
-    result = run()
+    result = promote_flows()
     assert (result.state, states(result, f"flow_{flow_id}")) == (
         "failed",
         ended(failed="create_release"),
@@ -269,11 +271,13 @@ def test_default_args_cannot_make_a_promotion_green_that_is_not():
         ("mapped_at_run_time", (1,)),
     ],
 )
-def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
-    before = [release.id for release in run.promote_by_hand(3)]
+def test_mapped_promotions_stand_each_for_itself(promote_flows, prod, dag_id, failing):
+    before = [release.id for release in promote_flows.promote_by_hand(3)]
     for index in failing:
-        prod.runs.add(RunOutcome(status="Failed", message="no", deployment_id=run.flows[index][1]))
-    result = run(3, dag_id=dag_id)
+        prod.runs.add(
+            RunOutcome(status="Failed", message="no", deployment_id=promote_flows.flows[index][1])
+        )
+    result = promote_flows(3, dag_id=dag_id)
     assert result.state == ("failed" if failing else "success")
     group = "promote.promote_flow"
     assert [states(result, group, index) for index in range(3)] == [
@@ -281,7 +285,9 @@ def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
     ]
     announced = [str(result.tasks["promote.announce", index].state) for index in range(3)]
     assert announced == ["upstream_failed" if index in failing else "success" for index in range(3)]
-    after = [prod.store.active_release(deployment_id).id for _, deployment_id in run.flows]
+    after = [
+        prod.store.active_release(deployment_id).id for _, deployment_id in promote_flows.flows
+    ]
     assert [now == then for then, now in zip(before, after, strict=True)] == [
         index in failing for index in range(3)
     ]
@@ -299,10 +305,10 @@ def test_mapped_promotions_stand_each_for_itself(run, prod, dag_id, failing):
 @pytest.mark.parametrize(
     ("how", "state"), [("empty", "success"), ("skipped", "success"), ("failing", "failed")]
 )
-def test_a_list_of_flows_that_is_none(run, prod, how, state):
-    run.promote_by_hand()
+def test_a_list_of_flows_that_is_none(promote_flows, prod, how, state):
+    promote_flows.promote_by_hand()
     before = prod.store.releases()
-    result = run(dag_id=f"mapped_{how}")
+    result = promote_flows(dag_id=f"mapped_{how}")
     assert result.state == state
     assert prod.store.releases() == before
     expected = {"skipped": "skipped", "failing": "upstream_failed", "empty": "skipped"}[how]
@@ -316,25 +322,25 @@ def test_a_list_of_flows_that_is_none(run, prod, how, state):
 
 @pytest.mark.every_airflow
 @pytest.mark.parametrize("dag_id", ["skipped", "parameters"])
-def test_what_is_skipped_is_skipped_as_a_whole(run, prod, dag_id):
+def test_what_is_skipped_is_skipped_as_a_whole(promote_flows, prod, dag_id):
     """A branch skips the group, or the task that its parameters come from: not to be found only
     once it is live."""
-    run.promote_by_hand()
+    promote_flows.promote_by_hand()
     before = prod.store.releases()
-    result = run(dag_id=dag_id)
+    result = promote_flows(dag_id=dag_id)
     assert result.state == "success"
     assert set(states(result, "promote_flow").values()) == {"skipped"}
     assert prod.store.releases() == before
 
 
 @pytest.mark.every_airflow
-def test_each_flow_is_promoted_from_its_own_package(run, prod):
+def test_each_flow_is_promoted_from_its_own_package(promote_flows, prod):
     """Three flows, and one path for all."""
-    before = [release.id for release in run.promote_by_hand(3)]
-    result = run(3, dag_id="one_path")
+    before = [release.id for release in promote_flows.promote_by_hand(3)]
+    result = promote_flows(3, dag_id="one_path")
     assert result.state == "failed"
     # Which of them finds its own package, if any, depends on what runs first.
-    for index, (_, deployment_id) in enumerate(run.flows):
+    for index, (_, deployment_id) in enumerate(promote_flows.flows):
         live = prod.store.active_release(deployment_id)
         assert (
             live.id == before[index]
@@ -409,7 +415,9 @@ class Flaky:
         pytest.param(3, True, id="three, slow and flaky"),
     ],
 )
-def test_many_flows(run, dev, prod, scripted, use_connection, monkeypatch, count, troubled):
+def test_many_flows(
+    promote_flows, dev, prod, scripted, use_connection, monkeypatch, count, troubled
+):
     proxies, options = [], {}
     if troubled:
         # An upload that was not taken is waited for, and then tried again by Airflow. The time is
@@ -424,13 +432,13 @@ def test_many_flows(run, dev, prod, scripted, use_connection, monkeypatch, count
                 proxies[-1].url, conn_id, extra={"read_timeout": 0.5, "upload_timeout": 0.5}
             )
     rules = [{"type": "fileLocation", "on": "//dev//", "with": "/prod/"}]
-    result = run(count, smoke_run=not troubled, value_rules=rules, **options)
+    result = promote_flows(count, smoke_run=not troubled, value_rules=rules, **options)
     assert result.state == "success"
     failed = sum((proxy.failed for proxy in proxies), collections.Counter())
     if troubled:
         kinds_and_ways = itertools.product((False, True), range(len(Flaky.WAYS)))
         assert set(failed) == set(kinds_and_ways), "each kind of request failed in each way"
-    for flow_id, deployment_id in run.flows:
+    for flow_id, deployment_id in promote_flows.flows:
         (release,) = prod.store.releases(deployment_id)
         assert prod.store.active_release(deployment_id) == release
         assert pull(result, f"flow_{flow_id}", "promoted", "release_id") == release.id

@@ -47,7 +47,7 @@ def waits():
 
 
 @pytest.fixture
-def connect(waits):
+def transport_of(waits):
     """Return a function that makes a transport which does not really wait."""
     made = []
 
@@ -80,9 +80,9 @@ def sequence(*answers):
 # Credentials
 
 
-def test_basic_credentials_go_with_every_request(scripted, connect):
+def test_basic_credentials_go_with_every_request(scripted, transport_of):
     server = scripted(lambda _: (200, {}, {"id": 1}))
-    connect(server.url).read("/v4/people/current", {"a": 1})
+    transport_of(server.url).read("/v4/people/current", {"a": 1})
     (request,) = server.seen
     assert (request.method, request.path) == ("GET", "/v4/people/current?a=1")
     assert request.headers["Authorization"] == f"Basic {BASIC}"
@@ -100,15 +100,15 @@ def test_without_a_login_the_password_is_a_bearer_token_even_with_a_netrc_file(
     assert server.seen[0].headers["Authorization"].encode("latin-1").decode() == "Bearer tökén-long"
 
 
-def test_a_base_path_is_kept(scripted, connect):
+def test_a_base_path_is_kept(scripted, transport_of):
     server = scripted(lambda _: (200, {}, {}))
-    connect(f"{server.url}/base").read("/v4/x")
+    transport_of(f"{server.url}/base").read("/v4/x")
     assert server.seen[0].path == "/base/v4/x"
 
 
-def test_session_cookies_are_not_kept(scripted, connect):
+def test_session_cookies_are_not_kept(scripted, transport_of):
     server = scripted(lambda _: (200, {"Set-Cookie": "sid=stale; Path=/"}, {}))
-    transport = connect(server.url)
+    transport = transport_of(server.url)
     transport.read("/v4/x")
     transport.read("/v4/x")
     assert "Cookie" not in server.seen[1].headers
@@ -127,7 +127,7 @@ def test_session_cookies_are_not_kept(scripted, connect):
     ],
 )
 def test_an_error_names_method_path_status_words_request_and_next_step(
-    scripted, connect, status, cls, advice
+    scripted, transport_of, status, cls, advice
 ):
     body = {
         "exception": {
@@ -138,7 +138,7 @@ def test_an_error_names_method_path_status_words_request_and_next_step(
     }
     server = scripted(lambda _: (status, {"x-trifacta-request-id": "req-7"}, body))
     with pytest.raises(cls) as caught:
-        connect(server.url).read("/v4/deployments/1/releases")
+        transport_of(server.url).read("/v4/deployments/1/releases")
     error = caught.value
     assert f"GET /v4/deployments/1/releases answered {status}" in str(error)
     assert 'ValidationFailed: Input validation failed: {"field": "x"}' in str(error)
@@ -165,17 +165,17 @@ def test_an_error_names_method_path_status_words_request_and_next_step(
         b'{"exception": "text"}',
     ],
 )
-def test_error_bodies_of_any_shape_are_survived(scripted, connect, body):
+def test_error_bodies_of_any_shape_are_survived(scripted, transport_of, body):
     server = scripted(lambda _: (401, {"Content-Type": "text/html"}, body))
     with pytest.raises(AuthenticationError, match="answered 401"):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
 
 
-def test_long_foreign_texts_are_cut(scripted, connect):
+def test_long_foreign_texts_are_cut(scripted, transport_of):
     said = {"exception": {"name": "E", "message": "y" * 100_000}}
     server = scripted(lambda _: (400, {}, said))
     with pytest.raises(BadRequestError) as caught:
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
     assert len(str(caught.value)) < 1000
 
 
@@ -190,32 +190,32 @@ FOREIGN_KINDS = {
 @pytest.mark.parametrize("kind", FOREIGN_KINDS.values(), ids=FOREIGN_KINDS)
 @pytest.mark.parametrize("status", [200, 302, 404, 503])
 def test_the_content_type_of_an_answer_is_a_foreign_text_too(
-    scripted, connect, caplog, kind, status
+    scripted, transport_of, caplog, kind, status
 ):
     server = scripted(lambda _: (status, {"Content-Type": kind}, b"<p>"))
     with pytest.raises(TrifactaError) as caught:
-        connect(server.url, read_retries=1).read("/v4/x")
+        transport_of(server.url, read_retries=1).read("/v4/x")
     text = f"{caught.value} {caplog.text}"
     assert len(str(caught.value)) < 1500
     assert not [part for part in (SECRET, BASIC, "\x1b", "\x07") if part in text]
 
 
-def test_a_page_instead_of_json_is_told(scripted, connect):
+def test_a_page_instead_of_json_is_told(scripted, transport_of):
     server = scripted(lambda _: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>"))
     with pytest.raises(
         UnexpectedResponseError, match=r"text/html '<html>Welcome</html>' instead of JSON"
     ):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
 
 
 @pytest.mark.parametrize("echo", [SECRET, BASIC])
-def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, connect, echo, caplog):
+def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, transport_of, echo, caplog):
     caplog.set_level(logging.DEBUG)
     server = scripted(
         lambda _: (500, {}, {"exception": {"name": "E", "message": f"saw {echo} here"}})
     )
     with pytest.raises(ServerError) as caught:
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
     assert "saw *** here" in str(caught.value)
     assert echo not in caplog.text
     assert caplog.records
@@ -228,18 +228,18 @@ def test_an_echoed_secret_never_reaches_an_error_or_log(scripted, connect, echo,
     "failure",
     [(429, {}, {}), (500, {}, {}), (502, {}, b"<html>"), (503, {}, {}), (408, {}, {}), None],
 )
-def test_a_read_is_asked_again_after_a_passing_failure(scripted, connect, waits, failure):
+def test_a_read_is_asked_again_after_a_passing_failure(scripted, transport_of, waits, failure):
     server = scripted(sequence(failure, failure, (200, {}, {"ok": 1})))
-    assert connect(server.url).read("/v4/x") == {"ok": 1}
+    assert transport_of(server.url).read("/v4/x") == {"ok": 1}
     assert len(server.seen) == 3
     assert len(waits) == 2
     assert all(0 < wait <= 21 for wait in waits)
 
 
-def test_a_read_gives_up_after_read_retries(scripted, connect, waits):
+def test_a_read_gives_up_after_read_retries(scripted, transport_of, waits):
     server = scripted(sequence((500, {}, {})))
     with pytest.raises(ServerError):
-        connect(server.url, read_retries=2).read("/v4/x")
+        transport_of(server.url, read_retries=2).read("/v4/x")
     assert len(server.seen) == 3
     assert len(waits) == 2
 
@@ -262,16 +262,16 @@ def in_the_future(seconds):
     ],
 )
 def test_the_server_says_how_long_to_wait_within_reason(
-    scripted, connect, waits, headers, least, most
+    scripted, transport_of, waits, headers, least, most
 ):
     server = scripted(sequence((429, headers, {}), (200, {}, {})))
-    connect(server.url).read("/v4/x")
+    transport_of(server.url).read("/v4/x")
     assert least <= waits[0] <= most
 
 
-def test_the_server_may_say_until_when_to_wait(scripted, connect, waits):
+def test_the_server_may_say_until_when_to_wait(scripted, transport_of, waits):
     server = scripted(sequence((429, {"Retry-After": in_the_future(100)}, {}), (200, {}, {})))
-    connect(server.url).read("/v4/x")
+    transport_of(server.url).read("/v4/x")
     assert 20 <= waits[0] <= 100
 
 
@@ -281,7 +281,7 @@ PAGE = b"<html>503 Service Unavailable</html>"
 
 @pytest.mark.parametrize("busy", [(429, {}, BUSY), (429, {"x-retry-after": "3"}, BUSY)])
 def test_an_upload_is_sent_again_where_the_server_did_nothing(
-    scripted, connect, upload, waits, busy
+    scripted, transport_of, upload, waits, busy
 ):
     answers = sequence(busy, (201, {}, {"id": 1}))
     bodies = []
@@ -291,7 +291,7 @@ def test_an_upload_is_sent_again_where_the_server_did_nothing(
         return answers(request)
 
     server = scripted(respond)
-    assert connect(server.url).write("POST", "/v4/x", body=upload()) == {"id": 1}
+    assert transport_of(server.url).write("POST", "/v4/x", body=upload()) == {"id": 1}
     assert len(server.seen) == 2
     assert bodies[0] == bodies[1]
     assert len(waits) == 1
@@ -314,7 +314,7 @@ def test_an_upload_is_sent_again_where_the_server_did_nothing(
         None,
     ],
 )
-def test_an_upload_in_doubt_is_never_sent_again(scripted, connect, upload, waits, failure):
+def test_an_upload_in_doubt_is_never_sent_again(scripted, transport_of, upload, waits, failure):
     def respond(request):
         request.read_body()
         return failure
@@ -322,7 +322,7 @@ def test_an_upload_in_doubt_is_never_sent_again(scripted, connect, upload, waits
     server = scripted(respond)
     body = upload()
     with pytest.raises((ServerError, RateLimitError, ConnectionLostError)) as caught:
-        connect(server.url).write("POST", "/v4/x", body=body)
+        transport_of(server.url).write("POST", "/v4/x", body=body)
     assert not did_nothing(caught.value)
     assert len(server.seen) == 1
     assert waits == []
@@ -346,18 +346,18 @@ def test_an_upload_in_doubt_is_never_sent_again(scripted, connect, upload, waits
         ((201, {}, PAGE), False),
     ],
 )
-def test_what_an_answer_proves(scripted, connect, answer, nothing):
+def test_what_an_answer_proves(scripted, transport_of, answer, nothing):
     server = scripted(lambda request: request.read_body() and answer)
     with pytest.raises(TrifactaError) as caught:
-        connect(server.url).write("PATCH", "/v4/x", json={})
+        transport_of(server.url).write("PATCH", "/v4/x", json={})
     assert did_nothing(caught.value) is nothing
     assert len(server.seen) == 1
 
 
-def test_what_never_left_proves_that_nothing_was_done(connect, scripted, authority):
+def test_what_never_left_proves_that_nothing_was_done(transport_of, scripted, authority):
     def error_of(url, **options):
         with pytest.raises(TrifactaError) as caught:
-            connect(url, **options).write("PATCH", "/v4/x", json={})
+            transport_of(url, **options).write("PATCH", "/v4/x", json={})
         return caught.value
 
     context, _ = authority
@@ -370,38 +370,40 @@ def test_what_never_left_proves_that_nothing_was_done(connect, scripted, authori
     assert not did_nothing(error_of(silent.url))
 
 
-def test_a_refused_connection_is_tried_again_and_mentions_the_usual_port(connect, waits, upload):
+def test_a_refused_connection_is_tried_again_and_mentions_the_usual_port(
+    transport_of, waits, upload
+):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with pytest.raises(ConnectError, match=r"nothing listens there.*3005") as caught:
-        connect(f"http://127.0.0.1:{port}").write("POST", "/v4/x", body=upload(10))
+        transport_of(f"http://127.0.0.1:{port}").write("POST", "/v4/x", body=upload(10))
     assert caught.value.unsent
     assert len(waits) == 4
 
 
-def test_an_unknown_host_is_told_without_a_port_hint(connect):
+def test_an_unknown_host_is_told_without_a_port_hint(transport_of):
     with pytest.raises(ConnectError, match="host name is not known") as caught:
-        connect("http://nowhere.invalid", read_retries=0).read("/v4/x")
+        transport_of("http://nowhere.invalid", read_retries=0).read("/v4/x")
     assert caught.value.unsent
 
 
-def test_a_host_that_makes_no_url_is_a_configuration_error(connect):
+def test_a_host_that_makes_no_url_is_a_configuration_error(transport_of):
     with pytest.raises(ConfigurationError, match="no usable URL"):
-        connect("http://a..b").read("/v4/x")
+        transport_of("http://a..b").read("/v4/x")
 
 
-def test_a_silent_server_is_a_timeout_that_names_the_option(scripted, connect):
+def test_a_silent_server_is_a_timeout_that_names_the_option(scripted, transport_of):
     release = threading.Event()
     server = scripted(lambda _: release.wait(30) and None)
     with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
-        connect(server.url, read_timeout=0.05, read_retries=0).read("/v4/x")
+        transport_of(server.url, read_timeout=0.05, read_retries=0).read("/v4/x")
     with pytest.raises(RequestTimeoutError, match="'read_timeout'"):
-        connect(server.url, read_timeout=0.05).write("PATCH", "/v4/x", json={})
+        transport_of(server.url, read_timeout=0.05).write("PATCH", "/v4/x", json={})
     release.set()
 
 
-def test_a_truncated_answer_is_a_lost_connection(scripted, connect):
+def test_a_truncated_answer_is_a_lost_connection(scripted, transport_of):
     server = scripted(lambda request: (200, {"Content-Length": "100"}, b"{}") and cut(request))
 
     def cut(request):
@@ -411,13 +413,13 @@ def test_a_truncated_answer_is_a_lost_connection(scripted, connect):
         request.handler.wfile.write(b'{"id"')
 
     with pytest.raises(ConnectionLostError):
-        connect(server.url, read_retries=0).read("/v4/x")
+        transport_of(server.url, read_retries=0).read("/v4/x")
 
 
 # Redirects
 
 
-def test_a_read_follows_a_redirect_within_the_server(scripted, connect):
+def test_a_read_follows_a_redirect_within_the_server(scripted, transport_of):
     def respond(request):
         return (
             (302, {"Location": "/v4/x/"}, b"")
@@ -425,22 +427,22 @@ def test_a_read_follows_a_redirect_within_the_server(scripted, connect):
             else (200, {}, {"path": request.path})
         )
 
-    assert connect(scripted(respond).url).read("/v4/x", {"a": 1}) == {"path": "/v4/x/"}
+    assert transport_of(scripted(respond).url).read("/v4/x", {"a": 1}) == {"path": "/v4/x/"}
 
 
-def test_an_endless_redirect_ends(scripted, connect):
+def test_an_endless_redirect_ends(scripted, transport_of):
     server = scripted(lambda request: (302, {"Location": request.path + "x"}, b""))
     with pytest.raises(RedirectError, match="more than 3 times"):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
     assert len(server.seen) == 4
 
 
-def test_credentials_never_reach_another_host(scripted, connect):
+def test_credentials_never_reach_another_host(scripted, transport_of):
     other = scripted(lambda _: (200, {}, {}))
     elsewhere = other.url.replace("127.0.0.1", "localhost")
     server = scripted(lambda _: (307, {"Location": f"{elsewhere}/v4/x"}, b""))
     with pytest.raises(RedirectError, match="redirected to http://localhost"):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
     assert other.seen == []
 
 
@@ -500,7 +502,7 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
-def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, encoding):
+def test_no_redirect_takes_the_credentials_elsewhere(scripted, transport_of, shape, encoding):
     other = scripted(lambda _: (200, {}, {"who": "other"}))
     elsewhere = other.url.replace("http://127.0.0.1", "localhost")
 
@@ -518,13 +520,13 @@ def test_no_redirect_takes_the_credentials_elsewhere(scripted, connect, shape, e
     server = scripted(respond)
     answer = {"who": "own"}
     with contextlib.suppress(RedirectError, ConnectionLostError):
-        answer = connect(server.url, read_retries=0).read("/v4/x", {"first": 1})
+        answer = transport_of(server.url, read_retries=0).read("/v4/x", {"first": 1})
     assert answer == {"who": "own"}
     assert other.seen == []
 
 
 def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(
-    scripted, connect, monkeypatch
+    scripted, transport_of, monkeypatch
 ):
     """The last check is of the request as it is sent."""
     other, server = (
@@ -534,7 +536,7 @@ def test_a_request_to_another_server_has_no_credentials_whoever_sends_it(
     target = f"{other.url}\\@{server.url.partition('//')[2]}/v4/x"
     monkeypatch.setattr("airflow_provider_trifacta.client.redirects.target_of", lambda *_: target)
     with pytest.raises(RedirectError, match="another server"):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
     assert other.seen == []
 
 
@@ -562,23 +564,23 @@ def test_which_servers_are_one(old, new, same):
     assert may_follow(server_of(prepared(old)), server_of(new)) is same
 
 
-def test_a_host_in_another_script_is_a_host(connect):
+def test_a_host_in_another_script_is_a_host(transport_of):
     with pytest.raises(ConnectError, match="not known"):
-        connect("http://münchen.invalid", read_retries=0).read("/v4/x")
+        transport_of("http://münchen.invalid", read_retries=0).read("/v4/x")
 
 
-def test_credentials_never_go_from_https_to_http(scripted, connect, authority):
+def test_credentials_never_go_from_https_to_http(scripted, transport_of, authority):
     context, bundle = authority
     plain = scripted(lambda _: (200, {}, {}))
     location = plain.url.replace("127.0.0.1", "localhost")
     server = scripted(lambda _: (302, {"Location": location}, b""), tls=context)
     with pytest.raises(RedirectError, match="not sent over plain http"):
-        connect(server.url, verify=bundle).read("/v4/x")
+        transport_of(server.url, verify=bundle).read("/v4/x")
     assert plain.seen == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_write_follows_no_redirect(scripted, connect, upload, status):
+def test_a_write_follows_no_redirect(scripted, transport_of, upload, status):
     def respond(request):
         request.read_body()
         return (status, {"Location": "/login"}, b"")
@@ -587,21 +589,21 @@ def test_a_write_follows_no_redirect(scripted, connect, upload, status):
     with pytest.raises(
         RedirectError, match=r"POST /v4/x was redirected to http://127.0.0.1:\d+/login"
     ):
-        connect(server.url).write("POST", "/v4/x", body=upload(10))
+        transport_of(server.url).write("POST", "/v4/x", body=upload(10))
     assert len(server.seen) == 1
 
 
-def test_a_login_page_is_recognised(scripted, connect):
+def test_a_login_page_is_recognised(scripted, transport_of):
     def respond(request):
         if request.path == "/login":
             return (200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>Sign in</html>")
         return (302, {"Location": "/login"}, b"")
 
     with pytest.raises(RedirectError, match="looks like a login page"):
-        connect(scripted(respond).url).read("/v4/x")
+        transport_of(scripted(respond).url).read("/v4/x")
 
 
-def test_a_redirects_query_is_not_shown(scripted, connect):
+def test_a_redirects_query_is_not_shown(scripted, transport_of):
     """It may hold a ticket, or what a form was filled with."""
 
     def respond(request):
@@ -610,7 +612,7 @@ def test_a_redirects_query_is_not_shown(scripted, connect):
         return (302, {"Location": "/login?next=1&ticket=s3cr3t-ticket"}, b"")
 
     with pytest.raises(RedirectError, match="/login") as caught:
-        connect(scripted(respond).url).read("/v4/x")
+        transport_of(scripted(respond).url).read("/v4/x")
     assert "s3cr3t-ticket" not in str(caught.value)
     endless = scripted(
         lambda request: (
@@ -620,14 +622,14 @@ def test_a_redirects_query_is_not_shown(scripted, connect):
         )
     )
     with pytest.raises(RedirectError, match="more than 3 times") as caught:
-        connect(endless.url).read("/v4/x")
+        transport_of(endless.url).read("/v4/x")
     assert "s3cr3t-ticket" not in str(caught.value)
 
 
-def test_a_write_to_a_login_page_of_a_plain_http_server_is_told_as_such(scripted, connect):
+def test_a_write_to_a_login_page_of_a_plain_http_server_is_told_as_such(scripted, transport_of):
     server = scripted(lambda _: (302, {"Location": "/login"}, b""))
     with pytest.raises(RedirectError, match="If it is a login page, check the credentials"):
-        connect(server.url).write("PATCH", "/v4/x", json={})
+        transport_of(server.url).write("PATCH", "/v4/x", json={})
 
 
 # Secrets in texts from elsewhere
@@ -658,16 +660,16 @@ def test_a_secret_is_not_shown_in_part_or_in_another_spelling(scripted, password
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_an_answer_that_is_too_large_is_not_kept(scripted, connect, status):
+def test_an_answer_that_is_too_large_is_not_kept(scripted, transport_of, status):
     server = scripted(lambda _: (status, {"Content-Type": "text/html"}, b"x" * 1_000_000))
     with pytest.raises(UnexpectedResponseError if status == 200 else ServerError):
-        connect(server.url, read_retries=0).read("/v4/x")
+        transport_of(server.url, read_retries=0).read("/v4/x")
 
 
-def test_json_that_is_nested_too_deep_is_no_answer(scripted, connect):
+def test_json_that_is_nested_too_deep_is_no_answer(scripted, transport_of):
     server = scripted(lambda _: (200, {}, b"[" * ROW.parts))
     with pytest.raises(UnexpectedResponseError, match="instead of JSON"):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
 
 
 # TLS and uploads
@@ -723,7 +725,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda one: one.name
 )
 def test_a_tls_error_says_what_is_wrong_and_what_helps(
-    scripted, connect, pems, waits, version, server, client, reason, helps
+    scripted, transport_of, pems, waits, version, server, client, reason, helps
 ):
     if reason is None:
         server, client = {"names": ["localhost"]}, {"cert": ("client", "key")}
@@ -741,7 +743,9 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
         else cert and getattr(pems, cert)
     )
     verify = client.get("verify", "ca")
-    transport = connect(url, cert=cert, verify=verify if verify is True else getattr(pems, verify))
+    transport = transport_of(
+        url, cert=cert, verify=verify if verify is True else getattr(pems, verify)
+    )
     if reason is None:
         assert transport.read("/v4/x") == {"ok": 1}
         return
@@ -753,39 +757,41 @@ def test_a_tls_error_says_what_is_wrong_and_what_helps(
 
 
 def test_a_server_that_is_not_verified_is_warned_of_once_and_before_a_change(
-    scripted, connect, authority, caplog, monkeypatch
+    scripted, transport_of, authority, caplog, monkeypatch
 ):
     # An earlier test may have had a server on the same port.
     monkeypatch.setattr("airflow_provider_trifacta.client.transport._warned", set())
     server = scripted(lambda _: (200, {}, {}), tls=authority[0])
     for _ in range(2):
-        connect(server.url, verify=False).read("/v4/x")
+        transport_of(server.url, verify=False).read("/v4/x")
     assert not caplog.records
     for _ in range(2):
-        connect(server.url, verify=False).write("PATCH", "/v4/x", json={})
+        transport_of(server.url, verify=False).write("PATCH", "/v4/x", json={})
     (record,) = caplog.records
     assert "does not verify" in record.getMessage()
 
 
-def test_an_untrusted_certificate_is_told_and_not_asked_again(scripted, connect, authority, waits):
+def test_an_untrusted_certificate_is_told_and_not_asked_again(
+    scripted, transport_of, authority, waits
+):
     server = scripted(lambda _: (200, {}, {}), tls=authority[0])
     with pytest.raises(TLSError, match="CA bundle"):
-        connect(server.url).read("/v4/x")
+        transport_of(server.url).read("/v4/x")
     assert waits == []
 
 
 @pytest.mark.parametrize("environment", [{}, {"REQUESTS_CA_BUNDLE": "/nonexistent"}])
 def test_verify_takes_a_bundle_or_false_even_against_the_environment(
-    scripted, connect, authority, monkeypatch, environment
+    scripted, transport_of, authority, monkeypatch, environment
 ):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     context, bundle = authority
     server = scripted(lambda _: (200, {}, {"ok": 1}), tls=context)
-    assert connect(server.url, verify=bundle).read("/v4/x") == {"ok": 1}
+    assert transport_of(server.url, verify=bundle).read("/v4/x") == {"ok": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the hook warns, once
-        assert connect(server.url, verify=False).read("/v4/x") == {"ok": 1}
+        assert transport_of(server.url, verify=False).read("/v4/x") == {"ok": 1}
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -793,7 +799,7 @@ def test_verify_takes_a_bundle_or_false_even_against_the_environment(
     ("status", "cls"), [(401, AuthenticationError), (413, PayloadTooLargeError)]
 )
 def test_an_answer_before_the_end_of_an_upload_is_reported_as_such(
-    scripted, connect, upload, authority, tls, status, cls
+    scripted, transport_of, upload, authority, tls, status, cls
 ):
     def respond(request):
         body = b'{"exception": {"name": "Early", "message": "no"}}'
@@ -814,13 +820,13 @@ def test_an_answer_before_the_end_of_an_upload_is_reported_as_such(
     server = scripted(respond, tls=context if tls else None)
     body = upload(40_000_000)
     with pytest.raises(cls, match=f"answered {status}: Early: no"):
-        connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
+        transport_of(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
     assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(
-    scripted, connect, upload, authority, tls
+    scripted, transport_of, upload, authority, tls
 ):
     def respond(request):
         request.handler.rfile.read(100_000)
@@ -833,14 +839,14 @@ def test_a_connection_cut_in_the_middle_of_an_upload_is_no_doubt(
     server = scripted(respond, tls=context if tls else None)
     body = upload(40_000_000)
     with pytest.raises(ConnectionLostError, match="may have refused the file"):
-        connect(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
+        transport_of(server.url, verify=bundle if tls else True).write("POST", "/v4/x", body=body)
     assert len(server.seen) == 1
     assert not body.sent_completely
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(
-    scripted, connect, upload, authority, tls
+    scripted, transport_of, upload, authority, tls
 ):
     def respond(request):
         handler = request.handler
@@ -858,7 +864,7 @@ def test_the_status_of_an_early_answer_counts_though_its_body_never_comes(
     context, bundle = authority
     server = scripted(respond, tls=context if tls else None)
     with pytest.raises(PayloadTooLargeError, match="answered 413 with an empty body"):
-        connect(server.url, verify=bundle if tls else True).write(
+        transport_of(server.url, verify=bundle if tls else True).write(
             "POST", "/v4/x", body=upload(40_000_000)
         )
 

@@ -17,7 +17,7 @@ def time():
 
 
 @pytest.fixture
-def start(monkeypatch, virtual_time, use_connection, execute, tmp_path):
+def start_world(monkeypatch, virtual_time, use_connection, execute, tmp_path):
     """Return a function that starts the world of a change; it takes the task state
     store, or None.
     """

@@ -40,9 +40,9 @@ def _cells() -> list[object]:
 
 
 @pytest.mark.parametrize(("name", "event", "journal"), _cells())
-def test_a_change_keeps_its_contract(start, store, name, event, journal):
+def test_a_change_keeps_its_contract(start_world, store, name, event, journal):
     change = CHANGES[name]
-    world = start(change, store if journal else None)
+    world = start_world(change, store if journal else None)
     # What each error says is compared with the server when it is raised.
     ended = event.play(world, change)
     undone = event.person and not change.stands(world)

@@ -18,7 +18,7 @@ UUID = "9bae78c0-2fcb-11e9-9523-77f56ed58844"
 
 
 @pytest.fixture
-def create(execute, make_package):
+def create_release(execute, make_package):
     """Return a function that runs the operator on a new package, or on the one given."""
 
     def run(*, try_number=1, package_path=None, **options):
@@ -35,8 +35,8 @@ def uploads(emulator):
     return [call for call in emulator.calls if call.method == "POST"]
 
 
-def test_a_package_becomes_the_live_release(create, emulator):
-    result, ti = create()
+def test_a_package_becomes_the_live_release(create_release, emulator):
+    result, ti = create_release()
     release = emulator.store.active_release(1)
     assert result == {
         "deployment_id": 1,
@@ -58,8 +58,8 @@ def test_a_package_becomes_the_live_release(create, emulator):
 
 @pytest.mark.usefixtures("emulator")
 @pytest.mark.parametrize("deployment_id", [1, "1", " 1 "])
-def test_ids_may_be_text(create, deployment_id):
-    assert create(deployment_id=deployment_id)[0]["deployment_id"] == 1
+def test_ids_may_be_text(create_release, deployment_id):
+    assert create_release(deployment_id=deployment_id)[0]["deployment_id"] == 1
 
 
 def test_the_constructor_only_assigns():
@@ -91,19 +91,19 @@ def test_the_constructor_only_assigns():
     ],
 )
 def test_bad_input_fails_without_retry_and_before_any_request(
-    create, execute, emulator, options, words, fails
+    create_release, execute, emulator, options, words, fails
 ):
     with fails(words):
-        create(**options)
+        create_release(**options)
     assert emulator.calls == []
     assert not execute.ti.pushed
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_bad_connection_fails_without_retry(create, use_connection, fails):
+def test_a_bad_connection_fails_without_retry(create_release, use_connection, fails):
     use_connection("", "trifacta_default")
     with fails("ConfigurationError: host"):
-        create()
+        create_release()
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_a_bad_connection_fails_without_retry(create, use_connection, fails):
     ],
 )
 def test_a_refusal_fails_without_retry(
-    create, execute, emulator, use_connection, fields, options, words, fails
+    create_release, execute, emulator, use_connection, fields, options, words, fails
 ):
     use_connection(emulator.url, **fields)
     with fails(words):
-        create(**options)
+        create_release(**options)
     known = {"deployment_id", "package_uuid", "deployment_url"}
     assert set(execute.ti.pushed) == known, "known before the upload"
     assert emulator.store.releases() == ()
@@ -131,10 +131,12 @@ def test_a_refusal_fails_without_retry(
 
 @pytest.mark.usefixtures("emulator")
 def test_a_package_of_a_newer_product_is_refused_with_the_servers_words(
-    create, make_package, fails
+    create_release, make_package, fails
 ):
     with fails("BadRequestError: ValidationFailed"):
-        create(package_path=str(make_package(product_version="99.0.0+1.20990101000000.abcdef0")))
+        create_release(
+            package_path=str(make_package(product_version="99.0.0+1.20990101000000.abcdef0"))
+        )
 
 
 def test_what_import_rules_changed_is_known_in_a_retry_too(
@@ -160,20 +162,20 @@ def test_what_import_rules_changed_is_known_in_a_retry_too(
     [("6.0.1+235.20190426172824.493d6f8", "6.0"), ("6.8.0", "6.8"), ("9.7.0", "8.0")],
 )
 def test_the_log_counts_what_was_made(
-    create, use_connection, make_package, caplog, version, generation
+    create_release, use_connection, make_package, caplog, version, generation
 ):
     caplog.set_level(logging.INFO)
     with Emulator(EmulatorOptions(product_version=version)) as emulator:
         use_connection(emulator.url)
         emulator.store.create_deployment("Orders")
-        create(package_path=str(make_package(generation=generation)))
+        create_release(package_path=str(make_package(generation=generation)))
     assert "The import made: flows 1, datasets 1, outputs 1, recipes 1" in caplog.text
 
 
-def test_dropped_objects_fail_after_the_xcoms(create, execute, emulator, fails):
+def test_dropped_objects_fail_after_the_xcoms(create_release, execute, emulator, fails):
     emulator.drop_on_next_import({"datasources": [12]})
     with fails('DroppedObjectsError: {"datasources": [12]}', deployment_id=1) as caught:
-        create()
+        create_release()
     release = emulator.store.active_release(1)
     assert caught.value.__cause__.release_id == release.id
     assert execute.ti.pushed["release_id"] == release.id
@@ -195,9 +197,9 @@ def test_dropped_objects_fail_however_deep_they_are_in_a_retry_too(
     assert len(uploads(emulator)) == 1
 
 
-def test_dropped_objects_may_be_a_warning(create, emulator, caplog):
+def test_dropped_objects_may_be_a_warning(create_release, emulator, caplog):
     emulator.drop_on_next_import({"datasources": [12]})
-    result, _ = create(on_deleted_objects="warn")
+    result, _ = create_release(on_deleted_objects="warn")
     assert result["release_id"] == emulator.store.active_release(1).id
     assert '{"datasources": [12]}' in caplog.text
 
@@ -229,57 +231,61 @@ GOOD = {
 }
 
 
-def test_the_page_of_the_vendor_is_enough(create, scripted, use_connection):
+def test_the_page_of_the_vendor_is_enough(create_release, scripted, use_connection):
     server = scripted(answer(GOOD))
     use_connection(server.url)
-    result, _ = create()
+    result, _ = create_release()
     assert result["release_id"] == 11
     assert result["primary_flow_ids"] == [6, 7]
 
 
 @pytest.mark.parametrize("release", [None, {}, {"id": None}, {"id": "11"}, {"id": True}])
 def test_a_201_without_an_integer_release_id_fails_loudly(
-    create, execute, scripted, use_connection, release
+    create_release, execute, scripted, use_connection, release
 ):
     """Nothing shows in the list either, so the attempt ends with what was wrong about
     the answer.
     """
     use_connection(scripted(answer({**GOOD, "release": release})).url)
     with pytest.raises(errors.UnexpectedResponseError):
-        create(settle_timeout=0)
+        create_release(settle_timeout=0)
     assert "release_id" not in execute.ti.pushed
 
 
 def test_a_release_that_is_not_active_yet_succeeds_and_says_so(
-    create, scripted, use_connection, caplog
+    create_release, scripted, use_connection, caplog
 ):
     use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], "active": None}})).url)
-    assert create()[0]["release_id"] == 11
+    assert create_release()[0]["release_id"] == 11
     assert "not active yet" in caplog.text
 
 
-def test_unknown_flow_ids_are_null_and_not_pushed(create, scripted, use_connection, caplog):
+def test_unknown_flow_ids_are_null_and_not_pushed(create_release, scripted, use_connection, caplog):
     use_connection(scripted(answer({"release": GOOD["release"]})).url)
-    result, ti = create()
+    result, ti = create_release()
     assert result["primary_flow_ids"] is None
     assert "primary_flow_ids" not in ti.pushed
     assert "did not hold the primary flows' ids" in caplog.text
 
 
-def test_failures_that_may_pass_are_left_to_airflows_retries(create, scripted, use_connection):
+def test_failures_that_may_pass_are_left_to_airflows_retries(
+    create_release, scripted, use_connection
+):
     use_connection(scripted(answer({}, 500)).url)
     with pytest.raises(errors.ServerError) as caught:
-        create(settle_timeout=0)
+        create_release(settle_timeout=0)
     assert pickle.loads(pickle.dumps(caught.value)).status == 500
 
 
-def test_no_secret_in_logs_errors_or_xcoms(create, execute, scripted, use_connection, caplog):
+def test_no_secret_in_logs_errors_or_xcoms(
+    create_release, execute, scripted, use_connection, caplog
+):
     caplog.set_level(logging.DEBUG)
     secret, header = "admin-password", "YWRtaW5AZXhhbXBsZS5jb206YWRtaW4tcGFzc3dvcmQ="
     echo = {"exception": {"name": "E", "message": f"got {secret} and Basic {header}"}}
     use_connection(scripted(answer(echo, 400)).url)
     with pytest.raises(AirflowFailException) as caught:
-        create()
+        create_release()
     shown = "".join(traceback.format_exception(caught.value)) + caplog.text + str(execute.ti.pushed)
     assert "got *** and Basic ***" in shown
     assert secret not in shown
@@ -287,21 +293,21 @@ def test_no_secret_in_logs_errors_or_xcoms(create, execute, scripted, use_connec
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_long_upload_tells_its_progress(create, monkeypatch, caplog):
+def test_a_long_upload_tells_its_progress(create_release, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("airflow_provider_trifacta.client.calls.PROGRESS_INTERVAL", 0.0)
-    create()
+    create_release()
     assert "100 %" in caplog.text
 
 
 @pytest.mark.usefixtures("emulator")
-def test_a_short_upload_does_not(create, caplog):
+def test_a_short_upload_does_not(create_release, caplog):
     caplog.set_level(logging.INFO)
-    create()
+    create_release()
     assert "MiB" not in caplog.text
 
 
-def test_real_packages_are_promoted(create, use_connection, real_package):
+def test_real_packages_are_promoted(create_release, use_connection, real_package):
     from trifacta_emulator import Emulator, EmulatorOptions
 
     from airflow_provider_trifacta.packages.flow_package import open_package
@@ -311,7 +317,7 @@ def test_real_packages_are_promoted(create, use_connection, real_package):
     with Emulator(EmulatorOptions(product_version=info.product_version)) as emulator:
         use_connection(emulator.url)
         emulator.store.create_deployment("Orders")
-        result, _ = create(package_path=str(real_package))
+        result, _ = create_release(package_path=str(real_package))
         assert result["package_uuid"] == info.uuid
         assert result["release_id"] == emulator.store.active_release(1).id
         assert len(result["primary_flow_ids"]) == 1
@@ -330,22 +336,22 @@ def test_a_baseline_that_renders_to_nothing_is_not_none(execute, emulator, make_
     assert emulator.calls == []
 
 
-def test_the_release_before_is_known_by_the_baseline(create, emulator):
-    create(package_path=None)
+def test_the_release_before_is_known_by_the_baseline(create_release, emulator):
+    create_release(package_path=None)
     first = emulator.store.active_release(1).id
     baseline = {"deployment_id": 1, "active_release_id": first, "latest_release_id": first}
-    result, ti = create(baseline=baseline)
+    result, ti = create_release(baseline=baseline)
     assert result["previous_release_id"] == ti.pushed["previous_release_id"] == first
-    again, ti = create(baseline=baseline, try_number=2)
+    again, ti = create_release(baseline=baseline, try_number=2)
     assert again["outcome"] == "reused"
     assert again["primary_flow_ids"] is None
     assert again["previous_release_id"] == first
     assert "primary_flow_ids" not in ti.pushed
 
 
-def test_what_is_unknown_after_a_lost_answer_is_said(create, emulator, caplog):
+def test_what_is_unknown_after_a_lost_answer_is_said(create_release, emulator, caplog):
     emulator.faults.add(Fault(Reset("after_commit"), method="POST"))
-    result, ti = create()
+    result, ti = create_release()
     assert result["outcome"] == "adopted"
     assert result["primary_flow_ids"] is None
     assert "primary_flow_ids" not in ti.pushed
@@ -361,30 +367,30 @@ def test_what_is_unknown_after_a_lost_answer_is_said(create, emulator, caplog):
     ],
 )
 def test_a_201_about_something_else_is_not_believed(
-    create, execute, scripted, use_connection, release, error
+    create_release, execute, scripted, use_connection, release, error
 ):
     use_connection(scripted(answer({**GOOD, "release": {**GOOD["release"], **release}})).url)
     with pytest.raises(error):
-        create(settle_timeout=0)
+        create_release(settle_timeout=0)
     assert "release_id" not in execute.ti.pushed
 
 
 @pytest.mark.parametrize("uuid", [UUID, "9bae78c0-2fcb-11e9-9523-77f56ed58845", "None"])
-def test_a_package_that_must_be_a_certain_one(create, emulator, uuid, fails):
+def test_a_package_that_must_be_a_certain_one(create_release, emulator, uuid, fails):
     if uuid == UUID:
-        assert create(package_uuid=uuid)[0]["outcome"] == "created"
+        assert create_release(package_uuid=uuid)[0]["outcome"] == "created"
         return
     with fails(f"WrongPackageError: {UUID}"):
-        create(package_uuid=uuid)
+        create_release(package_uuid=uuid)
     assert list(emulator.calls) == []
 
 
 @pytest.mark.parametrize(
     ("field", "error"), [("baseline", "InvalidInputError"), ("package_uuid", "WrongPackageError")]
 )
-def test_a_mapped_none_is_not_left_out(create, emulator, field, error, fails):
+def test_a_mapped_none_is_not_left_out(create_release, emulator, field, error, fails):
     with fails(error):
-        create(**{field: None})
+        create_release(**{field: None})
     assert list(emulator.calls) == []
 
 
@@ -418,28 +424,28 @@ def person_goes_back(request, emulator, monkeypatch):
 
 
 def test_a_release_that_a_person_replaced_at_once_is_no_success(
-    create, execute, emulator, make_package, person_goes_back, fails
+    create_release, execute, emulator, make_package, person_goes_back, fails
 ):
     """Its 201 said that it is live."""
-    old, second = create()[0]["release_id"], make_package()
+    old, second = create_release()[0]["release_id"], make_package()
     person_goes_back(old)
     with fails("ReleaseNotLiveError"):
-        create(package_path=str(second))
+        create_release(package_path=str(second))
     assert execute.ti.pushed["release_id"] > old
     assert execute.ti.pushed["primary_flow_ids"]
     assert emulator.store.active_release(1).id == old
 
 
 def test_a_lost_answer_leaves_open_whether_the_release_was_live(
-    create, emulator, make_package, person_goes_back, caplog
+    create_release, emulator, make_package, person_goes_back, caplog
 ):
     """Nothing that was read shows it as live, so the first try leaves it to a sensor."""
-    old, second = create()[0]["release_id"], make_package()
+    old, second = create_release()[0]["release_id"], make_package()
     person_goes_back(old)
     emulator.faults.add(
         Fault(Reset("after_commit"), method="POST", path="/v4/deployments/*/releases")
     )
-    assert create(package_path=str(second))[0]["outcome"] == "adopted"
+    assert create_release(package_path=str(second))[0]["outcome"] == "adopted"
     assert emulator.store.active_release(1).id == old
     assert "WARNING" in {
         record.levelname for record in caplog.records if "not active yet" in record.getMessage()

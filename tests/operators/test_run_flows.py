@@ -33,7 +33,7 @@ kinds = pytest.mark.parametrize("kind", ["flow", "recipe"])
 
 
 @pytest.fixture
-def instance(use_connection):
+def start_instance(use_connection):
     """Return a function that starts an instance with two flows; its options are the keywords."""
     with contextlib.ExitStack() as started:
 
@@ -47,17 +47,17 @@ def instance(use_connection):
 
 
 @pytest.fixture
-def dev(instance):
-    return instance(job_start_seconds=0, job_run_seconds=0)
+def two_flows(start_instance):
+    return start_instance(job_start_seconds=0, job_run_seconds=0)
 
 
 @pytest.fixture
-def slow(instance):
-    return instance(job_run_seconds=3600)
+def slow(start_instance):
+    return start_instance(job_run_seconds=3600)
 
 
 @pytest.fixture
-def run(execute):
+def run_flow(execute):
     """Return a function that runs the first flow, or its recipe, as a task."""
 
     def start(emulator, kind="flow", *, try_number=1, max_tries=1, store=None, **options):
@@ -81,15 +81,17 @@ def posts(emulator):
 
 
 @modes
-def test_a_flow_that_completes(run, dev, mode):
-    flow = dev.store.flows()[0]
-    result, ti = run(dev, flow_id=str(flow.id), run_parameters={"region": "02", "rows": 5}, **mode)
-    (group,) = dev.store.job_groups()
+def test_a_flow_that_completes(run_flow, two_flows, mode):
+    flow = two_flows.store.flows()[0]
+    result, ti = run_flow(
+        two_flows, flow_id=str(flow.id), run_parameters={"region": "02", "rows": 5}, **mode
+    )
+    (group,) = two_flows.store.job_groups()
     assert result == {
         "flow_ids": [flow.id],
         "release_id": None,
         "job_group_ids": [group.id],
-        "job_urls": [f"{dev.url}/jobs/{group.id}"],
+        "job_urls": [f"{two_flows.url}/jobs/{group.id}"],
         "flow_run_id": group.flow_run_id,
         "outcome": "complete",
     }
@@ -100,18 +102,18 @@ def test_a_flow_that_completes(run, dev, mode):
 
 
 @modes
-def test_a_recipe_that_completes(run, dev, mode):
-    recipe = dev.store.recipes()[0]
+def test_a_recipe_that_completes(run_flow, two_flows, mode):
+    recipe = two_flows.store.recipes()[0]
     settings = [{"path": "hdfs:///out/x.csv", "action": "create", "format": "csv"}]
-    result, ti = run(
-        dev, "recipe", write_settings=settings, execution="spark", profiler=False, **mode
+    result, ti = run_flow(
+        two_flows, "recipe", write_settings=settings, execution="spark", profiler=False, **mode
     )
-    (group,) = dev.store.job_groups()
+    (group,) = two_flows.store.job_groups()
     assert result == {
         "recipe_id": recipe.id,
         "release_id": None,
         "job_group_ids": [group.id],
-        "job_urls": [f"{dev.url}/jobs/{group.id}"],
+        "job_urls": [f"{two_flows.url}/jobs/{group.id}"],
         "outcome": "complete",
     }
     assert ti.pushed == {
@@ -121,57 +123,65 @@ def test_a_recipe_that_completes(run, dev, mode):
     assert [one["uri"] for one in group.outputs["files"]] == ["hdfs:///out/x.csv"]
 
 
-def test_names_stand_for_ids(run, dev):
-    assert run(dev, flow_id=None, flow_name="Orders")[0]["flow_ids"] == [dev.store.flows()[0].id]
-    recipe = dev.store.recipes()[0]
-    result, _ = run(dev, "recipe", recipe_id=None, flow_name="Orders", recipe_name=recipe.name)
+def test_names_stand_for_ids(run_flow, two_flows):
+    assert run_flow(two_flows, flow_id=None, flow_name="Orders")[0]["flow_ids"] == [
+        two_flows.store.flows()[0].id
+    ]
+    recipe = two_flows.store.recipes()[0]
+    result, _ = run_flow(
+        two_flows, "recipe", recipe_id=None, flow_name="Orders", recipe_name=recipe.name
+    )
     assert result["recipe_id"] == recipe.id
 
 
-def test_a_name_that_nothing_has_starts_nothing(run, dev, fails):
+def test_a_name_that_nothing_has_starts_nothing(run_flow, two_flows, fails):
     with fails("AmbiguousNameError: Orders"):
-        run(dev, flow_id=None, flow_name="orders")
-    assert posts(dev) == []
+        run_flow(two_flows, flow_id=None, flow_name="orders")
+    assert posts(two_flows) == []
 
 
 def test_what_a_promotion_brought_runs_as_it_is_and_only_while_it_is_live(
-    run, dev, make_package, fails
+    run_flow, two_flows, make_package, fails
 ):
-    dev.store.create_deployment("Orders")
+    two_flows.store.create_deployment("Orders")
     with make_package().open("rb") as file:
-        release = dev.store.create_release(1, read_package(file))
+        release = two_flows.store.create_release(1, read_package(file))
     flows = list(release.imported.primary_flow_ids)
-    result, ti = run(dev, flow_id=flows, release_id=release.id)
+    result, ti = run_flow(two_flows, flow_id=flows, release_id=release.id)
     assert (result["flow_ids"], ti.pushed["release_id"]) == (flows, release.id)
     with make_package().open("rb") as file:
-        live = dev.store.create_release(1, read_package(file))
+        live = two_flows.store.create_release(1, read_package(file))
     with fails("UnexpectedLiveReleaseError", release_id=release.id, live_id=live.id):
-        run(dev, flow_id=flows, release_id=release.id)
-    assert len(posts(dev)) == 1
+        run_flow(two_flows, flow_id=flows, release_id=release.id)
+    assert len(posts(two_flows)) == 1
 
 
-def test_the_whole_return_value_of_a_promotion_names_its_flows(run, execute, dev, make_package):
-    dev.store.create_deployment("Orders")
+def test_the_whole_return_value_of_a_promotion_names_its_flows(
+    run_flow, execute, two_flows, make_package
+):
+    two_flows.store.create_deployment("Orders")
     made, _ = execute(
         CreateReleaseOperator(task_id="t", deployment_id=1, package_path=str(make_package()))
     )
-    result, _ = run(dev, flow_id=made, release_id=made["release_id"])
+    result, _ = run_flow(two_flows, flow_id=made, release_id=made["release_id"])
     assert result["flow_ids"] == made["primary_flow_ids"]
-    assert len(dev.store.job_groups()) == 1
+    assert len(two_flows.store.job_groups()) == 1
 
 
 @pytest.mark.parametrize("release_id", [7, None])
 @pytest.mark.parametrize("outcome", ["adopted", "reused", "joined", None])
-def test_flows_that_a_promotion_does_not_know_run_nothing(run, dev, outcome, release_id, fails):
+def test_flows_that_a_promotion_does_not_know_run_nothing(
+    run_flow, two_flows, outcome, release_id, fails
+):
     promotion = {"release_id": release_id, "primary_flow_ids": None, "outcome": outcome}
     with fails("InvalidInputError: RunDeploymentOperator", release_id=release_id):
-        run(dev, flow_id=promotion, release_id=release_id or 1)
-    assert list(dev.calls) == []
+        run_flow(two_flows, flow_id=promotion, release_id=release_id or 1)
+    assert list(two_flows.calls) == []
 
 
-def test_several_flows(run, dev):
-    flows = [one.id for one in dev.store.flows()]
-    result, _ = run(dev, flow_id=flows)
+def test_several_flows(run_flow, two_flows):
+    flows = [one.id for one in two_flows.store.flows()]
+    result, _ = run_flow(two_flows, flow_id=flows)
     assert (result["flow_ids"], len(result["job_group_ids"]), len(result["flow_run_id"])) == (
         flows,
         2,
@@ -182,33 +192,35 @@ def test_several_flows(run, dev):
 @kinds
 @modes
 @pytest.mark.parametrize("outcome", ["Failed", "Canceled", "Paused"])
-def test_every_state_but_complete_fails_without_a_retry(run, dev, kind, mode, outcome, fails):
-    dev.runs.add(
+def test_every_state_but_complete_fails_without_a_retry(
+    run_flow, two_flows, kind, mode, outcome, fails
+):
+    two_flows.runs.add(
         RunOutcome(status=outcome, message="no such table" if outcome == "Failed" else None)
     )
     with fails("JobFailedError: flow 'Orders'" if outcome == "Failed" else "JobFailedError"):
-        run(dev, kind, **mode)
-    assert len(posts(dev)) == 1
+        run_flow(two_flows, kind, **mode)
+    assert len(posts(two_flows)) == 1
 
 
 @modes
-def test_a_failure_of_the_wait_is_retried_because_the_retry_joins(run, dev, mode):
+def test_a_failure_of_the_wait_is_retried_because_the_retry_joins(run_flow, two_flows, mode):
     fault = Fault(Answer(500), **STATUS, times=None)
-    dev.faults.add(fault)
+    two_flows.faults.add(fault)
     with pytest.raises((ServerError, WaitOutageError)):
-        run(dev, tolerated_outage=0, **mode)
-    dev.faults.clear()
-    assert run(dev, try_number=2, **mode)[0]["outcome"] == "complete"
-    assert len(dev.store.job_groups()) == 1
+        run_flow(two_flows, tolerated_outage=0, **mode)
+    two_flows.faults.clear()
+    assert run_flow(two_flows, try_number=2, **mode)[0]["outcome"] == "complete"
+    assert len(two_flows.store.job_groups()) == 1
 
 
-def test_an_execution_timeout_is_left_to_airflow(run, slow, monkeypatch):
+def test_an_execution_timeout_is_left_to_airflow(run_flow, slow, monkeypatch):
     def time_is_up(_):
         raise AirflowTaskTimeout("5 s")
 
     monkeypatch.setattr(module.time, "sleep", time_is_up)
     with pytest.raises(AirflowTaskTimeout):
-        run(slow)
+        run_flow(slow)
 
 
 @kinds
@@ -261,10 +273,10 @@ def test_a_killed_task_cancels_only_if_asked(execute, slow, monkeypatch, kind, w
         ("recipe", {"profiler": "yes"}, "profiler"),
     ],
 )
-def test_bad_input_ends_before_any_request(run, dev, kind, options, words, fails):
+def test_bad_input_ends_before_any_request(run_flow, two_flows, kind, options, words, fails):
     with fails(f"InvalidInputError: {words}"):
-        run(dev, kind, **options)
-    assert list(dev.calls) == []
+        run_flow(two_flows, kind, **options)
+    assert list(two_flows.calls) == []
 
 
 # The key of a task's requests

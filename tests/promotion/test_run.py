@@ -48,7 +48,7 @@ def connect(time):
 
 
 @pytest.fixture(params=["v4", "jobs", "flow_run"])
-def prod(request, make_package):
+def deployed(request, make_package):
     with Emulator(EmulatorOptions(run_answer=request.param)) as emulator:
         emulator.store.create_deployment("Orders")
         with make_package().open("rb") as file:
@@ -57,9 +57,9 @@ def prod(request, make_package):
 
 
 @pytest.fixture
-def run(prod, connect):
+def start_run(deployed, connect):
     def start(parameters=None, **options):
-        with connect(prod.url) as client:
+        with connect(deployed.url) as client:
             return run_deployment(client, 1, parameters or {}, **options)
 
     return start
@@ -69,30 +69,30 @@ def posts(prod):
     return len([call for call in prod.calls if call.method == "POST"])
 
 
-def test_it_tells_what_runs(run, prod):
-    live = prod.store.active_release(1).id
-    ran = run({"region": "02"}, release_id=live)
-    (group,) = prod.store.job_groups()
-    flow_runs = [group.flow_run_id] if prod.options.run_answer == "flow_run" else []
+def test_it_tells_what_runs(start_run, deployed):
+    live = deployed.store.active_release(1).id
+    ran = start_run({"region": "02"}, release_id=live)
+    (group,) = deployed.store.job_groups()
+    flow_runs = [group.flow_run_id] if deployed.options.run_answer == "flow_run" else []
     assert ran == Run(live, [group.id], flow_run_ids=flow_runs)
-    assert prod.store.job_groups()[0].overrides == {"region": "02"}
-    assert posts(prod) == 1
+    assert deployed.store.job_groups()[0].overrides == {"region": "02"}
+    assert posts(deployed) == 1
 
 
-def test_values_stay_out_of_the_log(run, caplog):
+def test_values_stay_out_of_the_log(start_run, caplog):
     caplog.set_level(logging.DEBUG)
-    run({"token": "very-secret"})
+    start_run({"token": "very-secret"})
     assert "token" in caplog.text
     assert "very-secret" not in caplog.text
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_another_release_than_expected_starts_nothing(run, prod, live):
+def test_another_release_than_expected_starts_nothing(start_run, deployed, live):
     if not live:
-        prod.store.update_release(101, active=False)
+        deployed.store.update_release(101, active=False)
     with pytest.raises(UnexpectedLiveReleaseError if live else RunNotStartedError):
-        run(release_id=100)
-    assert posts(prod) == 0
+        start_run(release_id=100)
+    assert posts(deployed) == 0
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_another_release_than_expected_starts_nothing(run, prod, live):
         Answer.login_redirect(),
     ],
 )
-def test_a_lost_answer_is_ambiguous(run, prod, effect):
-    prod.faults.add(Fault(effect, **RUN))
+def test_a_lost_answer_is_ambiguous(start_run, deployed, effect):
+    deployed.faults.add(Fault(effect, **RUN))
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run()
-    assert posts(prod) == 1
+        start_run()
+    assert posts(deployed) == 1
     # What a person has to look at.
-    assert caught.value.job_group_ids == [one.id for one in prod.store.job_groups()]
+    assert caught.value.job_group_ids == [one.id for one in deployed.store.job_groups()]
 
 
 def test_a_server_that_is_not_there_did_nothing(connect):
@@ -120,56 +120,58 @@ def test_a_server_that_is_not_there_did_nothing(connect):
         run_deployment(client, 1, {})
 
 
-def test_a_name_that_is_not_known_any_more_starts_nothing(prod, connect):
+def test_a_name_that_is_not_known_any_more_starts_nothing(deployed, connect):
     """The list was read, and then the name could not be resolved: that is no doubt."""
-    with connect(prod.url) as client, connect("http://nowhere.invalid") as lost:
+    with connect(deployed.url) as client, connect("http://nowhere.invalid") as lost:
         client.deployments = lost.deployments
         with pytest.raises(ConnectError) as caught:
             run_deployment(client, 1, {})
     assert caught.value.standing.startswith("Nothing was started.")
 
 
-def test_older_job_groups_are_not_listed(run, prod):
-    run()
+def test_older_job_groups_are_not_listed(start_run, deployed):
+    start_run()
     clock_of_the_server = utc_now() - timedelta(hours=1)
-    for one in prod.store.job_groups():
-        prod.store.state.job_groups.put(dataclasses.replace(one, created_at=clock_of_the_server))
-    prod.faults.add(Fault(Reset("after_commit"), **RUN))
+    for one in deployed.store.job_groups():
+        deployed.store.state.job_groups.put(
+            dataclasses.replace(one, created_at=clock_of_the_server)
+        )
+    deployed.faults.add(Fault(Reset("after_commit"), **RUN))
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run()
-    assert caught.value.job_group_ids == [max(one.id for one in prod.store.job_groups())]
+        start_run()
+    assert caught.value.job_group_ids == [max(one.id for one in deployed.store.job_groups())]
 
 
 # The journal
 
 
 @pytest.mark.parametrize("what", ["parameters", "release"])
-def test_a_retry_never_runs_something_else(run, prod, tries, make_package, what):
-    run({"region": "01"}, tries=tries())
+def test_a_retry_never_runs_something_else(start_run, deployed, tries, make_package, what):
+    start_run({"region": "01"}, tries=tries())
     if what == "release":
         with make_package().open("rb") as file:
-            prod.store.create_release(1, read_package(file))
+            deployed.store.create_release(1, read_package(file))
     with pytest.raises(InterruptedChangeError):
-        run({"region": "02" if what == "parameters" else "01"}, tries=tries())
-    assert posts(prod) == 1
-    run({"region": "02"}, tries=tries(Kind.CLEAR))
-    assert posts(prod) == 2
+        start_run({"region": "02" if what == "parameters" else "01"}, tries=tries())
+    assert posts(deployed) == 1
+    start_run({"region": "02"}, tries=tries(Kind.CLEAR))
+    assert posts(deployed) == 2
 
 
-def test_the_journal_keeps_no_value_of_a_parameter(run, tries):
-    run({"token": "very-secret"}, tries=tries())
+def test_the_journal_keeps_no_value_of_a_parameter(start_run, tries):
+    start_run({"token": "very-secret"}, tries=tries())
     assert "very-secret" not in str(tries.store.kept)
 
 
 def test_a_list_that_does_not_show_the_release_yet_is_looked_at_again(
-    run, prod, lagging, make_package, time, connect
+    start_run, deployed, lagging, make_package, time, connect
 ):
     lagging(2)
-    with connect(prod.url) as client:
+    with connect(deployed.url) as client:
         client.releases.list(1)
     with make_package().open("rb") as file:
-        newest = prod.store.create_release(1, read_package(file)).id
-    assert run(release_id=newest).release_id == newest
+        newest = deployed.store.create_release(1, read_package(file)).id
+    assert start_run(release_id=newest).release_id == newest
     assert len(time.slept) == 2
 
 
@@ -249,7 +251,9 @@ def test_what_native_rendering_made_of_a_text_is_refused_with_a_hint(value):
     assert str(value) not in str(caught.value).replace("1.10", "").replace("=True", "")
 
 
-def test_a_retry_after_a_try_that_was_killed_before_it_began_starts_the_run(run, prod, tries):
+def test_a_retry_after_a_try_that_was_killed_before_it_began_starts_the_run(
+    start_run, deployed, tries
+):
     tries.skip()
-    assert not run(tries=tries()).joined
-    assert posts(prod) == 1
+    assert not start_run(tries=tries()).joined
+    assert posts(deployed) == 1

@@ -50,7 +50,7 @@ once = pytest.mark.parametrize("what", ["flow", "recipe"])
 
 
 @pytest.fixture
-def make(request):
+def start_instance(request):
     """Return a function that starts an instance with two flows; options are the keywords."""
 
     def start(**options):
@@ -66,8 +66,8 @@ def make(request):
 
 
 @pytest.fixture
-def dev(make):
-    return make()
+def two_flows(start_instance):
+    return start_instance()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def retry():
 
 
 @pytest.fixture
-def run(time):
+def run_once(time):
     def start(
         emulator, what="flow", parameters=None, *, flows=1, key=KEYS[0], tries=None, **options
     ):
@@ -116,97 +116,99 @@ def finish(emulator):
 
 
 @once
-def test_it_tells_what_runs(run, dev, what):
-    result = run(dev, what, {"region": "02"})
-    (group,) = dev.store.job_groups()
+def test_it_tells_what_runs(run_once, two_flows, what):
+    result = run_once(two_flows, what, {"region": "02"})
+    (group,) = two_flows.store.job_groups()
     assert (result.job_group_ids, result.joined, result.release_id) == ([group.id], False, None)
     assert result.flow_run_ids == ([group.flow_run_id] if what == "flow" else [])
     assert group.overrides == {"region": "02"}
-    assert len(posts(dev)) == 1
+    assert len(posts(two_flows)) == 1
 
 
 @pytest.mark.parametrize("effect", LOST)
-def test_a_lost_answer_is_asked_for_again_by_the_same_key(run, dev, effect):
-    dev.faults.add(Fault(effect, **RUN_FLOW))
-    result = run(dev)
-    assert result.job_group_ids == ids(dev)
-    assert len(ids(dev)) == 1
-    assert len(posts(dev)) == 2
+def test_a_lost_answer_is_asked_for_again_by_the_same_key(run_once, two_flows, effect):
+    two_flows.faults.add(Fault(effect, **RUN_FLOW))
+    result = run_once(two_flows)
+    assert result.job_group_ids == ids(two_flows)
+    assert len(ids(two_flows)) == 1
+    assert len(posts(two_flows)) == 2
 
 
-def test_a_server_that_still_works_on_the_first_request_is_given_time(run, dev, time):
+def test_a_server_that_still_works_on_the_first_request_is_given_time(run_once, two_flows, time):
     """It may know the key only when the run exists."""
-    flow = dev.store.flows()[0].id
-    dev.faults.add(Fault(Reset("after_body"), **RUN_FLOW))
+    flow = two_flows.store.flows()[0].id
+    two_flows.faults.add(Fault(Reset("after_body"), **RUN_FLOW))
     time.during_sleep += [lambda: None] * 5 + [
-        lambda: dev.store.run_flow(flow, execution_id=KEYS[0])
+        lambda: two_flows.store.run_flow(flow, execution_id=KEYS[0])
     ]
-    result = run(dev)
-    assert (result.job_group_ids, result.joined) == (ids(dev), True)
-    assert len(ids(dev)) == 1
+    result = run_once(two_flows)
+    assert (result.job_group_ids, result.joined) == (ids(two_flows), True)
+    assert len(ids(two_flows)) == 1
 
 
 @pytest.mark.parametrize("effect", LOST)
-def test_a_server_that_ignores_keys_is_never_asked_again(run, make, effect):
-    emulator = make(execution_ids="ignore")
+def test_a_server_that_ignores_keys_is_never_asked_again(run_once, start_instance, effect):
+    emulator = start_instance(execution_ids="ignore")
     emulator.faults.add(Fault(effect, **RUN_FLOW))
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(emulator)
+        run_once(emulator)
     assert len(posts(emulator)) == 1
     assert caught.value.job_group_ids == ids(emulator)
 
 
-def test_a_retry_whose_journal_proves_that_nothing_was_asked_starts_at_once(run, make, tries):
-    emulator = make(execution_ids="ignore")
+def test_a_retry_whose_journal_proves_that_nothing_was_asked_starts_at_once(
+    run_once, start_instance, tries
+):
+    emulator = start_instance(execution_ids="ignore")
     tries()
-    assert not run(emulator, tries=tries()).joined
+    assert not run_once(emulator, tries=tries()).joined
     assert len(emulator.calls) == 1
 
 
-def test_a_refused_clear_leaves_no_trace_of_the_jobs_before(run, dev, tries):
+def test_a_refused_clear_leaves_no_trace_of_the_jobs_before(run_once, two_flows, tries):
     """The retry after it starts the run: it does not take the jobs of before the clear
     for its own.
     """
-    run(dev, tries=tries())
-    finish(dev)
-    dev.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN_FLOW, times=None))
+    run_once(two_flows, tries=tries())
+    finish(two_flows)
+    two_flows.faults.add(Fault(Answer.too_many_requests(retry_after=0), **RUN_FLOW, times=None))
     with pytest.raises(RateLimitError):
-        run(dev, tries=tries(Kind.CLEAR), key=KEYS[1])
-    dev.faults.clear()
-    result = run(dev, tries=tries(), key=KEYS[1])
-    assert (result.job_group_ids, result.joined) == (ids(dev)[1:], False)
+        run_once(two_flows, tries=tries(Kind.CLEAR), key=KEYS[1])
+    two_flows.faults.clear()
+    result = run_once(two_flows, tries=tries(), key=KEYS[1])
+    assert (result.job_group_ids, result.joined) == (ids(two_flows)[1:], False)
 
 
 @once
-def test_a_key_that_was_used_elsewhere_proves_nothing(run, dev, what):
+def test_a_key_that_was_used_elsewhere_proves_nothing(run_once, two_flows, what):
     """Another Airflow has a DAG, a run and a task of the same names."""
-    run(dev, what)
+    run_once(two_flows, what)
     with pytest.raises(AmbiguousSubmissionError):
-        run(dev, what)
-    assert len(ids(dev)) == 1
+        run_once(two_flows, what)
+    assert len(ids(two_flows)) == 1
 
 
 @once
-def test_a_retry_never_runs_something_else(run, dev, tries, what):
-    run(dev, what, {"region": "01"}, tries=tries())
+def test_a_retry_never_runs_something_else(run_once, two_flows, tries, what):
+    run_once(two_flows, what, {"region": "01"}, tries=tries())
     with pytest.raises(InterruptedChangeError):
-        run(dev, what, {"region": "02"}, tries=tries())
-    assert len(posts(dev)) == 1
+        run_once(two_flows, what, {"region": "02"}, tries=tries())
+    assert len(posts(two_flows)) == 1
 
 
-def test_a_retry_without_a_journal_never_runs_another_flow(run, dev, retry):
-    run(dev)
-    dev.store.delete_flow(dev.store.flows()[0].id)
+def test_a_retry_without_a_journal_never_runs_another_flow(run_once, two_flows, retry):
+    run_once(two_flows)
+    two_flows.store.delete_flow(two_flows.store.flows()[0].id)
     with pytest.raises(AmbiguousSubmissionError):
-        run(dev, tries=retry)
-    assert len(ids(dev)) == 1
+        run_once(two_flows, tries=retry)
+    assert len(ids(two_flows)) == 1
 
 
 # Several flows
 
 
-def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, tries):
-    emulator = make(execution_ids="ignore")
+def test_the_second_flow_is_lost_and_the_first_is_joined(run_once, start_instance, tries):
+    emulator = start_instance(execution_ids="ignore")
     emulator.faults.add(
         Fault(
             Reset("after_commit"),
@@ -216,7 +218,7 @@ def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, tries):
     )
     for _ in range(2):
         with pytest.raises(AmbiguousSubmissionError) as caught:
-            run(emulator, flows=2, tries=tries())
+            run_once(emulator, flows=2, tries=tries())
         assert f"Job groups {ids(emulator)[:1]} were started before it" in str(caught.value)
     assert len(posts(emulator)) == 2
 
@@ -225,90 +227,92 @@ def test_the_second_flow_is_lost_and_the_first_is_joined(run, make, tries):
 
 
 @once
-def test_others_runs_are_not_taken_for_its_own(run, dev, what):
+def test_others_runs_are_not_taken_for_its_own(run_once, two_flows, what):
     """They belong to another user, to another flow, or are older; a run of the flow is none of the
     recipe."""
-    store, (flow, other) = dev.store, dev.store.flows()
+    store, (flow, other) = two_flows.store, two_flows.store.flows()
     store.run_flow(flow.id, user_id=2)
     store.run_flow(other.id)
     if what == "recipe":
         store.run_flow(flow.id)
-    dev.faults.add(Fault(Reset("after_commit"), **(RUN_FLOW if what == "flow" else RUN_RECIPE)))
-    assert run(dev, what).job_group_ids == ids(dev)[-1:]
+    two_flows.faults.add(
+        Fault(Reset("after_commit"), **(RUN_FLOW if what == "flow" else RUN_RECIPE))
+    )
+    assert run_once(two_flows, what).job_group_ids == ids(two_flows)[-1:]
 
 
-def test_several_that_may_be_it_are_a_doubt(run, dev):
-    dev.store.run_flow(dev.store.flows()[0].id)
-    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+def test_several_that_may_be_it_are_a_doubt(run_once, two_flows):
+    two_flows.store.run_flow(two_flows.store.flows()[0].id)
+    two_flows.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(dev)
-    assert caught.value.job_group_ids == ids(dev)[::-1]
-    assert len(ids(dev)) == 2
+        run_once(two_flows)
+    assert caught.value.job_group_ids == ids(two_flows)[::-1]
+    assert len(ids(two_flows)) == 2
 
 
-def test_what_does_not_appear_is_a_doubt(run, dev, time):
-    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
-    dev.faults.add(
+def test_what_does_not_appear_is_a_doubt(run_once, two_flows, time):
+    two_flows.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    two_flows.faults.add(
         Fault(Answer(200, body={"data": []}), method="GET", path="/v4/jobGroups", times=None)
     )
     with pytest.raises(AmbiguousSubmissionError):
-        run(dev)
+        run_once(two_flows)
     assert time.now >= 60
 
 
 @pytest.mark.parametrize(
     "path", ["/v4/open-api-spec", "/v4/flows/*/run", "/v4/jobGroups", "/v4/people/current"]
 )
-def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run, retry, dev, path):
-    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
-    dev.faults.add(Fault(Answer(503), path=path, times=None))
+def test_a_server_that_goes_away_in_a_doubt_is_asked_by_a_retry(run_once, retry, two_flows, path):
+    two_flows.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    two_flows.faults.add(Fault(Answer(503), path=path, times=None))
     with pytest.raises(ServerError) as caught:
-        run(dev)
+        run_once(two_flows)
     assert caught.value.retryable
     assert "unknown" in caught.value.standing
-    dev.faults.clear()
-    assert run(dev, tries=retry).job_group_ids == ids(dev)
-    assert len(ids(dev)) == 1
+    two_flows.faults.clear()
+    assert run_once(two_flows, tries=retry).job_group_ids == ids(two_flows)
+    assert len(ids(two_flows)) == 1
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_server_that_does_not_describe_itself_is_not_asked_again(run, dev, status):
-    dev.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
-    dev.faults.add(Fault(Answer(status), path="/v4/open-api-spec"))
+def test_a_server_that_does_not_describe_itself_is_not_asked_again(run_once, two_flows, status):
+    two_flows.faults.add(Fault(Reset("after_commit"), **RUN_FLOW))
+    two_flows.faults.add(Fault(Answer(status), path="/v4/open-api-spec"))
     with pytest.raises(AmbiguousSubmissionError):
-        run(dev)
-    assert len(posts(dev)) == 1
+        run_once(two_flows)
+    assert len(posts(two_flows)) == 1
 
 
 # What is refused
 
 
-def test_a_flow_without_a_manual_output(run, make, tries):
-    emulator = make(run_without_output="empty")
+def test_a_flow_without_a_manual_output(run_once, start_instance, tries):
+    emulator = start_instance(run_without_output="empty")
     emulator.store.create_flow("Empty", adhoc_output=False)
     for key in KEYS[:2]:
         with pytest.raises(RunNotStartedError):
-            run(emulator, flows=3, tries=tries(Kind.CLEAR), key=key)
+            run_once(emulator, flows=3, tries=tries(Kind.CLEAR), key=key)
     assert len(ids(emulator)) == 2
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_release_must_be_live(run, make, make_package, live):
-    emulator = make(run_release_flows="allow")
+def test_a_release_must_be_live(run_once, start_instance, make_package, live):
+    emulator = start_instance(run_release_flows="allow")
     emulator.store.create_deployment("Orders")
     with make_package().open("rb") as file:
         release = emulator.store.create_release(1, read_package(file))
     if live:
-        assert run(emulator, release_id=release.id).release_id == release.id
+        assert run_once(emulator, release_id=release.id).release_id == release.id
         return
     emulator.store.update_release(release.id, active=False)
     with pytest.raises((UnexpectedLiveReleaseError, RunNotStartedError)):
-        run(emulator, release_id=release.id)
+        run_once(emulator, release_id=release.id)
     assert posts(emulator) == []
 
 
-def test_a_flow_of_a_release_may_be_refused(make, make_package):
-    emulator = make(run_release_flows="refuse")
+def test_a_flow_of_a_release_may_be_refused(start_instance, make_package):
+    emulator = start_instance(run_release_flows="refuse")
     emulator.store.create_deployment("Orders")
     with make_package().open("rb") as file:
         release = emulator.store.create_release(1, read_package(file))
@@ -323,15 +327,17 @@ def test_a_flow_of_a_release_may_be_refused(make, make_package):
 
 @once
 def test_a_clear_with_other_parameters_is_stopped_until_an_error_named_the_lost_run(
-    run, dev, tries, monkeypatch, what
+    run_once, two_flows, tries, monkeypatch, what
 ):
     """The process was killed in its request, so no person has read which job groups appeared."""
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "answered", lambda _self, **_answer: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            run(dev, what, {"region": "01"}, tries=tries())
+            run_once(two_flows, what, {"region": "01"}, tries=tries())
     with pytest.raises(AmbiguousSubmissionError) as caught:
-        run(dev, what, {"region": "02"}, tries=tries(Kind.CLEAR), key=KEYS[1])
-    assert caught.value.job_group_ids == ids(dev)
-    assert len(posts(dev)) == 1
-    assert not run(dev, what, {"region": "02"}, tries=tries(Kind.CLEAR), key=KEYS[2]).joined
+        run_once(two_flows, what, {"region": "02"}, tries=tries(Kind.CLEAR), key=KEYS[1])
+    assert caught.value.job_group_ids == ids(two_flows)
+    assert len(posts(two_flows)) == 1
+    assert not run_once(
+        two_flows, what, {"region": "02"}, tries=tries(Kind.CLEAR), key=KEYS[2]
+    ).joined

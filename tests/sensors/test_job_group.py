@@ -37,7 +37,7 @@ class PolledClock(ManualClock):
 
 
 @pytest.fixture
-def prod(use_connection, make_package):
+def deployed(use_connection, make_package):
     with Emulator(EmulatorOptions(clock=PolledClock())) as emulator:
         use_connection(emulator.url, extra={"read_retries": 0})
         emulator.store.create_deployment("Orders")
@@ -47,8 +47,8 @@ def prod(use_connection, make_package):
 
 
 @pytest.fixture
-def started(prod):
-    return [prod.store.run_deployment(1)[0].id for _ in range(2)]
+def started(deployed):
+    return [deployed.store.run_deployment(1)[0].id for _ in range(2)]
 
 
 @pytest.fixture
@@ -67,13 +67,13 @@ def wait(execute):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_it_waits_until_all_are_complete(wait, prod, started, mode):
+def test_it_waits_until_all_are_complete(wait, deployed, started, mode):
     _, ti = wait(started, **mode)
-    assert [one.status for one in prod.store.job_groups()] == ["Complete", "Complete"]
-    urls = [f"{prod.url}/jobs/{job_group_id}" for job_group_id in started]
+    assert [one.status for one in deployed.store.job_groups()] == ["Complete", "Complete"]
+    urls = [f"{deployed.url}/jobs/{job_group_id}" for job_group_id in started]
     assert ti.pushed == {"job_group_ids": started, "job_urls": urls}
-    assert {call.method for call in prod.calls} == {"GET"}
-    assert len(prod.calls) > 2, "the first look was too early"
+    assert {call.method for call in deployed.calls} == {"GET"}
+    assert len(deployed.calls) > 2, "the first look was too early"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -88,57 +88,59 @@ def test_it_waits_until_all_are_complete(wait, prod, started, mode):
         (RunOutcome(status="Paused"), "unknown state 'Paused'"),
     ],
 )
-def test_each_mode_fails_alike(wait, execute, prod, started, mode, outcome, words):
-    prod.runs.add(outcome)
-    bad = prod.store.run_deployment(1)[0].id
+def test_each_mode_fails_alike(wait, execute, deployed, started, mode, outcome, words):
+    deployed.runs.add(outcome)
+    bad = deployed.store.run_deployment(1)[0].id
     with pytest.raises(AirflowFailException, match=f"JobFailedError: Job group {bad} .*{words}"):
         wait([*started, bad], **mode)
     assert len(execute.ti.pushed["job_urls"]) == 3, "the link is wanted most now"
-    assert {call.method for call in prod.calls} == {"GET"}, "nothing is canceled"
+    assert {call.method for call in deployed.calls} == {"GET"}, "nothing is canceled"
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_soft_fail_skips(wait, prod, mode):
-    prod.runs.add(RunOutcome(status="Failed"))
-    bad = prod.store.run_deployment(1)[0].id
+def test_soft_fail_skips(wait, deployed, mode):
+    deployed.runs.add(RunOutcome(status="Failed"))
+    bad = deployed.store.run_deployment(1)[0].id
     with pytest.raises(AirflowSkipException):
         wait(bad, soft_fail=True, **mode)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_time_is_up(wait, prod, mode):
-    prod.runs.add(RunOutcome(status="InProgress"))
-    endless = prod.store.run_deployment(1)[0].id
+def test_the_time_is_up(wait, deployed, mode):
+    deployed.runs.add(RunOutcome(status="InProgress"))
+    endless = deployed.store.run_deployment(1)[0].id
     with pytest.raises(AirflowSensorTimeout):
         wait(str(endless), timeout=0, **mode)
-    assert prod.store.job_group(endless).canceled_at is None
+    assert deployed.store.job_group(endless).canceled_at is None
 
 
 @pytest.mark.parametrize(("mode", "error"), [(MODES[0], ServerError), (MODES[2], ServerError)])
-def test_an_outage_that_is_not_tolerated(wait, prod, started, mode, error):
-    prod.faults.add(Fault(Answer(500), **STATUS, times=None))
+def test_an_outage_that_is_not_tolerated(wait, deployed, started, mode, error):
+    deployed.faults.add(Fault(Answer(500), **STATUS, times=None))
     with pytest.raises(error, check=lambda error: error.status == 500):
         wait(started, tolerated_outage=0, **mode)
-    assert len(prod.calls) == 1
+    assert len(deployed.calls) == 1
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_outage_that_is_tolerated(wait, prod, started, mode):
-    prod.faults.add(Fault(Answer(500), **STATUS, times=3))
-    prod.faults.add(Fault(Answer(200, body={"message": "no healthy upstream"}), **STATUS, times=3))
+def test_an_outage_that_is_tolerated(wait, deployed, started, mode):
+    deployed.faults.add(Fault(Answer(500), **STATUS, times=3))
+    deployed.faults.add(
+        Fault(Answer(200, body={"message": "no healthy upstream"}), **STATUS, times=3)
+    )
     wait(started, **mode)
-    assert [one.status for one in prod.store.job_groups()] == ["Complete", "Complete"]
+    assert [one.status for one in deployed.store.job_groups()] == ["Complete", "Complete"]
 
 
-def test_an_outage_that_goes_on_in_the_triggerer(wait, execute, prod, started):
-    prod.faults.add(Fault(Answer(500), **STATUS, times=None))
+def test_an_outage_that_goes_on_in_the_triggerer(wait, execute, deployed, started):
+    deployed.faults.add(Fault(Answer(500), **STATUS, times=None))
     with pytest.raises(WaitOutageError, match="ServerError"):
         wait(started, tolerated_outage=0.2, deferrable=True)
     assert execute.deferred.trigger.failing_since is not None
-    assert len(prod.calls) > 2
+    assert len(deployed.calls) > 2
 
 
-def test_bad_input_ends_before_any_request(wait, prod):
+def test_bad_input_ends_before_any_request(wait, deployed):
     with pytest.raises(AirflowFailException, match="InvalidInputError: job_group_ids"):
         wait("None")
-    assert list(prod.calls) == []
+    assert list(deployed.calls) == []

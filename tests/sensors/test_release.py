@@ -474,7 +474,7 @@ MODES = {
 @pytest.mark.parametrize("mode", MODES)
 class TestModes:
     @pytest.fixture
-    def run(self, execute, mode, soft_fail):
+    def run_sensor(self, execute, mode, soft_fail):
         def run(release_id, **options):
             return execute(
                 sensor(
@@ -485,63 +485,63 @@ class TestModes:
 
         return run
 
-    def test_active(self, run, releases):
-        run(releases[1])
+    def test_active(self, run_sensor, releases):
+        run_sensor(releases[1])
 
-    def test_timeout(self, run, client, releases, soft_fail):
+    def test_timeout(self, run_sensor, client, releases, soft_fail):
         client.releases.deactivate(releases[1])
         with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
-            run(releases[1], timeout=0)
+            run_sensor(releases[1], timeout=0)
 
-    def test_superseded(self, run, releases, soft_fail):
+    def test_superseded(self, run_sensor, releases, soft_fail):
         with pytest.raises(
             AirflowSkipException if soft_fail else AirflowFailException,
             match="ReleaseSupersededError",
         ):
-            run(releases[0])
+            run_sensor(releases[0])
 
-    def test_deleted(self, run, releases, emulator, soft_fail):
+    def test_deleted(self, run_sensor, releases, emulator, soft_fail):
         emulator.store.delete_release(releases[1])
         with pytest.raises(
             AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseDeletedError"
         ):
-            run(releases[1])
+            run_sensor(releases[1])
 
-    def test_forbidden(self, run, releases, emulator, use_connection, soft_fail):
+    def test_forbidden(self, run_sensor, releases, emulator, use_connection, soft_fail):
         use_connection(emulator.url, login="author@example.com", password="author-password")
         with pytest.raises(
             AirflowSkipException if soft_fail else AirflowFailException,
             match="PermissionDeniedError",
         ):
-            run(releases[1])
+            run_sensor(releases[1])
 
-    def test_an_outage(self, run, releases, emulator, mode, soft_fail):
+    def test_an_outage(self, run_sensor, releases, emulator, mode, soft_fail):
         before = len(emulator.calls)
         emulator.faults.add(Fault(Answer(502), path="/v4/releases/**", times=None))
         if mode == "reschedule":
             with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout):
-                run(releases[1], tolerated_outage=0, timeout=0)
+                run_sensor(releases[1], tolerated_outage=0, timeout=0)
         else:
             with pytest.raises(
                 AirflowSkipException if soft_fail else errors.TrifactaError
             ) as caught:
-                run(releases[1], tolerated_outage=0)
+                run_sensor(releases[1], tolerated_outage=0)
             assert (
                 "answered 502" in f"{caught.value} {caught.value.__cause__}"
             )  # resuming wraps a skip in another one
             assert soft_fail or caught.value.retryable
         assert len(emulator.calls) - before == 1
 
-    def test_a_tolerated_outage(self, run, releases, emulator):
+    def test_a_tolerated_outage(self, run_sensor, releases, emulator):
         emulator.faults.add(Fault(Reset(), path="/v4/releases/**", times=2))
         while True:
             with suppress(AirflowRescheduleException):
-                run(releases[1])
+                run_sensor(releases[1])
                 break
 
-    def test_the_link_is_known(self, run, execute, releases, emulator):
+    def test_the_link_is_known(self, run_sensor, execute, releases, emulator):
         with suppress(AirflowFailException, AirflowSkipException):
-            run(releases[0])
+            run_sensor(releases[0])
         assert execute.ti.pushed == {"deployment_url": f"{emulator.url}/deployments/1"}
 
 
