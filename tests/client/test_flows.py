@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 
 import pytest
 
@@ -117,20 +119,16 @@ def test_a_redirect_within_the_server_is_followed(export):
     assert [request.path for request in seen] == ["/v4/flows/7/package", "/files/1"]
 
 
-def test_a_full_disk_is_not_taken_for_a_fault_of_the_connection(export):
-    class Full(io.BytesIO):
-        def write(self, _data):
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(TemporarySpaceError, match="No space left on device") as caught:
-        export(GOOD, file=Full())
+def test_a_full_disk_is_not_taken_for_a_fault_of_the_connection(export, mocker):
+    full = mocker.Mock(spec=io.BytesIO)
+    full.write.side_effect = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(TemporarySpaceError, match=os.strerror(errno.ENOSPC)) as caught:
+        export(GOOD, file=full)
     assert caught.value.retryable
 
 
-def test_a_file_that_takes_no_data_is_named(export):
-    class Closed(io.BytesIO):
-        def write(self, _data):
-            raise OSError(5, "Input/output error")
-
-    with pytest.raises(DestinationError, match="Input/output error"):
-        export(GOOD, file=Closed())
+def test_a_file_that_takes_no_data_is_named(export, mocker):
+    closed = mocker.Mock(spec=io.BytesIO)
+    closed.write.side_effect = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(DestinationError, match=os.strerror(errno.EIO)):
+        export(GOOD, file=closed)

@@ -231,14 +231,11 @@ def test_bad_input_ends_before_any_request(export, flow_id, dev, execute, option
     assert execute.ti.pushed == {}
 
 
-def test_a_disk_that_takes_no_more_leaves_nothing(export, flow_id, tmp_path, monkeypatch):
-    def full(_source, target, *_):
-        target.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(destination.shutil, "copyfileobj", full)
-    with pytest.raises(DestinationError, match="No space left"):
+def test_a_disk_that_takes_no_more_leaves_nothing(export, flow_id, tmp_path, mocker):
+    mocker.patch.object(destination.shutil, "copyfileobj", side_effect=os_error(errno.ENOSPC))
+    with pytest.raises(DestinationError) as caught:
         export(flow_id, tmp_path / "flow.zip")
+    assert caught.value.__cause__.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
 
 
@@ -252,8 +249,8 @@ def test_an_object_storage_url(export, flow_id):
         assert package.info.uuid == result["package_uuid"]
 
 
-def test_an_object_that_is_not_whole_is_an_error(flow_id, export, memory, monkeypatch):
-    monkeypatch.setattr(type(memory), "info", lambda _self, _path, **_options: {"size": 3})
+def test_an_object_that_is_not_whole_is_an_error(flow_id, export, memory, mocker):
+    mocker.patch.object(type(memory), "info", return_value={"size": 3})
     with pytest.raises(DestinationError, match="has 3 bytes"):
         export(flow_id, "memory://bucket/flow.zip")
 
@@ -300,7 +297,7 @@ def test_a_storage_that_takes_no_more_keeps_what_was_there(export, flow_id, tmp_
     url = f"fragile://{tmp_path}/packages/flow.zip"
     first, _ = export(flow_id, url)
     fragile.takes = 100
-    with pytest.raises(DestinationError, match="RuntimeError: no space left"):
+    with pytest.raises(DestinationError, check=lambda error: type(error.__cause__) is RuntimeError):
         export(flow_id, url)
     assert [one.name for one in (tmp_path / "packages").iterdir()] == ["flow.zip"]
     with open_package(tmp_path / "packages" / "flow.zip") as package:
@@ -342,11 +339,8 @@ def test_a_real_package_comes_through_as_it_is(
     assert (tmp_path / "made" / "flow.zip").read_bytes() == content
 
 
-def raising(number):
-    def refuse(*_, **__):
-        raise OSError(number, os.strerror(number))
-
-    return refuse
+def os_error(number):
+    return OSError(number, os.strerror(number))
 
 
 UNKNOWN_CALLS = [errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP]
@@ -355,14 +349,14 @@ UNKNOWN_CALLS = [errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP]
 @pytest.mark.parametrize("number", UNKNOWN_CALLS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("before", [None, b"an older and much longer package" * 1000])
 def test_a_folder_without_a_move_gets_the_file_in_its_place(
-    export, flow_id, tmp_path, monkeypatch, number, before
+    export, flow_id, tmp_path, mocker, number, before
 ):
     """As a mounted bucket, which may not remove files either."""
     path = tmp_path / "flow.zip"
     if before:
         path.write_bytes(before)
         path.chmod(0o600)
-    monkeypatch.setattr("pathlib.Path.replace", raising(number))
+    mocker.patch("pathlib.Path.replace", side_effect=os_error(number))
     result, _ = export(flow_id, path)
     assert path.stat().st_size == result["size"]
     assert not before or stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -373,22 +367,23 @@ def test_a_folder_without_a_move_gets_the_file_in_its_place(
 
 @pytest.mark.parametrize("number", [*UNKNOWN_CALLS, errno.EINVAL], ids=errno.errorcode.get)
 def test_a_folder_that_does_not_know_fsync_takes_the_file(
-    export, flow_id, tmp_path, monkeypatch, number
+    export, flow_id, tmp_path, mocker, number
 ):
-    monkeypatch.setattr("os.fsync", raising(number))
+    mocker.patch("os.fsync", side_effect=os_error(number))
     result, _ = export(flow_id, tmp_path / "flow.zip")
     assert (tmp_path / "flow.zip").stat().st_size == result["size"]
 
 
-def test_a_disk_that_loses_what_it_took_is_no_success(export, flow_id, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.fsync", raising(errno.EIO))
-    with pytest.raises(DestinationError, match="Input/output error") as caught:
+def test_a_disk_that_loses_what_it_took_is_no_success(export, flow_id, tmp_path, mocker):
+    mocker.patch("os.fsync", side_effect=os_error(errno.EIO))
+    with pytest.raises(DestinationError) as caught:
         export(flow_id, tmp_path / "flow.zip")
+    assert caught.value.__cause__.errno == errno.EIO
     assert caught.value.retryable
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_in_the_place_says_that_the_file_may_be_incomplete(tmp_path, monkeypatch):
+def test_a_failure_in_the_place_says_that_the_file_may_be_incomplete(tmp_path, monkeypatch, mocker):
     path, real = tmp_path / "flow.zip", shutil.copyfileobj
     path.write_bytes(b"from before")
     copies = []
@@ -400,7 +395,7 @@ def test_a_failure_in_the_place_says_that_the_file_may_be_incomplete(tmp_path, m
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(destination.shutil, "copyfileobj", copy)
-    monkeypatch.setattr("pathlib.Path.replace", raising(errno.ENOSYS))
+    mocker.patch("pathlib.Path.replace", side_effect=os_error(errno.ENOSYS))
     with pytest.raises(DestinationError, match="may be incomplete") as caught:
         destination.save(io.BytesIO(bytes(5000)), str(path))
     assert isinstance(caught.value.__cause__, OSError)
@@ -408,9 +403,9 @@ def test_a_failure_in_the_place_says_that_the_file_may_be_incomplete(tmp_path, m
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_pipe_is_never_written_to_in_its_place(tmp_path, monkeypatch):
+def test_a_pipe_is_never_written_to_in_its_place(tmp_path, mocker):
     os.mkfifo(tmp_path / "flow.zip")
-    monkeypatch.setattr("pathlib.Path.replace", raising(errno.ENOSYS))
+    mocker.patch("pathlib.Path.replace", side_effect=os_error(errno.ENOSYS))
     with pytest.raises(DestinationError):
         destination.save(io.BytesIO(b"abc"), str(tmp_path / "flow.zip"))
 
@@ -420,10 +415,10 @@ CLEAN_UPS = ["pathlib.Path.unlink", "os.unlink", "os.remove"]
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOENT, errno.EIO], ids=errno.errorcode.get)
 @pytest.mark.parametrize("name", CLEAN_UPS)
-def test_a_clean_up_that_fails_does_not_hide_the_reason(tmp_path, monkeypatch, number, name):
+def test_a_clean_up_that_fails_does_not_hide_the_reason(tmp_path, mocker, number, name):
     """The disk is really full here: the file that is closed tries once more to write."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(name, raising(number))
+    mocker.patch(name, side_effect=os_error(number))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
     try:
         with pytest.raises(DestinationError) as caught:
@@ -433,9 +428,9 @@ def test_a_clean_up_that_fails_does_not_hide_the_reason(tmp_path, monkeypatch, n
     assert caught.value.__cause__.errno == errno.EFBIG
 
 
-def test_a_clean_up_that_fails_does_not_end_a_good_export(export, flow_id, tmp_path, monkeypatch):
-    monkeypatch.setattr("pathlib.Path.replace", raising(errno.ENOSYS))
-    monkeypatch.setattr("pathlib.Path.unlink", raising(errno.EPERM))
+def test_a_clean_up_that_fails_does_not_end_a_good_export(export, flow_id, tmp_path, mocker):
+    mocker.patch("pathlib.Path.replace", side_effect=os_error(errno.ENOSYS))
+    mocker.patch("pathlib.Path.unlink", side_effect=os_error(errno.EPERM))
     result, _ = export(flow_id, tmp_path / "flow.zip")
     assert (tmp_path / "flow.zip").stat().st_size == result["size"]
 
@@ -486,12 +481,9 @@ def test_the_longest_name_of_a_file_system_is_taken(export, flow_id, tmp_path, n
     "error", [NotImplementedError(), *(OSError(number, "x") for number in UNKNOWN_CALLS)], ids=repr
 )
 def test_a_storage_without_a_move_gets_the_file_in_its_place(
-    export, flow_id, tmp_path, monkeypatch, error
+    export, flow_id, tmp_path, mocker, error
 ):
-    def refuse(*_, **__):
-        raise error
-
-    monkeypatch.setattr(Fragile, "mv", refuse)
+    mocker.patch.object(Fragile, "mv", side_effect=error)
     result, _ = export(flow_id, f"fragile://{tmp_path}/packages/flow.zip")
     with open_package(tmp_path / "packages" / "flow.zip") as package:
         assert package.sha256() == result["sha256"]

@@ -29,6 +29,11 @@ except ImportError:
 pytestmark = pytest.mark.every_airflow
 
 
+def caused_by(kind):
+    """Return a check of an error of Airflow: whether just such an error of ours is its cause."""
+    return lambda error: type(error.__cause__) is kind
+
+
 @pytest.fixture
 def releases(client, make_package):
     """Two releases of deployment 1; the second is live."""
@@ -90,7 +95,7 @@ def test_a_newer_live_release_fails_at_once(execute, releases, mode):
 def test_being_superseded_while_waiting_fails_too(execute, releases, client, time):
     client.releases.deactivate(releases[1])
     time.during_sleep = [lambda: client.releases.activate(releases[1])]
-    with pytest.raises(AirflowFailException, match="ReleaseSupersededError"):
+    with pytest.raises(AirflowFailException, check=caused_by(errors.ReleaseSupersededError)):
         execute(sensor(releases[0]))
 
 
@@ -130,14 +135,14 @@ def test_other_modes_tell_it_too(execute, releases, client, caplog, mode):
 
 def test_a_deleted_release_fails_at_once(execute, emulator, releases):
     emulator.store.delete_release(releases[1])
-    with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
+    with pytest.raises(AirflowFailException, check=caused_by(errors.ReleaseDeletedError)):
         execute(sensor(releases[1]))
 
 
 def test_a_release_deleted_while_waiting_fails(execute, emulator, releases, client, time):
     client.releases.deactivate(releases[1])
     time.during_sleep = [lambda: emulator.store.delete_release(releases[1])]
-    with pytest.raises(AirflowFailException, match="ReleaseDeletedError"):
+    with pytest.raises(AirflowFailException, check=caused_by(errors.ReleaseDeletedError)):
         execute(sensor(releases[1]))
 
 
@@ -168,7 +173,7 @@ def test_the_timeout(execute, releases, client, time, soft_fail, outcome):
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_every_failure_is_a_skip_with_soft_fail(execute, releases, mode):
-    with pytest.raises(AirflowSkipException, match="ReleaseSupersededError"):
+    with pytest.raises(AirflowSkipException, check=caused_by(errors.ReleaseSupersededError)):
         execute(sensor(releases[0], soft_fail=True, mode=mode))
 
 
@@ -384,7 +389,7 @@ def test_a_look_up_that_fails_is_tolerated(execute, time, mode, monkeypatch):
 
 
 def test_a_connection_that_is_not_there_fails_at_once(execute):
-    with pytest.raises(AirflowFailException, match="MissingConnectionError"):
+    with pytest.raises(AirflowFailException, check=caused_by(errors.MissingConnectionError)):
         execute(sensor(5, trifacta_conn_id="nowhere"))
 
 
@@ -496,14 +501,15 @@ class TestModes:
     def test_superseded(self, run_sensor, releases, soft_fail):
         with pytest.raises(
             AirflowSkipException if soft_fail else AirflowFailException,
-            match="ReleaseSupersededError",
+            check=caused_by(errors.ReleaseSupersededError),
         ):
             run_sensor(releases[0])
 
     def test_deleted(self, run_sensor, releases, emulator, soft_fail):
         emulator.store.delete_release(releases[1])
         with pytest.raises(
-            AirflowSkipException if soft_fail else AirflowFailException, match="ReleaseDeletedError"
+            AirflowSkipException if soft_fail else AirflowFailException,
+            check=caused_by(errors.ReleaseDeletedError),
         ):
             run_sensor(releases[1])
 
@@ -511,7 +517,7 @@ class TestModes:
         use_connection(emulator.url, login="author@example.com", password="author-password")
         with pytest.raises(
             AirflowSkipException if soft_fail else AirflowFailException,
-            match="PermissionDeniedError",
+            check=caused_by(errors.PermissionDeniedError),
         ):
             run_sensor(releases[1])
 
