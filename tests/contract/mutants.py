@@ -231,6 +231,14 @@ MUTANTS = [
         _contract("run and killed and clear"),
     ),
     Mutant(
+        "A retry waits although its journal proves that nothing was asked for",
+        "promotion/promoter.py",
+        "        if self._same_is_abandoned or not"
+        " self.tries.journal.nothing_asked(**self._request):\n",
+        "        if True:\n",
+        _contract("create and killed and once and retry"),
+    ),
+    Mutant(
         "A clear of jobs that still run starts them again",
         "promotion/run_once.py",
         "            if retry or any(status in RUNNING for status in statuses):\n",
