@@ -37,7 +37,7 @@ from ..promotion.freight import freight_made, place_in_words
 from ..promotion.rollback import Undone, outlast, roll_back
 from ..promotion.standing import DEFAULT_SETTLE_TIMEOUT, VERIFY_TIMEOUT, Standing
 from ..promotion.status import PromotionStatus, Story, first_aid, place
-from ..promotion.switch import live_request
+from ..promotion.switch import live_request, refuse_earlier_overlap
 from ..waits import TOLERATED_OUTAGE, JobsEnd, JobsVerdict, seconds, wait_until
 from ._base import Attempt, Target, TrifactaOperator
 from ._production import Production, is_gone, read_production
@@ -332,7 +332,7 @@ class RollbackGroupOperator(_GroupEnd):
         if baseline is None:
             self._skip("There is no baseline, so nothing tells what to go back to.")
         tries = attempt.begin()
-        undone = _own_change(session.client, baseline, tries.journal) if tries.is_retry else None
+        undone = _own_change(session.client, baseline, tries) if tries.is_retry else None
         if undone is None:
             kept = _Kept(tries.journal, baseline)
             steps, verdict = self._judge(
@@ -554,17 +554,18 @@ class _Kept:
             self._journal.withdraw()
 
 
-def _own_change(client: TrifactaClient, baseline: Baseline, journal: Journal) -> Undone | None:
+def _own_change(client: TrifactaClient, baseline: Baseline, tries: Tries) -> Undone | None:
     """Return the rollback that an earlier try of the task made and noted: it is neither judged nor
     made again.
 
     :param client: the instance
     :param baseline: how the deployment stood before
-    :param journal: what earlier tries noted
+    :param tries: the tries of the task, of which this is a retry
     :returns: the rollback, None if none was made
+    :raises UnexpectedLiveReleaseError: it was made, and another import ran since
     """
     target = baseline.active_release_id
-    entry = journal.entry(**live_request(baseline.deployment_id, target))
+    entry = tries.journal.entry(**live_request(baseline.deployment_id, target))
     before = entry.before.get("live") if entry else None
     if entry is None or not isinstance(before, int) or before <= (baseline.latest_release_id or 0):
         return None
@@ -579,6 +580,7 @@ def _own_change(client: TrifactaClient, baseline: Baseline, journal: Journal) ->
     )
     if not done(now):
         return None
+    refuse_earlier_overlap(now, target, tries)
     return Undone(before, now.live.package_uuid if now.live else None)
 
 

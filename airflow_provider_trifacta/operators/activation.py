@@ -10,7 +10,7 @@ from ..client.texts import parse_id
 from ..links import DEPLOYMENT_URL_KEY
 from ..promotion.baseline import Baseline
 from ..promotion.standing import READ_PATIENCE, Standing, down_to, look
-from ..promotion.switch import refuse_overlap, set_live
+from ..promotion.switch import refuse_earlier_overlap, refuse_overlap, set_live
 from ._base import NOT_GIVEN, Attempt, TrifactaOperator, given_or_none
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class ActivateReleaseOperator(TrifactaOperator):
             made_of = next((one.package_uuid for one in releases if one.id == release_id), None)
             event = {"release_id": release_id, "package_uuid": made_of}
             if live == release_id:
+                refuse_earlier_overlap(releases, release_id, tries)
                 self.log.info(
                     "Release %s of deployment %s is live already", release_id, deployment_id
                 )
@@ -94,7 +95,7 @@ class ActivateReleaseOperator(TrifactaOperator):
                     **releases.about(release_id),
                 )
             after = set_live(client, deployment_id, release_id, releases, tries=tries)
-            refuse_overlap(deployment_id, releases, after)
+            refuse_overlap(after, after.made_since(releases))
             before = live or "none"
             self.log.info(
                 "Release %s of deployment %s is live; before: %s", release_id, deployment_id, before
@@ -148,11 +149,12 @@ class DeactivateReleaseOperator(TrifactaOperator):
             attempt.tell(release_id=release_id)
             deployment_id, releases = _read_deployment_of(client, release_id, attempt)
             if releases.live_id != release_id:
+                refuse_earlier_overlap(releases, None, tries)
                 self.log.info("Release %s of deployment %s is not live", release_id, deployment_id)
                 attempt.tell(outcome="unchanged")
                 return
             after = set_live(client, deployment_id, None, releases, shows=release_id, tries=tries)
-            refuse_overlap(deployment_id, releases, after)
+            refuse_overlap(after, after.made_since(releases))
         self.log.info(
             "Release %s is inactive; deployment %s has no live release", release_id, deployment_id
         )

@@ -17,7 +17,7 @@ from .standing import (
     down_to,
     read_patiently,
 )
-from .switch import live_request, refuse_overlap, set_live
+from .switch import live_request, refuse_earlier_overlap, refuse_overlap, set_live
 from .tries import Tries
 from .uploads import PackageReleases
 
@@ -70,7 +70,7 @@ def outlast(
             return act(tries.as_retry() if begun else tries)
         except errors.TrifactaError as error:
             left = deadline - clock.monotonic()
-            if begun and not error.retryable:
+            if begun and not error.retryable and not error.standing:
                 # It may say that nothing was changed, which is true of its own try only.
                 raise begun from error
             if left <= 0 or not error.retryable:
@@ -138,6 +138,7 @@ def roll_back(
             if tries.is_retry
             else None
         )
+        refuse_earlier_overlap(now, target, tries)
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
         return Undone(undone.id, live.package_uuid if live else None) if undone else None
     live = _refuse_surprise(baseline, package, now, ours)
@@ -152,7 +153,7 @@ def roll_back(
     # undone a rollback, and the change may be asked for as in a first try.
     tries = tries.as_first() if live.untouched else tries
     after = set_live(client, baseline.deployment_id, target, now, shows=live.id, tries=tries)
-    refuse_overlap(baseline.deployment_id, now, after)
+    refuse_overlap(after, after.made_since(now))
     restored = after.live
     return Undone(live.id, restored.package_uuid if restored else None)
 

@@ -29,7 +29,7 @@ from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
 from .standing import Standing
-from .switch import refuse_overlap, set_live
+from .switch import refuse_earlier_overlap, refuse_overlap, set_live
 
 if TYPE_CHECKING:
     from ..client.models import Release
@@ -58,6 +58,8 @@ class StagedPromoter(Promoter):
         self._request["staged"] = True
         #: The release that is to stay live.
         self._before = self.baseline.active_release_id
+        #: The tries of the way back. It is a change of its own, so it has a part of the journal.
+        self._way_back = self.tries.part("put_back")
         #: The releases before the import.
         self._seen = Standing(self.deployment_id, [])
 
@@ -76,6 +78,8 @@ class StagedPromoter(Promoter):
         release = promotion.release
         made_now = promotion.outcome != "reused" and not promotion.recalled
         if not made_now and not self._must_be_put_back(release):
+            if not release.active:
+                self._refuse_overlap(promotion, self._seen)
             return promotion
         # From here on an error must say two things: which release is live, and that the new one was
         # not approved.
@@ -101,8 +105,14 @@ class StagedPromoter(Promoter):
         with production_stands(
             lambda: f"Release {release.id} of this task is imported and staged."
         ):
-            refuse_overlap(self.deployment_id, self._seen, releases, made=release.id)
+            self._refuse_overlap(promotion, releases)
         return promotion
+
+    def _refuse_overlap(self, promotion: Promotion, now: Standing) -> None:
+        """Stop if another import ran during the upload or the way back, also in an earlier try."""
+        others = {*promotion.overrun, *now.made_since(self._seen, promotion.release.id)}
+        refuse_overlap(now, sorted(others))
+        refuse_earlier_overlap(now, self._before, self._way_back)
 
     def _put_back(self, release: Release, *, made_now: bool, went_live: bool) -> Standing:
         """Make the release before live again.
@@ -140,7 +150,15 @@ class StagedPromoter(Promoter):
                     release.id,
                 )
             return now
-        releases = set_live(self.client, self.deployment_id, self._before, now, shows=release.id)
+        # Whether an earlier try went back already was decided before.
+        releases = set_live(
+            self.client,
+            self.deployment_id,
+            self._before,
+            now,
+            shows=release.id,
+            tries=self._way_back.as_first(),
+        )
         self._note_put_back()
         window = _window(releases, release.id, self._before)
         known = "an unknown number of" if window is None else f"{window:.1f}"

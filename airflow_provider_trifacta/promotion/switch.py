@@ -8,7 +8,7 @@ is read from the list, which also shows when a third release is live.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks whether a change shows.
 _INTERVAL = 1.0
+#: The key of a note that holds the newest release when the change was decided.
+_NEWEST = "newest"
 
 
 def set_live(
@@ -58,13 +60,15 @@ def set_live(
     :returns: how the deployment stands, as read back
     :raises InterruptedChangeError: an earlier try may have made the change, and another release is
         live now
-    :raises UnexpectedLiveReleaseError: a third release is live afterwards
+    :raises UnexpectedLiveReleaseError: a third release is live afterwards, or an earlier try made
+        the change while another import ran
     :raises TrifactaError: the change was refused, or was not applied
     """
-    before = Standing(deployment_id, list(seen))
+    before, tries = Standing(deployment_id, list(seen)), tries or Tries()
     if before.live_id == target:
+        refuse_earlier_overlap(before, target, tries)
         return before
-    change = _Change(client, before, target, shows, tries or Tries())
+    change = _Change(client, before, target, shows, tries)
     change.settle_abandoned()
     applied = change.resume() if change.tries.is_retry else None
     return applied or change.make()
@@ -120,6 +124,7 @@ class _Change:
             for it
         :raises InterruptedChangeError: it may have been applied, and what is live now may be a
             person's decision
+        :raises UnexpectedLiveReleaseError: it was applied, and another import ran since
         """
         self._entry = self.tries.journal.entry(**self._request)
         if self.tries.journal.nothing_asked(**self._request):
@@ -130,8 +135,10 @@ class _Change:
         # The earlier request may be applied while this try looks, so this waits for it.
         now = self._look(lambda now: now.live_id == self.target, lower)
         if now.live_id == self.target:
+            refuse_earlier_overlap(now, self.target, self.tries)
             return now
-        if now.state(self.target) != dict(self._entry.before):
+        noted = {key: value for key, value in self._entry.before.items() if key != _NEWEST}
+        if now.state(self.target) != noted:
             raise self._interrupted(now)
         log.info(
             "An earlier try asked for the same change of deployment %s, and nothing has changed"
@@ -146,7 +153,7 @@ class _Change:
         # Noted before the request: a process that is killed during it can note nothing afterwards.
         lost = self.tries.journal.ask(
             self._request,
-            self.before.state(self.target),
+            {**self.before.state(self.target), _NEWEST: self.before.newest_id},
             self._ask,
             nothing=lambda: f"What is live was not changed: {before} is live.",
             earlier=self._entry,
@@ -253,29 +260,54 @@ class _Change:
         )
 
 
-def refuse_overlap(
-    deployment_id: int,
-    before: Iterable[Release],
-    after: Iterable[Release],
-    *,
-    made: int | None = None,
-) -> None:
+def refuse_overlap(now: Standing, others: Sequence[int]) -> None:
     """Stop if another import ran during a change, because the change may have replaced what it made
     live.
 
-    :param deployment_id: the deployment
-    :param before: its releases when the change was decided
-    :param after: its releases after the change
-    :param made: the release that this run made itself in the meantime
-    :raises UnexpectedLiveReleaseError: there are new ones
+    :param now: how the deployment stands after the change
+    :param others: the releases that others made since the change was decided
+    :raises UnexpectedLiveReleaseError: there are some
     """
-    now = Standing(deployment_id, list(after))
-    others = now.made_since(Standing(deployment_id, list(before)), made)
-    if others:
+    if not others:
+        return
+    raise now.error(
+        errors.UnexpectedLiveReleaseError,
+        f"Another import into deployment {now.deployment_id} ran at the same time (releases"
+        f" {tuple(others)}). {now.words} is live, as requested. To go back, activate the other"
+        " release. Promotions and changes of one deployment must not overlap.",
+        others[0],
+    )
+
+
+def refuse_earlier_overlap(now: Standing, target: int | None, tries: Tries) -> None:
+    """Stop if another import ran since an earlier try asked for what a retry finds now.
+
+    The earlier try ended before it could compare the releases before and after its change. Call
+    this in each try that finds things as they should be.
+
+    :param now: how the deployment stands, read down to the newest release of the earlier try
+    :param target: the release that the task makes live, None for none
+    :param tries: the tries of the task. Only a retry is judged, and only if the earlier try noted
+        its newest release
+    :raises UnexpectedLiveReleaseError: there are releases that the earlier try did not know
+    """
+    request = live_request(now.deployment_id, target)
+    entry = tries.journal.entry(**request) if tries.is_retry else None
+    newest = entry.before.get(_NEWEST) if entry else None
+    if newest is None:
+        return
+    others = sorted(release.id for release in now if release.id > newest)
+    if not others:
+        return
+    wanted = f"release {target}" if target else "no release"
+    # This is true of all tries of the task, also of the one that asked for the change.
+    with production_stands(lambda: f"{now.words} is live."):
         raise now.error(
             errors.UnexpectedLiveReleaseError,
-            f"Another import into deployment {deployment_id} ran at the same time (releases"
-            f" {others}). {now.words} is live, as requested. To go back, activate the other"
-            " release. Promotions and changes of one deployment must not overlap.",
+            f"Another import into deployment {now.deployment_id} may have run at the same time"
+            f" (releases {others}): this task asked for {wanted} to be live, and these"
+            " releases were not there before. The change may have replaced what the other"
+            " import made live. Look which release should be live, and activate it in Trifacta."
+            " Promotions and changes of one deployment must not overlap.",
             others[0],
         )

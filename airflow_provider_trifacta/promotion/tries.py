@@ -148,6 +148,13 @@ class Tries:
         """
         return self.counts_when_cleared if self.is_retry else ""
 
+    def part(self, name: str) -> Tries:
+        """Return the same for one of several changes that the task makes.
+
+        :param name: the change
+        """
+        return replace(self, journal=self.journal.part(name))
+
     def as_first(self) -> Tries:
         """Return the same for a change that no earlier try can have asked for."""
         return replace(self, kind=Kind.FIRST)

@@ -104,7 +104,8 @@ class Create(Change):
         )
 
     def made(self, world: World) -> int:
-        return len([release for release in world.release_ids if release > world.facts["before"]])
+        newer = {release for release in world.release_ids if release > world.facts["before"]}
+        return len(newer - {world.facts.get("person")})
 
     def is_as_wanted(self, world: World) -> bool:
         return world.live == max(world.release_ids)

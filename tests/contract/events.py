@@ -76,6 +76,12 @@ def killed_and_late(world: World, request: Request) -> None:
     world.wire.arm(request, "killed and late")
 
 
+def overlapped(world: World, request: Request) -> None:
+    """Let another import end right before the server makes the change, and kill the process after
+    that."""
+    world.wire.arm(request, "killed after", before=lambda: world.import_at_once("person"))
+
+
 def killed_at_once(world: World, request: Request) -> None:  # noqa: ARG001
     """Let the process die at its first read, before it has asked for anything."""
     world.wire.arm(Request("GET", ".*"), "killed before")
@@ -104,6 +110,7 @@ FAULTS = {
     "killed after": killed_after,
     "killed and late": killed_and_late,
     "killed at once": killed_at_once,
+    "overlapped and killed": overlapped,
     "done": nothing,
 }
 
@@ -190,6 +197,7 @@ _SECOND_REQUEST = [
     Event("lost and not done", "retry", second=True),
     Event("killed before", "retry", second=True),
     Event("killed after", "retry", second=True),
+    Event("overlapped and killed", "retry", second=True),
 ]
 EVENTS = [
     Event("done"),
@@ -217,5 +225,7 @@ EVENTS = [
     Event("killed after", "retry", person=True, lowered=True),
     Event("done", "retry", person=True, lowered=True),
     Event("killed after", "retry", outage=True),
+    Event("overlapped and killed", "retry"),
+    Event("overlapped and killed", "clear"),
     *_SECOND_REQUEST,
 ]

@@ -262,9 +262,16 @@ MUTANTS = [
         _contract("create and lost"),
     ),
     Mutant(
+        "A retry that finds its change made does not look for another import",
+        "promotion/switch.py",
+        "    if newest is None:\n        return\n",
+        "    return\n",
+        _contract("overlapped"),
+    ),
+    Mutant(
         "A person's decision: a retry of a switch does not compare what is live with its note",
         "promotion/switch.py",
-        "        if now.state(self.target) != dict(self._entry.before):\n",
+        "        if now.state(self.target) != noted:\n",
         "        if False:\n",
         _contract("activate and person and retry"),
     ),

@@ -164,6 +164,8 @@ ROWS: dict[str, dict[str, str]] = {
         "the second busy, a person, retry": "InterruptedChangeError 1",
         "the second lost": "created 1",
         "the second lost and late": "created 1",
+        "overlapped and killed, retry": "UnexpectedLiveReleaseError 1 | reused 1",
+        "the second overlapped and killed, retry": "UnexpectedLiveReleaseError 1 | reused 1",
     },
     "activate": {
         "done": "activated 1",
@@ -195,6 +197,8 @@ ROWS: dict[str, dict[str, str]] = {
         "killed after, an outage, retry": "ConnectionLostError 1",
         "lost, clear": "unchanged 1",
         "lost, uncounted clear": "unchanged 1",
+        "overlapped and killed, retry": "UnexpectedLiveReleaseError 1 | unchanged 1",
+        "overlapped and killed, clear": "unchanged 1",
     },
     "deactivate": {
         "done": "deactivated 1",
@@ -226,6 +230,8 @@ ROWS: dict[str, dict[str, str]] = {
         "killed after, an outage, retry": "ConnectionLostError 1",
         "lost, clear": "unchanged 1",
         "lost, uncounted clear": "unchanged 1",
+        "overlapped and killed, retry": "UnexpectedLiveReleaseError 0 | unchanged 0",
+        "overlapped and killed, clear": "unchanged 0",
     },
     "roll back": {
         "done": "rolled_back 1",
@@ -257,6 +263,8 @@ ROWS: dict[str, dict[str, str]] = {
         "killed after, an outage, retry": "ConnectionLostError 1",
         "lost, clear": "unchanged 1",
         "lost, uncounted clear": "rolled_back 1 | unchanged 1",
+        "overlapped and killed, retry": "UnexpectedLiveReleaseError 1 | unchanged 1",
+        "overlapped and killed, clear": "unchanged 1",
     },
     "rules": {
         "done": "changed 2",

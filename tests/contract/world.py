@@ -86,6 +86,10 @@ class Sent:
     status: int = 0
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class Wire:
     """Stands between the task and the instance.
 
@@ -95,20 +99,25 @@ class Wire:
     def __init__(self, clock: Timeline) -> None:
         self._clock = clock
         self._armed: tuple[Request, str] | None = None
+        self._before: Callable[[], object] = _do_nothing
         #: Whether no connection can be made.
         self.down = False
         self._outside = False
         #: What the present try sent, and how it was answered.
         self.answers: list[Sent] = []
 
-    def arm(self, request: Request, fault: str) -> None:
+    def arm(
+        self, request: Request, fault: str, *, before: Callable[[], object] = _do_nothing
+    ) -> None:
         """Let a fault meet the next request that fits.
 
         :param request: which one
         :param fault: ``killed before``, ``killed after``, ``late``: the server handles it once
             more, five seconds later, or ``killed and late``: five seconds after the next try began
+        :param before: what happens right before the server handles it
         """
         self._armed = request, fault
+        self._before = before
 
     def send(self, real_send: Any, adapter: Any, request: Any, **keywords: Any) -> Any:
         """Send a request, or let happen what is armed."""
@@ -119,6 +128,7 @@ class Wire:
         fault = ""
         if self._armed and self._armed[0].fits(request.method, request.path_url.partition("?")[0]):
             fault, self._armed = self._armed[1], None
+            self._before()
         if fault == "killed before":
             raise KilledError
         if fault == "late":
@@ -236,10 +246,14 @@ class World:
 
     def import_release(self, name: str) -> None:
         """Import a package as a release, without the task, and keep its id."""
+        self.import_at_once(name)
+        self.clock.sleep(60)
+
+    def import_at_once(self, name: str) -> None:
+        """Do the same in no time."""
         with self.package(name).open("rb") as file:
             release = self.server.create_release(self.deployment_id, read_package(file))
         self.facts[name] = release.id
-        self.clock.sleep(60)
 
     def prepare_deployment(self) -> None:
         """Make a deployment with two releases; the second one is live."""

@@ -522,33 +522,56 @@ def test_a_step_that_still_runs_is_waited_for(make, virtual_time, prod, step, st
 # The rollback
 
 
-def test_a_retried_rollback_asks_its_journal_first(make, prod, monkeypatch):
-    """The try that rolled back is killed before it says so. The next one neither judges nor changes
-    anything."""
+@pytest.fixture
+def killed_after_its_rollback(make, prod, monkeypatch):
+    """Return a function that runs the rollback, kills its try before that says so, and lets
+    something happen before the retry."""
     if not KEEPS_STATE:
         pytest.skip("there is no journal")
     from airflow_provider_trifacta.operators import _group
 
-    fail_the_smoke_run(prod)
-    run = make().go(until="roll_back")
-    undo = _group.roll_back
+    def go(between):
+        fail_the_smoke_run(prod)
+        run = make().go(until="roll_back")
+        undo = _group.roll_back
 
-    def killed(*args, **options):
-        monkeypatch.setattr(_group, "roll_back", undo)
-        undo(*args, **options)
-        raise errors.ConnectionLostError("killed")
+        def killed(*args, **options):
+            monkeypatch.setattr(_group, "roll_back", undo)
+            undo(*args, **options)
+            raise errors.ConnectionLostError("killed")
 
-    # Outside of what tries again.
-    monkeypatch.setattr(_group, "outlast", lambda _client, act, tries, **_: act(tries))
-    monkeypatch.setattr(_group, "roll_back", killed)
+        # Outside of what tries again.
+        monkeypatch.setattr(_group, "outlast", lambda _client, act, tries, **_: act(tries))
+        monkeypatch.setattr(_group, "roll_back", killed)
+        run.between["roll_back"] = lambda: between(run)
+        return run.go()
+
+    return go
+
+
+def test_a_retried_rollback_asks_its_journal_first(killed_after_its_rollback, prod):
+    """The try that rolled back is killed before it says so. The next one neither judges nor changes
+    anything."""
     # A retry that judged would keep the promotion now.
-    run.between["roll_back"] = lambda: run.mark("smoke_jobs", "success")
-    run.go()
+    run = killed_after_its_rollback(lambda run: run.mark("smoke_jobs", "success"))
     assert run.tried[f"{GROUP}.roll_back"] == 2
     assert run.pushed("roll_back", "rolled_back_release_id") == made_of(prod)
     assert len([call for call in prod.calls if call.method == "PATCH"]) == 1
     assert live_of(prod) == prod.recorded.id
     assert run.status["state"] == "rolled_back"
+
+
+def test_a_retried_rollback_tells_of_another_import(killed_after_its_rollback, prod):
+    others = []
+
+    def another_import(_):
+        others.append(add_release(prod).id)
+        prod.store.update_release(prod.recorded.id, active=True)
+
+    run = killed_after_its_rollback(another_import)
+    assert type(run.cause("roll_back")) is errors.UnexpectedLiveReleaseError
+    assert [run.cause("roll_back").release_id] == others
+    assert live_of(prod) == prod.recorded.id
 
 
 def test_a_deployment_that_is_deleted(make, prod):

@@ -20,6 +20,7 @@ from trifacta_emulator import (
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.hooks.trifacta import TrifactaHook
 from airflow_provider_trifacta.operators.deployment import (
     CreateDeploymentOperator,
@@ -642,6 +643,29 @@ def test_a_rollback_that_began_a_change_does_not_say_that_nothing_was_changed(
     assert "Nothing was changed" not in str(caught.value)
     assert isinstance(caught.value.__cause__, errors.UnexpectedLiveReleaseError)
     assert live() == third
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_a_rollback_that_looks_again_later_tells_of_another_import(
+    undo, get, promote, emulator, live, time, fails, monkeypatch
+):
+    """Another import ends right before the change is made, and the read back fails."""
+    old = promote(0)["release_id"]
+    baseline = get()[0]
+    promote(1, baseline=baseline)
+    activate = Releases.activate
+
+    def overlapped(*args, **options):
+        promote(2)
+        emulator.faults.add(Fault(Answer(503), method="GET", path="/v4/releases", times=None))
+        return activate(*args, **options)
+
+    monkeypatch.setattr(Releases, "activate", overlapped)
+    time.during_sleep = [lambda: None] * 31 + [emulator.faults.clear]
+    with fails("UnexpectedLiveReleaseError", live_id=old) as caught:
+        undo(baseline, UUIDS[1], tolerated_outage=1800)
+    assert caught.value.__cause__.standing
+    assert live() == old
 
 
 @pytest.mark.usefixtures("virtual_time")

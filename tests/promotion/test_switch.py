@@ -162,17 +162,16 @@ def test_a_look_that_is_refused_ends_at_once(change, release_ids, emulator, time
 
 @pytest.mark.usefixtures("release_ids")
 def test_what_was_imported_during_a_change_is_told(client, make_package):
-    before = client.releases.list(1)
-    refuse_overlap(1, before, before)
+    before = Standing.read(client, 1)
+    refuse_overlap(before, [])
     with open_package(make_package()) as package:
         other = client.releases.create(1, package.body()).release
-    after = client.releases.list(1)
+    after = Standing.read(client, 1)
     with pytest.raises(
         UnexpectedLiveReleaseError,
         check=lambda error: error.release_id == error.live_id == other.id,
     ):
-        refuse_overlap(1, before, after)
-    refuse_overlap(1, before, after, made=other.id)
+        refuse_overlap(after, after.made_since(before))
 
 
 def test_a_decision_taken_while_a_busy_server_makes_us_wait_is_kept(
