@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from ..assets import deployment_uri
 from ..client.errors import (
     APIError,
     InvalidInputError,
+    JournalUnavailableError,
     RedirectError,
     TransportError,
     TrifactaError,
@@ -32,12 +34,16 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
 
 
-#: The errors of one call. A retry that ends with one, for example in an outage, has not read how
+#: The errors of one call. A try that ends with one, for example in an outage, has not read how
 #: production stands.
 _SAY_NOTHING_OF_PRODUCTION: tuple[type[TrifactaError], ...] = (
     APIError,
+    JournalUnavailableError,
     RedirectError,
     TransportError,
+)
+_ASKED_NOW = (
+    "This task asked for a change, and could not read how production stands after it: look there."
 )
 #: The namespace of the ids that a task gives to its requests.
 _EXECUTION_IDS = UUID("7c7f2b5e-6a0d-5c3c-9d0a-2f4f4f1f8a11")
@@ -180,7 +186,7 @@ class TrifactaOperator(BaseOperator):
         with (
             reported(context["ti"], in_group=self.in_group),
             airflow_failures(advice=self.advice),
-            production_stands(attempt.stands, kinds=_SAY_NOTHING_OF_PRODUCTION),
+            attempt.says_how_production_stands(),
         ):
             return self._act(attempt) or attempt.facts
 
@@ -235,6 +241,8 @@ class Attempt:
         self._ti: Any = context["ti"]
         #: What the task knows of its tries, once this one began.
         self.tries: Tries | None = None
+        #: The number of this try, once it begins to change something; 0 for a task that only reads.
+        self._number = 0
         #: All that was told so far, by XCom key. What is not known is None.
         self.facts: dict[str, Any] = {}
 
@@ -246,7 +254,7 @@ class Attempt:
             remembers them
         :raises JournalUnavailableError: Airflow's task state store cannot be read, or not written
         """
-        number = int(self._ti.try_number)
+        number = self._number = int(self._ti.try_number)
         facts = TryFacts(
             number,
             max_tries=self._ti.max_tries or 0,
@@ -262,13 +270,19 @@ class Attempt:
         )
         return self.tries
 
-    def stands(self) -> str:
-        """Tell how production stands if this try ends before it could read that, as a sentence;
-        empty if unneeded.
+    def says_how_production_stands(self) -> AbstractContextManager[None]:
+        """Return a context in which an error of one call says how production stands, if this try
+        ends before it could read that.
         """
-        if self.tries is None or self.tries.is_first:
+        return production_stands(self._stands, kinds=_SAY_NOTHING_OF_PRODUCTION)
+
+    def _stands(self) -> str:
+        if not self._number:
             return ""
-        if self.tries.journal.never_asked:
+        never_asked = self.tries is not None and self.tries.journal.never_asked
+        if self._number == 1:
+            return "" if never_asked or self.tries is None else _ASKED_NOW
+        if never_asked:
             return "No try of this task has asked for a change."
         return (
             "An earlier try of this task may have changed production, and this one could not read"

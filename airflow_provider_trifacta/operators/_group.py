@@ -155,13 +155,13 @@ class _GroupEnd(TrifactaOperator):
         self.patience = patience
 
     @contextmanager
-    def _try(self) -> Iterator[_Session]:
+    def _try(self, attempt: Attempt) -> Iterator[_Session]:
         """Run a try. Refused credentials are red at once, and Airflow tries again: they may be
         corrected by then.
         """
         session = _Session(self)
         try:
-            with airflow_failures():
+            with airflow_failures(), attempt.says_how_production_stands():
                 try:
                     yield session
                 except AuthenticationError as error:
@@ -323,7 +323,7 @@ class RollbackGroupOperator(_GroupEnd):
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge what the steps say, and roll back if necessary."""
         attempt = Attempt(self, context)
-        with reported(context["ti"], in_group=True), self._try() as session:
+        with reported(context["ti"], in_group=True), self._try(attempt) as session:
             return self._act_with(context, attempt, session)
 
     def _act_with(self, context: Context, attempt: Attempt, session: _Session) -> dict[str, Any]:
@@ -613,7 +613,7 @@ class ConfirmGroupOperator(_GroupEnd):
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge what the steps say, read how production stands, and tell it."""
         attempt = Attempt(self, context)
-        with self._try() as session:
+        with self._try(attempt) as session:
             return self._end(context, attempt, session)
 
     def _end(self, context: Context, attempt: Attempt, session: _Session) -> dict[str, Any]:

@@ -259,8 +259,8 @@ class Journal:
             if not (did_nothing(error) or isinstance(error, refused)):
                 return error
             self.withdraw(request, earlier)
-            error.standing = nothing()
-            raise
+            with production_stands(nothing):
+                raise
 
     def answered(self, **answer: Any) -> None:
         """Note what was answered, in addition to what was noted of the answer before.

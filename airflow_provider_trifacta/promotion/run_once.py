@@ -22,6 +22,7 @@ from ..client.calls import ACCEPTED_BEFORE
 from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
+from .journal import production_stands
 from .run_found import Started, find, read_answer
 from .standing import CLOCK_TOLERANCE
 from .tries import Tries
@@ -177,11 +178,8 @@ class Once:
             noted: dict[str, Any] = {"at": self._since.isoformat()}
             noted |= {"execution_id": self._execution_id} if key else {}
             noted |= {"started": [one.as_dict() for one in self._known]} if self._known else {}
-            try:
+            with production_stands(self._started_before):
                 self.journal.asked(self.request, **noted)
-            except errors.TrifactaError as error:
-                error.standing = self._started_before()
-                raise
         try:
             if not doubt:
                 answer = order.send(key, False)
@@ -198,8 +196,8 @@ class Once:
             nothing = did_nothing(error)
             if nothing or isinstance(error, errors.RunNotStartedError):
                 self.journal.withdraw(self.request, before if self._known else None)
-                error.standing = self._nothing(order) if nothing else ""
-                raise
+                with production_stands(lambda: self._nothing(order) if nothing else ""):
+                    raise
             doubt, cause = str(error), error
         return self._settle(order, key, doubt, cause)
 
@@ -236,12 +234,13 @@ class Once:
         except errors.TrifactaError as error:
             if not error.retryable:
                 raise self._ambiguous(order, f"{doubt} {error}") from error
-            error.standing = (
+            unknown = (
                 f"It is unknown whether the run of {order.name} started jobs. A retry sends the"
                 " request again with the same execution id, so it runs once. A clear starts it"
                 " again: look at its jobs in Trifacta before."
             )
-            raise
+            with production_stands(lambda: unknown):
+                raise
         if found is None:
             raise self._ambiguous(
                 order, "the server took it, and its jobs cannot be told from others."

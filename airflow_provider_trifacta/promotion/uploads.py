@@ -418,16 +418,16 @@ class PackageReleases:
                 # Without the list nothing is known. Airflow may retry the upload's error, and a
                 # retry looks first.
                 if list_error.retryable:
-                    error.standing = unknown
                     raise error from list_error
                 raise self.ambiguous(f"its releases cannot be listed ({list_error})") from error
         if settled.release:
             return settled.release, settled
-        error.standing = (
+        none = (
             f"No release of the package {self.uuid} showed within {self.settle_timeout:g} s. "
             f"{settled.now.words} is live. A retry looks again before it uploads."
         )
-        raise error
+        with production_stands(lambda: none):
+            raise error
 
     def settle_earlier(self, seen: Standing, since: Since, *, has_baseline: bool) -> Settled:
         """End the doubt about an upload of an earlier try.
