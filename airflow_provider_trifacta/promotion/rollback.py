@@ -17,7 +17,7 @@ from .standing import (
     down_to,
     read_patiently,
 )
-from .switch import live_request, refuse_earlier_overlap, refuse_overlap, set_live
+from .switch import live_request, put_back, refuse_earlier_overlap, refuse_overlap
 from .tries import Tries
 from .uploads import PackageReleases
 
@@ -138,9 +138,11 @@ def roll_back(
             if tries.is_retry
             else None
         )
-        refuse_earlier_overlap(now, target, tries)
         undone = next((one for one in ours if entry and one.id == entry.before.get("live")), None)
-        return Undone(undone.id, live.package_uuid if live else None) if undone else None
+        if undone is None:
+            return None
+        refuse_earlier_overlap(now, target, tries)
+        return Undone(undone.id, live.package_uuid if live else None)
     live = _refuse_surprise(baseline, package, now, ours)
     if target is not None and target not in now:
         raise errors.UnexpectedLiveReleaseError(
@@ -149,10 +151,7 @@ def roll_back(
             " Nothing was changed. Activate another release in Trifacta, or promote a package.",
             **now.about(target),
         )
-    # A release that was not changed since its import was never rolled back. So no person can have
-    # undone a rollback, and the change may be asked for as in a first try.
-    tries = tries.as_first() if live.untouched else tries
-    after = set_live(client, baseline.deployment_id, target, now, shows=live.id, tries=tries)
+    after = put_back(client, live, target, now, tries)
     refuse_overlap(after, after.made_since(now))
     restored = after.live
     return Undone(live.id, restored.package_uuid if restored else None)

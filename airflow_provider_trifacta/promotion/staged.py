@@ -29,7 +29,7 @@ from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
 from .standing import Standing
-from .switch import refuse_earlier_overlap, refuse_overlap, set_live
+from .switch import live_request, put_back, refuse_earlier_overlap, refuse_overlap, settle_switch
 
 if TYPE_CHECKING:
     from ..client.models import Release
@@ -74,6 +74,7 @@ class StagedPromoter(Promoter):
             activated it
         :raises TrifactaError: as :meth:`.Promoter.run`; a retry finishes what was begun
         """
+        settle_switch(self.client, self.deployment_id, self._way_back)
         promotion = super().run()
         release = promotion.release
         made_now = promotion.outcome != "reused" and not promotion.recalled
@@ -150,15 +151,8 @@ class StagedPromoter(Promoter):
                     release.id,
                 )
             return now
-        # Whether an earlier try went back already was decided before.
-        releases = set_live(
-            self.client,
-            self.deployment_id,
-            self._before,
-            now,
-            shows=release.id,
-            tries=self._way_back.as_first(),
-        )
+        tries = self._way_back.as_first() if made_now else self._way_back
+        releases = put_back(self.client, now.live or release, self._before, now, tries)
         self._note_put_back()
         window = _window(releases, release.id, self._before)
         known = "an unknown number of" if window is None else f"{window:.1f}"
@@ -231,6 +225,9 @@ class StagedPromoter(Promoter):
         self._seen = seen
         # The release that is put back must be the one that was live.
         self._refuse_surprise(seen, "Nothing was uploaded.")
+        if self._way_back.journal.last_request:
+            # It was of an earlier release, and it is settled.
+            self._way_back.journal.withdraw()
         return super()._upload(seen)
 
     def _refuse_surprise(self, now: Standing, consequence: str) -> None:
@@ -253,8 +250,13 @@ class StagedPromoter(Promoter):
         :raises InterruptedChangeError: it is live and was changed, and nothing proves that it was
             put back before
         """
-        entry = self.tries.journal.entry(**self._request)
-        was_put_back = bool(entry and entry.answer.get("put_back"))
+        upload = self.tries.journal.entry(**self._request)
+        request = live_request(self.deployment_id, self._before)
+        way_back = self._way_back.journal.entry(**request)
+        was_put_back = any(
+            entry is not None and entry.answer.get(key)
+            for entry, key in ((upload, "put_back"), (way_back, "done"))
+        )
         if release.untouched and not was_put_back:
             # It has been live since its import, or goes live in a moment.
             log.info(

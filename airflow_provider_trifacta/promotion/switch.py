@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..client import errors
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, production_stands
-from .standing import Standing
+from .standing import VERIFY_TIMEOUT, Standing
 from .tries import Tries
 
 if TYPE_CHECKING:
@@ -72,6 +72,61 @@ def set_live(
     change.settle_abandoned()
     applied = change.resume() if change.tries.is_retry else None
     return applied or change.make()
+
+
+def put_back(
+    client: TrifactaClient, release: Release, target: int | None, now: Standing, tries: Tries
+) -> Standing:
+    """Make what was live before a release of this run live again. A rollback and a staged promotion
+    end with it.
+
+    A release that was not changed since its import was never put back. So no person can have undone
+    that, and the change may be asked for as in a first try.
+
+    :param client: the instance
+    :param release: the release of this run, which is live
+    :param target: the release to be live again, None for none
+    :param now: how the deployment stands, as read just now
+    :param tries: the tries of this change
+    :returns: how the deployment stands, as read back. Whether another import ran at the same time
+        is for the caller to check
+    :raises TrifactaError: as :func:`set_live`
+    """
+    tries = tries.as_first() if release.untouched else tries
+    return set_live(client, now.deployment_id, target, now, shows=release.id, tries=tries)
+
+
+def settle_switch(client: TrifactaClient, deployment_id: int, tries: Tries) -> None:
+    """Wait for a change of the live release that an earlier try asked for, and whose answer was
+    lost.
+
+    The server may still apply it, over what this try makes. A list that does not show it in time
+    proves that the server will not: the process that asked is dead.
+
+    :param client: the instance
+    :param deployment_id: the deployment
+    :param tries: the tries of this change
+    :raises TrifactaError: the last look failed
+    """
+    change = {"what": "set_live", "deployment_id": deployment_id}
+    abandoned = tries.journal.abandoned(change, "done")
+    if abandoned is None:
+        return
+    target = abandoned[0].get("target")
+    log.info(
+        "An earlier try asked for release %s of deployment %s to be live, and got no answer."
+        " Waiting %s s for it",
+        target or "none",
+        deployment_id,
+        VERIFY_TIMEOUT,
+    )
+    Standing.read(
+        client,
+        deployment_id,
+        lambda now: now.live_id == target,
+        down_to_id=target,
+        interval=_INTERVAL,
+    )
 
 
 def live_request(deployment_id: int, target: int | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from airflow_provider_trifacta.client.errors import (
     UnexpectedLiveReleaseError,
 )
 from airflow_provider_trifacta.packages.flow_package import open_package
+from airflow_provider_trifacta.promotion.journal import KEY
 from airflow_provider_trifacta.promotion.staged import StagedPromoter
 from airflow_provider_trifacta.promotion.tries import Tries, TryFacts
 
@@ -328,6 +329,61 @@ def test_another_import_before_the_restore_shows_is_kept(
     with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == live()):
         stage(baseline=baseline)
     assert live() == max(one.id for one in emulator.store.releases(1)) != before
+
+
+def test_a_way_back_without_an_answer_blocks_the_next_upload(
+    stage, upload, take_baseline, emulator, sent, time, store
+):
+    """A person clears the whole group, and the server makes the abandoned change only then."""
+    before = upload("A")
+    emulator.faults.add(Fault(Reset("after_body"), **CHANGE))
+    with pytest.raises(ConnectionLostError):
+        stage(baseline=take_baseline(), tries=Tries.begin(TryFacts(1, 1, 1), store))
+    sent()
+    time.during_sleep = [lambda: emulator.store.update_release(before, active=True)]
+    cleared = Tries.begin(TryFacts(2, 3, 1, run_was_cleared=True), store)
+    with pytest.raises(UnexpectedLiveReleaseError, check=lambda error: error.live_id == before):
+        stage("C", baseline=take_baseline(), tries=cleared)
+    assert sent() == []
+
+
+def test_an_approval_stands_where_only_the_way_back_itself_was_noted(
+    stage, upload, take_baseline, live, emulator, sent, store
+):
+    """The process is killed between the two notes of one way back, and a person approves."""
+    upload("A")
+    baseline = take_baseline()
+    release = stage(baseline=baseline, tries=Tries.begin(TryFacts(1, 1, 1), store)).release
+    document = store.get(KEY)
+    del document["answer"]["put_back"]
+    store.set(KEY, document)
+    emulator.store.update_release(release.id, active=True)
+    sent()
+    stage(baseline=baseline, tries=Tries.begin(TryFacts(2, 1, 1), store))
+    assert live() == release.id
+    assert sent() == []
+
+
+def test_the_way_back_of_an_earlier_release_counts_for_that_release_only(
+    stage, upload, take_baseline, live, sent, store
+):
+    """A person clears the whole group, and the process is killed after the second upload."""
+    before = upload("A")
+    stage(baseline=take_baseline(), tries=Tries.begin(TryFacts(1, 1, 1), store))
+    baseline = take_baseline()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    cleared = Tries.begin(TryFacts(2, 3, 1, run_was_cleared=True), store)
+    with pytest.raises(KeyboardInterrupt):
+        stage("C", baseline=baseline, tries=cleared, on_release=killed)
+    staged = live()
+    assert staged != before
+    sent()
+    stage("C", baseline=baseline, tries=Tries.begin(TryFacts(3, 3, 1), store))
+    assert live() == before
+    assert sent() == [restore(before, staged)]
 
 
 # An import that goes live late
