@@ -138,6 +138,12 @@ class RunningOperator(TrifactaOperator):
         self._say(words, parameters)
         tries = attempt.begin()
         self._retry_joins |= tries.journal.exists
+        if tries.journal.lacks_earlier_tries:
+            self.log.warning(
+                "Airflow has no notes of the tries of this task before this one. If [state_store]"
+                " clear_on_success is on, or the notes were too old, jobs of an earlier try are"
+                " not known and may run twice. Turn clear_on_success off."
+            )
         with self._client() as client:
             found = self._find(client, checked, attempt)
             self._asked = True

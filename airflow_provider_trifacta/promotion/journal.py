@@ -140,6 +140,12 @@ class Journal:
         noted = self._document.get("max_tries") or {}
         return {int(number): int(max_tries) for number, max_tries in noted.items()}
 
+    @property
+    def lacks_earlier_tries(self) -> bool:
+        """Whether Airflow keeps notes, and has none of the tries before this one."""
+        is_noted = any(number < self._try_number for number in self._document["opened"])
+        return self.exists and self._try_number > 1 and not is_noted
+
     def nothing_asked(self, **request: Any) -> bool:
         """Tell whether it is proven that no earlier try asked for this.
 

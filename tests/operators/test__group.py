@@ -574,6 +574,16 @@ def test_a_retried_rollback_tells_of_another_import(killed_after_its_rollback, p
     assert live_of(prod) == prod.recorded.id
 
 
+def test_a_retried_rollback_that_ends_in_an_outage_says_how_production_stands(
+    killed_after_its_rollback, prod
+):
+    fault = Fault(UNAVAILABLE, method="GET", path="/v4/releases", times=None)
+    run = killed_after_its_rollback(lambda _: prod.faults.add(fault))
+    error = run.cause("roll_back")
+    assert isinstance(error, errors.ServerError)
+    assert error.standing
+
+
 def test_a_deployment_that_is_deleted(make, prod):
     run = make()
     run.before["active"] = lambda: prod.store.delete_deployment(1)

@@ -190,6 +190,27 @@ def test_a_retry_joins_although_the_answer_was_not_read_back(run, prod, store):
     assert (result["outcome"], imports(emulator)) == ("joined", 1)
 
 
+@pytest.mark.parametrize("change", [{"package": {}}, {"folder_id": 5}])
+def test_an_abandoned_import_blocks_another_one_until_an_error_named_it(
+    run, prod, store, fails, change
+):
+    """The process died between the request and the answer, and a person wants something else."""
+    emulator = prod()
+    emulator.faults.add(Fault(Reset("after_commit"), **IMPORT, times=1))
+    store.breaks_after = 2  # the try can note the request, and no answer
+    with fails("AmbiguousSubmissionError"):
+        run(store=store)
+    store.broken, store.breaks_after = False, None
+    [abandoned] = emulator.store.flows()
+    with fails("AmbiguousSubmissionError", flow_ids=[abandoned.id]):
+        run(store=store, **CLEAR, **change)
+    assert imports(emulator) == 1
+    again = {"try_number": 3, "max_tries": 3}
+    options = {key: value for key, value in change.items() if key != "package"}
+    assert run(store=store, **again, **options)[0]["outcome"] == "created"
+    assert imports(emulator) == 2
+
+
 def test_a_broken_connection_before_the_request_may_be_retried(run, prod, store, use_connection):
     emulator = prod()
     use_connection("http://127.0.0.1:1", extra={"read_retries": 0})

@@ -25,6 +25,7 @@ from airflow_provider_trifacta.client.job_groups import JobGroups
 from airflow_provider_trifacta.operators import _running as module
 from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.deployment import RunDeploymentOperator
+from airflow_provider_trifacta.promotion.journal import KEY
 from airflow_provider_trifacta.waits import watch
 
 pytestmark = pytest.mark.every_airflow
@@ -144,6 +145,17 @@ def natively(written):
         )
     operator.render_template_fields({"n": 7})
     return operator
+
+
+@pytest.mark.usefixtures("prod")
+@pytest.mark.parametrize(("opened", "warns"), [(None, True), ([1], False)])
+def test_a_later_try_that_finds_no_notes_warns(run, store, caplog, opened, warns):
+    """Airflow may have emptied its store after a success."""
+    if opened:
+        store.set(KEY, {"opened": opened})
+    run(try_number=2, max_tries=2, store=store)
+    warnings = [one for one in caplog.records if one.name == "task" and one.levelname == "WARNING"]
+    assert any("clear_on_success" in one.getMessage() for one in warnings) is warns
 
 
 @pytest.mark.usefixtures("prod")

@@ -10,7 +10,7 @@ from trifacta_emulator import Answer, Fault, read_package
 
 from airflow_provider_trifacta import _compat
 from airflow_provider_trifacta._compat import AirflowFailException
-from airflow_provider_trifacta.client.errors import ServerError
+from airflow_provider_trifacta.client.errors import JournalUnavailableError, ServerError
 from airflow_provider_trifacta.operators import _base
 from airflow_provider_trifacta.operators._base import Attempt
 from airflow_provider_trifacta.operators.activation import ActivateReleaseOperator
@@ -165,3 +165,14 @@ def test_a_later_try_that_ends_in_an_outage_says_how_production_stands(
         execute(operator, try_number=number, max_tries=2, store=store)
     assert bool(caught.value.standing) is (number == 2)
     assert ("may have changed production" in caught.value.standing) is (number == 2 and has_asked)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_later_try_without_its_journal_says_how_production_stands(
+    execute, release_ids, store, number
+):
+    operator = ActivateReleaseOperator(task_id="t", release_id=release_ids[0], retries=2)
+    store.broken = True
+    with pytest.raises(JournalUnavailableError) as caught:
+        execute(operator, try_number=number, max_tries=2, store=store)
+    assert bool(caught.value.standing) is (number == 2)
