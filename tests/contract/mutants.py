@@ -262,6 +262,13 @@ MUTANTS = [
         _contract("create and lost"),
     ),
     Mutant(
+        "A way back without an answer does not block the next upload",
+        "promotion/staged.py",
+        "        settle_switch(self.client, self.deployment_id, self._way_back)\n",
+        "        pass\n",
+        ("tests/promotion/test_staged.py", "-k", "test_a_way_back_without_an_answer"),
+    ),
+    Mutant(
         "A retry that finds its change made does not look for another import",
         "promotion/switch.py",
         "    if newest is None:\n        return\n",

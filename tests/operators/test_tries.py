@@ -176,3 +176,18 @@ def test_a_later_try_without_its_journal_says_how_production_stands(
     with pytest.raises(JournalUnavailableError) as caught:
         execute(operator, try_number=number, max_tries=2, store=store)
     assert bool(caught.value.standing) is (number == 2)
+
+
+@pytest.mark.parametrize("has_asked", [True, False])
+def test_a_first_try_that_asked_and_ends_in_an_outage_says_how_production_stands(store, has_asked):
+    ti = SimpleNamespace(
+        dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, max_tries=2
+    )
+    operator = ActivateReleaseOperator(task_id="t", release_id=1, retries=2)
+    attempt = Attempt(operator, {"ti": ti, "dag_run": None, "task_state_store": store})
+    tries = attempt.begin()
+    if has_asked:
+        tries.journal.asked({"what": "set_live"})
+    with pytest.raises(ServerError) as caught, attempt.says_how_production_stands():
+        raise ServerError("away")
+    assert bool(caught.value.standing) is has_asked
