@@ -14,6 +14,7 @@ from trifacta_emulator import (
     Connection,
     Fault,
     PresetConnection,
+    Reset,
     read_package,
 )
 

@@ -8,10 +8,11 @@ import re
 
 import pytest
 from request_patterns import CHANGE, CREATE, LIST
-from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit
+from trifacta_emulator import Answer, Fault, Hold, LateActivation, LateCommit, Reset
 
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
+    ConnectionLostError,
     InterruptedChangeError,
     OlderPackageError,
     PermissionDeniedError,
