@@ -14,7 +14,7 @@ from ._compat import (
     AirflowTaskTimeout,
 )
 from .client.errors import FailedWaitError, TrifactaError, WaitOutageError
-from .client.texts import shown
+from .client.gate import one_line, shown
 
 #: The XCom by which a step of a group says what it ended with: ``{"error": class name, "text":
 #: first sentence}``.
@@ -93,7 +93,7 @@ def check_event(event: Mapping[str, Any] | None, **about: Any) -> str:
     :raises FailedWaitError: for everything else that is not a success
     """
     event = event or {}
-    status, message = event.get("status"), str(event.get("message"))
+    status, message = event.get("status"), one_line(event.get("message"))
     if status == "success":
         return message
     if status in ("error", "timeout"):

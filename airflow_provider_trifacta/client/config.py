@@ -275,6 +275,8 @@ def resolve_base_url(
         f"host {shown(text)!r} is not a host or URL.",
     )
     has_scheme = "://" in text
+    # What a terminal would obey, and what no URL has.
+    _refuse(not text.isprintable(), f"host {shown(text)!r} is not a host or URL.")
     name = text.partition("://")[2] if has_scheme else text
     if _HALF_A_SCHEME.match(name) or (has_scheme and name.startswith("/")):
         raise _unusable(

@@ -64,6 +64,8 @@ from __future__ import annotations
 
 import typing
 
+from .gate import one_line as _one_line
+
 if (
     typing.TYPE_CHECKING
 ):  # the package exports every name of this module, so it has no other names when it runs
@@ -76,7 +78,8 @@ class TrifactaError(Exception):
 
     The fields that a reader or a callback may need are given as keywords. They survive pickling.
 
-    The text of an error is its message, then ``standing``, then ``advice``.
+    The text of an error is its message, then ``standing``, then ``advice``. Each of them is one
+    line, cut, and without the credentials of URLs: see :mod:`.gate`.
 
     :param message: what happened, and what was and was not changed
     :param fields: values for the fields below, such as ``release_id=7``
@@ -109,7 +112,8 @@ class TrifactaError(Exception):
             setattr(cls, name, value)
 
     def __init__(self, message: str = "", **fields: Any) -> None:
-        super().__init__(message)
+        # Whoever makes an error may put foreign words into it: they pass the gate here.
+        super().__init__(_one_line(message))
         for name, value in fields.items():
             if not hasattr(type(self), name):
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
@@ -118,10 +122,10 @@ class TrifactaError(Exception):
     @property
     def told(self) -> str:
         """What happened, and how production stands: the text without the advice."""
-        return " ".join(filter(None, (super().__str__(), self.standing)))
+        return " ".join(filter(None, (super().__str__(), _one_line(self.standing))))
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.told, self.advice)))
+        return " ".join(filter(None, (self.told, _one_line(self.advice))))
 
 
 class ConfigurationError(TrifactaError, code="configuration"):

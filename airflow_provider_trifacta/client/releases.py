@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import gt
@@ -17,6 +16,7 @@ from .errors import (
     NotFoundError,
     UnexpectedResponseError,
 )
+from .gate import logger
 from .imports import ImportResult
 from .limits import IMPORT, PAGE, WHOLE_LIST, Limit
 from .models import Release, object_of, optional_id, within
@@ -27,7 +27,7 @@ from .transport import PAGE_SIZE, SERVERS_PAGE_SIZE, plain_page
 if TYPE_CHECKING:
     from .transport import Transport
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: How often a list is begun again that changes while it is read.
 _MOST_READINGS = 3

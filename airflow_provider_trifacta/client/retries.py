@@ -4,17 +4,17 @@ of the client.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from .errors import APIError, AuthenticationError, ConnectError, DeploymentManagerMissingError
+from .gate import logger
 
 _T = TypeVar("_T")
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds: the first wait before a repetition, and the longest one. Each gets up to a second more,
 #: by chance.

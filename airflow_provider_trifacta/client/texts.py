@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .errors import InvalidInputError
+from .gate import MOST_CHARACTERS as MOST_CHARACTERS
+from .gate import one_line
+from .gate import shown as shown
 
 #: No id has more digits, and Python refuses to read very many.
 _DIGITS = re.compile("[0-9]{1,30}")
-#: Characters of a text from outside that are shown, and entries of a list of them.
-MOST_CHARACTERS = 200
+#: Entries of a list of texts from outside that are shown.
 MOST_ENTRIES = 20
-#: Characters that are read for each one that is shown: a text may be mostly white space.
-_LOOKED_AT = 20
 #: Levels of JSON that are kept of an answer. What is deeper becomes a text, so that code may go
 #: down into the rest.
 MOST_LEVELS = 100
@@ -70,29 +70,6 @@ def parse_ids(value: object, field: str) -> list[int]:
     return list(dict.fromkeys(parse_id(one, field) for one in values))
 
 
-def shown(text: object, most: int = MOST_CHARACTERS) -> str:
-    """Return the beginning of a text on one line, with control characters and terminal escapes
-    spelled out.
-
-    Every text from a package, a server or a storage passes here on its way to a reader.
-
-    :param text: any value; one that is not a text is turned into one
-    :param most: how many characters are returned; three dots stand for the rest
-    :returns: the text, fit for a reader
-    """
-    whole = text if isinstance(text, str) else str(text)
-    looked_at = whole[: most * _LOOKED_AT]
-    return _cut(" ".join(looked_at.split()), most, more=len(whole) > len(looked_at))
-
-
-def _cut(line: str, most: int, *, more: bool = False) -> str:
-    spelled = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode()
-        for one in line[: most + 1]
-    )
-    return spelled if len(spelled) <= most and not more else f"{spelled[:most]}..."
-
-
 def quoted(text: object) -> str:
     """Return :func:`shown` in quotes; ``None`` for None."""
     return "None" if text is None else f"'{shown(text)}'"
@@ -139,7 +116,7 @@ def shown_json(value: object, most: int = MOST_CHARACTERS) -> str:
     that fails.
     """
     try:
-        return _cut(json.dumps(value, default=str), most)
+        return one_line(json.dumps(value, default=str), most)
     except (ValueError, RecursionError):  # nested too deeply
         return f"a {type(value).__name__}"
 

@@ -9,7 +9,6 @@ Each exchange passes here. What leaves is an error of :mod:`.errors`. The connec
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from .errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
+from .gate import logger
 from .limits import DESCRIPTION, IMPORT, MOST_KEPT, PAGE, ROW, WHOLE_LIST, Claim, Limit, memory
 from .models import Row, size_of_texts, within
 from .retries import ROUTE_NOT_FOUND, WRITE_RETRIES, may_repeat_read, may_repeat_write, repeating
@@ -38,7 +38,7 @@ if (
     from .redact import Redactor
     from .responses import Answer
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 T = TypeVar("T")
 

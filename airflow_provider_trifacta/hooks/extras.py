@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,10 +13,11 @@ import pyjson5
 
 from ..client.config import refuse_mask, refuse_pem
 from ..client.errors import ConfigurationError
+from ..client.gate import logger
 from ..client.proxies import check_proxy
 from ..client.texts import listed, shown
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: A read is sent again this often at most: more would only hide an outage.
 _MOST_READ_RETRIES = 10

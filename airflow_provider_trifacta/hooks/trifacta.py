@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -14,7 +13,8 @@ from ..client import ClientConfig, TrifactaClient, resolve_base_url
 from ..client.check import check
 from ..client.config import check_environment
 from ..client.errors import ConfigurationError, MissingConnectionError
-from ..client.texts import shown
+from ..client.gate import logger
+from ..client.texts import quoted, shown
 from .environment import problem_of_variable
 from .extras import read_extras
 from .form import field_behaviour, form_widgets
@@ -22,7 +22,7 @@ from .form import field_behaviour, form_widgets
 if TYPE_CHECKING:
     from .._compat import Connection
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Characters of a secret that Airflow masks everywhere; a shorter one would mask parts of other
 #: words.
@@ -68,14 +68,17 @@ class TrifactaHook(BaseHook):
         try:
             connection = self.get_connection(self.trifacta_conn_id)
         except AirflowNotFoundException as error:
-            why = problem_of_variable(self.trifacta_conn_id) or str(error)
-            words = f"There is no connection {self.trifacta_conn_id!r}: {why}"
-            raise MissingConnectionError(words) from error
+            why = problem_of_variable(self.trifacta_conn_id) or shown(error)
+            words = f"There is no connection {quoted(self.trifacta_conn_id)}: {why}"
+            raise MissingConnectionError(words) from None  # its words may be long or of many lines
         config = config_from_connection(connection)
         # A note only: the client warns when it is about to change something, once.
         note = config.insecure and f" (it {config.insecure.removesuffix('.')})"
         log.info(
-            "Trifacta instance of connection %s: %s%s", self.trifacta_conn_id, config.base_url, note
+            "Trifacta instance of connection %s: %s%s",
+            shown(self.trifacta_conn_id),
+            config.base_url,
+            note,
         )
         for secret in config.secrets:
             if len(secret) >= _SHORTEST_MASKED:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 from .._compat import COUNTS_EACH_CLEAR, Asset, AssetAlias, BaseOperator, was_cleared
 from .._failures import airflow_failures, reported
+from .._logs import OneLineLog
 from ..assets import deployment_uri
 from ..client.errors import (
     APIError,
@@ -23,7 +24,8 @@ from ..client.errors import (
     TransportError,
     TrifactaError,
 )
-from ..client.texts import called, parse_id, quoted, shown
+from ..client.gate import shown, storable
+from ..client.texts import called, parse_id, quoted
 from ..hooks.trifacta import TrifactaHook
 from ..links import DEPLOYMENT_URL_KEY, TrifactaDeploymentLink
 from ..promotion.journal import production_stands
@@ -107,7 +109,8 @@ def check_choice(value: Any, choices: Sequence[str], field: str) -> None:
     """
     if value not in choices:
         raise InvalidInputError(
-            f"{field} must be {' or '.join(map(repr, choices))}, not {value!r}. Nothing was sent."
+            f"{field} must be {' or '.join(map(repr, choices))}, not {shown(repr(value))}. Nothing"
+            " was sent."
         )
 
 
@@ -160,7 +163,7 @@ class Target:
         return client.deployments.by_name(str(self.deployment_name)).id
 
 
-class TrifactaOperator(BaseOperator):
+class TrifactaOperator(OneLineLog, BaseOperator):
     """An operator that uses one instance.
 
     :param trifacta_conn_id: the Airflow connection of the instance (templated)
@@ -188,7 +191,7 @@ class TrifactaOperator(BaseOperator):
             airflow_failures(advice=self.advice),
             attempt.says_how_production_stands(),
         ):
-            return self._act(attempt) or attempt.facts
+            return dict(storable(self._act(attempt) or attempt.facts))
 
     def _act(self, attempt: Attempt) -> dict[str, Any] | None:
         """Check the arguments, and act.
@@ -307,11 +310,15 @@ class Attempt:
         fails later.
 
         A fact that is None is noted but not pushed: Airflow 3 treats a null XCom as a missing one.
+        A fact that no database takes as it is passes the gate, and the log says so.
         """
-        self.facts |= facts
         for key, value in facts.items():
-            if value is not None:
-                self._ti.xcom_push(key=key, value=value)
+            fact = self.facts[key] = storable(value)
+            if fact is None:
+                continue
+            if fact != value and json.dumps(fact) != json.dumps(value, default=str):
+                self._operator.log.warning("The XCom %s holds what can be stored of it", key)
+            self._ti.xcom_push(key=key, value=fact)
 
     def tell_deployment(self, client: TrifactaClient, deployment_id: int, **facts: Any) -> None:
         """Tell the deployment's id and the address of its page, and other facts."""
@@ -357,4 +364,4 @@ def _extra(facts: dict[str, Any]) -> dict[str, Any]:
             return value
         return shown(value) if isinstance(value, str) else json.dumps(value)
 
-    return {key: fit(value) for key, value in facts.items() if value is not None}
+    return {key: fit(value) for key, value in storable(facts).items() if value is not None}

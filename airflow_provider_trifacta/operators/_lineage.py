@@ -7,7 +7,6 @@ dataset whose name would be a guess is left out: wrong lineage is worse than non
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,11 +17,12 @@ from .._compat import operator_lineage
 from ..client.client import TrifactaClient
 from ..client.config import ClientConfig, host_of
 from ..client.errors import APIError
+from ..client.gate import logger
 from ..client.retries import refuses_form
 from ..links import JOB_URLS_KEY
 from ._storage import open_source
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Namespace and name of a dataset.
 _Name = tuple[str, str]

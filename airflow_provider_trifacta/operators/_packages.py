@@ -65,7 +65,8 @@ class PackageReader(TrifactaOperator):
             return package
         with package:
             raise WrongPackageError(
-                f"{path} holds the package {package.info.uuid} and not {uuid}. Another task or run"
+                f"{shown(path)} holds the package {shown(package.info.uuid)} and not {shown(uuid)}."
+                " Another task or run"
                 " wrote to the same path, or an XCom was empty. Nothing was sent. Give each flow"
                 " and run a path of its own."
             )

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import re
 import shutil
@@ -21,10 +20,11 @@ from .._compat import object_storage_path, redact
 from ..client import errors
 from ..client.config import DEFAULT_MAX_PACKAGE_SIZE
 from ..client.files import refuse_special
+from ..client.gate import logger
 from ..client.texts import shown
 from ..packages.flow_package import FlowPackage, open_package
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Schemes of storages where an object appears as a whole. Elsewhere a file grows under its name.
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az")
@@ -64,12 +64,6 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WEB = re.compile(r"https?:/", re.IGNORECASE)
 # A scheme has at least two letters, so that a drive letter is not one.
 _ONE_SLASH = re.compile(r"([a-z][a-z0-9+.-]+):/(?!/)", re.IGNORECASE)
-#: Credentials in URLs: before the host, and in the query of a signed request.
-_SIGNED = "(?:X-Amz-)?(?:Signature|Credential|Security-Token)|AWSAccessKeyId|sig|token"
-_IN_URLS = (
-    (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), r"\1:***@"),
-    (re.compile(rf"\b({_SIGNED})=[^&\s'\"]+", re.IGNORECASE), r"\1=***"),
-)
 
 
 def open_source(path: Any, most: int = DEFAULT_MAX_PACKAGE_SIZE) -> FlowPackage:
@@ -115,28 +109,32 @@ def _fetch(url: str, file: BinaryIO, most: int) -> str:
         with source.open("rb", block_size=_PART_SIZE) as remote:
             if not _copy(remote, file, most):
                 raise errors.PackageTooLargeError(
-                    f"{url} is larger than {most} bytes. The copy was stopped, and nothing was"
-                    " sent. If this is the right file, raise 'max_package_size' in the extras of"
-                    " the task's Trifacta connection."
+                    f"{_named(url)} is larger than {most} bytes. The copy was stopped, and nothing"
+                    " was sent. If this is the right file, raise 'max_package_size' in the extras"
+                    " of the task's Trifacta connection."
                 )
         return str(source.name)
     except errors.TrifactaError:
         raise
     except FileNotFoundError:
-        raise errors.PackageNotFoundError(f"There is no object {url}. Nothing was sent.") from None
+        raise errors.PackageNotFoundError(
+            f"There is no object {_named(url)}. Nothing was sent."
+        ) from None
     except IsADirectoryError:
         raise errors.PackageNotFoundError(
-            f"{url} is a folder and not a package. Nothing was sent."
+            f"{_named(url)} is a folder and not a package. Nothing was sent."
         ) from None
     except (ImportError, ValueError) as error:
         raise errors.PackageNotFoundError(
-            f"{url} cannot be opened: {_storage_words(error)}. Nothing was sent.{_needs(url)}"
-        ) from error
+            f"{_named(url)} cannot be opened: {_storage_words(error)}. Nothing was sent."
+            f"{_needs(url)}"
+        ) from None  # its own words may hold credentials
     except Exception as error:  # each kind of storage has its own errors
         raise errors.SourceError(
-            f"The storage of {url} cannot be read: {_storage_words(error)}. Nothing was sent. If a"
-            " retry fails too, check the permissions and the Airflow connection of the storage."
-        ) from error
+            f"The storage of {_named(url)} cannot be read: {_storage_words(error)}. Nothing was"
+            " sent. If a retry fails too, check the permissions and the Airflow connection of the"
+            " storage."
+        ) from None
 
 
 def check_destination(path: Any, *, make_folders: bool = False) -> str:
@@ -152,19 +150,21 @@ def check_destination(path: Any, *, make_folders: bool = False) -> str:
     text = str(path) if isinstance(path, os.PathLike) or _is_url(str(path)) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise errors.InvalidInputError(
-            f"package_path must be the path or URL of the file to write, not {path!r}."
+            f"package_path must be the path or URL of the file to write, not {_named(repr(path))}."
         )
     text = _without_file_scheme(text)
     _check_url(text)
     if text.endswith("/") or (not _is_url(text) and _is_folder(text, text)):
-        raise errors.InvalidInputError(f"package_path must name a file, and {text} is a folder.")
+        raise errors.InvalidInputError(
+            f"package_path must name a file, and {_named(text)} is a folder."
+        )
     if text.partition(":")[0].lower() in ("s3", "s3a") and "?versionId=" in text:
         raise errors.InvalidInputError(
-            f"package_path is {text}. A version of an object cannot be written."
+            f"package_path is {_named(text)}. A version of an object cannot be written."
         )
     if not make_folders and not _is_url(text) and not _is_folder(str(Path(text).parent), text):
         raise errors.DestinationError(
-            f"The package cannot be saved as {text}: the folder {Path(text).parent} does not exist"
+            f"The package cannot be saved as {_named(text)}: its folder does not exist"
             " on this worker. Nothing was sent. Make or mount it, or set"
             " create_intermediate_dirs=True if the task should make it."
         )
@@ -184,7 +184,7 @@ def _destination_error(error: Exception, path: str, state: str) -> errors.Destin
     """Return the error of a file that cannot be written: the cause, what was done, what helps."""
     number = error.errno if isinstance(error, OSError) else None
     lines = (
-        f"The package cannot be saved as {shown(path, _EXCERPT)}: {_storage_words(error)}. {state}",
+        f"The package cannot be saved as {_named(path)}: {_storage_words(error)}. {state}",
         _HELP.get(number or 0, "") if not _is_url(path) else "",
         _needs(path),
     )
@@ -218,7 +218,9 @@ def save(file: BinaryIO, path: str, *, make_folders: bool = False) -> None:
     except errors.TrifactaError:
         raise
     except Exception as error:  # each kind of storage has its own errors
-        raise _destination_error(error, path, "The instance was not changed.") from error
+        failed = _destination_error(error, path, "The instance was not changed.")
+        # A storage's own words may hold credentials.
+        raise failed from (None if _is_url(path) else error)
 
 
 def _save_local(file: BinaryIO, path: Path) -> None:
@@ -306,7 +308,8 @@ def _in_place(path: str) -> Iterator[None]:
             "The instance was not changed. The folder cannot move files, so the package was "
             "written in its place: what is there now may be incomplete. Do not promote it."
         )
-        raise _destination_error(error, path, state) from error
+        failed = _destination_error(error, path, state)
+        raise failed from (None if _is_url(path) else error)
 
 
 def _save_object(file: BinaryIO, path: str) -> None:
@@ -388,7 +391,8 @@ def _temporary_space() -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.TemporarySpaceError(
-            f"This worker has no room for a temporary copy of the package: {error}. Nothing was"
+            "This worker has no room for a temporary copy of the package:"
+            f" {_storage_words(error)}. Nothing was"
             " sent or saved. Free some space, or set TMPDIR to a directory that can be written to."
         ) from error
 
@@ -425,17 +429,20 @@ def _check_url(path: str) -> None:
     if found := _ONE_SLASH.match(path):
         scheme = found[1]
         raise errors.InvalidInputError(
-            f"package_path is {path!r}, with one slash after {scheme!r}. Write {scheme}://."
+            f"package_path is {_named(path)}, with one slash after its scheme. Write"
+            f" {shown(scheme)}://."
             " pathlib.Path drops the second slash of a URL: give a text or an ObjectStoragePath."
         )
     if not _is_url(path):
         return
     if not path.isprintable():
         raise errors.InvalidInputError(
-            f"package_path is {path!r}. Its control character would be left out of the name."
+            f"package_path is {_named(path)}. Its control character would be left out of the name."
         )
     if path.endswith("/") or "/" not in path.partition("://")[2]:
-        raise errors.InvalidInputError(f"package_path must name a file, and {path} is a folder.")
+        raise errors.InvalidInputError(
+            f"package_path must name a file, and {_named(path)} is a folder."
+        )
 
 
 def _without_file_scheme(path: str) -> str:
@@ -447,7 +454,7 @@ def _without_file_scheme(path: str) -> str:
         return path
     if not rest.startswith("///"):
         raise errors.InvalidInputError(
-            f"package_path is {path}, and the URL of a file begins with {scheme}:///."
+            f"package_path is {_named(path)}, and the URL of a file begins with {scheme}:///."
         )
     return rest[2:]
 
@@ -455,9 +462,12 @@ def _without_file_scheme(path: str) -> str:
 def _storage_words(error: BaseException) -> str:
     """Return a storage's own words, on one line and without credentials."""
     text = redact(" ".join(f"{type(error).__name__}: {error}".split())).rstrip(".")
-    for pattern, replacement in _IN_URLS:
-        text = pattern.sub(replacement, text)
     return shown(text, _EXCERPT)
+
+
+def _named(path: object) -> str:
+    """Return what an error or a log calls a path, without the credentials of a URL."""
+    return shown(path, _EXCERPT)
 
 
 def _needs(path: str) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..client.errors import InvalidInputError
-from ..client.texts import called, parse_id, quoted, sentence
+from ..client.texts import called, parse_id, quoted, sentence, shown
 from ..promotion.baseline import Baseline
 from ..promotion.new_deployment import create_once
 from ..promotion.rollback import Undone, outlast, roll_back
@@ -165,8 +165,8 @@ class RollbackDeploymentOperator(TrifactaOperator):
         uuid = None if self.package_uuid in (None, "", "None") else self.package_uuid
         if uuid is not None and not isinstance(uuid, str):
             raise InvalidInputError(
-                f"package_uuid must be the package's uuid or None, not {repr(uuid)[:80]}. Nothing"
-                " was sent. Take it from the promotion's task, under the XCom key 'package_uuid'.",
+                f"package_uuid must be the package's uuid or None, not {shown(repr(uuid), 80)}."
+                " Nothing was sent. Take it from the promotion's task, under the XCom key 'package_uuid'.",
                 deployment_id=baseline.deployment_id,
             )
         # A template without a value renders to an empty text or to "None".

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import lzma
 import os
 import socket
@@ -24,12 +23,13 @@ from ..client.errors import (
     PackageTooLargeError,
 )
 from ..client.files import SpecialFileError, open_regular
+from ..client.gate import logger
 from ..client.texts import listed, shown
 from .contents import Contents, read_contents
 from .definition import EXPORT_AGAIN, SEND_THE_ORIGINAL, PackageInfo, package_info, parse_definition
 from .not_a_zip import SAMPLE_SIZE, what_it_is
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Most bytes of an unpacked flow definition. The largest real one seen has half a megabyte.
 MAX_DEFINITION_SIZE = 8 * 1024 * 1024
@@ -55,6 +55,8 @@ _DAMAGED = (
     ValueError,
 )
 _BOMB = "It was refused as a ZIP bomb. Nothing was sent."
+#: Characters of a path that an error shows.
+_MOST_OF_A_PATH = 600
 #: Files that file managers put into a folder.
 _LEFT_BEHIND = (".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -139,8 +141,8 @@ class FlowPackage:
         touched = now.st_ctime_ns != before.st_ctime_ns and now.st_nlink == before.st_nlink
         if written or touched:
             raise PackageChangedError(
-                f"The package {self.name} was changed after it was checked: its content, its mode"
-                " or its name. Nothing was imported. Retry, and do not write to a package while it"
+                f"The package {shown(self.name)} was changed after it was checked: its content,"
+                " its mode or its name. Nothing was imported. Retry, and do not write to a package while it"
                 " is promoted."
             )
 
@@ -157,11 +159,11 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str) or text.strip() in ("", "None"):
         raise PackageNotFoundError(
-            f"package_path must be the path of an exported flow package (a ZIP), not {path!r}."
-            " Nothing was sent. If it comes from a template or an XCom, check the task that"
-            " pushes it."
+            "package_path must be the path of an exported flow package (a ZIP), not"
+            f" {shown(repr(path))}. Nothing was sent. If it comes from a template or an XCom, check"
+            " the task that pushes it."
         )
-    there = f"{text} on host {socket.gethostname()}"
+    there = f"{shown(text, _MOST_OF_A_PATH)} on host {socket.gethostname()}"
     try:
         file = open_regular(text)
     except (IsADirectoryError, SpecialFileError) as error:
@@ -174,13 +176,18 @@ def open_package(path: str | os.PathLike[str]) -> FlowPackage:
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise PackageNotFoundError(
-            f"{there!r} cannot be read: {error}. Nothing was sent."
+            f"{there} cannot be read: {_cause(error)}. Nothing was sent."
         ) from None
     try:
         return FlowPackage(file, Path(text).name)
     except BaseException:
         file.close()
         raise
+
+
+def _cause(error: OSError | ValueError) -> str:
+    """Return why a file cannot be opened, without its path."""
+    return shown((isinstance(error, OSError) and error.strerror) or error)
 
 
 class _Bounded:

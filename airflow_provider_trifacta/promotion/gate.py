@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import BadRequestError, TrifactaError
+from ..client.gate import logger
 from ..client.imports import dropped_objects
 from ..client.models import parse_time
 from ..client.retries import refuses_form
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..packages.difference import PackageDifference
     from ..packages.flow_package import FlowPackage
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 T = TypeVar("T")
 

@@ -39,7 +39,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -47,9 +46,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ..client.errors import JournalUnavailableError, TrifactaError
+from ..client.gate import logger, storable
 from ..client.retries import did_nothing
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 T = TypeVar("T")
 
@@ -332,4 +332,4 @@ def digest_of(value: Any) -> str:
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value as the store gives it back, so that both can be compared."""
-    return dict(json.loads(json.dumps(value)))
+    return dict(json.loads(json.dumps(storable(value))))

@@ -6,7 +6,6 @@ deployments of one name, and a task that finds its deployment by name could not 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from ..client.errors import AmbiguousNameError, AmbiguousSubmissionError, TrifactaError
+from ..client.gate import logger
 from ..client.models import parse_time
 from ..client.texts import quoted
 from .journal import production_stands
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import Deployment
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: How many deployments an error lists.
 _LISTED = 10

@@ -8,13 +8,13 @@ and that is the proof. Where the answer was lost, the release is looked for by t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import OlderPackageError, TrifactaError, UnexpectedLiveReleaseError
+from ..client.gate import logger
 from ..client.imports import ImportResult, first_dropped
 from ..client.models import uuid_time
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..client.models import Release
     from ..packages.flow_package import FlowPackage
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

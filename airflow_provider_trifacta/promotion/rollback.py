@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.models import canonical_uuid
 from ..client.texts import sentence
 from .baseline import Baseline
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import Release
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds before the second try of a rollback.
 _INTERVAL = 10.0

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.models import Connection, ImportRule, Release
 from ..client.resources import RULE_KINDS, ImportRules
 from ..client.retries import refuses_form
 from ..client.texts import listed, quoted
 from ..packages.definition import PackageConnection
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Rule = dict[str, Any]
 

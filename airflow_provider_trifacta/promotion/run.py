@@ -4,7 +4,6 @@ that it runs once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ..client.errors import (
     UnexpectedLiveReleaseError,
     UnexpectedResponseError,
 )
+from ..client.gate import logger
 from ..client.texts import parse_ids
 from .journal import digest_of
 from .run_once import Once, Order, Run
@@ -23,7 +23,7 @@ from .tries import Tries
 if TYPE_CHECKING:
     from ..client import TrifactaClient
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 #: What to do if a template did not give the text that it shows.

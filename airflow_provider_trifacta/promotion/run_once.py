@@ -9,7 +9,6 @@ again, and a person decides.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ import pendulum
 
 from ..client import errors
 from ..client.calls import ACCEPTED_BEFORE
+from ..client.gate import logger
 from ..client.models import RUNNING, JobGroup, parse_time
 from ..client.retries import did_nothing
 from ..client.texts import shown
@@ -30,7 +30,7 @@ from .tries import Tries
 if TYPE_CHECKING:
     from ..client import TrifactaClient
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: How far the clocks may differ where a job group is taken for one of a run: an older run must not
 #: be taken for it.

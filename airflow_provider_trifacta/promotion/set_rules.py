@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.texts import shown, shown_json
 from .journal import Entry, Journal, digest_of, production_stands
 from .rules import Rule, refuses_to_show, same_rules
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import ImportRule
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Most characters of a list of rules in a log.
 _RULES_EXCERPT = 20_000

@@ -19,12 +19,12 @@ person has to look.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..client.errors import InterruptedChangeError, ReleaseNotLiveError
+from ..client.gate import logger
 from .baseline import Baseline
 from .journal import production_stands
 from .promoter import Promoter, Promotion
@@ -34,7 +34,7 @@ from .switch import live_request, put_back, refuse_earlier_overlap, refuse_overl
 if TYPE_CHECKING:
     from ..client.models import Release
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds between two looks whether an import that did not say so went live.
 _INTERVAL = 1.0

@@ -7,19 +7,19 @@ for what it finds: :class:`Standing`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import TrifactaError
+from ..client.gate import logger
 
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import Release
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 T = TypeVar("T")
 

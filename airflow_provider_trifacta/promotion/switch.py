@@ -7,12 +7,12 @@ is read from the list, which also shows when a third release is live.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.retries import WRITE_RETRIES, may_repeat_write, repeating
 from .journal import Entry, production_stands
 from .standing import VERIFY_TIMEOUT, Standing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..client.models import Release
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds between two looks whether a change shows.
 _INTERVAL = 1.0

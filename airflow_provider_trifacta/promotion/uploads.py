@@ -20,7 +20,6 @@ person remove it?
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from ..client.errors import (
     ReleaseNotLiveError,
     TrifactaError,
 )
+from ..client.gate import logger
 from ..client.models import uuid_time
 from ..client.retries import refuses_form
 from .baseline import Baseline
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ..client.models import Release
     from .journal import Entry
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: A release that is older than the package's export by this much cannot be made of it. Clocks and
 #: time zones differ.

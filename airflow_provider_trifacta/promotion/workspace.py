@@ -7,7 +7,6 @@ of this import. A person decides then.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.imports import FlowImport, first_dropped, new_flow
 from ..client.texts import listed, quoted
 from .gate import DryRunReport, Gate
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..client.models import Flow
     from ..packages.flow_package import FlowPackage
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: What an import puts before the name of a flow [R: D60 to D68].
 _PREFIX = re.compile(r"\[[0-9a-f]{8}\] ")

@@ -18,6 +18,8 @@ from .._compat import (
     first_look,
 )
 from .._failures import airflow_failures, check_event, reported
+from .._logs import OneLineLog
+from ..client.gate import one_line, storable
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Watch, seconds
 from ..waits.watch import MOST_REFUSALS
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Watch)
 
 
-class WatchSensor(BaseSensorOperator, Generic[W]):
+class WatchSensor(OneLineLog, BaseSensorOperator, Generic[W]):
     """Waits until a watch says that the awaited state is there. It changes nothing.
 
     The public sensors describe the parameters. :class:`.Watch` decides at each poll.
@@ -132,7 +134,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         :param event: as :class:`.WatchTrigger` describes it
         """
         event = event or {}
-        status, message = event.get("status"), str(event.get("message"))
+        status, message = event.get("status"), one_line(event.get("message"))
         if status == "timeout":
             raise self._timed_out(message)
         if status == "needs_worker":
@@ -163,7 +165,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
         try:
             while not self.poke(context):
                 if waited() >= self.timeout:
-                    raise self._timed_out(f"Not in time. {self._watch(context).state}")
+                    raise self._timed_out(one_line(f"Not in time. {self._watch(context).state}"))
                 time.sleep(self._get_next_poke_interval(began, waited, polls))
                 polls += 1
         finally:
@@ -199,7 +201,7 @@ class WatchSensor(BaseSensorOperator, Generic[W]):
             link = watch.client and not self._linked and self._link(watch, watch.client)
             if link:
                 self._linked = True
-                context["ti"].xcom_push(key=self._link_key, value=link)
+                context["ti"].xcom_push(key=self._link_key, value=storable(link))
 
     def _connect(self) -> TrifactaClient:
         """Read the Airflow connection. The watch calls this again when the server refuses the

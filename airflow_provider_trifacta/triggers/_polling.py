@@ -12,7 +12,6 @@ import asyncio
 import contextvars
 import copy
 import functools
-import logging
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.errors import AuthenticationError, RateLimitError, TrifactaError
+from ..client.gate import logger
 from ..client.limits import LARGEST_IN_A_TRIGGERER
 from ..client.models import RUNNING
 from ..waits import JobGroupStatus, NewestJobGroups, Read
@@ -27,7 +27,7 @@ from ..waits import JobGroupStatus, NewestJobGroups, Read
 if TYPE_CHECKING:
     from ..client import ClientConfig
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Reads of one instance that run at the same time. A triggerer's default of 1,000 waits at 5 s
 #: keeps about 10 busy if the server answers in 50 ms. More threads only compete with the event

@@ -22,6 +22,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from ..client.errors import AnswerTooLargeError, TrifactaError
+from ..client.gate import storable
 from ..hooks.trifacta import TrifactaHook
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, Connect, Read, Watch
 from ._polling import Poll, PollingInstance
@@ -292,7 +293,7 @@ class WatchTrigger(BaseTrigger):
                 "advice": error.advice,
                 "retryable": error.retryable,
             }
-        yield TriggerEvent({**event, **self._more()})  # type: ignore[no-untyped-call, unused-ignore]
+        yield TriggerEvent(storable({**event, **self._more()}))  # type: ignore[no-untyped-call, unused-ignore]
 
     def _more(self) -> dict[str, Any]:
         """Return what else the event has."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ..client.errors import (
     TrifactaError,
     UnexpectedResponseError,
 )
+from ..client.gate import logger
 from ..client.models import RUNNING
 from ..client.texts import quoted, shown
 from .watch import Read, Steps, Watch, refusal_of_id
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..client.client import TrifactaClient
     from ..client.config import ClientConfig
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _COMPLETE = "Complete"
 #: The API's pages use both spellings.

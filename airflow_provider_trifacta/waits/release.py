@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.transport import PAGE_SIZE
 from .watch import Read, Steps, Watch, refusal_of_id
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..client.client import TrifactaClient
     from ..client.models import Release
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: What to do when a newer release is live: fail, or wait on.
 ON_SUPERSEDED = ("fail", "wait")

@@ -4,20 +4,20 @@ promotion.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from ..client.errors import AuthenticationError, JobFailedError, TrifactaError
+from ..client.gate import logger
 from .job_groups import JobGroupsWatch
 from .watch import POKE_INTERVAL
 
 if TYPE_CHECKING:
     from ..client.client import Clock, TrifactaClient
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def wait_until(

@@ -18,12 +18,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..client import errors
+from ..client.gate import logger
 from ..client.retries import ROUTE_NOT_FOUND
 
 if TYPE_CHECKING:
     from ..client.client import TrifactaClient
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 T = TypeVar("T")
 
