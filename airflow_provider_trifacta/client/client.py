@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -95,6 +96,17 @@ class TrifactaClient:
         client = TrifactaClient(config, transport=transport, clock=self.clock)
         client.releases.source = self.releases.source
         return client
+
+    def hiding(self, secrets: Sequence[str]) -> TrifactaClient:
+        """Return the same client, except that it takes more texts out of what the instance says.
+
+        :param secrets: texts that must not be shown, such as values of run parameters
+        """
+        if not secrets:
+            return self
+        config = replace(self.config, hidden=list(secrets))
+        transport = replace(self._transport, config=config)
+        return TrifactaClient(config, transport=transport, clock=self.clock)
 
     def deployment_url(self, deployment_id: int) -> str:
         """Return the address of a deployment's page, for people.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -73,6 +74,8 @@ class ClientConfig:
         ``upload_timeout``, and at least 3,600
     :param max_package_size: bytes that a package may have that is exported, or copied from object
         storage
+    :param hidden: more texts that must not be shown, such as the values of run parameters whose
+        names look secret
     :raises ConfigurationError: there are no usable credentials, or a value cannot be used
     """
 
@@ -90,6 +93,7 @@ class ClientConfig:
     total_timeout: float | None = None
     upload_total_timeout: float | None = None
     max_package_size: int = DEFAULT_MAX_PACKAGE_SIZE
+    hidden: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         refuse_pem("verify", self.verify)
@@ -176,8 +180,8 @@ class ClientConfig:
         """Every text that must not be shown, longest first.
 
         That is the password or token, the passwords of proxies (the environment's too), and what
-        Basic authentication makes of them. Each is there as it stands in URLs, in JSON, and in text
-        whose white space was folded.
+        Basic authentication makes of them, and what is hidden. Each is there as it stands in URLs,
+        in JSON, in HTML, and in text whose white space was folded.
         """
         pairs = [(self.login or "", self.password)]
         for login, password in proxy_logins(
@@ -187,16 +191,9 @@ class ClientConfig:
         found: set[str] = set()
         for login, password in pairs:
             basic = base64.b64encode(f"{login}:{password}".encode("utf-8", "replace")).decode()
-            for secret in (password, basic):
-                written = secret.encode("utf-8", "replace").decode()
-                encoded = {quote(written, safe=""), quote_plus(written), quote(written)}
-                found |= {
-                    secret,
-                    unquote(written),
-                    *encoded,
-                    json.dumps(secret)[1:-1],
-                    " ".join(secret.split()),
-                }
+            found |= _forms_of(password) | _forms_of(basic)
+        for secret in self.hidden:
+            found |= _forms_of(secret)
         return sorted(filter(None, found), key=len, reverse=True)
 
     @cached_property
@@ -205,6 +202,22 @@ class ClientConfig:
         name.
         """
         return [secret for secret in self.secrets if len(secret) >= _SHORTEST_IN_ANSWERS]
+
+
+def _forms_of(secret: str) -> set[str]:
+    """Return a secret as it stands in URLs, JSON, HTML, and text with folded white space."""
+    written = secret.encode("utf-8", "replace").decode()
+    return {
+        secret,
+        unquote(written),
+        quote(written, safe=""),
+        quote_plus(written),
+        quote(written),
+        json.dumps(secret)[1:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        " ".join(secret.split()),
+    }
 
 
 def _unusable(words: str) -> ConfigurationError:

@@ -137,10 +137,12 @@ def _spelled(character: str) -> str:
 def code_span(text: object, most: int = MOST_CHARACTERS) -> str:
     """Return a text for Markdown: as a code span, in which no markup, link or HTML is one.
 
-    :param text: any value
+    :param text: any value; None becomes ``?``
     :param most: how many characters are shown
     :returns: the text as :func:`shown` shows it, between backticks
     """
+    if text is None:
+        return "`?`"
     words = shown(text, most).replace("`", "'").strip()
     return f"`{words}`" if words else "(empty)"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from .errors import UnexpectedResponseError
 from .structure import text_of
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _NO_CONTENT = dict.fromkeys(map(ord, "[]{}, \t\r\n"))
+#: An escape of JSON or of JavaScript.
+_ESCAPE = re.compile(r"\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([\"'/\\]))", re.IGNORECASE)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+#: How often a text is decoded to look for a secret: JSON within HTML within a URL.
+_MOST_LAYERS = 3
 #: Characters of a text from outside (an HTML page, a long message) that are quoted in an error.
 _EXCERPT = 400
 #: Characters of it that are looked at.
@@ -34,9 +41,7 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return _without(self._secrets, text)
 
     def excerpt(self, text: str) -> str:
         """Return the beginning of a text on one line, without secrets, also where one is cut in
@@ -60,18 +65,51 @@ class Redactor:
         it was sent.
         """
         if isinstance(value, str):
-            for secret in self._long:
-                value = value.replace(secret, "***")
-            return value
+            return _without(self._long, value)
         if isinstance(value, list):
             for number, entry in enumerate(value):
                 value[number] = self.within(entry)
         if isinstance(value, dict):
             for key, entry in value.items():
                 value[key] = self.within(entry)
-            if any(secret in key for key in value for secret in self._long):
-                return {self.within(key): entry for key, entry in value.items()}
+            kept = {key: _without(self._long, key) for key in value}
+            if any(key != name for key, name in kept.items()):
+                return {kept[key]: entry for key, entry in value.items()}
         return value
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    """Replace secrets in a text, also where it spells them with escapes: then the whole text is
+    decoded.
+    """
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    layer = text
+    for _ in range(_MOST_LAYERS):
+        decoded = _decoded(layer)
+        if decoded == layer:
+            break
+        if any(secret in decoded for secret in secrets):
+            return _without(secrets, decoded)
+        layer = decoded
+    return text
+
+
+def _decoded(text: str) -> str:
+    """Return a text without the escapes of JSON, HTML and URLs."""
+    if "\\" in text:
+        text = _ESCAPE.sub(_character_of, text)
+    if "&" in text:
+        text = html.unescape(text)
+    if "%" in text:
+        text = unquote(text)
+    if _SURROGATES.search(text):  # two escapes of JSON make one emoji
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _character_of(escape: re.Match[str]) -> str:
+    return chr(int(escape[1] or escape[2], 16)) if escape[1] or escape[2] else escape[3]
 
 
 def read_unusual_json(

@@ -194,7 +194,8 @@ class Answer(NamedTuple):
             )
         containers = content.count(b"[") + content.count(b"{")
         # Most answers have neither a secret, nor an escape that could hide one, nor many levels.
-        unusual = b"\\" in content or b"\0" in content or containers > MOST_LEVELS
+        has_escapes = any(mark in content for mark in (b"\\", b"\0", b"&", b"%"))
+        unusual = has_escapes or containers > MOST_LEVELS
         if not unusual and not any(
             one.encode("utf-8", "replace") in content for one in config.long_secrets
         ):

@@ -75,17 +75,6 @@ def quoted(text: object) -> str:
     return "None" if text is None else f"'{shown(text)}'"
 
 
-def code_span(text: object) -> str:
-    """Return :func:`shown` as a code span of Markdown, in which no link, picture or HTML works.
-
-    A backtick would end the span, so backticks are left out.
-
-    :param text: any value; None and a text without characters become ``?``
-    """
-    plain = "" if text is None else shown(text).replace("`", "").strip()
-    return f"`{plain or '?'}`"
-
-
 def called(kind: str, number: object, name: object) -> str:
     """Return what a log calls an object: ``deployment 'Orders' (4)``, or ``deployment 4`` if its
     name is not known.

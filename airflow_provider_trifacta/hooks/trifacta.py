@@ -26,7 +26,7 @@ log = logger(__name__)
 
 #: Characters of a secret that Airflow masks everywhere; a shorter one would mask parts of other
 #: words.
-_SHORTEST_MASKED = 5
+SHORTEST_MASKED = 5
 
 
 class TrifactaHook(BaseHook):
@@ -81,7 +81,7 @@ class TrifactaHook(BaseHook):
             note,
         )
         for secret in config.secrets:
-            if len(secret) >= _SHORTEST_MASKED:
+            if len(secret) >= SHORTEST_MASKED:
                 mask_secret(secret)
         return config
 

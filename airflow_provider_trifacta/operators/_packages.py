@@ -15,6 +15,7 @@ from ._storage import open_source
 if TYPE_CHECKING:
     from ..client import TrifactaClient
     from ..packages.flow_package import FlowPackage
+    from ..promotion.gate import DryRunReport
 
 
 def open_from(path: Any, client: TrifactaClient) -> FlowPackage:
@@ -87,6 +88,11 @@ class PackageReader(TrifactaOperator):
             listed(map(quoted, flows)) or "none",
             listed(map(quoted, connections)) or "none",
         )
+
+    def show_report(self, report: DryRunReport) -> None:
+        """Log the report of a dry run line by line."""
+        for line in filter(None, report.as_text().splitlines()):
+            self.log.info("%s", line)
 
     def progress(self, sent: int, size: int, seconds: float) -> None:
         """Log how much of an upload is sent."""

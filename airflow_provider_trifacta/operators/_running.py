@@ -17,11 +17,13 @@ from .._compat import (
     TaskDeferralTimeout,
     conf,
     looks_secret,
+    mask_secret,
 )
 from .._failures import airflow_failures, check_event
 from .._job_log import job_logs_shown
 from ..client.errors import FailedWaitError, TrifactaError
 from ..client.texts import called, parse_id, sentence
+from ..hooks.trifacta import SHORTEST_MASKED
 from ..links import JOB_URLS_KEY, TrifactaJobLink
 from ..promotion.run import check_parameters
 from ..waits import POKE_INTERVAL, TOLERATED_OUTAGE, JobGroupsWatch, cancel_job_groups, seconds
@@ -81,6 +83,7 @@ class RunningOperator(TrifactaOperator):
         self._retry_joins = self._runs_once
         self._running: JobGroupsWatch | None = None
         self._facts: dict[str, Any] = {}
+        self._hidden: list[str] = []
 
     @abstractmethod
     def _checked(self) -> tuple[str, Any]:
@@ -136,6 +139,7 @@ class RunningOperator(TrifactaOperator):
         JobGroupsWatch([], tolerated_outage=self.tolerated_outage)
         self._times()
         self._say(words, parameters)
+        self._hide(parameters)
         tries = attempt.begin()
         self._retry_joins |= tries.journal.exists
         if tries.journal.lacks_earlier_tries:
@@ -156,6 +160,23 @@ class RunningOperator(TrifactaOperator):
                 job_logs_shown(self._config, lambda: watch.failed),
             ):
                 return self._wait(watch)
+
+    def _hide(self, parameters: Mapping[str, str]) -> None:
+        """Let Airflow's masker and the client know the values of parameters whose names look
+        secret, because a server may echo what it was sent.
+        """
+        self._hidden = [
+            value
+            for name, value in parameters.items()
+            if looks_secret(name) and len(value) >= SHORTEST_MASKED
+        ]
+        for value in self._hidden:
+            mask_secret(value)
+
+    def _client(self) -> TrifactaClient:
+        """Make the client, which knows what else must not be shown."""
+        client = super()._client()
+        return client.hiding(self._hidden)
 
     def _say(self, words: str, parameters: Mapping[str, str]) -> None:
         """Log what the task will do. A parameter is shown as it is sent, unless its name looks
@@ -294,6 +315,7 @@ class RunningOperator(TrifactaOperator):
     ) -> dict[str, Any]:
         """Report the end of the wait that the trigger saw."""
         self._facts = facts or {}
+        self._hide(check_parameters(self.run_parameters))
         failed = (event or {}).get("failed") or []
         with (
             airflow_failures(final=not (self._runs_once or remembers(context)), advice=self.advice),

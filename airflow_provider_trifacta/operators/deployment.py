@@ -166,7 +166,8 @@ class RollbackDeploymentOperator(TrifactaOperator):
         if uuid is not None and not isinstance(uuid, str):
             raise InvalidInputError(
                 f"package_uuid must be the package's uuid or None, not {shown(repr(uuid), 80)}."
-                " Nothing was sent. Take it from the promotion's task, under the XCom key 'package_uuid'.",
+                " Nothing was sent. Take it from the promotion's task, under the XCom key"
+                " 'package_uuid'.",
                 deployment_id=baseline.deployment_id,
             )
         # A template without a value renders to an empty text or to "None".

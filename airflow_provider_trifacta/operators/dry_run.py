@@ -105,7 +105,7 @@ class DryRunReleaseOperator(PackageOperator):
             comparison = self._comparison(client, package, scene)
             report = dry_run(client, deployment_id, package, scene=scene, comparison=comparison)
         attempt.tell(report=report.as_dict(), report_text=report.as_text())
-        self.log.info("%s", report.as_text())
+        self.show_report(report)
         self.log.info(
             "Tried package %s on %s: %s problems, %s warnings. The live release did not change",
             report.package_uuid,

@@ -225,7 +225,7 @@ class ImportFlowPackageOperator(PackageReader):
         """Try the import, tell what it will read and write, and refuse it if it has problems."""
         report = importer.dry_run()
         attempt.tell(report=report.as_dict(), report_text=report.as_text())
-        self.log.info("%s", report.as_text())
+        self.show_report(report)
         refuse_problems(report, "log")
 
     def _finish(

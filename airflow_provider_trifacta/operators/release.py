@@ -160,7 +160,7 @@ class CreateReleaseOperator(PackageOperator):
 
     def _try_out(self, client: TrifactaClient, deployment_id: int, package: FlowPackage) -> None:
         report = dry_run(client, deployment_id, package)
-        self.log.info("%s", report.as_text())
+        self.show_report(report)
         refuse_problems(report, self.on_warnings, deployment_id)
 
     def _finish(

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from ..client.texts import code_span, quoted, sentence, shown, shown_within
+from ..client.gate import code_span
+from ..client.texts import quoted, sentence, shown, shown_within
 from .flow_package import FlowPackage
 from .snapshot import Part, snapshot_of
 from .steps import Step

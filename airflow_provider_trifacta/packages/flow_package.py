@@ -142,8 +142,8 @@ class FlowPackage:
         if written or touched:
             raise PackageChangedError(
                 f"The package {shown(self.name)} was changed after it was checked: its content,"
-                " its mode or its name. Nothing was imported. Retry, and do not write to a package while it"
-                " is promoted."
+                " its mode or its name. Nothing was imported. Retry, and do not write to a package"
+                " while it is promoted."
             )
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..client.texts import code_span, listed, quoted, shown, shown_within
+from ..client.gate import code_span
+from ..client.texts import listed, quoted, shown, shown_within
 from .rules import meets
 
 if TYPE_CHECKING:

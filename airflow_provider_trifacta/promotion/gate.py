@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client.errors import BadRequestError, TrifactaError
-from ..client.gate import logger
+from ..client.gate import code_span, logger
 from ..client.imports import dropped_objects
 from ..client.models import parse_time
 from ..client.retries import refuses_form
-from ..client.texts import code_span, listed, quoted, shown, shown_json, shown_within
+from ..client.texts import MOST_ENTRIES, listed, quoted, shown, shown_json, shown_within
 from .freight import (
     MOST_PLACES,
     Freight,
@@ -177,16 +177,20 @@ class DryRunReport:
         return plain
 
     def as_text(self) -> str:
-        """Return it in Markdown for a reader, for example as the body of an approval."""
-        flows = listed(self.flows) or "unknown"
-        lines = [f"Import of package `{self.package_uuid}` (flows: {flows})", ""]
+        """Return it in Markdown for a reader, for example as the body of an approval.
+
+        The author of a package, and the server, write only within code spans. So what they write
+        is no link, no picture and no heading for the person who approves.
+        """
+        package = code_span(self.package_uuid)
+        lines = [f"Import of package {package} (flows: {self._flows_in_markdown()})", ""]
         lines += self._about()
         for title, entries in (("Problems", self.problems), ("Warnings", self.warnings)):
             if entries:
                 lines += [
                     f"**{title}**",
                     "",
-                    *(f"* {shown(entry, _MOST_CHARACTERS)}" for entry in entries),
+                    *_bullets(entries),
                     "",
                 ]
         lines += lines_of("Reads", self.reads)
@@ -196,7 +200,7 @@ class DryRunReport:
         lines += [
             "**Changed by import rules**",
             "",
-            *(f"* {line}" for line in _changes(self.import_rule_changes)),
+            *self._changes_in_markdown(),
             "",
         ]
         if not self.problems:
@@ -213,6 +217,21 @@ class DryRunReport:
             parts.append(f"The package was exported at {_moment(self.exported_at)}.")
         return [" ".join(parts), ""] if parts else []
 
+    def _flows_in_markdown(self) -> str:
+        names = ", ".join(map(code_span, self.flows[:MOST_ENTRIES]))
+        more = len(self.flows) - MOST_ENTRIES
+        return f"{names} and {more} more" if more > 0 else names or "unknown"
+
+    def _changes_in_markdown(self) -> list[str]:
+        if not self.import_rule_changes:
+            return ["* unknown: the answer does not say"]
+        return _bullets(_changes(self.import_rule_changes)) or ["* nothing"]
+
+
+def _bullets(entries: Sequence[str]) -> list[str]:
+    """Return a list of Markdown. Each entry is code, because it holds words from outside."""
+    return [f"* {code_span(entry, _MOST_CHARACTERS)}" for entry in entries]
+
 
 def _moment(text: str | None) -> str:
     """Return a time of a report in words."""
@@ -222,8 +241,6 @@ def _moment(text: str | None) -> str:
 
 def _changes(changes: object) -> list[str]:
     """Describe ``importRuleChanges``. The API does not document what is in it."""
-    if not changes:
-        return ["unknown: the answer does not say"]
     if not isinstance(changes, dict):
         return [shown_json(changes, _MOST_CHARACTERS)]
     told = [
@@ -232,7 +249,7 @@ def _changes(changes: object) -> list[str]:
         for change in (entries if isinstance(entries, list) else [entries])
         if change
     ]
-    return _first(told) or ["nothing"]
+    return _first(told)
 
 
 def _first(entries: list[str]) -> list[str]:

@@ -129,7 +129,7 @@ def test_a_parameterised_dataset_is_warned_of(generation, run):
     assert "(parameters: region)" in warning
     assert report.import_rule_changes == {"object": [], "value": []}
     assert "The dry run found no problem." not in report.as_text()
-    assert f"**Warnings**\n\n* {warning}\n" in report.as_text()
+    assert f"**Warnings**\n\n* `{warning}`\n" in report.as_text()
 
 
 def test_a_long_query_is_cut_and_makes_no_lines(run, tmp_path):
@@ -487,7 +487,7 @@ def report_of(**fields):
 def test_the_text_of_a_clean_report():
     text = report_of(import_rule_changes={"object": [], "value": []}).as_text()
     assert (
-        text == "Import of package `u-1` (flows: Orders)\n"
+        text == "Import of package `u-1` (flows: `Orders`)\n"
         "\n"
         "**Changed by import rules**\n"
         "\n"
@@ -509,18 +509,18 @@ def test_the_text_of_problems_and_warnings():
         "\n"
         "**Problems**\n"
         "\n"
-        "* one\n"
-        "* two\n"
+        "* `one`\n"
+        "* `two`\n"
         "\n"
         "**Warnings**\n"
         "\n"
-        "* three\n"
+        "* `three`\n"
         "\n"
         "**Changed by import rules**\n"
         "\n"
-        '* object: {"id": 24}\n'
-        '* value: {"id": 1}\n'
-        '* value: {"id": 2}'
+        '* `object: {"id": 24}`\n'
+        '* `value: {"id": 1}`\n'
+        '* `value: {"id": 2}`'
     )
 
 
@@ -530,11 +530,11 @@ def test_the_text_of_problems_and_warnings():
         ({}, "* unknown: the answer does not say"),
         (None, "* unknown: the answer does not say"),
         ({"object": None, "value": []}, "* nothing"),
-        ({"object": 3}, "* object: 3"),
-        ({"object": "all"}, '* object: "all"'),
-        ({"object": {"24": 1}}, '* object: {"24": 1}'),
-        ([{"id": 24}], '* [{"id": 24}]'),
-        ("some", '* "some"'),
+        ({"object": 3}, "* `object: 3`"),
+        ({"object": "all"}, '* `object: "all"`'),
+        ({"object": {"24": 1}}, '* `object: {"24": 1}`'),
+        ([{"id": 24}], '* `[{"id": 24}]`'),
+        ("some", '* `"some"`'),
     ],
 )
 def test_changes_of_any_shape_are_shown(changes, line):
