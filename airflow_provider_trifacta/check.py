@@ -18,6 +18,8 @@ from typing import Any
 from .client.check import ROLES, check
 from .client.config import ClientConfig
 from .client.errors import ConfigurationError
+from .client.gate import one_line
+from .client.texts import quoted
 
 #: Airflow's setting for its database, and the value inside a task of Airflow 3, which has no
 #: database.
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         ok, words = check(config_of(given.conn_id), given.role)
     except ConfigurationError as error:
         ok, words = False, str(error)
-    sys.stdout.write(f"{'OK' if ok else 'FAILED'}: {words}\n")
+    sys.stdout.write(f"{'OK' if ok else 'FAILED'}: {one_line(words)}\n")
     return 0 if ok else 1
 
 
@@ -101,7 +103,7 @@ def _look_up(conn_id: str) -> Any:
 def _no_database(conn_id: str, variable: str, error: Exception) -> ConfigurationError:
     # Without the error's own text, which may hold the database's URL and so its password.
     return ConfigurationError(
-        f"There is no connection {conn_id!r} in the environment or in a secrets backend, and"
+        f"There is no connection {quoted(conn_id)} in the environment or in a secrets backend, and"
         f" Airflow's database cannot be read from here ({type(error).__name__}). Workers of Airflow"
         f" 3 have no database. Set {variable} to the connection, as JSON or a URI, or run this"
         " command where the database can be read."

@@ -16,7 +16,6 @@ import contextlib
 import functools
 import itertools
 import json
-import logging
 import pkgutil
 import shutil
 import ssl
@@ -34,6 +33,7 @@ from trifacta_emulator import build_package
 
 from airflow_provider_trifacta._compat import BaseSensorOperator
 from airflow_provider_trifacta.client import ClientConfig, Clock, TrifactaClient
+from airflow_provider_trifacta.client.gate import logger
 from airflow_provider_trifacta.promotion.journal import Journal
 from airflow_provider_trifacta.promotion.tries import Kind, Tries, TryFacts
 
@@ -381,7 +381,7 @@ def execute(monkeypatch):
             **vars(dag_run or SimpleNamespace()),
         }
         # caplog sees this one on every Airflow version
-        monkeypatch.setattr(type(operator), "log", logging.getLogger("task"), raising=False)
+        monkeypatch.setattr(type(operator), "log", logger("task"), raising=False)
         # Airflow 2 looks in its database for when a rescheduled sensor began.
         base = sys.modules[BaseSensorOperator.__module__]
         monkeypatch.setattr(base, "_orig_start_date", lambda **_: run.first_look, raising=False)

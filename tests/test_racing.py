@@ -13,6 +13,7 @@ from trifacta_emulator import Fault, Hold
 
 from airflow_provider_trifacta._compat import AirflowFailException
 from airflow_provider_trifacta.client.errors import TrifactaError, UnexpectedLiveReleaseError
+from airflow_provider_trifacta.client.gate import logger
 from airflow_provider_trifacta.operators.deployment import (
     GetDeploymentOperator,
     RollbackDeploymentOperator,
@@ -89,9 +90,7 @@ def log(caplog, monkeypatch):
     """Return a function that gives what the client and the operators logged in a task."""
     caplog.set_level(logging.INFO)
     for operator in (CreateReleaseOperator, RollbackDeploymentOperator, ActivateReleaseOperator):
-        monkeypatch.setattr(
-            operator, "log", logging.getLogger("task"), raising=False
-        )  # seen on every Airflow
+        monkeypatch.setattr(operator, "log", logger("task"), raising=False)  # seen on every Airflow
     return lambda task: "\n".join(
         one.getMessage() for one in caplog.records if one.threadName == task.name
     )

@@ -32,6 +32,8 @@ _Name = tuple[str, str]
 _SECONDS = 2.5
 #: Inputs, and outputs, that are told at most. A dataset may stand for thousands of files.
 _MOST_DATASETS = 1_000
+#: Characters of a namespace or a name. Paths of file systems and keys of stores are shorter.
+_LONGEST_NAME = 4_096
 #: The stores whose names have no slash at their beginning: OpenLineage's word for each scheme.
 _AZURE = {"wasb": "wasbs", "wasbs": "wasbs", "abfs": "abfss", "abfss": "abfss"}
 _BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", **_AZURE}
@@ -183,7 +185,7 @@ def _files_of(package_path: Any, config: ClientConfig) -> list[_Name]:
         ]
     names = [_file_name(path, config.base_url) for path in paths if path]
     log.info("OpenLineage is told the files that %s reads in place of them", package.name)
-    return [one for one in names if one]
+    return [name for name in names if name and _fits(name)]
 
 
 def dataset_name(row: Mapping[str, Any], base_url: str) -> _Name | None:
@@ -193,6 +195,18 @@ def dataset_name(row: Mapping[str, Any], base_url: str) -> _Name | None:
     :param row: as the API tells it: a file with ``uri``, or a table
     :param base_url: the instance. A path without a store is a file of its host
     """
+    name = _name_of(row, base_url)
+    return name if name and _fits(name) else None
+
+
+def _fits(name: _Name) -> bool:
+    """Tell whether a name is one that people and catalogues take as it is. Another one is left out:
+    a name that was changed is the name of another dataset.
+    """
+    return all(len(part) <= _LONGEST_NAME and part.isprintable() for part in name)
+
+
+def _name_of(row: Mapping[str, Any], base_url: str) -> _Name | None:
     uri, table = row.get("uri"), row.get("table")
     if isinstance(uri, str) and uri:
         return _file_name(uri, base_url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import logging
 import os
 import pkgutil
 import socket
@@ -45,12 +44,14 @@ from trifacta_emulator import (
 
 import airflow_provider_trifacta
 from airflow_provider_trifacta import task_groups
+from airflow_provider_trifacta._logs import OneLineLog
 from airflow_provider_trifacta.client.errors import (
     AmbiguousSubmissionError,
     InterruptedChangeError,
     PackageFormatError,
     TrifactaError,
 )
+from airflow_provider_trifacta.client.gate import logger
 from airflow_provider_trifacta.operators.deployment import (
     GetDeploymentOperator,
     RollbackDeploymentOperator,
@@ -175,7 +176,8 @@ def installed(times: Times, send: Any) -> Iterator[None]:
         put(sensors, "timezone", times.module(sensors.timezone, utcnow=times.clock_now))
         put(requests.adapters.HTTPAdapter, "send", passing)
         put(socket, "getaddrinfo", lookup)
-        put(BaseOperator, "log", logging.getLogger("task"))
+        put(BaseOperator, "log", logger("task"))
+        put(OneLineLog, "log", logger("task"))
         proxies = [
             one for one in os.environ if one.lower() in ("http_proxy", "https_proxy", "all_proxy")
         ]

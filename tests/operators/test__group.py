@@ -24,6 +24,7 @@ from trifacta_emulator import (
 
 from airflow_provider_trifacta._compat import KEEPS_STATE, AirflowSkipException
 from airflow_provider_trifacta.client import errors
+from airflow_provider_trifacta.client.gate import logger
 from airflow_provider_trifacta.client.releases import Releases
 from airflow_provider_trifacta.operators._group import GroupBaselineOperator, RollbackGroupOperator
 from airflow_provider_trifacta.operators.deployment import GetDeploymentOperator
@@ -633,7 +634,7 @@ def test_a_rollback_of_what_was_not_sent_is_skipped(make, prod, virtual_time, wh
 
 def test_a_skip_has_its_reason_in_the_log(make, caplog, monkeypatch):
     # caplog sees this one on every Airflow version
-    monkeypatch.setattr(RollbackGroupOperator, "log", logging.getLogger("task"), raising=False)
+    monkeypatch.setattr(RollbackGroupOperator, "log", logger("task"), raising=False)
     with caplog.at_level(logging.INFO):
         run = make().go()
     assert isinstance(run.errors["roll_back"], AirflowSkipException)
